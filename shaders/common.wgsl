@@ -1,0 +1,25 @@
+// common: small tools that the host puts in front of every kernel.
+
+const SIGN_BIT: u32 = 0x80000000u;
+const INFINITY_BITS: u32 = 0x7f800000u;
+
+// NaN by its bits: WGSL lets an implementation assume that x != x is never true.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & ~SIGN_BIT) > INFINITY_BITS;
+}
+
+// x > 0, false for NaN, by its bits.
+fn is_positive(x: f32) -> bool {
+  let bits = bitcast<u32>(x);
+  return bits != 0u && bits <= INFINITY_BITS;
+}
+
+fn is_negative_infinity(x: f32) -> bool {
+  return bitcast<u32>(x) == (SIGN_BIT | INFINITY_BITS);
+}
+
+// The workgroup's number in the line that the host folded into a grid.
+fn flat(id: vec3<u32>, count: vec3<u32>) -> u32 {
+  return id.y * count.x + id.x;
+}
+

@@ -1,0 +1,38 @@
+// record: what a run of rows adds up to, joined along a fixed tree.
+
+struct Record {
+  loss: f32,       // sum of weighted losses
+  weight: f32,     // sum of weights
+  correct: u32,    // rows whose first maximum is the target's
+  rows: u32,       // rows counted: all but those of an ignored class
+  non_finite: u32, // counted rows whose loss is NaN or infinite
+  first_bad: u32,  // the first of them, or NO_ROW
+}
+
+const NO_ROW: u32 = 0xffffffffu;
+
+var<workgroup> group_records: array<Record, ROWS>;
+
+fn join(a: Record, b: Record) -> Record {
+  return Record(
+    a.loss + b.loss,
+    a.weight + b.weight,
+    a.correct + b.correct,
+    a.rows + b.rows,
+    a.non_finite + b.non_finite,
+    min(a.first_bad, b.first_bad),
+  );
+}
+
+// Joins the records that the first lane of each row holds; the result is for the workgroup's first thread.
+fn group_record(local: vec2<u32>, mine: Record) -> Record {
+  if local.x == 0u { group_records[local.y] = mine; }
+  for (var step = ROWS / 2u; step > 0u; step /= 2u) {
+    workgroupBarrier();
+    if local.x == 0u && local.y < step {
+      group_records[local.y] = join(group_records[local.y], group_records[local.y + step]);
+    }
+  }
+  return group_records[0];
+}
+

@@ -1,0 +1,75 @@
+// rows: reductions over the LANES threads that share a row; ROWS rows share a workgroup. Trees are fixed, so the same
+// input gives the same bits. Every thread of the workgroup must take part, also for rows behind the end.
+
+override LANES: u32;
+override ROWS: u32;
+override ROW_THREADS: u32 = LANES * ROWS; // named: naga 30 trips over unnamed array sizes with overrides behind them
+
+var<workgroup> row_values: array<f32, ROW_THREADS>;
+var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
+
+// A row's maximum as an order-preserving key, and the first column that holds it.
+struct Peak {
+  key: u32,
+  col: u32,
+}
+
+const NAN_KEY: u32 = 0xffffffffu;
+
+// Unsigned integers in the order of the floats: NaN above +inf above the finite ones above -inf (as NumPy's argmax
+// ranks them), both zeros equal. Integers are exact where float comparisons may assume that NaN and inf do not occur.
+fn order_key(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  if is_nan(x) { return NAN_KEY; }
+  if (bits & ~SIGN_BIT) == 0u { return SIGN_BIT; }
+  return select(bits | SIGN_BIT, ~bits, bits >= SIGN_BIT);
+}
+
+// The float behind a key that is not NaN's.
+fn from_key(key: u32) -> f32 {
+  return bitcast<f32>(select(~key, key & ~SIGN_BIT, key >= SIGN_BIT));
+}
+
+// A row whose softmax does not exist: it holds NaN or +inf, or nothing but -inf.
+fn is_bad(peak: Peak) -> bool {
+  return peak.key >= (SIGN_BIT | INFINITY_BITS) || peak.key == ~(SIGN_BIT | INFINITY_BITS);
+}
+
+fn higher(a: Peak, b: Peak) -> Peak {
+  if b.key > a.key || (b.key == a.key && b.col < a.col) { return b; }
+  return a;
+}
+
+fn row_peak(local: vec2<u32>, mine: Peak) -> Peak {
+  if LANES == 1u { return mine; }
+  let at = local.y * LANES + local.x;
+  workgroupBarrier(); // the last result has been read
+  row_peaks[at] = mine;
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    workgroupBarrier();
+    if local.x < step { row_peaks[at] = higher(row_peaks[at], row_peaks[at + step]); }
+  }
+  workgroupBarrier();
+  return row_peaks[local.y * LANES];
+}
+
+fn row_sum(local: vec2<u32>, mine: f32) -> f32 {
+  if LANES == 1u { return mine; }
+  let at = local.y * LANES + local.x;
+  workgroupBarrier(); // the last result has been read
+  row_values[at] = mine;
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    workgroupBarrier();
+    if local.x < step { row_values[at] += row_values[at + step]; }
+  }
+  workgroupBarrier();
+  return row_values[local.y * LANES];
+}
+
+// exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. Below exp(FAR_BELOW) f32 has only 0.
+const FAR_BELOW: f32 = -128.0;
+
+fn exp_below(x: f32, top: f32) -> f32 {
+  return select(exp(max(x - top, FAR_BELOW)), 0.0, is_negative_infinity(x));
+}
+

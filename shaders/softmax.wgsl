@@ -1,0 +1,50 @@
+// softmax:     out[r,c] = exp(x[r,c] - m_r) / s_r,  s_r = sum_j exp(x[r,j] - m_r),  m_r = max_j x[r,j],  x = logits
+// log_softmax: out[r,c] = x[r,c] - m_r - ln(s_r)                                    (LOG)
+//   logits, out: rows x cols, row-major. LANES threads share a row, each taking every LANES-th column.
+//   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
+
+struct Params {
+  rows: u32,
+  cols: u32,
+  nan: f32, // handed over as data: WGSL has no literal for it
+}
+
+override LOG: bool;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+) {
+  let row = flat(id, count) * ROWS + local.y;
+  let start = row * params.cols;
+  // A row behind the end has no columns, but its threads take part in the reductions.
+  let cols = select(0u, params.cols, row < params.rows);
+
+  var peak = Peak(0u, 0u);
+  for (var c = local.x; c < cols; c += LANES) {
+    peak = higher(peak, Peak(order_key(logits[start + c]), c));
+  }
+  peak = row_peak(local.xy, peak);
+  let bad = is_bad(peak);
+  let top = from_key(peak.key);
+
+  var sum = 0.0;
+  for (var c = local.x; c < cols; c += LANES) {
+    sum += exp_below(logits[start + c], top);
+  }
+  sum = row_sum(local.xy, sum);
+
+  let log_sum = log(sum);
+  for (var c = local.x; c < cols; c += LANES) {
+    let x = logits[start + c];
+    var value = exp_below(x, top) / sum;
+    if LOG { value = select((x - top) - log_sum, x, is_negative_infinity(x)); }
+    out[start + c] = select(value, params.nan, bad);
+  }
+}

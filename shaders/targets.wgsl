@@ -1,0 +1,11 @@
+// targets: what each row should be. Class ids, one u32 a row; or, with DISTRIBUTIONS, the bits of one f32 a class.
+// The kernel declares `targets: array<u32>`.
+
+override DISTRIBUTIONS: bool;
+
+// The share of class c in row `row`, whose distribution starts at `start`.
+fn target_share(row: u32, start: u32, c: u32) -> f32 {
+  if DISTRIBUTIONS { return bitcast<f32>(targets[start + c]); }
+  return select(0.0, 1.0, targets[row] == c);
+}
+

@@ -1,0 +1,288 @@
+//! Where the numbers live and the work is done: a GPU that wgpu reaches, or the CPU path.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::gpu::{self, Context};
+
+pub use crate::gpu::Counters;
+
+/// The version of wgpu that [`Device::from_wgpu`] and some errors speak.
+pub use wgpu;
+
+/// A GPU or the CPU path; a cheap clone, chosen as the program runs.
+///
+/// ```
+/// use wgpu_mlp::Device;
+/// let device = Device::auto()?; // a hardware GPU, else the CPU path
+/// println!("{}", device.info()); // which, and why
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Device(Arc<Inner>);
+
+struct Inner {
+    info: DeviceInfo,
+    context: Option<Context>,
+}
+
+/// What a device is, and why it was chosen.
+///
+/// ```
+/// use wgpu_mlp::{Device, DeviceKind};
+/// assert_eq!(Device::cpu().info().kind, DeviceKind::Cpu);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// A GPU, a software driver, or the CPU path.
+    pub kind: DeviceKind,
+    /// The adapter's own name; `CPU path` where there is none.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, `gl`; `ndarray` for the CPU path.
+    pub backend: String,
+    /// The driver and its version, as far as it tells.
+    pub driver: String,
+    /// Why this one.
+    pub reason: String,
+    /// Whether the adapter has subgroup operations.
+    pub subgroups: bool,
+    /// The largest piece of a buffer that a kernel can see, in bytes.
+    pub max_binding_bytes: u64,
+    /// The largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+}
+
+/// The three kinds of device.
+///
+/// ```
+/// use wgpu_mlp::{Device, DeviceKind};
+/// match Device::auto()?.info().kind {
+///     DeviceKind::Gpu => println!("fast"),
+///     DeviceKind::SoftwareDriver => println!("slow, but the same kernels"),
+///     DeviceKind::Cpu => println!("plain Rust"),
+///     _ => {}
+/// }
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// A hardware GPU.
+    Gpu,
+    /// A GPU driver that runs on the CPU: lavapipe, SwiftShader, WARP.
+    SoftwareDriver,
+    /// The crate's own CPU path.
+    Cpu,
+}
+
+/// How a GPU device is opened; the default suits everyday use.
+///
+/// ```
+/// use wgpu_mlp::{Device, GpuOptions};
+/// let options = GpuOptions { runtime_checks: true, ..Default::default() };
+/// let device = Device::gpu_with(&options).unwrap_or_else(|_| Device::cpu());
+/// # let _ = device;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct GpuOptions {
+    /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
+    pub adapter_name: Option<String>,
+    /// Compile the shaders with bounds checks, loop limits and zeroed workgroup memory. The results are the same.
+    pub runtime_checks: bool,
+    /// Ask the driver stack for API validation (Vulkan's validation layer, say), where it is installed.
+    pub validation: bool,
+    /// Fill every buffer with NaN before use and look behind its end after: finds a kernel that writes too little or
+    /// too much. Slow; for tests.
+    pub guarded_buffers: bool,
+    /// Lower the largest binding to this many bytes.
+    pub max_binding_bytes: Option<u64>,
+    /// Lower the largest grid to this many workgroups a dimension.
+    pub max_workgroups_per_dimension: Option<u32>,
+}
+
+impl Device {
+    /// A hardware GPU, else the CPU path; [`Device::info`] says which and why.
+    ///
+    /// A software driver is taken only when `WGPU_ADAPTER_NAME` asks for it by name.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] when `WGPU_ADAPTER_NAME` is set and no adapter has that name.
+    ///
+    /// ```
+    /// let device = wgpu_mlp::Device::auto()?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn auto() -> Result<Self> {
+        let options = GpuOptions::default();
+        match gpu::choose(&options, false).and_then(|choice| Self::on(&choice.adapter, choice.reason, &options)) {
+            Ok(device) => Ok(device),
+            Err(error @ Error::NoAdapter { .. }) if std::env::var_os("WGPU_ADAPTER_NAME").is_some() => Err(error),
+            Err(error) => Ok(Self::cpu_because(error.to_string())),
+        }
+    }
+
+    /// A GPU, or a software driver where there is no GPU.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] says what was looked for and what was there; [`Error::NoDevice`] when an adapter refuses.
+    ///
+    /// ```
+    /// match wgpu_mlp::Device::gpu() {
+    ///     Ok(device) => println!("{}", device.info()),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// ```
+    pub fn gpu() -> Result<Self> {
+        Self::gpu_with(&GpuOptions::default())
+    }
+
+    /// Like [`Device::gpu`], with options.
+    ///
+    /// # Errors
+    /// As [`Device::gpu`]; [`Error::Option`] for a limit below what the device needs.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Error, GpuOptions};
+    /// let options = GpuOptions { adapter_name: Some("no such adapter".into()), ..Default::default() };
+    /// assert!(matches!(Device::gpu_with(&options), Err(Error::NoAdapter { .. })));
+    /// ```
+    pub fn gpu_with(options: &GpuOptions) -> Result<Self> {
+        let choice = gpu::choose(options, true)?;
+        Self::on(&choice.adapter, choice.reason, options)
+    }
+
+    /// The CPU path: no adapter, no driver, the same results within the ops' bounds.
+    ///
+    /// ```
+    /// println!("{}", wgpu_mlp::Device::cpu().info());
+    /// ```
+    pub fn cpu() -> Self {
+        Self::cpu_because("asked for".into())
+    }
+
+    /// Shares the caller's adapter, device and queue, which keep working for the caller.
+    ///
+    /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when the device was opened with fewer storage buffers a stage than the kernels bind.
+    ///
+    /// ```no_run
+    /// use wgpu_mlp::{Device, wgpu};
+    /// # fn yours() -> (wgpu::Adapter, wgpu::Device, wgpu::Queue) { unimplemented!() }
+    /// let (adapter, device, queue) = yours();
+    /// let device = Device::from_wgpu(&adapter, device, queue)?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let context = Context::adopt(device, queue, &GpuOptions::default())?;
+        Ok(Self::with_context(adapter, context, "handed over by the caller".into()))
+    }
+
+    /// What this device is, and why it was chosen.
+    ///
+    /// ```
+    /// assert_eq!(wgpu_mlp::Device::cpu().info().backend, "ndarray");
+    /// ```
+    pub fn info(&self) -> &DeviceInfo {
+        &self.0.info
+    }
+
+    /// How much the device was made to do so far; all zero on the CPU path.
+    ///
+    /// ```
+    /// assert_eq!(wgpu_mlp::Device::cpu().counters().waits, 0);
+    /// ```
+    pub fn counters(&self) -> Counters {
+        self.0.context.as_ref().map(Context::counters).unwrap_or_default()
+    }
+
+    /// Waits until everything asked for so far is done; nothing to wait for on the CPU path.
+    ///
+    /// Only benchmarks need it: reads wait by themselves.
+    ///
+    /// # Errors
+    /// Whatever went wrong on the device since the last call.
+    ///
+    /// ```
+    /// wgpu_mlp::Device::cpu().wait()?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn wait(&self) -> Result<()> {
+        self.0.context.as_ref().map_or(Ok(()), Context::wait)
+    }
+
+    /// Hands what is recorded to the device now, without waiting.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.0.context.as_ref().map_or(Ok(()), Context::flush)
+    }
+
+    pub(crate) fn context(&self) -> Option<&Context> {
+        self.0.context.as_ref()
+    }
+
+    /// Whether operands on both may meet in one op: one GPU context, or the CPU path on both sides.
+    pub(crate) fn same(&self, other: &Device) -> bool {
+        match (self.context(), other.context()) {
+            (Some(a), Some(b)) => a.same(b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    fn cpu_because(reason: String) -> Self {
+        let info = DeviceInfo {
+            kind: DeviceKind::Cpu,
+            name: "CPU path".into(),
+            backend: "ndarray".into(),
+            driver: String::new(),
+            reason,
+            subgroups: false,
+            max_binding_bytes: u64::MAX,
+            max_buffer_bytes: u64::MAX,
+        };
+        Device(Arc::new(Inner { info, context: None }))
+    }
+
+    fn on(adapter: &wgpu::Adapter, reason: String, options: &GpuOptions) -> Result<Self> {
+        let context = Context::open(adapter, options)?;
+        Ok(Self::with_context(adapter, context, reason))
+    }
+
+    fn with_context(adapter: &wgpu::Adapter, context: Context, reason: String) -> Self {
+        let adapter = adapter.get_info();
+        let kind = match adapter.device_type {
+            wgpu::DeviceType::Cpu => DeviceKind::SoftwareDriver,
+            _ => DeviceKind::Gpu,
+        };
+        let info = DeviceInfo {
+            kind,
+            name: adapter.name,
+            backend: adapter.backend.to_string(),
+            driver: [adapter.driver, adapter.driver_info].join(" ").trim().into(),
+            reason,
+            subgroups: context.has_subgroups(),
+            max_binding_bytes: context.max_binding_bytes(),
+            max_buffer_bytes: context.max_buffer_bytes(),
+        };
+        Device(Arc::new(Inner { info, context: Some(context) }))
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({})", self.info())
+    }
+}
+
+impl fmt::Display for DeviceInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.name, self.backend)?;
+        if !self.driver.is_empty() {
+            write!(f, ", {}", self.driver)?;
+        }
+        write!(f, "): {}", self.reason)
+    }
+}

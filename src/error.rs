@@ -1,0 +1,249 @@
+//! The one error type of the crate.
+//!
+//! Every variant carries what a caller needs to put things right: the operation, both shapes or the row, and the
+//! error underneath. Messages read `matmul: left columns must equal right rows; got 64x128 and 127x10`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The result of every fallible call in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// `rows x cols`, as error messages print it.
+///
+/// ```
+/// assert_eq!(wgpu_mlp::Shape { rows: 64, cols: 128 }.to_string(), "64x128");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub cols: usize,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.rows, self.cols)
+    }
+}
+
+impl From<(usize, usize)> for Shape {
+    fn from((rows, cols): (usize, usize)) -> Self {
+        Shape { rows, cols }
+    }
+}
+
+/// Everything that can go wrong, each with what would have been right.
+///
+/// ```
+/// use wgpu_mlp::{Device, Error, Matrix, ops};
+/// let device = Device::cpu();
+/// let a = Matrix::zeros(&device, 64, 128)?;
+/// let b = Matrix::zeros(&device, 127, 10)?;
+/// let error = ops::matmul(&a, &b).unwrap_err();
+/// assert!(matches!(error, Error::Shape { op: "matmul", .. }));
+/// assert_eq!(error.to_string(), "matmul: left columns must equal right rows; got 64x128 and 127x10");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two shapes do not fit each other.
+    #[error("{op}: {rule}; got {left} and {right}")]
+    Shape {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// What would be right.
+        rule: &'static str,
+        /// Shape of the first operand.
+        left: Shape,
+        /// Shape of the second operand.
+        right: Shape,
+    },
+    /// A matrix without rows or columns, or a list without entries.
+    #[error("{op}: needs at least one row and one column; got {shape}")]
+    Empty {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// The shape that was given.
+        shape: Shape,
+    },
+    /// Flat data whose length is not `rows * cols`.
+    #[error("{op}: {shape} needs {} values; got {values}", shape.rows as u128 * shape.cols as u128)]
+    Length {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// The shape that was asked for.
+        shape: Shape,
+        /// The number of values given.
+        values: usize,
+    },
+    /// A class id that is not one of the classes.
+    #[error("targets: row {row} has class {class}; classes run from 0 to {}", classes.saturating_sub(1))]
+    Target {
+        /// The first row with a class out of range.
+        row: usize,
+        /// The class found there.
+        class: i128,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A class distribution with an entry that is negative, infinite or NaN.
+    #[error("targets: row {row}, column {col} is {value}; a distribution's entries are finite and not negative")]
+    Distribution {
+        /// The first row with such an entry.
+        row: usize,
+        /// Its column.
+        col: usize,
+        /// The entry.
+        value: f32,
+    },
+    /// An option outside its range.
+    #[error("{op}: {option} must be {rule}; got {value}")]
+    Option {
+        /// The operation or constructor.
+        op: &'static str,
+        /// The option's name.
+        option: &'static str,
+        /// What would be right.
+        rule: &'static str,
+        /// The value given.
+        value: f64,
+    },
+    /// Two options that exclude each other.
+    #[error("{op}: {rule}")]
+    Combination {
+        /// The operation.
+        op: &'static str,
+        /// Why they exclude each other.
+        rule: &'static str,
+    },
+    /// An operand lives on another device than the first one.
+    #[error("{op}: both operands must live on one device; got one on {left} and one on {right}")]
+    OtherDevice {
+        /// The operation.
+        op: &'static str,
+        /// Name of the first operand's device.
+        left: String,
+        /// Name of the second operand's device.
+        right: String,
+    },
+    /// `backward` was called before `forward`.
+    #[error("{layer}: backward needs a forward pass first")]
+    NoForward {
+        /// The layer's name.
+        layer: &'static str,
+    },
+    /// The device cannot hold or bind that much.
+    #[error("{op}: needs {needed} {what}; the device allows {allowed}")]
+    Limit {
+        /// The operation or the buffer's purpose.
+        op: &'static str,
+        /// What is limited, with its unit.
+        what: &'static str,
+        /// How much was needed.
+        needed: u64,
+        /// How much there is.
+        allowed: u64,
+    },
+    /// No adapter matches what was asked for.
+    #[error("no GPU adapter: looked for {wanted}; found {}", list(found))]
+    NoAdapter {
+        /// What was looked for.
+        wanted: String,
+        /// The adapters that were there.
+        found: Vec<String>,
+    },
+    /// The adapter is there but gave no device.
+    #[error("adapter {adapter} gave no device: {source}")]
+    NoDevice {
+        /// The adapter's name.
+        adapter: String,
+        /// wgpu's own words.
+        source: wgpu::RequestDeviceError,
+    },
+    /// The device's memory is used up; the device itself stays usable.
+    #[error("out of device memory: {bytes} bytes could not be had")]
+    OutOfMemory {
+        /// Size of the buffer that could not be had; 0 where the driver did not say.
+        bytes: u64,
+        /// wgpu's own words.
+        source: wgpu::Error,
+    },
+    /// The device is gone; everything on it with it.
+    #[error("the device was lost: {reason}")]
+    DeviceLost {
+        /// The driver's words.
+        reason: String,
+    },
+    /// A driver or wgpu rejected a kernel.
+    #[error("kernel {kernel} was rejected: {source}")]
+    Shader {
+        /// The kernel's name.
+        kernel: &'static str,
+        /// The driver's or the compiler's words.
+        source: wgpu::Error,
+    },
+    /// wgpu reported an error outside any of the cases above.
+    #[error("the device reported: {source}")]
+    Device {
+        /// wgpu's own words.
+        source: wgpu::Error,
+    },
+    /// Reading results back failed.
+    #[error("reading results back failed: {source}")]
+    Read {
+        /// wgpu's own words.
+        source: ReadError,
+    },
+    /// Reading or writing a file failed.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A file that is not a safetensors file.
+    #[error("{}: not a safetensors model file: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        source: safetensors::SafeTensorError,
+    },
+    /// A safetensors file that does not hold a model of this crate.
+    #[error("{}: tensor {tensor}: {rule}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// The tensor in question.
+        tensor: String,
+        /// What would be right.
+        rule: &'static str,
+    },
+}
+
+/// What can fail while results are read back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The wait for the device failed.
+    #[error(transparent)]
+    Poll(#[from] wgpu::PollError),
+    /// Mapping the staging buffer failed.
+    #[error(transparent)]
+    Map(#[from] wgpu::BufferAsyncError),
+    /// The mapped range could not be had.
+    #[error(transparent)]
+    Range(#[from] wgpu::MapRangeError),
+    /// A kernel wrote behind the end of its output; only devices with guarded buffers can tell.
+    #[error("a kernel wrote behind the end of a buffer")]
+    Guard,
+}
+
+/// `nothing`, or the entries with commas between.
+fn list(found: &[String]) -> String {
+    if found.is_empty() { "none".into() } else { found.join(", ") }
+}

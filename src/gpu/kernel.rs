@@ -1,0 +1,62 @@
+//! A kernel is data: a name, WGSL pieces, and how it sees its buffers.
+
+use super::Buffer;
+
+/// How a kernel uses one of its storage buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    Write,
+}
+
+/// A compute kernel as declared beside its op: one name for the file, the label, errors, benches and the case table.
+#[derive(Debug)]
+pub struct Kernel {
+    /// The op's stem.
+    pub name: &'static str,
+    /// WGSL, in order: shared pieces first, the kernel's own file last.
+    pub source: &'static [&'static str],
+    /// Size of the uniform `Params` at binding 0, in bytes.
+    pub params: usize,
+    /// The storage buffers, from binding 1 on.
+    pub buffers: &'static [Access],
+    /// The `override`s that every launch sets.
+    pub overrides: &'static [&'static str],
+    /// Constants that must be plain `const`s because a private array takes its size from them.
+    pub sizes: &'static [&'static str],
+}
+
+/// A named number handed to the shader: an `override`, or a plain constant where [`Kernel::sizes`] names it.
+pub type Constant = (&'static str, f64);
+
+impl Kernel {
+    /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the pieces.
+    pub fn wgsl(&self, constants: &[Constant]) -> String {
+        let header: String = constants
+            .iter()
+            .filter(|(name, _)| self.sizes.contains(name))
+            .map(|(name, value)| format!("const {name}: u32 = {value}u;\n"))
+            .collect();
+        let mut wgsl = header;
+        for piece in self.source {
+            wgsl.push_str(piece);
+        }
+        wgsl
+    }
+
+    /// The constants that are `override`s.
+    pub fn override_values(&self, constants: &[Constant]) -> Vec<Constant> {
+        constants.iter().copied().filter(|(name, _)| !self.sizes.contains(name)).collect()
+    }
+}
+
+/// One dispatch: a kernel, the constants that pick its variant, parameters, buffers and the number of workgroups.
+pub(crate) struct Launch<'a, P> {
+    pub kernel: &'static Kernel,
+    pub constants: &'a [Constant],
+    pub params: P,
+    pub buffers: &'a [&'a Buffer],
+    pub groups: u64,
+}

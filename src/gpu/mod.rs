@@ -1,0 +1,24 @@
+//! Everything that names wgpu: the context, its buffers, pipelines and recorder, and how work is cut to size.
+//!
+//! The rest of the crate sees [`Context`], [`Buffer`] and [`Kernel`], and knows nothing of bind groups or encoders.
+
+mod adapter;
+mod buffers;
+mod context;
+mod errors;
+mod grid;
+mod kernel;
+mod pipelines;
+mod read;
+mod recorder;
+mod rows;
+mod tiles;
+
+pub(crate) use adapter::choose;
+pub(crate) use buffers::Buffer;
+pub(crate) use context::Context;
+pub use context::Counters;
+pub use kernel::Kernel;
+pub(crate) use kernel::{Access, Constant, Launch};
+pub(crate) use rows::{ColumnGrid, LinearGrid, RowGrid};
+pub(crate) use tiles::Tile;

@@ -1,0 +1,93 @@
+//! How rows and elements map to workgroups. The numbers live here and reach the shaders as constants.
+
+use super::kernel::Constant;
+
+/// Threads of a workgroup in the row kernels.
+const ROW_THREADS: u32 = 128;
+/// Rows of up to this many columns belong to one lane each.
+const ONE_LANE_COLS: usize = 16;
+/// Columns that one lane of a longer row should get before another lane joins.
+const COLS_PER_LANE: usize = 8;
+
+/// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowGrid {
+    lanes: u32,
+    rows: u32,
+}
+
+impl RowGrid {
+    /// The mapping for rows of this length.
+    pub fn new(cols: usize) -> Self {
+        let lanes = if cols <= ONE_LANE_COLS {
+            1
+        } else {
+            // Bounded by ROW_THREADS, so it fits u32.
+            (cols.div_ceil(COLS_PER_LANE).min(ROW_THREADS as usize) as u32).next_power_of_two()
+        };
+        RowGrid { lanes, rows: ROW_THREADS / lanes }
+    }
+
+    /// Workgroups for this many rows.
+    pub fn groups(&self, rows: usize) -> u64 {
+        (rows as u64).div_ceil(u64::from(self.rows))
+    }
+
+    /// `LANES` and `ROWS` as the shader wants them.
+    pub fn constants(&self) -> [Constant; 2] {
+        [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(self.rows))]
+    }
+}
+
+/// Elementwise kernels: each workgroup owns a run of `THREADS * PER_THREAD` elements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinearGrid;
+
+impl LinearGrid {
+    const THREADS: u32 = 128;
+    const PER_THREAD: u32 = 4;
+
+    /// Workgroups for this many elements.
+    pub fn groups(elements: u64) -> u64 {
+        elements.div_ceil(u64::from(Self::THREADS * Self::PER_THREAD))
+    }
+
+    /// `THREADS` and `PER_THREAD` as the shader wants them.
+    pub fn constants() -> [Constant; 2] {
+        [("THREADS", f64::from(Self::THREADS)), ("PER_THREAD", f64::from(Self::PER_THREAD))]
+    }
+}
+
+/// Column sums: a workgroup owns `width` columns of a block of `lanes * DEPTH` rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ColumnGrid {
+    width: u32,
+    lanes: u32,
+}
+
+impl ColumnGrid {
+    const THREADS: u32 = 128;
+    const MAX_WIDTH: usize = 32;
+    const DEPTH: u32 = 16;
+
+    /// The mapping for rows of this length.
+    pub fn new(cols: usize) -> Self {
+        let width = cols.min(Self::MAX_WIDTH).next_power_of_two() as u32;
+        ColumnGrid { width, lanes: Self::THREADS / width }
+    }
+
+    /// Blocks that this many rows make.
+    pub fn blocks(&self, rows: usize) -> usize {
+        rows.div_ceil((self.lanes * Self::DEPTH) as usize)
+    }
+
+    /// Workgroups across the columns.
+    pub fn across(&self, cols: usize) -> usize {
+        cols.div_ceil(self.width as usize)
+    }
+
+    /// `WIDTH`, `LANES` and `DEPTH` as the shader wants them.
+    pub fn constants(&self) -> [Constant; 3] {
+        [("WIDTH", f64::from(self.width)), ("LANES", f64::from(self.lanes)), ("DEPTH", f64::from(Self::DEPTH))]
+    }
+}

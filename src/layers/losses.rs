@@ -1,0 +1,173 @@
+//! The two losses: on probabilities, clipped; and on logits, with softmax built in.
+
+use super::kept;
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::ops::{self, CrossEntropy, Head};
+use crate::targets::Targets;
+
+/// -ln clip(p_t) a row, and its mean. The notebook's `Loss_CategoricalCrossEntropy`, for class ids and one-hot rows.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, layers::CategoricalCrossEntropy};
+/// let device = Device::cpu();
+/// let probs = Matrix::from_slice(&device, 1, 3, &[0.7, 0.1, 0.2])?;
+/// let targets = Targets::classes(&device, &[0u8], 3)?;
+/// let loss = CategoricalCrossEntropy::new().calculate(&probs, &targets)?;
+/// assert!((loss - 0.35667494393873245).abs() < 1e-6);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CategoricalCrossEntropy;
+
+impl CategoricalCrossEntropy {
+    /// The loss; it keeps nothing.
+    ///
+    /// ```
+    /// let loss = wgpu_mlp::layers::CategoricalCrossEntropy::new();
+    /// ```
+    pub fn new() -> Self {
+        CategoricalCrossEntropy
+    }
+
+    /// The rows' losses, `rows x 1`, with probabilities clipped to [`ops::CLIP`] `..= 1 -` [`ops::CLIP`].
+    ///
+    /// # Errors
+    /// As [`ops::nll`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::CategoricalCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let probs = Matrix::from_slice(&device, 1, 2, &[0.0, 1.0])?;
+    /// let losses = CategoricalCrossEntropy::new().forward(&probs, &Targets::classes(&device, &[0u8], 2)?)?;
+    /// assert!((losses.to_array()?[[0, 0]] - 16.118095).abs() < 1e-5); // -ln 1e-7, not infinity
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn forward(&self, probs: &Matrix, targets: &Targets) -> Result<Matrix> {
+        ops::nll(probs, targets)
+    }
+
+    /// The mean of the rows' losses. On a GPU this waits.
+    ///
+    /// # Errors
+    /// As [`ops::nll`] and [`Matrix::to_array`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::CategoricalCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let probs = Matrix::from_slice(&device, 2, 2, &[0.5, 0.5, 0.5, 0.5])?;
+    /// let loss = CategoricalCrossEntropy::new().calculate(&probs, &Targets::classes(&device, &[0u8, 1], 2)?)?;
+    /// assert!((loss - std::f64::consts::LN_2).abs() < 1e-6);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn calculate(&self, probs: &Matrix, targets: &Targets) -> Result<f64> {
+        let sum = ops::column_sum(&self.forward(probs, targets)?)?.to_array()?;
+        Ok(f64::from(sum.sum()) / probs.rows() as f64)
+    }
+
+    /// -y / (clip(p) · rows): the gradient of the mean, finite also at p = 0.
+    ///
+    /// # Errors
+    /// As [`ops::nll_backward`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::CategoricalCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let probs = Matrix::from_slice(&device, 1, 2, &[0.5, 0.5])?;
+    /// let dprobs = CategoricalCrossEntropy::new().backward(&probs, &Targets::classes(&device, &[0u8], 2)?)?;
+    /// assert_eq!(dprobs.to_array()?.row(0).to_vec(), [-2.0, 0.0]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn backward(&self, probs: &Matrix, targets: &Targets) -> Result<Matrix> {
+        ops::nll_backward(probs, targets)
+    }
+}
+
+/// Softmax and cross-entropy in one: the mean loss of logits; backward probabilities, minus 1 at the target, over rows.
+/// The notebook's `Activation_Softmax_Loss_CategoricalCrossentropy`, with the unclipped loss.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
+/// let device = Device::cpu();
+/// let mut loss = SoftmaxCrossEntropy::new();
+/// let value = loss.forward(&Matrix::zeros(&device, 1, 2)?, &Targets::classes(&device, &[0u8], 2)?)?;
+/// assert!((value - std::f64::consts::LN_2).abs() < 1e-6);
+/// assert_eq!(loss.backward()?.to_array()?.row(0).to_vec(), [-0.5, 0.5]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct SoftmaxCrossEntropy {
+    options: CrossEntropy,
+    kept: Option<(Matrix, Head)>,
+}
+
+impl SoftmaxCrossEntropy {
+    /// The mean over the rows, unweighted.
+    ///
+    /// ```
+    /// let loss = wgpu_mlp::layers::SoftmaxCrossEntropy::new();
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With class weights, an ignored class, or label smoothing.
+    ///
+    /// ```
+    /// use wgpu_mlp::{layers::SoftmaxCrossEntropy, ops::CrossEntropy};
+    /// let loss = SoftmaxCrossEntropy::with_options(CrossEntropy { label_smoothing: 0.1, ..Default::default() });
+    /// ```
+    pub fn with_options(options: CrossEntropy) -> Self {
+        SoftmaxCrossEntropy { options, kept: None }
+    }
+
+    /// The weighted mean of the rows' losses. On a GPU this waits.
+    ///
+    /// # Errors
+    /// As [`ops::softmax_cross_entropy`] and [`Matrix::to_array`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let logits = Matrix::from_slice(&device, 1, 2, &[1000.0, 0.0])?;
+    /// let loss = SoftmaxCrossEntropy::new().forward(&logits, &Targets::classes(&device, &[1u8], 2)?)?;
+    /// assert_eq!(loss, 1000.0);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn forward(&mut self, logits: &Matrix, targets: &Targets) -> Result<f64> {
+        let head = ops::softmax_cross_entropy(logits, targets, &self.options)?;
+        let loss = head.stats()?.mean_loss();
+        self.kept = Some((logits.clone(), head));
+        Ok(loss)
+    }
+
+    /// The probabilities of the last forward pass, `rows x classes`.
+    ///
+    /// # Errors
+    /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let mut loss = SoftmaxCrossEntropy::new();
+    /// loss.forward(&Matrix::zeros(&device, 1, 2)?, &Targets::classes(&device, &[0u8], 2)?)?;
+    /// assert_eq!(loss.output()?.to_array()?.row(0).to_vec(), [0.5, 0.5]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn output(&self) -> Result<Matrix> {
+        ops::softmax(&kept("softmax_cross_entropy", &self.kept)?.0)
+    }
+
+    /// The gradient with respect to the logits, as the options reduce it.
+    ///
+    /// # Errors
+    /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass.
+    ///
+    /// ```
+    /// # use wgpu_mlp::layers::SoftmaxCrossEntropy;
+    /// assert!(SoftmaxCrossEntropy::new().backward().is_err());
+    /// ```
+    pub fn backward(&self) -> Result<Matrix> {
+        Ok(kept("softmax_cross_entropy", &self.kept)?.1.dlogits().clone())
+    }
+}

@@ -1,0 +1,38 @@
+//! The notebook's layers, under the notebook's names: each keeps what its `backward` needs.
+//!
+//! ```
+//! use ndarray::array;
+//! use rand::{SeedableRng, rngs::ChaCha12Rng};
+//! use wgpu_mlp::{Device, Matrix, Targets, layers::{Dense, ReLU, SoftmaxCrossEntropy}};
+//! let device = Device::cpu();
+//! let mut rng = ChaCha12Rng::seed_from_u64(0);
+//! let (mut dense, mut relu) = (Dense::new(&device, 2, 8, &mut rng)?, ReLU::new());
+//! let (mut logits, mut loss) = (Dense::new(&device, 8, 3, &mut rng)?, SoftmaxCrossEntropy::new());
+//!
+//! let x = Matrix::from_array(&device, array![[0.1, 0.2], [0.3, -0.4]].view())?;
+//! let y = Targets::classes(&device, &[0u8, 2], 3)?;
+//! let hidden = relu.forward(&dense.forward(&x)?)?;
+//! let value = loss.forward(&logits.forward(&hidden)?, &y)?;
+//! assert!((value - 3f64.ln()).abs() < 1e-3); // nothing learnt yet: ln(classes)
+//! let dhidden = logits.backward(&loss.backward()?)?;
+//! let dx = dense.backward(&relu.backward(&dhidden)?)?;
+//! assert_eq!(dx.shape(), x.shape());
+//! # Ok::<(), wgpu_mlp::Error>(())
+//! ```
+
+mod dense;
+mod losses;
+mod relu;
+mod softmax;
+
+use crate::error::{Error, Result};
+
+pub use dense::{Dense, Init};
+pub use losses::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
+pub use relu::ReLU;
+pub use softmax::Softmax;
+
+/// What the forward pass left, or an error that names the layer.
+fn kept<'a, T>(layer: &'static str, value: &'a Option<T>) -> Result<&'a T> {
+    value.as_ref().ok_or(Error::NoForward { layer })
+}

@@ -1,0 +1,238 @@
+//! Matrices of f32, living on one device.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::device::Device;
+use crate::error::{Error, Result, Shape};
+use crate::gpu::{Buffer, Context};
+
+/// `rows x cols` of f32, row-major, on one [`Device`].
+///
+/// Clones are cheap and behave as values: an op that works in place copies first where a clone still holds the old
+/// content.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::{Device, Matrix};
+/// let device = Device::cpu();
+/// let x = Matrix::from_array(&device, array![[1.0, 2.0], [3.0, 4.0]].view())?;
+/// assert_eq!(x.shape(), (2, 2));
+/// assert_eq!(x.to_array()?[[1, 0]], 3.0);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Matrix {
+    device: Device,
+    rows: usize,
+    cols: usize,
+    storage: Storage,
+}
+
+/// Where the numbers are.
+#[derive(Clone)]
+pub(crate) enum Storage {
+    /// In host memory, standard layout.
+    Cpu(Arc<Array2<f32>>),
+    /// In a device buffer.
+    Gpu(Arc<Buffer>),
+}
+
+impl Matrix {
+    /// A matrix with the array's content, in whatever layout the array is.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without rows or columns; [`Error::Limit`] and [`Error::OutOfMemory`] when the device cannot
+    /// hold it.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use wgpu_mlp::{Device, Error, Matrix};
+    /// let empty = Array2::<f32>::zeros((0, 4));
+    /// assert!(matches!(Matrix::from_array(&Device::cpu(), empty.view()), Err(Error::Empty { .. })));
+    /// ```
+    pub fn from_array(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
+        let (rows, cols) = array.dim();
+        not_empty("matrix", rows, cols)?;
+        let storage = match device.context() {
+            None => Storage::Cpu(Arc::new(array.as_standard_layout().into_owned())),
+            Some(gpu) => {
+                let buffer = gpu.buffer("matrix", rows, cols)?;
+                let array = array.as_standard_layout();
+                gpu.write(&buffer, array.as_slice().unwrap_or_default())?;
+                Storage::Gpu(Arc::new(buffer))
+            }
+        };
+        Ok(Matrix { device: device.clone(), rows, cols, storage })
+    }
+
+    /// A matrix of these values, row by row.
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless there are `rows * cols` values; else as [`Matrix::from_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let x = Matrix::from_slice(&Device::cpu(), 1, 3, &[4.8, 1.21, 2.385])?;
+    /// assert!(Matrix::from_slice(&Device::cpu(), 2, 3, &[1.0]).is_err());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn from_slice(device: &Device, rows: usize, cols: usize, values: &[f32]) -> Result<Self> {
+        not_empty("matrix", rows, cols)?;
+        let array =
+            ArrayView2::from_shape((rows, cols), values).ok().filter(|_| rows.checked_mul(cols) == Some(values.len()));
+        let shape = Shape { rows, cols };
+        let array = array.ok_or(Error::Length { op: "matrix", shape, values: values.len() })?;
+        Self::from_array(device, array)
+    }
+
+    /// A matrix of zeros.
+    ///
+    /// # Errors
+    /// As [`Matrix::from_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.to_array()?.sum(), 0.0);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn zeros(device: &Device, rows: usize, cols: usize) -> Result<Self> {
+        let elements = rows as u128 * cols as u128;
+        let allowed = isize::MAX as u64 / 4;
+        if elements > u128::from(allowed) {
+            let needed = u64::try_from(elements).unwrap_or(u64::MAX);
+            return Err(Error::Limit { op: "matrix", what: "elements", needed, allowed });
+        }
+        Self::from_array(device, Array2::zeros((rows, cols)).view())
+    }
+
+    /// The content, brought back to the host. On a GPU this waits for everything that leads to it.
+    ///
+    /// # Errors
+    /// Whatever went wrong on the device since the last call; [`Error::Read`] when the content cannot be fetched.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let x = Matrix::zeros(&Device::cpu(), 2, 3)?;
+    /// assert_eq!(x.to_array()?.dim(), (2, 3));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_array(&self) -> Result<Array2<f32>> {
+        match &self.storage {
+            Storage::Cpu(array) => Ok(array.as_ref().clone()),
+            Storage::Gpu(buffer) => {
+                let values = buffer.context().read(buffer)?;
+                let (shape, found) = (self.dims(), values.len());
+                Array2::from_shape_vec((self.rows, self.cols), values).map_err(|_| Error::Length {
+                    op: "to_array",
+                    shape,
+                    values: found,
+                })
+            }
+        }
+    }
+
+    /// `(rows, cols)`.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.shape(), (2, 3));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// Number of rows.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.rows(), 2);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.cols(), 3);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The device that holds it.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, DeviceKind, Matrix};
+    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.device().info().kind, DeviceKind::Cpu);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(crate) fn dims(&self) -> Shape {
+        Shape { rows: self.rows, cols: self.cols }
+    }
+
+    /// The number of elements.
+    pub(crate) fn elements(&self) -> u64 {
+        self.rows as u64 * self.cols as u64
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// A CPU result; the device is the one its operands live on.
+    pub(crate) fn on_cpu(device: &Device, array: Array2<f32>) -> Self {
+        let (rows, cols) = array.dim();
+        Matrix { device: device.clone(), rows, cols, storage: Storage::Cpu(Arc::new(array)) }
+    }
+
+    /// A GPU result that has been recorded into this buffer.
+    pub(crate) fn on_gpu(device: &Device, rows: usize, cols: usize, buffer: Buffer) -> Self {
+        Matrix { device: device.clone(), rows, cols, storage: Storage::Gpu(Arc::new(buffer)) }
+    }
+
+    /// The storage for an op that works in place: copied first where a clone shares it.
+    pub(crate) fn unique(&mut self, op: &'static str) -> Result<Unique<'_>> {
+        match &mut self.storage {
+            Storage::Cpu(array) => Ok(Unique::Cpu(Arc::make_mut(array))),
+            Storage::Gpu(buffer) => {
+                let context = buffer.context();
+                if Arc::strong_count(buffer) > 1 {
+                    *buffer = Arc::new(context.duplicate(op, buffer)?);
+                }
+                Ok(Unique::Gpu(context, buffer))
+            }
+        }
+    }
+}
+
+/// Storage that nobody else looks at.
+pub(crate) enum Unique<'a> {
+    Cpu(&'a mut Array2<f32>),
+    Gpu(Context, &'a Buffer),
+}
+
+/// Refuses shapes without content.
+pub(crate) fn not_empty(op: &'static str, rows: usize, cols: usize) -> Result<()> {
+    if rows == 0 || cols == 0 {
+        return Err(Error::Empty { op, shape: Shape { rows, cols } });
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Matrix({} on {})", self.dims(), self.device.info().name)
+    }
+}

@@ -1,0 +1,61 @@
+//! argmax: from probabilities or logits to classes.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{BY_ROW, COMMON, On, ROWS, on, word};
+use crate::cpu;
+use crate::error::Result;
+use crate::gpu::{Access, Kernel, Launch, RowGrid};
+use crate::matrix::Matrix;
+use crate::targets::{Kind, Targets};
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: "argmax",
+    source: &[COMMON, ROWS, include_str!("../../shaders/argmax.wgsl")],
+    params: size_of::<Params>(),
+    buffers: &[Access::Read, Access::Write],
+    overrides: BY_ROW,
+    sizes: &[],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    rows: u32,
+    cols: u32,
+}
+
+/// The first column that holds each row's maximum; the first NaN where a row has one, as NumPy's `argmax`. Exact.
+///
+/// The result are class ids that stay on the device; [`Targets::to_classes`] reads them.
+///
+/// # Errors
+/// None of its own.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let x = Matrix::from_slice(&Device::cpu(), 2, 3, &[0.2, 0.7, 0.1, 0.4, 0.2, 0.4])?;
+/// assert_eq!(ops::argmax(&x)?.to_classes()?, [1, 0]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn argmax(x: &Matrix) -> Result<Targets> {
+    let (rows, cols) = x.shape();
+    let kind = match on("argmax", [x])? {
+        On::Cpu([values]) => Kind::CpuClasses(Arc::new(cpu::argmax(values))),
+        On::Gpu(gpu, [values]) => {
+            let grid = RowGrid::new(cols);
+            let classes = gpu.buffer("argmax", rows, 1)?;
+            gpu.launch(Launch {
+                kernel: &KERNEL,
+                constants: &grid.constants(),
+                params: Params { rows: word(rows), cols: word(cols) },
+                buffers: &[values, &classes],
+                groups: grid.groups(rows),
+            })?;
+            Kind::GpuClasses(Arc::new(classes))
+        }
+    };
+    Ok(Targets::made(x.device(), rows, cols, kind))
+}

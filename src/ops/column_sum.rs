@@ -1,0 +1,82 @@
+//! column_sum: the gradient of a bias, and every other sum over rows.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{COMMON, On, on, word};
+use crate::cpu;
+use crate::error::Result;
+use crate::gpu::{Access, Buffer, ColumnGrid, Context, Kernel, Launch};
+use crate::matrix::Matrix;
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: "column_sum",
+    source: &[COMMON, include_str!("../../shaders/column_sum.wgsl")],
+    params: size_of::<Params>(),
+    buffers: &[Access::Read, Access::Write],
+    overrides: &["WIDTH", "LANES", "DEPTH"],
+    sizes: &[],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    rows: u32,
+    cols: u32,
+    across: u32,
+    blocks: u32,
+}
+
+/// Σ_r X, the sum of the rows, as one row: the bias's gradient.
+///
+/// Added along a fixed tree; error at most (20 + log2 rows) u Σ_r |x|, since only short runs are added one by one.
+///
+/// # Errors
+/// None of its own.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let x = Matrix::from_array(&Device::cpu(), array![[1., 2.], [3., 4.], [5., 6.]].view())?;
+/// assert_eq!(ops::column_sum(&x)?.to_array()?, array![[9., 12.]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn column_sum(x: &Matrix) -> Result<Matrix> {
+    match on("column_sum", [x])? {
+        On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::column_sum(values))),
+        On::Gpu(gpu, [values]) => {
+            let sums = reduce_once(gpu, "column_sum", values, x.rows(), x.cols())?;
+            let sums = reduce(gpu, "column_sum", sums.0, sums.1, x.cols())?;
+            Ok(Matrix::on_gpu(x.device(), 1, x.cols(), sums))
+        }
+    }
+}
+
+/// The sum of the rows of a buffer that is no longer needed.
+pub(super) fn reduce(gpu: &Context, op: &'static str, x: Buffer, rows: usize, cols: usize) -> Result<Buffer> {
+    let (mut x, mut rows) = (x, rows);
+    while rows > 1 {
+        (x, rows) = reduce_once(gpu, op, &x, rows, cols)?;
+    }
+    Ok(x)
+}
+
+/// One level of the tree: the sums of blocks of rows, and how many blocks there are.
+pub(super) fn reduce_once(
+    gpu: &Context,
+    op: &'static str,
+    x: &Buffer,
+    rows: usize,
+    cols: usize,
+) -> Result<(Buffer, usize)> {
+    let grid = ColumnGrid::new(cols);
+    let (blocks, across) = (grid.blocks(rows), grid.across(cols));
+    let out = gpu.buffer(op, blocks, cols)?;
+    gpu.launch(Launch {
+        kernel: &KERNEL,
+        constants: &grid.constants(),
+        params: Params { rows: word(rows), cols: word(cols), across: word(across), blocks: word(blocks) },
+        buffers: &[x, &out],
+        groups: blocks as u64 * across as u64,
+    })?;
+    Ok((out, blocks))
+}

@@ -1,0 +1,56 @@
+//! linear: a dense layer's forward pass in one kernel.
+
+use super::matmul::{Product, family};
+use super::{On, fits, on};
+use crate::cpu;
+use crate::error::Result;
+use crate::gpu::Kernel;
+use crate::matrix::Matrix;
+
+pub(super) static KERNEL: Kernel = family("linear");
+
+/// What [`linear`] applies to the sums.
+///
+/// ```
+/// assert_eq!(wgpu_mlp::ops::Activation::default(), wgpu_mlp::ops::Activation::None);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// Nothing: XW + b.
+    #[default]
+    None,
+    /// max(XW + b, 0).
+    Relu,
+}
+
+/// act(X W + b), for X `rows x inputs`, W `inputs x outputs` and b `1 x outputs`, in one pass.
+///
+/// Error: that of [`matmul`](super::matmul) and one rounding of the bias.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless X has as many columns as W rows, and b is one row as wide as W.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let device = Device::cpu();
+/// let x = Matrix::from_array(&device, array![[1., 2.]].view())?;
+/// let w = Matrix::from_array(&device, array![[1., -1.], [1., -1.]].view())?;
+/// let b = Matrix::from_array(&device, array![[0.5, 0.5]].view())?;
+/// assert_eq!(ops::linear(&x, &w, &b, ops::Activation::Relu)?.to_array()?, array![[3.5, 0.]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn linear(x: &Matrix, weights: &Matrix, bias: &Matrix, activation: Activation) -> Result<Matrix> {
+    fits("linear", "input columns must equal weight rows", x, weights, x.cols() == weights.rows())?;
+    let rule = "the bias must be one row with a value for each weight column";
+    fits("linear", rule, weights, bias, bias.shape() == (1, weights.cols()))?;
+    let relu = activation == Activation::Relu;
+    match on("linear", [x, weights, bias])? {
+        On::Cpu([input, w, b]) => Ok(Matrix::on_cpu(x.device(), cpu::linear(input, w, b.row(0), relu))),
+        On::Gpu(gpu, [input, w, b]) => {
+            let (m, n, k) = (x.rows(), weights.cols(), x.cols());
+            let product = Product { bias: Some(b), relu, m, n, k, ..Product::of(&KERNEL, input, w) };
+            Ok(Matrix::on_gpu(x.device(), m, n, product.record(gpu)?))
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The operations: each file holds one op's contract, its one shape check, and the hand-over to its two twins.
+//!
+//! | op | formula |
+//! |---|---|
+//! | [`matmul`], [`matmul_tn`], [`matmul_nt`] | AB, AᵀB, ABᵀ |
+//! | [`linear`] | act(XW + b) |
+//! | [`bias_add`] | X + b |
+//! | [`column_sum`] | Σ_r X |
+//! | [`relu`], [`relu_mask`], [`relu_backward`] | max(X, 0), 1\[X > 0\], dY · 1\[X > 0\] |
+//! | [`softmax`], [`log_softmax`], [`softmax_backward`] | exp(x - m) / Σ exp(x - m), its logarithm, p · (dp - Σ_j dp_j p_j) |
+//! | [`nll`], [`nll_backward`] | -ln clip(p_t, ε, 1 - ε), -y / (p · rows) |
+//! | [`softmax_cross_entropy`] | loss, gradient and statistics in one pass |
+//! | [`argmax`], [`accuracy`] | first maximum, mean of hits |
+//! | [`sgd`], [`adam`] | parameter updates in place |
+//!
+//! On a GPU an op is recorded and returns at once; only reads ([`Matrix::to_array`], a loss value) wait.
+
+mod accuracy;
+mod adam;
+mod argmax;
+mod bias_add;
+mod column_sum;
+mod linear;
+mod matmul;
+mod nll;
+mod relu;
+mod sgd;
+mod softmax;
+mod softmax_cross_entropy;
+mod statistics;
+
+use ndarray::ArrayView2;
+
+use crate::cpu::TargetView;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::gpu::{Buffer, Context, Kernel};
+use crate::matrix::{Matrix, Storage};
+use crate::targets::{Kind, Targets};
+
+pub use accuracy::accuracy;
+pub use adam::{AdamOptions, adam};
+pub use argmax::argmax;
+pub use bias_add::bias_add;
+pub use column_sum::column_sum;
+pub use linear::{Activation, linear};
+pub use matmul::{matmul, matmul_nt, matmul_tn};
+pub use nll::{CLIP, nll, nll_backward};
+pub use relu::{relu, relu_backward, relu_mask};
+pub use sgd::sgd;
+pub use softmax::{log_softmax, softmax, softmax_backward};
+pub use softmax_cross_entropy::{CrossEntropy, Head, Reduction, softmax_cross_entropy};
+pub(crate) use statistics::Pending;
+pub use statistics::Statistics;
+
+/// Shared WGSL, in the order in which kernels put it in front of their own.
+pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");
+pub(crate) const ROWS: &str = include_str!("../../shaders/rows.wgsl");
+pub(crate) const TARGETS: &str = include_str!("../../shaders/targets.wgsl");
+pub(crate) const RECORD: &str = include_str!("../../shaders/record.wgsl");
+
+/// The kernels that work on single elements share these constants; those that work on rows share the others.
+pub(crate) const ELEMENTWISE: &[&str] = &["THREADS", "PER_THREAD"];
+pub(crate) const BY_ROW: &[&str] = &["LANES", "ROWS"];
+
+/// Every kernel of the crate.
+#[cfg(test)]
+pub(crate) fn kernels() -> Vec<&'static Kernel> {
+    let mut kernels = vec![
+        &accuracy::KERNEL,
+        &adam::KERNEL,
+        &argmax::KERNEL,
+        &bias_add::KERNEL,
+        &column_sum::KERNEL,
+        &linear::KERNEL,
+        &sgd::KERNEL,
+        &softmax_cross_entropy::KERNEL,
+        &softmax_cross_entropy::ROW_WEIGHTS,
+        &statistics::KERNEL,
+    ];
+    kernels.extend(matmul::KERNELS);
+    kernels.extend(nll::KERNELS);
+    kernels.extend(relu::KERNELS);
+    kernels.extend(softmax::KERNELS);
+    kernels
+}
+
+/// Operands in the one place where all of them live.
+pub(crate) enum On<'a, const N: usize> {
+    Cpu([ArrayView2<'a, f32>; N]),
+    Gpu(&'a Context, [&'a Buffer; N]),
+}
+
+/// Finds where the operands live; an error unless that is one place.
+pub(crate) fn on<'a, const N: usize>(op: &'static str, operands: [&'a Matrix; N]) -> Result<On<'a, N>> {
+    let first = operands[0].device();
+    if let Some(other) = operands.iter().map(|operand| operand.device()).find(|device| !first.same(device)) {
+        return Err(other_device(op, first, other));
+    }
+    let mut views = Vec::with_capacity(N);
+    let mut buffers = Vec::with_capacity(N);
+    for operand in operands {
+        match operand.storage() {
+            Storage::Cpu(array) => views.push(array.view()),
+            Storage::Gpu(buffer) => buffers.push(buffer.as_ref()),
+        }
+    }
+    match (first.context(), views.try_into(), buffers.try_into()) {
+        (None, Ok(views), _) => Ok(On::Cpu(views)),
+        (Some(gpu), _, Ok(buffers)) => Ok(On::Gpu(gpu, buffers)),
+        _ => Err(other_device(op, first, first)),
+    }
+}
+
+/// A matrix and its targets in the one place where both live.
+pub(crate) enum OnTargets<'a> {
+    Cpu(ArrayView2<'a, f32>, TargetView<'a, f32>),
+    Gpu(&'a Context, &'a Buffer, &'a Buffer),
+}
+
+/// Checks that there is a target a row and a column a class, and finds where both live.
+pub(crate) fn on_targets<'a>(op: &'static str, x: &'a Matrix, targets: &'a Targets) -> Result<OnTargets<'a>> {
+    if x.dims() != targets.dims() {
+        let rule = "the matrix must have a row for each target and a column for each class";
+        return Err(Error::Shape { op, rule, left: x.dims(), right: targets.dims() });
+    }
+    let other = || other_device(op, x.device(), targets.device());
+    match (on(op, [x])?, targets.kind()) {
+        (On::Cpu([x]), Kind::CpuClasses(ids)) => Ok(OnTargets::Cpu(x, TargetView::Classes(ids))),
+        (On::Gpu(gpu, [x]), Kind::GpuClasses(ids)) if gpu.same(&ids.context()) => Ok(OnTargets::Gpu(gpu, x, ids)),
+        (_, Kind::Distributions(shares)) => match on(op, [x, shares])? {
+            On::Cpu([x, shares]) => Ok(OnTargets::Cpu(x, TargetView::Distributions(shares))),
+            On::Gpu(gpu, [x, shares]) => Ok(OnTargets::Gpu(gpu, x, shares)),
+        },
+        _ => Err(other()),
+    }
+}
+
+/// An error unless both matrices have one shape.
+pub(crate) fn same_shape(op: &'static str, left: &Matrix, right: &Matrix) -> Result<()> {
+    fits(op, "both shapes must be equal", left, right, left.shape() == right.shape())
+}
+
+/// A shape error with this rule, unless the shapes fit.
+pub(crate) fn fits(op: &'static str, rule: &'static str, left: &Matrix, right: &Matrix, fit: bool) -> Result<()> {
+    if fit { Ok(()) } else { Err(Error::Shape { op, rule, left: left.dims(), right: right.dims() }) }
+}
+
+fn other_device(op: &'static str, left: &Device, right: &Device) -> Error {
+    Error::OtherDevice { op, left: left.info().name.clone(), right: right.info().name.clone() }
+}
+
+/// A shape's number as kernels take it. Buffers hold fewer than 2^32 elements, so larger ones never get here.
+pub(crate) fn word(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// 1 for a flag that is set, as `override`s take it.
+pub(crate) fn flag(set: bool) -> f64 {
+    f64::from(u8::from(set))
+}

@@ -1,0 +1,62 @@
+//! sgd: plain gradient descent, in place.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{COMMON, ELEMENTWISE, On, on, same_shape};
+use crate::cpu;
+use crate::error::{Error, Result};
+use crate::gpu::{Access, Kernel, Launch, LinearGrid};
+use crate::matrix::{Matrix, Unique};
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: "sgd",
+    source: &[COMMON, include_str!("../../shaders/sgd.wgsl")],
+    params: size_of::<Params>(),
+    buffers: &[Access::Write, Access::Read],
+    overrides: ELEMENTWISE,
+    sizes: &[],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    count: u32,
+    learning_rate: f32,
+}
+
+/// w -= learning_rate · dw, in place. Error: at most u (|w| + 2 |learning_rate · dw|), u = 2⁻²³.
+///
+/// # Errors
+/// [`Error::Shape`] unless both have one shape; [`Error::Option`] unless the learning rate is finite.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let device = Device::cpu();
+/// let mut w = Matrix::from_slice(&device, 1, 2, &[1.0, 2.0])?;
+/// let dw = Matrix::from_slice(&device, 1, 2, &[2.0, -2.0])?;
+/// ops::sgd(&mut w, &dw, 0.5)?;
+/// assert_eq!(w.to_array()?.row(0).to_vec(), [0.0, 3.0]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f32) -> Result<()> {
+    same_shape("sgd", w, dw)?;
+    if !learning_rate.is_finite() {
+        let value = learning_rate.into();
+        return Err(Error::Option { op: "sgd", option: "learning_rate", rule: "finite", value });
+    }
+    on("sgd", [w, dw])?;
+    let elements = w.elements();
+    match (w.unique("sgd")?, on("sgd", [dw])?) {
+        (Unique::Cpu(w), On::Cpu([dw])) => cpu::sgd(w.view_mut(), dw, learning_rate),
+        (Unique::Gpu(gpu, w), On::Gpu(_, [dw])) => gpu.launch(Launch {
+            kernel: &KERNEL,
+            constants: &LinearGrid::constants(),
+            params: Params { count: elements as u32, learning_rate },
+            buffers: &[w, dw],
+            groups: LinearGrid::groups(elements),
+        })?,
+        // Refused by the check above.
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! softmax, log_softmax and softmax_backward: probabilities, row by row.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{BY_ROW, COMMON, On, ROWS, flag, on, same_shape, word};
+use crate::cpu;
+use crate::error::Result;
+use crate::gpu::{Access, Buffer, Context, Kernel, Launch, RowGrid};
+use crate::matrix::Matrix;
+
+const fn family(name: &'static str) -> Kernel {
+    Kernel {
+        name,
+        source: &[COMMON, ROWS, include_str!("../../shaders/softmax.wgsl")],
+        params: size_of::<Params>(),
+        buffers: &[Access::Read, Access::Write],
+        overrides: &["LANES", "ROWS", "LOG"],
+        sizes: &[],
+    }
+}
+
+static SOFTMAX: Kernel = family("softmax");
+static LOG_SOFTMAX: Kernel = family("log_softmax");
+static SOFTMAX_BACKWARD: Kernel = Kernel {
+    name: "softmax_backward",
+    source: &[COMMON, ROWS, include_str!("../../shaders/softmax_backward.wgsl")],
+    params: size_of::<BackwardParams>(),
+    buffers: &[Access::Read, Access::Read, Access::Write],
+    overrides: BY_ROW,
+    sizes: &[],
+};
+#[cfg(test)]
+pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACKWARD];
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    rows: u32,
+    cols: u32,
+    nan: f32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct BackwardParams {
+    rows: u32,
+    cols: u32,
+}
+
+/// p = exp(x - m) / Σ_j exp(x_j - m), m the row's maximum.
+///
+/// -inf is a legal logit with probability 0. A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
+/// Error: at most u p (6 + 3 |x - m| + log₂ cols), u = 2⁻²³; results below 2⁻¹²⁶ may come out as 0.
+///
+/// # Errors
+/// None of its own.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let logits = Matrix::from_slice(&Device::cpu(), 1, 3, &[4.8, 1.21, 2.385])?;
+/// let probs = ops::softmax(&logits)?.to_array()?;
+/// assert!((probs[[0, 0]] - 0.89528266).abs() < 1e-6);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn softmax(logits: &Matrix) -> Result<Matrix> {
+    match on("softmax", [logits])? {
+        On::Cpu([x]) => Ok(Matrix::on_cpu(logits.device(), cpu::softmax(x))),
+        On::Gpu(gpu, [x]) => forward(gpu, &SOFTMAX, false, logits, x),
+    }
+}
+
+/// ln p = x - m - ln Σ_j exp(x_j - m), m the row's maximum: finite where [`softmax`] underflows.
+///
+/// -inf stays -inf; rows without a softmax are NaN as there. Error: at most 2⁻²¹ + 4u (|m| + |x| + |ln p|), u = 2⁻²³.
+///
+/// # Errors
+/// None of its own.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let logits = Matrix::from_slice(&Device::cpu(), 1, 2, &[1000.0, 0.0])?;
+/// assert_eq!(ops::log_softmax(&logits)?.to_array()?[[0, 1]], -1000.0);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
+    match on("log_softmax", [logits])? {
+        On::Cpu([x]) => Ok(Matrix::on_cpu(logits.device(), cpu::log_softmax(x))),
+        On::Gpu(gpu, [x]) => forward(gpu, &LOG_SOFTMAX, true, logits, x),
+    }
+}
+
+fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x: &Buffer) -> Result<Matrix> {
+    let (rows, cols) = logits.shape();
+    let grid = RowGrid::new(cols);
+    let out = gpu.buffer(kernel.name, rows, cols)?;
+    let [lanes, shared] = grid.constants();
+    gpu.launch(Launch {
+        kernel,
+        constants: &[lanes, shared, ("LOG", flag(log))],
+        params: Params { rows: word(rows), cols: word(cols), nan: f32::NAN },
+        buffers: &[x, &out],
+        groups: grid.groups(rows),
+    })?;
+    Ok(Matrix::on_gpu(logits.device(), rows, cols, out))
+}
+
+/// dlogits = p · (dp - Σ_j dp_j p_j): the product with softmax's Jacobian, without the Jacobian.
+///
+/// `probs` is what [`softmax`] gave, `dprobs` the gradient with respect to it.
+/// Error: at most u |p| (3 |dp| + (cols / 64 + 10) Σ_j |dp_j p_j|), u = 2⁻²³.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless both have one shape.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let device = Device::cpu();
+/// let probs = Matrix::from_slice(&device, 1, 2, &[0.25, 0.75])?;
+/// let dprobs = Matrix::from_slice(&device, 1, 2, &[1.0, 0.0])?;
+/// assert_eq!(ops::softmax_backward(&probs, &dprobs)?.to_array()?[[0, 0]], 0.1875);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn softmax_backward(probs: &Matrix, dprobs: &Matrix) -> Result<Matrix> {
+    same_shape("softmax_backward", probs, dprobs)?;
+    match on("softmax_backward", [probs, dprobs])? {
+        On::Cpu([p, dp]) => Ok(Matrix::on_cpu(probs.device(), cpu::softmax_backward(p, dp))),
+        On::Gpu(gpu, [p, dp]) => {
+            let (rows, cols) = probs.shape();
+            let grid = RowGrid::new(cols);
+            let out = gpu.buffer("softmax_backward", rows, cols)?;
+            gpu.launch(Launch {
+                kernel: &SOFTMAX_BACKWARD,
+                constants: &grid.constants(),
+                params: BackwardParams { rows: word(rows), cols: word(cols) },
+                buffers: &[p, dp, &out],
+                groups: grid.groups(rows),
+            })?;
+            Ok(Matrix::on_gpu(probs.device(), rows, cols, out))
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Statistics: what a batch adds up to, made on the device and read when somebody asks.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{BY_ROW, COMMON, RECORD, ROWS};
+use crate::error::Result;
+use crate::gpu::{Access, Buffer, Context, Kernel, Launch, RowGrid};
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: "statistics",
+    source: &[COMMON, ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
+    params: size_of::<Params>(),
+    buffers: &[Access::Read, Access::Write],
+    overrides: BY_ROW,
+    sizes: &[],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    count: u32,
+}
+
+/// `Record` in `shaders/record.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(crate) struct Record {
+    pub loss: f32,
+    pub weight: f32,
+    pub correct: u32,
+    pub rows: u32,
+    pub non_finite: u32,
+    pub first_bad: u32,
+}
+
+impl Record {
+    /// Four-byte words in a record: a buffer of records has this many columns.
+    pub const WORDS: usize = size_of::<Record>() / 4;
+}
+
+/// What a batch adds up to: losses, hits, and rows that went wrong.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let logits = Matrix::from_slice(&device, 2, 2, &[1.0, -1.0, f32::NAN, 0.0])?;
+/// let targets = Targets::classes(&device, &[0u8, 1], 2)?;
+/// let stats = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?.stats()?;
+/// assert_eq!((stats.rows, stats.correct), (2, 1));
+/// assert_eq!((stats.non_finite_rows, stats.first_bad_row), (1, Some(1)));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Statistics {
+    /// Sum of the rows' weighted losses.
+    pub loss_sum: f64,
+    /// Sum of the rows' weights: what a mean divides by.
+    pub weight_sum: f64,
+    /// Rows whose first maximum is their class.
+    pub correct: u64,
+    /// Rows counted: all but those of an ignored class.
+    pub rows: u64,
+    /// Counted rows whose loss is NaN or infinite.
+    pub non_finite_rows: u64,
+    /// The first of them.
+    pub first_bad_row: Option<u64>,
+}
+
+impl Statistics {
+    /// The weighted mean of the losses; NaN over nothing, as in PyTorch.
+    ///
+    /// ```
+    /// use wgpu_mlp::ops::Statistics;
+    /// assert!(Statistics::default().mean_loss().is_nan());
+    /// ```
+    pub fn mean_loss(&self) -> f64 {
+        self.loss_sum / self.weight_sum
+    }
+
+    /// The share of the counted rows that are correct; NaN over nothing.
+    ///
+    /// ```
+    /// use wgpu_mlp::ops::Statistics;
+    /// assert_eq!(Statistics { correct: 1, rows: 4, ..Default::default() }.accuracy(), 0.25);
+    /// ```
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.rows as f64
+    }
+
+    /// Both batches together; `other`'s rows come behind the `rows_before` of all earlier batches.
+    pub(crate) fn join(self, other: Statistics, rows_before: u64) -> Statistics {
+        Statistics {
+            loss_sum: self.loss_sum + other.loss_sum,
+            weight_sum: self.weight_sum + other.weight_sum,
+            correct: self.correct + other.correct,
+            rows: self.rows + other.rows,
+            non_finite_rows: self.non_finite_rows + other.non_finite_rows,
+            first_bad_row: self.first_bad_row.or(other.first_bad_row.map(|row| row + rows_before)),
+        }
+    }
+}
+
+impl From<Record> for Statistics {
+    fn from(record: Record) -> Self {
+        Statistics {
+            loss_sum: record.loss.into(),
+            weight_sum: record.weight.into(),
+            correct: record.correct.into(),
+            rows: record.rows.into(),
+            non_finite_rows: record.non_finite.into(),
+            first_bad_row: (record.non_finite > 0).then_some(record.first_bad.into()),
+        }
+    }
+}
+
+/// Statistics that exist, or will once the device has got there.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    Ready(Statistics),
+    Recorded(Buffer),
+}
+
+impl Pending {
+    /// Waits for one.
+    pub fn read(&self) -> Result<Statistics> {
+        match self {
+            Pending::Ready(statistics) => Ok(*statistics),
+            Pending::Recorded(buffer) => {
+                let records: Vec<Record> = buffer.context().read(buffer)?;
+                Ok(records.first().copied().map(Statistics::from).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Waits once for all of them, which come from one device.
+    pub fn read_all(all: &[Pending]) -> Result<Vec<Statistics>> {
+        let mut statistics = Vec::with_capacity(all.len());
+        let mut buffers = Vec::new();
+        for pending in all {
+            match pending {
+                Pending::Ready(ready) => statistics.push(*ready),
+                Pending::Recorded(buffer) => buffers.push(buffer),
+            }
+        }
+        if let Some(buffer) = buffers.first() {
+            let records: Vec<Vec<Record>> = buffer.context().read_each(&buffers)?;
+            statistics.extend(records.into_iter().flatten().map(Statistics::from));
+        }
+        Ok(statistics)
+    }
+}
+
+/// Joins a workgroup's worth of records at a time until one is left.
+pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: usize) -> Result<Buffer> {
+    let grid = RowGrid::new(1);
+    let (mut records, mut count) = (records, count);
+    while count > 1 {
+        let groups = grid.groups(count);
+        let out = gpu.buffer(op, groups as usize, Record::WORDS)?;
+        gpu.launch(Launch {
+            kernel: &KERNEL,
+            constants: &grid.constants(),
+            params: Params { count: count as u32 },
+            buffers: &[&records, &out],
+            groups,
+        })?;
+        (records, count) = (out, groups as usize);
+    }
+    Ok(records)
+}

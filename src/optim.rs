@@ -1,0 +1,86 @@
+//! Optimizers: what is done with a gradient. Their state lives on the device.
+
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::ops::{self, AdamOptions};
+
+/// How parameters follow their gradients.
+///
+/// ```
+/// use wgpu_mlp::Optimizer;
+/// let optimizer = Optimizer::adam(1e-3);
+/// let plain = Optimizer::sgd(0.1);
+/// assert_ne!(optimizer, plain);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Optimizer {
+    /// w -= learning_rate · dw: [`ops::sgd`].
+    Sgd {
+        /// Step size.
+        learning_rate: f32,
+    },
+    /// [`ops::adam`].
+    Adam(AdamOptions),
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Optimizer::Adam(AdamOptions::default())
+    }
+}
+
+impl Optimizer {
+    /// Plain gradient descent.
+    ///
+    /// ```
+    /// assert_eq!(wgpu_mlp::Optimizer::sgd(0.5), wgpu_mlp::Optimizer::Sgd { learning_rate: 0.5 });
+    /// ```
+    pub fn sgd(learning_rate: f32) -> Self {
+        Optimizer::Sgd { learning_rate }
+    }
+
+    /// Adam with its usual decays.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, ops::AdamOptions};
+    /// assert_eq!(Optimizer::adam(1e-3), Optimizer::Adam(AdamOptions::default()));
+    /// ```
+    pub fn adam(learning_rate: f64) -> Self {
+        Optimizer::Adam(AdamOptions { learning_rate, ..Default::default() })
+    }
+}
+
+/// An optimizer at work: its step count and, for Adam, two moments a parameter.
+#[derive(Debug)]
+pub(crate) struct State {
+    optimizer: Optimizer,
+    step: u64,
+    moments: Vec<(Matrix, Matrix)>,
+}
+
+impl State {
+    pub fn new(optimizer: Optimizer) -> Self {
+        State { optimizer, step: 0, moments: Vec::new() }
+    }
+
+    /// One update of all parameters, which come in the same order every time.
+    pub fn step<'a>(&mut self, parameters: impl Iterator<Item = (&'a mut Matrix, &'a Matrix)>) -> Result<()> {
+        self.step += 1;
+        for (index, (parameter, gradient)) in parameters.enumerate() {
+            match &self.optimizer {
+                Optimizer::Sgd { learning_rate } => ops::sgd(parameter, gradient, *learning_rate)?,
+                Optimizer::Adam(options) => {
+                    if self.moments.len() == index {
+                        let (rows, cols) = parameter.shape();
+                        let zeros = || Matrix::zeros(parameter.device(), rows, cols);
+                        self.moments.push((zeros()?, zeros()?));
+                    }
+                    let (m, v) = &mut self.moments[index];
+                    ops::adam(parameter, gradient, m, v, options, self.step)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

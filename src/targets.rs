@@ -1,0 +1,198 @@
+//! What each row of a batch should be: a class id, or a distribution over the classes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ndarray::ArrayView2;
+
+use crate::device::Device;
+use crate::error::{Error, Result, Shape};
+use crate::gpu::Buffer;
+use crate::matrix::{Matrix, not_empty};
+use crate::ops;
+
+/// Class ids or class distributions for a batch, validated when they are made, on one [`Device`].
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::{Device, Error, Targets};
+/// let device = Device::cpu();
+/// let ids = Targets::classes(&device, &[0u8, 2, 1], 3)?;
+/// let one_hot = Targets::distributions(&device, array![[1., 0., 0.], [0., 0., 1.], [0., 1., 0.]].view())?;
+/// assert_eq!(ids.to_classes()?, one_hot.to_classes()?);
+///
+/// let error = Targets::classes(&device, &[0i64, -1], 3).unwrap_err();
+/// assert_eq!(error.to_string(), "targets: row 1 has class -1; classes run from 0 to 2");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Targets {
+    device: Device,
+    rows: usize,
+    classes: usize,
+    kind: Kind,
+}
+
+/// The two kinds of targets, and where they live.
+#[derive(Clone)]
+pub(crate) enum Kind {
+    CpuClasses(Arc<Vec<u32>>),
+    GpuClasses(Arc<Buffer>),
+    Distributions(Matrix),
+}
+
+/// Integers that can name a class.
+///
+/// ```
+/// fn count<L: wgpu_mlp::Label>(labels: &[L]) -> usize { labels.len() }
+/// assert_eq!(count(&[1u8, 2]) + count(&[1i64]), 3);
+/// ```
+pub trait Label: Copy {
+    /// The label's value.
+    fn value(self) -> i128;
+}
+
+macro_rules! labels {
+    ($($integer:ty),*) => {$(
+        impl Label for $integer {
+            fn value(self) -> i128 {
+                self as i128
+            }
+        }
+    )*};
+}
+labels!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+impl Targets {
+    /// One class id a row, from 0 to `classes - 1`.
+    ///
+    /// # Errors
+    /// [`Error::Target`] with the first row whose class is out of range; [`Error::Empty`] without rows or classes.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Error, Targets};
+    /// let error = Targets::classes(&Device::cpu(), &[3u32, 10], 10).unwrap_err();
+    /// assert!(matches!(error, Error::Target { row: 1, class: 10, classes: 10 }));
+    /// ```
+    pub fn classes<L: Label>(device: &Device, labels: &[L], classes: usize) -> Result<Self> {
+        let ids = Self::check(labels, classes)?;
+        let kind = match device.context() {
+            None => Kind::CpuClasses(Arc::new(ids)),
+            Some(gpu) => Kind::GpuClasses(Arc::new(gpu.upload("targets", &ids)?)),
+        };
+        Ok(Targets { device: device.clone(), rows: labels.len(), classes, kind })
+    }
+
+    /// The labels as class ids, or the first that is none.
+    pub(crate) fn check<L: Label>(labels: &[L], classes: usize) -> Result<Vec<u32>> {
+        not_empty("targets", labels.len(), classes)?;
+        // The highest id is the kernels' mark for "none".
+        let allowed = u64::from(u32::MAX);
+        if classes as u64 > allowed {
+            return Err(Error::Limit { op: "targets", what: "classes", needed: classes as u64, allowed });
+        }
+        let id = |(row, label): (usize, &L)| match usize::try_from(label.value()) {
+            Ok(class) if class < classes => Ok(class as u32),
+            _ => Err(Error::Target { row, class: label.value(), classes }),
+        };
+        labels.iter().enumerate().map(id).collect()
+    }
+
+    /// One distribution a row: one-hot, or any shares of the classes. The rows need not sum to one.
+    ///
+    /// # Errors
+    /// [`Error::Distribution`] with the first entry that is negative, infinite or NaN; else as [`Matrix::from_array`].
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgpu_mlp::{Device, Targets};
+    /// assert!(Targets::distributions(&Device::cpu(), array![[0.9, 0.1]].view()).is_ok());
+    /// assert!(Targets::distributions(&Device::cpu(), array![[1.1, -0.1]].view()).is_err());
+    /// ```
+    pub fn distributions(device: &Device, shares: ArrayView2<'_, f32>) -> Result<Self> {
+        let (rows, classes) = shares.dim();
+        not_empty("targets", rows, classes)?;
+        let bad = |share: f32| !share.is_finite() || share < 0.0;
+        if let Some(((row, col), value)) = shares.indexed_iter().find(|(_, share)| bad(**share)) {
+            return Err(Error::Distribution { row, col, value: *value });
+        }
+        let kind = Kind::Distributions(Matrix::from_array(device, shares)?);
+        Ok(Targets { device: device.clone(), rows, classes, kind })
+    }
+
+    /// Class ids that an op has made.
+    pub(crate) fn made(device: &Device, rows: usize, classes: usize, kind: Kind) -> Self {
+        Targets { device: device.clone(), rows, classes, kind }
+    }
+
+    /// The class of each row; for distributions the first maximum. On a GPU this waits.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Targets};
+    /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.to_classes()?, [4, 0]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_classes(&self) -> Result<Vec<u32>> {
+        match &self.kind {
+            Kind::CpuClasses(ids) => Ok(ids.as_ref().clone()),
+            Kind::GpuClasses(buffer) => buffer.context().read(buffer),
+            Kind::Distributions(shares) => ops::argmax(shares)?.to_classes(),
+        }
+    }
+
+    /// Number of rows.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Targets};
+    /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.rows(), 2);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of classes.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Targets};
+    /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.class_count(), 5);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn class_count(&self) -> usize {
+        self.classes
+    }
+
+    /// The device that holds them.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, DeviceKind, Targets};
+    /// assert_eq!(Targets::classes(&Device::cpu(), &[1u8], 2)?.device().info().kind, DeviceKind::Cpu);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    pub(crate) fn are_distributions(&self) -> bool {
+        matches!(self.kind, Kind::Distributions(_))
+    }
+
+    /// `rows x classes`, as error messages name them.
+    pub(crate) fn dims(&self) -> Shape {
+        Shape { rows: self.rows, cols: self.classes }
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.are_distributions() { "distributions" } else { "class ids" };
+        write!(f, "Targets({} rows of {kind}, {} classes)", self.rows, self.classes)
+    }
+}
