@@ -1,6 +1,6 @@
 // matmul: c = a b                 a: m x k, b: k x n, c: m x n, row-major
 //   TRANSPOSE_A: a is stored k x m (matmul_tn); TRANSPOSE_B: b is stored n x k (matmul_nt).
-//   BIAS: c += bias, 1 x n; RELU: c = max(c, 0) (linear).
+//   biased: c += bias, 1 x n; relu: c = max(c, 0) (linear).
 //   A workgroup owns a BM x BN tile of c and one slice of k, and walks it in steps of BK through workgroup memory;
 //   a thread owns TM x TN outputs. With several slices, slice s writes its partial product to c + s * m * n.
 //   BM, BN, BK, TM and TN are constants that the host puts in front: private arrays take their size from them.
@@ -13,12 +13,12 @@ struct Params {
   down: u32,   // tiles down c
   across: u32, // tiles across c
   slices: u32,
+  biased: u32, // 1 for yes: a uniform branch costs nothing, a variant more to compile does
+  relu: u32,
 }
 
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
-override BIAS: bool;
-override RELU: bool;
 
 const THREADS_DOWN: u32 = BM / TM;
 const THREADS_ACROSS: u32 = BN / TN;
@@ -27,7 +27,7 @@ const THREADS: u32 = THREADS_DOWN * THREADS_ACROSS;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>; // any buffer where BIAS is off
+@group(0) @binding(3) var<storage, read> bias: array<f32>; // any buffer where not biased
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
 var<workgroup> a_tile: array<f32, BK * BM>; // k-major: a_tile[kk * BM + row]
@@ -107,8 +107,8 @@ fn main(
       let col = col0 + j * THREADS_ACROSS + across;
       if row < params.m && col < params.n {
         var value = sums[i * TN + j];
-        if BIAS { value += bias[col]; }
-        if RELU { value = select(0.0, value, is_positive(value) || is_nan(value)); }
+        if params.biased == 1u { value += bias[col]; }
+        if params.relu == 1u { value = select(0.0, value, is_positive(value) || is_nan(value)); }
         c[(slice * params.m + row) * params.n + col] = value;
       }
     }

@@ -27,12 +27,16 @@ fn join(a: Record, b: Record) -> Record {
 // Joins the records that the first lane of each row holds; the result is for the workgroup's first thread.
 fn group_record(local: vec2<u32>, mine: Record) -> Record {
   if local.x == 0u { group_records[local.y] = mine; }
-  for (var step = ROWS / 2u; step > 0u; step /= 2u) {
-    workgroupBarrier();
-    if local.x == 0u && local.y < step {
-      group_records[local.y] = join(group_records[local.y], group_records[local.y + step]);
-    }
+  let heads = max(ROWS / FAN, 1u);
+  workgroupBarrier();
+  if local.x == 0u && local.y < heads {
+    var total = mine;
+    for (var i = heads; i < ROWS; i += heads) { total = join(total, group_records[local.y + i]); }
+    group_records[local.y] = total;
   }
-  return group_records[0];
+  workgroupBarrier();
+  var total = group_records[0];
+  for (var i = 1u; i < heads; i++) { total = join(total, group_records[i]); }
+  return total;
 }
 

@@ -1,8 +1,10 @@
-// rows: reductions over the LANES threads that share a row; ROWS rows share a workgroup. Trees are fixed, so the same
-// input gives the same bits. Every thread of the workgroup must take part, also for rows behind the end.
+// rows: reductions over the LANES threads that share a row; ROWS rows share a workgroup. Fixed trees, so the same input
+// gives the same bits: the first of every FAN values gathers its FAN, then everyone gathers what those hold. Flat trees,
+// because each barrier costs a software driver much. Every thread must take part, also for rows behind the end.
 
 override LANES: u32;
 override ROWS: u32;
+override FAN: u32;
 override ROW_THREADS: u32 = LANES * ROWS; // named: naga 30 trips over unnamed array sizes with overrides behind them
 
 var<workgroup> row_values: array<f32, ROW_THREADS>;
@@ -42,28 +44,38 @@ fn higher(a: Peak, b: Peak) -> Peak {
 
 fn row_peak(local: vec2<u32>, mine: Peak) -> Peak {
   if LANES == 1u { return mine; }
-  let at = local.y * LANES + local.x;
+  let start = local.y * LANES;
+  let heads = max(LANES / FAN, 1u);
   workgroupBarrier(); // the last result has been read
-  row_peaks[at] = mine;
-  for (var step = LANES / 2u; step > 0u; step /= 2u) {
-    workgroupBarrier();
-    if local.x < step { row_peaks[at] = higher(row_peaks[at], row_peaks[at + step]); }
+  row_peaks[start + local.x] = mine;
+  workgroupBarrier();
+  if local.x < heads {
+    var peak = mine;
+    for (var i = heads; i < LANES; i += heads) { peak = higher(peak, row_peaks[start + local.x + i]); }
+    row_peaks[start + local.x] = peak;
   }
   workgroupBarrier();
-  return row_peaks[local.y * LANES];
+  var peak = row_peaks[start];
+  for (var i = 1u; i < heads; i++) { peak = higher(peak, row_peaks[start + i]); }
+  return peak;
 }
 
 fn row_sum(local: vec2<u32>, mine: f32) -> f32 {
   if LANES == 1u { return mine; }
-  let at = local.y * LANES + local.x;
+  let start = local.y * LANES;
+  let heads = max(LANES / FAN, 1u);
   workgroupBarrier(); // the last result has been read
-  row_values[at] = mine;
-  for (var step = LANES / 2u; step > 0u; step /= 2u) {
-    workgroupBarrier();
-    if local.x < step { row_values[at] += row_values[at + step]; }
+  row_values[start + local.x] = mine;
+  workgroupBarrier();
+  if local.x < heads {
+    var sum = mine;
+    for (var i = heads; i < LANES; i += heads) { sum += row_values[start + local.x + i]; }
+    row_values[start + local.x] = sum;
   }
   workgroupBarrier();
-  return row_values[local.y * LANES];
+  var sum = row_values[start];
+  for (var i = 1u; i < heads; i++) { sum += row_values[start + i]; }
+  return sum;
 }
 
 // exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. Below exp(FAR_BELOW) f32 has only 0.

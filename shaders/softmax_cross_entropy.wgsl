@@ -2,8 +2,8 @@
 //   q[c]         = w[c] * ((1 - smoothing) * y[c] + smoothing / C)    y: the row's one-hot or distribution
 //   losses[r]    = sum_c q[c] * -ln p[c]
 //   dlogits[r,c] = (p[c] * sum_j q[j] - q[c]) * scale                 scale: 1, or 1 / the mean's divisor
-//   logits, dlogits: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols (WEIGHTED);
-//   divisor: 1 x 1 (DIVIDED); losses: rows x 1; records: one a workgroup.
+//   logits, dlogits: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where
+//   weighted; divisor: 1 x 1, where divided; losses: rows x 1; records: one a workgroup.
 //   LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup and its record.
 //   A row of the ignored class gives 0 and is not counted; a row without a softmax gives NaN and is.
 
@@ -13,24 +13,23 @@ struct Params {
   smoothing: f32,
   scale: f32,
   ignored: u32, // NO_ROW where no class is ignored
+  weighted: u32, // 1 for yes: a uniform branch costs nothing, a variant more to compile does
+  divided: u32,
   nan: f32,
   infinity: f32,
 }
 
-override WEIGHTED: bool;
-override DIVIDED: bool;
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
-@group(0) @binding(3) var<storage, read> weights: array<f32>; // any buffer where WEIGHTED is off
-@group(0) @binding(4) var<storage, read> divisor: array<f32>; // any buffer where DIVIDED is off
+@group(0) @binding(3) var<storage, read> weights: array<f32>; // any buffer where not weighted
+@group(0) @binding(4) var<storage, read> divisor: array<f32>; // any buffer where not divided
 @group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
 @group(0) @binding(6) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(7) var<storage, read_write> records: array<Record>;
 
 fn weight(c: u32) -> f32 {
-  if WEIGHTED { return weights[c]; }
+  if params.weighted == 1u { return weights[c]; }
   return 1.0;
 }
 
@@ -89,7 +88,7 @@ fn main(
   below = row_sum(local.xy, below);
 
   var scale = params.scale;
-  if DIVIDED { scale = 1.0 / divisor[0]; }
+  if params.divided == 1u { scale = 1.0 / divisor[0]; }
   for (var c = local.x; c < cols; c += LANES) {
     let p = exp_below(logits[start + c], top) / sum;
     let slope = (p * mass_sum - mass(row, start, c)) * scale;

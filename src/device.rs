@@ -214,11 +214,6 @@ impl Device {
         self.0.context.as_ref().map_or(Ok(()), Context::wait)
     }
 
-    /// Hands what is recorded to the device now, without waiting.
-    pub(crate) fn flush(&self) -> Result<()> {
-        self.0.context.as_ref().map_or(Ok(()), Context::flush)
-    }
-
     pub(crate) fn context(&self) -> Option<&Context> {
         self.0.context.as_ref()
     }

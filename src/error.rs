@@ -171,6 +171,16 @@ pub enum Error {
         /// wgpu's own words.
         source: wgpu::Error,
     },
+    /// The host's memory has no room for a result.
+    #[error("{op}: {shape} needs {bytes} bytes of host memory, which could not be had")]
+    HostMemory {
+        /// The operation.
+        op: &'static str,
+        /// The shape of the result.
+        shape: Shape,
+        /// Its size.
+        bytes: u64,
+    },
     /// The device is gone; everything on it with it.
     #[error("the device was lost: {reason}")]
     DeviceLost {

@@ -10,6 +10,7 @@ mod mlp;
 pub mod ops;
 mod optim;
 mod targets;
+pub mod verify;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, wgpu};
 pub use error::{Error, ReadError, Result, Shape};

@@ -99,13 +99,9 @@ impl Matrix {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn zeros(device: &Device, rows: usize, cols: usize) -> Result<Self> {
-        let elements = rows as u128 * cols as u128;
-        let allowed = isize::MAX as u64 / 4;
-        if elements > u128::from(allowed) {
-            let needed = u64::try_from(elements).unwrap_or(u64::MAX);
-            return Err(Error::Limit { op: "matrix", what: "elements", needed, allowed });
-        }
-        Self::from_array(device, Array2::zeros((rows, cols)).view())
+        let mut zeros = host_room("matrix", rows, cols)?;
+        zeros.resize(rows * cols, 0.0);
+        Self::from_slice(device, rows, cols, &zeros)
     }
 
     /// The content, brought back to the host. On a GPU this waits for everything that leads to it.
@@ -221,6 +217,17 @@ impl Matrix {
 pub(crate) enum Unique<'a> {
     Cpu(&'a mut Array2<f32>),
     Gpu(Context, &'a Buffer),
+}
+
+/// Room for `rows x cols` values in host memory, or an error where there is none.
+pub(crate) fn host_room(op: &'static str, rows: usize, cols: usize) -> Result<Vec<f32>> {
+    let mut room = Vec::new();
+    let elements = rows.checked_mul(cols).filter(|elements| room.try_reserve_exact(*elements).is_ok());
+    if elements.is_none() {
+        let needed = u64::try_from(rows as u128 * cols as u128 * 4).unwrap_or(u64::MAX);
+        return Err(Error::HostMemory { op, shape: Shape { rows, cols }, bytes: needed });
+    }
+    Ok(room)
 }
 
 /// Refuses shapes without content.

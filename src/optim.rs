@@ -18,7 +18,7 @@ pub enum Optimizer {
     /// w -= learning_rate · dw: [`ops::sgd`].
     Sgd {
         /// Step size.
-        learning_rate: f32,
+        learning_rate: f64,
     },
     /// [`ops::adam`].
     Adam(AdamOptions),
@@ -36,7 +36,7 @@ impl Optimizer {
     /// ```
     /// assert_eq!(wgpu_mlp::Optimizer::sgd(0.5), wgpu_mlp::Optimizer::Sgd { learning_rate: 0.5 });
     /// ```
-    pub fn sgd(learning_rate: f32) -> Self {
+    pub fn sgd(learning_rate: f64) -> Self {
         Optimizer::Sgd { learning_rate }
     }
 

@@ -73,6 +73,7 @@ fn describe_wish(name: Option<&str>, backends: wgpu::Backends, software: bool) -
         None if software => "any GPU or software driver".into(),
         None => "a hardware GPU".into(),
     };
-    let names: Vec<_> = backends.iter_names().map(|(name, _)| name.to_lowercase()).collect();
+    let compiled = backends & wgpu::Instance::enabled_backend_features();
+    let names: Vec<_> = compiled.iter_names().map(|(name, _)| name.to_lowercase()).collect();
     format!("{kind} on {}", names.join(", "))
 }

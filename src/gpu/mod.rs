@@ -18,7 +18,6 @@ pub(crate) use adapter::choose;
 pub(crate) use buffers::Buffer;
 pub(crate) use context::Context;
 pub use context::Counters;
-pub use kernel::Kernel;
-pub(crate) use kernel::{Access, Constant, Launch};
+pub(crate) use kernel::{Access, Kernel, Launch};
 pub(crate) use rows::{ColumnGrid, LinearGrid, RowGrid};
 pub(crate) use tiles::Tile;

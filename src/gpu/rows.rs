@@ -4,12 +4,16 @@ use super::kernel::Constant;
 
 /// Threads of a workgroup in the row kernels.
 const ROW_THREADS: u32 = 128;
+/// Values that one thread gathers in a reduction.
+const FAN: u32 = 16;
 /// Rows of up to this many columns belong to one lane each.
 const ONE_LANE_COLS: usize = 16;
-/// Columns that one lane of a longer row should get before another lane joins.
-const COLS_PER_LANE: usize = 8;
+/// Rows of up to this many columns belong to [`FAN`] lanes, longer ones to the whole workgroup.
+const FEW_LANES_COLS: usize = 128;
 
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
+///
+/// Three mappings, not one a power of two: each is a variant for the driver to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowGrid {
     lanes: u32,
@@ -19,11 +23,10 @@ pub(crate) struct RowGrid {
 impl RowGrid {
     /// The mapping for rows of this length.
     pub fn new(cols: usize) -> Self {
-        let lanes = if cols <= ONE_LANE_COLS {
-            1
-        } else {
-            // Bounded by ROW_THREADS, so it fits u32.
-            (cols.div_ceil(COLS_PER_LANE).min(ROW_THREADS as usize) as u32).next_power_of_two()
+        let lanes = match cols {
+            ..=ONE_LANE_COLS => 1,
+            ..=FEW_LANES_COLS => FAN,
+            _ => ROW_THREADS,
         };
         RowGrid { lanes, rows: ROW_THREADS / lanes }
     }
@@ -33,9 +36,9 @@ impl RowGrid {
         (rows as u64).div_ceil(u64::from(self.rows))
     }
 
-    /// `LANES` and `ROWS` as the shader wants them.
-    pub fn constants(&self) -> [Constant; 2] {
-        [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(self.rows))]
+    /// `LANES`, `ROWS` and `FAN` as the shader wants them.
+    pub fn constants(&self) -> [Constant; 3] {
+        [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(self.rows)), ("FAN", f64::from(FAN))]
     }
 }
 
@@ -67,12 +70,15 @@ pub(crate) struct ColumnGrid {
 
 impl ColumnGrid {
     const THREADS: u32 = 128;
-    const MAX_WIDTH: usize = 32;
     const DEPTH: u32 = 16;
 
     /// The mapping for rows of this length.
     pub fn new(cols: usize) -> Self {
-        let width = cols.min(Self::MAX_WIDTH).next_power_of_two() as u32;
+        let width = match cols {
+            1 => 1,
+            ..=4 => 4,
+            _ => 32,
+        };
         ColumnGrid { width, lanes: Self::THREADS / width }
     }
 

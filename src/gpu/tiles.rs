@@ -13,13 +13,13 @@ pub(crate) struct Tile {
 }
 
 /// Plenty of both rows and columns.
-const MEDIUM: Tile = Tile { bm: 64, bn: 64, bk: 16, tm: 4, tn: 4 };
+const MEDIUM: Tile = Tile { bm: 64, bn: 64, bk: 8, tm: 4, tn: 4 };
 /// Small products, where medium tiles would leave most of the device idle.
-const SMALL: Tile = Tile { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4 };
+const SMALL: Tile = Tile { bm: 32, bn: 32, bk: 8, tm: 4, tn: 4 };
 /// Few columns: a classifier's logits.
-const NARROW: Tile = Tile { bm: 128, bn: 16, bk: 16, tm: 4, tn: 4 };
+const NARROW: Tile = Tile { bm: 128, bn: 16, bk: 8, tm: 4, tn: 4 };
 /// Few rows.
-const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 16, tm: 4, tn: 4 };
+const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 8, tm: 4, tn: 4 };
 
 /// Workgroups that a product should have before k stays whole.
 const ENOUGH_GROUPS: u64 = 64;

@@ -5,8 +5,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::kept;
 use crate::device::Device;
-use crate::error::{Error, Result};
-use crate::matrix::{Matrix, not_empty};
+use crate::error::Result;
+use crate::matrix::{Matrix, host_room, not_empty};
 use crate::ops::{self, Activation};
 
 /// Spread of normally distributed initial weights; biases begin at 0.
@@ -75,7 +75,7 @@ impl Dense {
     /// Weights 0.01 · N(0, 1), biases 0. The random numbers are drawn on the host: the same on every device.
     ///
     /// # Errors
-    /// [`Error::Empty`] without inputs or outputs; else as [`Matrix::from_array`].
+    /// [`Error::Empty`](crate::Error::Empty) without inputs or outputs; else as [`Matrix::from_array`].
     ///
     /// ```
     /// use rand::{SeedableRng, rngs::ChaCha12Rng};
@@ -112,7 +112,8 @@ impl Dense {
             let normal: f64 = StandardNormal.sample(rng);
             (deviation * normal) as f32
         };
-        let weights: Vec<f32> = (0..inputs.saturating_mul(outputs)).map(|_| draw()).collect();
+        let mut weights = host_room("dense", inputs, outputs)?;
+        weights.extend((0..inputs * outputs).map(|_| draw()));
         let weights = Matrix::from_slice(device, inputs, outputs, &weights)?;
         Self::from_parameters(weights, Matrix::zeros(device, 1, outputs)?)
     }
@@ -120,7 +121,7 @@ impl Dense {
     /// A layer with these weights, `inputs x outputs`, and biases, `1 x outputs`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the biases are one row as wide as the weights; [`Error::OtherDevice`] unless both live
+    /// [`Error::Shape`](crate::Error::Shape) unless the biases are one row as wide as the weights; [`Error::OtherDevice`](crate::Error::OtherDevice) unless both live
     /// on one device.
     ///
     /// ```
@@ -155,7 +156,7 @@ impl Dense {
     /// act(XW + b), keeping what `backward` needs.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless X has a column for each input.
+    /// [`Error::Shape`](crate::Error::Shape) unless X has a column for each input.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, layers::Dense};
@@ -192,7 +193,7 @@ impl Dense {
     /// dX = dY Wᵀ; leaves dW = Xᵀ dY and db = Σ_r dY in [`Dense::dweights`] and [`Dense::dbiases`].
     ///
     /// # Errors
-    /// [`Error::NoForward`] before a forward pass; [`Error::Shape`] unless dY has the shape of Y.
+    /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass; [`Error::Shape`](crate::Error::Shape) unless dY has the shape of Y.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, layers::Dense};

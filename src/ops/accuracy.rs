@@ -15,7 +15,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     source: &[COMMON, ROWS, TARGETS, RECORD, include_str!("../../shaders/accuracy.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: &["LANES", "ROWS", "DISTRIBUTIONS"],
+    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
     sizes: &[],
 };
 
@@ -48,11 +48,11 @@ pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
         OnTargets::Gpu(gpu, values, y) => {
             let grid = RowGrid::new(cols);
             let groups = grid.groups(rows);
-            let [lanes, shared] = grid.constants();
+            let [lanes, shared, fan] = grid.constants();
             let records = gpu.buffer("accuracy", groups as usize, Record::WORDS)?;
             gpu.launch(Launch {
                 kernel: &KERNEL,
-                constants: &[lanes, shared, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
+                constants: &[lanes, shared, fan, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
                 params: Params { rows: word(rows), cols: word(cols) },
                 buffers: &[values, y, &records],
                 groups,

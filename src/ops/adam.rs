@@ -124,8 +124,8 @@ fn params(count: u32, options: &AdamOptions, step: u64) -> Params {
 
 fn check(options: &AdamOptions, step: u64) -> Result<()> {
     let fail = |option, rule, value| Err(Error::Option { op: "adam", option, rule, value });
-    if !options.learning_rate.is_finite() {
-        return fail("learning_rate", "finite", options.learning_rate);
+    if !(options.learning_rate >= 0.0 && options.learning_rate.is_finite()) {
+        return fail("learning_rate", "at least 0 and finite", options.learning_rate);
     }
     for (name, beta) in [("beta1", options.beta1), ("beta2", options.beta2)] {
         if !(0.0..1.0).contains(&beta) {

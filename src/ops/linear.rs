@@ -5,7 +5,7 @@ use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, host_room};
 
 pub(super) static KERNEL: Kernel = family("linear");
 
@@ -46,7 +46,10 @@ pub fn linear(x: &Matrix, weights: &Matrix, bias: &Matrix, activation: Activatio
     fits("linear", rule, weights, bias, bias.shape() == (1, weights.cols()))?;
     let relu = activation == Activation::Relu;
     match on("linear", [x, weights, bias])? {
-        On::Cpu([input, w, b]) => Ok(Matrix::on_cpu(x.device(), cpu::linear(input, w, b.row(0), relu))),
+        On::Cpu([input, w, b]) => {
+            host_room("linear", x.rows(), weights.cols())?;
+            Ok(Matrix::on_cpu(x.device(), cpu::linear(input, w, b.row(0), relu)))
+        }
         On::Gpu(gpu, [input, w, b]) => {
             let (m, n, k) = (x.rows(), weights.cols(), x.cols());
             let product = Product { bias: Some(b), relu, m, n, k, ..Product::of(&KERNEL, input, w) };

@@ -6,7 +6,7 @@ use super::{COMMON, On, column_sum, fits, flag, on, word};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, Kernel, Launch, Tile};
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, host_room};
 
 /// What `shaders/matmul.wgsl` takes; one kernel an op, so that errors and labels carry the op's name.
 pub(super) const fn family(name: &'static str) -> Kernel {
@@ -15,7 +15,7 @@ pub(super) const fn family(name: &'static str) -> Kernel {
         source: &[COMMON, include_str!("../../shaders/matmul.wgsl")],
         params: size_of::<Params>(),
         buffers: &[Access::Read, Access::Read, Access::Read, Access::Write],
-        overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "BIAS", "RELU"],
+        overrides: &["TRANSPOSE_A", "TRANSPOSE_B"],
         sizes: &["BM", "BN", "BK", "TM", "TN"],
     }
 }
@@ -36,6 +36,8 @@ struct Params {
     down: u32,
     across: u32,
     slices: u32,
+    biased: u32,
+    relu: u32,
 }
 
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
@@ -58,7 +60,10 @@ struct Params {
 pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul", "left columns must equal right rows", a, b, a.cols() == b.rows())?;
     match on("matmul", [a, b])? {
-        On::Cpu([x, y]) => Ok(Matrix::on_cpu(a.device(), cpu::matmul(x, y))),
+        On::Cpu([x, y]) => {
+            host_room("matmul", a.rows(), b.cols())?;
+            Ok(Matrix::on_cpu(a.device(), cpu::matmul(x, y)))
+        }
         On::Gpu(gpu, [x, y]) => {
             let product = Product { m: a.rows(), n: b.cols(), k: a.cols(), ..Product::of(&MATMUL, x, y) };
             Ok(Matrix::on_gpu(a.device(), a.rows(), b.cols(), product.record(gpu)?))
@@ -85,7 +90,10 @@ pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
 pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_tn", "left rows must equal right rows", a, b, a.rows() == b.rows())?;
     match on("matmul_tn", [a, b])? {
-        On::Cpu([x, y]) => Ok(Matrix::on_cpu(a.device(), cpu::matmul_tn(x, y))),
+        On::Cpu([x, y]) => {
+            host_room("matmul_tn", a.cols(), b.cols())?;
+            Ok(Matrix::on_cpu(a.device(), cpu::matmul_tn(x, y)))
+        }
         On::Gpu(gpu, [x, y]) => {
             let layout = Product { transpose_a: true, ..Product::of(&MATMUL_TN, x, y) };
             let product = Product { m: a.cols(), n: b.cols(), k: a.rows(), ..layout };
@@ -113,7 +121,10 @@ pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
 pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_nt", "left columns must equal right columns", a, b, a.cols() == b.cols())?;
     match on("matmul_nt", [a, b])? {
-        On::Cpu([x, y]) => Ok(Matrix::on_cpu(a.device(), cpu::matmul_nt(x, y))),
+        On::Cpu([x, y]) => {
+            host_room("matmul_nt", a.rows(), b.rows())?;
+            Ok(Matrix::on_cpu(a.device(), cpu::matmul_nt(x, y)))
+        }
         On::Gpu(gpu, [x, y]) => {
             let layout = Product { transpose_b: true, ..Product::of(&MATMUL_NT, x, y) };
             let product = Product { m: a.rows(), n: b.rows(), k: a.cols(), ..layout };
@@ -165,6 +176,8 @@ impl<'a> Product<'a> {
                 down: down as u32,
                 across: across as u32,
                 slices: word(slices),
+                biased: u32::from(self.bias.is_some()),
+                relu: u32::from(self.relu),
             },
             buffers: &[self.a, self.b, self.bias.unwrap_or(self.a), &out],
             groups: down * across * slices as u64,
@@ -173,12 +186,7 @@ impl<'a> Product<'a> {
     }
 
     fn constants(&self, tile: Tile) -> Vec<(&'static str, f64)> {
-        let mut constants = vec![
-            ("TRANSPOSE_A", flag(self.transpose_a)),
-            ("TRANSPOSE_B", flag(self.transpose_b)),
-            ("BIAS", flag(self.bias.is_some())),
-            ("RELU", flag(self.relu)),
-        ];
+        let mut constants = vec![("TRANSPOSE_A", flag(self.transpose_a)), ("TRANSPOSE_B", flag(self.transpose_b))];
         constants.extend(tile.constants());
         constants
     }

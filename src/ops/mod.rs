@@ -61,7 +61,7 @@ pub(crate) const RECORD: &str = include_str!("../../shaders/record.wgsl");
 
 /// The kernels that work on single elements share these constants; those that work on rows share the others.
 pub(crate) const ELEMENTWISE: &[&str] = &["THREADS", "PER_THREAD"];
-pub(crate) const BY_ROW: &[&str] = &["LANES", "ROWS"];
+pub(crate) const BY_ROW: &[&str] = &["LANES", "ROWS", "FAN"];
 
 /// Every kernel of the crate.
 #[cfg(test)]

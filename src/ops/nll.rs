@@ -21,7 +21,7 @@ static NLL: Kernel = Kernel {
     source: &[COMMON, ROWS, TARGETS, include_str!("../../shaders/nll.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: &["LANES", "ROWS", "DISTRIBUTIONS"],
+    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
     sizes: &[],
 };
 static NLL_BACKWARD: Kernel = Kernel {
@@ -81,11 +81,11 @@ pub fn nll(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
             // With class ids a row reads a single probability, so one lane does.
             let grid = RowGrid::new(if distributions { cols } else { 1 });
             let out = gpu.buffer("nll", rows, 1)?;
-            let [lanes, shared] = grid.constants();
+            let [lanes, shared, fan] = grid.constants();
             let (low, high) = clip();
             gpu.launch(Launch {
                 kernel: &NLL,
-                constants: &[lanes, shared, ("DISTRIBUTIONS", flag(distributions))],
+                constants: &[lanes, shared, fan, ("DISTRIBUTIONS", flag(distributions))],
                 params: Params { rows: word(rows), cols: word(cols), low, high, nan: f32::NAN },
                 buffers: &[p, y, &out],
                 groups: grid.groups(rows),

@@ -27,7 +27,7 @@ struct Params {
 /// w -= learning_rate · dw, in place. Error: at most u (|w| + 2 |learning_rate · dw|), u = 2⁻²³.
 ///
 /// # Errors
-/// [`Error::Shape`] unless both have one shape; [`Error::Option`] unless the learning rate is finite.
+/// [`Error::Shape`] unless both have one shape; [`Error::Option`] unless the learning rate is at least 0 and finite.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};
@@ -38,20 +38,20 @@ struct Params {
 /// assert_eq!(w.to_array()?.row(0).to_vec(), [0.0, 3.0]);
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
-pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f32) -> Result<()> {
+pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f64) -> Result<()> {
     same_shape("sgd", w, dw)?;
-    if !learning_rate.is_finite() {
-        let value = learning_rate.into();
-        return Err(Error::Option { op: "sgd", option: "learning_rate", rule: "finite", value });
+    if !(learning_rate >= 0.0 && learning_rate.is_finite()) {
+        let rule = "at least 0 and finite";
+        return Err(Error::Option { op: "sgd", option: "learning_rate", rule, value: learning_rate });
     }
     on("sgd", [w, dw])?;
     let elements = w.elements();
     match (w.unique("sgd")?, on("sgd", [dw])?) {
-        (Unique::Cpu(w), On::Cpu([dw])) => cpu::sgd(w.view_mut(), dw, learning_rate),
+        (Unique::Cpu(w), On::Cpu([dw])) => cpu::sgd(w.view_mut(), dw, learning_rate as f32),
         (Unique::Gpu(gpu, w), On::Gpu(_, [dw])) => gpu.launch(Launch {
             kernel: &KERNEL,
             constants: &LinearGrid::constants(),
-            params: Params { count: elements as u32, learning_rate },
+            params: Params { count: elements as u32, learning_rate: learning_rate as f32 },
             buffers: &[w, dw],
             groups: LinearGrid::groups(elements),
         })?,

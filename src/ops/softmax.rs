@@ -14,7 +14,7 @@ const fn family(name: &'static str) -> Kernel {
         source: &[COMMON, ROWS, include_str!("../../shaders/softmax.wgsl")],
         params: size_of::<Params>(),
         buffers: &[Access::Read, Access::Write],
-        overrides: &["LANES", "ROWS", "LOG"],
+        overrides: &["LANES", "ROWS", "FAN", "LOG"],
         sizes: &[],
     }
 }
@@ -93,10 +93,10 @@ fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x
     let (rows, cols) = logits.shape();
     let grid = RowGrid::new(cols);
     let out = gpu.buffer(kernel.name, rows, cols)?;
-    let [lanes, shared] = grid.constants();
+    let [lanes, shared, fan] = grid.constants();
     gpu.launch(Launch {
         kernel,
-        constants: &[lanes, shared, ("LOG", flag(log))],
+        constants: &[lanes, shared, fan, ("LOG", flag(log))],
         params: Params { rows: word(rows), cols: word(cols), nan: f32::NAN },
         buffers: &[x, &out],
         groups: grid.groups(rows),

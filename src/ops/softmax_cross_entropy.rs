@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::statistics::{self, Pending, Record, Statistics};
-use super::{COMMON, On, OnTargets, RECORD, ROWS, TARGETS, column_sum, fits, flag, on, on_targets, word};
+use super::{COMMON, ELEMENTWISE, On, OnTargets, RECORD, ROWS, TARGETS, column_sum, fits, flag, on, on_targets, word};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::{Access, Buffer, Context, Kernel, Launch, LinearGrid, RowGrid};
@@ -17,7 +17,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     source: &[COMMON, ROWS, TARGETS, RECORD, include_str!("../../shaders/softmax_cross_entropy.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
-    overrides: &["LANES", "ROWS", "DISTRIBUTIONS", "WEIGHTED", "DIVIDED"],
+    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
     sizes: &[],
 };
 
@@ -26,7 +26,7 @@ pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     source: &[COMMON, include_str!("../../shaders/row_weights.wgsl")],
     params: size_of::<WeightParams>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: &["THREADS", "PER_THREAD", "WEIGHTED"],
+    overrides: ELEMENTWISE,
     sizes: &[],
 };
 
@@ -38,6 +38,8 @@ struct Params {
     smoothing: f32,
     scale: f32,
     ignored: u32,
+    weighted: u32,
+    divided: u32,
     nan: f32,
     infinity: f32,
 }
@@ -48,6 +50,7 @@ struct WeightParams {
     count: u32,
     classes: u32,
     ignored: u32,
+    weighted: u32,
 }
 
 /// How the rows' losses become the loss whose gradient is wanted.
@@ -254,25 +257,21 @@ fn on_gpu(
     let mean = options.reduction == Reduction::Mean;
     let grid = RowGrid::new(cols);
     let groups = grid.groups(rows);
-    let [lanes, shared] = grid.constants();
+    let [lanes, shared, fan] = grid.constants();
     let dlogits = gpu.buffer(OP, rows, cols)?;
     let losses = gpu.buffer(OP, rows, 1)?;
     let records = gpu.buffer(OP, groups as usize, Record::WORDS)?;
     gpu.launch(Launch {
         kernel: &KERNEL,
-        constants: &[
-            lanes,
-            shared,
-            ("DISTRIBUTIONS", flag(targets.are_distributions())),
-            ("WEIGHTED", flag(weights.is_some())),
-            ("DIVIDED", flag(divisor.is_some())),
-        ],
+        constants: &[lanes, shared, fan, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
         params: Params {
             rows: word(rows),
             cols: word(cols),
             smoothing: options.label_smoothing,
             scale: if mean { (1.0 / rows as f64) as f32 } else { 1.0 },
             ignored: options.ignore_class.unwrap_or(u32::MAX),
+            weighted: u32::from(weights.is_some()),
+            divided: u32::from(divisor.is_some()),
             nan: f32::NAN,
             infinity: f32::INFINITY,
         },
@@ -299,15 +298,15 @@ fn divisor(
         return Ok(None);
     }
     let rows = targets.rows();
-    let [threads, per_thread] = LinearGrid::constants();
     let row_weights = gpu.buffer(OP, rows, 1)?;
     gpu.launch(Launch {
         kernel: &ROW_WEIGHTS,
-        constants: &[threads, per_thread, ("WEIGHTED", flag(weights.is_some()))],
+        constants: &LinearGrid::constants(),
         params: WeightParams {
             count: word(rows),
             classes: word(targets.class_count()),
             ignored: options.ignore_class.unwrap_or(u32::MAX),
+            weighted: u32::from(weights.is_some()),
         },
         buffers: &[y, weights.unwrap_or(y), &row_weights],
         groups: LinearGrid::groups(rows as u64),

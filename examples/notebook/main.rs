@@ -1,0 +1,112 @@
+//! The notebook that this crate grew out of, from top to bottom: a neural network from scratch in NumPy, in the manner
+//! of the book "Neural Networks from Scratch in Python". Each formula stands as a comment, each step runs on this
+//! crate, and each figure that the notebook prints is reproduced and checked.
+//!
+//! ```text
+//! cargo run --release --example notebook
+//! cargo run --release --example notebook -- --device cpu
+//! cargo run --release --example notebook -- --help
+//! ```
+//!
+//! By default the walk runs on the CPU path, and once more on a GPU or a software driver where there is one.
+//!
+//! A line shows the expected figure, this device's, and how far apart the two may be. Figures in text ("0.89528266")
+//! are the notebook's own; the others are worked out in f64 beside the call that they check. The first that does not
+//! agree ends the walk with an error. Read on in the order of the modules: [`layers`], [`losses`], [`network`], [`gradients`]; what
+//! "agree" means is derived in [`figures`].
+
+mod figures;
+mod gradients;
+mod layers;
+mod losses;
+mod network;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use wgpu_mlp::Device;
+
+use figures::Walk;
+
+/// What every step gives: nothing to handle here, only to report.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Walks through the notebook and checks each of its figures.
+#[derive(Parser)]
+struct Args {
+    /// Where to compute: auto takes the CPU path and then a GPU if there is one, gpu also a software driver
+    #[arg(long, value_enum, default_value_t = Wanted::Auto)]
+    device: Wanted,
+}
+
+/// The device asked for on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+enum Wanted {
+    Auto,
+    Cpu,
+    Gpu,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse().device) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With standard error gone as well, the exit code has to say it all.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(wanted: Wanted) -> Result<()> {
+    let devices = devices(wanted)?;
+    let mut checked = 0;
+    for device in &devices {
+        writeln!(io::stdout(), "device  {}", device.info())?;
+        checked += walk(device)?;
+        writeln!(io::stdout())?;
+    }
+    let names: Vec<&str> = devices.iter().map(|device| device.info().name.as_str()).collect();
+    writeln!(io::stdout(), "{checked} figures checked on {}: all agree", names.join(" and "))?;
+    Ok(())
+}
+
+/// The devices to walk on, each in turn.
+fn devices(wanted: Wanted) -> Result<Vec<Device>> {
+    match wanted {
+        Wanted::Cpu => Ok(vec![Device::cpu()]),
+        Wanted::Gpu => Ok(vec![Device::gpu()?]),
+        Wanted::Auto => match Device::gpu() {
+            Ok(gpu) => Ok(vec![Device::cpu(), gpu]),
+            Err(error @ wgpu_mlp::Error::NoAdapter { .. }) => {
+                writeln!(io::stdout(), "CPU path only: {error}")?;
+                Ok(vec![Device::cpu()])
+            }
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+/// The whole notebook on one device; gives the number of figures checked.
+fn walk(device: &Device) -> Result<usize> {
+    let mut walk = Walk::new(device);
+
+    layers::softmax_by_hand(&mut walk)?;
+    layers::dense(&mut walk)?;
+    layers::relu(&mut walk)?;
+    layers::softmax(&mut walk)?;
+    network::forward(&mut walk)?;
+
+    losses::cross_entropy_by_hand(&mut walk)?;
+    losses::confidences(&mut walk)?;
+    losses::row_losses(&mut walk)?;
+    losses::clipping(&mut walk)?;
+    losses::accuracy(&mut walk)?;
+    losses::softmax_and_loss(&mut walk)?;
+
+    gradients::forward_and_backward(&mut walk)?;
+    network::training(&mut walk)?;
+    Ok(walk.checked())
+}

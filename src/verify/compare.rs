@@ -1,0 +1,154 @@
+//! The comparison, once, for every test and report.
+
+use std::fmt;
+
+use ndarray::Array2;
+
+use super::Expected;
+
+/// The element that used up the largest share of its bound.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::verify::{Expected, compare};
+/// let expected = [Expected { want: array![[1.0, 2.0]], bound: array![[0.1, 0.1]] }];
+/// assert!(compare(&[array![[1.05, 2.0]]], &expected).passed());
+/// assert!(!compare(&[array![[1.05, 2.2]]], &expected).passed());
+/// assert!(!compare(&[array![[f32::NAN, 2.0]]], &expected).passed());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worst {
+    /// Error over bound: up to 1 is right; infinite where no bound could excuse the difference.
+    pub share: f64,
+    /// Which of the outputs it fell in.
+    pub output: usize,
+    /// Row and column.
+    pub element: (usize, usize),
+    /// The device's value; NaN where the shape was wrong.
+    pub got: f32,
+    /// The reference.
+    pub want: f64,
+}
+
+impl Worst {
+    /// Whether everything was within its bound.
+    ///
+    /// ```
+    /// use wgpu_mlp::verify::Worst;
+    /// let worst = Worst { share: 0.5, output: 0, element: (0, 0), got: 1.0, want: 1.0 };
+    /// assert!(worst.passed());
+    /// ```
+    pub fn passed(&self) -> bool {
+        self.share <= 1.0
+    }
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Worst { share, output, element: (row, col), got, want } = self;
+        write!(f, "output {output} [{row}, {col}]: got {got:e}, want {want:e}, {share:.3} of the bound")
+    }
+}
+
+/// Compares every output with what it should be: `got == want`, or `want` finite and `got` within the bound; NaN only
+/// where the reference is NaN. Outputs that are missing, too many or of another shape fail.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::verify::{Expected, compare};
+/// let expected = [Expected { want: array![[1.0, 2.0]], bound: array![[0.1, 0.1]] }];
+/// assert!(!compare(&[array![[1.0]]], &expected).passed()); // a short buffer
+/// assert!(!compare(&[], &expected).passed());
+/// ```
+pub fn compare(got: &[Array2<f32>], expected: &[Expected]) -> Worst {
+    let mut worst = Worst { share: 0.0, output: 0, element: (0, 0), got: 0.0, want: 0.0 };
+    let broken = |output| Worst { share: f64::INFINITY, output, element: (0, 0), got: f32::NAN, want: 0.0 };
+    if got.len() != expected.len() {
+        return broken(got.len().min(expected.len()));
+    }
+    for (output, (got, expected)) in got.iter().zip(expected).enumerate() {
+        if got.dim() != expected.want.dim() || got.dim() != expected.bound.dim() {
+            return broken(output);
+        }
+        for ((element, got), (want, bound)) in got.indexed_iter().zip(expected.want.iter().zip(&expected.bound)) {
+            let share = share(f64::from(*got), *want, *bound);
+            if share > worst.share || (output, element) == (0, (0, 0)) {
+                worst = Worst { share, output, element, got: *got, want: *want };
+            }
+        }
+    }
+    worst
+}
+
+/// Error over bound.
+fn share(got: f64, want: f64, bound: f64) -> f64 {
+    if want.is_nan() {
+        return if got.is_nan() { 0.0 } else { f64::INFINITY };
+    }
+    if got == want {
+        return 0.0;
+    }
+    let error = (got - want).abs();
+    // Written so that a NaN or an infinity anywhere fails.
+    if want.is_finite() && bound.is_finite() && error.is_finite() && bound > 0.0 {
+        error / bound
+    } else {
+        f64::INFINITY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    fn share_of(got: f32, want: f64, bound: f64) -> f64 {
+        compare(&[array![[got]]], &[Expected { want: array![[want]], bound: array![[bound]] }]).share
+    }
+
+    #[test]
+    fn accepts_equality_and_what_is_within_the_bound() {
+        assert_eq!(share_of(1.0, 1.0, 0.0), 0.0);
+        assert_eq!(share_of(1.5, 1.0, 1.0), 0.5);
+        assert_eq!(share_of(f32::INFINITY, f64::INFINITY, 0.0), 0.0);
+        assert_eq!(share_of(f32::NAN, f64::NAN, 0.0), 0.0);
+        assert_eq!(share_of(-0.0, 0.0, 0.0), 0.0);
+    }
+
+    #[test]
+    fn rejects_everything_else() {
+        for (got, want, bound) in [
+            (1.0, 2.0, 0.5),
+            (1.0, 1.0 + 1e-9, 0.0),
+            (f32::NAN, 1.0, 1e30),
+            (1.0, f64::NAN, 1e30),
+            (1.0, f64::INFINITY, 1e30),
+            (1.0, f64::INFINITY, f64::INFINITY),
+            (f32::INFINITY, 1.0, 1e30),
+            (f32::NEG_INFINITY, f64::INFINITY, f64::INFINITY),
+            (1.0, 2.0, f64::INFINITY),
+            (1.0, 2.0, f64::NAN),
+        ] {
+            assert!(share_of(got, want, bound) > 1.0, "{got} passed for {want} within {bound}");
+        }
+    }
+
+    #[test]
+    fn finds_one_wrong_element_among_many_and_short_or_missing_outputs() {
+        let want = Array2::from_shape_fn((7, 5), |(r, c)| (r * 5 + c) as f64);
+        let expected = [Expected { bound: want.mapv(|_| 1e-3), want }];
+        let right = expected[0].want.mapv(|x| x as f32);
+        assert!(compare(std::slice::from_ref(&right), &expected).passed());
+        for wrong in [f32::NAN, f32::INFINITY, -1.0] {
+            let mut got = right.clone();
+            got[[3, 2]] = wrong;
+            let worst = compare(&[got], &expected);
+            assert!(!worst.passed());
+            assert_eq!(worst.element, (3, 2));
+        }
+        assert!(!compare(&[right.slice(ndarray::s![..6, ..]).to_owned()], &expected).passed());
+        assert!(!compare(&[], &expected).passed());
+        assert!(!compare(&[right.clone(), right], &expected).passed());
+    }
+}

@@ -1,0 +1,236 @@
+//! Cases for softmax_cross_entropy: every combination of its options, on every kind of row.
+
+use ndarray::{Array2, Axis};
+
+use super::bounds::{self, FLUSH, U};
+use super::case::{CaseRng, Expected, Inputs};
+use super::inputs::{normal, special_rows};
+use super::table::{Table, all_matrices, reference, supervised, target_view, targets};
+use crate::cpu::{self, Contract, RowLosses};
+use crate::device::Device;
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::ops::{self, CrossEntropy, Reduction, Statistics};
+
+/// One combination of options.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub distributed: bool,
+    pub weighted: bool,
+    pub ignoring: bool,
+    pub smoothing: f32,
+    pub reduction: Reduction,
+}
+
+impl Choice {
+    /// Plain class ids, mean.
+    pub const PLAIN: Choice =
+        Choice { distributed: false, weighted: false, ignoring: false, smoothing: 0.0, reduction: Reduction::Mean };
+
+    /// Every combination that the contract allows.
+    pub fn all() -> Vec<Choice> {
+        let mut all = Vec::new();
+        for distributed in [false, true] {
+            for weighted in [false, true] {
+                for ignoring in [false, true] {
+                    for smoothing in [0.0, 0.1] {
+                        for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+                            if !(distributed && ignoring) {
+                                all.push(Choice { distributed, weighted, ignoring, smoothing, reduction });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    pub fn name(&self) -> String {
+        let mut name = format!("{:?} of {}", self.reduction, if self.distributed { "distributions" } else { "ids" });
+        name.make_ascii_lowercase();
+        for (chosen, part) in
+            [(self.weighted, "weights"), (self.ignoring, "ignored"), (self.smoothing > 0.0, "smoothed")]
+        {
+            if chosen {
+                name = format!("{name}, {part}");
+            }
+        }
+        name
+    }
+
+    /// The last class, so that the ignored one is not the class that stands for nothing.
+    fn ignored(&self, cols: usize) -> Option<u32> {
+        self.ignoring.then_some(cols as u32 - 1)
+    }
+
+    /// The options for the op; the weights are the last of the inputs.
+    pub fn options(&self, device: &Device, inputs: &Inputs) -> Result<CrossEntropy> {
+        let weights = inputs.matrices.last().filter(|_| self.weighted);
+        Ok(CrossEntropy {
+            class_weights: weights.map(|weights| Matrix::from_array(device, weights.view())).transpose()?,
+            ignore_class: self.ignored(inputs.matrices[0].ncols()),
+            label_smoothing: self.smoothing,
+            reduction: self.reduction,
+        })
+    }
+
+    /// The reference's answer.
+    pub fn twin(&self, inputs: &Inputs, m: &[Array2<f64>]) -> RowLosses<f64> {
+        let weights = m.last().filter(|_| self.weighted);
+        let contract = Contract {
+            weights: weights.map(|weights| weights.row(0)),
+            ignored: self.ignored(m[0].ncols()),
+            smoothing: f64::from(self.smoothing),
+            mean: self.reduction == Reduction::Mean,
+        };
+        cpu::softmax_cross_entropy(m[0].view(), target_view(inputs, m, self.distributed), contract)
+    }
+
+    /// Logits of this filling, targets, and class weights between 0.5 and 2 behind them.
+    pub fn inputs(
+        &self,
+        fill: fn(&mut CaseRng, usize, usize) -> Array2<f32>,
+        rng: &mut CaseRng,
+        dims: [usize; 3],
+    ) -> Inputs {
+        let mut inputs = supervised(fill, self.distributed, rng, dims);
+        if self.weighted {
+            inputs.matrices.push(normal(rng, 1, dims[1]).mapv(|x| x.tanh().exp2()));
+        }
+        inputs
+    }
+}
+
+/// The dims that every combination is tried on, beside the plain one on all.
+const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1]];
+
+pub(super) fn cases(table: &mut Table) {
+    let fills: [(&str, fn(&mut CaseRng, usize, usize) -> Array2<f32>); 2] =
+        [("", normal), (", all kinds of row", special_rows)];
+    for (suffix, fill) in fills {
+        for distributed in [false, true] {
+            let choice = Choice { distributed, ..Choice::PLAIN };
+            for dims in all_matrices() {
+                add(table, choice, suffix, fill, *dims);
+            }
+        }
+        for choice in Choice::all() {
+            for dims in FEW {
+                add(table, choice, suffix, fill, *dims);
+            }
+        }
+    }
+}
+
+fn add(
+    table: &mut Table,
+    choice: Choice,
+    suffix: &str,
+    fill: fn(&mut CaseRng, usize, usize) -> Array2<f32>,
+    dims: [usize; 3],
+) {
+    table.add(
+        ("softmax_cross_entropy", &format!("{}{suffix}", choice.name())),
+        dims,
+        |[rows, cols, _]| (6 * rows * cols, 8 * rows * cols + 4 * rows),
+        move |rng, dims| choice.inputs(fill, rng, dims),
+        move |device, inputs| run(choice, device, inputs),
+        move |inputs| expect(choice, inputs),
+    );
+}
+
+fn run(choice: Choice, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
+    let logits = Matrix::from_array(device, inputs.matrices[0].view())?;
+    let y = targets(device, inputs, choice.distributed)?;
+    let head = ops::softmax_cross_entropy(&logits, &y, &choice.options(device, inputs)?)?;
+    Ok(vec![head.losses().to_array()?, head.dlogits().to_array()?, record(&head.stats()?).mapv(|x| x as f32)])
+}
+
+fn record(stats: &Statistics) -> Array2<f64> {
+    let first_bad = stats.first_bad_row.map_or(-1.0, |row| row as f64);
+    let counts = [stats.correct, stats.rows, stats.non_finite_rows].map(|count| count as f64);
+    let values = vec![stats.loss_sum, stats.weight_sum, counts[0], counts[1], counts[2], first_bad];
+    Array2::from_shape_fn((1, values.len()), |(_, c)| values[c])
+}
+
+fn expect(choice: Choice, inputs: &Inputs) -> Vec<Expected> {
+    let m = reference(inputs);
+    let rows = choice.twin(inputs, &m);
+    let losses = Expected { bound: loss_bounds(choice, inputs, &m, &rows), want: rows.losses.clone() };
+    let slopes = Expected { bound: slope_bounds(choice, inputs, &m, &rows), want: rows.dlogits.clone() };
+    let stats = statistics(&rows);
+    let mut bound = Array2::zeros(stats.dim());
+    let sums =
+        |values: &Array2<f64>| values.iter().filter(|value| value.is_finite()).map(|value| value.abs()).sum::<f64>();
+    let level = bounds::column_sum(rows.weights.len());
+    bound[[0, 0]] = sums(&losses.bound) + level * sums(&losses.want);
+    bound[[0, 1]] = level * stats[[0, 1]];
+    vec![losses, slopes, Expected { want: stats, bound }]
+}
+
+/// The record in f64.
+fn statistics(rows: &RowLosses<f64>) -> Array2<f64> {
+    let counted: Vec<_> = (0..rows.weights.len()).filter(|r| rows.weights[*r].is_some()).collect();
+    let bad: Vec<_> = counted.iter().filter(|r| !rows.losses[[**r, 0]].is_finite()).collect();
+    record(&Statistics {
+        loss_sum: counted.iter().map(|r| rows.losses[[*r, 0]]).sum(),
+        weight_sum: rows.weights.iter().flatten().sum(),
+        correct: rows.correct.iter().filter(|hit| **hit).count() as u64,
+        rows: counted.len() as u64,
+        non_finite_rows: bad.len() as u64,
+        first_bad_row: bad.first().map(|row| **row as u64),
+    })
+}
+
+/// q_c of row r, as the contract defines it.
+fn mass(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], r: usize, c: usize) -> f64 {
+    let share = match choice.distributed {
+        true => m[1][[r, c]],
+        false => f64::from(u8::from(inputs.classes[r] as usize == c)),
+    };
+    let smoothing = f64::from(choice.smoothing);
+    let weight = if choice.weighted { m[m.len() - 1][[0, c]] } else { 1.0 };
+    weight * ((1.0 - smoothing) * share + smoothing / m[0].ncols() as f64)
+}
+
+/// loss = Σ q (m - x) + Σq · ln Σ exp: each difference and product rounded, the sums with their trees, the logarithm.
+fn loss_bounds(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], rows: &RowLosses<f64>) -> Array2<f64> {
+    let (x, cols) = (&m[0], m[0].ncols());
+    Array2::from_shape_fn(rows.losses.dim(), |(r, _)| {
+        let top = x.row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
+        let (mut total, mut below, mut sizes) = (0.0, 0.0, 0.0);
+        for c in (0..cols).filter(|c| mass(choice, inputs, m, r, *c) != 0.0) {
+            let q = mass(choice, inputs, m, r, c);
+            total += q;
+            below += q * (top - x[[r, c]]);
+            sizes += q * x[[r, c]].abs();
+        }
+        let log_sum = total * (bounds::log_sum(cols) + 4.0 * U * top.abs());
+        let bound = log_sum + 4.0 * U * (sizes + rows.losses[[r, 0]].abs()) + bounds::row_sum(cols) * (below + total);
+        if bound.is_finite() { bound + FLUSH } else { 0.0 }
+    })
+}
+
+/// dlogits = (p Σq - q) / divisor: softmax's bound for p, the rounding of both terms, the sum of q, the divisor.
+pub(super) fn slope_bounds(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], rows: &RowLosses<f64>) -> Array2<f64> {
+    let x = &m[0];
+    let probs = cpu::softmax(x.view());
+    let softmax = bounds::softmax(&probs, x.view());
+    let divisor: f64 = match choice.reduction {
+        Reduction::Mean => rows.weights.iter().flatten().sum(),
+        _ => 1.0,
+    };
+    let mut bound = Array2::zeros(x.dim());
+    for (r, mut row) in bound.axis_iter_mut(Axis(0)).enumerate() {
+        let total: f64 = (0..x.ncols()).map(|c| mass(choice, inputs, m, r, c)).sum();
+        for c in 0..x.ncols() {
+            let (p, q) = (probs[[r, c]], mass(choice, inputs, m, r, c));
+            let terms = 4.0 * U * (p * total + q) + bounds::row_sum(x.ncols()) * p * total;
+            let divided = bounds::column_sum(x.nrows()) * rows.dlogits[[r, c]].abs();
+            let value = (softmax[[r, c]] * total + terms) / divisor + divided;
+            row[c] = if value.is_finite() { value + FLUSH } else { 0.0 };
+        }
+    }
+    bound
+}

@@ -1,0 +1,79 @@
+//! The parity report: every op on a device against the f64 reference, each element within its derived bound.
+//!
+//! One table of cases feeds this report, the parity tests and the benches.
+//!
+//! ```
+//! use wgpu_mlp::{Device, verify};
+//! let report = verify::run_with(&Device::cpu(), &verify::Options { full: false, ..Default::default() })?;
+//! assert!(report.passed(), "{report}");
+//! # Ok::<(), wgpu_mlp::Error>(())
+//! ```
+
+mod bounds;
+mod case;
+mod compare;
+mod gradients;
+mod head;
+mod inputs;
+mod report;
+mod table;
+
+use crate::device::Device;
+use crate::error::Result;
+
+pub use case::{Case, Expected, Inputs};
+pub use compare::{Worst, compare};
+pub use report::{Report, Row};
+pub use table::cases;
+
+/// How [`run_with`] verifies.
+///
+/// ```
+/// let options = wgpu_mlp::verify::Options { seed: 7, ..Default::default() };
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Seed of the random inputs.
+    pub seed: u64,
+    /// Whether the large cases run too; without them even a slow software driver takes seconds.
+    pub full: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { seed: 0, full: true }
+    }
+}
+
+/// Verifies every op on this device.
+///
+/// # Errors
+/// What an op returns; a wrong result is no error but a row of the report.
+///
+/// ```no_run
+/// use wgpu_mlp::{Device, verify};
+/// let report = verify::run(&Device::auto()?)?;
+/// println!("{report}");
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn run(device: &Device) -> Result<Report> {
+    run_with(device, &Options::default())
+}
+
+/// Like [`run`], with options.
+///
+/// # Errors
+/// As [`run`].
+///
+/// ```no_run
+/// use wgpu_mlp::{Device, verify};
+/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 1, full: true })?;
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn run_with(device: &Device, options: &Options) -> Result<Report> {
+    let mut report = Report::new(device.info().clone());
+    for case in cases().iter().filter(|case| options.full || !case.large) {
+        report.add(case, case.verify(device, options.seed)?);
+    }
+    Ok(report)
+}

@@ -1,0 +1,113 @@
+//! The report: a row an op, with the worst element of all its cases.
+
+use std::fmt;
+
+use super::{Case, Worst};
+use crate::device::DeviceInfo;
+
+/// What [`run`](super::run) found. `Display` prints the table.
+///
+/// ```
+/// # use wgpu_mlp::{Device, verify};
+/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+/// assert!(report.rows().iter().all(|row| row.worst.passed()));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Report {
+    device: DeviceInfo,
+    rows: Vec<Row>,
+}
+
+/// One op of a [`Report`].
+///
+/// ```
+/// # use wgpu_mlp::{Device, verify};
+/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+/// assert_eq!(report.rows()[0].failed, 0);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The op's stem.
+    pub op: &'static str,
+    /// Cases run.
+    pub cases: usize,
+    /// Cases with an element over its bound.
+    pub failed: usize,
+    /// The case that holds the worst element: its dims, and what is special about it.
+    pub case: String,
+    /// That element.
+    pub worst: Worst,
+}
+
+impl Report {
+    pub(super) fn new(device: DeviceInfo) -> Self {
+        Report { device, rows: Vec::new() }
+    }
+
+    /// Counts a case in.
+    pub(super) fn add(&mut self, case: &Case, worst: Worst) {
+        let name = match case.variant.as_str() {
+            "" => case.shape(),
+            variant => format!("{}, {variant}", case.shape()),
+        };
+        match self.rows.iter_mut().find(|row| row.op == case.op) {
+            Some(row) => {
+                row.cases += 1;
+                row.failed += usize::from(!worst.passed());
+                if worst.share > row.worst.share {
+                    (row.worst, row.case) = (worst, name);
+                }
+            }
+            None => {
+                let failed = usize::from(!worst.passed());
+                self.rows.push(Row { op: case.op, cases: 1, failed, case: name, worst });
+            }
+        }
+    }
+
+    /// Whether every element of every case is within its bound.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, verify};
+    /// assert!(verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?.passed());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn passed(&self) -> bool {
+        !self.rows.is_empty() && self.rows.iter().all(|row| row.failed == 0)
+    }
+
+    /// The rows, an op each.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, verify};
+    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+    /// assert!(report.rows().iter().any(|row| row.op == "matmul_tn"));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.device)?;
+        writeln!(f, "worst: the largest error, as a share of its bound, and where it fell")?;
+        let head = ("op", "cases", "failed", "worst", "case", "element", "got", "want");
+        let (op, cases, failed, worst, case, element, got, want) = head;
+        writeln!(f, "{op:<32} {cases:>5} {failed:>6} {worst:>7}  {case:<44} {element:>14} {got:>14} {want:>14}")?;
+        for Row { op, cases, failed, case, worst } in &self.rows {
+            let element = format!("{}[{}, {}]", worst.output, worst.element.0, worst.element.1);
+            let (share, got, want) = (worst.share, worst.got, worst.want);
+            writeln!(
+                f,
+                "{op:<32} {cases:>5} {failed:>6} {share:>7.3}  {case:<44} {element:>14} {got:>14.6e} {want:>14.6e}"
+            )?;
+        }
+        let cases: usize = self.rows.iter().map(|row| row.cases).sum();
+        let failed: usize = self.rows.iter().map(|row| row.failed).sum();
+        write!(f, "{} ops, {cases} cases, {failed} over their bound", self.rows.len())
+    }
+}
