@@ -158,7 +158,8 @@ impl<'a> Walk<'a> {
                 let text = format!("{:?}", value as f32);
                 Want { text, value, tolerance }
             });
-            self.check(&format!("{name}[{r}]"), &wants.collect::<Vec<Want>>(), &got.row(r).to_vec())?;
+            let name = if want.nrows() == 1 { name.into() } else { format!("{name}[{r}]") };
+            self.check(&name, &wants.collect::<Vec<Want>>(), &got.row(r).to_vec())?;
         }
         Ok(())
     }

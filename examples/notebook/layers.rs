@@ -55,7 +55,7 @@ pub fn softmax_by_hand(walk: &mut Walk) -> Result<()> {
     let probs = ops::softmax(&logits)?.to_array()?;
     let lost = walk.precision().softmax(&LAYER_OUTPUTS);
     walk.printed("ops::softmax", &PROBABILITIES, &probs.row(0).to_vec(), lost)?;
-    // Each p carries an error of its own; the sum of three of them rounds twice.
+    // Shifted exponents move shares from one p to another, not their sum. The quotients and two additions round.
     let lost = walk.precision().quotient(3 + 2);
     walk.worked("their sum", &[1.0], &[probs.sum()], lost)
 }

@@ -96,8 +96,8 @@ pub fn clipping(walk: &mut Walk) -> Result<()> {
         walk.printed(&format!("forward, p = {p}"), &[figure], &[loss], walk.precision().log())?;
     }
 
-    // dp = -y / p / samples would be -1 / 0 here; with p clipped it is -1e7 / 2. ε, its product with the number of
-    // samples, and 1 - ε each round once.
+    // dp = -y / p / samples would be -1 / 0 here; with p clipped it is -1e7 / 2. The clipped p and its
+    // product with the number of samples round before the quotient is taken.
     let lost = walk.precision().quotient(2);
     let dprobs = rows(&loss.backward(&probs, &targets)?)?;
     let wants = [[-1.0 / ops::CLIP / 2.0, 0.0], [0.0, -1.0 / (1.0 - ops::CLIP) / 2.0]];
@@ -146,7 +146,7 @@ pub fn softmax_and_loss(walk: &mut Walk) -> Result<()> {
     for (form, targets) in targets(walk)? {
         let mut combined = SoftmaxCrossEntropy::new();
         let loss = combined.forward(&logits_here, &targets)?;
-        // The last row spreads widest, from ln 0.02 to ln 0.9. Each loss is off by no more than it, and so is the mean.
+        // The last row reaches widest, from ln 0.02 to ln 0.9. What it may lose, no row's loss exceeds, and so no mean.
         let lost = walk.precision().softmax_loss(&row_logits[2]);
         walk.printed(&format!("forward, {form}"), &["0.38506088005216804"], &[loss], lost)?;
 

@@ -126,7 +126,7 @@ pub fn training(walk: &mut Walk) -> Result<()> {
     // Plain descent: W -= rate · dW, b -= rate · db. On a spiral it is slow, and a rate of 1 makes it jump about.
     let losses = train(walk, "sgd", |_, _, w, dw| ops::sgd(w, dw, 0.2))?;
     for (before, after) in losses.iter().zip(losses.iter().skip(1)) {
-        walk.below("the loss fell", *before, *after)?;
+        walk.below("sgd: the loss fell", *before, *after)?;
     }
 
     // Adam divides each step by the gradient's usual size. It keeps two moments for each of the four parameters.
@@ -137,7 +137,8 @@ pub fn training(walk: &mut Walk) -> Result<()> {
     let options = AdamOptions { learning_rate: 0.02, ..Default::default() };
     let losses =
         train(walk, "adam", |step, i, w, dw| ops::adam(w, dw, &mut means[i], &mut squares[i], &options, step))?;
-    walk.below("the loss fell by half", losses[0] / 2.0, losses[losses.len() - 1])
+    let (first, last) = losses.first().zip(losses.last()).ok_or("adam: no losses")?;
+    walk.below("adam: the loss halved", first / 2.0, *last)
 }
 
 /// Trains a fresh network on the spiral and gives the losses along the way. `update` takes the step, from 1, which

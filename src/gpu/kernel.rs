@@ -48,7 +48,7 @@ impl Kernel {
 
     /// The constants that are `override`s.
     pub fn override_values(&self, constants: &[Constant]) -> Vec<Constant> {
-        constants.iter().copied().filter(|(name, _)| !self.sizes.contains(name)).collect()
+        constants.iter().copied().filter(|(name, _)| self.overrides.contains(name)).collect()
     }
 }
 

@@ -5,6 +5,9 @@
 mod adapter;
 mod buffers;
 mod context;
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "tests")]
+mod declarations;
 mod errors;
 mod grid;
 mod kernel;

@@ -94,7 +94,7 @@ impl Inner {
         let uniform = wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Uniform,
             has_dynamic_offset: true,
-            min_binding_size: None,
+            min_binding_size: wgpu::BufferSize::new(kernel.params as u64),
         };
         let storage = |access: &Access| wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage { read_only: *access == Access::Read },

@@ -1,11 +1,15 @@
 //! Reading back: the only place where the crate waits for the device.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::buffers::{Buffer, GUARD_BYTES, POISON};
 use super::context::Context;
 use crate::error::{Error, ReadError, Result};
+
+/// The answer to `map_async`.
+type Mapped = Result<(), wgpu::BufferAsyncError>;
 
 /// Results come back through a staging buffer of at most this size.
 const STAGING_BYTES: u64 = 64 << 20;
@@ -62,15 +66,25 @@ impl Context {
             // The receiver outlives the wait below unless that fails, and then nobody listens.
             let _ = sender.send(result);
         });
-        self.poll(None)?;
-        self.errors.check()?;
         let failed = |source: ReadError| Error::Read { source };
-        // No answer at all means that the device went away while we waited.
-        let mapped = receiver.try_recv().unwrap_or(Err(wgpu::BufferAsyncError));
-        mapped.map_err(|error| failed(error.into()))?;
+        self.mapped(&receiver)?.map_err(|error| failed(error.into()))?;
         show(&staging.get_mapped_range(..).map_err(|error| failed(error.into()))?);
         staging.unmap();
         Ok(())
+    }
+
+    /// Waits for the answer to `map_async`. Another thread's poll may have taken the callback with it and be about to
+    /// call it, so a poll that has returned does not mean that the answer is there.
+    fn mapped(&self, answer: &Receiver<Mapped>) -> Result<Mapped> {
+        loop {
+            self.poll(None)?;
+            match answer.recv_timeout(Duration::from_millis(10)) {
+                Ok(mapped) => return Ok(mapped),
+                Err(RecvTimeoutError::Timeout) => self.errors.check()?,
+                // The callback is gone uncalled: the device went away.
+                Err(RecvTimeoutError::Disconnected) => return Ok(Err(wgpu::BufferAsyncError)),
+            }
+        }
     }
 
     fn staging(&self, size: u64) -> Result<wgpu::Buffer> {

@@ -34,7 +34,9 @@ use ndarray::ArrayView2;
 use crate::cpu::TargetView;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Context, Kernel};
+#[cfg(test)]
+use crate::gpu::Kernel;
+use crate::gpu::{Buffer, Context};
 use crate::matrix::{Matrix, Storage};
 use crate::targets::{Kind, Targets};
 

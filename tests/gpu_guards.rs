@@ -1,0 +1,50 @@
+//! Kernels write all of their output and nothing else, with the same bits whether run-time checks are on or off, on
+//! grids folded to a handful of workgroups, and every time.
+
+mod common;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Failed;
+use wgpu_mlp::verify;
+use wgpu_mlp::{Device, GpuOptions};
+
+fn main() -> ExitCode {
+    common::run(vec![
+        common::trial("guards stay intact and nothing stays unwritten", guarded(false), all_within_bounds),
+        common::trial("checked and unchecked kernels give the same bits", guarded(false), |unchecked| {
+            same_bits(unchecked, &common::device(&guarded(true))?)
+        }),
+        common::trial("folded grids give the same bits", GpuOptions::default(), |device| {
+            let folded = GpuOptions { max_workgroups_per_dimension: Some(40), ..guarded(false) };
+            same_bits(device, &common::device(&folded)?)
+        }),
+        common::trial("a second run gives the same bits", GpuOptions::default(), |device| same_bits(device, device)),
+    ])
+}
+
+/// Buffers begin as NaN with a guard behind them, which every read looks at.
+fn guarded(runtime_checks: bool) -> GpuOptions {
+    GpuOptions { guarded_buffers: true, runtime_checks, ..Default::default() }
+}
+
+fn all_within_bounds(device: &Device) -> Result<(), Failed> {
+    for case in verify::cases().iter().filter(|case| !case.large) {
+        let worst = case.verify(device, 2).map_err(|error| format!("{case}: {error}"))?;
+        if !worst.passed() {
+            return Err(format!("{case}: {worst}").into());
+        }
+    }
+    Ok(())
+}
+
+fn same_bits(left: &Device, right: &Device) -> Result<(), Failed> {
+    for case in verify::cases().iter().filter(|case| !case.large) {
+        let inputs = case.inputs(3);
+        let run = |device| case.run(device, &inputs).map_err(|error| format!("{case}: {error}"));
+        if !common::same_bits(&run(left)?, &run(right)?) {
+            return Err(format!("{case}: the bits differ").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The architecture's invariants, held against the source itself. (The device-side ones: gpu_guards, gpu_training.)
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The lines of every Rust file under `src/`, comments and documentation aside.
+fn code() -> Vec<(String, usize, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut files: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    let mut lines = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        for (index, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default().to_owned();
+            lines.push((name.clone(), index + 1, code));
+        }
+    }
+    assert!(lines.len() > 1000, "the source was not found");
+    lines
+}
+
+/// Every place outside `allowed` whose code holds one of the words.
+fn offenders(words: &[&str], within: impl Fn(&str) -> bool) -> Vec<String> {
+    let holds = |code: &str, word: &str| {
+        code.match_indices(word).any(|(at, _)| {
+            // A hyphen too: `wgpu-mlp` is the crate's name.
+            let part = |c: char| {
+                word.ends_with(|c: char| c.is_ascii_alphanumeric()) && (c.is_ascii_alphanumeric() || "_-".contains(c))
+            };
+            let before = code[..at].chars().next_back().is_some_and(part);
+            let after = code[at + word.len()..].chars().next().is_some_and(part);
+            !before && !after
+        })
+    };
+    let places =
+        code().into_iter().filter(|(file, _, code)| within(file) && words.iter().any(|word| holds(code, word)));
+    places.map(|(file, line, code)| format!("src/{file}:{line}: {}", code.trim())).collect()
+}
+
+fn none(found: Vec<String>, invariant: &str) {
+    assert!(found.is_empty(), "{invariant}, but:\n{}", found.join("\n"));
+}
+
+#[test]
+fn only_gpu_device_and_error_name_wgpu() {
+    let allowed = |file: &str| file.starts_with("gpu/") || ["device.rs", "error.rs"].contains(&file);
+    let found = offenders(&["wgpu"], |file| !allowed(file));
+    // The crate hands wgpu on to its users under one name.
+    let found =
+        found.into_iter().filter(|place| !place.starts_with("src/lib.rs") || !place.contains("pub use device::"));
+    none(found.collect(), "only gpu/, device.rs and error.rs name wgpu");
+}
+
+#[test]
+fn layers_and_mlp_cannot_tell_a_gpu_from_a_cpu() {
+    let words = ["gpu", "cpu", "Storage", "Context", "context", "Buffer", "DeviceKind", "info"];
+    let within = |file: &str| file.starts_with("layers/") || file.starts_with("mlp/") || file == "optim.rs";
+    none(offenders(&words, within), "layers/ and mlp/ cannot tell a GPU from a CPU");
+}
+
+#[test]
+fn the_twins_share_no_arithmetic() {
+    none(offenders(&["gpu", "Matrix", "Device"], |file| file.starts_with("cpu/")), "cpu/ knows nothing of gpu/");
+    none(offenders(&["cpu"], |file| file.starts_with("gpu/")), "gpu/ knows nothing of cpu/");
+}
+
+#[test]
+fn data_flows_one_way() {
+    let below = |file: &str| file.starts_with("gpu/") || file.starts_with("cpu/") || file.starts_with("ops/");
+    none(offenders(&["layers", "mlp", "optim"], below), "ops/, cpu/ and gpu/ know nothing of layers and models");
+    none(offenders(&["mlp"], |file| file.starts_with("layers/")), "layers/ knows nothing of models");
+}
+
+#[test]
+fn nothing_panics_by_intent() {
+    let words =
+        [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!(", "assert!(", "assert_eq!("];
+    let tests_begin = |file: &str| {
+        let lines = code();
+        let own = lines.iter().filter(|(name, _, _)| name == file);
+        own.filter(|(_, _, code)| code.contains("#[cfg(test)]") && !code.contains("pub"))
+            .map(|(_, line, _)| *line)
+            .last()
+    };
+    let found = offenders(&words, |file| !file.ends_with("declarations.rs"));
+    let found = found.into_iter().filter(|place| {
+        let mut parts = place.trim_start_matches("src/").splitn(3, ':');
+        let (file, line) = (parts.next().unwrap(), parts.next().unwrap().parse::<usize>().unwrap());
+        tests_begin(file).is_none_or(|begin| line < begin)
+    });
+    none(found.collect(), "the public API never panics");
+}
+
+#[test]
+fn unsafe_stands_in_one_place() {
+    let found = offenders(&["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern"], |_| true);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("src/gpu/pipelines.rs") && found[0].contains("create_shader_module_trusted"));
+}
+
+#[test]
+fn only_reads_wait() {
+    let found = offenders(&["poll", "map_async"], |file| file != "gpu/read.rs");
+    // The bound on what is in flight, and the wait that the caller asks for.
+    let found = found.into_iter().filter(|place| !place.starts_with("src/gpu/recorder.rs"));
+    none(found.collect(), "only a read waits for the device");
+}
