@@ -16,5 +16,5 @@ pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
 pub use mlp::{Epoch, FitOptions, History, Mlp};
-pub use optim::Optimizer;
+pub use optim::{Optimizer, OptimizerState};
 pub use targets::{Label, Targets};

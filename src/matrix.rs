@@ -57,7 +57,10 @@ impl Matrix {
         let (rows, cols) = array.dim();
         not_empty("matrix", rows, cols)?;
         let storage = match device.context() {
-            None => Storage::Cpu(Arc::new(array.as_standard_layout().into_owned())),
+            None => {
+                host_room("matrix", rows, cols)?;
+                Storage::Cpu(Arc::new(array.as_standard_layout().into_owned()))
+            }
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;
                 let array = array.as_standard_layout();

@@ -51,20 +51,51 @@ impl Optimizer {
     }
 }
 
-/// An optimizer at work: its step count and, for Adam, two moments a parameter.
-#[derive(Debug)]
-pub(crate) struct State {
+/// An optimizer at work: its step count and, for Adam, two moments a parameter, on the parameters' device.
+///
+/// ```
+/// use rand::{SeedableRng, rngs::ChaCha12Rng};
+/// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState, layers::Dense};
+/// let device = Device::cpu();
+/// let mut layers = [Dense::new(&device, 3, 2, &mut ChaCha12Rng::seed_from_u64(0))?];
+/// let mut optimizer = OptimizerState::new(Optimizer::adam(1e-3));
+/// let y = layers[0].forward(&Matrix::zeros(&device, 5, 3)?)?;
+/// layers[0].backward(&y)?;
+/// optimizer.step(layers.iter_mut().flat_map(|layer| layer.parameters_mut()))?;
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OptimizerState {
     optimizer: Optimizer,
     step: u64,
     moments: Vec<(Matrix, Matrix)>,
 }
 
-impl State {
+impl OptimizerState {
+    /// Before the first step.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, OptimizerState};
+    /// let optimizer = OptimizerState::new(Optimizer::sgd(0.1));
+    /// ```
     pub fn new(optimizer: Optimizer) -> Self {
-        State { optimizer, step: 0, moments: Vec::new() }
+        OptimizerState { optimizer, step: 0, moments: Vec::new() }
     }
 
-    /// One update of all parameters, which come in the same order every time.
+    /// One update of all parameters, each with its gradient; they come in the same order every time.
+    ///
+    /// # Errors
+    /// As [`ops::sgd`] and [`ops::adam`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
+    /// let device = Device::cpu();
+    /// let mut w = Matrix::from_slice(&device, 1, 1, &[1.0])?;
+    /// let dw = Matrix::from_slice(&device, 1, 1, &[2.0])?;
+    /// OptimizerState::new(Optimizer::sgd(0.25)).step([(&mut w, &dw)].into_iter())?;
+    /// assert_eq!(w.to_array()?[[0, 0]], 0.5);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
     pub fn step<'a>(&mut self, parameters: impl Iterator<Item = (&'a mut Matrix, &'a Matrix)>) -> Result<()> {
         self.step += 1;
         for (index, (parameter, gradient)) in parameters.enumerate() {

@@ -89,7 +89,7 @@ fn nothing_panics_by_intent() {
         let own = lines.iter().filter(|(name, _, _)| name == file);
         own.filter(|(_, _, code)| code.contains("#[cfg(test)]") && !code.contains("pub"))
             .map(|(_, line, _)| *line)
-            .last()
+            .next_back()
     };
     let found = offenders(&words, |file| !file.ends_with("declarations.rs"));
     let found = found.into_iter().filter(|place| {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example digits
-//! cargo run --release --example digits -- --device cpu --seed 7 --epochs 40
+//! cargo run --release --example digits -- --device cpu --seed 3 --epochs 40
 //! cargo run --release --example digits -- --help
 //! ```
 //!
@@ -38,7 +38,7 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Wanted::Auto)]
     device: Wanted,
     /// Seed of the split, the first weights and the order of the batches
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Passes over the training digits
     #[arg(long, default_value = "40")]

@@ -23,10 +23,12 @@ pub(crate) struct RowGrid {
 impl RowGrid {
     /// The mapping for rows of this length.
     pub fn new(cols: usize) -> Self {
-        let lanes = match cols {
-            ..=ONE_LANE_COLS => 1,
-            ..=FEW_LANES_COLS => FAN,
-            _ => ROW_THREADS,
+        let lanes = if cols <= ONE_LANE_COLS {
+            1
+        } else if cols <= FEW_LANES_COLS {
+            FAN
+        } else {
+            ROW_THREADS
         };
         RowGrid { lanes, rows: ROW_THREADS / lanes }
     }

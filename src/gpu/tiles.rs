@@ -84,7 +84,7 @@ mod tests {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
             let tile = Tile::choose(m, n);
             let slice = tile.slice(m, n, k);
-            assert!(slice % tile.bk as usize == 0 && slice >= 256);
+            assert!(slice.is_multiple_of(tile.bk as usize) && slice >= 256);
             assert!(k.div_ceil(slice) <= 64);
         }
     }

@@ -289,8 +289,20 @@ impl Dense {
         self.dbiases.as_ref()
     }
 
-    /// Each parameter with its gradient, as far as there is one, in the order weights, biases.
-    pub(crate) fn parameters(&mut self) -> impl Iterator<Item = (&mut Matrix, &Matrix)> {
+    /// Each parameter with its gradient, as far as there is one, in the order weights, biases: what an optimizer wants.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, layers::Dense, ops};
+    /// let device = Device::cpu();
+    /// let mut dense = Dense::from_parameters(Matrix::zeros(&device, 3, 2)?, Matrix::zeros(&device, 1, 2)?)?;
+    /// let y = dense.forward(&Matrix::zeros(&device, 5, 3)?)?;
+    /// dense.backward(&y)?;
+    /// for (parameter, gradient) in dense.parameters_mut() {
+    ///     ops::sgd(parameter, gradient, 0.1)?;
+    /// }
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = (&mut Matrix, &Matrix)> {
         let weights = self.dweights.as_ref().map(|gradient| (&mut self.weights, gradient));
         let biases = self.dbiases.as_ref().map(|gradient| (&mut self.biases, gradient));
         weights.into_iter().chain(biases)

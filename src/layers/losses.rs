@@ -3,7 +3,7 @@
 use super::kept;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::ops::{self, CrossEntropy, Head};
+use crate::ops::{self, CrossEntropy, Head, Statistics};
 use crate::targets::Targets;
 
 /// -ln clip(p_t) a row, and its mean. The notebook's `Loss_CategoricalCrossEntropy`, for class ids and one-hot rows.
@@ -135,10 +135,44 @@ impl SoftmaxCrossEntropy {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn forward(&mut self, logits: &Matrix, targets: &Targets) -> Result<f64> {
+        self.record(logits, targets)?;
+        Ok(self.stats()?.mean_loss())
+    }
+
+    /// The forward pass without the wait: the loss is for [`SoftmaxCrossEntropy::stats`] to read when it is wanted.
+    ///
+    /// # Errors
+    /// As [`ops::softmax_cross_entropy`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let mut loss = SoftmaxCrossEntropy::new();
+    /// loss.record(&Matrix::zeros(&device, 1, 2)?, &Targets::classes(&device, &[0u8], 2)?)?;
+    /// let dlogits = loss.backward()?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn record(&mut self, logits: &Matrix, targets: &Targets) -> Result<()> {
         let head = ops::softmax_cross_entropy(logits, targets, &self.options)?;
-        let loss = head.stats()?.mean_loss();
         self.kept = Some((logits.clone(), head));
-        Ok(loss)
+        Ok(())
+    }
+
+    /// Loss, accuracy and what else the last forward pass adds up to. On a GPU this waits.
+    ///
+    /// # Errors
+    /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass; as [`Matrix::to_array`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let mut loss = SoftmaxCrossEntropy::new();
+    /// loss.record(&Matrix::zeros(&device, 1, 2)?, &Targets::classes(&device, &[0u8], 2)?)?;
+    /// assert_eq!(loss.stats()?.accuracy(), 1.0);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn stats(&self) -> Result<Statistics> {
+        kept("softmax_cross_entropy", &self.kept)?.1.stats()
     }
 
     /// The probabilities of the last forward pass, `rows x classes`.

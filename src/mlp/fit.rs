@@ -13,7 +13,7 @@ use super::predict::check_rows;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::ops::{self, CrossEntropy, Pending, Statistics};
-use crate::optim::{Optimizer, State};
+use crate::optim::{Optimizer, OptimizerState};
 use crate::targets::{Label, Targets};
 
 /// Losses are read after this many steps at the latest, so that their records do not pile up on the device.
@@ -136,7 +136,7 @@ impl Mlp {
         if options.batch == 0 {
             return Err(Error::Option { op: "fit", option: "batch", rule: "at least 1", value: 0.0 });
         }
-        let mut state = State::new(options.optimizer);
+        let mut state = OptimizerState::new(options.optimizer);
         let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
         let mut order: Vec<usize> = (0..labels.len()).collect();
         let mut history = History::default();
@@ -170,7 +170,7 @@ impl Mlp {
         labels: &[L],
         order: &[usize],
         batch: usize,
-        state: &mut State,
+        state: &mut OptimizerState,
     ) -> Result<Statistics> {
         let mut total = Statistics::default();
         for steps in order.chunks(batch.saturating_mul(STEPS_A_READ)) {
@@ -189,7 +189,7 @@ impl Mlp {
     }
 
     /// Forward, loss, backward, update. Nothing here waits for the device.
-    fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut State) -> Result<Pending> {
+    fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut OptimizerState) -> Result<Pending> {
         let mut activations = x.clone();
         for layer in &mut self.layers {
             activations = layer.forward(&activations)?;
@@ -202,7 +202,7 @@ impl Mlp {
                 _ => layer.backward(&gradient)?,
             };
         }
-        state.step(self.layers.iter_mut().flat_map(|layer| layer.parameters()))?;
+        state.step(self.layers.iter_mut().flat_map(|layer| layer.parameters_mut()))?;
         Ok(head.into_pending())
     }
 }

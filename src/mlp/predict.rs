@@ -26,7 +26,7 @@ impl Mlp {
     /// ```
     pub fn predict(&self, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
         self.check_inputs("predict", x)?;
-        let mut classes = Vec::with_capacity(x.nrows());
+        let mut classes = Vec::new();
         for rows in x.axis_chunks_iter(Axis(0), self.batch_rows()) {
             classes.extend(ops::argmax(&self.logits(rows)?)?.to_classes()?);
         }

@@ -4,6 +4,7 @@ use ndarray::{Array2, Axis};
 
 use super::bounds::{self, FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
+use super::inputs::Fill;
 use super::inputs::{normal, special_rows};
 use super::table::{Table, all_matrices, reference, supervised, target_view, targets};
 use crate::cpu::{self, Contract, RowLosses};
@@ -88,12 +89,7 @@ impl Choice {
     }
 
     /// Logits of this filling, targets, and class weights between 0.5 and 2 behind them.
-    pub fn inputs(
-        &self,
-        fill: fn(&mut CaseRng, usize, usize) -> Array2<f32>,
-        rng: &mut CaseRng,
-        dims: [usize; 3],
-    ) -> Inputs {
+    pub fn inputs(&self, fill: Fill, rng: &mut CaseRng, dims: [usize; 3]) -> Inputs {
         let mut inputs = supervised(fill, self.distributed, rng, dims);
         if self.weighted {
             inputs.matrices.push(normal(rng, 1, dims[1]).mapv(|x| x.tanh().exp2()));
@@ -106,8 +102,7 @@ impl Choice {
 const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1]];
 
 pub(super) fn cases(table: &mut Table) {
-    let fills: [(&str, fn(&mut CaseRng, usize, usize) -> Array2<f32>); 2] =
-        [("", normal), (", all kinds of row", special_rows)];
+    let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
     for (suffix, fill) in fills {
         for distributed in [false, true] {
             let choice = Choice { distributed, ..Choice::PLAIN };
@@ -123,13 +118,7 @@ pub(super) fn cases(table: &mut Table) {
     }
 }
 
-fn add(
-    table: &mut Table,
-    choice: Choice,
-    suffix: &str,
-    fill: fn(&mut CaseRng, usize, usize) -> Array2<f32>,
-    dims: [usize; 3],
-) {
+fn add(table: &mut Table, choice: Choice, suffix: &str, fill: Fill, dims: [usize; 3]) {
     table.add(
         ("softmax_cross_entropy", &format!("{}{suffix}", choice.name())),
         dims,
@@ -150,7 +139,7 @@ fn run(choice: Choice, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f3
 fn record(stats: &Statistics) -> Array2<f64> {
     let first_bad = stats.first_bad_row.map_or(-1.0, |row| row as f64);
     let counts = [stats.correct, stats.rows, stats.non_finite_rows].map(|count| count as f64);
-    let values = vec![stats.loss_sum, stats.weight_sum, counts[0], counts[1], counts[2], first_bad];
+    let values = [stats.loss_sum, stats.weight_sum, counts[0], counts[1], counts[2], first_bad];
     Array2::from_shape_fn((1, values.len()), |(_, c)| values[c])
 }
 

@@ -6,6 +6,9 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::case::CaseRng;
 
+/// One way to fill a matrix.
+pub(super) type Fill = fn(&mut CaseRng, usize, usize) -> Array2<f32>;
+
 /// Standard normal numbers.
 pub(super) fn normal(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(rng))

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::bounds::{self, FLUSH, LOG, U};
 use super::case::{Case, CaseRng, Expected, Inputs};
-use super::inputs::{classes, distributions, integers, normal, probabilities, special_rows};
+use super::inputs::{Fill, classes, distributions, integers, normal, probabilities, special_rows};
 use super::{gradients, head};
 use crate::cpu::{self, TargetView};
 use crate::device::Device;
@@ -84,6 +84,12 @@ pub fn cases() -> Vec<Case> {
 /// What an op costs: floating-point operations and bytes, from its dims.
 pub(super) type Cost = fn([u64; 3]) -> (u64, u64);
 
+/// One way to draw a case's inputs.
+type Draw = fn(&mut CaseRng, [usize; 3]) -> Inputs;
+/// An op of one matrix, and its reference.
+type Op = fn(&Matrix) -> Result<Matrix>;
+type Twin = fn(ArrayView2<'_, f64>) -> Array2<f64>;
+
 /// The cases so far.
 #[derive(Default)]
 pub(super) struct Table {
@@ -116,8 +122,7 @@ impl Table {
         run: fn(&Device, &[Matrix]) -> Result<Matrix>,
         expect: fn(&[Array2<f64>]) -> Expected,
     ) {
-        let fills: [(&str, fn(&mut CaseRng, usize, usize) -> Array2<f32>); 2] =
-            [("", normal), ("integers, exact", integers)];
+        let fills: [(&str, Fill); 2] = [("", normal), ("integers, exact", integers)];
         for dims in PRODUCTS.iter().chain(LARGE_PRODUCTS) {
             for (variant, fill) in fills {
                 let exact = !variant.is_empty();
@@ -180,7 +185,7 @@ impl Table {
         &mut self,
         name: (&'static str, &str),
         cost: Cost,
-        make: fn(&mut CaseRng, [usize; 3]) -> Inputs,
+        make: Draw,
         run: fn(&Device, &Inputs) -> Result<Vec<Array2<f32>>>,
         expect: fn(&Inputs) -> Vec<Expected>,
     ) {
@@ -216,7 +221,7 @@ impl Table {
                 vec![Expected { want: cpu::column_sum(x.view()), bound }]
             },
         );
-        let exact: [(&'static str, fn(&Matrix) -> Result<Matrix>, fn(ArrayView2<'_, f64>) -> Array2<f64>); 2] =
+        let exact: [(&'static str, Op, Twin); 2] =
             [("relu", ops::relu, cpu::relu), ("relu_mask", ops::relu_mask, cpu::relu_mask)];
         for (op, run, twin) in exact {
             for dims in all_matrices() {
@@ -246,7 +251,7 @@ impl Table {
     }
 
     fn by_row(&mut self) {
-        let fills: [(&str, fn(&mut CaseRng, [usize; 3]) -> Inputs); 2] = [
+        let fills: [(&str, Draw); 2] = [
             ("", |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)])),
             ("all kinds of row", |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)])),
         ];
@@ -482,12 +487,7 @@ pub(super) fn matrices<const N: usize>(matrices: [Array2<f32>; N]) -> Inputs {
 }
 
 /// A matrix with class ids, or with distributions behind it.
-pub(super) fn supervised(
-    fill: fn(&mut CaseRng, usize, usize) -> Array2<f32>,
-    distributed: bool,
-    rng: &mut CaseRng,
-    [rows, cols, _]: [usize; 3],
-) -> Inputs {
+pub(super) fn supervised(fill: Fill, distributed: bool, rng: &mut CaseRng, [rows, cols, _]: [usize; 3]) -> Inputs {
     let x = fill(rng, rows, cols);
     match distributed {
         true => matrices([x, distributions(rng, rows, cols)]),
