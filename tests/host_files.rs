@@ -100,7 +100,7 @@ fn a_file_as_pytorch_writes_it() {
         ("0.bias", TensorView::new(Dtype::F32, vec![2], &bias).unwrap()),
     ];
     let notes = HashMap::from([("format".into(), "pt".into())]);
-    let model = load(&dir, &serialize(tensors, Some(notes)).unwrap()).unwrap();
+    let model = load(&dir, &serialize(tensors, Some(notes.into_iter().collect())).unwrap()).unwrap();
     assert_eq!(parameters(&model), [array![[1.0, -1.0], [2.0, -2.0], [3.0, -3.0]], array![[0.5, 0.0]]]);
     assert_eq!(model.predict(array![[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]].view()).unwrap(), [0, 1]);
 }
@@ -277,7 +277,7 @@ fn tensors_that_make_no_model() {
     }
     refused(&[weight, ("0.bias", F32, &[0])], "0.bias", "must not be empty");
     // What does not belong there is named itself.
-    for name in ["extra", "1.weight", "4.weight", "0.Weight", "running_mean"] {
+    for name in ["extra", "1.weight", "0.Weight", "running_mean"] {
         let error = load(&dir, &zeros(&[weight, bias, (name, F32, &[3])])).expect_err("no model");
         assert!(matches!(&error, Error::Model { tensor, .. } if tensor == name), "{name}: {error}");
     }

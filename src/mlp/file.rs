@@ -1,7 +1,11 @@
 //! Models as safetensors files, with the names and layout of PyTorch's `nn.Sequential(Linear, ReLU, Linear, ...)`.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ndarray::{Array2, ArrayView2};
 use safetensors::tensor::TensorView;
@@ -42,7 +46,8 @@ impl Mlp {
             Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|source| failed(path, source))?))
         });
         let views = views.collect::<Result<Vec<_>>>()?;
-        safetensors::serialize_to_file(views, None, path).map_err(|source| failed(path, source))
+        let bytes = safetensors::serialize(views, None).map_err(|source| failed(path, source))?;
+        replace(path, &bytes).map_err(|source| Error::File { path: path.into(), source })
     }
 
     /// Reads a model that [`Mlp::save`] or PyTorch has written.
@@ -62,22 +67,59 @@ impl Mlp {
         let mut tensors: HashMap<_, _> = file.iter().collect();
         let mut layers: Vec<Dense> = Vec::new();
         while !tensors.is_empty() || layers.is_empty() {
-            let weights = Reader { path, name: format!("{}.weight", 2 * layers.len()) }.take(&mut tensors, 2)?;
-            let biases = Reader { path, name: format!("{}.bias", 2 * layers.len()) };
-            let expected = weights.nrows();
-            let values = biases.take(&mut tensors, 1)?;
-            if values.ncols() != expected {
-                return biases.refuse("must have a value for each row of the weight before it");
-            }
-            if layers.last().is_some_and(|before| before.weights().cols() != weights.ncols()) {
-                let name = format!("{}.weight", 2 * layers.len());
-                return Reader { path, name }.refuse("must have a column for each output of the layer before it");
-            }
-            let weights = Matrix::from_array(device, weights.t())?;
-            layers.push(Dense::from_parameters(weights, Matrix::from_array(device, values.view())?)?);
+            layers.push(next_layer(device, path, &mut tensors, &layers)?);
         }
         Self::from_layers(device, layers)
     }
+}
+
+/// Takes the tensors of the layer that follows these.
+fn next_layer(
+    device: &Device,
+    path: &Path,
+    tensors: &mut HashMap<&str, TensorView<'_>>,
+    layers: &[Dense],
+) -> Result<Dense> {
+    let tensor = |kind| Reader { path, name: format!("{}.{kind}", 2 * layers.len()) };
+    let (weight, bias) = (tensor("weight"), tensor("bias"));
+    if let Some(name) = stranger(tensors, &[&weight.name, &bias.name]) {
+        let rule = "does not belong; a model has 0.weight, 0.bias, 2.weight, 2.bias, ... and nothing else";
+        return Reader { path, name }.refuse(rule);
+    }
+    let (weights, biases) = (weight.take(tensors, 2)?, bias.take(tensors, 1)?);
+    if biases.ncols() != weights.nrows() {
+        return bias.refuse("must have a value for each row of the weight before it");
+    }
+    if layers.last().is_some_and(|before| before.weights().cols() != weights.ncols()) {
+        return weight.refuse("must have a column for each output of the layer before it");
+    }
+    Dense::from_parameters(Matrix::from_array(device, weights.t())?, Matrix::from_array(device, biases.view())?)
+}
+
+/// The first tensor, by name, of those that are left when the next layer is not among them.
+fn stranger(tensors: &HashMap<&str, TensorView<'_>>, next: &[&str]) -> Option<String> {
+    let found = next.iter().any(|name| tensors.contains_key(name));
+    if found { None } else { tensors.keys().min().map(|name| (*name).into()) }
+}
+
+/// Puts a file in place whole: written beside it first, under a name of its own, then renamed over it.
+///
+/// Not through a crate for temporary files: those are readable by their owner alone, a model should be as any new file.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let unique = format!(".{name}.{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Relaxed));
+    let beside = path.with_file_name(unique);
+    let written = File::create_new(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| std::fs::rename(&beside, path));
+    if placed.is_err() {
+        // The error that counts is the one above.
+        let _ = std::fs::remove_file(&beside);
+    }
+    placed
 }
 
 /// One tensor that a model file must hold.
@@ -119,8 +161,5 @@ fn little_endian(values: ArrayView2<'_, f32>) -> Vec<u8> {
 }
 
 fn failed(path: &Path, source: SafeTensorError) -> Error {
-    match source {
-        SafeTensorError::IoError(source) => Error::File { path: path.into(), source },
-        source => Error::Format { path: path.into(), source },
-    }
+    Error::Format { path: path.into(), source }
 }
