@@ -1,5 +1,41 @@
-//! wip
-#![deny(unsafe_code)]
+//! Dense softmax classifiers on any GPU that wgpu reaches, each kernel with a CPU twin that verifies it.
+//!
+//! # From a matrix to a trained model
+//!
+//! A [`Device`] is a GPU or the CPU path, chosen as the program runs. A [`Matrix`] holds `rows x cols` of f32 on it;
+//! [`Targets`] say what each row should be. The functions of [`ops`] work on them, the [`layers`] keep what a backward
+//! pass needs, and [`Mlp`] puts both together:
+//!
+//! ```
+//! use ndarray::array;
+//! use wgpu_mlp::{Device, FitOptions, Matrix, Mlp, Targets, ops};
+//!
+//! let device = Device::auto()?;
+//! let logits = Matrix::from_array(&device, array![[4.8, 1.21, 2.385], [0.2, 0.9, -1.0]].view())?;
+//! let targets = Targets::classes(&device, &[0, 1], 3)?;
+//! let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?; // recorded, not awaited
+//! let (dlogits, stats) = (head.dlogits(), head.stats()?); // reading waits
+//! assert_eq!((dlogits.shape(), stats.accuracy()), ((2, 3), 1.0));
+//!
+//! let x = array![[0.0, 0.1], [1.0, 0.9], [0.1, 0.0], [0.9, 1.0]];
+//! let mut model = Mlp::new(&device, &[2, 8, 2], 42)?;
+//! model.fit(x.view(), &[0, 1, 0, 1], &FitOptions { epochs: 200, batch: 4, ..Default::default() })?;
+//! assert_eq!(model.predict(x.view())?, [0, 1, 0, 1]);
+//! # Ok::<(), wgpu_mlp::Error>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - **Right, or told.** Each op's documentation gives its error bound; [`verify`] holds every op to it on your device.
+//!   Wrong shapes, labels out of range, missing adapters and lost devices are [`Error`]s that say what would be right.
+//! - **NaN and infinity are data.** -inf is a legal logit. A row with NaN or +inf spoils its own outputs and no others,
+//!   and is counted in [`ops::Statistics`].
+//! - **The same bits.** The same device and inputs give the same bits: reductions are fixed trees, kernels are chosen by
+//!   shape.
+//! - **No waits.** Ops are recorded; only reads wait. [`Device::counters`] shows it.
+//!
+//! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
+
 mod cpu;
 mod device;
 mod error;
@@ -18,3 +54,7 @@ pub use matrix::Matrix;
 pub use mlp::{Epoch, FitOptions, History, Mlp};
 pub use optim::{Optimizer, OptimizerState};
 pub use targets::{Label, Targets};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::error::{Error, Result};
 
 /// The first uncaptured error since the last look, and the reason of a device loss, which stays.
-#[derive(Clone, Default)]
 pub(super) struct ErrorSlot {
+    device: wgpu::Device,
     first: Arc<Mutex<Option<wgpu::Error>>>,
     lost: Arc<OnceLock<String>>,
 }
@@ -14,7 +14,7 @@ pub(super) struct ErrorSlot {
 impl ErrorSlot {
     /// Installs the handlers; wgpu's own would panic.
     pub(super) fn install(device: &wgpu::Device) -> Self {
-        let slot = ErrorSlot::default();
+        let slot = ErrorSlot { device: device.clone(), first: Arc::default(), lost: Arc::default() };
         let first = slot.first.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -28,13 +28,21 @@ impl ErrorSlot {
 
     /// The error that is waiting, if one is: a loss every time, any other once.
     pub(super) fn check(&self) -> Result<()> {
-        if let Some(reason) = self.lost.get() {
-            return Err(Error::DeviceLost { reason: reason.clone() });
+        self.check_lost()?;
+        let Some(source) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        // wgpu tells of a loss only while it is polled; without this its first sign would look like a wrong call.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        self.check_lost()?;
+        match source {
+            wgpu::Error::OutOfMemory { .. } => Err(Error::OutOfMemory { bytes: 0, source }),
+            source => Err(Error::Device { source }),
         }
-        match self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    }
+
+    fn check_lost(&self) -> Result<()> {
+        match self.lost.get() {
+            Some(reason) => Err(Error::DeviceLost { reason: reason.clone() }),
             None => Ok(()),
-            Some(source @ wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory { bytes: 0, source }),
-            Some(source) => Err(Error::Device { source }),
         }
     }
 }

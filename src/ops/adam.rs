@@ -59,8 +59,8 @@ impl Default for AdamOptions {
 /// One step of Adam (Kingma and Ba, [2015](https://arxiv.org/abs/1412.6980), algorithm 1), in place:
 /// m = β₁ m + (1 - β₁) dw, v = β₂ v + (1 - β₂) dw², w -= η m̂ / (√v̂ + ε), with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ).
 ///
-/// `m` and `v` begin as zeros of w's shape; `step` is t, counted from 1. Error of the update: at most 16u of itself,
-/// and that of m: 4u (|β₁ m| + |(1 - β₁) dw|), u = 2⁻²³.
+/// `m` and `v` begin as zeros of w's shape; `step` is t, counted from 1. Error of m: at most
+/// 4u (|β₁ m| + |(1 - β₁) dw|), of v: 6u v, and of the update: 16u of itself and what m's error makes of it, u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`] unless all have one shape; [`Error::Option`] for a constant outside its range or step 0.

@@ -71,7 +71,8 @@ pub fn softmax(logits: &Matrix) -> Result<Matrix> {
 
 /// ln p = x - m - ln Σ_j exp(x_j - m), m the row's maximum: finite where [`softmax`] underflows.
 ///
-/// -inf stays -inf; rows without a softmax are NaN as there. Error: at most 2⁻²¹ + 4u (|m| + |x| + |ln p|), u = 2⁻²³.
+/// -inf stays -inf; rows without a softmax are NaN as there. Error: at most
+/// 2⁻²¹ + u (6 + log₂ cols) + 4u (|m| + |x| + |ln p|), u = 2⁻²³.
 ///
 /// # Errors
 /// None of its own.
@@ -107,7 +108,7 @@ fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x
 /// dlogits = p · (dp - Σ_j dp_j p_j): the product with softmax's Jacobian, without the Jacobian.
 ///
 /// `probs` is what [`softmax`] gave, `dprobs` the gradient with respect to it.
-/// Error: at most u |p| (3 |dp| + (cols / 64 + 10) Σ_j |dp_j p_j|), u = 2⁻²³.
+/// Error: at most u |p| (3 |dp| + (20 + cols / 64) Σ_j |dp_j p_j|), u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless both have one shape.

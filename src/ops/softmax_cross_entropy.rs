@@ -165,8 +165,9 @@ impl Head {
 /// and gradient, and are counted. A mean over nothing is NaN, with gradient 0. Definitions as in PyTorch's
 /// [`CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
 ///
-/// Error, u = 2⁻²³: losses at most Σ q (2⁻²¹ + 4u (|m| + max |x_c| + |loss|)); gradients as [`softmax`](super::softmax)
-/// has it for p, and 4u (p Σ q + q), over the divisor.
+/// Error, u = 2⁻²³: losses at most Σ q (2⁻²¹ + u (6 + log₂ C) + 4u |m|) + 4u (Σ q |x| + |loss|) and, for the sums over
+/// q, (20 + C / 64) u (Σ q (m - x) + Σ q); gradients [`softmax`](super::softmax)'s bound times Σ q, and 4u (p Σ q + q)
+/// + (20 + C / 64) u p Σ q, over the divisor, whose own error is that of [`column_sum`](super::column_sum).
 ///
 /// # Errors
 /// [`Error::Shape`] unless there is a target a row, a column a class, and a weight a class; [`Error::Option`] for a

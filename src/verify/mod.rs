@@ -12,10 +12,13 @@
 mod bounds;
 mod case;
 mod compare;
+mod elementwise;
 mod gradients;
 mod head;
 mod inputs;
+mod products;
 mod report;
+mod rows;
 mod table;
 
 use crate::device::Device;

@@ -1,0 +1,93 @@
+//! Cases for products: `matmul`, `matmul_tn`, `matmul_nt`, `linear`.
+
+use ndarray::{Array2, ArrayView2};
+
+use super::bounds::{self, U};
+use super::case::{Expected, Inputs};
+use super::inputs::{Fill, integers, normal};
+use super::table::{LARGE_PRODUCTS, PRODUCTS, Table, reference, uploaded};
+use crate::device::Device;
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::ops::{self, Activation};
+
+impl Table {
+    /// Adds a case for each product's dims, with everyday numbers and with integers, which must come out exact.
+    fn product(
+        &mut self,
+        op: &'static str,
+        shapes: fn([usize; 3]) -> Vec<[usize; 2]>,
+        run: fn(&Device, &[Matrix]) -> Result<Matrix>,
+        expect: fn(&[Array2<f64>]) -> Expected,
+    ) {
+        let fills: [(&str, Fill); 2] = [("", normal), ("integers, exact", integers)];
+        for dims in PRODUCTS.iter().chain(LARGE_PRODUCTS) {
+            for (variant, fill) in fills {
+                let exact = !variant.is_empty();
+                self.add(
+                    (op, variant),
+                    *dims,
+                    |[m, k, n]| (2 * m * k * n, 4 * (m * k + k * n + m * n)),
+                    move |rng, dims| {
+                        let matrices = shapes(dims).into_iter().map(|[rows, cols]| fill(rng, rows, cols)).collect();
+                        Inputs { matrices, ..Default::default() }
+                    },
+                    move |device, inputs| Ok(vec![run(device, &uploaded(device, inputs)?)?.to_array()?]),
+                    move |inputs| {
+                        let mut expected = expect(&reference(inputs));
+                        if exact {
+                            expected.bound.fill(0.0);
+                        }
+                        vec![expected]
+                    },
+                );
+            }
+        }
+    }
+
+    pub(super) fn products(&mut self) {
+        self.product(
+            "matmul",
+            |[m, k, n]| vec![[m, k], [k, n]],
+            |_, m| ops::matmul(&m[0], &m[1]),
+            |m| product_of(m[0].view(), m[1].view()),
+        );
+        self.product(
+            "matmul_tn",
+            |[m, k, n]| vec![[k, m], [k, n]],
+            |_, m| ops::matmul_tn(&m[0], &m[1]),
+            |m| product_of(m[0].t(), m[1].view()),
+        );
+        self.product(
+            "matmul_nt",
+            |[m, k, n]| vec![[m, k], [n, k]],
+            |_, m| ops::matmul_nt(&m[0], &m[1]),
+            |m| product_of(m[0].view(), m[1].t()),
+        );
+        self.product(
+            "linear",
+            |[m, k, n]| vec![[m, k], [k, n], [1, n]],
+            |_, m| ops::linear(&m[0], &m[1], &m[2], Activation::None),
+            |m| biased(m, |sum| sum),
+        );
+        self.product(
+            "linear",
+            |[m, k, n]| vec![[m, k], [k, n], [1, n]],
+            |_, m| ops::linear(&m[0], &m[1], &m[2], Activation::Relu),
+            |m| biased(m, |sum| sum.max(0.0)),
+        );
+    }
+}
+
+/// The product in f64 and its bound.
+fn product_of(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Expected {
+    let magnitude = a.mapv(f64::abs).dot(&b.mapv(f64::abs));
+    Expected { want: a.dot(&b), bound: magnitude.mapv(|magnitude| bounds::product(magnitude, a.ncols())) }
+}
+
+/// act(XW + b): the product's bound, and a rounding of the sum.
+fn biased(m: &[Array2<f64>], activation: fn(f64) -> f64) -> Expected {
+    let Expected { want, bound } = product_of(m[0].view(), m[1].view());
+    let sum = want + &m[2];
+    Expected { bound: bound + sum.mapv(|sum| U * sum.abs()), want: sum.mapv(activation) }
+}

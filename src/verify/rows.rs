@@ -1,0 +1,164 @@
+//! Cases that take a row at a time: `softmax` and its kin, `nll`, `argmax`, `accuracy`.
+
+use ndarray::Array2;
+
+use super::bounds::{self, FLUSH, LOG, U};
+use super::case::Expected;
+use super::inputs::{normal, probabilities, special_rows};
+use super::table::{
+    Draw, Table, all_matrices, exactly, matrices, reference, supervised, target_view, targets, uploaded,
+};
+use crate::cpu::{self, TargetView};
+use crate::ops::{self, CLIP};
+
+impl Table {
+    pub(super) fn by_row(&mut self) {
+        let fills: [(&str, Draw); 2] = [
+            ("", |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)])),
+            ("all kinds of row", |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)])),
+        ];
+        for (variant, make) in fills {
+            self.matrices(
+                ("softmax", variant),
+                |[rows, cols, _]| (5 * rows * cols, 8 * rows * cols),
+                make,
+                |device, inputs| Ok(vec![ops::softmax(&uploaded(device, inputs)?[0])?.to_array()?]),
+                |inputs| {
+                    let x = &reference(inputs)[0];
+                    let want = cpu::softmax(x.view());
+                    vec![Expected { bound: bounds::softmax(&want, x.view()), want }]
+                },
+            );
+            self.matrices(
+                ("log_softmax", variant),
+                |[rows, cols, _]| (5 * rows * cols, 8 * rows * cols),
+                make,
+                |device, inputs| Ok(vec![ops::log_softmax(&uploaded(device, inputs)?[0])?.to_array()?]),
+                |inputs| {
+                    let x = &reference(inputs)[0];
+                    vec![log_softmax_of(x)]
+                },
+            );
+        }
+        self.matrices(
+            ("softmax_backward", ""),
+            |[rows, cols, _]| (4 * rows * cols, 12 * rows * cols),
+            |rng, [rows, cols, _]| matrices([probabilities(rng, rows, cols), normal(rng, rows, cols)]),
+            |device, inputs| {
+                let m = uploaded(device, inputs)?;
+                Ok(vec![ops::softmax_backward(&m[0], &m[1])?.to_array()?])
+            },
+            |inputs| {
+                let m = reference(inputs);
+                let (p, dp) = (&m[0], &m[1]);
+                let dots = (p * dp).mapv(f64::abs).sum_axis(ndarray::Axis(1));
+                let bound = Array2::from_shape_fn(p.dim(), |(r, c)| {
+                    let sum = bounds::row_sum(p.ncols()) * dots[r];
+                    p[[r, c]].abs() * (3.0 * U * dp[[r, c]].abs() + sum) + FLUSH
+                });
+                vec![Expected { want: cpu::softmax_backward(p.view(), dp.view()), bound }]
+            },
+        );
+    }
+
+    pub(super) fn losses(&mut self) {
+        for distributed in [false, true] {
+            let variant = if distributed { "distributions" } else { "class ids" };
+            for dims in all_matrices() {
+                self.add(
+                    ("nll", variant),
+                    *dims,
+                    |[rows, _, _]| (2 * rows, 12 * rows),
+                    move |rng, dims| supervised(probabilities, distributed, rng, dims),
+                    move |device, inputs| {
+                        let y = targets(device, inputs, distributed)?;
+                        Ok(vec![ops::nll(&uploaded(device, inputs)?[0], &y)?.to_array()?])
+                    },
+                    move |inputs| {
+                        let m = reference(inputs);
+                        vec![nll_of(&m[0], target_view(inputs, &m, distributed))]
+                    },
+                );
+                self.add(
+                    ("nll_backward", variant),
+                    *dims,
+                    |[rows, cols, _]| (2 * rows * cols, 8 * rows * cols + 4 * rows),
+                    move |rng, dims| supervised(probabilities, distributed, rng, dims),
+                    move |device, inputs| {
+                        let y = targets(device, inputs, distributed)?;
+                        Ok(vec![ops::nll_backward(&uploaded(device, inputs)?[0], &y)?.to_array()?])
+                    },
+                    move |inputs| {
+                        let m = reference(inputs);
+                        let want = cpu::nll_backward(m[0].view(), target_view(inputs, &m, distributed), CLIP);
+                        vec![Expected { bound: want.mapv(|slope| 6.0 * U * slope.abs() + FLUSH), want }]
+                    },
+                );
+            }
+        }
+    }
+
+    pub(super) fn counts(&mut self) {
+        self.matrices(
+            ("argmax", "all kinds of row"),
+            |[rows, cols, _]| (rows * cols, 4 * (rows * cols + rows)),
+            |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
+            |device, inputs| {
+                let classes = ops::argmax(&uploaded(device, inputs)?[0])?.to_classes()?;
+                Ok(vec![Array2::from_shape_fn((classes.len(), 1), |(r, _)| classes[r] as f32)])
+            },
+            |inputs| {
+                let classes = cpu::argmax(reference(inputs)[0].view());
+                vec![exactly(Array2::from_shape_fn((classes.len(), 1), |(r, _)| f64::from(classes[r])))]
+            },
+        );
+        for distributed in [false, true] {
+            let variant = if distributed { "distributions" } else { "class ids" };
+            for dims in all_matrices() {
+                self.add(
+                    ("accuracy", variant),
+                    *dims,
+                    |[rows, cols, _]| (rows * cols, 4 * (rows * cols + rows)),
+                    move |rng, dims| supervised(special_rows, distributed, rng, dims),
+                    move |device, inputs| {
+                        let y = targets(device, inputs, distributed)?;
+                        let accuracy = ops::accuracy(&uploaded(device, inputs)?[0], &y)?;
+                        Ok(vec![Array2::from_elem((1, 1), accuracy as f32)])
+                    },
+                    move |inputs| {
+                        let m = reference(inputs);
+                        let hits = cpu::accuracy(m[0].view(), target_view(inputs, &m, distributed));
+                        // Rounded to f32 as the device's is: the count must be exact.
+                        let share = (hits as f64 / m[0].nrows() as f64) as f32;
+                        vec![exactly(Array2::from_elem((1, 1), share.into()))]
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn log_softmax_of(x: &Array2<f64>) -> Expected {
+    let want = cpu::log_softmax(x.view());
+    let bound = Array2::from_shape_fn(x.dim(), |(r, c)| {
+        let top = x.row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
+        let size = top.abs() + x[[r, c]].abs() + want[[r, c]].abs();
+        // A masked class is -inf on both sides; no bound is needed there, and none may be infinite.
+        if size.is_finite() { bounds::log_sum(x.ncols()) + 4.0 * U * size } else { 0.0 }
+    });
+    Expected { want, bound }
+}
+
+fn nll_of(probs: &Array2<f64>, y: TargetView<'_, f64>) -> Expected {
+    let want = cpu::nll(probs.view(), y, CLIP);
+    let mass = |r: usize| match y {
+        TargetView::Classes(_) => 1.0,
+        TargetView::Distributions(shares) => shares.row(r).sum(),
+    };
+    let sum = match y {
+        TargetView::Classes(_) => 4.0 * U,
+        TargetView::Distributions(_) => 4.0 * U + bounds::row_sum(probs.ncols()),
+    };
+    let bound = Array2::from_shape_fn(want.dim(), |(r, c)| LOG * mass(r) + sum * want[[r, c]].abs());
+    Expected { want, bound }
+}
