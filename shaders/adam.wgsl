@@ -1,6 +1,7 @@
 // adam: m = beta1 m + rest1 dw;  v = beta2 v + rest2 dw^2;  w -= learning_rate * (m unbias1) / (sqrt(v unbias2) + epsilon)
 //   rest = 1 - beta; unbias = 1 / (1 - beta^step). Source: Kingma and Ba, 2015, algorithm 1.
-//   w, dw, m, v: any one shape, `count` elements; w, m and v in place. A workgroup owns THREADS * PER_THREAD neighbours.
+//   w, dw, m, v: any one shape, `count` elements; w, m and v in place.
+//   Element by element, as elements.wgsl hands them out.
 
 struct Params {
   count: u32,
@@ -14,31 +15,16 @@ struct Params {
   epsilon: f32,
 }
 
-override THREADS: u32;
-override PER_THREAD: u32;
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> w: array<f32>;
 @group(0) @binding(2) var<storage, read> dw: array<f32>;
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 
-@compute @workgroup_size(THREADS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  let start = flat(id, count) * THREADS * PER_THREAD + thread;
-  for (var j = 0u; j < PER_THREAD; j++) {
-    let i = start + j * THREADS;
-    if i < params.count {
-      let gradient = dw[i];
-      let mean = params.beta1 * m[i] + params.rest1 * gradient;
-      let square = params.beta2 * v[i] + params.rest2 * gradient * gradient;
-      m[i] = mean;
-      v[i] = square;
-      w[i] -= params.learning_rate * (mean * params.unbias1) / (sqrt(square * params.unbias2) + params.epsilon);
-    }
-  }
+fn element(i: u32) {
+  let gradient = dw[i];
+  let mean = params.beta1 * m[i] + params.rest1 * gradient;
+  let square = params.beta2 * v[i] + params.rest2 * gradient * gradient;
+  m[i] = mean;
+  v[i] = square;
+  w[i] -= params.learning_rate * (mean * params.unbias1) / (sqrt(square * params.unbias2) + params.epsilon);
 }

@@ -6,24 +6,14 @@ struct Params {
   cols: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> classes: array<u32>;
 
-@compute @workgroup_size(LANES, ROWS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
-) {
-  let row = flat(id, count) * ROWS + local.y;
-  let start = row * params.cols;
-  let cols = select(0u, params.cols, row < params.rows);
-
+fn row_work(at: Place) {
   var peak = Peak(0u, 0u);
-  for (var c = local.x; c < cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(x[start + c]), c));
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    peak = higher(peak, Peak(order_key(x[at.start + c]), c));
   }
-  peak = row_peak(local.xy, peak);
-  if row < params.rows && local.x == 0u { classes[row] = peak.col; }
+  peak = row_peak(at.local, peak);
+  if at.inside && at.lane == 0u { classes[at.row] = peak.col; }
 }

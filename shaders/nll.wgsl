@@ -11,7 +11,6 @@ struct Params {
   nan: f32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> probs: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> losses: array<f32>;
@@ -20,27 +19,17 @@ fn surprise(p: f32) -> f32 {
   return select(-log(clamp(p, params.low, params.high)), params.nan, is_nan(p));
 }
 
-@compute @workgroup_size(LANES, ROWS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
-) {
-  let row = flat(id, count) * ROWS + local.y;
-  let start = row * params.cols;
-  let inside = row < params.rows;
-
+fn row_work(at: Place) {
   var loss = 0.0;
   if DISTRIBUTIONS {
-    let cols = select(0u, params.cols, inside);
-    for (var c = local.x; c < cols; c += LANES) {
-      loss += target_share(row, start, c) * surprise(probs[start + c]);
+    for (var c = at.lane; c < at.cols; c += LANES) {
+      loss += target_share(at.row, at.start, c) * surprise(probs[at.start + c]);
     }
-    loss = row_sum(local.xy, loss);
-  } else if inside {
+    loss = row_sum(at.local, loss);
+  } else if at.inside {
     loss = params.nan;
-    let class_id = targets[row];
-    if class_id < params.cols { loss = surprise(probs[start + class_id]); }
+    let class_id = targets[at.row];
+    if class_id < params.cols { loss = surprise(probs[at.start + class_id]); }
   }
-  if inside && local.x == 0u { losses[row] = loss; }
+  if at.inside && at.lane == 0u { losses[at.row] = loss; }
 }

@@ -1,6 +1,6 @@
 // nll_backward: dprobs[r,c] = -y[r,c] / (clip(probs[r,c], low, high) * rows), y the row's one-hot or distribution
 //   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols.
-//   A workgroup owns THREADS * PER_THREAD neighbours.
+//   Element by element, as elements.wgsl hands them out.
 
 struct Params {
   count: u32,
@@ -11,30 +11,15 @@ struct Params {
   nan: f32,
 }
 
-override THREADS: u32;
-override PER_THREAD: u32;
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> probs: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> dprobs: array<f32>;
 
-@compute @workgroup_size(THREADS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  let start = flat(id, count) * THREADS * PER_THREAD + thread;
-  for (var j = 0u; j < PER_THREAD; j++) {
-    let i = start + j * THREADS;
-    if i < params.count {
-      let c = i % params.cols;
-      let share = target_share(i / params.cols, i - c, c);
-      let p = probs[i];
-      let slope = -share / (clamp(p, params.low, params.high) * params.rows);
-      // 0 where the class has no share, whatever p is; NaN where it has one and p is NaN.
-      dprobs[i] = select(0.0, select(slope, params.nan, is_nan(p)), share != 0.0);
-    }
-  }
+fn element(i: u32) {
+  let c = i % params.cols;
+  let share = target_share(i / params.cols, i - c, c);
+  let p = probs[i];
+  let slope = -share / (clamp(p, params.low, params.high) * params.rows);
+  // 0 where the class has no share, whatever p is; NaN where it has one and p is NaN.
+  dprobs[i] = select(0.0, select(slope, params.nan, is_nan(p)), share != 0.0);
 }

@@ -1,34 +1,21 @@
 // relu: out = max(x, 0), NaN stays NaN.   relu_mask (MASK): out = 1 where x > 0, else 0, also for NaN.
-//   x, out: any shape, `count` elements. A workgroup owns THREADS * PER_THREAD neighbours.
+//   x, out: any shape, `count` elements.
+//   Element by element, as elements.wgsl hands them out.
 
 struct Params {
   count: u32,
 }
 
-override THREADS: u32;
-override PER_THREAD: u32;
 override MASK: bool;
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(THREADS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  let start = flat(id, count) * THREADS * PER_THREAD + thread;
-  for (var j = 0u; j < PER_THREAD; j++) {
-    let i = start + j * THREADS;
-    if i < params.count {
-      let value = x[i];
-      if MASK {
-        out[i] = select(0.0, 1.0, is_positive(value));
-      } else {
-        out[i] = select(0.0, value, is_positive(value) || is_nan(value));
-      }
-    }
+fn element(i: u32) {
+  let value = x[i];
+  if MASK {
+    out[i] = select(0.0, 1.0, is_positive(value));
+  } else {
+    out[i] = select(0.0, value, is_positive(value) || is_nan(value));
   }
 }

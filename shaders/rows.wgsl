@@ -1,6 +1,10 @@
-// rows: reductions over the LANES threads that share a row; ROWS rows share a workgroup. Fixed trees, so the same input
-// gives the same bits: the first of every FAN values gathers its FAN, then everyone gathers what those hold. Flat trees,
-// because each barrier costs a software driver much. Every thread must take part, also for rows behind the end.
+// rows: the entry point of every kernel that works on rows, and the reductions it needs. LANES threads share a row, each
+// taking every LANES-th column; ROWS rows share a workgroup.
+// The kernel declares `Params`, which has `rows` and `cols`, and `fn row_work(at: Place)`.
+//
+// Reductions follow fixed trees, so the same input gives the same bits: the first of every FAN values gathers its FAN, then
+// everyone gathers what those hold. Flat trees, because each barrier costs a software driver much. Every thread must take
+// part, also for rows behind the end.
 
 override LANES: u32;
 override ROWS: u32;
@@ -9,6 +13,32 @@ override ROW_THREADS: u32 = LANES * ROWS; // named: naga 30 trips over unnamed a
 
 var<workgroup> row_values: array<f32, ROW_THREADS>;
 var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// What a thread works on.
+struct Place {
+  group: u32,  // the workgroup's number
+  row: u32,
+  start: u32,  // where the row starts
+  cols: u32,   // its columns; none for a row behind the end
+  inside: bool, // whether the row exists
+  lane: u32,   // the thread's first column
+  local: vec2<u32>, // lane and row within the workgroup
+}
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+) {
+  let group = flat(id, count);
+  let row = group * ROWS + local.y;
+  let inside = row < params.rows;
+  let cols = select(0u, params.cols, inside);
+  row_work(Place(group, row, row * params.cols, cols, inside, local.x, local.xy));
+}
 
 // A row's maximum as an order-preserving key, and the first column that holds it.
 struct Peak {

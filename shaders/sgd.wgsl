@@ -1,27 +1,15 @@
 // sgd: w -= learning_rate * dw, in place
-//   w, dw: any one shape, `count` elements. A workgroup owns THREADS * PER_THREAD neighbours.
+//   w, dw: any one shape, `count` elements.
+//   Element by element, as elements.wgsl hands them out.
 
 struct Params {
   count: u32,
   learning_rate: f32,
 }
 
-override THREADS: u32;
-override PER_THREAD: u32;
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> w: array<f32>;
 @group(0) @binding(2) var<storage, read> dw: array<f32>;
 
-@compute @workgroup_size(THREADS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  let start = flat(id, count) * THREADS * PER_THREAD + thread;
-  for (var j = 0u; j < PER_THREAD; j++) {
-    let i = start + j * THREADS;
-    if i < params.count { w[i] -= params.learning_rate * dw[i]; }
-  }
+fn element(i: u32) {
+  w[i] -= params.learning_rate * dw[i];
 }

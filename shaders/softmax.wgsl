@@ -11,40 +11,29 @@ struct Params {
 
 override LOG: bool;
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(LANES, ROWS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
-) {
-  let row = flat(id, count) * ROWS + local.y;
-  let start = row * params.cols;
-  // A row behind the end has no columns, but its threads take part in the reductions.
-  let cols = select(0u, params.cols, row < params.rows);
-
+fn row_work(at: Place) {
   var peak = Peak(0u, 0u);
-  for (var c = local.x; c < cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(logits[start + c]), c));
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    peak = higher(peak, Peak(order_key(logits[at.start + c]), c));
   }
-  peak = row_peak(local.xy, peak);
+  peak = row_peak(at.local, peak);
   let bad = is_bad(peak);
   let top = from_key(peak.key);
 
   var sum = 0.0;
-  for (var c = local.x; c < cols; c += LANES) {
-    sum += exp_below(logits[start + c], top);
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    sum += exp_below(logits[at.start + c], top);
   }
-  sum = row_sum(local.xy, sum);
+  sum = row_sum(at.local, sum);
 
   let log_sum = log(sum);
-  for (var c = local.x; c < cols; c += LANES) {
-    let x = logits[start + c];
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    let x = logits[at.start + c];
     var value = exp_below(x, top) / sum;
     if LOG { value = select((x - top) - log_sum, x, is_negative_infinity(x)); }
-    out[start + c] = select(value, params.nan, bad);
+    out[at.start + c] = select(value, params.nan, bad);
   }
 }

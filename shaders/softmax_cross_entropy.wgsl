@@ -19,7 +19,6 @@ struct Params {
   infinity: f32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>; // any buffer where not weighted
@@ -38,36 +37,14 @@ fn mass(row: u32, start: u32, c: u32) -> f32 {
   return weight(c) * ((1.0 - params.smoothing) * share + params.smoothing / f32(params.cols));
 }
 
-@compute @workgroup_size(LANES, ROWS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
-) {
-  let group = flat(id, count);
-  let row = group * ROWS + local.y;
-  let start = row * params.cols;
-  let inside = row < params.rows;
-  // A row behind the end has no columns, but its threads take part in the reductions.
-  let cols = select(0u, params.cols, inside);
-
-  // The row's class: its id, or the first maximum of its distribution.
+fn row_work(at: Place) {
   var peak = Peak(0u, 0u);
-  var target_peak = Peak(0u, 0u);
-  for (var c = local.x; c < cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(logits[start + c]), c));
-    if DISTRIBUTIONS {
-      target_peak = higher(target_peak, Peak(order_key(bitcast<f32>(targets[start + c])), c));
-    }
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    peak = higher(peak, Peak(order_key(logits[at.start + c]), c));
   }
-  peak = row_peak(local.xy, peak);
+  peak = row_peak(at.local, peak);
   let top = from_key(peak.key);
-  var class_id = 0u;
-  if DISTRIBUTIONS {
-    class_id = row_peak(local.xy, target_peak).col;
-  } else if inside {
-    class_id = targets[row];
-  }
+  let class_id = row_class(at);
   let in_range = class_id < params.cols;
   let ignored = !DISTRIBUTIONS && class_id == params.ignored;
   let bad = is_bad(peak) || !in_range;
@@ -76,42 +53,42 @@ fn main(
   var sum = 0.0;
   var mass_sum = 0.0;
   var below = 0.0;
-  for (var c = local.x; c < cols; c += LANES) {
-    let x = logits[start + c];
-    let q = mass(row, start, c);
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    let x = logits[at.start + c];
+    let q = mass(at.row, at.start, c);
     sum += exp_below(x, top);
     mass_sum += q;
     if q != 0.0 { below += q * select(top - x, params.infinity, is_negative_infinity(x)); }
   }
-  sum = row_sum(local.xy, sum);
-  mass_sum = row_sum(local.xy, mass_sum);
-  below = row_sum(local.xy, below);
+  sum = row_sum(at.local, sum);
+  mass_sum = row_sum(at.local, mass_sum);
+  below = row_sum(at.local, below);
 
   var scale = params.scale;
   if params.divided == 1u { scale = 1.0 / divisor[0]; }
-  for (var c = local.x; c < cols; c += LANES) {
-    let p = exp_below(logits[start + c], top) / sum;
-    let slope = (p * mass_sum - mass(row, start, c)) * scale;
-    dlogits[start + c] = select(select(slope, params.nan, bad), 0.0, ignored);
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    let p = exp_below(logits[at.start + c], top) / sum;
+    let slope = (p * mass_sum - mass(at.row, at.start, c)) * scale;
+    dlogits[at.start + c] = select(select(slope, params.nan, bad), 0.0, ignored);
   }
 
   let loss = select(select(below + mass_sum * log(sum), params.nan, bad), 0.0, ignored);
-  if inside && local.x == 0u { losses[row] = loss; }
+  if at.inside && at.lane == 0u { losses[at.row] = loss; }
 
-  let counted = inside && !ignored;
+  let counted = at.inside && !ignored;
   let finite = (bitcast<u32>(loss) & ~SIGN_BIT) < INFINITY_BITS;
   var row_weight = 0.0;
   if counted {
     row_weight = 1.0;
     if !DISTRIBUTIONS && in_range { row_weight = weight(class_id); }
   }
-  let total = group_record(local.xy, Record(
+  let total = group_record(at.local, Record(
     select(0.0, loss, counted),
     row_weight,
     u32(counted && !bad && peak.col == class_id),
     u32(counted),
     u32(counted && !finite),
-    select(NO_ROW, row, counted && !finite),
+    select(NO_ROW, at.row, counted && !finite),
   ));
-  if inside && local.x == 0u && local.y == 0u { records[group] = total; }
+  if at.inside && at.lane == 0u && at.local.y == 0u { records[at.group] = total; }
 }

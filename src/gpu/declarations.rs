@@ -11,7 +11,7 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 4] = ["common", "rows", "targets", "record"];
+const PIECES: [&str; 6] = ["common", "elements", "rows", "targets", "row_class", "record"];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];
 
@@ -109,10 +109,9 @@ fn overrides_are_what_the_host_hands_over() {
 fn no_shader_owns_a_size() {
     for kernel in ops::kernels() {
         let module = module(kernel);
-        let wgsl = kernel.source.last().expect("the kernel's own file");
         // Workgroup sizes and array lengths are names that the host defines, so `@workgroup_size(` and `array<..., `
         // are followed by a name.
-        for (line, text) in wgsl.lines().enumerate() {
+        for (line, text) in kernel.source.iter().flat_map(|piece| piece.lines()).enumerate() {
             let code = text.split("//").next().unwrap_or_default();
             let sized =
                 code.split("@workgroup_size(").nth(1).or_else(|| code.split("array<").nth(1)?.split(", ").nth(1));

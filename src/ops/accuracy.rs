@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::statistics::{self, Pending, Record};
-use super::{COMMON, OnTargets, RECORD, ROWS, TARGETS, flag, on_targets, word};
+use super::{COMMON, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, flag, on_targets, word};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Kernel, Launch, RowGrid};
@@ -12,7 +12,7 @@ use crate::targets::Targets;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "accuracy",
-    source: &[COMMON, ROWS, TARGETS, RECORD, include_str!("../../shaders/accuracy.wgsl")],
+    source: &[COMMON, ROWS, TARGETS, ROW_CLASS, RECORD, include_str!("../../shaders/accuracy.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTWISE, On, on, same_shape};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::{Access, Kernel, Launch, LinearGrid};
@@ -10,7 +10,7 @@ use crate::matrix::{Matrix, Unique};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "adam",
-    source: &[COMMON, include_str!("../../shaders/adam.wgsl")],
+    source: &[COMMON, ELEMENTS, include_str!("../../shaders/adam.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Write, Access::Read, Access::Write, Access::Write],
     overrides: ELEMENTWISE,

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTWISE, On, fits, on, word};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, fits, on, word};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Kernel, Launch, LinearGrid};
@@ -10,7 +10,7 @@ use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "bias_add",
-    source: &[COMMON, include_str!("../../shaders/bias_add.wgsl")],
+    source: &[COMMON, ELEMENTS, include_str!("../../shaders/bias_add.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: ELEMENTWISE,

@@ -58,7 +58,9 @@ pub use statistics::Statistics;
 /// Shared WGSL, in the order in which kernels put it in front of their own.
 pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");
 pub(crate) const ROWS: &str = include_str!("../../shaders/rows.wgsl");
+pub(crate) const ELEMENTS: &str = include_str!("../../shaders/elements.wgsl");
 pub(crate) const TARGETS: &str = include_str!("../../shaders/targets.wgsl");
+pub(crate) const ROW_CLASS: &str = include_str!("../../shaders/row_class.wgsl");
 pub(crate) const RECORD: &str = include_str!("../../shaders/record.wgsl");
 
 /// The kernels that work on single elements share these constants; those that work on rows share the others.

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, OnTargets, ROWS, TARGETS, flag, on_targets, word};
+use super::{COMMON, ELEMENTS, OnTargets, ROWS, TARGETS, flag, on_targets, word};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Kernel, Launch, LinearGrid, RowGrid};
@@ -26,7 +26,7 @@ static NLL: Kernel = Kernel {
 };
 static NLL_BACKWARD: Kernel = Kernel {
     name: "nll_backward",
-    source: &[COMMON, TARGETS, include_str!("../../shaders/nll_backward.wgsl")],
+    source: &[COMMON, ELEMENTS, TARGETS, include_str!("../../shaders/nll_backward.wgsl")],
     params: size_of::<BackwardParams>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: &["THREADS", "PER_THREAD", "DISTRIBUTIONS"],

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTWISE, On, flag, on, same_shape};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, flag, on, same_shape};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, Kernel, Launch, LinearGrid};
@@ -11,7 +11,7 @@ use crate::matrix::Matrix;
 const fn family(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[COMMON, include_str!("../../shaders/relu.wgsl")],
+        source: &[COMMON, ELEMENTS, include_str!("../../shaders/relu.wgsl")],
         params: size_of::<Params>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["THREADS", "PER_THREAD", "MASK"],
@@ -23,7 +23,7 @@ static RELU: Kernel = family("relu");
 static RELU_MASK: Kernel = family("relu_mask");
 static RELU_BACKWARD: Kernel = Kernel {
     name: "relu_backward",
-    source: &[COMMON, include_str!("../../shaders/relu_backward.wgsl")],
+    source: &[COMMON, ELEMENTS, include_str!("../../shaders/relu_backward.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: ELEMENTWISE,

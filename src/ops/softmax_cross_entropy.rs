@@ -3,7 +3,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::statistics::{self, Pending, Record, Statistics};
-use super::{COMMON, ELEMENTWISE, On, OnTargets, RECORD, ROWS, TARGETS, column_sum, fits, flag, on, on_targets, word};
+use super::{
+    COMMON, ELEMENTS, ELEMENTWISE, On, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, column_sum, fits, flag, on,
+    on_targets, word,
+};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::{Access, Buffer, Context, Kernel, Launch, LinearGrid, RowGrid};
@@ -14,7 +17,7 @@ const OP: &str = "softmax_cross_entropy";
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: OP,
-    source: &[COMMON, ROWS, TARGETS, RECORD, include_str!("../../shaders/softmax_cross_entropy.wgsl")],
+    source: &[COMMON, ROWS, TARGETS, ROW_CLASS, RECORD, include_str!("../../shaders/softmax_cross_entropy.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
     overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
@@ -23,7 +26,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 
 pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     name: "row_weights",
-    source: &[COMMON, include_str!("../../shaders/row_weights.wgsl")],
+    source: &[COMMON, ELEMENTS, include_str!("../../shaders/row_weights.wgsl")],
     params: size_of::<WeightParams>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: ELEMENTWISE,

@@ -18,7 +18,8 @@ pub(super) static KERNEL: Kernel = Kernel {
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
-    count: u32,
+    rows: u32,
+    cols: u32,
 }
 
 /// `Record` in `shaders/record.wgsl`.
@@ -160,7 +161,7 @@ pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: us
         gpu.launch(Launch {
             kernel: &KERNEL,
             constants: &grid.constants(),
-            params: Params { count: count as u32 },
+            params: Params { rows: count as u32, cols: 1 },
             buffers: &[&records, &out],
             groups,
         })?;
