@@ -130,7 +130,7 @@ pub const OPS: &[Op] = &[
         bounds: |g, want| {
             let (mass, sum) = match g.distributed() {
                 false => (Array2::ones(want[0].dim()), 0.0),
-                _ => (g.shares.mapv(f64::from).sum_axis(Axis(1)).insert_axis(Axis(1)), row_sum(g.a.ncols())),
+                true => (g.shares.mapv(f64::from).sum_axis(Axis(1)).insert_axis(Axis(1)), row_sum(g.a.ncols())),
             };
             vec![mass * (2.0 * LOG) + want[0].mapv(|loss| 2.0 * (4.0 * U + sum) * magnitude(loss))]
         },
