@@ -243,8 +243,11 @@ fn handed_over(like: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A call on a matrix.
+type LateCall = fn(&Matrix) -> Result<()>;
+
 /// Calls on a matrix made before its device went, and whether they wait for the device: those must notice.
-const AFTER_THE_END: &[(&str, bool, fn(&Matrix) -> Result<()>)] = &[
+const AFTER_THE_END: &[(&str, bool, LateCall)] = &[
     ("to_array", true, |x| x.to_array().map(drop)),
     ("argmax", true, |x| ops::argmax(x)?.to_classes().map(drop)),
     ("wait", true, |x| x.device().wait()),
@@ -265,7 +268,10 @@ fn destroyed(like: &Device) -> Result<(), Failed> {
         ops::relu(&x)?; // recorded, and its result is back in the pool
         raw.destroy();
         let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || sender.send([call(&x), call(&x), x.to_array().map(drop)]));
+        thread::spawn(move || {
+            // Nobody listens any more once the time below is up.
+            let _ = sender.send([call(&x), call(&x), x.to_array().map(drop)]);
+        });
         let outcomes = receiver.recv_timeout(Duration::from_secs(60));
         for (index, outcome) in outcomes.map_err(|_| format!("{name} hangs or panics"))?.into_iter().enumerate() {
             match outcome {

@@ -12,13 +12,16 @@ use super::bounds::{
 
 pub type Outputs = Vec<Array2<f32>>;
 
+/// Bounds from what was given and what the CPU path made of it.
+pub type Bounds = fn(&Given, &[Array2<f32>]) -> Vec<Array2<f64>>;
+
 pub struct Op {
     pub name: &'static str,
     /// Shapes of b and c for dims m, k, n; a is m x k.
     pub shapes: fn([usize; 3]) -> [[usize; 2]; 2],
     pub run: fn(&Device, &Given) -> Result<Outputs>,
     /// What the device may be off from these results of the CPU path; infinite where nothing is claimed.
-    pub bounds: fn(&Given, &[Array2<f32>]) -> Vec<Array2<f64>>,
+    pub bounds: Bounds,
 }
 
 const ALIKE: fn([usize; 3]) -> [[usize; 2]; 2] = |[m, k, _]| [[m, k], [m, k]];
