@@ -39,12 +39,7 @@ struct Tally {
 }
 
 fn agree(device: &Device) -> Result<(), Failed> {
-    let cases = match (env::var_os("WGPU_MLP_FULL").is_some(), common::full_cases()) {
-        (true, true) => 20_000,
-        (true, false) => 2_000,
-        (false, true) => 400,
-        (false, false) => 150,
-    };
+    let cases = if env::var_os("WGPU_MLP_FULL").is_some() { 20_000 } else { 400 };
     let seed = env::var("WGPU_MLP_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let config = Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
     let tally = Cell::new(Tally::default());
