@@ -89,7 +89,7 @@ pub enum DeviceKind {
 pub struct GpuOptions {
     /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
     pub adapter_name: Option<String>,
-    /// Compile the shaders with bounds checks, loop limits and zeroed workgroup memory. The results are the same.
+    /// Compile the shaders with bounds checks and loop limits. The results are the same.
     pub runtime_checks: bool,
     /// Ask the driver stack for API validation (Vulkan's validation layer, say), where it is installed.
     pub validation: bool,

@@ -56,8 +56,9 @@ impl Inner {
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &overrides,
-                // Every kernel writes its workgroup memory before it reads it.
-                zero_initialize_workgroup_memory: self.options.runtime_checks,
+                // Every kernel writes its workgroup memory before it reads it. Not even with checks: through GL the
+                // fill is one huge assignment, over which Mesa's compiler sits for minutes.
+                zero_initialize_workgroup_memory: false,
             },
             cache: None,
         });
