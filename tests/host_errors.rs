@@ -296,3 +296,18 @@ fn shapes_that_no_memory_holds() {
     let tall = zeros(1 << 23, 1);
     assert!(matches!(ops::matmul_nt(&tall, &tall), Err(Error::HostMemory { op: "matmul_nt", .. })));
 }
+
+#[test]
+fn constants_that_only_f64_can_hold() {
+    let device = Device::cpu();
+    let zeros = || Matrix::zeros(&device, 1, 1).unwrap();
+    let (mut w, dw, mut m, mut v) = (zeros(), zeros(), zeros(), zeros());
+    assert!(matches!(ops::sgd(&mut w, &dw, 1e39), Err(Error::Option { option: "learning_rate", .. })));
+    for options in [
+        AdamOptions { epsilon: 1e-300, ..Default::default() },
+        AdamOptions { learning_rate: 1e39, ..Default::default() },
+    ] {
+        assert!(matches!(ops::adam(&mut w, &dw, &mut m, &mut v, &options, 1), Err(Error::Option { .. })));
+    }
+    assert_eq!(w.to_array().unwrap()[[0, 0]], 0.0);
+}

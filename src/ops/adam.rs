@@ -124,7 +124,8 @@ fn params(count: u32, options: &AdamOptions, step: u64) -> Params {
 
 fn check(options: &AdamOptions, step: u64) -> Result<()> {
     let fail = |option, rule, value| Err(Error::Option { op: "adam", option, rule, value });
-    if !(options.learning_rate >= 0.0 && options.learning_rate.is_finite()) {
+    // As the kernel takes them: 1e39 is finite and 1e-300 positive in f64 alone.
+    if !(options.learning_rate >= 0.0 && (options.learning_rate as f32).is_finite()) {
         return fail("learning_rate", "at least 0 and finite", options.learning_rate);
     }
     for (name, beta) in [("beta1", options.beta1), ("beta2", options.beta2)] {
@@ -132,7 +133,7 @@ fn check(options: &AdamOptions, step: u64) -> Result<()> {
             return fail(name, "from 0 up to but not including 1", beta);
         }
     }
-    if !(options.epsilon > 0.0 && options.epsilon.is_finite()) {
+    if !(options.epsilon > 0.0 && (options.epsilon as f32).is_normal()) {
         return fail("epsilon", "positive and finite", options.epsilon);
     }
     if step == 0 {

@@ -40,7 +40,8 @@ struct Params {
 /// ```
 pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f64) -> Result<()> {
     same_shape("sgd", w, dw)?;
-    if !(learning_rate >= 0.0 && learning_rate.is_finite()) {
+    // As the kernel takes it: 1e39 is finite in f64 alone.
+    if !(learning_rate >= 0.0 && (learning_rate as f32).is_finite()) {
         let rule = "at least 0 and finite";
         return Err(Error::Option { op: "sgd", option: "learning_rate", rule, value: learning_rate });
     }
