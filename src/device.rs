@@ -169,12 +169,11 @@ impl Device {
     /// # Errors
     /// [`Error::Limit`] when the device was opened with fewer storage buffers a stage than the kernels bind.
     ///
-    /// ```no_run
-    /// use wgpu_mlp::{Device, wgpu};
-    /// # fn yours() -> (wgpu::Adapter, wgpu::Device, wgpu::Queue) { unimplemented!() }
-    /// let (adapter, device, queue) = yours();
-    /// let device = Device::from_wgpu(&adapter, device, queue)?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    /// use wgpu_mlp::{Device, Result, wgpu};
+    /// fn share(adapter: &wgpu::Adapter, device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Device> {
+    ///     Device::from_wgpu(adapter, device.clone(), queue.clone())
+    /// }
     /// ```
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         let context = Context::adopt(device, queue, &GpuOptions::default())?;
