@@ -1,14 +1,17 @@
 //! accuracy: how many rows have their maximum where it should be.
 
+use std::borrow::Cow;
+
 use ndarray::ArrayView2;
 
-use super::{Real, TargetView, first_maximum};
+use super::{Real, TargetView, argmax};
 
 /// The number of rows whose first maximum is their class; a row with NaN has none.
 pub fn accuracy<T: Real>(x: ArrayView2<'_, T>, targets: TargetView<'_, T>) -> u64 {
-    let hit = |r: &usize| {
-        let best = first_maximum(x.row(*r));
-        !x[[*r, best]].is_nan() && best == targets.class(*r)
+    let classes = match targets {
+        TargetView::Classes(classes) => Cow::Borrowed(classes),
+        TargetView::Distributions(rows) => Cow::Owned(argmax(rows)),
     };
-    (0..x.nrows()).filter(hit).count() as u64
+    let hit = |(r, best): &(usize, u32)| *best == classes[*r] && !x[[*r, *best as usize]].is_nan();
+    argmax(x).into_iter().enumerate().filter(hit).count() as u64
 }

@@ -2,9 +2,20 @@
 
 use ndarray::ArrayView2;
 
-use super::{Real, first_maximum};
+use super::{Real, first_maximum, threads};
 
 /// The first column that holds the row's maximum; the first NaN where there is one.
 pub fn argmax<T: Real>(x: ArrayView2<'_, T>) -> Vec<u32> {
-    x.rows().into_iter().map(|row| first_maximum(row) as u32).collect()
+    let (rows, cols) = x.dim();
+    let block = threads::block_rows(cols);
+    let x = x.as_standard_layout();
+    let x = x.as_slice().unwrap_or_default();
+    let mut classes = vec![0; rows];
+    let jobs = classes.chunks_mut(block).zip(x.chunks((block * cols).max(1)));
+    threads::each(jobs, 2 * x.len(), |(classes, x)| {
+        for (class, row) in classes.iter_mut().zip(x.chunks_exact(cols)) {
+            *class = first_maximum(row) as u32;
+        }
+    });
+    classes
 }

@@ -1,22 +1,29 @@
-//! Matrix products, in ndarray's own blocked kernels.
+//! Matrix products, in ndarray's own blocked kernels, a piece of the result a thread.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
-use super::Real;
+use super::relu::rectified;
+use super::{Real, threads};
+
+/// Multiply-adds that a kernel does in the time of one simple operation.
+const PACE: usize = 32;
+/// Pieces begin where the kernels' tiles do.
+const TILE: usize = 16;
 
 /// A B.
 pub fn matmul<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
-    a.dot(&b)
+    product(a, b, |_, _| {})
 }
 
 /// Aᵀ B.
 pub fn matmul_tn<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
-    a.t().dot(&b)
+    product(a.t(), b, |_, _| {})
 }
 
 /// A Bᵀ.
 pub fn matmul_nt<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
-    a.dot(&b.t())
+    product(a, b.t(), |_, _| {})
 }
 
 /// act(X W + b), act being ReLU or nothing.
@@ -26,14 +33,57 @@ pub fn linear<T: Real>(
     bias: ArrayView1<'_, T>,
     relu: bool,
 ) -> Array2<T> {
-    let mut out = x.dot(&weights);
-    for mut row in out.axis_iter_mut(Axis(0)) {
-        Zip::from(&mut row).and(bias).for_each(|out, bias| {
-            *out = *out + *bias;
-            if relu && *out <= T::zero() {
-                *out = T::zero();
-            }
-        });
+    product(x, weights, |begin, row| {
+        for (out, bias) in row.iter_mut().zip(bias.iter().skip(begin)) {
+            let sum = *out + *bias;
+            *out = if relu { rectified(sum) } else { sum };
+        }
+    })
+}
+
+/// A piece of C = A B.
+struct Piece<'a, T> {
+    a: ArrayView2<'a, T>,
+    b: ArrayView2<'a, T>,
+    c: ArrayViewMut2<'a, T>,
+    /// C's column where it begins.
+    begin: usize,
+}
+
+/// A B, then `finish(first column, values)` for each row of each piece, while the piece is in the cache.
+fn product<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, finish: impl Fn(usize, &mut [T]) + Sync) -> Array2<T> {
+    let mut c = Array2::zeros((a.nrows(), b.ncols()));
+    let work = a.len().saturating_mul(b.ncols()) / PACE;
+    let mut pieces = vec![Piece { a, b, c: c.view_mut(), begin: 0 }];
+    // Every sum lies within one piece, in one order of its terms, however the result is cut: this split alone may follow
+    // the number of threads, so that nothing is packed more often than it must be.
+    while pieces.len() < threads::worth(work) {
+        pieces = pieces.into_iter().flat_map(Piece::halves).collect();
     }
-    out
+    threads::each(pieces.into_iter(), work, |mut piece| {
+        general_mat_mul(T::one(), &piece.a, &piece.b, T::zero(), &mut piece.c);
+        for mut row in piece.c.rows_mut() {
+            if let Some(row) = row.as_slice_mut() {
+                finish(piece.begin, row);
+            }
+        }
+    });
+    c
+}
+
+impl<T> Piece<'_, T> {
+    /// Cut across the longer side.
+    fn halves(self) -> [Self; 2] {
+        let Piece { a, b, c, begin } = self;
+        let (rows, cols) = c.dim();
+        if rows >= cols {
+            let middle = (rows / 2).next_multiple_of(TILE).min(rows);
+            let ((above, below), (top, bottom)) = (a.split_at(Axis(0), middle), c.split_at(Axis(0), middle));
+            [Piece { a: above, b, c: top, begin }, Piece { a: below, b, c: bottom, begin }]
+        } else {
+            let middle = (cols / 2).next_multiple_of(TILE).min(cols);
+            let ((left, right), (first, last)) = (b.split_at(Axis(1), middle), c.split_at(Axis(1), middle));
+            [Piece { a, b: left, c: first, begin }, Piece { a, b: right, c: last, begin: begin + middle }]
+        }
+    }
 }

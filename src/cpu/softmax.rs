@@ -1,44 +1,57 @@
 //! softmax, its logarithm and its gradient, row by row.
 
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array2, ArrayView2};
 
-use super::{Real, pairwise, softmax_maximum};
+use super::sum::pairwise;
+use super::threads::{self, EXP};
+use super::{Real, softmax_maximum};
 
 /// exp(x - m) / Σ exp(x - m), m the row's maximum.
 pub fn softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
-    let mut probs = logits.to_owned();
-    for mut row in probs.axis_iter_mut(Axis(0)) {
-        let Some(top) = softmax_maximum(row.view()) else {
-            row.fill(T::nan());
-            continue;
-        };
-        row.mapv_inplace(|x| (x - top).exp());
-        let sum = pairwise(row.len(), |c| row[c]);
-        row.mapv_inplace(|e| e / sum);
-    }
-    probs
+    by_row(logits, |_, _, sum, probs| probs.iter_mut().for_each(|p| *p = *p / sum))
 }
 
 /// x - m - ln Σ exp(x - m).
 pub fn log_softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
-    let mut out = logits.to_owned();
-    for mut row in out.axis_iter_mut(Axis(0)) {
-        let Some(top) = softmax_maximum(row.view()) else {
-            row.fill(T::nan());
-            continue;
-        };
-        let log_sum = pairwise(row.len(), |c| (row[c] - top).exp()).ln();
-        row.mapv_inplace(|x| x - top - log_sum);
+    by_row(logits, |row, top, sum, out| {
+        let log_sum = sum.ln();
+        for (out, x) in out.iter_mut().zip(row) {
+            *out = *x - top - log_sum;
+        }
+    })
+}
+
+/// Each row as `finish(x, m, Σ exp(x - m), result)` leaves it, which finds exp(x - m) in the result.
+fn by_row<T: Real>(logits: ArrayView2<'_, T>, finish: impl Fn(&[T], T, T, &mut [T]) + Sync) -> Array2<T> {
+    let cols = logits.ncols();
+    threads::filled([logits], EXP, |_, [x], out| {
+        for (row, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
+            match softmax_maximum(row) {
+                Some(top) => finish(row, top, exponentials(row, top, out), out),
+                None => out.fill(T::nan()),
+            }
+        }
+    })
+}
+
+/// Writes exp(x - m) and gives its sum.
+#[inline(always)]
+pub(super) fn exponentials<T: Real>(row: &[T], top: T, out: &mut [T]) -> T {
+    for (out, x) in out.iter_mut().zip(row) {
+        *out = (*x - top).quick_exp();
     }
-    out
+    pairwise([&*out], |[e]| e)
 }
 
 /// p · (dp - Σ_j dp_j p_j).
 pub fn softmax_backward<T: Real>(probs: ArrayView2<'_, T>, dprobs: ArrayView2<'_, T>) -> Array2<T> {
-    let mut dlogits = Array2::zeros(probs.raw_dim());
-    for ((p, dp), mut out) in probs.rows().into_iter().zip(dprobs.rows()).zip(dlogits.rows_mut()) {
-        let dot = pairwise(p.len(), |c| dp[c] * p[c]);
-        Zip::from(&mut out).and(p).and(dp).for_each(|out, p, dp| *out = *p * (*dp - dot));
-    }
-    dlogits
+    let cols = probs.ncols();
+    threads::filled([probs, dprobs], 2, |_, [p, dp], out| {
+        for ((p, dp), out) in p.chunks_exact(cols).zip(dp.chunks_exact(cols)).zip(out.chunks_exact_mut(cols)) {
+            let dot = pairwise([dp, p], |[dp, p]| dp * p);
+            for ((out, p), dp) in out.iter_mut().zip(p).zip(dp) {
+                *out = *p * (*dp - dot);
+            }
+        }
+    })
 }

@@ -1,8 +1,11 @@
 //! The head: loss and gradient of softmax and cross-entropy, straight from the logits.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use super::{Real, TargetView, first_maximum, pairwise, softmax_maximum};
+use super::softmax::exponentials;
+use super::sum::pairwise;
+use super::threads::{self, EXP};
+use super::{Real, TargetView, first_maximum, softmax_maximum};
 use crate::ops::Statistics;
 
 /// What the caller asked for.
@@ -45,29 +48,41 @@ pub fn softmax_cross_entropy<T: Real>(
         weights: (0..rows).map(|r| row_weight(&targets, &contract, r)).collect(),
         correct: vec![false; rows],
     };
-    let divisor = match contract.mean {
-        true => pairwise(rows, |r| out.weights[r].unwrap_or(T::zero())),
-        false => T::one(),
-    };
-    for r in (0..rows).filter(|r| out.weights[*r].is_some()) {
-        let row = logits.row(r);
-        let Some(top) = softmax_maximum(row) else {
-            out.losses[[r, 0]] = T::nan();
-            out.dlogits.row_mut(r).fill(T::nan());
-            continue;
-        };
-        let masses = masses(&targets, &contract, r, cols);
-        let sum = pairwise(cols, |c| (row[c] - top).exp());
-        let mass_sum = pairwise(cols, |c| masses[c]);
-        let below = pairwise(cols, |c| if masses[c] == T::zero() { T::zero() } else { masses[c] * (top - row[c]) });
-        out.losses[[r, 0]] = below + mass_sum * sum.ln();
-        for c in 0..cols {
-            let p = (row[c] - top).exp() / sum;
-            out.dlogits[[r, c]] = (p * mass_sum - masses[c]) / divisor;
+    let weights: Vec<T> = out.weights.iter().map(|weight| weight.unwrap_or(T::zero())).collect();
+    let divisor = if contract.mean { pairwise([&weights], |[weight]| weight) } else { T::one() };
+    let logits = logits.as_standard_layout();
+    let (block, width) = (threads::block_rows(cols), cols.max(1));
+    let x = logits.as_slice().unwrap_or_default().chunks(block * width);
+    let dlogits = out.dlogits.as_slice_mut().unwrap_or_default().chunks_mut(block * width);
+    let losses = out.losses.as_slice_mut().unwrap_or_default().chunks_mut(block);
+    let rows_of_blocks = x.zip(dlogits).zip(losses.zip(out.correct.chunks_mut(block)));
+    threads::each(rows_of_blocks.enumerate(), 2 * EXP * rows * cols, |(index, ((x, dlogits), (losses, correct)))| {
+        let mut masses = vec![T::zero(); cols];
+        let results = losses.iter_mut().zip(correct).zip(dlogits.chunks_exact_mut(width));
+        for (r, (row, ((loss, correct), dlogits))) in (index * block..).zip(x.chunks_exact(width).zip(results)) {
+            if out.weights[r].is_some() {
+                let class = fill_masses(&mut masses, &targets, &contract, r);
+                (*loss, *correct) = by_row(row, &masses, class, divisor, dlogits);
+            }
         }
-        out.correct[r] = first_maximum(row) == targets.class(r);
-    }
+    });
     out
+}
+
+/// The row's loss, and whether its first maximum is its class.
+fn by_row<T: Real>(row: &[T], masses: &[T], class: usize, divisor: T, dlogits: &mut [T]) -> (T, bool) {
+    let Some(top) = softmax_maximum(row) else {
+        dlogits.fill(T::nan());
+        return (T::nan(), false);
+    };
+    let sum = exponentials(row, top, dlogits);
+    let mass_sum = pairwise([masses], |[mass]| mass);
+    let below = pairwise([masses, row], |[mass, x]| if mass == T::zero() { T::zero() } else { mass * (top - x) });
+    let scale = mass_sum / sum;
+    for (dlogit, mass) in dlogits.iter_mut().zip(masses) {
+        *dlogit = (*dlogit * scale - *mass) / divisor;
+    }
+    (below + mass_sum * sum.ln(), row[class] == top && !row[..class].contains(&top))
 }
 
 /// The row's weight in a mean: its class's, or 1 for a distribution; `None` for the ignored class.
@@ -79,13 +94,29 @@ fn row_weight<T: Real>(targets: &TargetView<'_, T>, contract: &Contract<'_, T>, 
     }
 }
 
-/// q_c = w_c ((1 - s) y_c + s / C).
-fn masses<T: Real>(targets: &TargetView<'_, T>, contract: &Contract<'_, T>, r: usize, cols: usize) -> Array1<T> {
-    let smoothing = contract.smoothing;
-    Array1::from_shape_fn(cols, |c| {
-        let share = (T::one() - smoothing) * targets.share(r, c) + smoothing / T::of(cols as f64);
-        contract.weights.map_or(share, |w| w[c] * share)
-    })
+/// q_c = w_c ((1 - s) y_c + s / C); gives the row's class.
+fn fill_masses<T: Real>(masses: &mut [T], targets: &TargetView<'_, T>, contract: &Contract<'_, T>, r: usize) -> usize {
+    let (rest, spread) = (T::one() - contract.smoothing, contract.smoothing / T::of(masses.len() as f64));
+    let class = match targets {
+        TargetView::Classes(classes) => {
+            let class = classes[r] as usize;
+            masses.fill(spread);
+            masses[class] = rest + spread;
+            class
+        }
+        TargetView::Distributions(rows) => {
+            for (mass, share) in masses.iter_mut().zip(rows.row(r)) {
+                *mass = rest * *share + spread;
+            }
+            first_maximum(&rows.row(r).to_vec())
+        }
+    };
+    if let Some(weights) = contract.weights {
+        for (mass, weight) in masses.iter_mut().zip(weights) {
+            *mass = *weight * *mass;
+        }
+    }
+    class
 }
 
 impl RowLosses<f32> {

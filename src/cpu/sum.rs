@@ -1,53 +1,145 @@
-//! Sums whose rounding error grows with the logarithm of the length.
+//! Sums whose rounding error grows with the logarithm of the length, along trees that depend on the length alone.
 
-use ndarray::{Array1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-use super::Real;
+use super::{Real, threads};
 
-/// Runs up to this long are added one by one.
-const RUN: usize = 32;
+/// Sums side by side, as many as fill a processor's vectors.
+const LANES: usize = 16;
+/// Terms up to which each lane adds one by one.
+const RUN: usize = 8 * LANES;
+/// Rows up to which a column adds one by one.
+const ROW_RUN: usize = 32;
 
-/// The sum of `term(0) .. term(count - 1)`, halved until the runs are short.
-pub(crate) fn pairwise<T: Real>(count: usize, term: impl Fn(usize) -> T) -> T {
-    fn halves<T: Real>(begin: usize, end: usize, term: &impl Fn(usize) -> T) -> T {
-        if end - begin <= RUN {
-            return (begin..end).fold(T::zero(), |sum, i| sum + term(i));
-        }
-        let middle = begin + (end - begin) / 2;
-        halves(begin, middle, term) + halves(middle, end, term)
-    }
-    halves(0, count, &term)
+/// The sum of `term` over slices of one length, element by element.
+#[inline(always)]
+pub(super) fn pairwise<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; N]) -> T + Copy) -> T {
+    if x[0].len() <= RUN { run(x, term) } else { halves(x, term) }
 }
 
-/// The sum of the rows, halved likewise.
-pub(crate) fn pairwise_rows<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
-    if x.nrows() <= RUN {
-        let mut sum = Array1::zeros(x.ncols());
-        for row in x.rows() {
-            sum.zip_mut_with(&row, |sum, x| *sum = *sum + *x);
-        }
-        return sum;
+fn halves<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; N]) -> T + Copy) -> T {
+    if x[0].len() <= RUN {
+        return run(x, term);
     }
-    let (top, bottom) = x.split_at(Axis(0), x.nrows() / 2);
-    let mut sum = pairwise_rows(top);
-    sum.zip_mut_with(&pairwise_rows(bottom), |sum, x| *sum = *sum + *x);
-    sum
+    // Whole runs on the left: only the last one may be ragged.
+    let middle = (x[0].len() / 2).next_multiple_of(RUN);
+    halves(x.map(|x| &x[..middle]), term) + halves(x.map(|x| &x[middle..]), term)
+}
+
+#[inline(always)]
+fn run<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; N]) -> T) -> T {
+    let mut lanes = [T::zero(); LANES];
+    let parts = x.map(|x| x.as_chunks::<LANES>());
+    for i in 0..parts[0].0.len() {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum = *sum + term(parts.map(|(chunks, _)| chunks[i][lane]));
+        }
+    }
+    for i in 0..parts[0].1.len() {
+        lanes[i] = lanes[i] + term(parts.map(|(_, rest)| rest[i]));
+    }
+    across(lanes, |a, b| a + b)
+}
+
+/// The lanes joined along a tree.
+#[inline(always)]
+pub(super) fn across<T: Copy>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = join(lanes[lane], lanes[lane + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The largest number of a row, or NaN where there is one; -inf of nothing.
+#[inline(always)]
+pub(super) fn maximum<T: Real>(row: &[T]) -> T {
+    // NaN is not below anything, and nothing is above it.
+    let larger = |top: T, x: T| if top >= x || top.is_nan() { top } else { x };
+    let mut lanes = [T::neg_infinity(); LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (top, x) in lanes.iter_mut().zip(chunk) {
+            *top = larger(*top, *x);
+        }
+    }
+    for (top, x) in lanes.iter_mut().zip(rest) {
+        *top = larger(*top, *x);
+    }
+    across(lanes, larger)
+}
+
+/// The sum of the rows: of blocks of rows first, each by a thread, then of their sums.
+pub(super) fn pairwise_rows<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
+    let (rows, cols) = x.dim();
+    let block = threads::block_rows(cols).next_multiple_of(ROW_RUN);
+    let x = x.as_standard_layout();
+    let x = x.as_slice().unwrap_or_default();
+    let mut sums = Array2::zeros((rows.div_ceil(block), cols));
+    let each_sum = sums.as_slice_mut().unwrap_or_default().chunks_mut(cols.max(1));
+    threads::each(each_sum.zip(x.chunks((block * cols).max(1))), rows * cols, |(sum, rows)| add_rows(rows, cols, sum));
+    if rows > block { pairwise_rows(sums.view()) } else { sums.sum_axis(Axis(0)) }
+}
+
+/// Adds rows to `sum`, which is 0: halved until the runs are short.
+fn add_rows<T: Real>(x: &[T], cols: usize, sum: &mut [T]) {
+    let rows = x.len() / cols;
+    if rows <= ROW_RUN {
+        for row in x.chunks_exact(cols) {
+            add(sum, row);
+        }
+        return;
+    }
+    let (top, bottom) = x.split_at(rows / 2 * cols);
+    let mut lower = vec![T::zero(); cols];
+    add_rows(top, cols, sum);
+    add_rows(bottom, cols, &mut lower);
+    add(sum, &lower);
+}
+
+fn add<T: Real>(sum: &mut [T], row: &[T]) {
+    for (sum, x) in sum.iter_mut().zip(row) {
+        *sum = *sum + *x;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{ArrayView1, s};
-
     use super::*;
 
     #[test]
     fn sums_every_row_once() {
-        for rows in [1, 2, 31, 32, 33, 64, 1000] {
-            let x = ndarray::Array2::from_shape_fn((rows, 3), |(r, c)| (r * 3 + c) as f64);
+        for (rows, cols) in [(1, 3), (2, 1), (31, 3), (33, 5), (1000, 3), (70_001, 2), (40, 20_000)] {
+            let x = Array2::from_shape_fn((rows, cols), |(r, c)| (r * cols + c) as f64);
             assert_eq!(pairwise_rows(x.view()), x.sum_axis(Axis(0)));
-            assert_eq!(pairwise(rows, |r| x[[r, 1]]), x.slice(s![.., 1]).sum());
         }
-        let empty: ArrayView1<'_, f32> = ArrayView1::from(&[]);
-        assert_eq!(pairwise(0, |i| empty[i]), 0.0);
+    }
+
+    #[test]
+    fn sums_every_element_once() {
+        for count in [0, 1, 15, 16, 17, 127, 128, 129, 255, 256, 257, 1000, 70_001] {
+            let x: Vec<f64> = (0..count).map(f64::from).collect();
+            assert_eq!(pairwise([&x], |[x]| x), x.iter().sum());
+            assert_eq!(pairwise([&x, &x], |[x, y]| x * y), x.iter().map(|x| x * x).sum());
+        }
+    }
+
+    #[test]
+    fn the_maximum_is_nan_wherever_a_nan_is() {
+        for count in [1, 2, 15, 16, 17, 40] {
+            let x: Vec<f32> = (0..count).map(|i| (i * 7 % count) as f32 - 3.0).collect();
+            assert_eq!(maximum(&x), (count - 1) as f32 - 3.0);
+            for at in 0..count as usize {
+                let mut x = x.clone();
+                x[at] = f32::NAN;
+                assert!(maximum(&x).is_nan(), "NaN at {at} of {count}");
+                x[at] = f32::INFINITY;
+                assert_eq!(maximum(&x), f32::INFINITY);
+            }
+        }
+        assert_eq!(maximum::<f32>(&[]), f32::NEG_INFINITY);
     }
 }

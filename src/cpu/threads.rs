@@ -1,0 +1,113 @@
+//! Work over threads. Blocks are cut by shape alone and write to places of their own, so the number of threads changes
+//! nothing but the time.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use ndarray::{Array2, ArrayView2};
+
+use super::Real;
+
+/// Work for which a further thread is worth its start, in simple operations on one element.
+const GRAIN: usize = 1 << 18;
+/// Elements of a block: few enough that a block stays in a core's cache from one loop over it to the next.
+const BLOCK: usize = 1 << 14;
+/// What an exponential or a logarithm costs, in simple operations.
+pub(super) const EXP: usize = 8;
+
+/// Threads that so much work is worth, in simple operations on one element, of those that the process may use.
+pub(super) fn worth(work: usize) -> usize {
+    static AVAILABLE: OnceLock<usize> = OnceLock::new();
+    #[cfg(test)]
+    if let Some(threads) = tests::FORCED.get() {
+        return threads;
+    }
+    if work < 2 * GRAIN {
+        return 1;
+    }
+    let available = *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, |threads| threads.get()));
+    available.min(work / GRAIN)
+}
+
+/// Rows of a block of a matrix this wide.
+pub(super) fn block_rows(cols: usize) -> usize {
+    (BLOCK / cols.max(1)).max(1)
+}
+
+/// Runs every job once, on as many threads as `work`, in simple operations, is worth.
+pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: usize, run: impl Fn(J) + Sync) {
+    let threads = worth(work);
+    if threads == 1 {
+        return jobs.for_each(run);
+    }
+    let queue = Mutex::new(jobs);
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let take = || {
+        while let Some(job) = next() {
+            run(job);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // If the system refuses a thread, the others do its share.
+            let _ = thread::Builder::new().spawn_scoped(scope, take);
+        }
+        take();
+    });
+}
+
+/// A matrix of the inputs' shape, by blocks of whole rows: `fill(first row, rows of the inputs, rows of the result)`.
+pub(super) fn filled<T: Real, const N: usize>(
+    inputs: [ArrayView2<'_, T>; N],
+    cost: usize,
+    fill: impl Fn(usize, [&[T]; N], &mut [T]) + Sync,
+) -> Array2<T> {
+    let (rows, cols) = inputs[0].dim();
+    let inputs = inputs.each_ref().map(|input| input.as_standard_layout());
+    let inputs = inputs.each_ref().map(|input| input.as_slice().unwrap_or_default());
+    // Zeros of this size come from the system as they are; nothing is written twice.
+    let mut out = Array2::zeros((rows, cols));
+    let block = block_rows(cols);
+    let results = out.as_slice_mut().unwrap_or_default().chunks_mut((block * cols).max(1));
+    each(results.enumerate(), rows * cols * cost, |(index, result)| {
+        let begin = index * block * cols;
+        fill(index * block, inputs.map(|input| &input[begin..begin + result.len()]), result);
+    });
+    out
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    thread_local! {
+        /// How many threads a test wants, whatever the work.
+        pub static FORCED: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    /// What `run` gives on this many threads.
+    pub fn on_threads<R>(threads: usize, run: impl FnOnce() -> R) -> R {
+        FORCED.set(Some(threads));
+        let result = run();
+        FORCED.set(None);
+        result
+    }
+
+    #[test]
+    fn every_job_runs_once() {
+        for threads in [1, 2, 7, 64] {
+            let counts: Vec<_> = (0..100).map(|_| AtomicUsize::new(0)).collect();
+            on_threads(threads, || each(0..100, 0, |job: usize| drop(counts[job].fetch_add(1, Ordering::Relaxed))));
+            assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn small_work_stays_on_the_callers_thread() {
+        let caller = thread::current().id();
+        each(0..100, GRAIN, |_| assert_eq!(thread::current().id(), caller));
+    }
+}
