@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-use super::{Real, pairwise_rows};
+use super::Real;
+use super::sum::pairwise_rows;
 
 /// Σ_r X, as one row.
 pub fn column_sum<T: Real>(x: ArrayView2<'_, T>) -> Array2<T> {

@@ -33,8 +33,10 @@ pub fn linear<T: Real>(
     bias: ArrayView1<'_, T>,
     relu: bool,
 ) -> Array2<T> {
+    let bias = bias.as_standard_layout();
+    let bias = bias.as_slice().unwrap_or_default();
     product(x, weights, |begin, row| {
-        for (out, bias) in row.iter_mut().zip(bias.iter().skip(begin)) {
+        for (out, bias) in row.iter_mut().zip(&bias[begin..]) {
             let sum = *out + *bias;
             *out = if relu { rectified(sum) } else { sum };
         }

@@ -19,7 +19,7 @@ fn clipped<T: Real>(clip: f64) -> impl Fn(T) -> T + Copy {
 pub fn nll<T: Real>(probs: ArrayView2<'_, T>, targets: TargetView<'_, T>, clip: f64) -> Array2<T> {
     let (rows, cols) = probs.dim();
     let clipped = clipped(clip);
-    let y = match targets {
+    let y = match &targets {
         TargetView::Classes(classes) => {
             return Array2::from_shape_fn((rows, 1), |(r, _)| -clipped(probs[[r, classes[r] as usize]]).ln());
         }

@@ -122,8 +122,8 @@ mod tests {
     fn sums_every_element_once() {
         for count in [0, 1, 15, 16, 17, 127, 128, 129, 255, 256, 257, 1000, 70_001] {
             let x: Vec<f64> = (0..count).map(f64::from).collect();
-            assert_eq!(pairwise([&x], |[x]| x), x.iter().sum());
-            assert_eq!(pairwise([&x, &x], |[x, y]| x * y), x.iter().map(|x| x * x).sum());
+            assert_eq!(pairwise([&x], |[x]| x), x.iter().sum::<f64>());
+            assert_eq!(pairwise([&x, &x], |[x, y]| x * y), x.iter().map(|x| x * x).sum::<f64>());
         }
     }
 
