@@ -6,6 +6,9 @@ use super::{Real, threads};
 
 /// X + b.
 pub fn bias_add<T: Real>(x: ArrayView2<'_, T>, bias: ArrayView1<'_, T>) -> Array2<T> {
+    if !threads::fresh(x.len()) {
+        return &x + &bias;
+    }
     let bias = bias.as_standard_layout();
     let bias = bias.as_slice().unwrap_or_default();
     threads::filled([x], 1, |_, [x], out| {

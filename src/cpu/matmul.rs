@@ -10,6 +10,8 @@ use super::{Real, threads};
 const PACE: usize = 32;
 /// Pieces begin where the kernels' tiles do.
 const TILE: usize = 16;
+/// Terms of a sum below which a product costs no more than its memory does.
+const SHALLOW: usize = 32;
 
 /// A B.
 pub fn matmul<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
@@ -52,23 +54,29 @@ struct Piece<'a, T> {
     begin: usize,
 }
 
-/// A B, then `finish(first column, values)` for each row of each piece, while the piece is in the cache.
+/// A B, then `finish(first column, values)` for each row of each piece.
 fn product<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, finish: impl Fn(usize, &mut [T]) + Sync) -> Array2<T> {
-    let mut c = Array2::zeros((a.nrows(), b.ncols()));
     let work = a.len().saturating_mul(b.ncols()) / PACE;
+    let shared = a.ncols() >= SHALLOW || threads::fresh(a.nrows().saturating_mul(b.ncols()));
+    let threads = if shared { threads::worth(work) } else { 1 };
+    if threads == 1 {
+        let c = a.dot(&b);
+        // Operands of one column or row may make ndarray write the result by columns.
+        let mut c = if c.is_standard_layout() { c } else { c.as_standard_layout().into_owned() };
+        c.rows_mut().into_iter().for_each(|mut row| finish(0, row.as_slice_mut().unwrap_or_default()));
+        return c;
+    }
+    let mut c = Array2::zeros((a.nrows(), b.ncols()));
     let mut pieces = vec![Piece { a, b, c: c.view_mut(), begin: 0 }];
     // Every sum lies within one piece, in one order of its terms, however the result is cut: this split alone may follow
     // the number of threads, so that nothing is packed more often than it must be.
-    while pieces.len() < threads::worth(work) {
+    while pieces.len() < threads {
         pieces = pieces.into_iter().flat_map(Piece::halves).collect();
     }
     threads::each(pieces.into_iter(), work, |mut piece| {
         general_mat_mul(T::one(), &piece.a, &piece.b, T::zero(), &mut piece.c);
-        for mut row in piece.c.rows_mut() {
-            if let Some(row) = row.as_slice_mut() {
-                finish(piece.begin, row);
-            }
-        }
+        let rows = piece.c.rows_mut().into_iter();
+        rows.for_each(|mut row| finish(piece.begin, row.as_slice_mut().unwrap_or_default()));
     });
     c
 }

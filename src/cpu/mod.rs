@@ -16,6 +16,8 @@ mod sgd;
 mod softmax;
 mod softmax_cross_entropy;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 use ndarray::ArrayView2;
@@ -75,7 +77,8 @@ pub enum TargetView<'a, T> {
 /// The first column that holds the row's maximum; the first NaN where there is one, as NumPy's `argmax` has it.
 fn first_maximum<T: Real>(row: &[T]) -> usize {
     let top = sum::maximum(row);
-    row.iter().position(|x| *x == top || x.is_nan()).unwrap_or(0)
+    let first = if top.is_nan() { row.iter().position(|x| x.is_nan()) } else { row.iter().position(|x| *x == top) };
+    first.unwrap_or(0)
 }
 
 /// The row's maximum, or `None` where softmax does not exist: the row holds NaN or +inf, or nothing but -inf.

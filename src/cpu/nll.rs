@@ -43,7 +43,11 @@ pub fn nll<T: Real>(probs: ArrayView2<'_, T>, targets: TargetView<'_, T>, clip: 
 pub fn nll_backward<T: Real>(probs: ArrayView2<'_, T>, targets: TargetView<'_, T>, clip: f64) -> Array2<T> {
     let rows = T::of(probs.nrows() as f64);
     let clipped = clipped(clip);
-    let slope = move |p: T, y: T| if y == T::zero() { T::zero() } else { -y / (clipped(p) * rows) };
+    let slope = move |p: T, y: T| {
+        // Divided either way, so that this is a selection and no branch.
+        let slope = -y / (clipped(p) * rows);
+        if y == T::zero() { T::zero() } else { slope }
+    };
     match targets {
         TargetView::Classes(classes) => {
             let mut dprobs = Array2::zeros(probs.raw_dim());

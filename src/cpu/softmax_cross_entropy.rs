@@ -55,34 +55,60 @@ pub fn softmax_cross_entropy<T: Real>(
     let x = logits.as_slice().unwrap_or_default().chunks(block * width);
     let dlogits = out.dlogits.as_slice_mut().unwrap_or_default().chunks_mut(block * width);
     let losses = out.losses.as_slice_mut().unwrap_or_default().chunks_mut(block);
-    let rows_of_blocks = x.zip(dlogits).zip(losses.zip(out.correct.chunks_mut(block)));
-    threads::each(rows_of_blocks.enumerate(), 2 * EXP * rows * cols, |(index, ((x, dlogits), (losses, correct)))| {
+    let blocks = x.zip(dlogits).zip(losses.zip(out.correct.chunks_mut(block)));
+    threads::each(blocks.enumerate(), 2 * EXP * rows * cols, |(index, ((x, dlogits), (losses, correct)))| {
         let mut masses = vec![T::zero(); cols];
         let results = losses.iter_mut().zip(correct).zip(dlogits.chunks_exact_mut(width));
         for (r, (row, ((loss, correct), dlogits))) in (index * block..).zip(x.chunks_exact(width).zip(results)) {
-            if out.weights[r].is_some() {
-                let class = fill_masses(&mut masses, &targets, &contract, r);
-                (*loss, *correct) = by_row(row, &masses, class, divisor, dlogits);
-            }
+            let target = match (out.weights[r], &targets) {
+                (None, _) => continue,
+                (Some(weight), TargetView::Classes(classes)) if contract.smoothing == T::zero() => {
+                    Target::Class(classes[r] as usize, weight)
+                }
+                _ => Target::Masses(fill_masses(&mut masses, &targets, &contract, r), &masses),
+            };
+            (*loss, *correct) = by_row(row, target, divisor, dlogits);
         }
     });
     out
 }
 
+/// What a row should be, as q: all of it in one class, or spread; its class, too.
+enum Target<'a, T> {
+    Class(usize, T),
+    Masses(usize, &'a [T]),
+}
+
 /// The row's loss, and whether its first maximum is its class.
-fn by_row<T: Real>(row: &[T], masses: &[T], class: usize, divisor: T, dlogits: &mut [T]) -> (T, bool) {
+fn by_row<T: Real>(row: &[T], target: Target<'_, T>, divisor: T, dlogits: &mut [T]) -> (T, bool) {
     let Some(top) = softmax_maximum(row) else {
         dlogits.fill(T::nan());
         return (T::nan(), false);
     };
     let sum = exponentials(row, top, dlogits);
-    let mass_sum = pairwise([masses], |[mass]| mass);
-    let below = pairwise([masses, row], |[mass, x]| if mass == T::zero() { T::zero() } else { mass * (top - x) });
-    let scale = mass_sum / sum;
-    for (dlogit, mass) in dlogits.iter_mut().zip(masses) {
-        *dlogit = (*dlogit * scale - *mass) / divisor;
-    }
-    (below + mass_sum * sum.ln(), row[class] == top && !row[..class].contains(&top))
+    let (class, loss) = match target {
+        Target::Class(class, mass) => {
+            let scale = mass / divisor / sum;
+            dlogits.iter_mut().for_each(|dlogit| *dlogit = *dlogit * scale);
+            dlogits[class] = dlogits[class] - mass / divisor;
+            // A class without weight costs nothing, however far it is from the maximum.
+            let below = if mass == T::zero() { mass } else { mass * (top - row[class]) };
+            (class, below + mass * sum.ln())
+        }
+        Target::Masses(class, masses) => {
+            let mass_sum = pairwise([masses], |[mass]| mass);
+            let scale = mass_sum / divisor / sum;
+            for (dlogit, mass) in dlogits.iter_mut().zip(masses) {
+                *dlogit = *dlogit * scale - *mass / divisor;
+            }
+            let below = pairwise([masses, row], |[mass, x]| {
+                let below = mass * (top - x);
+                if mass == T::zero() { mass } else { below }
+            });
+            (class, below + mass_sum * sum.ln())
+        }
+    };
+    (loss, row[class] == top && !row[..class].contains(&top))
 }
 
 /// The row's weight in a mean: its class's, or 1 for a distribution; `None` for the ignored class.
@@ -105,10 +131,11 @@ fn fill_masses<T: Real>(masses: &mut [T], targets: &TargetView<'_, T>, contract:
             class
         }
         TargetView::Distributions(rows) => {
-            for (mass, share) in masses.iter_mut().zip(rows.row(r)) {
+            let row = rows.row(r);
+            for (mass, share) in masses.iter_mut().zip(row) {
                 *mass = rest * *share + spread;
             }
-            first_maximum(&rows.row(r).to_vec())
+            first_maximum(row.as_standard_layout().as_slice().unwrap_or_default())
         }
     };
     if let Some(weights) = contract.weights {

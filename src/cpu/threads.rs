@@ -12,6 +12,8 @@ use super::Real;
 const GRAIN: usize = 1 << 18;
 /// Elements of a block: few enough that a block stays in a core's cache from one loop over it to the next.
 const BLOCK: usize = 1 << 14;
+/// Elements from which on new memory usually comes from the system, zeroed a page at a time as it is first touched.
+const FRESH: usize = 1 << 23;
 /// What an exponential or a logarithm costs, in simple operations.
 pub(super) const EXP: usize = 8;
 
@@ -27,6 +29,16 @@ pub(super) fn worth(work: usize) -> usize {
     }
     let available = *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, |threads| threads.get()));
     available.min(work / GRAIN)
+}
+
+/// Whether a simple loop that makes this many elements gains by threads: they touch new pages side by side. Smaller
+/// memory is used again, and the zeros that [`filled`] needs there cost more than threads save.
+pub(super) fn fresh(elements: usize) -> bool {
+    #[cfg(test)]
+    if tests::FORCED.get().is_some() {
+        return true;
+    }
+    elements >= FRESH
 }
 
 /// Rows of a block of a matrix this wide.
@@ -65,7 +77,6 @@ pub(super) fn filled<T: Real, const N: usize>(
     let (rows, cols) = inputs[0].dim();
     let inputs = inputs.each_ref().map(|input| input.as_standard_layout());
     let inputs = inputs.each_ref().map(|input| input.as_slice().unwrap_or_default());
-    // Zeros of this size come from the system as they are; nothing is written twice.
     let mut out = Array2::zeros((rows, cols));
     let block = block_rows(cols);
     let results = out.as_slice_mut().unwrap_or_default().chunks_mut((block * cols).max(1));
