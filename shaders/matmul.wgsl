@@ -15,6 +15,7 @@ struct Params {
   slices: u32,
   biased: u32, // 1 for yes: a uniform branch costs nothing, a variant more to compile does
   relu: u32,
+  accumulate: u32, // 1 to add to what c holds: a later window of k
 }
 
 override TRANSPOSE_A: bool;
@@ -106,10 +107,12 @@ fn main(
       let row = row0 + i * THREADS_DOWN + down;
       let col = col0 + j * THREADS_ACROSS + across;
       if row < params.m && col < params.n {
+        let at = (slice * params.m + row) * params.n + col;
         var value = sums[i * TN + j];
+        if params.accumulate == 1u { value += c[at]; }
         if params.biased == 1u { value += bias[col]; }
         if params.relu == 1u { value = select(0.0, value, is_positive(value) || is_nan(value)); }
-        c[(slice * params.m + row) * params.n + col] = value;
+        c[at] = value;
       }
     }
   }

@@ -96,8 +96,12 @@ pub struct GpuOptions {
     /// Fill every buffer with NaN before use and look behind its end after: finds a kernel that writes too little or
     /// too much. Slow; for tests.
     pub guarded_buffers: bool,
-    /// Lower the largest binding to this many bytes.
+    /// Lower the largest binding to this many bytes, at least 256: matrices beyond it are worked on in windows.
     pub max_binding_bytes: Option<u64>,
+    /// Lower the largest buffer to this many bytes: a matrix beyond it is [`Error::Limit`].
+    pub max_buffer_bytes: Option<u64>,
+    /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
+    pub max_memory_bytes: Option<u64>,
     /// Lower the largest grid to this many workgroups a dimension.
     pub max_workgroups_per_dimension: Option<u32>,
 }

@@ -168,8 +168,8 @@ pub enum Error {
     OutOfMemory {
         /// Size of the buffer that could not be had; 0 where the driver did not say.
         bytes: u64,
-        /// wgpu's own words.
-        source: wgpu::Error,
+        /// wgpu's own words; none where [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes) said no.
+        source: Option<wgpu::Error>,
     },
     /// The host's memory has no room for a result.
     #[error("{op}: {shape} needs {bytes} bytes of host memory, which could not be had")]

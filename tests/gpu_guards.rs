@@ -19,8 +19,14 @@ fn main() -> ExitCode {
             let folded = GpuOptions { max_workgroups_per_dimension: Some(40), ..guarded(false) };
             same_bits(device, &common::device(&folded)?)
         }),
+        common::trial("tiny bindings and grids", tiny(), all_within_bounds),
         common::trial("a second run gives the same bits", GpuOptions::default(), |device| same_bits(device, device)),
     ])
+}
+
+/// Every matrix but the smallest comes in windows, many rows in pieces, and every grid is folded.
+fn tiny() -> GpuOptions {
+    GpuOptions { max_binding_bytes: Some(768), max_workgroups_per_dimension: Some(9), ..Default::default() }
 }
 
 /// Buffers begin as NaN with a guard behind them, which every read looks at.

@@ -28,21 +28,17 @@ impl ErrorSlot {
 
     /// The error that is waiting, if one is: a loss every time, any other once.
     pub(super) fn check(&self) -> Result<()> {
-        self.check_lost()?;
-        let Some(source) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
-        // wgpu tells of a loss only while it is polled; without this its first sign would look like a wrong call.
+        // wgpu tells of a loss only while it is polled.
         let _ = self.device.poll(wgpu::PollType::Poll);
-        self.check_lost()?;
-        match source {
-            wgpu::Error::OutOfMemory { .. } => Err(Error::OutOfMemory { bytes: 0, source }),
-            source => Err(Error::Device { source }),
+        if let Some(reason) = self.lost.get() {
+            return Err(Error::DeviceLost { reason: reason.clone() });
         }
-    }
-
-    fn check_lost(&self) -> Result<()> {
-        match self.lost.get() {
-            Some(reason) => Err(Error::DeviceLost { reason: reason.clone() }),
+        match self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => Ok(()),
+            Some(source @ wgpu::Error::OutOfMemory { .. }) => {
+                Err(Error::OutOfMemory { bytes: 0, source: Some(source) })
+            }
+            Some(source) => Err(Error::Device { source }),
         }
     }
 }

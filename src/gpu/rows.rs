@@ -21,6 +21,9 @@ pub(crate) struct RowGrid {
 }
 
 impl RowGrid {
+    /// Rows of a workgroup whose rows belong to one lane each.
+    pub const MOST_ROWS: u32 = ROW_THREADS;
+
     /// The mapping for rows of this length.
     pub fn new(cols: usize) -> Self {
         let lanes = if cols <= ONE_LANE_COLS {

@@ -1,11 +1,13 @@
 //! matmul, matmul_tn, matmul_nt: the three layouts of a product, on one kernel.
 
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, On, column_sum, fits, flag, on, word};
+use super::{COMMON, On, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, Tile};
+use crate::gpu::{Access, Buffer, Context, Kernel, Launch, ProductSplit, Tile, View, runs};
 use crate::matrix::{Matrix, host_room};
 
 /// What `shaders/matmul.wgsl` takes; one kernel an op, so that errors and labels carry the op's name.
@@ -38,6 +40,7 @@ struct Params {
     slices: u32,
     biased: u32,
     relu: u32,
+    accumulate: u32,
 }
 
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
@@ -158,31 +161,64 @@ impl<'a> Product<'a> {
     /// Records the product and gives the buffer that will hold it.
     pub fn record(&self, gpu: &Context) -> Result<Buffer> {
         let op = self.kernel.name;
-        let tile = Tile::choose(self.m, self.n);
-        // Bias and ReLU want the finished sums, so only a bare product is cut along k.
-        let whole = self.bias.is_some() || self.relu;
-        let slice = if whole { self.k } else { tile.slice(self.m, self.n, self.k) };
-        let slices = self.k.div_ceil(slice);
-        let out = gpu.buffer(op, slices * self.m, self.n)?;
-        let (down, across) = tile.grid(self.m, self.n);
+        let (m, n, k) = (self.m, self.n, self.k);
+        let split = ProductSplit::new(gpu.binding_words(), [m, n, k], self.transpose_a, self.transpose_b);
+        let tile = Tile::choose(split.m, split.n);
+        // Bias and ReLU want the finished sums, and slices want the whole product's room in a binding.
+        let bare = self.bias.is_none() && !self.relu && split.m == m && split.n == n;
+        let slice = if bare { tile.slice([m, n, split.k], gpu.binding_words()) } else { split.k };
+        let slices = split.k.div_ceil(slice);
+        let out = gpu.buffer(op, slices * m, n)?;
+        for rows in runs(m, split.m) {
+            for cols in runs(n, split.n) {
+                for ks in runs(k, split.k) {
+                    let c = if slices > 1 { View::from(&out) } else { View::of(&out, n, rows.clone(), cols.clone()) };
+                    self.launch(gpu, tile, slice, [rows.clone(), cols.clone(), ks], c)?;
+                }
+            }
+        }
+        if slices == 1 { Ok(out) } else { column_sum::reduce(gpu, op, out, slices, m * n) }
+    }
+
+    /// One window of the product: these rows and columns of c, over these steps of k.
+    fn launch(
+        &self,
+        gpu: &Context,
+        tile: Tile,
+        slice: usize,
+        [rows, cols, ks]: [Range<usize>; 3],
+        c: View<'_>,
+    ) -> Result<()> {
+        let (last, accumulate) = (ks.end == self.k, ks.start > 0);
+        let a = match self.transpose_a {
+            true => View::of(self.a, self.m, ks.clone(), rows.clone()),
+            false => View::of(self.a, self.k, rows.clone(), ks.clone()),
+        };
+        let b = match self.transpose_b {
+            true => View::of(self.b, self.k, cols.clone(), ks.clone()),
+            false => View::of(self.b, self.n, ks.clone(), cols.clone()),
+        };
+        let bias = self.bias.filter(|_| last).map(|bias| View::of(bias, self.n, 0..1, cols.clone()));
+        let slices = ks.len().div_ceil(slice);
+        let (down, across) = tile.grid(rows.len(), cols.len());
         gpu.launch(Launch {
             kernel: self.kernel,
             constants: &self.constants(tile),
             params: Params {
-                m: word(self.m),
-                n: word(self.n),
-                k: word(self.k),
-                slice: word(slice),
+                m: rows.len() as u32,
+                n: cols.len() as u32,
+                k: ks.len() as u32,
+                slice: slice as u32,
                 down: down as u32,
                 across: across as u32,
-                slices: word(slices),
-                biased: u32::from(self.bias.is_some()),
-                relu: u32::from(self.relu),
+                slices: slices as u32,
+                biased: u32::from(bias.is_some()),
+                relu: u32::from(self.relu && last),
+                accumulate: u32::from(accumulate),
             },
-            buffers: &[self.a, self.b, self.bias.unwrap_or(self.a), &out],
+            buffers: &[a.clone(), b, bias.unwrap_or(a), c],
             groups: down * across * slices as u64,
-        })?;
-        if slices == 1 { Ok(out) } else { column_sum::reduce(gpu, op, out, slices, self.m * self.n) }
+        })
     }
 
     fn constants(&self, tile: Tile) -> Vec<(&'static str, f64)> {

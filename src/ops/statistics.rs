@@ -4,23 +4,16 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{BY_ROW, COMMON, RECORD, ROWS};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, RowGrid};
+use crate::gpu::{Access, Buffer, Context, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
-    source: &[COMMON, ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
-    params: size_of::<Params>(),
+    source: &[COMMON, ROWS, WHOLE_ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
+    params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,
     sizes: &[],
 };
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-}
 
 /// `Record` in `shaders/record.wgsl`.
 #[repr(C)]
@@ -153,19 +146,21 @@ impl Pending {
 
 /// Joins a workgroup's worth of records at a time until one is left.
 pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: usize) -> Result<Buffer> {
-    let grid = RowGrid::new(1);
     let (mut records, mut count) = (records, count);
     while count > 1 {
-        let groups = grid.groups(count);
-        let out = gpu.buffer(op, groups as usize, Record::WORDS)?;
-        gpu.launch(Launch {
-            kernel: &KERNEL,
-            constants: &grid.constants(),
-            params: Params { rows: count as u32, cols: 1 },
-            buffers: &[&records, &out],
-            groups,
-        })?;
-        (records, count) = (out, groups as usize);
+        let split = gpu.split_rows(op, count, 1, 1)?;
+        let out = gpu.buffer(op, split.groups(), Record::WORDS)?;
+        split.launch(
+            gpu,
+            &RowLaunch {
+                kernel: &KERNEL,
+                constants: &split.constants(),
+                reductions: 0,
+                operands: &[Operand::PerRow(&records, Record::WORDS), Operand::PerGroup(&out, Record::WORDS)],
+            },
+            |window| window,
+        )?;
+        (records, count) = (out, split.groups());
     }
     Ok(records)
 }
