@@ -51,7 +51,7 @@ pub mod verify;
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
-pub use mlp::{Epoch, FitOptions, History, Mlp};
+pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters, Plan, PlannedBuffer};
 pub use optim::{Optimizer, OptimizerState};
 pub use targets::{Label, Targets};
 

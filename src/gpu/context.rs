@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::buffers::{Buffer, Pool};
 use super::errors::ErrorSlot;
-use super::ledger::Ledger;
+use super::ledger::{Entries, Ledger};
 use super::pipelines::Pipelines;
 use super::recorder::Recorder;
 use super::windows::Piece;
@@ -119,9 +119,9 @@ impl Context {
 
     /// A dry context without limits, for the CPU path.
     pub fn dry_unlimited() -> Context {
-        let mut limits = wgpu::Limits::default();
-        limits.max_storage_buffer_binding_size = u64::MAX;
-        limits.max_buffer_size = u64::MAX;
+        let most = u64::MAX;
+        let limits =
+            wgpu::Limits { max_storage_buffer_binding_size: most, max_buffer_size: most, ..Default::default() };
         Self::dry_with(limits, GpuOptions::default())
     }
 
@@ -195,13 +195,24 @@ impl Context {
         let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) else { return Ok(()) };
         let mut offset = 0;
         for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
-            live.queue.write_buffer(target, offset, piece);
+            live.upload(target, offset, piece);
             offset += piece.len() as u64;
-            if piece.len() == UPLOAD_BYTES {
-                live.queue.submit([]);
-            }
         }
         self.check()
+    }
+
+    /// A new buffer of zeros, filled on the device.
+    pub fn zeros(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
+        let buffer = self.buffer(op, rows, cols)?;
+        if let Some(target) = buffer.wgpu() {
+            self.record(|encoder| encoder.clear_buffer(target, 0, Some(buffer.bytes())))?;
+        }
+        Ok(buffer)
+    }
+
+    /// What a dry run came to since the last call.
+    pub fn take_entries(&self) -> Entries {
+        self.ledger.take()
     }
 
     /// A new buffer with the same content, copied on the device.

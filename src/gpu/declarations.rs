@@ -11,8 +11,7 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 8] =
-    ["common", "elements", "rows", "whole_rows", "wide_rows", "targets", "row_class", "record"];
+const PIECES: [&str; 8] = ["common", "elements", "rows", "whole_rows", "wide_rows", "targets", "row_class", "record"];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];
 
@@ -144,7 +143,8 @@ fn no_shader_owns_a_size() {
 
 #[test]
 fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
-    let allowed = ["0", "0u", "0.0", "1", "1u", "1.0", "2u", "3u", "4u", "31u", "0x80000000u", "0x7f800000u", "0xffffffffu"];
+    let allowed =
+        ["0", "0u", "0.0", "1", "1u", "1.0", "2u", "3u", "4u", "31u", "0x80000000u", "0x7f800000u", "0xffffffffu"];
     for (name, text) in shaders() {
         for (line, code) in text.lines().enumerate() {
             let code = code.split("//").next().unwrap_or_default();

@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 
 /// Dispatches in one submit, which is also the number of parameter slots.
 const SLOTS: usize = 128;
-/// Submits in flight before the host waits for the oldest: what bounds the memory of queued uploads.
+/// Submits in flight before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 16;
+/// Bytes of uploads in flight before the host waits for the oldest: what bounds wgpu's staging memory.
+const MAX_UPLOADS_IN_FLIGHT: u64 = 128 << 20;
 /// Bind groups kept; a training loop needs a few dozen.
 const MAX_BIND_GROUPS: usize = 1024;
 
@@ -46,7 +48,10 @@ pub(super) struct Recorder {
     slot_bytes: usize,
     params: Vec<u8>,
     bind_groups: HashMap<Key, wgpu::BindGroup>,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Uploads since the last submit.
+    uploads: u64,
+    /// Submits that may not be done, and the uploads that went with each.
+    in_flight: VecDeque<(wgpu::SubmissionIndex, u64)>,
 }
 
 impl Recorder {
@@ -65,6 +70,7 @@ impl Recorder {
             slot_bytes,
             params: Vec::with_capacity(slot_bytes * SLOTS),
             bind_groups: HashMap::new(),
+            uploads: 0,
             in_flight: VecDeque::new(),
         }
     }
@@ -138,7 +144,7 @@ impl Context {
             return Err(Error::Limit { op, what: "bytes in one binding", needed, allowed });
         }
         let aligned =
-            |piece: &Piece<'_>| piece.offset % u64::from(self.limits.min_storage_buffer_offset_alignment) == 0;
+            |piece: &Piece<'_>| piece.offset.is_multiple_of(self.limits.min_storage_buffer_offset_alignment.into());
         match view.piece().filter(aligned) {
             // The padding too: pooled buffers serve other shapes of the same size with the same bind group.
             Some(piece) if view.is_whole() => {
@@ -146,7 +152,9 @@ impl Context {
                 Ok(Placed::Here(Piece { bytes, ..piece }))
             }
             Some(piece) => Ok(Placed::Here(piece)),
-            None => Ok(Placed::Copied { home: view.clone(), scratch: self.buffer(op, view.words() as usize, 1)? }),
+            None => {
+                Ok(Placed::Copied { home: view.clone(), scratch: self.buffer("scratch", view.words() as usize, 1)? })
+            }
         }
     }
 
@@ -208,15 +216,8 @@ impl Context {
             live.queue.write_buffer(&recorder.slots, 0, &recorder.params);
             recorder.params.clear();
         }
-        let index = live.queue.submit([commands]);
         self.counters.submits.fetch_add(1, Relaxed);
-        recorder.in_flight.push_back(index.clone());
-        if recorder.in_flight.len() > MAX_IN_FLIGHT {
-            let oldest = recorder.in_flight.pop_front();
-            // A failed wait is a lost device, which the next check reports.
-            let _ = live.device.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None });
-        }
-        Some(index)
+        Some(live.hand_over(recorder, Some(commands)))
     }
 
     fn record_dispatch(
@@ -247,6 +248,33 @@ impl Context {
 }
 
 impl Live {
+    /// Hands uploads, and commands if there are any, to the queue; waits for the oldest where too much is in flight.
+    fn hand_over(&self, recorder: &mut Recorder, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
+        let index = self.queue.submit(commands);
+        recorder.in_flight.push_back((index.clone(), std::mem::take(&mut recorder.uploads)));
+        let too_much = |in_flight: &VecDeque<(_, u64)>| {
+            let uploads: u64 = in_flight.iter().map(|(_, uploads)| uploads).sum();
+            in_flight.len() > MAX_IN_FLIGHT || (in_flight.len() > 1 && uploads > MAX_UPLOADS_IN_FLIGHT)
+        };
+        while too_much(&recorder.in_flight) {
+            let submission_index = recorder.in_flight.pop_front().map(|(index, _)| index);
+            // A failed wait is a lost device, which the next check reports.
+            let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        }
+        index
+    }
+
+    /// Uploads a piece to a buffer, ahead of everything that is recorded from now on.
+    pub(super) fn upload(&self, target: &wgpu::Buffer, offset: u64, piece: &[u8]) {
+        let mut recorder = self.recorder();
+        self.queue.write_buffer(target, offset, piece);
+        recorder.uploads += piece.len() as u64;
+        // Only what is submitted gives its staging memory back.
+        if recorder.uploads > MAX_UPLOADS_IN_FLIGHT / 4 {
+            self.hand_over(&mut recorder, None);
+        }
+    }
+
     pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -125,11 +125,6 @@ impl Split {
         runs(self.cols, self.block_cols)
     }
 
-    /// How many blocks there are.
-    pub fn len(&self) -> u64 {
-        self.rows.div_ceil(self.block_rows) as u64 * self.cols.div_ceil(self.block_cols) as u64
-    }
-
     /// Whether a row has to be seen in pieces.
     pub fn is_wide(&self) -> bool {
         self.block_cols < self.cols
@@ -323,6 +318,12 @@ impl Context {
             false => round_down(round_down(whole, self.offset_words()), RowGrid::MOST_ROWS.into()) as usize,
         };
         Split { rows, cols, block_rows, block_cols: cols }
+    }
+
+    /// Windows in which kernels see a matrix of this shape.
+    pub fn windows(&self, rows: usize, cols: usize) -> u64 {
+        let split = self.cut(rows, cols);
+        split.row_runs().count() as u64 * split.col_runs().count() as u64
     }
 
     /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.

@@ -11,11 +11,9 @@ use ndarray::{Array2, ArrayView2};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use super::Mlp;
+use super::{Mlp, Parameters};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::layers::Dense;
-use crate::matrix::Matrix;
 
 impl Mlp {
     /// Writes the parameters to a safetensors file: `0.weight`, `0.bias`, `2.weight`, ..., each weight `outputs x
@@ -36,10 +34,9 @@ impl Mlp {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let mut tensors = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let weights = layer.weights().to_array()?.t().as_standard_layout().into_owned();
+        for (index, Parameters { weights, biases }) in self.parameters()?.into_iter().enumerate() {
+            let weights = weights.t().as_standard_layout().into_owned();
             tensors.push((format!("{}.weight", 2 * index), weights.shape().to_vec(), little_endian(weights.view())));
-            let biases = layer.biases().to_array()?;
             tensors.push((format!("{}.bias", 2 * index), vec![biases.ncols()], little_endian(biases.view())));
         }
         let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -65,21 +62,16 @@ impl Mlp {
         let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
         let file = SafeTensors::deserialize(&bytes).map_err(|source| failed(path, source))?;
         let mut tensors: HashMap<_, _> = file.iter().collect();
-        let mut layers: Vec<Dense> = Vec::new();
+        let mut layers: Vec<Parameters> = Vec::new();
         while !tensors.is_empty() || layers.is_empty() {
-            layers.push(next_layer(device, path, &mut tensors, &layers)?);
+            layers.push(next_layer(path, &mut tensors, &layers)?);
         }
-        Self::from_layers(device, layers)
+        Self::from_host(device, layers)
     }
 }
 
 /// Takes the tensors of the layer that follows these.
-fn next_layer(
-    device: &Device,
-    path: &Path,
-    tensors: &mut HashMap<&str, TensorView<'_>>,
-    layers: &[Dense],
-) -> Result<Dense> {
+fn next_layer(path: &Path, tensors: &mut HashMap<&str, TensorView<'_>>, layers: &[Parameters]) -> Result<Parameters> {
     let tensor = |kind| Reader { path, name: format!("{}.{kind}", 2 * layers.len()) };
     let (weight, bias) = (tensor("weight"), tensor("bias"));
     if let Some(name) = stranger(tensors, &[&weight.name, &bias.name]) {
@@ -90,10 +82,10 @@ fn next_layer(
     if biases.ncols() != weights.nrows() {
         return bias.refuse("must have a value for each row of the weight before it");
     }
-    if layers.last().is_some_and(|before| before.weights().cols() != weights.ncols()) {
+    if layers.last().is_some_and(|before| before.weights.ncols() != weights.ncols()) {
         return weight.refuse("must have a column for each output of the layer before it");
     }
-    Dense::from_parameters(Matrix::from_array(device, weights.t())?, Matrix::from_array(device, biases.view())?)
+    Ok(Parameters { weights: weights.t().as_standard_layout().into_owned(), biases })
 }
 
 /// The first tensor, by name, of those that are left when the next layer is not among them.

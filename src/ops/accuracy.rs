@@ -1,6 +1,6 @@
 //! accuracy: the share of rows whose maximum is where it should be.
 
-use super::statistics::{self, Pending, Record};
+use super::statistics::{self, Pending, Record, Statistics};
 use super::{
     BY_ROW_AND_TARGETS, COMMON, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants, target_operand,
 };
@@ -35,9 +35,17 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
+    Ok(hits(x, targets)?.read()?.correct as f64 / x.rows() as f64)
+}
+
+/// How many rows are correct, to be read later.
+pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
     let (rows, cols) = x.shape();
-    let correct = match on_targets("accuracy", x, targets)? {
-        OnTargets::Cpu(values, y) => cpu::accuracy(values, y),
+    match on_targets("accuracy", x, targets)? {
+        OnTargets::Cpu(values, y) => {
+            let correct = cpu::accuracy(values, y);
+            Ok(Pending::Ready(Statistics { correct, rows: rows as u64, ..Default::default() }))
+        }
         OnTargets::Gpu(gpu, values, y) => {
             let split = gpu.split_rows("accuracy", rows, cols, cols)?;
             let records = gpu.buffer("accuracy", split.groups(), Record::WORDS)?;
@@ -53,8 +61,7 @@ pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
                 },
                 |window| window,
             )?;
-            Pending::Recorded(statistics::reduce(gpu, "accuracy", records, split.groups())?).read()?.correct
+            Ok(Pending::Recorded(statistics::reduce(gpu, "accuracy", records, split.groups())?))
         }
-    };
-    Ok(correct as f64 / rows as f64)
+    }
 }

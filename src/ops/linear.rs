@@ -47,7 +47,7 @@ pub fn linear(x: &Matrix, weights: &Matrix, bias: &Matrix, activation: Activatio
     let relu = activation == Activation::Relu;
     match on("linear", [x, weights, bias])? {
         On::Cpu([input, w, b]) => {
-            host_room("linear", x.rows(), weights.cols())?;
+            host_room::<f32>("linear", x.rows(), weights.cols())?;
             Ok(Matrix::on_cpu(x.device(), cpu::linear(input, w, b.row(0), relu)))
         }
         On::Gpu(gpu, [input, w, b]) => {

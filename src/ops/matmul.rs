@@ -64,7 +64,7 @@ pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul", "left columns must equal right rows", a, b, a.cols() == b.rows())?;
     match on("matmul", [a, b])? {
         On::Cpu([x, y]) => {
-            host_room("matmul", a.rows(), b.cols())?;
+            host_room::<f32>("matmul", a.rows(), b.cols())?;
             Ok(Matrix::on_cpu(a.device(), cpu::matmul(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
@@ -94,7 +94,7 @@ pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_tn", "left rows must equal right rows", a, b, a.rows() == b.rows())?;
     match on("matmul_tn", [a, b])? {
         On::Cpu([x, y]) => {
-            host_room("matmul_tn", a.cols(), b.cols())?;
+            host_room::<f32>("matmul_tn", a.cols(), b.cols())?;
             Ok(Matrix::on_cpu(a.device(), cpu::matmul_tn(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
@@ -125,7 +125,7 @@ pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_nt", "left columns must equal right columns", a, b, a.cols() == b.cols())?;
     match on("matmul_nt", [a, b])? {
         On::Cpu([x, y]) => {
-            host_room("matmul_nt", a.rows(), b.rows())?;
+            host_room::<f32>("matmul_nt", a.rows(), b.rows())?;
             Ok(Matrix::on_cpu(a.device(), cpu::matmul_nt(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {

@@ -41,6 +41,7 @@ use crate::matrix::{Matrix, Storage};
 use crate::targets::{Kind, Targets};
 
 pub use accuracy::accuracy;
+pub(crate) use accuracy::hits;
 pub use adam::{AdamOptions, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;

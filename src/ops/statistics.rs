@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{BY_ROW, COMMON, RECORD, ROWS};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{Access, Buffer, Context, Kernel, Operand, Reading, RowLaunch, WHOLE_ROWS, Window};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
@@ -126,6 +126,14 @@ impl Pending {
         }
     }
 
+    /// Starts to bring one back, and does not wait for it.
+    pub fn read_later(self) -> Result<PendingRead> {
+        match self {
+            Pending::Ready(statistics) => Ok(PendingRead::Ready(statistics)),
+            Pending::Recorded(buffer) => Ok(PendingRead::Reading(buffer.context().read_later(&buffer)?)),
+        }
+    }
+
     /// Waits once for all of them, which come from one device.
     pub fn read_all(all: &[Pending]) -> Result<Vec<Statistics>> {
         let mut statistics = Vec::with_capacity(all.len());
@@ -141,6 +149,26 @@ impl Pending {
             statistics.extend(records.into_iter().flatten().map(Statistics::from));
         }
         Ok(statistics)
+    }
+}
+
+/// Statistics that are here, or on their way from a device.
+pub(crate) enum PendingRead {
+    Ready(Statistics),
+    Reading(Reading<Record>),
+}
+
+impl PendingRead {
+    /// Waits for them.
+    pub fn finish(self) -> Result<Statistics> {
+        match self {
+            PendingRead::Ready(statistics) => Ok(statistics),
+            PendingRead::Reading(reading) => {
+                let mut records = Vec::new();
+                reading.finish_into(&mut records)?;
+                Ok(records.first().copied().map(Statistics::from).unwrap_or_default())
+            }
+        }
     }
 }
 
