@@ -104,6 +104,8 @@ pub struct GpuOptions {
     pub max_buffer_bytes: Option<u64>,
     /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
     pub max_memory_bytes: Option<u64>,
+    /// Whether matmul goes through workgroup memory in tiles; by default it does on GPUs, and not on software drivers.
+    pub tiled_matmul: Option<bool>,
     /// Lower the largest grid to this many workgroups a dimension.
     pub max_workgroups_per_dimension: Option<u32>,
 }
@@ -182,7 +184,7 @@ impl Device {
     /// }
     /// ```
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
-        let context = Context::adopt(device, queue, &GpuOptions::default())?;
+        let context = Context::adopt(adapter, device, queue, &GpuOptions::default())?;
         Ok(Self::with_context(adapter, context, "handed over by the caller".into()))
     }
 

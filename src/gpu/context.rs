@@ -30,6 +30,8 @@ pub(crate) struct Context(Arc<Inner>);
 pub(crate) struct Inner {
     pub(super) limits: wgpu::Limits,
     pub(super) options: GpuOptions,
+    /// Whether the adapter is a driver that runs on the CPU.
+    software: bool,
     pub(super) pool: Mutex<Pool>,
     pub(super) counters: AtomicCounters,
     /// `None` in a dry run, which goes through every step but the device's.
@@ -93,28 +95,34 @@ impl Context {
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
-        Context::adopt(device, queue, options)
+        Context::adopt(adapter, device, queue, options)
     }
 
     /// Builds a context round a device that exists already.
-    pub fn adopt(device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Result<Context> {
+    pub fn adopt(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Result<Context> {
         let errors = ErrorSlot::install(&device);
         let limits = lowered(device.limits(), options)?;
         let recorder = Mutex::new(Recorder::new(&device, &limits));
         let live = Live { recorder, pipelines: Pipelines::default(), errors, queue, device };
         live.errors.check()?;
-        Ok(Self::with(Some(live), limits, options.clone()))
+        let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+        Ok(Self::with(Some(live), limits, options.clone(), software))
     }
 
     /// A context with these limits that goes through every step but touches no device.
-    fn dry_with(limits: wgpu::Limits, options: GpuOptions) -> Context {
-        Self::with(None, limits, options)
+    fn dry_with(limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
+        Self::with(None, limits, options, software)
     }
 
     /// A dry context like this one.
     pub fn dry(&self) -> Context {
         let options = GpuOptions { guarded_buffers: false, max_memory_bytes: None, ..self.options.clone() };
-        Self::dry_with(self.limits.clone(), options)
+        Self::dry_with(self.limits.clone(), options, self.software)
     }
 
     /// A dry context without limits, for the CPU path.
@@ -122,13 +130,13 @@ impl Context {
         let most = u64::MAX;
         let limits =
             wgpu::Limits { max_storage_buffer_binding_size: most, max_buffer_size: most, ..Default::default() };
-        Self::dry_with(limits, GpuOptions::default())
+        Self::dry_with(limits, GpuOptions::default(), false)
     }
 
-    fn with(live: Option<Live>, limits: wgpu::Limits, options: GpuOptions) -> Context {
+    fn with(live: Option<Live>, limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
         let ledger = Ledger::new(live.is_none());
         let (pool, counters) = (Mutex::default(), AtomicCounters::default());
-        Context(Arc::new(Inner { limits, options, pool, counters, live, ledger }))
+        Context(Arc::new(Inner { limits, options, software, pool, counters, live, ledger }))
     }
 
     pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
@@ -147,6 +155,11 @@ impl Context {
     /// Whether the device was opened with subgroup operations.
     pub fn has_subgroups(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.device.features().contains(wgpu::Features::SUBGROUP))
+    }
+
+    /// Whether products do without workgroup memory.
+    pub fn multiplies_directly(&self) -> bool {
+        self.options.tiled_matmul.map_or(self.software, |tiled| !tiled)
     }
 
     /// The largest piece of a buffer that a kernel can see.

@@ -11,7 +11,8 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 8] = ["common", "elements", "rows", "whole_rows", "wide_rows", "targets", "row_class", "record"];
+const PIECES: [&str; 10] =
+    ["common", "elements", "rows", "whole_rows", "wide_rows", "targets", "row_class", "record", "columns1", "columns4"];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];
 
@@ -59,8 +60,8 @@ fn every_shader_has_its_kernel_and_every_kernel_its_case() {
         let covered = cases.contains(kernel.name) || HELPERS.contains(&kernel.name);
         assert!(covered, "no case for {}", kernel.name);
     }
-    let names: BTreeSet<_> = kernels.iter().map(|kernel| kernel.name).collect();
-    assert_eq!(names.len(), kernels.len(), "two kernels share a name");
+    let names: BTreeSet<_> = kernels.iter().map(|kernel| (kernel.name, kernel.source)).collect();
+    assert_eq!(names.len(), kernels.len(), "two kernels share name and source");
 }
 
 #[test]

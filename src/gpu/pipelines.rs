@@ -17,8 +17,8 @@ pub(super) struct Pipeline {
     pub state_layout: Option<wgpu::BindGroupLayout>,
 }
 
-/// A kernel's name, how it sees its rows, and the values of its constants, in the order its op hands them over.
-type Key = (&'static str, Rows, Vec<u64>);
+/// A kernel, by its address; how it sees its rows; and the values of its constants, in the order its op hands them over.
+type Key = (usize, Rows, Vec<u64>);
 
 /// Every variant compiled so far.
 #[derive(Default)]
@@ -35,7 +35,8 @@ impl Context {
         rows: Rows,
         constants: &[Constant],
     ) -> Result<Arc<Pipeline>> {
-        let key = (kernel.name, rows, constants.iter().map(|(_, value)| value.to_bits()).collect());
+        let key =
+            (std::ptr::from_ref(kernel).addr(), rows, constants.iter().map(|(_, value)| value.to_bits()).collect());
         // Held while compiling: two threads that need the same variant compile it once.
         let mut compiled = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = compiled.get(&key) {

@@ -1,6 +1,13 @@
-//! Matmul tiles: which workgroup owns which part of the product. Chosen by shape alone, so results repeat bit by bit.
+//! Matmul: which workgroup owns which part of the product. Chosen by shape alone, so results repeat bit by bit.
 
 use super::kernel::Constant;
+
+/// How a product is computed: in tiles through workgroup memory, or without it, as software drivers like it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Tiled(Tile),
+    Direct(Direct),
+}
 
 /// A workgroup's share of the product (`bm x bn`, in steps of `bk` along k) and a thread's share (`tm x tn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,56 +20,111 @@ pub(crate) struct Tile {
 }
 
 /// Plenty of both rows and columns.
-const MEDIUM: Tile = Tile { bm: 64, bn: 64, bk: 8, tm: 4, tn: 4 };
+const LARGE: Tile = Tile { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8 };
+/// Enough of both.
+const MEDIUM: Tile = Tile { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8 };
 /// Small products, where medium tiles would leave most of the device idle.
-const SMALL: Tile = Tile { bm: 32, bn: 32, bk: 8, tm: 4, tn: 4 };
+const SMALL: Tile = Tile { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4 };
 /// Few columns: a classifier's logits.
-const NARROW: Tile = Tile { bm: 128, bn: 16, bk: 8, tm: 4, tn: 4 };
+const NARROW: Tile = Tile { bm: 128, bn: 16, bk: 16, tm: 4, tn: 4 };
 /// Few rows.
-const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 8, tm: 4, tn: 4 };
+const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 16, tm: 4, tn: 4 };
+/// Steps of k in the tiles' innermost loop.
+const UNROLL: u32 = 4;
+
+/// Lanes that own `COLS` columns each, or groups of four, of the workgroup's `ROWS` rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Direct {
+    /// 4 where columns go in groups of four, else 1.
+    pub width: usize,
+    lanes: u32,
+}
+
+/// Rows of a workgroup without workgroup memory.
+const DIRECT_ROWS: u32 = 8;
+/// Columns, or groups of four, of each of its lanes.
+const DIRECT_COLS: u32 = 2;
 
 /// Workgroups that a product should have before k stays whole.
 const ENOUGH_GROUPS: u64 = 64;
 /// The shortest slice of k worth a workgroup of its own.
 const MIN_SLICE: u64 = 256;
 
-impl Tile {
-    /// The tile for an `m x n` product.
-    pub fn choose(m: usize, n: usize) -> Self {
-        match (m, n) {
-            (_, ..=16) => NARROW,
-            (..=16, _) => FLAT,
-            (..=256, ..=256) => SMALL,
-            _ => MEDIUM,
+impl Method {
+    /// How to compute windows of `m x n` of a product that has `columns`, chosen by shape and kind of device alone.
+    pub fn choose(direct: bool, m: usize, [columns, n]: [usize; 2], transpose_b: bool) -> Self {
+        match direct {
+            true => Method::Direct(Direct::choose([columns, n], transpose_b)),
+            false => Method::Tiled(Tile::choose(m, n)),
         }
     }
 
-    /// Every tile, for tests that force each in turn.
-    #[cfg(test)]
-    pub const ALL: [Tile; 4] = [MEDIUM, SMALL, NARROW, FLAT];
-
-    /// Tiles down and across the product.
+    /// Workgroups down and across the product.
     pub fn grid(&self, m: usize, n: usize) -> (u64, u64) {
-        ((m as u64).div_ceil(u64::from(self.bm)), (n as u64).div_ceil(u64::from(self.bn)))
+        let (down, across) = match self {
+            Method::Tiled(tile) => (tile.bm, tile.bn),
+            Method::Direct(direct) => (DIRECT_ROWS, DIRECT_COLS * direct.lanes * direct.width as u32),
+        };
+        ((m as u64).div_ceil(down.into()), (n as u64).div_ceil(across.into()))
     }
 
-    /// Length of the slices that k is cut into when the product alone has too few tiles; a multiple of `bk`. A binding
-    /// has room for `words`, which all slices' products share.
+    /// Length of the slices that k is cut into when the product alone has too few tiles; a multiple of a step along k. A
+    /// binding has room for `words`, which all slices' products share.
     pub fn slice(&self, [m, n, k]: [usize; 3], words: u64) -> usize {
         let (down, across) = self.grid(m, n);
         let wanted = (ENOUGH_GROUPS / (down * across)).min(words / (m as u64 * n as u64)).max(1);
         let slice = (k as u64).div_ceil(wanted).max(MIN_SLICE);
-        slice.next_multiple_of(u64::from(self.bk)) as usize
+        let step = if let Method::Tiled(tile) = self { tile.bk } else { 1 };
+        slice.next_multiple_of(step.into()) as usize
+    }
+}
+
+impl Direct {
+    fn choose([columns, n]: [usize; 2], transpose_b: bool) -> Self {
+        // Lanes read neighbouring columns of b; where b is transposed these are rows.
+        let by_four = columns.is_multiple_of(4) && n.is_multiple_of(4) && !transpose_b;
+        let width = if by_four { 4 } else { 1 };
+        let lanes = if n.div_ceil(width) <= 64 { 8 } else { 32 };
+        Direct { width, lanes }
+    }
+
+    /// The numbers as the shader wants them.
+    pub fn constants(&self) -> [Constant; 3] {
+        [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(DIRECT_ROWS)), ("COLS", f64::from(DIRECT_COLS))]
+    }
+}
+
+impl Tile {
+    /// The tile for an `m x n` product.
+    fn choose(m: usize, n: usize) -> Self {
+        match (m, n) {
+            (_, ..=16) => NARROW,
+            (..=16, _) => FLAT,
+            (..=256, ..=256) => SMALL,
+            (1024.., 512..) | (512.., 1024..) => LARGE,
+            _ => MEDIUM,
+        }
+    }
+
+    /// Every tile, for tests.
+    #[cfg(test)]
+    pub const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
+
+    /// Whether the tiles cover the product exactly.
+    pub fn covers(&self, m: usize, n: usize, k: usize, slice: usize) -> bool {
+        let whole = |length: usize, step: u32| length.is_multiple_of(step as usize);
+        whole(m, self.bm) && whole(n, self.bn) && whole(k, self.bk) && whole(slice, self.bk)
     }
 
     /// The tile's numbers as the shader wants them.
-    pub fn constants(&self) -> [Constant; 5] {
+    pub fn constants(&self) -> [Constant; 6] {
         [
             ("BM", f64::from(self.bm)),
             ("BN", f64::from(self.bn)),
             ("BK", f64::from(self.bk)),
             ("TM", f64::from(self.tm)),
             ("TN", f64::from(self.tn)),
+            ("UNROLL", f64::from(UNROLL)),
         ]
     }
 }
@@ -114,7 +176,7 @@ fn even(length: usize, whole: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{ProductSplit, Tile};
+    use super::{Method, ProductSplit, Tile};
 
     #[test]
     fn blocks_fit_a_binding_and_are_whole_rows_where_they_can_be() {
@@ -150,10 +212,11 @@ mod tests {
     #[test]
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
-            let tile = Tile::choose(m, n);
-            let slice = tile.slice([m, n, k], u64::MAX);
-            assert!(slice.is_multiple_of(tile.bk as usize) && slice >= 256);
-            assert!(k.div_ceil(slice) <= 64);
+            for direct in [false, true] {
+                let slice = Method::choose(direct, m, [n, n], false).slice([m, n, k], u64::MAX);
+                assert!(slice.is_multiple_of(16) || direct);
+                assert!(slice >= 256 && k.div_ceil(slice) <= 64);
+            }
         }
     }
 }

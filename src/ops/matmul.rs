@@ -7,26 +7,58 @@ use bytemuck::{Pod, Zeroable};
 use super::{COMMON, On, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, ProductSplit, Tile, View, runs};
+use crate::gpu::{Access, Buffer, Context, Kernel, Launch, Method, ProductSplit, View, runs};
 use crate::matrix::{Matrix, host_room};
 
-/// What `shaders/matmul.wgsl` takes; one kernel an op, so that errors and labels carry the op's name.
-pub(super) const fn family(name: &'static str) -> Kernel {
-    Kernel {
-        name,
-        source: &[COMMON, include_str!("../../shaders/matmul.wgsl")],
-        params: size_of::<Params>(),
-        buffers: &[Access::Read, Access::Read, Access::Read, Access::Write],
-        overrides: &["TRANSPOSE_A", "TRANSPOSE_B"],
-        sizes: &["BM", "BN", "BK", "TM", "TN"],
+/// The kernels of one op, which share its name: errors and labels carry it.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// Through workgroup memory.
+    tiled: Kernel,
+    /// Without it, a column at a time and four at a time.
+    direct: [Kernel; 2],
+}
+
+const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
+
+pub(super) const fn family(name: &'static str) -> Family {
+    const DIRECT: &str = include_str!("../../shaders/matmul_direct.wgsl");
+    let (params, buffers) = (size_of::<Params>(), OPERANDS);
+    let overrides: &[&str] = &["TRANSPOSE_A", "TRANSPOSE_B", "LANES"];
+    let direct = Kernel { name, source: &[], params, buffers, overrides, sizes: &["ROWS", "COLS"] };
+    Family {
+        tiled: Kernel {
+            name,
+            source: &[COMMON, include_str!("../../shaders/matmul.wgsl")],
+            params,
+            buffers,
+            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED"],
+            sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+        },
+        direct: [
+            Kernel { source: &[COMMON, include_str!("../../shaders/columns1.wgsl"), DIRECT], ..direct },
+            Kernel { source: &[COMMON, include_str!("../../shaders/columns4.wgsl"), DIRECT], ..direct },
+        ],
     }
 }
 
-static MATMUL: Kernel = family("matmul");
-static MATMUL_TN: Kernel = family("matmul_tn");
-static MATMUL_NT: Kernel = family("matmul_nt");
+impl Family {
+    fn name(&self) -> &'static str {
+        self.tiled.name
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub fn kernels(&'static self) -> [&'static Kernel; 3] {
+        [&self.tiled, &self.direct[0], &self.direct[1]]
+    }
+}
+
+static MATMUL: Family = family("matmul");
+static MATMUL_TN: Family = family("matmul_tn");
+static MATMUL_NT: Family = family("matmul_nt");
 #[cfg(test)]
-pub(super) static KERNELS: [&Kernel; 3] = [&MATMUL, &MATMUL_TN, &MATMUL_NT];
+pub(super) static FAMILIES: [&Family; 3] = [&MATMUL, &MATMUL_TN, &MATMUL_NT];
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -139,7 +171,7 @@ pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
 /// One product as the kernel computes it: c = a b, `m x n`, then bias and ReLU where asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
-    pub kernel: &'static Kernel,
+    pub family: &'static Family,
     pub a: &'a Buffer,
     pub b: &'a Buffer,
     pub bias: Option<&'a Buffer>,
@@ -153,27 +185,27 @@ pub(super) struct Product<'a> {
 
 impl<'a> Product<'a> {
     /// Both operands as they lie, nothing added; the dimensions are still to be filled in.
-    pub fn of(kernel: &'static Kernel, a: &'a Buffer, b: &'a Buffer) -> Self {
+    pub fn of(family: &'static Family, a: &'a Buffer, b: &'a Buffer) -> Self {
         let (transpose_a, transpose_b) = (false, false);
-        Product { kernel, a, b, bias: None, relu: false, transpose_a, transpose_b, m: 0, n: 0, k: 0 }
+        Product { family, a, b, bias: None, relu: false, transpose_a, transpose_b, m: 0, n: 0, k: 0 }
     }
 
     /// Records the product and gives the buffer that will hold it.
     pub fn record(&self, gpu: &Context) -> Result<Buffer> {
-        let op = self.kernel.name;
+        let op = self.family.name();
         let (m, n, k) = (self.m, self.n, self.k);
         let split = ProductSplit::new(gpu.binding_words(), [m, n, k], self.transpose_a, self.transpose_b);
-        let tile = Tile::choose(split.m, split.n);
+        let method = Method::choose(gpu.multiplies_directly(), split.m, [n, split.n], self.transpose_b);
         // Bias and ReLU want the finished sums, and slices want the whole product's room in a binding.
         let bare = self.bias.is_none() && !self.relu && split.m == m && split.n == n;
-        let slice = if bare { tile.slice([m, n, split.k], gpu.binding_words()) } else { split.k };
+        let slice = if bare { method.slice([m, n, split.k], gpu.binding_words()) } else { split.k };
         let slices = split.k.div_ceil(slice);
         let out = gpu.buffer(op, slices * m, n)?;
         for rows in runs(m, split.m) {
             for cols in runs(n, split.n) {
                 for ks in runs(k, split.k) {
                     let c = if slices > 1 { View::from(&out) } else { View::of(&out, n, rows.clone(), cols.clone()) };
-                    self.launch(gpu, tile, slice, [rows.clone(), cols.clone(), ks], c)?;
+                    self.launch(gpu, method, slice, [rows.clone(), cols.clone(), ks], c)?;
                 }
             }
         }
@@ -184,7 +216,7 @@ impl<'a> Product<'a> {
     fn launch(
         &self,
         gpu: &Context,
-        tile: Tile,
+        method: Method,
         slice: usize,
         [rows, cols, ks]: [Range<usize>; 3],
         c: View<'_>,
@@ -200,13 +232,26 @@ impl<'a> Product<'a> {
         };
         let bias = self.bias.filter(|_| last).map(|bias| View::of(bias, self.n, 0..1, cols.clone()));
         let slices = ks.len().div_ceil(slice);
-        let (down, across) = tile.grid(rows.len(), cols.len());
+        let (down, across) = method.grid(rows.len(), cols.len());
+        let mut constants = vec![("TRANSPOSE_A", flag(self.transpose_a)), ("TRANSPOSE_B", flag(self.transpose_b))];
+        let (kernel, width) = match method {
+            Method::Tiled(tile) => {
+                let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice);
+                constants.push(("ALIGNED", flag(aligned)));
+                constants.extend(tile.constants());
+                (&self.family.tiled, 1)
+            }
+            Method::Direct(direct) => {
+                constants.extend(direct.constants());
+                (&self.family.direct[usize::from(direct.width == 4)], direct.width)
+            }
+        };
         gpu.launch(Launch {
-            kernel: self.kernel,
-            constants: &self.constants(tile),
+            kernel,
+            constants: &constants,
             params: Params {
                 m: rows.len() as u32,
-                n: cols.len() as u32,
+                n: (cols.len() / width) as u32,
                 k: ks.len() as u32,
                 slice: slice as u32,
                 down: down as u32,
@@ -216,14 +261,8 @@ impl<'a> Product<'a> {
                 relu: u32::from(self.relu && last),
                 accumulate: u32::from(accumulate),
             },
-            buffers: &[a.clone(), b, bias.unwrap_or(a), c],
+            buffers: &[a, b.clone(), bias.unwrap_or(b), c],
             groups: down * across * slices as u64,
         })
-    }
-
-    fn constants(&self, tile: Tile) -> Vec<(&'static str, f64)> {
-        let mut constants = vec![("TRANSPOSE_A", flag(self.transpose_a)), ("TRANSPOSE_B", flag(self.transpose_b))];
-        constants.extend(tile.constants());
-        constants
     }
 }

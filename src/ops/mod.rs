@@ -79,13 +79,13 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
         &argmax::KERNEL,
         &bias_add::KERNEL,
         &column_sum::KERNEL,
-        &linear::KERNEL,
         &sgd::KERNEL,
         &softmax_cross_entropy::KERNEL,
         &softmax_cross_entropy::ROW_WEIGHTS,
         &statistics::KERNEL,
     ];
-    kernels.extend(matmul::KERNELS);
+    kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));
+    kernels.extend(linear::FAMILY.kernels());
     kernels.extend(nll::KERNELS);
     kernels.extend(relu::KERNELS);
     kernels.extend(softmax::KERNELS);
