@@ -2,6 +2,7 @@
 
 mod file;
 mod fit;
+mod header;
 mod predict;
 
 use rand::SeedableRng;
