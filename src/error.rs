@@ -233,6 +233,41 @@ pub enum Error {
         /// What would be right.
         rule: &'static str,
     },
+    /// A file whose header is not that of a `.npy` file.
+    #[cfg(feature = "data")]
+    #[error("{}: not a .npy file: {source}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        source: ndarray_npy::npy::header::ParseHeaderError,
+    },
+    /// A `.npy` or CSV file that is not, as a whole, what was asked for.
+    #[cfg(feature = "data")]
+    #[error("{}: {rule}; got {found}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What would be right.
+        rule: &'static str,
+        /// What was there.
+        found: String,
+    },
+    /// A cell of a CSV file, or a row too long or too short.
+    #[cfg(feature = "data")]
+    #[error("{}: line {line}, column {column}: {rule}; got {found}", path.display())]
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// The line that its row begins on, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: usize,
+        /// What would be right.
+        rule: &'static str,
+        /// What was there.
+        found: String,
+    },
 }
 
 /// What can fail while results are read back.

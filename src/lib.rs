@@ -34,11 +34,16 @@
 //!   shape.
 //! - **No waits.** Ops are recorded; only reads wait. [`Device::counters`] shows it.
 //!
+//! With the feature `data`, the module `data` reads and writes `.npy` files and reads CSV.
+//!
 //! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
 
 mod cpu;
+#[cfg(feature = "data")]
+pub mod data;
 mod device;
 mod error;
+mod files;
 mod gpu;
 pub mod layers;
 mod matrix;
@@ -55,6 +60,6 @@ pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters, Plan, PlannedBuffer};
 pub use optim::{Optimizer, OptimizerState};
 pub use targets::{Label, Targets};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "data"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

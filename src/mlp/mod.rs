@@ -2,6 +2,7 @@
 
 mod file;
 mod fit;
+mod header;
 mod plan;
 mod predict;
 
