@@ -184,7 +184,28 @@ impl Device {
     /// }
     /// ```
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
-        let context = Context::adopt(adapter, device, queue, &GpuOptions::default())?;
+        Self::from_wgpu_with(adapter, device, queue, &GpuOptions::default())
+    }
+
+    /// Like [`Device::from_wgpu`], with those options that do not choose or open the device.
+    ///
+    /// # Errors
+    /// As [`Device::from_wgpu`]; [`Error::Option`] for a limit below what the kernels need.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, GpuOptions, Result, wgpu};
+    /// fn share(adapter: &wgpu::Adapter, device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Device> {
+    ///     let options = GpuOptions { max_memory_bytes: Some(1 << 30), ..Default::default() };
+    ///     Device::from_wgpu_with(adapter, device.clone(), queue.clone(), &options)
+    /// }
+    /// ```
+    pub fn from_wgpu_with(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Result<Self> {
+        let context = Context::adopt(adapter, device, queue, options)?;
         Ok(Self::with_context(adapter, context, "handed over by the caller".into()))
     }
 

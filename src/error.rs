@@ -181,7 +181,8 @@ pub enum Error {
         /// Its size.
         bytes: u64,
     },
-    /// The device is gone; everything on it with it.
+    /// The device is gone; everything on it with it. Every call says so from then on, at the latest when the work that had
+    /// been handed to the device before has ended.
     #[error("the device was lost: {reason}")]
     DeviceLost {
         /// The driver's words.

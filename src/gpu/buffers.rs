@@ -104,7 +104,7 @@ impl Context {
     /// A buffer for `rows x cols` four-byte values; its content is whatever was there before.
     pub fn buffer(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
         self.check()?;
-        let bytes = u64::try_from(rows as u128 * cols as u128 * 4).unwrap_or(u64::MAX);
+        let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
         let allowed = self.limits.max_buffer_size;
         let guard = if self.options.guarded_buffers { GUARD_BYTES } else { 0 };
         if bytes > allowed.saturating_sub(guard) {
@@ -127,7 +127,7 @@ impl Context {
     pub fn wrap(&self, op: &'static str, buffer: wgpu::Buffer, rows: usize, cols: usize) -> Result<Buffer> {
         use wgpu::BufferUsages as Usage;
         self.check()?;
-        let bytes = u64::try_from(rows as u128 * cols as u128 * 4).unwrap_or(u64::MAX);
+        let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
         if bytes > buffer.size() {
             return Err(Error::Limit { op, what: "bytes in the buffer", needed: bytes, allowed: buffer.size() });
         }

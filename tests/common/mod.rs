@@ -98,8 +98,9 @@ pub fn not_full() -> Option<&'static str> {
 
 /// The same bits, NaN for NaN.
 pub fn same_bits(left: &[Array2<f32>], right: &[Array2<f32>]) -> bool {
-    let bits =
-        |all: &[Array2<f32>]| -> Vec<Vec<u32>> { all.iter().map(|x| x.iter().map(|x| x.to_bits()).collect()).collect() };
+    let bits = |all: &[Array2<f32>]| -> Vec<Vec<u32>> {
+        all.iter().map(|x| x.iter().map(|x| x.to_bits()).collect()).collect()
+    };
     bits(left) == bits(right)
 }
 
