@@ -439,7 +439,7 @@ fn destroyed(like: &Device) -> Result<(), Failed> {
 /// still go through; it must not fail in any other way.
 fn destroyed_at_work(like: &Device) -> Result<(), Failed> {
     let busy = if common::full_cases() { 700 } else { 200 };
-    for first in 0..AFTER_THE_END.len() {
+    for (first, (name, call)) in AFTER_THE_END.iter().enumerate() {
         if !common::full() && first % 5 != 0 {
             continue;
         }
@@ -451,7 +451,6 @@ fn destroyed_at_work(like: &Device) -> Result<(), Failed> {
         device.flush()?;
         ops::matmul(&x, &x)?; // recorded, not handed over
         yours.device.destroy();
-        let (name, call) = AFTER_THE_END[first];
         match call(&mut belongings) {
             Ok(()) | Err(Error::DeviceLost { .. }) => {}
             other => return Err(format!("{name} right after the end: {other:?}").into()),
@@ -498,7 +497,7 @@ fn outlived(like: &Device) -> Result<(), Failed> {
         common::within(&probs, &want, &bound)?;
         assert_eq!(on_cpu.predict(x.view())?, classes);
         let mut moved = model.to_device(&second)?;
-        assert!(common::same_bits(&[moved.predict_proba(x.view())?], &[probs.clone()]));
+        assert!(common::same_bits(&[moved.predict_proba(x.view())?], std::slice::from_ref(&probs)));
         let history = moved.fit(x.view(), &labels, &FitOptions { epochs: 3, ..Default::default() })?;
         assert!(history.epochs[2].loss < history.epochs[0].loss);
     }

@@ -29,16 +29,22 @@ impl ErrorSlot {
     /// The error that is waiting, if one is: a loss every time, any other once.
     pub(super) fn check(&self) -> Result<()> {
         // wgpu tells of a loss only while it is polled.
-        let _ = self.device.poll(wgpu::PollType::Poll);
-        if let Some(reason) = self.lost.get() {
-            return Err(Error::DeviceLost { reason: reason.clone() });
+        self.check_lost(wgpu::PollType::Poll)?;
+        let Some(source) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        // And only when the work in flight has ended; until then a loss looks like a wrong call.
+        self.check_lost(wgpu::PollType::Wait { submission_index: None, timeout: None })?;
+        match source {
+            wgpu::Error::OutOfMemory { .. } => Err(Error::OutOfMemory { bytes: 0, source: Some(source) }),
+            source => Err(Error::Device { source }),
         }
-        match self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    }
+
+    fn check_lost(&self, poll: wgpu::PollType) -> Result<()> {
+        // A poll that fails says nothing that the lost callback does not.
+        let _ = self.device.poll(poll);
+        match self.lost.get() {
+            Some(reason) => Err(Error::DeviceLost { reason: reason.clone() }),
             None => Ok(()),
-            Some(source @ wgpu::Error::OutOfMemory { .. }) => {
-                Err(Error::OutOfMemory { bytes: 0, source: Some(source) })
-            }
-            Some(source) => Err(Error::Device { source }),
         }
     }
 }

@@ -270,7 +270,7 @@ pub(crate) struct ElementLaunch<'a> {
 impl Context {
     /// Four-byte words that a binding holds.
     pub fn binding_words(&self) -> u64 {
-        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size) / 4
+        self.limits.max_storage_buffer_binding_size / 4
     }
 
     /// Words from one offset at which a binding may start to the next.
