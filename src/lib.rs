@@ -50,14 +50,16 @@ mod matrix;
 mod mlp;
 pub mod ops;
 mod optim;
+mod plan;
 mod targets;
 pub mod verify;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
-pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters, Plan, PlannedBuffer};
+pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters};
 pub use optim::{Optimizer, OptimizerState};
+pub use plan::{Plan, PlannedBuffer};
 pub use targets::{Label, Targets};
 
 #[cfg(all(doctest, feature = "data"))]

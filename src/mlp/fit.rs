@@ -198,7 +198,7 @@ impl Mlp {
     }
 
     /// Forward, loss, backward, update. Nothing here waits for the device.
-    pub(super) fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut OptimizerState) -> Result<Pending> {
+    pub(crate) fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut OptimizerState) -> Result<Pending> {
         let mut activations = x.clone();
         for layer in &mut self.layers {
             activations = layer.forward(&activations)?;

@@ -3,7 +3,6 @@
 mod file;
 mod fit;
 mod header;
-mod plan;
 mod predict;
 
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use crate::matrix::{Matrix, not_empty};
 use crate::ops::Activation;
 
 pub use fit::{Epoch, FitOptions, History};
-pub use plan::{Plan, PlannedBuffer};
 
 /// A dense softmax classifier: `fit`, `predict`, `score`, `save`, as scikit-learn's users know them.
 ///
@@ -97,7 +95,7 @@ impl Mlp {
     }
 
     /// Puts ReLU between the layers.
-    fn from_layers(device: &Device, layers: Vec<Dense>) -> Self {
+    pub(crate) fn from_layers(device: &Device, layers: Vec<Dense>) -> Self {
         let last = layers.len().saturating_sub(1);
         let activation = |index| if index < last { Activation::Relu } else { Activation::None };
         let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
@@ -200,7 +198,7 @@ impl Mlp {
 }
 
 /// Refuses fewer widths than a network needs.
-fn check_widths(widths: &[usize]) -> Result<()> {
+pub(crate) fn check_widths(widths: &[usize]) -> Result<()> {
     if widths.len() < 2 {
         let rule = "at least the inputs and the classes";
         return Err(Error::Option { op: "mlp", option: "widths", rule, value: widths.len() as f64 });

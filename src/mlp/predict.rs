@@ -138,7 +138,7 @@ impl Mlp {
         Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
     }
 
-    pub(super) fn logits(&self, x: &Matrix) -> Result<Matrix> {
+    pub(crate) fn logits(&self, x: &Matrix) -> Result<Matrix> {
         let mut activations = x.clone();
         for layer in &self.layers {
             activations = layer.infer(&activations)?;
@@ -147,7 +147,7 @@ impl Mlp {
     }
 
     /// Rows a batch, so that its widest layer holds about [`BATCH_VALUES`].
-    pub(super) fn batch_rows(&self) -> usize {
+    pub(crate) fn batch_rows(&self) -> usize {
         let widest = self.layers.iter().map(|layer| layer.weights().cols()).fold(self.inputs(), usize::max);
         (BATCH_VALUES / widest).max(1)
     }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{FitOptions, Mlp};
 use crate::device::{Device, DeviceKind};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Entries};
 use crate::layers::Dense;
 use crate::matrix::{Matrix, not_empty};
+use crate::mlp::{FitOptions, Mlp, check_widths};
 use crate::ops;
 use crate::optim::OptimizerState;
 use crate::targets::{Kind, Targets};
@@ -149,7 +149,7 @@ impl Plan {
         title: String,
         run: impl FnOnce(&mut Mlp, &Device) -> Result<(Entries, u64)>,
     ) -> Result<Self> {
-        super::check_widths(widths)?;
+        check_widths(widths)?;
         let dry = device.dry();
         let outcome = planned_model(&dry, widths).and_then(|mut model| run(&mut model, &dry));
         let peak_bytes = dry.counters().peak_memory_bytes;
