@@ -17,6 +17,9 @@ use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets};
 const U: f64 = 1.0 / (1 << 23) as f64;
 
 fn main() -> ExitCode {
+    if let Ok(mode) = std::env::var("WGPU_MLP_CHILD") {
+        return predict_in_child(&mode).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     let full = std::env::var_os("WGPU_MLP_FULL").is_some() && common::full_cases();
     let trials = [
         ("softmax of 262 MB in windows", softmax as fn(&Device) -> Result<(), Failed>),
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
         ("linear on 5,000,000 rows", linear),
         ("matmul_tn with k = 5,000,000", matmul_tn),
         ("ten thousand steps hold their memory", steps),
+        ("prediction over an array of 3 GB", |_| in_a_child("array")),
+        ("prediction over a memory-mapped file of 3 GB", |_| in_a_child("mapped")),
     ];
     if !full {
         common::say(&format!("skipped: {} huge cases, which take --full and a quick stack", trials.len()));
@@ -39,7 +44,8 @@ fn close(got: &Array2<f32>, want: &Array2<f32>, bound: impl Fn(f64, (usize, usiz
     for ((at, got), want) in got.indexed_iter().zip(want) {
         let (got, want) = (f64::from(*got), f64::from(*want));
         let allowed = 2.0 * bound(want, at) + f64::from(f32::MIN_POSITIVE);
-        if !((got - want).abs() <= allowed) {
+        let near = (got - want).abs() <= allowed; // false for NaN
+        if !near {
             return Err(format!("{at:?}: {got:e} on the device, {want:e} on the CPU path, {allowed:e} allowed").into());
         }
     }
@@ -124,9 +130,100 @@ fn matmul_tn(device: &Device) -> Result<(), Failed> {
 
 /// Private memory of the process in bytes, where the system tells.
 fn anonymous_memory() -> Option<u64> {
+    status("RssAnon:")
+}
+
+fn status(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
     Some(1024 * line.split_whitespace().nth(1)?.parse::<u64>().ok()?)
+}
+
+const ROWS: usize = 1_000_000;
+const INPUTS: usize = 784;
+
+/// A row whose class is planted in one of its features, and that class.
+fn planted(row: usize, features: &mut [f32]) -> u32 {
+    let mut state = row as u64 * 0x9e37_79b9_7f4a_7c15 + 1;
+    for feature in features.iter_mut() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *feature = (state >> 40) as f32 / (1 << 24) as f32 - 0.5;
+    }
+    let class = row * 7919 % 10;
+    features[class * 71] += 20.0;
+    class as u32
+}
+
+/// Runs the prediction in a process of its own, whose memory is its alone.
+fn in_a_child(mode: &str) -> Result<(), Failed> {
+    let child = std::process::Command::new(std::env::current_exe()?).env("WGPU_MLP_CHILD", mode).output()?;
+    common::say(String::from_utf8_lossy(&child.stdout).trim());
+    if child.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&child.stderr).into_owned().into()) }
+}
+
+fn predict_in_child(mode: &str) -> Result<(), Failed> {
+    let device = common::device(&GpuOptions::default())?;
+    let mut sample = Array2::zeros((2_000, INPUTS));
+    let labels: Vec<u32> =
+        sample.rows_mut().into_iter().enumerate().map(|(r, mut row)| planted(r, row.as_slice_mut().unwrap())).collect();
+    let mut model = Mlp::new(&device, &[INPUTS, 10], 1)?;
+    let options = FitOptions { epochs: 5, optimizer: Optimizer::sgd(0.01), ..Default::default() };
+    model.fit(sample.view(), &labels, &options)?;
+    let classes = match mode {
+        "array" => {
+            let mut x = Array2::zeros((ROWS, INPUTS));
+            x.rows_mut().into_iter().enumerate().for_each(|(r, mut row)| {
+                planted(r, row.as_slice_mut().unwrap());
+            });
+            let classes = model.predict(x.view())?;
+            let (peak, array) = (status("VmHWM:").unwrap_or_default(), 4 * (ROWS * INPUTS) as u64);
+            println!("peak {peak} bytes, {} beyond the array", peak.saturating_sub(array));
+            assert!(peak < array + (1 << 30));
+            classes
+        }
+        _ => predict_mapped(&model)?,
+    };
+    let mut row = [0.0; INPUTS];
+    let wrong = classes.iter().enumerate().filter(|(r, class)| planted(*r, &mut row) != **class).count();
+    assert_eq!((classes.len(), wrong), (ROWS, 0));
+    Ok(())
+}
+
+#[allow(unsafe_code, reason = "a memory map is the caller's business, and unsafe")]
+fn predict_mapped(model: &Mlp) -> Result<Vec<u32>, Failed> {
+    use std::io::Write;
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({ROWS}, {INPUTS}), }}");
+    let mut file = std::io::BufWriter::with_capacity(1 << 20, tempfile::tempfile()?);
+    file.write_all(b"\x93NUMPY\x01\x00\x76\x00")?;
+    writeln!(file, "{header:<117}")?;
+    let mut row = [0.0f32; INPUTS];
+    for r in 0..ROWS {
+        planted(r, &mut row);
+        file.write_all(bytemuck::cast_slice(&row))?;
+    }
+    let file = file.into_inner()?;
+    // SAFETY: the file has no name, so nobody else can change it.
+    let map = unsafe { memmap2::Mmap::map(&file)? };
+    let x = ndarray::ArrayView2::from_shape((ROWS, INPUTS), bytemuck::cast_slice(&map[128..]))?;
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (classes, peak) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut peak = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                peak = peak.max(anonymous_memory().unwrap_or_default());
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            peak
+        });
+        let classes = model.predict(x);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        (classes, watch.join().unwrap_or(u64::MAX))
+    });
+    println!("at most {peak} bytes of anonymous memory");
+    assert!(peak < 1 << 30);
+    Ok(classes?)
 }
 
 fn steps(device: &Device) -> Result<(), Failed> {
