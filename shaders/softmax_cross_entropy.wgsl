@@ -46,7 +46,7 @@ fn row_work(at: Place) {
   // A distribution's class and an id's weight: the last reduction.
   let class_id = row_class(at, 4u);
   let in_range = class_id < window.row_length;
-  let ignored = !DISTRIBUTIONS && class_id == params.ignored;
+  let ignored = !DISTRIBUTIONS && in_range && class_id == params.ignored;
   let bad = is_bad(peak) || !in_range;
 
   // Every term of the loss is at least 0: (m - x[c]) and ln(sum) are, so nothing cancels.
