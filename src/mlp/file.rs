@@ -22,7 +22,7 @@ impl Mlp {
     /// The file appears complete or not at all: it is written beside `path` and renamed.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be written; as [`Matrix::to_array`].
+    /// [`Error::File`] when it cannot be written; as [`Matrix::to_array`](crate::Matrix::to_array).
     ///
     /// ```
     /// # use wgpu_mlp::{Device, Mlp};
