@@ -1,8 +1,24 @@
-// columns1: matmul_direct.wgsl with a column at a time.
+// columns1: how matmul_direct.wgsl writes c, value by value.
 
-alias Columns = f32;
+override SWAPPED: bool;
 
-fn rectified(x: Columns) -> Columns {
-  return select(0.0, x, is_positive(x) || is_nan(x));
+@group(0) @binding(3) var<storage, read> bias: array<f32>; // any buffer where not biased
+@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+
+// Sums of one of left's rows or columns and a group of right's.
+fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
+  for (var e = 0u; e < 4u; e++) {
+    let j = group * 4u + e;
+    let row = select(i, j, SWAPPED);
+    let col = select(j, i, SWAPPED);
+    if row < params.m && col < params.n {
+      let at = (slice * params.m + row) * params.n + col;
+      var value = sums[e];
+      if params.accumulate == 1u { value += c[at]; }
+      if params.biased == 1u { value += bias[col]; }
+      if params.relu == 1u { value = rectified(value); }
+      c[at] = value;
+    }
+  }
 }
 

@@ -1,10 +1,19 @@
-// columns4: matmul_direct.wgsl with four neighbouring columns at a time.
+// columns4: how matmul_direct.wgsl writes c, four neighbouring columns at a time.
 
-alias Columns = vec4<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>; // any buffer where not biased
+@group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
 
-fn rectified(x: Columns) -> Columns {
-  var out = x;
-  for (var e = 0u; e < 4u; e++) { out[e] = select(0.0, x[e], is_positive(x[e]) || is_nan(x[e])); }
-  return out;
+// Sums of a row and a group of columns.
+fn write(slice: u32, row: u32, group: u32, sums: vec4<f32>) {
+  if row < params.m && group < params.rights {
+    let at = (slice * params.m + row) * params.rights + group;
+    var values = sums;
+    if params.accumulate == 1u { values += c[at]; }
+    if params.biased == 1u { values += bias[group]; }
+    if params.relu == 1u {
+      for (var e = 0u; e < 4u; e++) { values[e] = rectified(values[e]); }
+    }
+    c[at] = values;
+  }
 }
 

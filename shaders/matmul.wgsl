@@ -135,7 +135,7 @@ fn main(
           var value = sums[i * MINE_ACROSS + j][e];
           if params.accumulate == 1u { value += c[at]; }
           if params.biased == 1u { value += bias[col]; }
-          if params.relu == 1u { value = select(0.0, value, is_positive(value) || is_nan(value)); }
+          if params.relu == 1u { value = rectified(value); }
           c[at] = value;
         }
       }

@@ -59,6 +59,9 @@ struct Peak {
   col: u32,
 }
 
+// Columns that a lane adds up by themselves: a long row's sum stays nearly as exact as a tree's.
+const RUN: u32 = 32u;
+
 const NAN_KEY: u32 = 0xffffffffu;
 
 // Unsigned integers in the order of the floats: NaN above +inf above the finite ones above -inf (as NumPy's argmax

@@ -22,8 +22,12 @@ fn row_work(at: Place) {
   let top = from_key(peak.key);
 
   var sum = 0.0;
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    sum += exp_below(logits[at.start + c], top);
+  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+    var run = 0.0;
+    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
+      run += exp_below(logits[at.start + c], top);
+    }
+    sum += run;
   }
   sum = row_sum(at, 1u, sum);
 

@@ -11,7 +11,13 @@ struct Params {
 
 fn row_work(at: Place) {
   var dot = 0.0;
-  for (var c = at.lane; c < at.cols; c += LANES) { dot += dprobs[at.start + c] * probs[at.start + c]; }
+  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+    var run = 0.0;
+    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
+      run += dprobs[at.start + c] * probs[at.start + c];
+    }
+    dot += run;
+  }
   dot = row_sum(at, 0u, dot);
 
   for (var c = at.lane; c < at.cols; c += LANES) {

@@ -53,12 +53,18 @@ fn row_work(at: Place) {
   var sum = 0.0;
   var mass_sum = 0.0;
   var below = 0.0;
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    let x = logits[at.start + c];
-    let q = mass(at.row, at.start, c);
-    sum += exp_below(x, top);
-    mass_sum += q;
-    if q != 0.0 { below += q * select(top - x, window.infinity, is_negative_infinity(x)); }
+  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+    var run = vec3(0.0); // of sum, mass_sum and below
+    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
+      let x = logits[at.start + c];
+      let q = mass(at.row, at.start, c);
+      var cost = 0.0;
+      if q != 0.0 { cost = q * select(top - x, window.infinity, is_negative_infinity(x)); }
+      run += vec3(exp_below(x, top), q, cost);
+    }
+    sum += run.x;
+    mass_sum += run.y;
+    below += run.z;
   }
   sum = row_sum(at, 1u, sum);
   mass_sum = row_sum(at, 2u, mass_sum);

@@ -31,7 +31,7 @@ pub(crate) struct Inner {
     pub(super) limits: wgpu::Limits,
     pub(super) options: GpuOptions,
     /// Whether the adapter is a driver that runs on the CPU.
-    software: bool,
+    pub(super) software: bool,
     pub(super) pool: Mutex<Pool>,
     pub(super) counters: AtomicCounters,
     /// `None` in a dry run, which goes through every step but the device's.

@@ -144,8 +144,22 @@ fn no_shader_owns_a_size() {
 
 #[test]
 fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
-    let allowed =
-        ["0", "0u", "0.0", "1", "1u", "1.0", "2u", "3u", "4u", "31u", "0x80000000u", "0x7f800000u", "0xffffffffu"];
+    let allowed = [
+        "0",
+        "0u",
+        "0.0",
+        "1",
+        "1u",
+        "1.0",
+        "2u",
+        "3u",
+        "4u",
+        "31u",
+        "32u",
+        "0x80000000u",
+        "0x7f800000u",
+        "0xffffffffu",
+    ];
     for (name, text) in shaders() {
         for (line, code) in text.lines().enumerate() {
             let code = code.split("//").next().unwrap_or_default();

@@ -11,6 +11,11 @@ const ONE_LANE_COLS: usize = 16;
 /// Rows of up to this many columns belong to [`FAN`] lanes, longer ones to the whole workgroup.
 const FEW_LANES_COLS: usize = 128;
 
+/// The same on software drivers.
+const SOFTWARE_LANE_COLS: usize = 4096;
+/// Rows of their workgroups.
+const SOFTWARE_ROWS: u32 = 32;
+
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
 ///
 /// Three mappings, not one a power of two: each is a variant for the driver to compile.
@@ -24,8 +29,12 @@ impl RowGrid {
     /// Rows of a workgroup whose rows belong to one lane each.
     pub const MOST_ROWS: u32 = ROW_THREADS;
 
-    /// The mapping for rows of this length.
-    pub fn new(cols: usize) -> Self {
+    /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier costs
+    /// it much: there, lanes share only rows that are long.
+    pub fn new(cols: usize, software: bool) -> Self {
+        if software && cols <= SOFTWARE_LANE_COLS {
+            return RowGrid { lanes: 1, rows: SOFTWARE_ROWS };
+        }
         let lanes = if cols <= ONE_LANE_COLS {
             1
         } else if cols <= FEW_LANES_COLS {

@@ -32,18 +32,18 @@ const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 16, tm: 4, tn: 4 };
 /// Steps of k in the tiles' innermost loop.
 const UNROLL: u32 = 4;
 
-/// Lanes that own `COLS` columns each, or groups of four, of the workgroup's `ROWS` rows.
+/// How workgroups without workgroup memory share a product: one factor's groups of four rows or columns are the same for
+/// all lanes (`lefts` of them), of the other's each lane has its own (`rights`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Direct {
-    /// 4 where columns go in groups of four, else 1.
-    pub width: usize,
+    /// Whether b is the factor that all lanes share: where the product has few columns.
+    pub swapped: bool,
+    /// Whether c is written four columns at a time.
+    pub by_four: bool,
+    lefts: u32,
+    rights: u32,
     lanes: u32,
 }
-
-/// Rows of a workgroup without workgroup memory.
-const DIRECT_ROWS: u32 = 8;
-/// Columns, or groups of four, of each of its lanes.
-const DIRECT_COLS: u32 = 2;
 
 /// Workgroups that a product should have before k stays whole.
 const ENOUGH_GROUPS: u64 = 64;
@@ -52,18 +52,21 @@ const MIN_SLICE: u64 = 256;
 
 impl Method {
     /// How to compute windows of `m x n` of a product that has `columns`, chosen by shape and kind of device alone.
-    pub fn choose(direct: bool, m: usize, [columns, n]: [usize; 2], transpose_b: bool) -> Self {
+    pub fn choose(direct: bool, m: usize, [columns, n]: [usize; 2]) -> Self {
         match direct {
-            true => Method::Direct(Direct::choose([columns, n], transpose_b)),
+            true => Method::Direct(Direct::choose(m, [columns, n])),
             false => Method::Tiled(Tile::choose(m, n)),
         }
     }
 
     /// Workgroups down and across the product.
     pub fn grid(&self, m: usize, n: usize) -> (u64, u64) {
-        let (down, across) = match self {
-            Method::Tiled(tile) => (tile.bm, tile.bn),
-            Method::Direct(direct) => (DIRECT_ROWS, DIRECT_COLS * direct.lanes * direct.width as u32),
+        let (m, n, down, across) = match self {
+            Method::Tiled(tile) => (m, n, tile.bm, tile.bn),
+            Method::Direct(direct) => {
+                let (left, right) = direct.ordered(m, n);
+                (left, right, 4 * direct.lefts, 4 * direct.rights * direct.lanes)
+            }
         };
         ((m as u64).div_ceil(down.into()), (n as u64).div_ceil(across.into()))
     }
@@ -80,17 +83,39 @@ impl Method {
 }
 
 impl Direct {
-    fn choose([columns, n]: [usize; 2], transpose_b: bool) -> Self {
-        // Lanes read neighbouring columns of b; where b is transposed these are rows.
-        let by_four = columns.is_multiple_of(4) && n.is_multiple_of(4) && !transpose_b;
-        let width = if by_four { 4 } else { 1 };
-        let lanes = if n.div_ceil(width) <= 64 { 8 } else { 32 };
-        Direct { width, lanes }
+    /// Words that a factor of `steps` steps and this length takes when it is packed in groups of four.
+    pub fn packed(steps: usize, length: usize) -> u64 {
+        4 * steps as u64 * length.div_ceil(4) as u64
+    }
+
+    fn choose(m: usize, [columns, n]: [usize; 2]) -> Self {
+        const FEW_LANES: u32 = 8;
+        const LANES: u32 = 32;
+        let swapped = n <= 16 && m > n;
+        let by_four = !swapped && columns.is_multiple_of(4) && n.is_multiple_of(4);
+        let (left, right) = if swapped { (n, m) } else { (m, n) };
+        let groups = |length: usize| u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
+        let (left, right) = (groups(left), groups(right));
+        let lefts = if left <= 4 { left } else { 2 };
+        // Eight groups of four sums each, or a little more, are what a lane holds without spilling too much.
+        let rights = (8 / lefts).min(right.div_ceil(FEW_LANES)).max(1).next_power_of_two().min(4);
+        let lanes = if right > FEW_LANES * rights { LANES } else { FEW_LANES };
+        Direct { swapped, by_four, lefts, rights, lanes }
+    }
+
+    /// What belongs to the factor that all lanes share, and what to the other, of a pair for a and b.
+    pub fn ordered<T>(&self, a: T, b: T) -> (T, T) {
+        if self.swapped { (b, a) } else { (a, b) }
     }
 
     /// The numbers as the shader wants them.
-    pub fn constants(&self) -> [Constant; 3] {
-        [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(DIRECT_ROWS)), ("COLS", f64::from(DIRECT_COLS))]
+    pub fn constants(&self) -> [Constant; 4] {
+        [
+            ("LANES", f64::from(self.lanes)),
+            ("LEFTS", f64::from(self.lefts)),
+            ("LEFT_ROWS", f64::from(4 * self.lefts)),
+            ("RIGHTS", f64::from(self.rights)),
+        ]
     }
 }
 
@@ -213,7 +238,7 @@ mod tests {
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
             for direct in [false, true] {
-                let slice = Method::choose(direct, m, [n, n], false).slice([m, n, k], u64::MAX);
+                let slice = Method::choose(direct, m, [n, n]).slice([m, n, k], u64::MAX);
                 assert!(slice.is_multiple_of(16) || direct);
                 assert!(slice >= 256 && k.div_ceil(slice) <= 64);
             }

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, On, column_sum, fits, flag, on};
+use super::{COMMON, ELEMENTS, On, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, Method, ProductSplit, View, runs};
+use crate::gpu::{Access, Buffer, Context, Direct, Kernel, Launch, LinearGrid, Method, ProductSplit, View, runs};
 use crate::matrix::{Matrix, host_room};
 
 /// The kernels of one op, which share its name: errors and labels carry it.
@@ -15,30 +15,44 @@ use crate::matrix::{Matrix, host_room};
 pub(super) struct Family {
     /// Through workgroup memory.
     tiled: Kernel,
-    /// Without it, a column at a time and four at a time.
+    /// Without it, writing a column at a time and four at a time.
     direct: [Kernel; 2],
+    /// What lays factors out for these.
+    pack: Kernel,
 }
 
 const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
 pub(super) const fn family(name: &'static str) -> Family {
     const DIRECT: &str = include_str!("../../shaders/matmul_direct.wgsl");
-    let (params, buffers) = (size_of::<Params>(), OPERANDS);
-    let overrides: &[&str] = &["TRANSPOSE_A", "TRANSPOSE_B", "LANES"];
-    let direct = Kernel { name, source: &[], params, buffers, overrides, sizes: &["ROWS", "COLS"] };
+    let buffers = OPERANDS;
+    let sizes: &[&str] = &["LEFTS", "LEFT_ROWS", "RIGHTS"];
+    let direct = Kernel { name, source: &[], params: size_of::<DirectParams>(), buffers, overrides: &["LANES"], sizes };
     Family {
         tiled: Kernel {
             name,
             source: &[COMMON, include_str!("../../shaders/matmul.wgsl")],
-            params,
+            params: size_of::<Params>(),
             buffers,
             overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED"],
             sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
         },
         direct: [
-            Kernel { source: &[COMMON, include_str!("../../shaders/columns1.wgsl"), DIRECT], ..direct },
+            Kernel {
+                source: &[COMMON, include_str!("../../shaders/columns1.wgsl"), DIRECT],
+                overrides: &["SWAPPED", "LANES"],
+                ..direct
+            },
             Kernel { source: &[COMMON, include_str!("../../shaders/columns4.wgsl"), DIRECT], ..direct },
         ],
+        pack: Kernel {
+            name,
+            source: &[COMMON, ELEMENTS, include_str!("../../shaders/pack.wgsl")],
+            params: size_of::<PackParams>(),
+            buffers: &[Access::Read, Access::Write],
+            overrides: &["TRANSPOSE", "THREADS", "PER_THREAD"],
+            sizes: &[],
+        },
     }
 }
 
@@ -49,8 +63,8 @@ impl Family {
 
     /// All of them.
     #[cfg(test)]
-    pub fn kernels(&'static self) -> [&'static Kernel; 3] {
-        [&self.tiled, &self.direct[0], &self.direct[1]]
+    pub fn kernels(&'static self) -> [&'static Kernel; 4] {
+        [&self.tiled, &self.direct[0], &self.direct[1], &self.pack]
     }
 }
 
@@ -73,6 +87,33 @@ struct Params {
     biased: u32,
     relu: u32,
     accumulate: u32,
+}
+
+/// For the kernels without workgroup memory.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct DirectParams {
+    m: u32,
+    n: u32,
+    k: u32,
+    lefts: u32,
+    rights: u32,
+    slice: u32,
+    down: u32,
+    across: u32,
+    slices: u32,
+    biased: u32,
+    relu: u32,
+    accumulate: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct PackParams {
+    count: u32,
+    steps: u32,
+    length: u32,
+    groups: u32,
 }
 
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
@@ -195,7 +236,9 @@ impl<'a> Product<'a> {
         let op = self.family.name();
         let (m, n, k) = (self.m, self.n, self.k);
         let split = ProductSplit::new(gpu.binding_words(), [m, n, k], self.transpose_a, self.transpose_b);
-        let method = Method::choose(gpu.multiplies_directly(), split.m, [n, split.n], self.transpose_b);
+        let packed = Direct::packed(split.k, split.m).max(Direct::packed(split.k, split.n));
+        let direct = gpu.multiplies_directly() && packed <= gpu.binding_words();
+        let method = Method::choose(direct, split.m, [n, split.n]);
         // Bias and ReLU want the finished sums, and slices want the whole product's room in a binding.
         let bare = self.bias.is_none() && !self.relu && split.m == m && split.n == n;
         let slice = if bare { method.slice([m, n, split.k], gpu.binding_words()) } else { split.k };
@@ -233,36 +276,87 @@ impl<'a> Product<'a> {
         let bias = self.bias.filter(|_| last).map(|bias| View::of(bias, self.n, 0..1, cols.clone()));
         let slices = ks.len().div_ceil(slice);
         let (down, across) = method.grid(rows.len(), cols.len());
-        let mut constants = vec![("TRANSPOSE_A", flag(self.transpose_a)), ("TRANSPOSE_B", flag(self.transpose_b))];
-        let (kernel, width) = match method {
+        let groups = down * across * slices as u64;
+        let (biased, relu) = (u32::from(bias.is_some()), u32::from(self.relu && last));
+        let (m, n, k) = (rows.len() as u32, cols.len() as u32, ks.len() as u32);
+        let (slice, slices, accumulate) = (slice as u32, slices as u32, u32::from(accumulate));
+        let (down, across) = (down as u32, across as u32);
+        match method {
             Method::Tiled(tile) => {
-                let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice);
-                constants.push(("ALIGNED", flag(aligned)));
+                let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
+                let mut constants = vec![
+                    ("TRANSPOSE_A", flag(self.transpose_a)),
+                    ("TRANSPOSE_B", flag(self.transpose_b)),
+                    ("ALIGNED", flag(aligned)),
+                ];
                 constants.extend(tile.constants());
-                (&self.family.tiled, 1)
+                gpu.launch(Launch {
+                    kernel: &self.family.tiled,
+                    constants: &constants,
+                    params: Params { m, n, k, slice, down, across, slices, biased, relu, accumulate },
+                    buffers: &[a, b.clone(), bias.unwrap_or(b), c],
+                    groups,
+                })
             }
             Method::Direct(direct) => {
-                constants.extend(direct.constants());
-                (&self.family.direct[usize::from(direct.width == 4)], direct.width)
+                let op = self.family.name();
+                let a = Factor { view: a, steps: ks.len(), length: rows.len(), by_step: self.transpose_a };
+                let b = Factor { view: b, steps: ks.len(), length: cols.len(), by_step: !self.transpose_b };
+                let (left, right) = direct.ordered(a, b);
+                let (lefts, rights) = (left.groups() as u32, right.groups() as u32);
+                let (packed_left, packed_right) =
+                    (left.pack(gpu, op, &self.family.pack)?, right.pack(gpu, op, &self.family.pack)?);
+                let left = packed_left.as_ref().map_or(left.view, View::from);
+                let right = packed_right.as_ref().map_or(right.view, View::from);
+                let mut constants = direct.constants().to_vec();
+                if !direct.by_four {
+                    constants.push(("SWAPPED", flag(direct.swapped)));
+                }
+                let params =
+                    DirectParams { m, n, k, lefts, rights, slice, down, across, slices, biased, relu, accumulate };
+                gpu.launch(Launch {
+                    kernel: &self.family.direct[usize::from(direct.by_four)],
+                    constants: &constants,
+                    params,
+                    buffers: &[left, right.clone(), bias.unwrap_or(right), c],
+                    groups,
+                })
             }
-        };
+        }
+    }
+}
+
+/// A block of a product's factor: `steps x length` where it lies step by step, else `length x steps`.
+struct Factor<'a> {
+    view: View<'a>,
+    steps: usize,
+    length: usize,
+    by_step: bool,
+}
+
+impl Factor<'_> {
+    /// Groups of four in a step.
+    fn groups(&self) -> usize {
+        self.length.div_ceil(4)
+    }
+
+    /// A copy as the kernels without workgroup memory read it, unless it lies so already.
+    fn pack(&self, gpu: &Context, op: &'static str, kernel: &'static Kernel) -> Result<Option<Buffer>> {
+        if self.by_step && self.length.is_multiple_of(4) {
+            return Ok(None);
+        }
+        let groups = self.groups();
+        let packed = gpu.buffer(op, self.steps, 4 * groups)?;
+        let count = (self.steps * groups) as u32;
+        let mut constants = vec![("TRANSPOSE", flag(!self.by_step))];
+        constants.extend(LinearGrid::constants());
         gpu.launch(Launch {
             kernel,
             constants: &constants,
-            params: Params {
-                m: rows.len() as u32,
-                n: (cols.len() / width) as u32,
-                k: ks.len() as u32,
-                slice: slice as u32,
-                down: down as u32,
-                across: across as u32,
-                slices: slices as u32,
-                biased: u32::from(bias.is_some()),
-                relu: u32::from(self.relu && last),
-                accumulate: u32::from(accumulate),
-            },
-            buffers: &[a, b.clone(), bias.unwrap_or(b), c],
-            groups: down * across * slices as u64,
-        })
+            params: PackParams { count, steps: self.steps as u32, length: self.length as u32, groups: groups as u32 },
+            buffers: &[self.view.clone(), View::from(&packed)],
+            groups: LinearGrid::groups(count.into()),
+        })?;
+        Ok(Some(packed))
     }
 }
