@@ -14,9 +14,9 @@ fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
     if row < params.m && col < params.n {
       let at = (slice * params.m + row) * params.n + col;
       var value = sums[e];
-      if params.accumulate == 1u { value += c[at]; }
-      if params.biased == 1u { value += bias[col]; }
-      if params.relu == 1u { value = rectified(value); }
+      if ACCUMULATE { value += c[at]; }
+      if BIASED { value += bias[col]; }
+      if RELU { value = rectified(value); }
       c[at] = value;
     }
   }

@@ -8,9 +8,9 @@ fn write(slice: u32, row: u32, group: u32, sums: vec4<f32>) {
   if row < params.m && group < params.rights {
     let at = (slice * params.m + row) * params.rights + group;
     var values = sums;
-    if params.accumulate == 1u { values += c[at]; }
-    if params.biased == 1u { values += bias[group]; }
-    if params.relu == 1u {
+    if ACCUMULATE { values += c[at]; }
+    if BIASED { values += bias[group]; }
+    if RELU {
       for (var e = 0u; e < 4u; e++) { values[e] = rectified(values[e]); }
     }
     c[at] = values;

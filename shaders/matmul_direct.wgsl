@@ -18,12 +18,12 @@ struct Params {
   down: u32,   // workgroups along left
   across: u32, // workgroups along right
   slices: u32,
-  biased: u32, // 1 for yes
-  relu: u32,
-  accumulate: u32,
 }
 
 override LANES: u32;
+override BIASED: bool; // not parameters, since each branch is compiled once for every sum
+override RELU: bool;
+override ACCUMULATE: bool;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;

@@ -17,8 +17,9 @@ pub(super) struct Pipeline {
     pub state_layout: Option<wgpu::BindGroupLayout>,
 }
 
-/// A kernel, by its address; how it sees its rows; and the values of its constants, in the order its op hands them over.
-type Key = (usize, Rows, Vec<u64>);
+/// The pieces of a kernel's WGSL, by their addresses, so that ops share what they have in common; how it sees its rows;
+/// and the values of its constants, in the order its op hands them over.
+type Key = (Vec<usize>, Rows, Vec<u64>);
 
 /// Every variant compiled so far.
 #[derive(Default)]
@@ -35,8 +36,8 @@ impl Context {
         rows: Rows,
         constants: &[Constant],
     ) -> Result<Arc<Pipeline>> {
-        let key =
-            (std::ptr::from_ref(kernel).addr(), rows, constants.iter().map(|(_, value)| value.to_bits()).collect());
+        let pieces = kernel.source.iter().map(|piece| piece.as_ptr().addr()).collect();
+        let key = (pieces, rows, constants.iter().map(|(_, value)| value.to_bits()).collect());
         // Held while compiling: two threads that need the same variant compile it once.
         let mut compiled = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = compiled.get(&key) {

@@ -75,6 +75,27 @@ impl LinearGrid {
     }
 }
 
+/// Packing a product's factor: elementwise over tiles of `GROUPS` groups of four and `STEPS` steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackGrid;
+
+impl PackGrid {
+    const GROUPS: u32 = 16;
+    const STEPS: u32 = 32;
+
+    /// Groups in all tiles, those behind the ends included.
+    pub fn count(steps: usize, groups: usize) -> u64 {
+        let whole = |length: usize, tile: u32| (length as u64).next_multiple_of(tile.into());
+        whole(steps, Self::STEPS) * whole(groups, Self::GROUPS)
+    }
+
+    /// `TILE_GROUPS`, `TILE_STEPS` and the elementwise constants as the shader wants them.
+    pub fn constants() -> [Constant; 4] {
+        let [threads, per_thread] = LinearGrid::constants();
+        [("TILE_GROUPS", f64::from(Self::GROUPS)), ("TILE_STEPS", f64::from(Self::STEPS)), threads, per_thread]
+    }
+}
+
 /// Column sums: a workgroup owns `width` columns of a block of `lanes * DEPTH` rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ColumnGrid {

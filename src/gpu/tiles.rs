@@ -42,8 +42,16 @@ pub(crate) struct Direct {
     pub by_four: bool,
     lefts: u32,
     rights: u32,
-    lanes: u32,
 }
+
+/// Lanes of a workgroup without workgroup memory: what a software driver runs side by side.
+const LANES: u32 = 8;
+/// Groups of four that all its lanes share, at most.
+const MOST_LEFTS: u32 = 4;
+/// Groups of four that each lane has for itself, at most.
+const MOST_RIGHTS: u32 = 4;
+/// The most of one times the other: with more, Mesa no longer keeps the sums in registers and takes ten times as long.
+const MOST_GROUPS: u32 = 16;
 
 /// Workgroups that a product should have before k stays whole.
 const ENOUGH_GROUPS: u64 = 64;
@@ -65,7 +73,7 @@ impl Method {
             Method::Tiled(tile) => (m, n, tile.bm, tile.bn),
             Method::Direct(direct) => {
                 let (left, right) = direct.ordered(m, n);
-                (left, right, 4 * direct.lefts, 4 * direct.rights * direct.lanes)
+                (left, right, 4 * direct.lefts, 4 * direct.rights * LANES)
             }
         };
         ((m as u64).div_ceil(down.into()), (n as u64).div_ceil(across.into()))
@@ -89,18 +97,14 @@ impl Direct {
     }
 
     fn choose(m: usize, [columns, n]: [usize; 2]) -> Self {
-        const FEW_LANES: u32 = 8;
-        const LANES: u32 = 32;
         let swapped = n <= 16 && m > n;
         let by_four = !swapped && columns.is_multiple_of(4) && n.is_multiple_of(4);
         let (left, right) = if swapped { (n, m) } else { (m, n) };
         let groups = |length: usize| u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
         let (left, right) = (groups(left), groups(right));
-        let lefts = if left <= 4 { left } else { 2 };
-        // Eight groups of four sums each, or a little more, are what a lane holds without spilling too much.
-        let rights = (8 / lefts).min(right.div_ceil(FEW_LANES)).max(1).next_power_of_two().min(4);
-        let lanes = if right > FEW_LANES * rights { LANES } else { FEW_LANES };
-        Direct { swapped, by_four, lefts, rights, lanes }
+        let lefts = left.min(MOST_LEFTS);
+        let rights = (MOST_GROUPS / lefts).min(MOST_RIGHTS).min(right.div_ceil(LANES).next_power_of_two());
+        Direct { swapped, by_four, lefts, rights }
     }
 
     /// What belongs to the factor that all lanes share, and what to the other, of a pair for a and b.
@@ -111,7 +115,7 @@ impl Direct {
     /// The numbers as the shader wants them.
     pub fn constants(&self) -> [Constant; 4] {
         [
-            ("LANES", f64::from(self.lanes)),
+            ("LANES", f64::from(LANES)),
             ("LEFTS", f64::from(self.lefts)),
             ("LEFT_ROWS", f64::from(4 * self.lefts)),
             ("RIGHTS", f64::from(self.rights)),

@@ -7,7 +7,9 @@ use bytemuck::{Pod, Zeroable};
 use super::{COMMON, ELEMENTS, On, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Direct, Kernel, Launch, LinearGrid, Method, ProductSplit, View, runs};
+use crate::gpu::{
+    Access, Buffer, Context, Direct, Kernel, Launch, LinearGrid, Method, PackGrid, ProductSplit, View, runs,
+};
 use crate::matrix::{Matrix, host_room};
 
 /// The kernels of one op, which share its name: errors and labels carry it.
@@ -27,7 +29,14 @@ pub(super) const fn family(name: &'static str) -> Family {
     const DIRECT: &str = include_str!("../../shaders/matmul_direct.wgsl");
     let buffers = OPERANDS;
     let sizes: &[&str] = &["LEFTS", "LEFT_ROWS", "RIGHTS"];
-    let direct = Kernel { name, source: &[], params: size_of::<DirectParams>(), buffers, overrides: &["LANES"], sizes };
+    let direct = Kernel {
+        name,
+        source: &[],
+        params: size_of::<DirectParams>(),
+        buffers,
+        overrides: &["LANES", "BIASED", "RELU", "ACCUMULATE"],
+        sizes,
+    };
     Family {
         tiled: Kernel {
             name,
@@ -40,7 +49,7 @@ pub(super) const fn family(name: &'static str) -> Family {
         direct: [
             Kernel {
                 source: &[COMMON, include_str!("../../shaders/columns1.wgsl"), DIRECT],
-                overrides: &["SWAPPED", "LANES"],
+                overrides: &["SWAPPED", "LANES", "BIASED", "RELU", "ACCUMULATE"],
                 ..direct
             },
             Kernel { source: &[COMMON, include_str!("../../shaders/columns4.wgsl"), DIRECT], ..direct },
@@ -50,7 +59,7 @@ pub(super) const fn family(name: &'static str) -> Family {
             source: &[COMMON, ELEMENTS, include_str!("../../shaders/pack.wgsl")],
             params: size_of::<PackParams>(),
             buffers: &[Access::Read, Access::Write],
-            overrides: &["TRANSPOSE", "THREADS", "PER_THREAD"],
+            overrides: &["TRANSPOSE", "TILE_GROUPS", "TILE_STEPS", "THREADS", "PER_THREAD"],
             sizes: &[],
         },
     }
@@ -102,9 +111,6 @@ struct DirectParams {
     down: u32,
     across: u32,
     slices: u32,
-    biased: u32,
-    relu: u32,
-    accumulate: u32,
 }
 
 #[repr(C)]
@@ -309,11 +315,15 @@ impl<'a> Product<'a> {
                 let left = packed_left.as_ref().map_or(left.view, View::from);
                 let right = packed_right.as_ref().map_or(right.view, View::from);
                 let mut constants = direct.constants().to_vec();
+                constants.extend([
+                    ("BIASED", f64::from(biased)),
+                    ("RELU", f64::from(relu)),
+                    ("ACCUMULATE", f64::from(accumulate)),
+                ]);
                 if !direct.by_four {
                     constants.push(("SWAPPED", flag(direct.swapped)));
                 }
-                let params =
-                    DirectParams { m, n, k, lefts, rights, slice, down, across, slices, biased, relu, accumulate };
+                let params = DirectParams { m, n, k, lefts, rights, slice, down, across, slices };
                 gpu.launch(Launch {
                     kernel: &self.family.direct[usize::from(direct.by_four)],
                     constants: &constants,
@@ -347,15 +357,20 @@ impl Factor<'_> {
         }
         let groups = self.groups();
         let packed = gpu.buffer(op, self.steps, 4 * groups)?;
-        let count = (self.steps * groups) as u32;
         let mut constants = vec![("TRANSPOSE", flag(!self.by_step))];
-        constants.extend(LinearGrid::constants());
+        constants.extend(PackGrid::constants());
+        let count = PackGrid::count(self.steps, groups);
         gpu.launch(Launch {
             kernel,
             constants: &constants,
-            params: PackParams { count, steps: self.steps as u32, length: self.length as u32, groups: groups as u32 },
+            params: PackParams {
+                count: count as u32,
+                steps: self.steps as u32,
+                length: self.length as u32,
+                groups: groups as u32,
+            },
             buffers: &[self.view.clone(), View::from(&packed)],
-            groups: LinearGrid::groups(count.into()),
+            groups: LinearGrid::groups(count),
         })?;
         Ok(Some(packed))
     }
