@@ -4,8 +4,7 @@
 //   LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup and its record.
 
 struct Params {
-  rows: u32,
-  cols: u32,
+  window: Window,
 }
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -15,10 +14,10 @@ struct Params {
 fn row_work(at: Place) {
   var peak = Peak(0u, 0u);
   for (var c = at.lane; c < at.cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(x[at.start + c]), c));
+    peak = higher(peak, Peak(order_key(x[at.start + c]), params.window.first_col + c));
   }
-  peak = row_peak(at.local, peak);
-  let class_id = row_class(at);
+  peak = row_peak(at, 0u, peak);
+  let class_id = row_class(at, 1u);
   let hit = at.inside && peak.key != NAN_KEY && peak.col == class_id;
   let total = group_record(at.local, Record(0.0, 0.0, u32(hit), u32(at.inside), 0u, NO_ROW));
   if at.inside && at.lane == 0u && at.local.y == 0u { records[at.group] = total; }

@@ -2,8 +2,7 @@
 //   x: rows x cols, row-major; classes: a u32 a row. LANES threads share a row, each taking every LANES-th column.
 
 struct Params {
-  rows: u32,
-  cols: u32,
+  window: Window,
 }
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -12,8 +11,8 @@ struct Params {
 fn row_work(at: Place) {
   var peak = Peak(0u, 0u);
   for (var c = at.lane; c < at.cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(x[at.start + c]), c));
+    peak = higher(peak, Peak(order_key(x[at.start + c]), params.window.first_col + c));
   }
-  peak = row_peak(at.local, peak);
+  peak = row_peak(at, 0u, peak);
   if at.inside && at.lane == 0u { classes[at.row] = peak.col; }
 }

@@ -14,6 +14,11 @@ fn is_positive(x: f32) -> bool {
   return bits != 0u && bits <= INFINITY_BITS;
 }
 
+// max(x, 0), NaN stays NaN.
+fn rectified(x: f32) -> f32 {
+  return select(0.0, x, is_positive(x) || is_nan(x));
+}
+
 fn is_negative_infinity(x: f32) -> bool {
   return bitcast<u32>(x) == (SIGN_BIT | INFINITY_BITS);
 }

@@ -16,6 +16,6 @@ fn element(i: u32) {
   if MASK {
     out[i] = select(0.0, 1.0, is_positive(value));
   } else {
-    out[i] = select(0.0, value, is_positive(value) || is_nan(value));
+    out[i] = rectified(value);
   }
 }

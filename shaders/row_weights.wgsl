@@ -1,10 +1,12 @@
 // row_weights: out[r] = weights[targets[r]], 0 for the ignored class: what a weighted mean divides by, row by row
-//   targets: a class id a row; weights: 1 x classes where weighted, else 1; out: rows x 1, `count` elements.
+//   targets: a class id a row; weights: those of `cols` classes from first_col on where weighted, else 1; out: rows x 1,
+//   `count` elements. Where the weights come in pieces, each piece writes the rows of its classes.
 //   Element by element, as elements.wgsl hands them out.
 
 struct Params {
   count: u32,
-  classes: u32,
+  first_col: u32,
+  cols: u32,
   ignored: u32,
   weighted: u32, // 1 for yes
 }
@@ -15,11 +17,12 @@ struct Params {
 
 fn element(i: u32) {
   let class_id = targets[i];
-  var value = 1.0;
-  if class_id == params.ignored || class_id >= params.classes {
-    value = 0.0;
-  } else if params.weighted == 1u {
-    value = weights[class_id];
+  let c = class_id - params.first_col; // wraps where the class lies before the piece
+  if c < params.cols && class_id != params.ignored {
+    var value = 1.0;
+    if params.weighted == 1u { value = weights[c]; }
+    out[i] = value;
+  } else if params.first_col == 0u {
+    out[i] = 0.0;
   }
-  out[i] = value;
 }

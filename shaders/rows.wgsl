@@ -1,6 +1,7 @@
 // rows: the entry point of every kernel that works on rows, and the reductions it needs. LANES threads share a row, each
 // taking every LANES-th column; ROWS rows share a workgroup.
-// The kernel declares `Params`, which has `rows` and `cols`, and `fn row_work(at: Place)`.
+// The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: Place)`. It reduces with row_peak,
+// row_sum and row_only of whole_rows.wgsl, or of wide_rows.wgsl where a row is longer than a binding.
 //
 // Reductions follow fixed trees, so the same input gives the same bits: the first of every FAN values gathers its FAN, then
 // everyone gathers what those hold. Flat trees, because each barrier costs a software driver much. Every thread must take
@@ -16,7 +17,19 @@ var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// What a thread works on.
+// The block of the matrix that is bound: all of it, or a window of rows, or a piece of one wide row.
+struct Window {
+  rows: u32,
+  cols: u32,
+  first_row: u32,  // the number of its first row in the matrix
+  first_col: u32,  // and of its first column
+  row_length: u32, // columns of the matrix
+  done: u32,       // for wide rows: how many reductions are done
+  nan: f32,        // handed over as data: WGSL has no literals for them
+  infinity: f32,
+}
+
+// What a thread works on, counted within the window.
 struct Place {
   group: u32,  // the workgroup's number
   row: u32,
@@ -35,9 +48,9 @@ fn main(
 ) {
   let group = flat(id, count);
   let row = group * ROWS + local.y;
-  let inside = row < params.rows;
-  let cols = select(0u, params.cols, inside);
-  row_work(Place(group, row, row * params.cols, cols, inside, local.x, local.xy));
+  let inside = row < params.window.rows;
+  let cols = select(0u, params.window.cols, inside);
+  row_work(Place(group, row, row * params.window.cols, cols, inside, local.x, local.xy));
 }
 
 // A row's maximum as an order-preserving key, and the first column that holds it.
@@ -45,6 +58,9 @@ struct Peak {
   key: u32,
   col: u32,
 }
+
+// Columns that a lane adds up by themselves: a long row's sum stays nearly as exact as a tree's.
+const RUN: u32 = 32u;
 
 const NAN_KEY: u32 = 0xffffffffu;
 
@@ -72,7 +88,7 @@ fn higher(a: Peak, b: Peak) -> Peak {
   return a;
 }
 
-fn row_peak(local: vec2<u32>, mine: Peak) -> Peak {
+fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
   if LANES == 1u { return mine; }
   let start = local.y * LANES;
   let heads = max(LANES / FAN, 1u);
@@ -90,7 +106,7 @@ fn row_peak(local: vec2<u32>, mine: Peak) -> Peak {
   return peak;
 }
 
-fn row_sum(local: vec2<u32>, mine: f32) -> f32 {
+fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
   if LANES == 1u { return mine; }
   let start = local.y * LANES;
   let heads = max(LANES / FAN, 1u);

@@ -4,9 +4,7 @@
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
 
 struct Params {
-  rows: u32,
-  cols: u32,
-  nan: f32, // handed over as data: WGSL has no literal for it
+  window: Window,
 }
 
 override LOG: bool;
@@ -19,21 +17,25 @@ fn row_work(at: Place) {
   for (var c = at.lane; c < at.cols; c += LANES) {
     peak = higher(peak, Peak(order_key(logits[at.start + c]), c));
   }
-  peak = row_peak(at.local, peak);
+  peak = row_peak(at, 0u, peak);
   let bad = is_bad(peak);
   let top = from_key(peak.key);
 
   var sum = 0.0;
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    sum += exp_below(logits[at.start + c], top);
+  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+    var run = 0.0;
+    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
+      run += exp_below(logits[at.start + c], top);
+    }
+    sum += run;
   }
-  sum = row_sum(at.local, sum);
+  sum = row_sum(at, 1u, sum);
 
   let log_sum = log(sum);
   for (var c = at.lane; c < at.cols; c += LANES) {
     let x = logits[at.start + c];
     var value = exp_below(x, top) / sum;
     if LOG { value = select((x - top) - log_sum, x, is_negative_infinity(x)); }
-    out[at.start + c] = select(value, params.nan, bad);
+    out[at.start + c] = select(value, params.window.nan, bad);
   }
 }

@@ -2,8 +2,7 @@
 //   probs, dprobs, dlogits: rows x cols, row-major. LANES threads share a row, each taking every LANES-th column.
 
 struct Params {
-  rows: u32,
-  cols: u32,
+  window: Window,
 }
 
 @group(0) @binding(1) var<storage, read> probs: array<f32>;
@@ -12,8 +11,14 @@ struct Params {
 
 fn row_work(at: Place) {
   var dot = 0.0;
-  for (var c = at.lane; c < at.cols; c += LANES) { dot += dprobs[at.start + c] * probs[at.start + c]; }
-  dot = row_sum(at.local, dot);
+  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+    var run = 0.0;
+    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
+      run += dprobs[at.start + c] * probs[at.start + c];
+    }
+    dot += run;
+  }
+  dot = row_sum(at, 0u, dot);
 
   for (var c = at.lane; c < at.cols; c += LANES) {
     dlogits[at.start + c] = probs[at.start + c] * (dprobs[at.start + c] - dot);

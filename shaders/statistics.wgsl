@@ -1,9 +1,8 @@
 // statistics: joins ROWS records into one; the host repeats it until one is left.
-//   records: `rows` of them, each a row to rows.wgsl (LANES is 1); out: one a workgroup.
+//   records: each a row to rows.wgsl (LANES is 1); out: one a workgroup.
 
 struct Params {
-  rows: u32,
-  cols: u32, // 1
+  window: Window,
 }
 
 @group(0) @binding(1) var<storage, read> records: array<Record>;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::gpu::{self, Context};
+use crate::matrix::{Matrix, Storage, not_empty};
+use crate::targets::{Kind, Targets};
 
 pub use crate::gpu::Counters;
 
@@ -96,8 +98,14 @@ pub struct GpuOptions {
     /// Fill every buffer with NaN before use and look behind its end after: finds a kernel that writes too little or
     /// too much. Slow; for tests.
     pub guarded_buffers: bool,
-    /// Lower the largest binding to this many bytes.
+    /// Lower the largest binding to this many bytes, at least 256: matrices beyond it are worked on in windows.
     pub max_binding_bytes: Option<u64>,
+    /// Lower the largest buffer to this many bytes: a matrix beyond it is [`Error::Limit`].
+    pub max_buffer_bytes: Option<u64>,
+    /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
+    pub max_memory_bytes: Option<u64>,
+    /// Whether matmul goes through workgroup memory in tiles; by default it does on GPUs, and not on software drivers.
+    pub tiled_matmul: Option<bool>,
     /// Lower the largest grid to this many workgroups a dimension.
     pub max_workgroups_per_dimension: Option<u32>,
 }
@@ -176,7 +184,28 @@ impl Device {
     /// }
     /// ```
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
-        let context = Context::adopt(device, queue, &GpuOptions::default())?;
+        Self::from_wgpu_with(adapter, device, queue, &GpuOptions::default())
+    }
+
+    /// Like [`Device::from_wgpu`], with those options that do not choose or open the device.
+    ///
+    /// # Errors
+    /// As [`Device::from_wgpu`]; [`Error::Option`] for a limit below what the kernels need.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, GpuOptions, Result, wgpu};
+    /// fn share(adapter: &wgpu::Adapter, device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Device> {
+    ///     let options = GpuOptions { max_memory_bytes: Some(1 << 30), ..Default::default() };
+    ///     Device::from_wgpu_with(adapter, device.clone(), queue.clone(), &options)
+    /// }
+    /// ```
+    pub fn from_wgpu_with(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Result<Self> {
+        let context = Context::adopt(adapter, device, queue, options)?;
         Ok(Self::with_context(adapter, context, "handed over by the caller".into()))
     }
 
@@ -211,6 +240,90 @@ impl Device {
     /// ```
     pub fn wait(&self) -> Result<()> {
         self.0.context.as_ref().map_or(Ok(()), Context::wait)
+    }
+
+    /// Hands everything recorded so far to the device's queue, without waiting: what a caller does who goes on with
+    /// [`Device::buffer_of`] on the same queue.
+    ///
+    /// # Errors
+    /// Whatever went wrong on the device since the last call.
+    ///
+    /// ```
+    /// wgpu_mlp::Device::cpu().flush()?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn flush(&self) -> Result<()> {
+        self.0.context.as_ref().map_or(Ok(()), Context::flush)
+    }
+
+    /// The buffer that holds a matrix, row-major f32 from offset 0, for the caller's own commands; none on the CPU path.
+    ///
+    /// It may be longer than the matrix, and goes on to serve other matrices once this one and its clones are dropped.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let x = Matrix::zeros(&Device::cpu(), 2, 3)?;
+    /// assert!(Device::buffer_of(&x).is_none());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn buffer_of(matrix: &Matrix) -> Option<wgpu::Buffer> {
+        match matrix.storage() {
+            Storage::Cpu(_) => None,
+            Storage::Gpu(buffer) => buffer.wgpu().cloned(),
+        }
+    }
+
+    /// A matrix on a buffer of the caller's own, without a copy: row-major f32 from offset 0. Its usage must hold
+    /// `STORAGE`, `COPY_SRC` and `COPY_DST`. Ops that work in place change the caller's buffer.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when the buffer is too short, [`Error::Combination`] when its usage does not suffice,
+    /// [`Error::OtherDevice`] on the CPU path.
+    ///
+    /// ```no_run
+    /// use wgpu_mlp::{Device, Result, ops, wgpu};
+    /// fn total(device: &Device, features: wgpu::Buffer) -> Result<f32> {
+    ///     let x = device.wrap_matrix(features, 4096, 768)?;
+    ///     Ok(ops::column_sum(&x)?.to_array()?.sum())
+    /// }
+    /// ```
+    pub fn wrap_matrix(&self, buffer: wgpu::Buffer, rows: usize, cols: usize) -> Result<Matrix> {
+        not_empty("matrix", rows, cols)?;
+        let gpu = self.gpu_context("matrix")?;
+        Ok(Matrix::on_gpu(self, rows, cols, gpu.wrap("matrix", buffer, rows, cols)?))
+    }
+
+    /// Class ids that the caller's own commands produce, one u32 a row, in a buffer as in [`Device::wrap_matrix`].
+    ///
+    /// Nobody has looked at them: the kernels do. A row whose id is no class gives NaN in its own loss and gradient, is
+    /// counted in [`Statistics`](crate::ops::Statistics), and is a miss in [`accuracy`](crate::ops::accuracy).
+    ///
+    /// # Errors
+    /// As [`Device::wrap_matrix`].
+    ///
+    /// ```no_run
+    /// use wgpu_mlp::{Device, Matrix, Result, ops, wgpu};
+    /// fn first_bad(logits: &Matrix, labels: wgpu::Buffer) -> Result<Option<u64>> {
+    ///     let (rows, classes) = logits.shape();
+    ///     let targets = logits.device().wrap_classes(labels, rows, classes)?;
+    ///     Ok(ops::softmax_cross_entropy(logits, &targets, &Default::default())?.stats()?.first_bad_row)
+    /// }
+    /// ```
+    pub fn wrap_classes(&self, buffer: wgpu::Buffer, rows: usize, classes: usize) -> Result<Targets> {
+        not_empty("targets", rows, classes)?;
+        let ids = self.gpu_context("targets")?.wrap("targets", buffer, rows, 1)?;
+        Ok(Targets::made(self, rows, classes, Kind::GpuClasses(Arc::new(ids))))
+    }
+
+    fn gpu_context(&self, op: &'static str) -> Result<&Context> {
+        let name = || self.info().name.clone();
+        self.context().ok_or_else(|| Error::OtherDevice { op, left: "a GPU".into(), right: name() })
+    }
+
+    /// A device like this one that goes through every step and does nothing: what a plan is made on.
+    pub(crate) fn dry(&self) -> Self {
+        let context = self.context().map_or_else(Context::dry_unlimited, Context::dry);
+        Device(Arc::new(Inner { info: self.info().clone(), context: Some(context) }))
     }
 
     pub(crate) fn context(&self) -> Option<&Context> {

@@ -168,8 +168,8 @@ pub enum Error {
     OutOfMemory {
         /// Size of the buffer that could not be had; 0 where the driver did not say.
         bytes: u64,
-        /// wgpu's own words.
-        source: wgpu::Error,
+        /// wgpu's own words; none where [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes) said no.
+        source: Option<wgpu::Error>,
     },
     /// The host's memory has no room for a result.
     #[error("{op}: {shape} needs {bytes} bytes of host memory, which could not be had")]
@@ -181,7 +181,8 @@ pub enum Error {
         /// Its size.
         bytes: u64,
     },
-    /// The device is gone; everything on it with it.
+    /// The device is gone; everything on it with it. Every call says so from then on, at the latest when the work that had
+    /// been handed to the device before has ended.
     #[error("the device was lost: {reason}")]
     DeviceLost {
         /// The driver's words.
@@ -232,6 +233,41 @@ pub enum Error {
         tensor: String,
         /// What would be right.
         rule: &'static str,
+    },
+    /// A file whose header is not that of a `.npy` file.
+    #[cfg(feature = "data")]
+    #[error("{}: not a .npy file: {source}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        source: ndarray_npy::npy::header::ParseHeaderError,
+    },
+    /// A `.npy` or CSV file that is not, as a whole, what was asked for.
+    #[cfg(feature = "data")]
+    #[error("{}: {rule}; got {found}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What would be right.
+        rule: &'static str,
+        /// What was there.
+        found: String,
+    },
+    /// A cell of a CSV file, or a row too long or too short.
+    #[cfg(feature = "data")]
+    #[error("{}: line {line}, column {column}: {rule}; got {found}", path.display())]
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// The line that its row begins on, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: usize,
+        /// What would be right.
+        rule: &'static str,
+        /// What was there.
+        found: String,
     },
 }
 

@@ -34,27 +34,34 @@
 //!   shape.
 //! - **No waits.** Ops are recorded; only reads wait. [`Device::counters`] shows it.
 //!
+//! With the feature `data`, the module `data` reads and writes `.npy` files and reads CSV.
+//!
 //! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
 
 mod cpu;
+#[cfg(feature = "data")]
+pub mod data;
 mod device;
 mod error;
+mod files;
 mod gpu;
 pub mod layers;
 mod matrix;
 mod mlp;
 pub mod ops;
 mod optim;
+mod plan;
 mod targets;
 pub mod verify;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
-pub use mlp::{Epoch, FitOptions, History, Mlp};
+pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters};
 pub use optim::{Optimizer, OptimizerState};
+pub use plan::{Plan, PlannedBuffer};
 pub use targets::{Label, Targets};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "data"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
-use crate::gpu::{Buffer, Context};
+use crate::gpu::{Buffer, Context, Reading};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
 ///
@@ -58,7 +58,7 @@ impl Matrix {
         not_empty("matrix", rows, cols)?;
         let storage = match device.context() {
             None => {
-                host_room("matrix", rows, cols)?;
+                host_room::<f32>("matrix", rows, cols)?;
                 Storage::Cpu(Arc::new(array.as_standard_layout().into_owned()))
             }
             Some(gpu) => {
@@ -102,9 +102,23 @@ impl Matrix {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn zeros(device: &Device, rows: usize, cols: usize) -> Result<Self> {
-        let mut zeros = host_room("matrix", rows, cols)?;
-        zeros.resize(rows * cols, 0.0);
-        Self::from_slice(device, rows, cols, &zeros)
+        not_empty("matrix", rows, cols)?;
+        let storage = match device.context() {
+            None => {
+                host_room::<f32>("matrix", rows, cols)?;
+                Storage::Cpu(Arc::new(Array2::zeros((rows, cols))))
+            }
+            Some(gpu) => Storage::Gpu(Arc::new(gpu.zeros("matrix", rows, cols)?)),
+        };
+        Ok(Matrix { device: device.clone(), rows, cols, storage })
+    }
+
+    /// A matrix of a dry run: a name and a shape, without content.
+    pub(crate) fn planned(device: &Device, name: &'static str, rows: usize, cols: usize) -> Result<Self> {
+        match device.context() {
+            None => Self::zeros(device, rows, cols),
+            Some(gpu) => Ok(Self::on_gpu(device, rows, cols, gpu.buffer(name, rows, cols)?)),
+        }
     }
 
     /// The content, brought back to the host. On a GPU this waits for everything that leads to it.
@@ -130,6 +144,14 @@ impl Matrix {
                     values: found,
                 })
             }
+        }
+    }
+
+    /// The content, to be fetched later; the device need not be waited for yet.
+    pub(crate) fn read_later(&self) -> Result<Later<f32>> {
+        match &self.storage {
+            Storage::Cpu(array) => Ok(Later::Ready(array.iter().copied().collect())),
+            Storage::Gpu(buffer) => Ok(Later::Reading(buffer.context().read_later(buffer)?)),
         }
     }
 
@@ -216,6 +238,23 @@ impl Matrix {
     }
 }
 
+/// Values that are here, or on their way from a device.
+pub(crate) enum Later<T> {
+    Ready(Vec<T>),
+    Reading(Reading<T>),
+}
+
+impl<T: bytemuck::AnyBitPattern> Later<T> {
+    /// Waits for them, and appends them.
+    pub fn finish_into(self, values: &mut Vec<T>) -> Result<()> {
+        match self {
+            Later::Ready(ready) => values.extend_from_slice(&ready),
+            Later::Reading(reading) => reading.finish_into(values)?,
+        }
+        Ok(())
+    }
+}
+
 /// Storage that nobody else looks at.
 pub(crate) enum Unique<'a> {
     Cpu(&'a mut Array2<f32>),
@@ -223,11 +262,12 @@ pub(crate) enum Unique<'a> {
 }
 
 /// Room for `rows x cols` values in host memory, or an error where there is none.
-pub(crate) fn host_room(op: &'static str, rows: usize, cols: usize) -> Result<Vec<f32>> {
+pub(crate) fn host_room<T>(op: &'static str, rows: usize, cols: usize) -> Result<Vec<T>> {
     let mut room = Vec::new();
     let elements = rows.checked_mul(cols).filter(|elements| room.try_reserve_exact(*elements).is_ok());
     if elements.is_none() {
-        let needed = u64::try_from(rows as u128 * cols as u128 * 4).unwrap_or(u64::MAX);
+        let needed =
+            u64::try_from((rows as u128 * cols as u128).saturating_mul(size_of::<T>() as u128)).unwrap_or(u64::MAX);
         return Err(Error::HostMemory { op, shape: Shape { rows, cols }, bytes: needed });
     }
     Ok(room)

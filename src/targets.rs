@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::Buffer;
-use crate::matrix::{Matrix, not_empty};
+use crate::matrix::{Later, Matrix, not_empty};
 use crate::ops;
 
 /// Class ids or class distributions for a batch, validated when they are made, on one [`Device`].
@@ -140,6 +140,15 @@ impl Targets {
             Kind::CpuClasses(ids) => Ok(ids.as_ref().clone()),
             Kind::GpuClasses(buffer) => buffer.context().read(buffer),
             Kind::Distributions(shares) => ops::argmax(shares)?.to_classes(),
+        }
+    }
+
+    /// The class of each row, to be fetched later; the device need not be waited for yet.
+    pub(crate) fn read_later(&self) -> Result<Later<u32>> {
+        match &self.kind {
+            Kind::CpuClasses(ids) => Ok(Later::Ready(ids.as_ref().clone())),
+            Kind::GpuClasses(buffer) => Ok(Later::Reading(buffer.context().read_later(buffer)?)),
+            Kind::Distributions(shares) => ops::argmax(shares)?.read_later(),
         }
     }
 

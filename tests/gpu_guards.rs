@@ -6,7 +6,7 @@ mod common;
 use std::process::ExitCode;
 
 use libtest_mimic::Failed;
-use wgpu_mlp::verify;
+use wgpu_mlp::verify::{self, Case};
 use wgpu_mlp::{Device, GpuOptions};
 
 fn main() -> ExitCode {
@@ -19,8 +19,21 @@ fn main() -> ExitCode {
             let folded = GpuOptions { max_workgroups_per_dimension: Some(40), ..guarded(false) };
             same_bits(device, &common::device(&folded)?)
         }),
+        common::trial("tiled products on every device", products(true), products_within_bounds),
+        common::trial("products without workgroup memory", products(false), products_within_bounds),
+        common::trial("tiny bindings and grids", tiny(), all_within_bounds),
         common::trial("a second run gives the same bits", GpuOptions::default(), |device| same_bits(device, device)),
     ])
+}
+
+/// Every matrix but the smallest comes in windows, many rows in pieces, and every grid is folded.
+fn tiny() -> GpuOptions {
+    GpuOptions { max_binding_bytes: Some(768), max_workgroups_per_dimension: Some(9), ..Default::default() }
+}
+
+/// Products through workgroup memory or not, whatever the device likes better.
+fn products(tiled: bool) -> GpuOptions {
+    GpuOptions { tiled_matmul: Some(tiled), guarded_buffers: true, ..Default::default() }
 }
 
 /// Buffers begin as NaN with a guard behind them, which every read looks at.
@@ -29,7 +42,16 @@ fn guarded(runtime_checks: bool) -> GpuOptions {
 }
 
 fn all_within_bounds(device: &Device) -> Result<(), Failed> {
-    for case in verify::cases().iter().filter(|case| !case.large) {
+    within_bounds(device, |case| !case.large)
+}
+
+fn products_within_bounds(device: &Device) -> Result<(), Failed> {
+    let product = |case: &Case| case.op.starts_with("matmul") || case.op == "linear";
+    within_bounds(device, |case| product(case) && (!case.large || common::full_cases()))
+}
+
+fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {
+    for case in verify::cases().iter().filter(|case| which(case)) {
         let worst = case.verify(device, 2).map_err(|error| format!("{case}: {error}"))?;
         if !worst.passed() {
             return Err(format!("{case}: {worst}").into());

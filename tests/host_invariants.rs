@@ -110,7 +110,8 @@ fn unsafe_stands_in_one_place() {
 #[test]
 fn only_reads_wait() {
     let found = offenders(&["PollType::Wait", "map_async", "recv", "recv_timeout"], |file| file != "gpu/read.rs");
-    // The bound on what is in flight, and the wait that the caller asks for.
-    let found = found.into_iter().filter(|place| !place.starts_with("src/gpu/recorder.rs"));
+    // The bound on what is in flight, and an error that is about to be told: a lost device shows when it is idle.
+    let exempt = |place: &String| place.starts_with("src/gpu/recorder.rs") || place.starts_with("src/gpu/errors.rs");
+    let found = found.into_iter().filter(|place| !exempt(place));
     none(found.collect(), "only a read waits for the device");
 }

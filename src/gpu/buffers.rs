@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::context::{Context, Inner};
+use super::context::{Context, Inner, Live};
 use crate::error::{Error, Result};
 
 /// Extra bytes behind a guarded buffer, filled with [`POISON`] and looked at by every read.
@@ -21,21 +21,27 @@ const MAX_IDLE_BYTES: u64 = 1 << 30;
 pub(crate) struct Buffer {
     raw: Raw,
     bytes: u64,
+    /// The caller's own buffer never enters the pool.
+    pooled: bool,
     owner: Arc<Inner>,
 }
 
-/// What the pool keeps: the wgpu buffer and the id under which bind groups know it.
+/// What the pool keeps: the wgpu buffer, its size, and the id under which bind groups know it.
 #[derive(Clone)]
 pub(super) struct Raw {
-    pub buffer: wgpu::Buffer,
+    /// `None` in a dry run.
+    pub buffer: Option<wgpu::Buffer>,
+    pub size: u64,
     pub id: u64,
 }
 
-/// Idle buffers by size.
+/// Idle buffers by size, and how much there is of all.
 #[derive(Default)]
 pub(super) struct Pool {
     idle: HashMap<u64, Vec<Raw>>,
     idle_bytes: u64,
+    allocated_bytes: u64,
+    peak_bytes: u64,
     next_id: u64,
 }
 
@@ -45,8 +51,23 @@ impl Buffer {
         self.bytes
     }
 
+    /// Four-byte values of content.
+    pub fn words(&self) -> u64 {
+        self.bytes / 4
+    }
+
     pub(super) fn raw(&self) -> &Raw {
         &self.raw
+    }
+
+    /// wgpu's own handle; none in a dry run.
+    pub fn wgpu(&self) -> Option<&wgpu::Buffer> {
+        self.raw.buffer.as_ref()
+    }
+
+    /// Whether the content is followed by a guard that reads look at.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.pooled && self.owner.options.guarded_buffers
     }
 
     /// The context that owns this buffer.
@@ -63,12 +84,16 @@ impl fmt::Debug for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut pool = self.owner.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = self.raw.buffer.size();
+        if !self.pooled {
+            return self.owner.forget_bind_groups();
+        }
+        let mut pool = self.owner.pool();
+        let size = self.raw.size;
         if pool.idle_bytes + size <= MAX_IDLE_BYTES {
             pool.idle_bytes += size;
             pool.idle.entry(size).or_default().push(self.raw.clone());
         } else {
+            pool.allocated_bytes -= size;
             drop(pool);
             self.owner.forget_bind_groups();
         }
@@ -78,27 +103,43 @@ impl Drop for Buffer {
 impl Context {
     /// A buffer for `rows x cols` four-byte values; its content is whatever was there before.
     pub fn buffer(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
-        self.errors.check()?;
-        let bytes = u64::try_from(rows as u128 * cols as u128 * 4).unwrap_or(u64::MAX);
-        let allowed = self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size);
-        if bytes > allowed {
+        self.check()?;
+        let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
+        let allowed = self.limits.max_buffer_size;
+        let guard = if self.options.guarded_buffers { GUARD_BYTES } else { 0 };
+        if bytes > allowed.saturating_sub(guard) {
             return Err(Error::Limit { op, what: "bytes in one buffer", needed: bytes, allowed });
         }
-        let guard = if self.options.guarded_buffers { GUARD_BYTES } else { 0 };
-        let size = (bytes + guard).next_multiple_of(GRAIN).min(self.limits.max_buffer_size);
+        let size = (bytes + guard).next_multiple_of(GRAIN).min(allowed);
         let raw = match self.take_idle(size) {
             Some(raw) => raw,
             None => self.allocate(size)?,
         };
-        let buffer = Buffer { raw, bytes, owner: self.inner() };
+        self.ledger.buffer(op, rows, cols, size);
+        let buffer = Buffer { raw, bytes, pooled: true, owner: self.inner() };
         if self.options.guarded_buffers {
             self.poison(&buffer)?;
         }
         Ok(buffer)
     }
 
+    /// A buffer of the caller's, as `rows x cols` four-byte values.
+    pub fn wrap(&self, op: &'static str, buffer: wgpu::Buffer, rows: usize, cols: usize) -> Result<Buffer> {
+        use wgpu::BufferUsages as Usage;
+        self.check()?;
+        let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
+        if bytes > buffer.size() {
+            return Err(Error::Limit { op, what: "bytes in the buffer", needed: bytes, allowed: buffer.size() });
+        }
+        if !buffer.usage().contains(Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST) {
+            return Err(Error::Combination { op, rule: "the buffer's usage must hold STORAGE, COPY_SRC and COPY_DST" });
+        }
+        let raw = Raw { size: buffer.size(), buffer: Some(buffer), id: self.pool().fresh_id() };
+        Ok(Buffer { raw, bytes, pooled: false, owner: self.inner() })
+    }
+
     fn take_idle(&self, size: u64) -> Option<Raw> {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool();
         let raw = pool.idle.get_mut(&size)?.pop()?;
         pool.idle_bytes -= size;
         Some(raw)
@@ -111,8 +152,9 @@ impl Context {
             return first;
         }
         {
-            let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pool = self.pool();
             pool.idle.clear();
+            pool.allocated_bytes -= pool.idle_bytes;
             pool.idle_bytes = 0;
         }
         self.forget_bind_groups();
@@ -121,6 +163,30 @@ impl Context {
     }
 
     fn try_allocate(&self, size: u64) -> Result<Raw> {
+        let allowed = self.options.max_memory_bytes.unwrap_or(u64::MAX);
+        if self.pool().allocated_bytes.saturating_add(size) > allowed {
+            return Err(Error::OutOfMemory { bytes: size, source: None });
+        }
+        let buffer = self.live.as_ref().map(|live| live.allocate(size)).transpose()?;
+        self.counters.allocations.fetch_add(1, Relaxed);
+        let mut pool = self.pool();
+        pool.allocated_bytes += size;
+        pool.peak_bytes = pool.peak_bytes.max(pool.allocated_bytes);
+        Ok(Raw { buffer, size, id: pool.fresh_id() })
+    }
+
+    /// Fills a guarded buffer, tail included, so that a missing or stray write shows.
+    fn poison(&self, buffer: &Buffer) -> Result<()> {
+        if self.live.is_none() {
+            return Ok(());
+        }
+        let words = vec![POISON; (buffer.raw.size / 4) as usize];
+        self.write(buffer, &words)
+    }
+}
+
+impl Live {
+    fn allocate(&self, size: u64) -> Result<wgpu::Buffer> {
         use wgpu::BufferUsages as Usage;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -129,18 +195,28 @@ impl Context {
             usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,
             mapped_at_creation: false,
         });
-        if let Some(source) = pollster::block_on(scope.pop()) {
-            return Err(Error::OutOfMemory { bytes: size, source });
+        match pollster::block_on(scope.pop()) {
+            Some(source) => Err(Error::OutOfMemory { bytes: size, source: Some(source) }),
+            None => Ok(buffer),
         }
-        self.counters.allocations.fetch_add(1, Relaxed);
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        pool.next_id += 1;
-        Ok(Raw { buffer, id: pool.next_id })
+    }
+}
+
+impl Inner {
+    pub(super) fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fills a guarded buffer, tail included, so that a missing or stray write shows.
-    fn poison(&self, buffer: &Buffer) -> Result<()> {
-        let words = vec![POISON; (buffer.raw.buffer.size() / 4) as usize];
-        self.write(buffer, &words)
+    /// Bytes taken from the driver, pooled ones included: now, and at most so far.
+    pub(super) fn memory(&self) -> (u64, u64) {
+        let pool = self.pool();
+        (pool.allocated_bytes, pool.peak_bytes)
+    }
+}
+
+impl Pool {
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
     }
 }

@@ -3,12 +3,14 @@
 use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::buffers::{Buffer, Pool};
 use super::errors::ErrorSlot;
+use super::ledger::{Entries, Ledger};
 use super::pipelines::Pipelines;
 use super::recorder::Recorder;
+use super::windows::Piece;
 use crate::device::GpuOptions;
 use crate::error::{Error, Result};
 
@@ -16,7 +18,9 @@ use crate::error::{Error, Result};
 const UPLOAD_BYTES: usize = 32 << 20;
 
 /// Storage buffers that the widest kernel binds.
-const MAX_STORAGE_BUFFERS: u64 = 7;
+const MAX_STORAGE_BUFFERS: u64 = 8;
+/// The least that a binding can be lowered to: the smallest reductions need some room.
+const MIN_BINDING_BYTES: u64 = 256;
 
 /// A cheap handle to a device; clones share everything.
 #[derive(Clone)]
@@ -24,15 +28,24 @@ pub(crate) struct Context(Arc<Inner>);
 
 /// What a context owns.
 pub(crate) struct Inner {
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
     pub(super) options: GpuOptions,
-    pub(super) errors: ErrorSlot,
+    /// Whether the adapter is a driver that runs on the CPU.
+    pub(super) software: bool,
     pub(super) pool: Mutex<Pool>,
-    pub(super) pipelines: Pipelines,
-    pub(super) recorder: Mutex<Recorder>,
     pub(super) counters: AtomicCounters,
+    /// `None` in a dry run, which goes through every step but the device's.
+    pub(super) live: Option<Live>,
+    pub(super) ledger: Ledger,
+}
+
+/// The device itself, and what belongs to it.
+pub(super) struct Live {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub errors: ErrorSlot,
+    pub pipelines: Pipelines,
+    pub recorder: Mutex<Recorder>,
 }
 
 /// Counts of what a device was made to do, since it was opened.
@@ -48,6 +61,10 @@ pub struct Counters {
     pub allocations: u64,
     /// Pipelines compiled.
     pub pipelines: u64,
+    /// Bytes of device memory held now, idle buffers included; staging memory is wgpu's own and not counted.
+    pub memory_bytes: u64,
+    /// The most that was held at a time.
+    pub peak_memory_bytes: u64,
 }
 
 #[derive(Default)]
@@ -78,26 +95,48 @@ impl Context {
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
-        Context::adopt(device, queue, options)
+        Context::adopt(adapter, device, queue, options)
     }
 
     /// Builds a context round a device that exists already.
-    pub fn adopt(device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Result<Context> {
+    pub fn adopt(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Result<Context> {
         let errors = ErrorSlot::install(&device);
         let limits = lowered(device.limits(), options)?;
-        let inner = Inner {
-            recorder: Mutex::new(Recorder::new(&device, &limits)),
-            pipelines: Pipelines::default(),
-            pool: Mutex::default(),
-            counters: AtomicCounters::default(),
-            options: options.clone(),
-            limits,
-            errors,
-            queue,
-            device,
-        };
-        inner.errors.check()?;
-        Ok(Context(Arc::new(inner)))
+        let recorder = Mutex::new(Recorder::new(&device, &limits));
+        let live = Live { recorder, pipelines: Pipelines::default(), errors, queue, device };
+        live.errors.check()?;
+        let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+        Ok(Self::with(Some(live), limits, options.clone(), software))
+    }
+
+    /// A context with these limits that goes through every step but touches no device.
+    fn dry_with(limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
+        Self::with(None, limits, options, software)
+    }
+
+    /// A dry context like this one.
+    pub fn dry(&self) -> Context {
+        let options = GpuOptions { guarded_buffers: false, max_memory_bytes: None, ..self.options.clone() };
+        Self::dry_with(self.limits.clone(), options, self.software)
+    }
+
+    /// A dry context without limits, for the CPU path.
+    pub fn dry_unlimited() -> Context {
+        let most = u64::MAX;
+        let limits =
+            wgpu::Limits { max_storage_buffer_binding_size: most, max_buffer_size: most, ..Default::default() };
+        Self::dry_with(limits, GpuOptions::default(), false)
+    }
+
+    fn with(live: Option<Live>, limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
+        let ledger = Ledger::new(live.is_none());
+        let (pool, counters) = (Mutex::default(), AtomicCounters::default());
+        Context(Arc::new(Inner { limits, options, software, pool, counters, live, ledger }))
     }
 
     pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
@@ -115,7 +154,12 @@ impl Context {
 
     /// Whether the device was opened with subgroup operations.
     pub fn has_subgroups(&self) -> bool {
-        self.device.features().contains(wgpu::Features::SUBGROUP)
+        self.live.as_ref().is_some_and(|live| live.device.features().contains(wgpu::Features::SUBGROUP))
+    }
+
+    /// Whether products do without workgroup memory.
+    pub fn multiplies_directly(&self) -> bool {
+        self.options.tiled_matmul.map_or(self.software, |tiled| !tiled)
     }
 
     /// The largest piece of a buffer that a kernel can see.
@@ -131,13 +175,21 @@ impl Context {
     /// The counts so far.
     pub fn counters(&self) -> Counters {
         let counters = &self.counters;
+        let (memory_bytes, peak_memory_bytes) = self.memory();
         Counters {
             dispatches: counters.dispatches.load(Relaxed),
             submits: counters.submits.load(Relaxed),
             waits: counters.waits.load(Relaxed),
             allocations: counters.allocations.load(Relaxed),
             pipelines: counters.pipelines.load(Relaxed),
+            memory_bytes,
+            peak_memory_bytes,
         }
+    }
+
+    /// The memory that the caller allows, if there is a limit.
+    pub fn max_memory_bytes(&self) -> Option<u64> {
+        self.options.max_memory_bytes
     }
 
     /// A new buffer with this content.
@@ -153,28 +205,47 @@ impl Context {
     /// so what is recorded goes first.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
         self.flush()?;
+        let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) else { return Ok(()) };
         let mut offset = 0;
         for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
-            self.queue.write_buffer(&buffer.raw().buffer, offset, piece);
+            live.upload(target, offset, piece);
             offset += piece.len() as u64;
-            if piece.len() == UPLOAD_BYTES {
-                self.queue.submit([]);
-            }
         }
-        self.errors.check()
+        self.check()
+    }
+
+    /// A new buffer of zeros, filled on the device.
+    pub fn zeros(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
+        let buffer = self.buffer(op, rows, cols)?;
+        if let Some(target) = buffer.wgpu() {
+            self.record(|encoder| encoder.clear_buffer(target, 0, Some(buffer.bytes())))?;
+        }
+        Ok(buffer)
+    }
+
+    /// What a dry run came to since the last call.
+    pub fn take_entries(&self) -> Entries {
+        self.ledger.take()
     }
 
     /// A new buffer with the same content, copied on the device.
     pub fn duplicate(&self, op: &'static str, source: &Buffer) -> Result<Buffer> {
-        let copy = self.buffer(op, (source.bytes() / 4) as usize, 1)?;
-        self.record_copy(source, &copy)?;
+        let copy = self.buffer(op, source.words() as usize, 1)?;
+        self.copy(Piece::of(source), Piece::of(&copy))?;
         Ok(copy)
     }
 }
 
 impl Inner {
     pub(super) fn forget_bind_groups(&self) {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).forget_bind_groups();
+        if let Some(live) = &self.live {
+            live.recorder().forget_bind_groups();
+        }
+    }
+
+    /// The error that waits to be told, if one does.
+    pub(super) fn check(&self) -> Result<()> {
+        self.live.as_ref().map_or(Ok(()), |live| live.errors.check())
     }
 }
 
@@ -191,11 +262,14 @@ fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limit
         });
     }
     if let Some(bytes) = options.max_binding_bytes {
-        if bytes < alignment {
-            let rule = "at least the device's offset alignment";
+        if bytes < alignment.max(MIN_BINDING_BYTES) {
+            let rule = "at least 256 and the device's offset alignment";
             return Err(Error::Option { op: "device", option: "max_binding_bytes", rule, value: bytes as f64 });
         }
         limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(bytes);
+    }
+    if let Some(bytes) = options.max_buffer_bytes {
+        limits.max_buffer_size = limits.max_buffer_size.min(bytes);
     }
     if let Some(groups) = options.max_workgroups_per_dimension {
         if groups == 0 {

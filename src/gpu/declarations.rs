@@ -6,12 +6,13 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
-use super::kernel::{Access, Kernel};
+use super::kernel::{Access, Kernel, Rows, WHOLE_ROWS, WIDE_ROWS};
 use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 6] = ["common", "elements", "rows", "targets", "row_class", "record"];
+const PIECES: [&str; 10] =
+    ["common", "elements", "rows", "whole_rows", "wide_rows", "targets", "row_class", "record", "columns1", "columns4"];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];
 
@@ -27,9 +28,9 @@ fn shaders() -> Vec<(String, String)> {
         .collect()
 }
 
-fn module(kernel: &Kernel) -> naga::Module {
+fn module(kernel: &Kernel, rows: Rows) -> naga::Module {
     let sizes: Vec<_> = kernel.sizes.iter().map(|name| (*name, 8.0)).collect();
-    let wgsl = kernel.wgsl(&sizes);
+    let wgsl = kernel.wgsl(rows, &sizes);
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));
     Validator::new(ValidationFlags::all(), Capabilities::default())
@@ -38,11 +39,18 @@ fn module(kernel: &Kernel) -> naga::Module {
     module
 }
 
+/// Every kernel, and those that work on rows also as they see wide rows.
+fn variants() -> impl Iterator<Item = (&'static Kernel, Rows)> {
+    let by_row = |kernel: &&Kernel| kernel.source.contains(&WHOLE_ROWS);
+    let wide = ops::kernels().into_iter().filter(by_row).map(|kernel| (kernel, Rows::Wide));
+    ops::kernels().into_iter().map(|kernel| (kernel, Rows::Whole)).chain(wide)
+}
+
 #[test]
 fn every_shader_has_its_kernel_and_every_kernel_its_case() {
     let kernels = ops::kernels();
     for (name, text) in shaders() {
-        let used = kernels.iter().any(|kernel| kernel.source.contains(&text.as_str()));
+        let used = text == WIDE_ROWS || kernels.iter().any(|kernel| kernel.source.contains(&text.as_str()));
         assert!(used, "no kernel uses shaders/{name}.wgsl");
         let last = kernels.iter().any(|kernel| kernel.source.last() == Some(&text.as_str()));
         assert!(last || PIECES.contains(&name.as_str()), "shaders/{name}.wgsl is a piece that PIECES does not name");
@@ -52,20 +60,25 @@ fn every_shader_has_its_kernel_and_every_kernel_its_case() {
         let covered = cases.contains(kernel.name) || HELPERS.contains(&kernel.name);
         assert!(covered, "no case for {}", kernel.name);
     }
-    let names: BTreeSet<_> = kernels.iter().map(|kernel| kernel.name).collect();
-    assert_eq!(names.len(), kernels.len(), "two kernels share a name");
+    let names: BTreeSet<_> = kernels.iter().map(|kernel| (kernel.name, kernel.source)).collect();
+    assert_eq!(names.len(), kernels.len(), "two kernels share name and source");
 }
 
 #[test]
 fn declarations_agree_with_the_shaders() {
-    for kernel in ops::kernels() {
-        let module = module(kernel);
+    for (kernel, rows) in variants() {
+        let module = module(kernel, rows);
         let name = kernel.name;
         assert_eq!(module.entry_points.len(), 1, "{name}");
         assert_eq!(module.entry_points[0].name, "main", "{name}");
         let mut found = vec![None; kernel.buffers.len() + 1];
         for (_, variable) in module.global_variables.iter() {
             let Some(binding) = variable.binding else { continue };
+            if binding.group == 1 {
+                // The state of wide rows.
+                assert_eq!((rows, binding.binding), (Rows::Wide, 0), "{name}");
+                continue;
+            }
             assert_eq!(binding.group, 0, "{name}");
             found[binding.binding as usize] = Some(variable);
         }
@@ -91,7 +104,7 @@ fn declarations_agree_with_the_shaders() {
 #[test]
 fn overrides_are_what_the_host_hands_over() {
     for kernel in ops::kernels() {
-        let module = module(kernel);
+        let module = module(kernel, Rows::Whole);
         let open = |o: &naga::Override| o.init.is_none().then(|| o.name.clone()).flatten();
         let declared: BTreeSet<_> = module.overrides.iter().filter_map(|(_, o)| open(o)).collect();
         let handed: BTreeSet<_> = kernel.overrides.iter().map(|name| name.to_string()).collect();
@@ -108,7 +121,7 @@ fn overrides_are_what_the_host_hands_over() {
 #[test]
 fn no_shader_owns_a_size() {
     for kernel in ops::kernels() {
-        let module = module(kernel);
+        let module = module(kernel, Rows::Whole);
         // Workgroup sizes and array lengths are names that the host defines, so `@workgroup_size(` and `array<..., `
         // are followed by a name.
         for (line, text) in kernel.source.iter().flat_map(|piece| piece.lines()).enumerate() {
@@ -131,7 +144,22 @@ fn no_shader_owns_a_size() {
 
 #[test]
 fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
-    let allowed = ["0", "0u", "0.0", "1", "1u", "1.0", "2u", "31u", "0x80000000u", "0x7f800000u", "0xffffffffu"];
+    let allowed = [
+        "0",
+        "0u",
+        "0.0",
+        "1",
+        "1u",
+        "1.0",
+        "2u",
+        "3u",
+        "4u",
+        "31u",
+        "32u",
+        "0x80000000u",
+        "0x7f800000u",
+        "0xffffffffu",
+    ];
     for (name, text) in shaders() {
         for (line, code) in text.lines().enumerate() {
             let code = code.split("//").next().unwrap_or_default();

@@ -28,18 +28,20 @@ impl ErrorSlot {
 
     /// The error that is waiting, if one is: a loss every time, any other once.
     pub(super) fn check(&self) -> Result<()> {
-        self.check_lost()?;
+        // wgpu tells of a loss only while it is polled.
+        self.check_lost(wgpu::PollType::Poll)?;
         let Some(source) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
-        // wgpu tells of a loss only while it is polled; without this its first sign would look like a wrong call.
-        let _ = self.device.poll(wgpu::PollType::Poll);
-        self.check_lost()?;
+        // And only when the work in flight has ended; until then a loss looks like a wrong call.
+        self.check_lost(wgpu::PollType::Wait { submission_index: None, timeout: None })?;
         match source {
-            wgpu::Error::OutOfMemory { .. } => Err(Error::OutOfMemory { bytes: 0, source }),
+            wgpu::Error::OutOfMemory { .. } => Err(Error::OutOfMemory { bytes: 0, source: Some(source) }),
             source => Err(Error::Device { source }),
         }
     }
 
-    fn check_lost(&self) -> Result<()> {
+    fn check_lost(&self, poll: wgpu::PollType) -> Result<()> {
+        // A poll that fails says nothing that the lost callback does not.
+        let _ = self.device.poll(poll);
         match self.lost.get() {
             Some(reason) => Err(Error::DeviceLost { reason: reason.clone() }),
             None => Ok(()),

@@ -1,10 +1,22 @@
 //! A kernel is data: a name, WGSL pieces, and how it sees its buffers.
 
-use super::Buffer;
+use super::windows::View;
+
+/// How a row kernel reduces along its rows, when it sees each of them whole.
+pub(crate) const WHOLE_ROWS: &str = include_str!("../../shaders/whole_rows.wgsl");
+/// The same for rows that are longer than a binding, which it sees piece by piece.
+pub(super) const WIDE_ROWS: &str = include_str!("../../shaders/wide_rows.wgsl");
+
+/// How a kernel sees its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Rows {
+    Whole,
+    Wide,
+}
 
 /// How a kernel uses one of its storage buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// `var<storage, read>`
     Read,
     /// `var<storage, read_write>`
@@ -13,7 +25,7 @@ pub enum Access {
 
 /// A compute kernel as declared beside its op: one name for the file, the label, errors, benches and the case table.
 #[derive(Debug)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// The op's stem.
     pub name: &'static str,
     /// WGSL, in order: shared pieces first, the kernel's own file last.
@@ -29,11 +41,11 @@ pub struct Kernel {
 }
 
 /// A named number handed to the shader: an `override`, or a plain constant where [`Kernel::sizes`] names it.
-pub type Constant = (&'static str, f64);
+pub(crate) type Constant = (&'static str, f64);
 
 impl Kernel {
     /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the pieces.
-    pub fn wgsl(&self, constants: &[Constant]) -> String {
+    pub fn wgsl(&self, rows: Rows, constants: &[Constant]) -> String {
         let header: String = constants
             .iter()
             .filter(|(name, _)| self.sizes.contains(name))
@@ -41,7 +53,7 @@ impl Kernel {
             .collect();
         let mut wgsl = header;
         for piece in self.source {
-            wgsl.push_str(piece);
+            wgsl.push_str(if *piece == WHOLE_ROWS && rows == Rows::Wide { WIDE_ROWS } else { piece });
         }
         wgsl
     }
@@ -57,6 +69,6 @@ pub(crate) struct Launch<'a, P> {
     pub kernel: &'static Kernel,
     pub constants: &'a [Constant],
     pub params: P,
-    pub buffers: &'a [&'a Buffer],
+    pub buffers: &'a [View<'a>],
     pub groups: u64,
 }

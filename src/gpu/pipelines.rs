@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::context::Inner;
-use super::kernel::{Access, Constant, Kernel};
+use super::context::{Context, Live};
+use super::kernel::{Access, Constant, Kernel, Rows};
 use crate::error::{Error, Result};
 
 /// A compiled variant of a kernel.
@@ -13,10 +13,13 @@ pub(super) struct Pipeline {
     pub id: u64,
     pub pipeline: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
+    /// Where the state of a row's reductions is bound, for kernels that see wide rows piece by piece.
+    pub state_layout: Option<wgpu::BindGroupLayout>,
 }
 
-/// A kernel's name and the values of its constants, in the order its op hands them over.
-type Key = (&'static str, Vec<u64>);
+/// The pieces of a kernel's WGSL, by their addresses, so that ops share what they have in common; how it sees its rows;
+/// and the values of its constants, in the order its op hands them over.
+type Key = (Vec<usize>, Rows, Vec<u64>);
 
 /// Every variant compiled so far.
 #[derive(Default)]
@@ -24,28 +27,46 @@ pub(super) struct Pipelines {
     compiled: Mutex<HashMap<Key, Arc<Pipeline>>>,
 }
 
-impl Inner {
+impl Context {
     /// The pipeline of this variant.
-    pub(super) fn pipeline(&self, kernel: &'static Kernel, constants: &[Constant]) -> Result<Arc<Pipeline>> {
-        let key = (kernel.name, constants.iter().map(|(_, value)| value.to_bits()).collect());
+    pub(super) fn pipeline(
+        &self,
+        live: &Live,
+        kernel: &'static Kernel,
+        rows: Rows,
+        constants: &[Constant],
+    ) -> Result<Arc<Pipeline>> {
+        let pieces = kernel.source.iter().map(|piece| piece.as_ptr().addr()).collect();
+        let key = (pieces, rows, constants.iter().map(|(_, value)| value.to_bits()).collect());
         // Held while compiling: two threads that need the same variant compile it once.
-        let mut compiled = self.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiled = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = compiled.get(&key) {
             return Ok(pipeline.clone());
         }
-        let pipeline = Arc::new(self.compile(kernel, constants, compiled.len() as u64)?);
-        compiled.insert(key, pipeline.clone());
-        Ok(pipeline)
+        let pipeline = live.compile(kernel, rows, constants, self.options.runtime_checks, compiled.len() as u64)?;
+        self.counters.pipelines.fetch_add(1, Relaxed);
+        Ok(compiled.entry(key).or_insert(Arc::new(pipeline)).clone())
     }
+}
 
-    fn compile(&self, kernel: &'static Kernel, constants: &[Constant], id: u64) -> Result<Pipeline> {
+impl Live {
+    fn compile(
+        &self,
+        kernel: &'static Kernel,
+        rows: Rows,
+        constants: &[Constant],
+        checked: bool,
+        id: u64,
+    ) -> Result<Pipeline> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let module = self.shader_module(kernel, constants);
+        let module = self.shader_module(kernel, rows, constants, checked);
         let layout = self.bind_group_layout(kernel);
+        let state_layout = (rows == Rows::Wide).then(|| self.state_layout());
+        let layouts: Vec<_> = std::iter::once(Some(&layout)).chain(state_layout.iter().map(Some)).collect();
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(kernel.name),
-            bind_group_layouts: &[Some(&layout)],
+            bind_group_layouts: &layouts,
             ..Default::default()
         });
         let overrides = kernel.override_values(constants);
@@ -67,21 +88,17 @@ impl Inner {
         if let Some(source) = internal.or(validation) {
             return Err(Error::Shader { kernel: kernel.name, source });
         }
-        self.counters.pipelines.fetch_add(1, Relaxed);
-        Ok(Pipeline { id, pipeline, layout })
+        Ok(Pipeline { id, pipeline, layout, state_layout })
     }
 
     #[allow(unsafe_code, reason = "the one unsafe call of the crate: shaders without run-time checks")]
-    fn shader_module(&self, kernel: &Kernel, constants: &[Constant]) -> wgpu::ShaderModule {
+    fn shader_module(&self, kernel: &Kernel, rows: Rows, constants: &[Constant], checked: bool) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(kernel.wgsl(constants).into()),
+            source: wgpu::ShaderSource::Wgsl(kernel.wgsl(rows, constants).into()),
         };
-        let checks = if self.options.runtime_checks {
-            wgpu::ShaderRuntimeChecks::checked()
-        } else {
-            wgpu::ShaderRuntimeChecks::unchecked()
-        };
+        let checks =
+            if checked { wgpu::ShaderRuntimeChecks::checked() } else { wgpu::ShaderRuntimeChecks::unchecked() };
         // SAFETY: without checks a shader must index in range, end its loops and not divide by zero.
         // Every kernel compares its row and column with the shape in `Params` before it touches a buffer; ops/ checks
         // that shape against the operands, and Context::buffer sizes every buffer for it. Class ids are compared with
@@ -97,22 +114,25 @@ impl Inner {
             has_dynamic_offset: true,
             min_binding_size: wgpu::BufferSize::new(kernel.params as u64),
         };
-        let storage = |access: &Access| wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: *access == Access::Read },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        };
-        let entries: Vec<_> = std::iter::once(uniform)
-            .chain(kernel.buffers.iter().map(storage))
-            .zip(0..)
-            .map(|(ty, binding)| wgpu::BindGroupLayoutEntry {
-                binding,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty,
-                count: None,
-            })
-            .collect();
-        self.device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.name), entries: &entries })
+        self.layout(kernel.name, std::iter::once(uniform).chain(kernel.buffers.iter().map(storage)))
+    }
+
+    fn state_layout(&self) -> wgpu::BindGroupLayout {
+        self.layout("state", std::iter::once(storage(&Access::Write)))
+    }
+
+    fn layout(&self, label: &str, types: impl Iterator<Item = wgpu::BindingType>) -> wgpu::BindGroupLayout {
+        let visibility = wgpu::ShaderStages::COMPUTE;
+        let entry = |(binding, ty)| wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None };
+        let entries: Vec<_> = (0..).zip(types).map(entry).collect();
+        self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries })
+    }
+}
+
+fn storage(access: &Access) -> wgpu::BindingType {
+    wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Storage { read_only: *access == Access::Read },
+        has_dynamic_offset: false,
+        min_binding_size: None,
     }
 }

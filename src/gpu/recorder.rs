@@ -5,21 +5,39 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::buffers::Buffer;
-use super::context::{Context, Inner};
+use super::context::{Context, Live};
 use super::grid::fold;
-use super::kernel::Launch;
+use super::kernel::{Access, Launch, Rows};
 use super::pipelines::Pipeline;
-use crate::error::Result;
+use super::windows::{Piece, View};
+use crate::error::{Error, Result};
 
 /// Dispatches in one submit, which is also the number of parameter slots.
 const SLOTS: usize = 128;
-/// Submits in flight before the host waits for the oldest: what bounds the memory of queued uploads.
+/// Submits in flight before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 16;
+/// Bytes of uploads in flight before the host waits for the oldest: what bounds wgpu's staging memory.
+const MAX_UPLOADS_IN_FLIGHT: u64 = 128 << 20;
 /// Bind groups kept; a training loop needs a few dozen.
 const MAX_BIND_GROUPS: usize = 1024;
 
-/// A pipeline's id and the ids of its buffers.
-type Key = (u64, Vec<u64>);
+/// A pipeline's id, and what is bound: the ids of the buffers, from where on, and how much.
+type Key = (u64, Vec<(u64, u64, u64)>);
+
+/// An operand where the kernel will see it: where it lies, or in a scratch copy.
+enum Placed<'a> {
+    Here(Piece<'a>),
+    Copied { home: View<'a>, scratch: Buffer },
+}
+
+impl Placed<'_> {
+    fn piece(&self) -> Piece<'_> {
+        match self {
+            Placed::Here(piece) => *piece,
+            Placed::Copied { scratch, .. } => Piece::of(scratch),
+        }
+    }
+}
 
 /// The open command encoder, its compute pass, and the parameters of what is recorded.
 pub(super) struct Recorder {
@@ -30,7 +48,10 @@ pub(super) struct Recorder {
     slot_bytes: usize,
     params: Vec<u8>,
     bind_groups: HashMap<Key, wgpu::BindGroup>,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Uploads since the last submit.
+    uploads: u64,
+    /// Submits that may not be done, and the uploads that went with each.
+    in_flight: VecDeque<(wgpu::SubmissionIndex, u64)>,
 }
 
 impl Recorder {
@@ -49,6 +70,7 @@ impl Recorder {
             slot_bytes,
             params: Vec::with_capacity(slot_bytes * SLOTS),
             bind_groups: HashMap::new(),
+            uploads: 0,
             in_flight: VecDeque::new(),
         }
     }
@@ -87,114 +109,208 @@ impl Recorder {
 impl Context {
     /// Records one dispatch.
     pub fn launch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>) -> Result<()> {
-        self.errors.check()?;
-        let pipeline = self.pipeline(launch.kernel, launch.constants)?;
-        let max = self.limits.max_compute_workgroups_per_dimension;
-        let (x, y) = fold(launch.kernel.name, launch.groups, max)?;
-        let mut recorder = self.recorder();
-        if recorder.params.len() == recorder.slot_bytes * SLOTS {
-            self.submit(&mut recorder);
+        self.dispatch(launch, None)
+    }
+
+    /// Records one dispatch of a kernel that sees its rows whole, or with a buffer for their state piece by piece.
+    pub(super) fn dispatch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>, state: Option<&Buffer>) -> Result<()> {
+        self.check()?;
+        let kernel = launch.kernel;
+        let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
+        let placed = launch.buffers.iter().map(|view| self.place(kernel.name, view)).collect::<Result<Vec<_>>>()?;
+        for copied in &placed {
+            self.fetch(copied)?;
         }
-        let offset = recorder.push_params(bytemuck::bytes_of(&launch.params));
-        let bind_group = self.bind_group(&mut recorder, &pipeline, launch.buffers);
-        let pass = recorder.pass(&self.device);
-        pass.set_pipeline(&pipeline.pipeline);
-        pass.set_bind_group(0, &bind_group, &[offset]);
-        pass.dispatch_workgroups(x, y, 1);
         self.counters.dispatches.fetch_add(1, Relaxed);
+        self.ledger.launch(kernel.name);
+        if let Some(live) = &self.live {
+            let rows = if state.is_some() { Rows::Wide } else { Rows::Whole };
+            let pipeline = self.pipeline(live, kernel, rows, launch.constants)?;
+            let bindings: Vec<_> = placed.iter().map(Placed::piece).collect();
+            self.record_dispatch(live, &pipeline, bytemuck::bytes_of(&launch.params), &bindings, state, grid);
+        }
+        for (copied, access) in placed.iter().zip(kernel.buffers) {
+            if *access == Access::Write {
+                self.put_back(copied)?;
+            }
+        }
         Ok(())
     }
 
-    /// Records a copy of `source` over `target`, which is at least as long.
-    pub(super) fn record_copy(&self, source: &Buffer, target: &Buffer) -> Result<()> {
+    /// Binds the view where it lies if it is dense and aligned there, else in a scratch buffer.
+    fn place<'a>(&self, op: &'static str, view: &View<'a>) -> Result<Placed<'a>> {
+        let (needed, allowed) = (4 * view.words(), self.limits.max_storage_buffer_binding_size);
+        if needed > allowed {
+            return Err(Error::Limit { op, what: "bytes in one binding", needed, allowed });
+        }
+        let aligned =
+            |piece: &Piece<'_>| piece.offset.is_multiple_of(self.limits.min_storage_buffer_offset_alignment.into());
+        match view.piece().filter(aligned) {
+            // The padding too: pooled buffers serve other shapes of the same size with the same bind group.
+            Some(piece) if view.is_whole() => {
+                let bytes = piece.buffer.raw().size.min(allowed) / 4 * 4;
+                Ok(Placed::Here(Piece { bytes, ..piece }))
+            }
+            Some(piece) => Ok(Placed::Here(piece)),
+            None => {
+                Ok(Placed::Copied { home: view.clone(), scratch: self.buffer("scratch", view.words() as usize, 1)? })
+            }
+        }
+    }
+
+    fn fetch(&self, placed: &Placed<'_>) -> Result<()> {
+        self.each_copy(placed, |home, scratch| self.copy(home, scratch))
+    }
+
+    fn put_back(&self, placed: &Placed<'_>) -> Result<()> {
+        self.each_copy(placed, |home, scratch| self.copy(scratch, home))
+    }
+
+    /// Pairs the runs of a copied view with their places in its scratch buffer.
+    fn each_copy(&self, placed: &Placed<'_>, copy: impl Fn(Piece<'_>, Piece<'_>) -> Result<()>) -> Result<()> {
+        let Placed::Copied { home, scratch } = placed else { return Ok(()) };
+        let mut offset = 0;
+        for piece in home.pieces() {
+            copy(piece, Piece { buffer: scratch, offset, bytes: piece.bytes })?;
+            offset += piece.bytes;
+        }
+        Ok(())
+    }
+
+    /// Records a copy between two buffers.
+    pub(super) fn copy(&self, source: Piece<'_>, target: Piece<'_>) -> Result<()> {
+        let (Some(from), Some(to)) = (source.buffer.wgpu(), target.buffer.wgpu()) else { return Ok(()) };
         self.record(|encoder| {
-            encoder.copy_buffer_to_buffer(&source.raw().buffer, 0, &target.raw().buffer, 0, Some(source.bytes()));
+            encoder.copy_buffer_to_buffer(from, source.offset, to, target.offset, Some(source.bytes));
         })
     }
 
     /// Records commands outside the compute pass.
     pub(super) fn record(&self, commands: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<()> {
-        self.errors.check()?;
-        let mut recorder = self.recorder();
+        let Some(live) = &self.live else { return Ok(()) };
+        let mut recorder = live.recorder();
         recorder.pass = None;
-        commands(recorder.encoder(&self.device));
+        commands(recorder.encoder(&live.device));
         Ok(())
     }
 
     /// Hands everything recorded so far to the queue, without waiting for it.
     pub fn flush(&self) -> Result<()> {
-        self.submit(&mut self.recorder());
-        self.errors.check()
+        if let Some(live) = &self.live {
+            self.submit(live, &mut live.recorder());
+        }
+        self.check()
     }
 
     /// Hands over everything recorded and waits until the device has done it.
     pub fn wait(&self) -> Result<()> {
         self.flush()?;
         self.poll(None)?;
-        self.errors.check()
+        self.check()
     }
 
-    fn recorder(&self) -> MutexGuard<'_, Recorder> {
+    /// Hands the commands over; gives their number in the queue, if there were any.
+    pub(super) fn submit(&self, live: &Live, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
+        let commands = recorder.finish()?;
+        if !recorder.params.is_empty() {
+            live.queue.write_buffer(&recorder.slots, 0, &recorder.params);
+            recorder.params.clear();
+        }
+        self.counters.submits.fetch_add(1, Relaxed);
+        Some(live.hand_over(recorder, Some(commands)))
+    }
+
+    fn record_dispatch(
+        &self,
+        live: &Live,
+        pipeline: &Arc<Pipeline>,
+        params: &[u8],
+        bindings: &[Piece<'_>],
+        state: Option<&Buffer>,
+        (x, y): (u32, u32),
+    ) {
+        let mut recorder = live.recorder();
+        if recorder.params.len() == recorder.slot_bytes * SLOTS {
+            self.submit(live, &mut recorder);
+        }
+        let offset = recorder.push_params(params);
+        let bind_group = live.bind_group(&mut recorder, pipeline, bindings);
+        let state = state.map(Piece::of).zip(pipeline.state_layout.as_ref());
+        let state = state.map(|(state, layout)| live.create_bind_group(layout, &[binding(&state)]));
+        let pass = recorder.pass(&live.device);
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &bind_group, &[offset]);
+        if let Some(state) = &state {
+            pass.set_bind_group(1, state, &[]);
+        }
+        pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
+impl Live {
+    /// Hands uploads, and commands if there are any, to the queue; waits for the oldest where too much is in flight.
+    fn hand_over(&self, recorder: &mut Recorder, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
+        let index = self.queue.submit(commands);
+        recorder.in_flight.push_back((index.clone(), std::mem::take(&mut recorder.uploads)));
+        let too_much = |in_flight: &VecDeque<(_, u64)>| {
+            let uploads: u64 = in_flight.iter().map(|(_, uploads)| uploads).sum();
+            in_flight.len() > MAX_IN_FLIGHT || (in_flight.len() > 1 && uploads > MAX_UPLOADS_IN_FLIGHT)
+        };
+        while too_much(&recorder.in_flight) {
+            let submission_index = recorder.in_flight.pop_front().map(|(index, _)| index);
+            // A failed wait is a lost device, which the next check reports.
+            let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        }
+        index
+    }
+
+    /// Uploads a piece to a buffer, ahead of everything that is recorded from now on.
+    pub(super) fn upload(&self, target: &wgpu::Buffer, offset: u64, piece: &[u8]) {
+        let mut recorder = self.recorder();
+        self.queue.write_buffer(target, offset, piece);
+        recorder.uploads += piece.len() as u64;
+        // Only what is submitted gives its staging memory back.
+        if recorder.uploads > MAX_UPLOADS_IN_FLIGHT / 4 {
+            self.hand_over(&mut recorder, None);
+        }
+    }
+
+    pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(&self, recorder: &mut Recorder) {
-        let Some(commands) = recorder.finish() else { return };
-        if !recorder.params.is_empty() {
-            self.queue.write_buffer(&recorder.slots, 0, &recorder.params);
-            recorder.params.clear();
-        }
-        let index = self.queue.submit([commands]);
-        self.counters.submits.fetch_add(1, Relaxed);
-        recorder.in_flight.push_back(index);
-        if recorder.in_flight.len() > MAX_IN_FLIGHT {
-            let oldest = recorder.in_flight.pop_front();
-            // A failed wait is a lost device, which the next check reports.
-            let _ = self.device.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None });
-        }
-    }
-
-    fn bind_group(&self, recorder: &mut Recorder, pipeline: &Arc<Pipeline>, buffers: &[&Buffer]) -> wgpu::BindGroup {
-        let key = (pipeline.id, buffers.iter().map(|buffer| buffer.raw().id).collect());
+    fn bind_group(&self, recorder: &mut Recorder, pipeline: &Pipeline, pieces: &[Piece<'_>]) -> wgpu::BindGroup {
+        let bound = |piece: &Piece<'_>| (piece.buffer.raw().id, piece.offset, piece.bytes);
+        let key = (pipeline.id, pieces.iter().map(bound).collect());
         if let Some(bind_group) = recorder.bind_groups.get(&key) {
             return bind_group.clone();
         }
         if recorder.bind_groups.len() >= MAX_BIND_GROUPS {
             recorder.bind_groups.clear();
         }
-        let bind_group = self.create_bind_group(&recorder.slots, recorder.slot_bytes, pipeline, buffers);
+        let size = wgpu::BufferSize::new(recorder.slot_bytes as u64);
+        let params = Some(wgpu::BufferBinding { buffer: &recorder.slots, offset: 0, size });
+        let bindings: Vec<_> = std::iter::once(params).chain(pieces.iter().map(binding)).collect();
+        let bind_group = self.create_bind_group(&pipeline.layout, &bindings);
         recorder.bind_groups.insert(key, bind_group.clone());
         bind_group
     }
-}
 
-impl Inner {
     fn create_bind_group(
         &self,
-        slots: &wgpu::Buffer,
-        slot_bytes: usize,
-        pipeline: &Pipeline,
-        buffers: &[&Buffer],
+        layout: &wgpu::BindGroupLayout,
+        bindings: &[Option<wgpu::BufferBinding<'_>>],
     ) -> wgpu::BindGroup {
-        let params = wgpu::BufferBinding { buffer: slots, offset: 0, size: wgpu::BufferSize::new(slot_bytes as u64) };
-        // The whole buffer, padding and guard included: pooled buffers serve other shapes of the same size too.
-        let largest = self.limits.max_storage_buffer_binding_size / 4 * 4;
-        let entries: Vec<_> = std::iter::once(params)
-            .chain(buffers.iter().map(|buffer| wgpu::BufferBinding {
-                buffer: &buffer.raw().buffer,
-                offset: 0,
-                size: wgpu::BufferSize::new(buffer.raw().buffer.size().min(largest)),
-            }))
-            .zip(0..)
-            .map(|(binding, index)| wgpu::BindGroupEntry {
-                binding: index,
-                resource: wgpu::BindingResource::Buffer(binding),
-            })
+        let bound = (0..).zip(bindings.iter().flatten().cloned());
+        let entries: Vec<_> = bound
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) })
             .collect();
-        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &pipeline.layout,
-            entries: &entries,
-        })
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
     }
+}
+
+/// A piece as wgpu binds it; none in a dry run, which binds nothing.
+fn binding<'a>(piece: &Piece<'a>) -> Option<wgpu::BufferBinding<'a>> {
+    let size = wgpu::BufferSize::new(piece.bytes);
+    piece.buffer.wgpu().map(|buffer| wgpu::BufferBinding { buffer, offset: piece.offset, size })
 }

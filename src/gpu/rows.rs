@@ -11,6 +11,11 @@ const ONE_LANE_COLS: usize = 16;
 /// Rows of up to this many columns belong to [`FAN`] lanes, longer ones to the whole workgroup.
 const FEW_LANES_COLS: usize = 128;
 
+/// The same on software drivers.
+const SOFTWARE_LANE_COLS: usize = 4096;
+/// Rows of their workgroups.
+const SOFTWARE_ROWS: u32 = 32;
+
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
 ///
 /// Three mappings, not one a power of two: each is a variant for the driver to compile.
@@ -21,8 +26,15 @@ pub(crate) struct RowGrid {
 }
 
 impl RowGrid {
-    /// The mapping for rows of this length.
-    pub fn new(cols: usize) -> Self {
+    /// Rows of a workgroup whose rows belong to one lane each.
+    pub const MOST_ROWS: u32 = ROW_THREADS;
+
+    /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier costs
+    /// it much: there, lanes share only rows that are long.
+    pub fn new(cols: usize, software: bool) -> Self {
+        if software && cols <= SOFTWARE_LANE_COLS {
+            return RowGrid { lanes: 1, rows: SOFTWARE_ROWS };
+        }
         let lanes = if cols <= ONE_LANE_COLS {
             1
         } else if cols <= FEW_LANES_COLS {
@@ -60,6 +72,27 @@ impl LinearGrid {
     /// `THREADS` and `PER_THREAD` as the shader wants them.
     pub fn constants() -> [Constant; 2] {
         [("THREADS", f64::from(Self::THREADS)), ("PER_THREAD", f64::from(Self::PER_THREAD))]
+    }
+}
+
+/// Packing a product's factor: elementwise over tiles of `GROUPS` groups of four and `STEPS` steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackGrid;
+
+impl PackGrid {
+    const GROUPS: u32 = 16;
+    const STEPS: u32 = 32;
+
+    /// Groups in all tiles, those behind the ends included.
+    pub fn count(steps: usize, groups: usize) -> u64 {
+        let whole = |length: usize, tile: u32| (length as u64).next_multiple_of(tile.into());
+        whole(steps, Self::STEPS) * whole(groups, Self::GROUPS)
+    }
+
+    /// `TILE_GROUPS`, `TILE_STEPS` and the elementwise constants as the shader wants them.
+    pub fn constants() -> [Constant; 4] {
+        let [threads, per_thread] = LinearGrid::constants();
+        [("TILE_GROUPS", f64::from(Self::GROUPS)), ("TILE_STEPS", f64::from(Self::STEPS)), threads, per_thread]
     }
 }
 

@@ -1,6 +1,13 @@
-//! Matmul tiles: which workgroup owns which part of the product. Chosen by shape alone, so results repeat bit by bit.
+//! Matmul: which workgroup owns which part of the product. Chosen by shape alone, so results repeat bit by bit.
 
 use super::kernel::Constant;
+
+/// How a product is computed: in tiles through workgroup memory, or without it, as software drivers like it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Tiled(Tile),
+    Direct(Direct),
+}
 
 /// A workgroup's share of the product (`bm x bn`, in steps of `bk` along k) and a thread's share (`tm x tn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,61 +20,213 @@ pub(crate) struct Tile {
 }
 
 /// Plenty of both rows and columns.
-const MEDIUM: Tile = Tile { bm: 64, bn: 64, bk: 8, tm: 4, tn: 4 };
+const LARGE: Tile = Tile { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8 };
+/// Enough of both.
+const MEDIUM: Tile = Tile { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8 };
 /// Small products, where medium tiles would leave most of the device idle.
-const SMALL: Tile = Tile { bm: 32, bn: 32, bk: 8, tm: 4, tn: 4 };
+const SMALL: Tile = Tile { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4 };
 /// Few columns: a classifier's logits.
-const NARROW: Tile = Tile { bm: 128, bn: 16, bk: 8, tm: 4, tn: 4 };
+const NARROW: Tile = Tile { bm: 128, bn: 16, bk: 16, tm: 4, tn: 4 };
 /// Few rows.
-const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 8, tm: 4, tn: 4 };
+const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 16, tm: 4, tn: 4 };
+/// Steps of k in the tiles' innermost loop.
+const UNROLL: u32 = 4;
+
+/// How workgroups without workgroup memory share a product: one factor's groups of four rows or columns are the same for
+/// all lanes (`lefts` of them), of the other's each lane has its own (`rights`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Direct {
+    /// Whether b is the factor that all lanes share: where the product has few columns.
+    pub swapped: bool,
+    /// Whether c is written four columns at a time.
+    pub by_four: bool,
+    lefts: u32,
+    rights: u32,
+}
+
+/// Lanes of a workgroup without workgroup memory: what a software driver runs side by side.
+const LANES: u32 = 8;
+/// Groups of four that all its lanes share, at most.
+const MOST_LEFTS: u32 = 4;
+/// Groups of four that each lane has for itself, at most.
+const MOST_RIGHTS: u32 = 4;
+/// The most of one times the other: with more, Mesa no longer keeps the sums in registers and takes ten times as long.
+const MOST_GROUPS: u32 = 16;
 
 /// Workgroups that a product should have before k stays whole.
 const ENOUGH_GROUPS: u64 = 64;
 /// The shortest slice of k worth a workgroup of its own.
 const MIN_SLICE: u64 = 256;
 
+impl Method {
+    /// How to compute windows of `m x n` of a product that has `columns`, chosen by shape and kind of device alone.
+    pub fn choose(direct: bool, m: usize, [columns, n]: [usize; 2]) -> Self {
+        match direct {
+            true => Method::Direct(Direct::choose(m, [columns, n])),
+            false => Method::Tiled(Tile::choose(m, n)),
+        }
+    }
+
+    /// Workgroups down and across the product.
+    pub fn grid(&self, m: usize, n: usize) -> (u64, u64) {
+        let (m, n, down, across) = match self {
+            Method::Tiled(tile) => (m, n, tile.bm, tile.bn),
+            Method::Direct(direct) => {
+                let (left, right) = direct.ordered(m, n);
+                (left, right, 4 * direct.lefts, 4 * direct.rights * LANES)
+            }
+        };
+        ((m as u64).div_ceil(down.into()), (n as u64).div_ceil(across.into()))
+    }
+
+    /// Length of the slices that k is cut into when the product alone has too few tiles; a multiple of a step along k. A
+    /// binding has room for `words`, which all slices' products share.
+    pub fn slice(&self, [m, n, k]: [usize; 3], words: u64) -> usize {
+        let (down, across) = self.grid(m, n);
+        let wanted = (ENOUGH_GROUPS / (down * across)).min(words / (m as u64 * n as u64)).max(1);
+        let slice = (k as u64).div_ceil(wanted).max(MIN_SLICE);
+        let step = if let Method::Tiled(tile) = self { tile.bk } else { 1 };
+        slice.next_multiple_of(step.into()) as usize
+    }
+}
+
+impl Direct {
+    /// Words that a factor of `steps` steps and this length takes when it is packed in groups of four.
+    pub fn packed(steps: usize, length: usize) -> u64 {
+        4 * steps as u64 * length.div_ceil(4) as u64
+    }
+
+    fn choose(m: usize, [columns, n]: [usize; 2]) -> Self {
+        let swapped = n <= 16 && m > n;
+        let by_four = !swapped && columns.is_multiple_of(4) && n.is_multiple_of(4);
+        let (left, right) = if swapped { (n, m) } else { (m, n) };
+        let groups = |length: usize| u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
+        let (left, right) = (groups(left), groups(right));
+        let lefts = left.min(MOST_LEFTS);
+        let rights = (MOST_GROUPS / lefts).min(MOST_RIGHTS).min(right.div_ceil(LANES).next_power_of_two());
+        Direct { swapped, by_four, lefts, rights }
+    }
+
+    /// What belongs to the factor that all lanes share, and what to the other, of a pair for a and b.
+    pub fn ordered<T>(&self, a: T, b: T) -> (T, T) {
+        if self.swapped { (b, a) } else { (a, b) }
+    }
+
+    /// The numbers as the shader wants them.
+    pub fn constants(&self) -> [Constant; 4] {
+        [
+            ("LANES", f64::from(LANES)),
+            ("LEFTS", f64::from(self.lefts)),
+            ("LEFT_ROWS", f64::from(4 * self.lefts)),
+            ("RIGHTS", f64::from(self.rights)),
+        ]
+    }
+}
+
 impl Tile {
     /// The tile for an `m x n` product.
-    pub fn choose(m: usize, n: usize) -> Self {
+    fn choose(m: usize, n: usize) -> Self {
         match (m, n) {
             (_, ..=16) => NARROW,
             (..=16, _) => FLAT,
             (..=256, ..=256) => SMALL,
+            (1024.., 512..) | (512.., 1024..) => LARGE,
             _ => MEDIUM,
         }
     }
 
-    /// Every tile, for tests that force each in turn.
+    /// Every tile, for tests.
     #[cfg(test)]
-    pub const ALL: [Tile; 4] = [MEDIUM, SMALL, NARROW, FLAT];
+    pub const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
 
-    /// Tiles down and across the product.
-    pub fn grid(&self, m: usize, n: usize) -> (u64, u64) {
-        ((m as u64).div_ceil(u64::from(self.bm)), (n as u64).div_ceil(u64::from(self.bn)))
-    }
-
-    /// Length of the slices that k is cut into when the product alone has too few tiles; a multiple of `bk`.
-    pub fn slice(&self, m: usize, n: usize, k: usize) -> usize {
-        let (down, across) = self.grid(m, n);
-        let wanted = (ENOUGH_GROUPS / (down * across)).max(1);
-        let slice = (k as u64).div_ceil(wanted).max(MIN_SLICE);
-        slice.next_multiple_of(u64::from(self.bk)) as usize
+    /// Whether the tiles cover the product exactly.
+    pub fn covers(&self, m: usize, n: usize, k: usize, slice: usize) -> bool {
+        let whole = |length: usize, step: u32| length.is_multiple_of(step as usize);
+        whole(m, self.bm) && whole(n, self.bn) && whole(k, self.bk) && whole(slice, self.bk)
     }
 
     /// The tile's numbers as the shader wants them.
-    pub fn constants(&self) -> [Constant; 5] {
+    pub fn constants(&self) -> [Constant; 6] {
         [
             ("BM", f64::from(self.bm)),
             ("BN", f64::from(self.bn)),
             ("BK", f64::from(self.bk)),
             ("TM", f64::from(self.tm)),
             ("TN", f64::from(self.tn)),
+            ("UNROLL", f64::from(UNROLL)),
         ]
     }
 }
+
+/// The windows that a product is cut into so that a binding holds each operand's block: rows and columns of the result,
+/// and steps of k. Blocks are whole rows of what is stored, which need no copy, wherever a binding holds some of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProductSplit {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+}
+
+impl ProductSplit {
+    /// For bindings of this many words and an `m x n` product over k.
+    pub fn new(words: u64, [m, n, k]: [usize; 3], transpose_a: bool, transpose_b: bool) -> Self {
+        let words = usize::try_from(words).unwrap_or(usize::MAX);
+        let split = if transpose_a {
+            let (m, n) = block(m, n, words);
+            ProductSplit { m, n, k: k.min(words / m).min(words / n) }
+        } else {
+            let (n, k) = match transpose_b {
+                true => block(n, k, words),
+                false => {
+                    let (k, n) = block(k, n, words);
+                    (n, k)
+                }
+            };
+            ProductSplit { m: m.min(words / k).min(words / n), n, k }
+        };
+        ProductSplit { m: even(split.m, m), n: even(split.n, n), k: even(split.k, k) }
+    }
+}
+
+/// The largest block of a row-major matrix in so many words: of whole rows, or nearly square where few rows would fit.
+fn block(rows: usize, cols: usize, words: usize) -> (usize, usize) {
+    const FEW: usize = 16;
+    if words / cols >= rows.min(FEW) {
+        return (rows.min(words / cols), cols);
+    }
+    let cols = cols.min(words.isqrt().max(words / rows));
+    (rows.min(words / cols), cols)
+}
+
+/// A cut length as a multiple of the largest tile, or of what keeps rows aligned; a length that is not cut stays.
+fn even(length: usize, whole: usize) -> usize {
+    [128, 64].into_iter().find(|step| length < whole && length > *step).map_or(length, |step| length / step * step)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Tile;
+    use super::{Method, ProductSplit, Tile};
+
+    #[test]
+    fn blocks_fit_a_binding_and_are_whole_rows_where_they_can_be() {
+        for words in [64, 128, 1 << 10, 1 << 25, u64::MAX / 4] {
+            for dims in [[1, 1, 1], [129, 3, 7], [257, 259, 47], [10, 12, 1031], [7, 129, 64], [20_000, 9, 5]] {
+                for (a, b) in [(false, false), (true, false), (false, true)] {
+                    let ProductSplit { m, n, k } = ProductSplit::new(words, dims, a, b);
+                    assert!(m >= 1 && n >= 1 && k >= 1 && m <= dims[0] && n <= dims[1] && k <= dims[2]);
+                    assert!(
+                        m as u64 * k as u64 <= words && k as u64 * n as u64 <= words && m as u64 * n as u64 <= words
+                    );
+                }
+            }
+        }
+        // 128 MiB: a batch is cut into rows, a long k into steps; the other sides stay whole.
+        let words = 1 << 25;
+        let split = |dims, a, b| ProductSplit::new(words, dims, a, b);
+        assert_eq!(split([65_536, 1_000, 768], false, false), ProductSplit { m: 33_536, n: 1_000, k: 768 });
+        assert_eq!(split([768, 1_000, 65_536], true, false), ProductSplit { m: 768, n: 1_000, k: 33_536 });
+        assert_eq!(split([65_536, 768, 1_000], false, true), ProductSplit { m: 33_536, n: 768, k: 1_000 });
+    }
 
     #[test]
     fn threads_and_memory_stay_within_what_every_adapter_has() {
@@ -82,10 +241,11 @@ mod tests {
     #[test]
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
-            let tile = Tile::choose(m, n);
-            let slice = tile.slice(m, n, k);
-            assert!(slice.is_multiple_of(tile.bk as usize) && slice >= 256);
-            assert!(k.div_ceil(slice) <= 64);
+            for direct in [false, true] {
+                let slice = Method::choose(direct, m, [n, n]).slice([m, n, k], u64::MAX);
+                assert!(slice.is_multiple_of(16) || direct);
+                assert!(slice >= 256 && k.div_ceil(slice) <= 64);
+            }
         }
     }
 }

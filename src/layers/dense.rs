@@ -45,6 +45,18 @@ impl Init {
             Init::Glorot => (2.0 / (inputs + outputs) as f64).sqrt(),
         }
     }
+
+    /// Weights of a layer, row by row.
+    pub(crate) fn draw<R: Rng + ?Sized>(self, inputs: usize, outputs: usize, rng: &mut R) -> Result<Vec<f32>> {
+        not_empty("dense", inputs, outputs)?;
+        let deviation = self.standard_deviation(inputs, outputs);
+        let mut weights = host_room("dense", inputs, outputs)?;
+        weights.extend((0..inputs * outputs).map(|_| {
+            let normal: f64 = StandardNormal.sample(rng);
+            (deviation * normal) as f32
+        }));
+        Ok(weights)
+    }
 }
 
 /// A dense layer: forward act(XW + b); backward dW = XᵀdY, db = Σ_r dY, dX = dYWᵀ. The notebook's `Layer_Dense`.
@@ -106,15 +118,7 @@ impl Dense {
         init: Init,
         rng: &mut R,
     ) -> Result<Self> {
-        not_empty("dense", inputs, outputs)?;
-        let deviation = init.standard_deviation(inputs, outputs);
-        let mut draw = || {
-            let normal: f64 = StandardNormal.sample(rng);
-            (deviation * normal) as f32
-        };
-        let mut weights = host_room("dense", inputs, outputs)?;
-        weights.extend((0..inputs * outputs).map(|_| draw()));
-        let weights = Matrix::from_slice(device, inputs, outputs, &weights)?;
+        let weights = Matrix::from_slice(device, inputs, outputs, &init.draw(inputs, outputs, rng)?)?;
         Self::from_parameters(weights, Matrix::zeros(device, 1, outputs)?)
     }
 

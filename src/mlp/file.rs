@@ -1,21 +1,19 @@
 //! Models as safetensors files, with the names and layout of PyTorch's `nn.Sequential(Linear, ReLU, Linear, ...)`.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 
 use ndarray::{Array2, ArrayView2};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::{TensorInfo, TensorView};
 
-use super::Mlp;
+use super::header::{Opened, failed};
+use super::{Mlp, Parameters};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::layers::Dense;
-use crate::matrix::Matrix;
+use crate::files::replace;
 
 impl Mlp {
     /// Writes the parameters to a safetensors file: `0.weight`, `0.bias`, `2.weight`, ..., each weight `outputs x
@@ -24,7 +22,7 @@ impl Mlp {
     /// The file appears complete or not at all: it is written beside `path` and renamed.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be written; as [`Matrix::to_array`].
+    /// [`Error::File`] when it cannot be written; as [`Matrix::to_array`](crate::Matrix::to_array).
     ///
     /// ```
     /// # use wgpu_mlp::{Device, Mlp};
@@ -36,10 +34,9 @@ impl Mlp {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let mut tensors = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let weights = layer.weights().to_array()?.t().as_standard_layout().into_owned();
+        for (index, Parameters { weights, biases }) in self.parameters()?.into_iter().enumerate() {
+            let weights = weights.t().as_standard_layout().into_owned();
             tensors.push((format!("{}.weight", 2 * index), weights.shape().to_vec(), little_endian(weights.view())));
-            let biases = layer.biases().to_array()?;
             tensors.push((format!("{}.bias", 2 * index), vec![biases.ncols()], little_endian(biases.view())));
         }
         let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -47,10 +44,12 @@ impl Mlp {
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         let bytes = safetensors::serialize(views, None).map_err(|source| failed(path, source))?;
-        replace(path, &bytes).map_err(|source| Error::File { path: path.into(), source })
+        replace(path, |file| file.write_all(&bytes))
     }
 
     /// Reads a model that [`Mlp::save`] or PyTorch has written.
+    ///
+    /// The header is held against the file's length, and against what a model is, before the data are read.
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read, [`Error::Format`] when it is not a safetensors file, [`Error::Model`]
@@ -62,64 +61,61 @@ impl Mlp {
     /// ```
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|source| failed(path, source))?;
-        let mut tensors: HashMap<_, _> = file.iter().collect();
-        let mut layers: Vec<Dense> = Vec::new();
-        while !tensors.is_empty() || layers.is_empty() {
-            layers.push(next_layer(device, path, &mut tensors, &layers)?);
+        let file = Opened::open(path)?;
+        let mut tensors: HashMap<_, _> = file.metadata().tensors().into_iter().collect();
+        let mut parts: Vec<[Part; 2]> = Vec::new();
+        while !tensors.is_empty() || parts.is_empty() {
+            parts.push(next_layer(path, &mut tensors, &parts)?);
         }
-        Self::from_layers(device, layers)
+        let data = file.data()?;
+        let layer = |[weights, biases]: &[Part; 2]| {
+            let (weights, biases) = (weights.values(path, &data)?, biases.values(path, &data)?);
+            Ok(Parameters { weights: weights.t().as_standard_layout().into_owned(), biases })
+        };
+        Self::from_host(device, parts.iter().map(layer).collect::<Result<_>>()?)
     }
 }
 
-/// Takes the tensors of the layer that follows these.
-fn next_layer(
-    device: &Device,
-    path: &Path,
-    tensors: &mut HashMap<&str, TensorView<'_>>,
-    layers: &[Dense],
-) -> Result<Dense> {
-    let tensor = |kind| Reader { path, name: format!("{}.{kind}", 2 * layers.len()) };
+/// Takes the weights and biases of the layer that follows these.
+fn next_layer(path: &Path, tensors: &mut HashMap<String, &TensorInfo>, before: &[[Part; 2]]) -> Result<[Part; 2]> {
+    let tensor = |kind| Reader { path, name: format!("{}.{kind}", 2 * before.len()) };
     let (weight, bias) = (tensor("weight"), tensor("bias"));
     if let Some(name) = stranger(tensors, &[&weight.name, &bias.name]) {
         let rule = "does not belong; a model has 0.weight, 0.bias, 2.weight, 2.bias, ... and nothing else";
         return Reader { path, name }.refuse(rule);
     }
     let (weights, biases) = (weight.take(tensors, 2)?, bias.take(tensors, 1)?);
-    if biases.ncols() != weights.nrows() {
+    if biases.cols != weights.rows {
         return bias.refuse("must have a value for each row of the weight before it");
     }
-    if layers.last().is_some_and(|before| before.weights().cols() != weights.ncols()) {
+    if before.last().is_some_and(|[before, _]| before.rows != weights.cols) {
         return weight.refuse("must have a column for each output of the layer before it");
     }
-    Dense::from_parameters(Matrix::from_array(device, weights.t())?, Matrix::from_array(device, biases.view())?)
+    Ok([weights, biases])
 }
 
 /// The first tensor, by name, of those that are left when the next layer is not among them.
-fn stranger(tensors: &HashMap<&str, TensorView<'_>>, next: &[&str]) -> Option<String> {
-    let found = next.iter().any(|name| tensors.contains_key(name));
-    if found { None } else { tensors.keys().min().map(|name| (*name).into()) }
+fn stranger(tensors: &HashMap<String, &TensorInfo>, next: &[&str]) -> Option<String> {
+    let found = next.iter().any(|name| tensors.contains_key(*name));
+    if found { None } else { tensors.keys().min().cloned() }
 }
 
-/// Puts a file in place whole: written beside it first, under a name of its own, then renamed over it.
-///
-/// Not through a crate for temporary files: those are readable by their owner alone, a model should be as any new file.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let unique = format!(".{name}.{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Relaxed));
-    let beside = path.with_file_name(unique);
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| std::fs::rename(&beside, path));
-    if placed.is_err() {
-        // The error that counts is the one above.
-        let _ = std::fs::remove_file(&beside);
+/// A matrix of a model, and where it lies in the file's data.
+struct Part {
+    name: String,
+    rows: usize,
+    cols: usize,
+    place: Range<usize>,
+}
+
+impl Part {
+    fn values(&self, path: &Path, data: &[u8]) -> Result<Array2<f32>> {
+        let bytes = data.get(self.place.clone()).unwrap_or_default();
+        let values = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let rule = "must hold as many values as its shape says";
+        Array2::from_shape_vec((self.rows, self.cols), values)
+            .or_else(|_| Reader { path, name: self.name.clone() }.refuse(rule))
     }
-    placed
 }
 
 /// One tensor that a model file must hold.
@@ -130,14 +126,14 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Takes the tensor out of the map, as one row where it has one dimension.
-    fn take(&self, tensors: &mut HashMap<&str, TensorView<'_>>, dimensions: usize) -> Result<Array2<f32>> {
-        let Some(tensor) = tensors.remove(self.name.as_str()) else {
+    fn take(&self, tensors: &mut HashMap<String, &TensorInfo>, dimensions: usize) -> Result<Part> {
+        let Some(tensor) = tensors.remove(&self.name) else {
             return self.refuse("is missing; a model has 0.weight, 0.bias, 2.weight, 2.bias, ... and nothing else");
         };
-        if tensor.dtype() != Dtype::F32 {
+        if tensor.dtype != Dtype::F32 {
             return self.refuse("must be of type F32");
         }
-        let (rows, cols) = match tensor.shape() {
+        let (rows, cols) = match tensor.shape.as_slice() {
             [cols] if dimensions == 1 => (1, *cols),
             [rows, cols] if dimensions == 2 => (*rows, *cols),
             _ if dimensions == 1 => return self.refuse("must have one dimension"),
@@ -146,9 +142,8 @@ impl Reader<'_> {
         if rows == 0 || cols == 0 {
             return self.refuse("must not be empty");
         }
-        let values = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Array2::from_shape_vec((rows, cols), values)
-            .or_else(|_| self.refuse("must hold as many values as its shape says"))
+        let (start, end) = tensor.data_offsets;
+        Ok(Part { name: self.name.clone(), rows, cols, place: start..end })
     }
 
     fn refuse<T>(&self, rule: &'static str) -> Result<T> {
@@ -158,8 +153,4 @@ impl Reader<'_> {
 
 fn little_endian(values: ArrayView2<'_, f32>) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn failed(path: &Path, source: SafeTensorError) -> Error {
-    Error::Format { path: path.into(), source }
 }

@@ -1,7 +1,7 @@
 //! Training: shuffled mini-batches, losses read once an epoch.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ndarray::{ArrayView2, Axis};
 use rand::SeedableRng;
@@ -18,6 +18,9 @@ use crate::targets::{Label, Targets};
 
 /// Losses are read after this many steps at the latest, so that their records do not pile up on the device.
 const STEPS_A_READ: usize = 1024;
+
+/// The parameters are copied to the host after an epoch when the last copy is this old.
+const COPY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How [`Mlp::fit`] trains.
 ///
@@ -140,6 +143,7 @@ impl Mlp {
         let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
         let mut order: Vec<usize> = (0..labels.len()).collect();
         let mut history = History::default();
+        let mut copied = Instant::now();
         for index in 0..options.epochs {
             let start = Instant::now();
             if options.shuffle {
@@ -153,6 +157,10 @@ impl Mlp {
                 non_finite_rows: total.non_finite_rows,
                 seconds: start.elapsed().as_secs_f64(),
             });
+            if copied.elapsed() >= COPY_INTERVAL {
+                self.copy = self.parameters()?.into();
+                copied = Instant::now();
+            }
             if let Some(epoch) = history.epochs.last()
                 && watch(self, epoch)?.is_break()
             {
@@ -160,6 +168,7 @@ impl Mlp {
             }
         }
         self.layers.iter_mut().for_each(|layer| layer.forget());
+        self.copy = self.parameters()?.into();
         Ok(history)
     }
 
@@ -189,7 +198,7 @@ impl Mlp {
     }
 
     /// Forward, loss, backward, update. Nothing here waits for the device.
-    fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut OptimizerState) -> Result<Pending> {
+    pub(crate) fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut OptimizerState) -> Result<Pending> {
         let mut activations = x.clone();
         for layer in &mut self.layers {
             activations = layer.forward(&activations)?;

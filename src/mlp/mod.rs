@@ -2,14 +2,19 @@
 
 mod file;
 mod fit;
+mod header;
 mod predict;
 
+use std::sync::Arc;
+
+use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shape};
 use crate::layers::{Dense, Init};
+use crate::matrix::{Matrix, not_empty};
 use crate::ops::Activation;
 
 pub use fit::{Epoch, FitOptions, History};
@@ -31,6 +36,24 @@ pub use fit::{Epoch, FitOptions, History};
 pub struct Mlp {
     device: Device,
     layers: Vec<Dense>,
+    /// The parameters when they were last on the host.
+    copy: Arc<[Parameters]>,
+}
+
+/// A layer's parameters on the host.
+///
+/// ```
+/// # use wgpu_mlp::{Device, Mlp};
+/// let model = Mlp::new(&Device::cpu(), &[4, 3], 0)?;
+/// assert_eq!(model.parameters()?[0].weights.dim(), (4, 3));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// inputs x outputs.
+    pub weights: Array2<f32>,
+    /// 1 x outputs.
+    pub biases: Array2<f32>,
 }
 
 impl Mlp {
@@ -49,21 +72,84 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn new(device: &Device, widths: &[usize], seed: u64) -> Result<Self> {
-        if widths.len() < 2 {
-            let rule = "at least the inputs and the classes";
-            return Err(Error::Option { op: "mlp", option: "widths", rule, value: widths.len() as f64 });
-        }
+        check_widths(widths)?;
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
-        let layer = |pair: &[usize]| Dense::with_init(device, pair[0], pair[1], Init::He, &mut rng);
-        Self::from_layers(device, widths.windows(2).map(layer).collect::<Result<_>>()?)
+        let layer = |pair: &[usize]| {
+            let weights = Init::He.draw(pair[0], pair[1], &mut rng)?;
+            let (shape, values) = (Shape { rows: pair[0], cols: pair[1] }, weights.len());
+            let weights = Array2::from_shape_vec((pair[0], pair[1]), weights);
+            let weights = weights.map_err(|_| Error::Length { op: "mlp", shape, values })?;
+            Ok(Parameters { weights, biases: Array2::zeros((1, pair[1])) })
+        };
+        Self::from_host(device, widths.windows(2).map(layer).collect::<Result<_>>()?)
     }
 
-    /// Puts ReLU between the layers, of which there is at least one.
-    fn from_layers(device: &Device, layers: Vec<Dense>) -> Result<Self> {
-        let last = layers.len() - 1;
+    /// A network of these layers, of which there is at least one and each fits the next.
+    fn from_host(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
+        let upload = |Parameters { weights, biases }: &Parameters| {
+            let weights = Matrix::from_array(device, weights.view())?;
+            Dense::from_parameters(weights, Matrix::from_array(device, biases.view())?)
+        };
+        let dense = layers.iter().map(upload).collect::<Result<_>>()?;
+        Ok(Mlp { copy: layers.into(), ..Self::from_layers(device, dense) })
+    }
+
+    /// Puts ReLU between the layers.
+    pub(crate) fn from_layers(device: &Device, layers: Vec<Dense>) -> Self {
+        let last = layers.len().saturating_sub(1);
         let activation = |index| if index < last { Activation::Relu } else { Activation::None };
         let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
-        Ok(Mlp { device: device.clone(), layers })
+        Mlp { device: device.clone(), layers, copy: Arc::default() }
+    }
+
+    /// The parameters, layer by layer, brought back to the host. On a GPU this waits.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`]; after [`Error::DeviceLost`] there is still [`Mlp::last_copy`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let parameters = Mlp::new(&Device::cpu(), &[64, 128, 10], 0)?.parameters()?;
+    /// assert_eq!(parameters[1].biases.dim(), (1, 10));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn parameters(&self) -> Result<Vec<Parameters>> {
+        let host =
+            |layer: &Dense| Ok(Parameters { weights: layer.weights().to_array()?, biases: layer.biases().to_array()? });
+        self.layers.iter().map(host).collect()
+    }
+
+    /// The parameters when they were last on the host: as made or loaded, or after the last [`Mlp::fit`]. In a long fit
+    /// also after an epoch now and then, a second or more apart. No device is asked.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[64, 128, 10], 0)?;
+    /// assert_eq!(model.last_copy(), model.parameters()?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn last_copy(&self) -> &[Parameters] {
+        &self.copy
+    }
+
+    /// The same model on another device; from [`Mlp::last_copy`] if this model's own device is lost.
+    ///
+    /// # Errors
+    /// As [`Mlp::parameters`] for any error but a lost device, and as [`Matrix::from_array`] on the other device.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::auto()?, &[64, 128, 10], 0)?;
+    /// let moved = model.to_device(&Device::cpu())?;
+    /// assert_eq!(moved.parameters()?, model.parameters()?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        match self.parameters() {
+            Ok(parameters) => Self::from_host(device, parameters),
+            Err(Error::DeviceLost { .. }) => Self::from_host(device, self.copy.to_vec()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Number of features that a row must have.
@@ -109,4 +195,13 @@ impl Mlp {
     pub fn device(&self) -> &Device {
         &self.device
     }
+}
+
+/// Refuses fewer widths than a network needs.
+pub(crate) fn check_widths(widths: &[usize]) -> Result<()> {
+    if widths.len() < 2 {
+        let rule = "at least the inputs and the classes";
+        return Err(Error::Option { op: "mlp", option: "widths", rule, value: widths.len() as f64 });
+    }
+    widths.windows(2).try_for_each(|pair| not_empty("dense", pair[0], pair[1]))
 }

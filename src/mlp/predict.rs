@@ -1,10 +1,12 @@
 //! Prediction and scoring, a batch of rows at a time.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use super::Mlp;
 use crate::error::{Error, Result, Shape};
-use crate::matrix::{Matrix, not_empty};
+use crate::matrix::{Matrix, host_room, not_empty};
 use crate::ops;
 use crate::targets::{Label, Targets};
 
@@ -26,10 +28,15 @@ impl Mlp {
     /// ```
     pub fn predict(&self, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
         self.check_inputs("predict", x)?;
-        let mut classes = Vec::new();
-        for rows in x.axis_chunks_iter(Axis(0), self.batch_rows()) {
-            classes.extend(ops::argmax(&self.logits(rows)?)?.to_classes()?);
-        }
+        let mut classes = host_room("predict", x.nrows(), 1)?;
+        self.stream(
+            x.nrows(),
+            |rows| {
+                let x = self.upload(x, rows)?;
+                Ok((ops::argmax(&self.logits(&x)?)?.read_later()?, x))
+            },
+            |(batch, _)| batch.finish_into(&mut classes),
+        )?;
         Ok(classes)
     }
 
@@ -47,14 +54,22 @@ impl Mlp {
     /// ```
     pub fn predict_proba(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         self.check_inputs("predict_proba", x)?;
-        let probs = x
-            .axis_chunks_iter(Axis(0), self.batch_rows())
-            .map(|rows| ops::softmax(&self.logits(rows)?)?.to_array())
-            .collect::<Result<Vec<_>>>()?;
-        let views: Vec<_> = probs.iter().map(|probs| probs.view()).collect();
-        let (left, right) = (Shape::from(x.dim()), Shape { rows: x.nrows(), cols: self.classes() });
-        let rule = "the batches must have one width";
-        concatenate(Axis(0), &views).map_err(|_| Error::Shape { op: "predict_proba", rule, left, right })
+        let shape = Shape { rows: x.nrows(), cols: self.classes() };
+        let mut probs = host_room("predict_proba", shape.rows, shape.cols)?;
+        self.stream(
+            x.nrows(),
+            |rows| {
+                let x = self.upload(x, rows)?;
+                Ok((ops::softmax(&self.logits(&x)?)?.read_later()?, x))
+            },
+            |(batch, _)| batch.finish_into(&mut probs),
+        )?;
+        let values = probs.len();
+        Array2::from_shape_vec((shape.rows, shape.cols), probs).map_err(|_| Error::Length {
+            op: "predict_proba",
+            shape,
+            values,
+        })
     }
 
     /// The share of rows whose most probable class is their label; a row with NaN is a miss.
@@ -73,17 +88,58 @@ impl Mlp {
         self.check_inputs("score", x)?;
         check_rows("score", x, labels.len())?;
         Targets::check(labels, self.classes())?;
-        let mut hits = 0.0;
-        let batch = self.batch_rows();
-        for (rows, labels) in x.axis_chunks_iter(Axis(0), batch).zip(labels.chunks(batch)) {
-            let targets = Targets::classes(&self.device, labels, self.classes())?;
-            hits += ops::accuracy(&self.logits(rows)?, &targets)? * labels.len() as f64;
-        }
-        Ok(hits / labels.len() as f64)
+        let mut hits = 0;
+        self.stream(
+            x.nrows(),
+            |rows| {
+                let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
+                let x = self.upload(x, rows)?;
+                Ok((ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
+            },
+            |(batch, _)| {
+                hits += batch.finish()?.correct;
+                Ok(())
+            },
+        )?;
+        Ok(hits as f64 / labels.len() as f64)
     }
 
-    fn logits(&self, x: ArrayView2<'_, f32>) -> Result<Matrix> {
-        let mut activations = Matrix::from_array(&self.device, x)?;
+    /// Goes through the rows in batches of which two are under way: while the device works on one, the next is uploaded.
+    ///
+    /// `start` records a batch and gives what `finish` waits for, in the same order; what it gives also keeps the
+    /// batch's input buffer, so that the two batches never share one. When the device's memory runs out, the batch
+    /// before is finished first, and if that does not help, batches become half as long.
+    fn stream<S>(
+        &self,
+        rows: usize,
+        mut start: impl FnMut(Range<usize>) -> Result<S>,
+        mut finish: impl FnMut(S) -> Result<()>,
+    ) -> Result<()> {
+        let mut under_way: Option<S> = None;
+        let (mut first, mut batch) = (0, self.batch_rows());
+        while first < rows {
+            let range = first..rows.min(first.saturating_add(batch));
+            match start(range.clone()) {
+                Ok(started) => {
+                    first = range.end;
+                    under_way.replace(started).map_or(Ok(()), &mut finish)?;
+                }
+                Err(Error::OutOfMemory { .. }) if under_way.is_some() => {
+                    under_way.take().map_or(Ok(()), &mut finish)?
+                }
+                Err(Error::OutOfMemory { .. }) if range.len() > 1 => batch = range.len() / 2,
+                Err(error) => return Err(error),
+            }
+        }
+        under_way.take().map_or(Ok(()), finish)
+    }
+
+    fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
+        Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
+    }
+
+    pub(crate) fn logits(&self, x: &Matrix) -> Result<Matrix> {
+        let mut activations = x.clone();
         for layer in &self.layers {
             activations = layer.infer(&activations)?;
         }
@@ -91,7 +147,7 @@ impl Mlp {
     }
 
     /// Rows a batch, so that its widest layer holds about [`BATCH_VALUES`].
-    fn batch_rows(&self) -> usize {
+    pub(crate) fn batch_rows(&self) -> usize {
         let widest = self.layers.iter().map(|layer| layer.weights().cols()).fold(self.inputs(), usize::max);
         (BATCH_VALUES / widest).max(1)
     }

@@ -1,30 +1,23 @@
 //! accuracy: the share of rows whose maximum is where it should be.
 
-use bytemuck::{Pod, Zeroable};
-
-use super::statistics::{self, Pending, Record};
-use super::{COMMON, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, flag, on_targets, word};
+use super::statistics::{self, Pending, Record, Statistics};
+use super::{
+    BY_ROW_AND_TARGETS, COMMON, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants, target_operand,
+};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Launch, RowGrid};
+use crate::gpu::{Access, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "accuracy",
-    source: &[COMMON, ROWS, TARGETS, ROW_CLASS, RECORD, include_str!("../../shaders/accuracy.wgsl")],
-    params: size_of::<Params>(),
+    source: &[COMMON, ROWS, WHOLE_ROWS, TARGETS, ROW_CLASS, RECORD, include_str!("../../shaders/accuracy.wgsl")],
+    params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
+    overrides: BY_ROW_AND_TARGETS,
     sizes: &[],
 };
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-}
 
 /// The mean of 1\[argmax(x) = class\]: the share of rows whose first maximum is their class, or their distribution's
 /// first maximum. `x` holds probabilities or logits, `rows x classes`; a row with NaN is a miss. On a GPU this waits.
@@ -42,23 +35,33 @@ struct Params {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
+    Ok(hits(x, targets)?.read()?.correct as f64 / x.rows() as f64)
+}
+
+/// How many rows are correct, to be read later.
+pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
     let (rows, cols) = x.shape();
-    let correct = match on_targets("accuracy", x, targets)? {
-        OnTargets::Cpu(values, y) => cpu::accuracy(values, y),
-        OnTargets::Gpu(gpu, values, y) => {
-            let grid = RowGrid::new(cols);
-            let groups = grid.groups(rows);
-            let [lanes, shared, fan] = grid.constants();
-            let records = gpu.buffer("accuracy", groups as usize, Record::WORDS)?;
-            gpu.launch(Launch {
-                kernel: &KERNEL,
-                constants: &[lanes, shared, fan, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
-                params: Params { rows: word(rows), cols: word(cols) },
-                buffers: &[values, y, &records],
-                groups,
-            })?;
-            Pending::Recorded(statistics::reduce(gpu, "accuracy", records, groups as usize)?).read()?.correct
+    match on_targets("accuracy", x, targets)? {
+        OnTargets::Cpu(values, y) => {
+            let correct = cpu::accuracy(values, y);
+            Ok(Pending::Ready(Statistics { correct, rows: rows as u64, ..Default::default() }))
         }
-    };
-    Ok(correct as f64 / rows as f64)
+        OnTargets::Gpu(gpu, values, y) => {
+            let split = gpu.split_rows("accuracy", rows, cols, cols)?;
+            let records = gpu.buffer("accuracy", split.groups(), Record::WORDS)?;
+            let operands =
+                [Operand::Matrix(values), target_operand(targets, y), Operand::PerGroup(&records, Record::WORDS)];
+            split.launch(
+                gpu,
+                &RowLaunch {
+                    kernel: &KERNEL,
+                    constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
+                    reductions: 2,
+                    operands: &operands,
+                },
+                |window| window,
+            )?;
+            Ok(Pending::Recorded(statistics::reduce(gpu, "accuracy", records, split.groups())?))
+        }
+    }
 }

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Kernel, Launch, LinearGrid};
+use crate::gpu::{Access, ElementLaunch, Kernel, LinearGrid, Operand};
 use crate::matrix::{Matrix, Unique};
 
 pub(super) static KERNEL: Kernel = Kernel {
@@ -93,13 +93,15 @@ pub fn adam(
         (Unique::Cpu(w), On::Cpu([dw]), Unique::Cpu(m), Unique::Cpu(v)) => {
             cpu::adam(cpu::Moments { w: w.view_mut(), m: m.view_mut(), v: v.view_mut() }, dw, options, step);
         }
-        (Unique::Gpu(gpu, w), On::Gpu(_, [dw]), Unique::Gpu(_, m), Unique::Gpu(_, v)) => gpu.launch(Launch {
-            kernel: &KERNEL,
-            constants: &LinearGrid::constants(),
-            params: params(elements as u32, options, step),
-            buffers: &[w, dw, m, v],
-            groups: LinearGrid::groups(elements),
-        })?,
+        (Unique::Gpu(gpu, w), On::Gpu(_, [dw]), Unique::Gpu(_, m), Unique::Gpu(_, v)) => gpu.launch_elements(
+            gpu.split_flat(elements),
+            &ElementLaunch {
+                kernel: &KERNEL,
+                constants: &LinearGrid::constants(),
+                operands: &[w, dw, m, v].map(Operand::Matrix),
+            },
+            |block| params(block.words(), options, step),
+        )?,
         // Refused by the check above.
         _ => {}
     }

@@ -2,30 +2,21 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
-use super::{BY_ROW, COMMON, On, ROWS, on, word};
+use super::{BY_ROW, COMMON, On, ROWS, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Launch, RowGrid};
+use crate::gpu::{Access, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::{Kind, Targets};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "argmax",
-    source: &[COMMON, ROWS, include_str!("../../shaders/argmax.wgsl")],
-    params: size_of::<Params>(),
+    source: &[COMMON, ROWS, WHOLE_ROWS, include_str!("../../shaders/argmax.wgsl")],
+    params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,
     sizes: &[],
 };
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-}
 
 /// The first column that holds each row's maximum; the first NaN where a row has one, as NumPy's `argmax`. Exact.
 ///
@@ -45,15 +36,18 @@ pub fn argmax(x: &Matrix) -> Result<Targets> {
     let kind = match on("argmax", [x])? {
         On::Cpu([values]) => Kind::CpuClasses(Arc::new(cpu::argmax(values))),
         On::Gpu(gpu, [values]) => {
-            let grid = RowGrid::new(cols);
+            let split = gpu.split_rows("argmax", rows, cols, cols)?;
             let classes = gpu.buffer("argmax", rows, 1)?;
-            gpu.launch(Launch {
-                kernel: &KERNEL,
-                constants: &grid.constants(),
-                params: Params { rows: word(rows), cols: word(cols) },
-                buffers: &[values, &classes],
-                groups: grid.groups(rows),
-            })?;
+            split.launch(
+                gpu,
+                &RowLaunch {
+                    kernel: &KERNEL,
+                    constants: &split.constants(),
+                    reductions: 1,
+                    operands: &[Operand::Matrix(values), Operand::PerRow(&classes, 1)],
+                },
+                |window| window,
+            )?;
             Kind::GpuClasses(Arc::new(classes))
         }
     };

@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, fits, on, word};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Launch, LinearGrid};
+use crate::gpu::{Access, ElementLaunch, Kernel, LinearGrid, Operand};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
@@ -47,13 +47,15 @@ pub fn bias_add(x: &Matrix, bias: &Matrix) -> Result<Matrix> {
         On::Cpu([values, bias]) => Ok(Matrix::on_cpu(x.device(), cpu::bias_add(values, bias.row(0)))),
         On::Gpu(gpu, [values, bias]) => {
             let out = gpu.buffer("bias_add", x.rows(), x.cols())?;
-            gpu.launch(Launch {
-                kernel: &KERNEL,
-                constants: &LinearGrid::constants(),
-                params: Params { count: x.elements() as u32, cols: word(x.cols()) },
-                buffers: &[values, bias, &out],
-                groups: LinearGrid::groups(x.elements()),
-            })?;
+            gpu.launch_elements(
+                gpu.split("bias_add", x.rows(), x.cols())?,
+                &ElementLaunch {
+                    kernel: &KERNEL,
+                    constants: &LinearGrid::constants(),
+                    operands: &[Operand::Matrix(values), Operand::PerColumn(bias), Operand::Matrix(&out)],
+                },
+                |block| Params { count: block.words(), cols: block.cols.len() as u32 },
+            )?;
             Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
         }
     }

@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, On, on, word};
+use super::{COMMON, On, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, ColumnGrid, Context, Kernel, Launch};
+use crate::gpu::{Access, Buffer, ColumnGrid, Context, Kernel, Launch, View};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
@@ -69,14 +69,30 @@ pub(super) fn reduce_once(
     cols: usize,
 ) -> Result<(Buffer, usize)> {
     let grid = ColumnGrid::new(cols);
-    let (blocks, across) = (grid.blocks(rows), grid.across(cols));
-    let out = gpu.buffer(op, blocks, cols)?;
-    gpu.launch(Launch {
-        kernel: &KERNEL,
-        constants: &grid.constants(),
-        params: Params { rows: word(rows), cols: word(cols), across: word(across), blocks: word(blocks) },
-        buffers: &[x, &out],
-        groups: blocks as u64 * across as u64,
-    })?;
-    Ok((out, blocks))
+    let split = gpu.split_tall(op, rows, cols)?;
+    let rows_out: usize = split.row_runs().map(|run| grid.blocks(run.len())).sum();
+    let out = gpu.buffer(op, rows_out, cols)?;
+    let mut first = 0;
+    for run in split.row_runs() {
+        let sums = first..first + grid.blocks(run.len());
+        for across in split.col_runs() {
+            gpu.launch(Launch {
+                kernel: &KERNEL,
+                constants: &grid.constants(),
+                params: Params {
+                    rows: run.len() as u32,
+                    cols: across.len() as u32,
+                    across: grid.across(across.len()) as u32,
+                    blocks: sums.len() as u32,
+                },
+                buffers: &[
+                    View::of(x, cols, run.clone(), across.clone()),
+                    View::of(&out, cols, sums.clone(), across.clone()),
+                ],
+                groups: sums.len() as u64 * grid.across(across.len()) as u64,
+            })?;
+        }
+        first = sums.end;
+    }
+    Ok((out, rows_out))
 }

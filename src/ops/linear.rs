@@ -1,13 +1,12 @@
 //! linear: a dense layer's forward pass in one kernel.
 
-use super::matmul::{Product, family};
+use super::matmul::{Family, Product, family};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::Kernel;
 use crate::matrix::{Matrix, host_room};
 
-pub(super) static KERNEL: Kernel = family("linear");
+pub(super) static FAMILY: Family = family("linear");
 
 /// What [`linear`] applies to the sums.
 ///
@@ -47,12 +46,12 @@ pub fn linear(x: &Matrix, weights: &Matrix, bias: &Matrix, activation: Activatio
     let relu = activation == Activation::Relu;
     match on("linear", [x, weights, bias])? {
         On::Cpu([input, w, b]) => {
-            host_room("linear", x.rows(), weights.cols())?;
+            host_room::<f32>("linear", x.rows(), weights.cols())?;
             Ok(Matrix::on_cpu(x.device(), cpu::linear(input, w, b.row(0), relu)))
         }
         On::Gpu(gpu, [input, w, b]) => {
             let (m, n, k) = (x.rows(), weights.cols(), x.cols());
-            let product = Product { bias: Some(b), relu, m, n, k, ..Product::of(&KERNEL, input, w) };
+            let product = Product { bias: Some(b), relu, m, n, k, ..Product::of(&FAMILY, input, w) };
             Ok(Matrix::on_gpu(x.device(), m, n, product.record(gpu)?))
         }
     }

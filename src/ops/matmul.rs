@@ -1,30 +1,87 @@
 //! matmul, matmul_tn, matmul_nt: the three layouts of a product, on one kernel.
 
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, On, column_sum, fits, flag, on, word};
+use super::{COMMON, ELEMENTS, On, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, Tile};
+use crate::gpu::{
+    Access, Buffer, Context, Direct, Kernel, Launch, LinearGrid, Method, PackGrid, ProductSplit, View, runs,
+};
 use crate::matrix::{Matrix, host_room};
 
-/// What `shaders/matmul.wgsl` takes; one kernel an op, so that errors and labels carry the op's name.
-pub(super) const fn family(name: &'static str) -> Kernel {
-    Kernel {
+/// The kernels of one op, which share its name: errors and labels carry it.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// Through workgroup memory.
+    tiled: Kernel,
+    /// Without it, writing a column at a time and four at a time.
+    direct: [Kernel; 2],
+    /// What lays factors out for these.
+    pack: Kernel,
+}
+
+const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
+
+pub(super) const fn family(name: &'static str) -> Family {
+    const DIRECT: &str = include_str!("../../shaders/matmul_direct.wgsl");
+    let buffers = OPERANDS;
+    let sizes: &[&str] = &["LEFTS", "LEFT_ROWS", "RIGHTS"];
+    let direct = Kernel {
         name,
-        source: &[COMMON, include_str!("../../shaders/matmul.wgsl")],
-        params: size_of::<Params>(),
-        buffers: &[Access::Read, Access::Read, Access::Read, Access::Write],
-        overrides: &["TRANSPOSE_A", "TRANSPOSE_B"],
-        sizes: &["BM", "BN", "BK", "TM", "TN"],
+        source: &[],
+        params: size_of::<DirectParams>(),
+        buffers,
+        overrides: &["LANES", "BIASED", "RELU", "ACCUMULATE"],
+        sizes,
+    };
+    Family {
+        tiled: Kernel {
+            name,
+            source: &[COMMON, include_str!("../../shaders/matmul.wgsl")],
+            params: size_of::<Params>(),
+            buffers,
+            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED"],
+            sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+        },
+        direct: [
+            Kernel {
+                source: &[COMMON, include_str!("../../shaders/columns1.wgsl"), DIRECT],
+                overrides: &["SWAPPED", "LANES", "BIASED", "RELU", "ACCUMULATE"],
+                ..direct
+            },
+            Kernel { source: &[COMMON, include_str!("../../shaders/columns4.wgsl"), DIRECT], ..direct },
+        ],
+        pack: Kernel {
+            name,
+            source: &[COMMON, ELEMENTS, include_str!("../../shaders/pack.wgsl")],
+            params: size_of::<PackParams>(),
+            buffers: &[Access::Read, Access::Write],
+            overrides: &["TRANSPOSE", "TILE_GROUPS", "TILE_STEPS", "THREADS", "PER_THREAD"],
+            sizes: &[],
+        },
     }
 }
 
-static MATMUL: Kernel = family("matmul");
-static MATMUL_TN: Kernel = family("matmul_tn");
-static MATMUL_NT: Kernel = family("matmul_nt");
+impl Family {
+    fn name(&self) -> &'static str {
+        self.tiled.name
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub fn kernels(&'static self) -> [&'static Kernel; 4] {
+        [&self.tiled, &self.direct[0], &self.direct[1], &self.pack]
+    }
+}
+
+static MATMUL: Family = family("matmul");
+static MATMUL_TN: Family = family("matmul_tn");
+static MATMUL_NT: Family = family("matmul_nt");
 #[cfg(test)]
-pub(super) static KERNELS: [&Kernel; 3] = [&MATMUL, &MATMUL_TN, &MATMUL_NT];
+pub(super) static FAMILIES: [&Family; 3] = [&MATMUL, &MATMUL_TN, &MATMUL_NT];
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -38,6 +95,31 @@ struct Params {
     slices: u32,
     biased: u32,
     relu: u32,
+    accumulate: u32,
+}
+
+/// For the kernels without workgroup memory.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct DirectParams {
+    m: u32,
+    n: u32,
+    k: u32,
+    lefts: u32,
+    rights: u32,
+    slice: u32,
+    down: u32,
+    across: u32,
+    slices: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct PackParams {
+    count: u32,
+    steps: u32,
+    length: u32,
+    groups: u32,
 }
 
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
@@ -61,7 +143,7 @@ pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul", "left columns must equal right rows", a, b, a.cols() == b.rows())?;
     match on("matmul", [a, b])? {
         On::Cpu([x, y]) => {
-            host_room("matmul", a.rows(), b.cols())?;
+            host_room::<f32>("matmul", a.rows(), b.cols())?;
             Ok(Matrix::on_cpu(a.device(), cpu::matmul(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
@@ -91,7 +173,7 @@ pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_tn", "left rows must equal right rows", a, b, a.rows() == b.rows())?;
     match on("matmul_tn", [a, b])? {
         On::Cpu([x, y]) => {
-            host_room("matmul_tn", a.cols(), b.cols())?;
+            host_room::<f32>("matmul_tn", a.cols(), b.cols())?;
             Ok(Matrix::on_cpu(a.device(), cpu::matmul_tn(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
@@ -122,7 +204,7 @@ pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_nt", "left columns must equal right columns", a, b, a.cols() == b.cols())?;
     match on("matmul_nt", [a, b])? {
         On::Cpu([x, y]) => {
-            host_room("matmul_nt", a.rows(), b.rows())?;
+            host_room::<f32>("matmul_nt", a.rows(), b.rows())?;
             Ok(Matrix::on_cpu(a.device(), cpu::matmul_nt(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
@@ -136,7 +218,7 @@ pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
 /// One product as the kernel computes it: c = a b, `m x n`, then bias and ReLU where asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
-    pub kernel: &'static Kernel,
+    pub family: &'static Family,
     pub a: &'a Buffer,
     pub b: &'a Buffer,
     pub bias: Option<&'a Buffer>,
@@ -150,44 +232,146 @@ pub(super) struct Product<'a> {
 
 impl<'a> Product<'a> {
     /// Both operands as they lie, nothing added; the dimensions are still to be filled in.
-    pub fn of(kernel: &'static Kernel, a: &'a Buffer, b: &'a Buffer) -> Self {
+    pub fn of(family: &'static Family, a: &'a Buffer, b: &'a Buffer) -> Self {
         let (transpose_a, transpose_b) = (false, false);
-        Product { kernel, a, b, bias: None, relu: false, transpose_a, transpose_b, m: 0, n: 0, k: 0 }
+        Product { family, a, b, bias: None, relu: false, transpose_a, transpose_b, m: 0, n: 0, k: 0 }
     }
 
     /// Records the product and gives the buffer that will hold it.
     pub fn record(&self, gpu: &Context) -> Result<Buffer> {
-        let op = self.kernel.name;
-        let tile = Tile::choose(self.m, self.n);
-        // Bias and ReLU want the finished sums, so only a bare product is cut along k.
-        let whole = self.bias.is_some() || self.relu;
-        let slice = if whole { self.k } else { tile.slice(self.m, self.n, self.k) };
-        let slices = self.k.div_ceil(slice);
-        let out = gpu.buffer(op, slices * self.m, self.n)?;
-        let (down, across) = tile.grid(self.m, self.n);
-        gpu.launch(Launch {
-            kernel: self.kernel,
-            constants: &self.constants(tile),
-            params: Params {
-                m: word(self.m),
-                n: word(self.n),
-                k: word(self.k),
-                slice: word(slice),
-                down: down as u32,
-                across: across as u32,
-                slices: word(slices),
-                biased: u32::from(self.bias.is_some()),
-                relu: u32::from(self.relu),
-            },
-            buffers: &[self.a, self.b, self.bias.unwrap_or(self.a), &out],
-            groups: down * across * slices as u64,
-        })?;
-        if slices == 1 { Ok(out) } else { column_sum::reduce(gpu, op, out, slices, self.m * self.n) }
+        let op = self.family.name();
+        let (m, n, k) = (self.m, self.n, self.k);
+        let split = ProductSplit::new(gpu.binding_words(), [m, n, k], self.transpose_a, self.transpose_b);
+        let packed = Direct::packed(split.k, split.m).max(Direct::packed(split.k, split.n));
+        let direct = gpu.multiplies_directly() && packed <= gpu.binding_words();
+        let method = Method::choose(direct, split.m, [n, split.n]);
+        // Bias and ReLU want the finished sums, and slices want the whole product's room in a binding.
+        let bare = self.bias.is_none() && !self.relu && split.m == m && split.n == n;
+        let slice = if bare { method.slice([m, n, split.k], gpu.binding_words()) } else { split.k };
+        let slices = split.k.div_ceil(slice);
+        let out = gpu.buffer(op, slices * m, n)?;
+        for rows in runs(m, split.m) {
+            for cols in runs(n, split.n) {
+                for ks in runs(k, split.k) {
+                    let c = if slices > 1 { View::from(&out) } else { View::of(&out, n, rows.clone(), cols.clone()) };
+                    self.launch(gpu, method, slice, [rows.clone(), cols.clone(), ks], c)?;
+                }
+            }
+        }
+        if slices == 1 { Ok(out) } else { column_sum::reduce(gpu, op, out, slices, m * n) }
     }
 
-    fn constants(&self, tile: Tile) -> Vec<(&'static str, f64)> {
-        let mut constants = vec![("TRANSPOSE_A", flag(self.transpose_a)), ("TRANSPOSE_B", flag(self.transpose_b))];
-        constants.extend(tile.constants());
-        constants
+    /// One window of the product: these rows and columns of c, over these steps of k.
+    fn launch(
+        &self,
+        gpu: &Context,
+        method: Method,
+        slice: usize,
+        [rows, cols, ks]: [Range<usize>; 3],
+        c: View<'_>,
+    ) -> Result<()> {
+        let (last, accumulate) = (ks.end == self.k, ks.start > 0);
+        let a = match self.transpose_a {
+            true => View::of(self.a, self.m, ks.clone(), rows.clone()),
+            false => View::of(self.a, self.k, rows.clone(), ks.clone()),
+        };
+        let b = match self.transpose_b {
+            true => View::of(self.b, self.k, cols.clone(), ks.clone()),
+            false => View::of(self.b, self.n, ks.clone(), cols.clone()),
+        };
+        let bias = self.bias.filter(|_| last).map(|bias| View::of(bias, self.n, 0..1, cols.clone()));
+        let slices = ks.len().div_ceil(slice);
+        let (down, across) = method.grid(rows.len(), cols.len());
+        let groups = down * across * slices as u64;
+        let (biased, relu) = (u32::from(bias.is_some()), u32::from(self.relu && last));
+        let (m, n, k) = (rows.len() as u32, cols.len() as u32, ks.len() as u32);
+        let (slice, slices, accumulate) = (slice as u32, slices as u32, u32::from(accumulate));
+        let (down, across) = (down as u32, across as u32);
+        match method {
+            Method::Tiled(tile) => {
+                let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
+                let mut constants = vec![
+                    ("TRANSPOSE_A", flag(self.transpose_a)),
+                    ("TRANSPOSE_B", flag(self.transpose_b)),
+                    ("ALIGNED", flag(aligned)),
+                ];
+                constants.extend(tile.constants());
+                gpu.launch(Launch {
+                    kernel: &self.family.tiled,
+                    constants: &constants,
+                    params: Params { m, n, k, slice, down, across, slices, biased, relu, accumulate },
+                    buffers: &[a, b.clone(), bias.unwrap_or(b), c],
+                    groups,
+                })
+            }
+            Method::Direct(direct) => {
+                let op = self.family.name();
+                let a = Factor { view: a, steps: ks.len(), length: rows.len(), by_step: self.transpose_a };
+                let b = Factor { view: b, steps: ks.len(), length: cols.len(), by_step: !self.transpose_b };
+                let (left, right) = direct.ordered(a, b);
+                let (lefts, rights) = (left.groups() as u32, right.groups() as u32);
+                let (packed_left, packed_right) =
+                    (left.pack(gpu, op, &self.family.pack)?, right.pack(gpu, op, &self.family.pack)?);
+                let left = packed_left.as_ref().map_or(left.view, View::from);
+                let right = packed_right.as_ref().map_or(right.view, View::from);
+                let mut constants = direct.constants().to_vec();
+                constants.extend([
+                    ("BIASED", f64::from(biased)),
+                    ("RELU", f64::from(relu)),
+                    ("ACCUMULATE", f64::from(accumulate)),
+                ]);
+                if !direct.by_four {
+                    constants.push(("SWAPPED", flag(direct.swapped)));
+                }
+                let params = DirectParams { m, n, k, lefts, rights, slice, down, across, slices };
+                gpu.launch(Launch {
+                    kernel: &self.family.direct[usize::from(direct.by_four)],
+                    constants: &constants,
+                    params,
+                    buffers: &[left, right.clone(), bias.unwrap_or(right), c],
+                    groups,
+                })
+            }
+        }
+    }
+}
+
+/// A block of a product's factor: `steps x length` where it lies step by step, else `length x steps`.
+struct Factor<'a> {
+    view: View<'a>,
+    steps: usize,
+    length: usize,
+    by_step: bool,
+}
+
+impl Factor<'_> {
+    /// Groups of four in a step.
+    fn groups(&self) -> usize {
+        self.length.div_ceil(4)
+    }
+
+    /// A copy as the kernels without workgroup memory read it, unless it lies so already.
+    fn pack(&self, gpu: &Context, op: &'static str, kernel: &'static Kernel) -> Result<Option<Buffer>> {
+        if self.by_step && self.length.is_multiple_of(4) {
+            return Ok(None);
+        }
+        let groups = self.groups();
+        let packed = gpu.buffer(op, self.steps, 4 * groups)?;
+        let mut constants = vec![("TRANSPOSE", flag(!self.by_step))];
+        constants.extend(PackGrid::constants());
+        let count = PackGrid::count(self.steps, groups);
+        gpu.launch(Launch {
+            kernel,
+            constants: &constants,
+            params: PackParams {
+                count: count as u32,
+                steps: self.steps as u32,
+                length: self.length as u32,
+                groups: groups as u32,
+            },
+            buffers: &[self.view.clone(), View::from(&packed)],
+            groups: LinearGrid::groups(count),
+        })?;
+        Ok(Some(packed))
     }
 }

@@ -36,11 +36,12 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 #[cfg(test)]
 use crate::gpu::Kernel;
-use crate::gpu::{Buffer, Context};
+use crate::gpu::{Buffer, Constant, Context, Operand, RowSplit};
 use crate::matrix::{Matrix, Storage};
 use crate::targets::{Kind, Targets};
 
 pub use accuracy::accuracy;
+pub(crate) use accuracy::hits;
 pub use adam::{AdamOptions, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;
@@ -66,6 +67,8 @@ pub(crate) const RECORD: &str = include_str!("../../shaders/record.wgsl");
 /// The kernels that work on single elements share these constants; those that work on rows share the others.
 pub(crate) const ELEMENTWISE: &[&str] = &["THREADS", "PER_THREAD"];
 pub(crate) const BY_ROW: &[&str] = &["LANES", "ROWS", "FAN"];
+/// The same with the kind of targets.
+pub(crate) const BY_ROW_AND_TARGETS: &[&str] = &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"];
 
 /// Every kernel of the crate.
 #[cfg(test)]
@@ -76,13 +79,13 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
         &argmax::KERNEL,
         &bias_add::KERNEL,
         &column_sum::KERNEL,
-        &linear::KERNEL,
         &sgd::KERNEL,
         &softmax_cross_entropy::KERNEL,
         &softmax_cross_entropy::ROW_WEIGHTS,
         &statistics::KERNEL,
     ];
-    kernels.extend(matmul::KERNELS);
+    kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));
+    kernels.extend(linear::FAMILY.kernels());
     kernels.extend(nll::KERNELS);
     kernels.extend(relu::KERNELS);
     kernels.extend(softmax::KERNELS);
@@ -154,12 +157,18 @@ fn other_device(op: &'static str, left: &Device, right: &Device) -> Error {
     Error::OtherDevice { op, left: left.info().name.clone(), right: right.info().name.clone() }
 }
 
-/// A shape's number as kernels take it. Buffers hold fewer than 2^32 elements, so larger ones never get here.
-pub(crate) fn word(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
-}
-
 /// 1 for a flag that is set, as `override`s take it.
 pub(crate) fn flag(set: bool) -> f64 {
     f64::from(u8::from(set))
+}
+
+/// The constants of a row kernel that has one more.
+pub(crate) fn row_constants(split: &RowSplit, name: &'static str, set: bool) -> [Constant; 4] {
+    let [lanes, rows, fan] = split.constants();
+    [lanes, rows, fan, (name, flag(set))]
+}
+
+/// How targets follow the rows of a launch: a class id a row, or a distribution.
+pub(crate) fn target_operand<'a>(targets: &Targets, buffer: &'a Buffer) -> Operand<'a> {
+    if targets.are_distributions() { Operand::Matrix(buffer) } else { Operand::PerRow(buffer, 1) }
 }

@@ -2,10 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, OnTargets, ROWS, TARGETS, flag, on_targets, word};
+use super::{
+    BY_ROW_AND_TARGETS, COMMON, ELEMENTS, OnTargets, ROWS, TARGETS, flag, on_targets, row_constants, target_operand,
+};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Launch, LinearGrid, RowGrid};
+use crate::gpu::{Access, Block, ElementLaunch, Kernel, LinearGrid, Operand, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -18,10 +20,10 @@ pub const CLIP: f64 = 1e-7;
 
 static NLL: Kernel = Kernel {
     name: "nll",
-    source: &[COMMON, ROWS, TARGETS, include_str!("../../shaders/nll.wgsl")],
+    source: &[COMMON, ROWS, WHOLE_ROWS, TARGETS, include_str!("../../shaders/nll.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
+    overrides: BY_ROW_AND_TARGETS,
     sizes: &[],
 };
 static NLL_BACKWARD: Kernel = Kernel {
@@ -38,11 +40,9 @@ pub(super) static KERNELS: [&Kernel; 2] = [&NLL, &NLL_BACKWARD];
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
-    rows: u32,
-    cols: u32,
+    window: Window,
     low: f32,
     high: f32,
-    nan: f32,
 }
 
 #[repr(C)]
@@ -50,6 +50,8 @@ struct Params {
 struct BackwardParams {
     count: u32,
     cols: u32,
+    first_col: u32,
+    classes: u32,
     rows: f32,
     low: f32,
     high: f32,
@@ -79,17 +81,19 @@ pub fn nll(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
         OnTargets::Gpu(gpu, p, y) => {
             let distributions = targets.are_distributions();
             // With class ids a row reads a single probability, so one lane does.
-            let grid = RowGrid::new(if distributions { cols } else { 1 });
+            let split = gpu.split_rows("nll", rows, cols, if distributions { cols } else { 1 })?;
             let out = gpu.buffer("nll", rows, 1)?;
-            let [lanes, shared, fan] = grid.constants();
             let (low, high) = clip();
-            gpu.launch(Launch {
-                kernel: &NLL,
-                constants: &[lanes, shared, fan, ("DISTRIBUTIONS", flag(distributions))],
-                params: Params { rows: word(rows), cols: word(cols), low, high, nan: f32::NAN },
-                buffers: &[p, y, &out],
-                groups: grid.groups(rows),
-            })?;
+            split.launch(
+                gpu,
+                &RowLaunch {
+                    kernel: &NLL,
+                    constants: &row_constants(&split, "DISTRIBUTIONS", distributions),
+                    reductions: 1,
+                    operands: &[Operand::Matrix(p), target_operand(targets, y), Operand::PerRow(&out, 1)],
+                },
+                |window| Params { window, low, high },
+            )?;
             Ok(Matrix::on_gpu(probs.device(), rows, 1, out))
         }
     }
@@ -119,14 +123,25 @@ pub fn nll_backward(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
             let out = gpu.buffer("nll_backward", rows, cols)?;
             let [threads, per_thread] = LinearGrid::constants();
             let (low, high) = clip();
-            let (count, divisor) = (probs.elements() as u32, rows as f32);
-            gpu.launch(Launch {
-                kernel: &NLL_BACKWARD,
-                constants: &[threads, per_thread, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
-                params: BackwardParams { count, cols: word(cols), rows: divisor, low, high, nan: f32::NAN },
-                buffers: &[p, y, &out],
-                groups: LinearGrid::groups(probs.elements()),
-            })?;
+            let params = |block: &Block| BackwardParams {
+                count: block.words(),
+                cols: block.cols.len() as u32,
+                first_col: block.cols.start as u32,
+                classes: cols as u32,
+                rows: rows as f32,
+                low,
+                high,
+                nan: f32::NAN,
+            };
+            gpu.launch_elements(
+                gpu.split("nll_backward", rows, cols)?,
+                &ElementLaunch {
+                    kernel: &NLL_BACKWARD,
+                    constants: &[threads, per_thread, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
+                    operands: &[Operand::Matrix(p), target_operand(targets, y), Operand::Matrix(&out)],
+                },
+                params,
+            )?;
             Ok(Matrix::on_gpu(probs.device(), rows, cols, out))
         }
     }

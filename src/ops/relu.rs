@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{COMMON, ELEMENTS, ELEMENTWISE, On, flag, on, same_shape};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, LinearGrid};
+use crate::gpu::{Access, Buffer, Context, ElementLaunch, Kernel, LinearGrid, Operand};
 use crate::matrix::Matrix;
 
 const fn family(name: &'static str) -> Kernel {
@@ -109,12 +109,14 @@ fn record(
     let out = gpu.buffer(kernel.name, x.rows(), x.cols())?;
     let mut constants = LinearGrid::constants().to_vec();
     constants.extend(mask.map(|mask| ("MASK", flag(mask))));
-    gpu.launch(Launch {
-        kernel,
-        constants: &constants,
-        params: Params { count: x.elements() as u32 },
-        buffers: &[inputs, &[&out]].concat(),
-        groups: LinearGrid::groups(x.elements()),
-    })?;
+    gpu.launch_elements(
+        gpu.split_flat(x.elements()),
+        &ElementLaunch {
+            kernel,
+            constants: &constants,
+            operands: &inputs.iter().copied().chain([&out]).map(Operand::Matrix).collect::<Vec<_>>(),
+        },
+        |block| Params { count: block.words() },
+    )?;
     Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
 }

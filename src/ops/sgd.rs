@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Kernel, Launch, LinearGrid};
+use crate::gpu::{Access, ElementLaunch, Kernel, LinearGrid, Operand};
 use crate::matrix::{Matrix, Unique};
 
 pub(super) static KERNEL: Kernel = Kernel {
@@ -49,13 +49,15 @@ pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f64) -> Result<()> {
     let elements = w.elements();
     match (w.unique("sgd")?, on("sgd", [dw])?) {
         (Unique::Cpu(w), On::Cpu([dw])) => cpu::sgd(w.view_mut(), dw, learning_rate as f32),
-        (Unique::Gpu(gpu, w), On::Gpu(_, [dw])) => gpu.launch(Launch {
-            kernel: &KERNEL,
-            constants: &LinearGrid::constants(),
-            params: Params { count: elements as u32, learning_rate: learning_rate as f32 },
-            buffers: &[w, dw],
-            groups: LinearGrid::groups(elements),
-        })?,
+        (Unique::Gpu(gpu, w), On::Gpu(_, [dw])) => gpu.launch_elements(
+            gpu.split_flat(elements),
+            &ElementLaunch {
+                kernel: &KERNEL,
+                constants: &LinearGrid::constants(),
+                operands: &[w, dw].map(Operand::Matrix),
+            },
+            |block| Params { count: block.words(), learning_rate: learning_rate as f32 },
+        )?,
         // Refused by the check above.
         _ => {}
     }

@@ -1,18 +1,16 @@
 //! softmax, log_softmax and softmax_backward: probabilities, row by row.
 
-use bytemuck::{Pod, Zeroable};
-
-use super::{BY_ROW, COMMON, On, ROWS, flag, on, same_shape, word};
+use super::{BY_ROW, COMMON, On, ROWS, on, row_constants, same_shape};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, RowGrid};
+use crate::gpu::{Access, Buffer, Context, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 
 const fn family(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[COMMON, ROWS, include_str!("../../shaders/softmax.wgsl")],
-        params: size_of::<Params>(),
+        source: &[COMMON, ROWS, WHOLE_ROWS, include_str!("../../shaders/softmax.wgsl")],
+        params: size_of::<Window>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["LANES", "ROWS", "FAN", "LOG"],
         sizes: &[],
@@ -23,29 +21,14 @@ static SOFTMAX: Kernel = family("softmax");
 static LOG_SOFTMAX: Kernel = family("log_softmax");
 static SOFTMAX_BACKWARD: Kernel = Kernel {
     name: "softmax_backward",
-    source: &[COMMON, ROWS, include_str!("../../shaders/softmax_backward.wgsl")],
-    params: size_of::<BackwardParams>(),
+    source: &[COMMON, ROWS, WHOLE_ROWS, include_str!("../../shaders/softmax_backward.wgsl")],
+    params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW,
     sizes: &[],
 };
 #[cfg(test)]
 pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACKWARD];
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-    nan: f32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct BackwardParams {
-    rows: u32,
-    cols: u32,
-}
 
 /// p = exp(x - m) / Σ_j exp(x_j - m), m the row's maximum.
 ///
@@ -92,16 +75,18 @@ pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
 
 fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x: &Buffer) -> Result<Matrix> {
     let (rows, cols) = logits.shape();
-    let grid = RowGrid::new(cols);
+    let split = gpu.split_rows(kernel.name, rows, cols, cols)?;
     let out = gpu.buffer(kernel.name, rows, cols)?;
-    let [lanes, shared, fan] = grid.constants();
-    gpu.launch(Launch {
-        kernel,
-        constants: &[lanes, shared, fan, ("LOG", flag(log))],
-        params: Params { rows: word(rows), cols: word(cols), nan: f32::NAN },
-        buffers: &[x, &out],
-        groups: grid.groups(rows),
-    })?;
+    split.launch(
+        gpu,
+        &RowLaunch {
+            kernel,
+            constants: &row_constants(&split, "LOG", log),
+            reductions: 2,
+            operands: &[Operand::Matrix(x), Operand::Matrix(&out)],
+        },
+        |window| window,
+    )?;
     Ok(Matrix::on_gpu(logits.device(), rows, cols, out))
 }
 
@@ -127,15 +112,18 @@ pub fn softmax_backward(probs: &Matrix, dprobs: &Matrix) -> Result<Matrix> {
         On::Cpu([p, dp]) => Ok(Matrix::on_cpu(probs.device(), cpu::softmax_backward(p, dp))),
         On::Gpu(gpu, [p, dp]) => {
             let (rows, cols) = probs.shape();
-            let grid = RowGrid::new(cols);
+            let split = gpu.split_rows("softmax_backward", rows, cols, cols)?;
             let out = gpu.buffer("softmax_backward", rows, cols)?;
-            gpu.launch(Launch {
-                kernel: &SOFTMAX_BACKWARD,
-                constants: &grid.constants(),
-                params: BackwardParams { rows: word(rows), cols: word(cols) },
-                buffers: &[p, dp, &out],
-                groups: grid.groups(rows),
-            })?;
+            split.launch(
+                gpu,
+                &RowLaunch {
+                    kernel: &SOFTMAX_BACKWARD,
+                    constants: &split.constants(),
+                    reductions: 1,
+                    operands: &[Operand::Matrix(p), Operand::Matrix(dp), Operand::Matrix(&out)],
+                },
+                |window| window,
+            )?;
             Ok(Matrix::on_gpu(probs.device(), rows, cols, out))
         }
     }

@@ -4,12 +4,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::statistics::{self, Pending, Record, Statistics};
 use super::{
-    COMMON, ELEMENTS, ELEMENTWISE, On, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, column_sum, fits, flag, on,
-    on_targets, word,
+    BY_ROW_AND_TARGETS, COMMON, ELEMENTS, ELEMENTWISE, On, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, column_sum,
+    fits, on, on_targets, row_constants, target_operand,
 };
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, LinearGrid, RowGrid};
+use crate::gpu::{
+    Access, Buffer, Context, ElementLaunch, Kernel, LinearGrid, Operand, RowLaunch, View, WHOLE_ROWS, Window,
+};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -17,10 +19,18 @@ const OP: &str = "softmax_cross_entropy";
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: OP,
-    source: &[COMMON, ROWS, TARGETS, ROW_CLASS, RECORD, include_str!("../../shaders/softmax_cross_entropy.wgsl")],
+    source: &[
+        COMMON,
+        ROWS,
+        WHOLE_ROWS,
+        TARGETS,
+        ROW_CLASS,
+        RECORD,
+        include_str!("../../shaders/softmax_cross_entropy.wgsl"),
+    ],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
-    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
+    overrides: BY_ROW_AND_TARGETS,
     sizes: &[],
 };
 
@@ -36,22 +46,20 @@ pub(super) static ROW_WEIGHTS: Kernel = Kernel {
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
-    rows: u32,
-    cols: u32,
+    window: Window,
     smoothing: f32,
     scale: f32,
     ignored: u32,
     weighted: u32,
     divided: u32,
-    nan: f32,
-    infinity: f32,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct WeightParams {
     count: u32,
-    classes: u32,
+    first_col: u32,
+    cols: u32,
     ignored: u32,
     weighted: u32,
 }
@@ -259,33 +267,42 @@ fn on_gpu(
     };
     let divisor = divisor(gpu, targets, y, weights, options)?;
     let mean = options.reduction == Reduction::Mean;
-    let grid = RowGrid::new(cols);
-    let groups = grid.groups(rows);
-    let [lanes, shared, fan] = grid.constants();
+    let distributions = targets.are_distributions();
+    let split = gpu.split_rows(OP, rows, cols, cols)?;
     let dlogits = gpu.buffer(OP, rows, cols)?;
     let losses = gpu.buffer(OP, rows, 1)?;
-    let records = gpu.buffer(OP, groups as usize, Record::WORDS)?;
-    gpu.launch(Launch {
-        kernel: &KERNEL,
-        constants: &[lanes, shared, fan, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
-        params: Params {
-            rows: word(rows),
-            cols: word(cols),
+    let records = gpu.buffer(OP, split.groups(), Record::WORDS)?;
+    let operands = [
+        Operand::Matrix(x),
+        target_operand(targets, y),
+        // Any operand of the block's stands in for what is not there.
+        weights.map_or(Operand::Matrix(x), Operand::PerColumn),
+        divisor.as_ref().map_or(Operand::Matrix(x), |divisor| Operand::Fixed(divisor.into())),
+        Operand::Matrix(&dlogits),
+        Operand::PerRow(&losses, 1),
+        Operand::PerGroup(&records, Record::WORDS),
+    ];
+    split.launch(
+        gpu,
+        &RowLaunch {
+            kernel: &KERNEL,
+            constants: &row_constants(&split, "DISTRIBUTIONS", distributions),
+            reductions: 5,
+            operands: &operands,
+        },
+        |window| Params {
+            window,
             smoothing: options.label_smoothing,
             scale: if mean { (1.0 / rows as f64) as f32 } else { 1.0 },
             ignored: options.ignore_class.unwrap_or(u32::MAX),
             weighted: u32::from(weights.is_some()),
             divided: u32::from(divisor.is_some()),
-            nan: f32::NAN,
-            infinity: f32::INFINITY,
         },
-        buffers: &[x, y, weights.unwrap_or(x), divisor.as_ref().unwrap_or(x), &dlogits, &losses, &records],
-        groups,
-    })?;
+    )?;
     Ok(Head {
         losses: Matrix::on_gpu(logits.device(), rows, 1, losses),
         dlogits: Matrix::on_gpu(logits.device(), rows, cols, dlogits),
-        pending: Pending::Recorded(statistics::reduce(gpu, OP, records, groups as usize)?),
+        pending: Pending::Recorded(statistics::reduce(gpu, OP, records, split.groups())?),
     })
 }
 
@@ -303,17 +320,28 @@ fn divisor(
     }
     let rows = targets.rows();
     let row_weights = gpu.buffer(OP, rows, 1)?;
-    gpu.launch(Launch {
-        kernel: &ROW_WEIGHTS,
-        constants: &LinearGrid::constants(),
-        params: WeightParams {
-            count: word(rows),
-            classes: word(targets.class_count()),
-            ignored: options.ignore_class.unwrap_or(u32::MAX),
-            weighted: u32::from(weights.is_some()),
-        },
-        buffers: &[y, weights.unwrap_or(y), &row_weights],
-        groups: LinearGrid::groups(rows as u64),
-    })?;
+    // One by one where a binding does not hold all weights.
+    for classes in gpu.split_flat(targets.class_count() as u64).blocks() {
+        let weights = weights.map(|weights| View::of(weights, targets.class_count(), 0..1, classes.cols.clone()));
+        gpu.launch_elements(
+            gpu.split_flat(rows as u64),
+            &ElementLaunch {
+                kernel: &ROW_WEIGHTS,
+                constants: &LinearGrid::constants(),
+                operands: &[
+                    Operand::Matrix(y),
+                    weights.map_or(Operand::Matrix(y), Operand::Fixed),
+                    Operand::Matrix(&row_weights),
+                ],
+            },
+            |block| WeightParams {
+                count: block.words(),
+                first_col: classes.cols.start as u32,
+                cols: classes.cols.len() as u32,
+                ignored: options.ignore_class.unwrap_or(u32::MAX),
+                weighted: u32::from(options.class_weights.is_some()),
+            },
+        )?;
+    }
     column_sum::reduce(gpu, OP, row_weights, rows, 1).map(Some)
 }

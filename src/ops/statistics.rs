@@ -4,23 +4,16 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{BY_ROW, COMMON, RECORD, ROWS};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, RowGrid};
+use crate::gpu::{Access, Buffer, Context, Kernel, Operand, Reading, RowLaunch, WHOLE_ROWS, Window};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
-    source: &[COMMON, ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
-    params: size_of::<Params>(),
+    source: &[COMMON, ROWS, WHOLE_ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
+    params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,
     sizes: &[],
 };
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-}
 
 /// `Record` in `shaders/record.wgsl`.
 #[repr(C)]
@@ -133,6 +126,14 @@ impl Pending {
         }
     }
 
+    /// Starts to bring one back, and does not wait for it.
+    pub fn read_later(self) -> Result<PendingRead> {
+        match self {
+            Pending::Ready(statistics) => Ok(PendingRead::Ready(statistics)),
+            Pending::Recorded(buffer) => Ok(PendingRead::Reading(buffer.context().read_later(&buffer)?)),
+        }
+    }
+
     /// Waits once for all of them, which come from one device.
     pub fn read_all(all: &[Pending]) -> Result<Vec<Statistics>> {
         let mut statistics = Vec::with_capacity(all.len());
@@ -151,21 +152,43 @@ impl Pending {
     }
 }
 
+/// Statistics that are here, or on their way from a device.
+pub(crate) enum PendingRead {
+    Ready(Statistics),
+    Reading(Reading<Record>),
+}
+
+impl PendingRead {
+    /// Waits for them.
+    pub fn finish(self) -> Result<Statistics> {
+        match self {
+            PendingRead::Ready(statistics) => Ok(statistics),
+            PendingRead::Reading(reading) => {
+                let mut records = Vec::new();
+                reading.finish_into(&mut records)?;
+                Ok(records.first().copied().map(Statistics::from).unwrap_or_default())
+            }
+        }
+    }
+}
+
 /// Joins a workgroup's worth of records at a time until one is left.
 pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: usize) -> Result<Buffer> {
-    let grid = RowGrid::new(1);
     let (mut records, mut count) = (records, count);
     while count > 1 {
-        let groups = grid.groups(count);
-        let out = gpu.buffer(op, groups as usize, Record::WORDS)?;
-        gpu.launch(Launch {
-            kernel: &KERNEL,
-            constants: &grid.constants(),
-            params: Params { rows: count as u32, cols: 1 },
-            buffers: &[&records, &out],
-            groups,
-        })?;
-        (records, count) = (out, groups as usize);
+        let split = gpu.split_rows(op, count, 1, 1)?;
+        let out = gpu.buffer(op, split.groups(), Record::WORDS)?;
+        split.launch(
+            gpu,
+            &RowLaunch {
+                kernel: &KERNEL,
+                constants: &split.constants(),
+                reductions: 0,
+                operands: &[Operand::PerRow(&records, Record::WORDS), Operand::PerGroup(&out, Record::WORDS)],
+            },
+            |window| window,
+        )?;
+        (records, count) = (out, split.groups());
     }
     Ok(records)
 }

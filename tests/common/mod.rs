@@ -7,7 +7,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use wgpu_mlp::{Device, GpuOptions};
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use wgpu_mlp::{Device, GpuOptions, Parameters, wgpu};
 
 /// Whether the user asked for a run without a GPU.
 pub fn skipping() -> bool {
@@ -17,6 +21,11 @@ pub fn skipping() -> bool {
 /// Whether the long cases run too.
 pub fn full_cases() -> bool {
     env::var("WGPU_MLP_CASES").as_deref() != Ok("reduced")
+}
+
+/// Whether the user asked for everything, however long it takes.
+pub fn full() -> bool {
+    env::var_os("WGPU_MLP_FULL").is_some()
 }
 
 /// Prints past the test runner's capture.
@@ -66,10 +75,129 @@ pub fn run(trials: Vec<Trial>) -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+/// A trial that says why it is left out, where there is a reason.
+pub fn trial_unless(
+    reason: Option<&str>,
+    name: &str,
+    options: GpuOptions,
+    test: impl FnOnce(&Device) -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    match reason {
+        Some(reason) => {
+            say(&format!("skipped: {name}, since {reason}"));
+            trial(name, options, test).with_ignored_flag(true)
+        }
+        None => trial(name, options, test),
+    }
+}
+
+/// Why what takes long is left out, if it is.
+pub fn not_full() -> Option<&'static str> {
+    (!full()).then_some("WGPU_MLP_FULL is not set")
+}
+
 /// The same bits, NaN for NaN.
-pub fn same_bits(left: &[ndarray::Array2<f32>], right: &[ndarray::Array2<f32>]) -> bool {
-    let bits = |all: &[ndarray::Array2<f32>]| -> Vec<Vec<u32>> {
+pub fn same_bits(left: &[Array2<f32>], right: &[Array2<f32>]) -> bool {
+    let bits = |all: &[Array2<f32>]| -> Vec<Vec<u32>> {
         all.iter().map(|x| x.iter().map(|x| x.to_bits()).collect()).collect()
     };
     bits(left) == bits(right)
+}
+
+/// Numbers as everyday data has them.
+pub fn normal(rows: usize, cols: usize, seed: u64) -> Array2<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut rng))
+}
+
+/// Features round a centre for each class, far enough apart that every row's class is known, and those classes.
+pub fn clusters(rows: usize, features: usize, classes: usize, seed: u64) -> (Array2<f32>, Vec<u32>) {
+    let (centres, noise) = (normal(classes, features, 1), normal(rows, features, seed));
+    let labels: Vec<u32> = (0..rows).map(|row| (row * 7 + row / 3) as u32 % classes as u32).collect();
+    let x = Array2::from_shape_fn(noise.dim(), |(r, c)| 3.0 * centres[[labels[r] as usize, c]] + 0.3 * noise[[r, c]]);
+    (x, labels)
+}
+
+/// A device opened by the caller, as the device under test is, but for its limits.
+#[allow(clippy::expect_used, reason = "tests")]
+pub fn yours(like: &Device, limits: impl Fn(&wgpu::Adapter) -> wgpu::Limits) -> Yours {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle().with_env();
+    let backends = descriptor.backends;
+    let adapters = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
+    let same = |adapter: &wgpu::Adapter| {
+        let info = adapter.get_info();
+        info.name == like.info().name && info.backend.to_string() == like.info().backend
+    };
+    let adapter = adapters.into_iter().find(same).expect("the adapter is still there");
+    let descriptor = wgpu::DeviceDescriptor { required_limits: limits(&adapter), ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
+    Yours { adapter, device, queue }
+}
+
+/// What a caller has who opened a device by himself.
+pub struct Yours {
+    pub adapter: wgpu::Adapter,
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+}
+
+impl Yours {
+    /// Handed over, and still the caller's.
+    pub fn share(&self) -> wgpu_mlp::Result<Device> {
+        Device::from_wgpu(&self.adapter, self.device.clone(), self.queue.clone())
+    }
+}
+
+const U: f64 = f32::EPSILON as f64;
+
+/// Logits of a network in f64, and how far f32 arithmetic may be off by the ops' documented bounds, carried from layer to
+/// layer.
+pub fn exact_logits(x: &Array2<f32>, layers: &[Parameters]) -> (Array2<f64>, Array2<f64>) {
+    let mut values = x.mapv(f64::from);
+    let mut errors = Array2::zeros(x.dim());
+    for (index, Parameters { weights, biases }) in layers.iter().enumerate() {
+        let (w, b) = (weights.mapv(f64::from), biases.mapv(f64::from));
+        let (sizes, k) = (w.mapv(f64::abs), w.nrows() as f64);
+        let terms = (values.mapv(f64::abs) + &errors).dot(&sizes) + b.mapv(f64::abs);
+        errors = errors.dot(&sizes) + terms * ((k + 2.0) * U);
+        values = values.dot(&w) + b;
+        if index + 1 < layers.len() {
+            values.mapv_inplace(|value| value.max(0.0));
+        }
+    }
+    (values, errors)
+}
+
+/// Probabilities of these logits, and how far f32 arithmetic may be off where the logits are off by their errors.
+pub fn exact_softmax(logits: &Array2<f64>, errors: &Array2<f64>) -> (Array2<f64>, Array2<f64>) {
+    let (mut probs, mut bounds) = (logits.clone(), errors.clone());
+    for (mut row, mut bound) in probs.rows_mut().into_iter().zip(bounds.rows_mut()) {
+        let top = row.fold(f64::NEG_INFINITY, |top, x| top.max(*x));
+        let off = bound.fold(0.0f64, |off, x| off.max(*x));
+        let sum: f64 = row.iter().map(|x| (x - top).exp()).sum();
+        let log_cols = (row.len() as f64).log2();
+        for (x, bound) in row.iter_mut().zip(bound.iter_mut()) {
+            let (p, distance) = ((*x - top).exp() / sum, top - *x + 2.0 * off);
+            // Each exponential is off by a factor of at most exp(off), and so is their sum.
+            let moved = p * (2.0 * off).exp();
+            *bound = moved - p + U * moved * (6.0 + 3.0 * distance + log_cols) + f64::from(f32::MIN_POSITIVE);
+            *x = p;
+        }
+    }
+    (probs, bounds)
+}
+
+/// Whether each value is finite and within its bound; the first that is not.
+pub fn within(got: &Array2<f32>, want: &Array2<f64>, bound: &Array2<f64>) -> Result<(), String> {
+    if got.dim() != want.dim() || got.dim() != bound.dim() {
+        return Err(format!("{:?} instead of {:?}", got.dim(), want.dim()));
+    }
+    let bad = |at: &(usize, usize)| {
+        let error = (f64::from(got[*at]) - want[*at]).abs();
+        error.is_nan() || error > bound[*at]
+    };
+    match got.indexed_iter().map(|(at, _)| at).find(bad) {
+        Some(at) => Err(format!("{at:?}: got {:e}, want {:e} within {:e}", got[at], want[at], bound[at])),
+        None => Ok(()),
+    }
 }

@@ -1,0 +1,72 @@
+// matmul_direct: c = a b with everything that matmul.wgsl can do, for software drivers: without workgroup memory, whose
+//   barriers cost them more than they save.
+//   Both factors come step by step of k, in groups of four: a is k x groups of m, b is k x groups of n (pack.wgsl lays
+//   them out where they do not lie so). The one that all lanes share is `left`, the other `right`: a and b, or with
+//   SWAPPED b and a, for products that have few columns.
+//   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
+//   of the latter. Which groups of left follows from the workgroup alone, so that a driver loads them once for all lanes.
+//   columns1.wgsl and columns4.wgsl write c: by single values, or by groups of columns where n is a multiple of four.
+//   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  lefts: u32,  // groups of left
+  rights: u32, // groups of right
+  slice: u32,  // length of a slice of k
+  down: u32,   // workgroups along left
+  across: u32, // workgroups along right
+  slices: u32,
+}
+
+override LANES: u32;
+override BIASED: bool; // not parameters, since each branch is compiled once for every sum
+override RELU: bool;
+override ACCUMULATE: bool;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let group = flat(id, count);
+  let tile = group % (params.down * params.across);
+  let slice = group / (params.down * params.across);
+  if slice >= params.slices { return; }
+  let left0 = (tile / params.across) * LEFTS;
+  let right0 = (tile % params.across) * RIGHTS * LANES + lane;
+  let k_begin = slice * params.slice;
+  let k_end = min(k_begin + params.slice, params.k);
+  // Behind the end the last group is read again, and nothing is written.
+  let last_left = params.lefts - 1u;
+  let last_right = params.rights - 1u;
+
+  var sums: array<vec4<f32>, LEFT_ROWS * RIGHTS>;
+  for (var i = 0u; i < LEFT_ROWS * RIGHTS; i++) { sums[i] = vec4(0.0); }
+  for (var k = k_begin; k < k_end; k++) {
+    var mine: array<vec4<f32>, RIGHTS>;
+    for (var j = 0u; j < RIGHTS; j++) { mine[j] = right[k * params.rights + min(right0 + j * LANES, last_right)]; }
+    for (var i = 0u; i < LEFTS; i++) {
+      let shared_by_all = left[k * params.lefts + min(left0 + i, last_left)];
+      for (var e = 0u; e < 4u; e++) {
+        let factor = vec4(shared_by_all[e]);
+        for (var j = 0u; j < RIGHTS; j++) {
+          let at = (i * 4u + e) * RIGHTS + j;
+          sums[at] = fma(factor, mine[j], sums[at]);
+        }
+      }
+    }
+  }
+
+  for (var i = 0u; i < LEFT_ROWS; i++) {
+    for (var j = 0u; j < RIGHTS; j++) {
+      write(slice, left0 * 4u + i, right0 + j * LANES, sums[i * RIGHTS + j]);
+    }
+  }
+}

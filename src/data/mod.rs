@@ -1,0 +1,40 @@
+//! Data files: `.npy` as NumPy writes it, and CSV. With the feature `data`.
+//!
+//! ```
+//! use wgpu_mlp::data::{CsvOptions, read_csv, read_npy, write_npy};
+//! use wgpu_mlp::{Device, FitOptions, Mlp};
+//!
+//! # let folder = std::env::temp_dir().join("wgpu-mlp-doc-data");
+//! # std::fs::create_dir_all(&folder).unwrap();
+//! # let (csv, npy) = (folder.join("flowers.csv"), folder.join("probs.npy"));
+//! std::fs::write(&csv, "petal,sepal,species\n1.4,5.1,setosa\n4.7,7.0,versicolor\n").unwrap();
+//! let table = read_csv(&csv, &CsvOptions::default())?; // labels in the last column
+//! assert_eq!(table.classes, ["setosa", "versicolor"]);
+//!
+//! let mut model = Mlp::new(&Device::cpu(), &[table.columns.len(), 8, table.classes.len()], 7)?;
+//! model.fit(table.features.view(), &table.labels, &FitOptions::default())?;
+//! write_npy(&npy, model.predict_proba(table.features.view())?.view())?; // np.load reads it
+//! assert_eq!(read_npy(&npy)?.dim(), (2, 2));
+//! # Ok::<(), wgpu_mlp::Error>(())
+//! ```
+//!
+//! # Files larger than memory
+//!
+//! [`npy_view`] looks at the bytes of a file that the caller has mapped into memory, without a copy. The mapping is the
+//! caller's (with the crate memmap2, say), for it is `unsafe`: nobody may change the file meanwhile.
+//!
+//! # Files that lie
+//!
+//! A header is held against the file's length before anything is allocated; a file that was cut short, or holds more
+//! than its header says, is an [`Error`] with the file's name and what would be right.
+//!
+//! [`Error`]: crate::Error
+
+mod dtype;
+mod npy;
+mod npy_header;
+mod rows;
+mod table;
+
+pub use npy::{npy_view, read_npy, read_npy_labels, write_npy};
+pub use table::{Column, CsvOptions, Features, Table, read_csv, read_csv_features};

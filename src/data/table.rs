@@ -1,0 +1,193 @@
+//! CSV: rows of features, and a label among them.
+
+use std::cmp::Ordering::Equal;
+use std::collections::HashMap;
+use std::path::Path;
+
+use ndarray::Array2;
+
+use super::rows::{Rows, shown};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+
+/// How [`read_csv`] reads a file.
+///
+/// ```
+/// use wgpu_mlp::data::{Column, CsvOptions};
+/// let options = CsvOptions { delimiter: b';', label: Column::Name("species".into()), ..Default::default() };
+/// assert_eq!(options.header, None);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct CsvOptions {
+    /// What stands between two cells; a comma by default.
+    pub delimiter: u8,
+    /// Whether the first row names the columns. `None`, the default, looks: a first row is a header when one of its
+    /// features is not a number, or when its label is not one and the next row's is.
+    pub header: Option<bool>,
+    /// The column with the labels; the last by default.
+    pub label: Column,
+    /// The classes, in the order of their numbers. Empty, the default, takes those of the file: sorted, by value where
+    /// all are numbers. For a test file, hand over the training file's: else a class that it lacks shifts the others.
+    pub classes: Vec<String>,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        CsvOptions { delimiter: b',', header: None, label: Column::Last, classes: Vec::new() }
+    }
+}
+
+/// Names a column of a CSV file.
+///
+/// ```
+/// use wgpu_mlp::data::Column;
+/// assert_eq!(Column::default(), Column::Last);
+/// assert_ne!(Column::Name("species".into()), Column::Index(4));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Column {
+    /// The last column.
+    #[default]
+    Last,
+    /// The column with this index, from 0.
+    Index(usize),
+    /// The column that the header calls so.
+    Name(String),
+}
+
+/// A CSV file's features and labels.
+///
+/// ```
+/// # let path = std::env::temp_dir().join("wgpu-mlp-doc-table.csv");
+/// # std::fs::write(&path, "5.1,setosa\n7.0,versicolor\n").unwrap();
+/// let table = wgpu_mlp::data::read_csv(&path, &Default::default())?;
+/// assert_eq!((table.features.dim(), table.labels), ((2, 1), vec![0, 1]));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Table {
+    /// The features, a row for each row of the file.
+    pub features: Array2<f32>,
+    /// The label of each row: an index into `classes`.
+    pub labels: Vec<u32>,
+    /// The labels as the file spells them, each once, in the order of their numbers.
+    pub classes: Vec<String>,
+    /// Names of the features' columns; without a header their indices in the file.
+    pub columns: Vec<String>,
+}
+
+/// A CSV file's features, without labels.
+///
+/// ```
+/// # let path = std::env::temp_dir().join("wgpu-mlp-doc-columns.csv");
+/// # std::fs::write(&path, "petal,sepal\n1.4,5.1\n").unwrap();
+/// let new = wgpu_mlp::data::read_csv_features(&path, &Default::default())?;
+/// assert_eq!(new.columns, ["petal", "sepal"]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Features {
+    /// The features, a row for each row of the file.
+    pub features: Array2<f32>,
+    /// Names of the columns; without a header their indices.
+    pub columns: Vec<String>,
+}
+
+/// Reads features and labels from a CSV file: numbers, but for the one column that holds the labels.
+///
+/// Labels are whatever the column holds, integers or names; equal ones are spelt alike. Spaces around cells do not
+/// count, nor do empty lines; cells may stand in double quotes.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a
+/// finite number, a row of another length than the first, and a label that is none of the classes asked for;
+/// [`Error::Data`] for a file without rows or without the column of labels.
+///
+/// ```
+/// use wgpu_mlp::data::{Column, CsvOptions, read_csv};
+/// let path = std::env::temp_dir().join("wgpu-mlp-doc.csv");
+/// std::fs::write(&path, "species,petal,sepal\nversicolor,4.7,7.0\nsetosa,1.4,5.1\n").unwrap();
+/// let table = read_csv(&path, &CsvOptions { label: Column::Name("species".into()), ..Default::default() })?;
+/// assert_eq!(table.features, ndarray::array![[4.7, 7.0], [1.4, 5.1]]);
+/// assert_eq!((table.labels, table.classes), (vec![1, 0], vec!["setosa".into(), "versicolor".into()]));
+/// assert_eq!(table.columns, ["petal", "sepal"]);
+///
+/// std::fs::write(&path, "petal,sepal,species\n4.7,7.0,versicolor\n1.4,?,setosa\n").unwrap();
+/// let error = read_csv(&path, &CsvOptions::default()).unwrap_err();
+/// assert!(error.to_string().ends_with("line 3, column 2: a value is missing; got \"?\""));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
+    let path = path.as_ref();
+    let mut rows = Rows::open(path, options, Some(&options.label))?;
+    let mut known: HashMap<String, u32> = HashMap::new();
+    for (class, id) in options.classes.iter().zip(0..) {
+        known.entry(class.clone()).or_insert(id);
+    }
+    let (mut labels, fixed) = (Vec::new(), !known.is_empty());
+    let features = rows.read(|rows, row, column| {
+        let cell = row.get(column).unwrap_or_default();
+        let refuse = |rule| rows.refuse(row, column, rule, shown(cell));
+        let Ok(label) = str::from_utf8(cell) else { return refuse("a label must be UTF-8") };
+        if label.is_empty() {
+            return refuse("the label is missing");
+        }
+        if label.contains(['\r', '\n']) {
+            return refuse("a label must be one line (a quote may be left open)");
+        }
+        let id = match known.get(label) {
+            Some(id) => *id,
+            None if fixed => return refuse("the label must be one of the classes asked for"),
+            None => {
+                let id = known.len() as u32;
+                known.insert(label.into(), id);
+                id
+            }
+        };
+        labels.push(id);
+        Ok(())
+    })?;
+    let classes = if fixed { options.classes.clone() } else { sorted(known, &mut labels) };
+    Ok(Table { features, labels, classes, columns: rows.columns() })
+}
+
+/// Reads a CSV file of nothing but features; the options' label and classes do not count.
+///
+/// # Errors
+/// As [`read_csv`].
+///
+/// ```
+/// use wgpu_mlp::data::{CsvOptions, read_csv_features};
+/// let path = std::env::temp_dir().join("wgpu-mlp-doc-features.csv");
+/// std::fs::write(&path, "1.4;5.1\n4.7;7.0\n").unwrap();
+/// let new = read_csv_features(&path, &CsvOptions { delimiter: b';', ..Default::default() })?;
+/// assert_eq!(new.features, ndarray::array![[1.4, 5.1], [4.7, 7.0]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn read_csv_features(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Features> {
+    let mut rows = Rows::open(path.as_ref(), options, None)?;
+    let features = rows.read(|_, _, _| Ok(()))?;
+    Ok(Features { features, columns: rows.columns() })
+}
+
+/// The classes in order, the labels renumbered to match.
+fn sorted(known: HashMap<String, u32>, labels: &mut [u32]) -> Vec<String> {
+    let mut classes: Vec<_> = known.into_iter().collect();
+    let value = |class: &str| class.parse::<f64>().ok().filter(|value| !value.is_nan());
+    let numbers = classes.iter().all(|(class, _)| value(class).is_some());
+    classes.sort_by(|(left, _), (right, _)| {
+        let by_value = if numbers { value(left).partial_cmp(&value(right)) } else { None };
+        by_value.unwrap_or(Equal).then_with(|| left.cmp(right))
+    });
+    let mut ids = vec![0; classes.len()];
+    for ((_, old), new) in classes.iter().zip(0..) {
+        ids[*old as usize] = new;
+    }
+    for label in labels {
+        *label = ids[*label as usize];
+    }
+    classes.into_iter().map(|(class, _)| class).collect()
+}

@@ -1,0 +1,51 @@
+//! The ledger of a dry run: what was asked for, without a device that did it.
+
+use std::sync::{Mutex, PoisonError};
+
+/// A buffer that was handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BufferEntry {
+    pub op: &'static str,
+    pub rows: usize,
+    pub cols: usize,
+    /// With padding.
+    pub bytes: u64,
+}
+
+/// What a dry run came to, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entries {
+    pub buffers: Vec<BufferEntry>,
+    /// The kernels that were launched.
+    pub launches: Vec<&'static str>,
+}
+
+/// Kept by contexts without a device; the others write nothing down.
+pub(super) struct Ledger(Option<Mutex<Entries>>);
+
+impl Ledger {
+    pub fn new(keep: bool) -> Self {
+        Ledger(keep.then(Mutex::default))
+    }
+
+    pub fn buffer(&self, op: &'static str, rows: usize, cols: usize, bytes: u64) {
+        self.note(|entries| entries.buffers.push(BufferEntry { op, rows, cols, bytes }));
+    }
+
+    pub fn launch(&self, kernel: &'static str) {
+        self.note(|entries| entries.launches.push(kernel));
+    }
+
+    /// Everything written down since the last call.
+    pub fn take(&self) -> Entries {
+        let mut taken = Entries::default();
+        self.note(|entries| taken = std::mem::take(entries));
+        taken
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Entries)) {
+        if let Some(entries) = &self.0 {
+            change(&mut entries.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Windows: how matrices that are larger than a binding reach the kernels.
+//!
+//! A kernel sees dense blocks, each from the start of its binding. A block of whole rows lies in the matrix as it is and
+//! is bound there, as long as it starts at a multiple of the device's offset alignment; any other is copied to a scratch
+//! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows.
+
+use std::ops::Range;
+
+use super::buffers::Buffer;
+use super::context::Context;
+use super::kernel::{Constant, Kernel, Launch};
+use super::rows::{LinearGrid, RowGrid};
+use crate::error::{Error, Result};
+
+/// Words that a binding must have room for beside a row: a record of statistics.
+const RECORD_ROOM: u64 = 8;
+
+/// Rows that a block has at least where rows are to be joined.
+const TALL: usize = 16;
+
+/// A run of a buffer's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    pub buffer: &'a Buffer,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+impl<'a> Piece<'a> {
+    /// All of a buffer's content.
+    pub fn of(buffer: &'a Buffer) -> Self {
+        Piece { buffer, offset: 0, bytes: buffer.bytes() }
+    }
+}
+
+/// A block of a row-major matrix, in four-byte words.
+#[derive(Clone, Debug)]
+pub(crate) struct View<'a> {
+    buffer: &'a Buffer,
+    /// Words from one row of the matrix to the next.
+    pitch: u64,
+    rows: Range<u64>,
+    cols: Range<u64>,
+}
+
+impl<'a> From<&'a Buffer> for View<'a> {
+    /// The whole buffer.
+    fn from(buffer: &'a Buffer) -> Self {
+        View { buffer, pitch: buffer.words(), rows: 0..1, cols: 0..buffer.words() }
+    }
+}
+
+impl<'a> View<'a> {
+    /// These rows and columns of a matrix that is `pitch` columns wide.
+    pub fn of(buffer: &'a Buffer, pitch: usize, rows: Range<usize>, cols: Range<usize>) -> Self {
+        let wide = |range: Range<usize>| range.start as u64..range.end as u64;
+        View { buffer, pitch: pitch as u64, rows: wide(rows), cols: wide(cols) }
+    }
+
+    pub fn words(&self) -> u64 {
+        (self.rows.end - self.rows.start) * (self.cols.end - self.cols.start)
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.words() == self.buffer.words()
+    }
+
+    /// The view as one run of bytes, if that is what it is.
+    pub(super) fn piece(&self) -> Option<Piece<'a>> {
+        let rows = self.rows.end - self.rows.start;
+        let dense = rows == 1 || self.cols.end - self.cols.start == self.pitch;
+        dense.then(|| self.run(self.rows.start, self.words()))
+    }
+
+    /// The runs of bytes that make up the view, in order.
+    pub(super) fn pieces(&self) -> Vec<Piece<'a>> {
+        let cols = self.cols.end - self.cols.start;
+        match self.piece() {
+            Some(piece) => vec![piece],
+            None => self.rows.clone().map(|row| self.run(row, cols)).collect(),
+        }
+    }
+
+    fn run(&self, row: u64, words: u64) -> Piece<'a> {
+        Piece { buffer: self.buffer, offset: 4 * (row * self.pitch + self.cols.start), bytes: 4 * words }
+    }
+}
+
+/// Rows and columns of a matrix that a launch works on at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+}
+
+impl Block {
+    /// The number of elements; as much as a binding holds, so it fits.
+    pub fn words(&self) -> u32 {
+        (self.rows.len() * self.cols.len()) as u32
+    }
+}
+
+/// A matrix cut into blocks: of whole rows where a binding holds one, else of pieces of single rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Split {
+    rows: usize,
+    cols: usize,
+    block_rows: usize,
+    block_cols: usize,
+}
+
+impl Split {
+    /// The blocks, row by row and left to right.
+    pub fn blocks(self) -> impl Iterator<Item = Block> {
+        self.row_runs().flat_map(move |rows| self.col_runs().map(move |cols| Block { rows: rows.clone(), cols }))
+    }
+
+    /// The rows of the blocks.
+    pub fn row_runs(self) -> impl Iterator<Item = Range<usize>> {
+        runs(self.rows, self.block_rows)
+    }
+
+    /// The columns of the blocks.
+    pub fn col_runs(self) -> impl Iterator<Item = Range<usize>> {
+        runs(self.cols, self.block_cols)
+    }
+
+    /// Whether a row has to be seen in pieces.
+    pub fn is_wide(&self) -> bool {
+        self.block_cols < self.cols
+    }
+}
+
+/// A length in steps, the last of which may be shorter.
+pub(crate) fn runs(length: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length.div_ceil(step)).map(move |i| i * step..length.min((i + 1).saturating_mul(step)))
+}
+
+/// How an operand follows the blocks of a launch.
+#[derive(Clone, Debug)]
+pub(crate) enum Operand<'a> {
+    /// `rows x cols`, as the matrix that is cut.
+    Matrix(&'a Buffer),
+    /// So many words a row.
+    PerRow(&'a Buffer, usize),
+    /// A word a column.
+    PerColumn(&'a Buffer),
+    /// So many words a workgroup.
+    PerGroup(&'a Buffer, usize),
+    /// The same for every block.
+    Fixed(View<'a>),
+}
+
+fn views<'a>(operands: &[Operand<'a>], split: &Split, block: &Block, groups: Range<usize>) -> Vec<View<'a>> {
+    operands.iter().map(|operand| operand.view(split, block, groups.clone())).collect()
+}
+
+impl<'a> Operand<'a> {
+    fn view(&self, split: &Split, block: &Block, groups: Range<usize>) -> View<'a> {
+        match self {
+            Operand::Matrix(buffer) => View::of(buffer, split.cols, block.rows.clone(), block.cols.clone()),
+            Operand::PerRow(buffer, words) => View::of(buffer, *words, block.rows.clone(), 0..*words),
+            Operand::PerColumn(buffer) => View::of(buffer, split.cols, 0..1, block.cols.clone()),
+            Operand::PerGroup(buffer, words) => View::of(buffer, *words, groups, 0..*words),
+            Operand::Fixed(view) => view.clone(),
+        }
+    }
+}
+
+/// What a row kernel knows about the block before it: `Window` in `shaders/rows.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct Window {
+    rows: u32,
+    cols: u32,
+    first_row: u32,
+    first_col: u32,
+    row_length: u32,
+    done: u32,
+    nan: f32,
+    infinity: f32,
+}
+
+/// A launch of a row kernel over a matrix of any size.
+pub(crate) struct RowLaunch<'a> {
+    pub kernel: &'static Kernel,
+    pub constants: &'a [Constant],
+    /// How often the kernel reduces along a row: wide rows take a pass for each, and one more.
+    pub reductions: u32,
+    pub operands: &'a [Operand<'a>],
+}
+
+/// Rows as workgroups share them, in blocks that fit a binding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowSplit {
+    split: Split,
+    grid: RowGrid,
+}
+
+impl RowSplit {
+    /// Workgroups over all blocks.
+    pub fn groups(&self) -> usize {
+        self.split.row_runs().map(|rows| self.groups_of(rows.len())).sum()
+    }
+
+    fn groups_of(&self, rows: usize) -> usize {
+        self.grid.groups(rows) as usize
+    }
+
+    /// The constants that map rows to workgroups.
+    pub fn constants(&self) -> [Constant; 3] {
+        self.grid.constants()
+    }
+
+    fn window(&self, block: &Block, done: u32) -> Window {
+        Window {
+            rows: block.rows.len() as u32,
+            cols: block.cols.len() as u32,
+            first_row: block.rows.start as u32,
+            first_col: block.cols.start as u32,
+            row_length: self.split.cols as u32,
+            done,
+            nan: f32::NAN,
+            infinity: f32::INFINITY,
+        }
+    }
+
+    /// Records the kernel, block by block, with the parameters for each window; wide rows one by one, in passes.
+    pub fn launch<P: bytemuck::NoUninit>(
+        &self,
+        gpu: &Context,
+        launch: &RowLaunch<'_>,
+        params: impl Fn(Window) -> P,
+    ) -> Result<()> {
+        let name = launch.kernel.name;
+        let state = match self.split.is_wide() {
+            true => Some(gpu.buffer(name, launch.reductions as usize, 2)?),
+            false => None,
+        };
+        let passes = state.as_ref().map_or(0, |_| launch.reductions);
+        let mut first_group = 0;
+        for rows in self.split.row_runs() {
+            let groups = first_group..first_group + self.groups_of(rows.len());
+            for pass in 0..=passes {
+                for cols in self.split.col_runs() {
+                    let block = Block { rows: rows.clone(), cols };
+                    let dispatch = Launch {
+                        kernel: launch.kernel,
+                        constants: launch.constants,
+                        params: params(self.window(&block, pass)),
+                        buffers: &views(launch.operands, &self.split, &block, groups.clone()),
+                        groups: groups.len() as u64,
+                    };
+                    gpu.dispatch(dispatch, state.as_ref())?;
+                }
+            }
+            first_group = groups.end;
+        }
+        Ok(())
+    }
+}
+
+/// A launch of an elementwise kernel over a matrix of any size.
+pub(crate) struct ElementLaunch<'a> {
+    pub kernel: &'static Kernel,
+    pub constants: &'a [Constant],
+    pub operands: &'a [Operand<'a>],
+}
+
+impl Context {
+    /// Four-byte words that a binding holds.
+    pub fn binding_words(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size / 4
+    }
+
+    /// Words from one offset at which a binding may start to the next.
+    fn offset_words(&self) -> u64 {
+        u64::from(self.limits.min_storage_buffer_offset_alignment).div_ceil(4).max(1)
+    }
+
+    /// Cuts `rows x cols` into blocks that a binding holds.
+    pub fn split(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
+        // Row and column numbers are u32 in the kernels, with the highest as a mark.
+        let allowed = u64::from(u32::MAX);
+        for (what, needed) in [("rows", rows), ("columns", cols)] {
+            if needed as u64 >= allowed {
+                return Err(Error::Limit { op, what, needed: needed as u64, allowed: allowed - 1 });
+            }
+        }
+        Ok(self.cut(rows, cols))
+    }
+
+    /// Cuts `rows x cols` into blocks of several rows each, of whole ones where a binding holds some.
+    pub fn split_tall(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
+        let split = self.split(op, rows, cols)?;
+        let room = self.binding_words() as usize;
+        if split.block_rows >= rows.min(TALL) {
+            return Ok(split);
+        }
+        Ok(Split { block_rows: rows.min(TALL), block_cols: cols.min(room / TALL), ..split })
+    }
+
+    /// Cuts a run of elements, whatever their rows and columns, into blocks that a binding holds.
+    pub fn split_flat(&self, elements: u64) -> Split {
+        self.cut(1, elements as usize)
+    }
+
+    fn cut(&self, rows: usize, cols: usize) -> Split {
+        let room = self.binding_words();
+        let whole = room / (cols as u64).max(RECORD_ROOM);
+        if whole == 0 {
+            let block_cols = round_down(room, self.offset_words()) as usize;
+            return Split { rows, cols, block_rows: 1, block_cols: block_cols.min(cols) };
+        }
+        // Every row count that is a multiple of the alignment's words starts aligned, whatever the columns.
+        let block_rows = match whole >= rows as u64 {
+            true => rows,
+            false => round_down(round_down(whole, self.offset_words()), RowGrid::MOST_ROWS.into()) as usize,
+        };
+        Split { rows, cols, block_rows, block_cols: cols }
+    }
+
+    /// Windows in which kernels see a matrix of this shape.
+    pub fn windows(&self, rows: usize, cols: usize) -> u64 {
+        let split = self.cut(rows, cols);
+        split.row_runs().count() as u64 * split.col_runs().count() as u64
+    }
+
+    /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.
+    pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
+        Ok(RowSplit { split: self.split(op, rows, cols)?, grid: RowGrid::new(lanes_for, self.software) })
+    }
+
+    /// Records an elementwise kernel, block by block, with the parameters for each.
+    pub fn launch_elements<P: bytemuck::NoUninit>(
+        &self,
+        split: Split,
+        launch: &ElementLaunch<'_>,
+        params: impl Fn(&Block) -> P,
+    ) -> Result<()> {
+        for block in split.blocks() {
+            self.launch(Launch {
+                kernel: launch.kernel,
+                constants: launch.constants,
+                params: params(&block),
+                buffers: &views(launch.operands, &split, &block, 0..0),
+                groups: LinearGrid::groups(block.words().into()),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The largest multiple of `step` up to `value`; `value` itself where there is none above 0.
+fn round_down(value: u64, step: u64) -> u64 {
+    if value < step { value } else { value / step * step }
+}

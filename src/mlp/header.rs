@@ -1,0 +1,101 @@
+//! The header of a safetensors file, looked at before anything it says is believed.
+//!
+//! The crate safetensors adds the header's sizes up unchecked, and wants the whole file in memory before it looks.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+
+use crate::error::{Error, Result};
+use crate::files::Source;
+
+/// The most bytes of a header: far more than thousands of layers need.
+const MAX_HEADER: u64 = 1 << 22;
+
+/// A safetensors file whose header has been read, and fits the file's length.
+pub(super) struct Opened<'a> {
+    path: &'a Path,
+    source: Source<'a>,
+    metadata: Metadata,
+}
+
+impl<'a> Opened<'a> {
+    pub(super) fn open(path: &'a Path) -> Result<Self> {
+        let mut source = Source::open(path)?;
+        let mut bytes = Vec::new();
+        source.read(8, &mut bytes)?;
+        let length = bytes.first_chunk().ok_or(SafeTensorError::HeaderTooSmall).map_err(|rule| failed(path, rule))?;
+        let length = u64::from_le_bytes(*length);
+        if length > MAX_HEADER {
+            return Err(failed(path, SafeTensorError::HeaderTooLarge));
+        }
+        let mut header = Vec::new();
+        source.read(length, &mut header)?;
+        if header.len() as u64 != length {
+            return Err(failed(path, SafeTensorError::InvalidHeaderLength));
+        }
+        let metadata = parse(&header).map_err(|rule| failed(path, rule))?;
+        let total = (metadata.data_len() as u64).checked_add(8 + length);
+        // A file without a length, such as a pipe, is held to its header when the data are read.
+        if total.is_none() || source.length().is_some_and(|length| total != Some(length)) {
+            return Err(failed(path, SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(Opened { path, source, metadata })
+    }
+
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// All the bytes behind the header.
+    pub(super) fn data(mut self) -> Result<Vec<u8>> {
+        let (mut data, length) = (Vec::new(), self.metadata.data_len());
+        self.source.read((length as u64).saturating_add(1), &mut data)?;
+        if data.len() != length {
+            return Err(failed(self.path, SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(data)
+    }
+}
+
+/// The header's tensors: their names differ, their shapes fit their places, and they leave no gap.
+fn parse(header: &[u8]) -> Result<Metadata, SafeTensorError> {
+    let mut parser = serde_json::Deserializer::from_slice(header);
+    let tensors = parser.deserialize_map(Tensors).and_then(|tensors| parser.end().map(|()| tensors));
+    let mut tensors = tensors.map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+    tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+    Metadata::new(None, tensors)
+}
+
+struct Tensors;
+
+impl<'de> Visitor<'de> for Tensors {
+    type Value = Vec<(String, TensorInfo)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of tensors")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let (mut tensors, mut names) = (Vec::new(), HashSet::new());
+        while let Some(name) = map.next_key::<String>()? {
+            if !names.insert(name.clone()) {
+                return Err(M::Error::custom(format_args!("the name `{name}` stands there twice")));
+            }
+            if name == "__metadata__" {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                tensors.push((name, map.next_value()?));
+            }
+        }
+        Ok(tensors)
+    }
+}
+
+pub(super) fn failed(path: &Path, source: SafeTensorError) -> Error {
+    Error::Format { path: path.into(), source }
+}

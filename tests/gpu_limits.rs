@@ -1,0 +1,118 @@
+//! Memory that runs out, features larger than it, plans against what really happens, and class ids from the device.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Failed;
+use ndarray::Array2;
+use wgpu_mlp::ops;
+use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, wgpu};
+
+fn main() -> ExitCode {
+    let plain = GpuOptions::default;
+    let tiny = || GpuOptions { max_binding_bytes: Some(4096), ..Default::default() };
+    let pieces = || GpuOptions { max_binding_bytes: Some(256), ..Default::default() };
+    let little = || GpuOptions { max_memory_bytes: Some(1 << 20), ..Default::default() };
+    common::run(vec![
+        common::trial("a plan is what happens", plain(), planned),
+        common::trial("a plan is what happens, in windows", tiny(), planned),
+        common::trial("features larger than the memory", little(), larger_than_memory),
+        common::trial("class ids from the device", plain(), device_made),
+        common::trial("class ids from the device, in pieces", pieces(), device_made),
+    ])
+}
+
+fn planned(device: &Device) -> Result<(), Failed> {
+    let (x, labels) = (common::normal(120, 9, 1), vec![1u8; 120]);
+    for optimizer in [Optimizer::sgd(0.1), Optimizer::adam(0.01)] {
+        let options = FitOptions { epochs: 1, batch: 40, optimizer, ..Default::default() };
+        let before = device.counters();
+        let plan = Plan::training_step(device, &[9, 24, 5], &options)?;
+        assert_eq!(device.counters(), before, "planning touches no device");
+        assert!(plan.fits() && plan.to_string().contains("weights"), "{plan}");
+        let mut model = Mlp::new(device, &[9, 24, 5], 1)?;
+        let before = device.counters().dispatches;
+        model.fit(x.view(), &labels, &options)?;
+        assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64, "{plan}");
+    }
+    let plan = Plan::prediction(device, &[9, 24, 5], 120)?;
+    let before = device.counters().dispatches;
+    Mlp::new(device, &[9, 24, 5], 1)?.predict(x.view())?;
+    assert_eq!(device.counters().dispatches - before, plan.dispatches as u64, "{plan}");
+    Ok(())
+}
+
+fn larger_than_memory(device: &Device) -> Result<(), Failed> {
+    let x = common::normal(20_000, 64, 1); // 5 MB; the device may take one
+    let error = Matrix::from_array(device, x.view()).unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory { bytes: 5_120_000, .. }), "{error:?}");
+    let labels: Vec<u32> = x.rows().into_iter().map(|row| u32::from(row[0] > 0.0)).collect();
+    let mut model = Mlp::new(device, &[64, 8, 2], 1)?;
+    let options = FitOptions { epochs: 2, ..Default::default() };
+    model.fit(x.view(), &labels, &options)?;
+    let cpu = model.to_device(&Device::cpu())?;
+    let (got, want) = (model.predict_proba(x.view())?, cpu.predict_proba(x.view())?);
+    assert!(got.iter().zip(&want).all(|(got, want)| (got - want).abs() < 1e-5));
+    let classes = model.predict(x.view())?;
+    let of = |probs: &Array2<f32>, r: usize| u32::from(probs[[r, 1]] > probs[[r, 0]]);
+    assert!(classes.iter().enumerate().all(|(r, class)| *class == of(&got, r)));
+    let hits = classes.iter().zip(&labels).filter(|(class, label)| class == label).count();
+    assert_eq!(model.score(x.view(), &labels)?, hits as f64 / 20_000.0);
+    assert!(hits > 16_000, "{hits}");
+    assert!(device.counters().peak_memory_bytes <= 1 << 20);
+    let plan = Plan::prediction(device, &[64, 8, 2], 20_000)?;
+    assert!(!plan.fits() && plan.to_string().contains("does not fit"), "{plan}");
+    Ok(())
+}
+
+fn device_made(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    let limit = Some(like.info().max_binding_bytes);
+    let options = GpuOptions { max_binding_bytes: limit, guarded_buffers: true, ..Default::default() };
+    let device = Device::from_wgpu_with(&yours.adapter, yours.device.clone(), yours.queue.clone(), &options)?;
+    let (rows, classes) = (7, 150);
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    let buffer = |bytes, usage| {
+        yours.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes,
+            usage,
+            mapped_at_creation: false,
+        })
+    };
+    let ids = buffer(28, usage);
+    yours.queue.write_buffer(&ids, 0, bytemuck::cast_slice(&[3u32, 149, 150, 0, u32::MAX, 77, 1]));
+    let targets = device.wrap_classes(ids, rows, classes)?;
+    let x = common::normal(rows, classes, 1);
+    let logits = Matrix::from_array(&device, x.view())?;
+    let bad = [2, 4];
+    let spoiled = |result: &Array2<f32>| {
+        let nan = |row: usize| result.row(row).iter().all(|x| x.is_nan());
+        let clean = |row: usize| result.row(row).iter().all(|x| x.is_finite());
+        (0..rows).all(|row| if bad.contains(&row) { nan(row) } else { clean(row) })
+    };
+    let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    let stats = head.stats()?;
+    assert_eq!((stats.rows, stats.non_finite_rows, stats.first_bad_row), (7, 2, Some(2)));
+    assert!(spoiled(&head.losses().to_array()?) && spoiled(&head.dlogits().to_array()?));
+    let probs = ops::softmax(&logits)?;
+    assert!(spoiled(&ops::nll(&probs, &targets)?.to_array()?));
+    assert!(spoiled(&ops::nll_backward(&probs, &targets)?.to_array()?));
+    assert!(ops::accuracy(&logits, &targets)? <= 5.0 / 7.0);
+
+    let short = device.wrap_classes(buffer(24, usage), rows, classes);
+    assert!(matches!(short, Err(Error::Limit { needed: 28, allowed: 24, .. })));
+    let useless = device.wrap_matrix(buffer(28, wgpu::BufferUsages::STORAGE), 7, 1);
+    assert!(matches!(useless, Err(Error::Combination { .. })));
+    // In place is in place: the caller's own buffer changes.
+    let own = buffer(8, usage);
+    yours.queue.write_buffer(&own, 0, bytemuck::cast_slice(&[1.0f32, 2.0]));
+    let mut w = device.wrap_matrix(own.clone(), 1, 2)?;
+    ops::sgd(&mut w, &Matrix::from_slice(&device, 1, 2, &[2.0, 2.0])?, 0.5)?;
+    assert_eq!(Device::buffer_of(&w), Some(own));
+    assert_eq!(w.to_array()?, ndarray::array![[0.0, 1.0]]);
+    Ok(())
+}
