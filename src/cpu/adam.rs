@@ -26,7 +26,7 @@ pub fn adam<T: Real>(mut moments: Moments<'_, T>, dw: ArrayView2<'_, T>, options
     let (beta1, beta2) = (T::of(options.beta1), T::of(options.beta2));
     let (rest1, rest2) = (T::of(1.0 - options.beta1), T::of(1.0 - options.beta2));
     let (learning_rate, epsilon) = (T::of(options.learning_rate), T::of(options.epsilon));
-    let (work, block) = (COST * dw.len(), threads::block_rows(dw.ncols()));
+    let (work, block) = (dw.len().saturating_mul(COST), threads::block_rows(dw.ncols()));
     let (w, dw) = (moments.w.axis_chunks_iter_mut(Axis(0), block), dw.axis_chunks_iter(Axis(0), block));
     let (m, v) = (moments.m.axis_chunks_iter_mut(Axis(0), block), moments.v.axis_chunks_iter_mut(Axis(0), block));
     threads::each(w.zip(dw).zip(m.zip(v)), work, |((w, dw), (m, v))| {

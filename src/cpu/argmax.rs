@@ -12,7 +12,7 @@ pub fn argmax<T: Real>(x: ArrayView2<'_, T>) -> Vec<u32> {
     let x = x.as_slice().unwrap_or_default();
     let mut classes = vec![0; rows];
     let jobs = classes.chunks_mut(block).zip(x.chunks((block * cols).max(1)));
-    threads::each(jobs, 2 * x.len(), |(classes, x)| {
+    threads::each(jobs, x.len().saturating_mul(2), |(classes, x)| {
         for (class, row) in classes.iter_mut().zip(x.chunks_exact(cols)) {
             *class = first_maximum(row) as u32;
         }

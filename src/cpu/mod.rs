@@ -1,7 +1,8 @@
 //! The reference path: every op of the crate in plain ndarray, one file an op.
 //!
 //! Generic over [`Real`]: in f32 it is what a machine without a GPU runs, in f64 it is the oracle that both are held
-//! against. Large inputs are shared out over threads, which changes no bit. It shares no arithmetic with the kernels. Shapes have been checked by `ops` before a twin is called.
+//! against. Large inputs are shared out over threads, which changes no bit. It shares no arithmetic with the kernels.
+//! Shapes have been checked by `ops` before a twin is called.
 
 mod accuracy;
 mod adam;

@@ -31,7 +31,7 @@ pub fn nll<T: Real>(probs: ArrayView2<'_, T>, targets: TargetView<'_, T>, clip: 
     let mut losses = Array2::zeros((rows, 1));
     let results = losses.as_slice_mut().unwrap_or_default().chunks_mut(block);
     let jobs = results.zip(probs.chunks((block * cols).max(1)).zip(y.chunks((block * cols).max(1))));
-    threads::each(jobs, EXP * rows * cols, |(losses, (p, y))| {
+    threads::each(jobs, (rows * cols).saturating_mul(EXP), |(losses, (p, y))| {
         for (loss, (p, y)) in losses.iter_mut().zip(p.chunks_exact(cols).zip(y.chunks_exact(cols))) {
             *loss = pairwise([p, y], |[p, y]| y * -clipped(p).ln());
         }

@@ -52,11 +52,12 @@ pub fn softmax_cross_entropy<T: Real>(
     let divisor = if contract.mean { pairwise([&weights], |[weight]| weight) } else { T::one() };
     let logits = logits.as_standard_layout();
     let (block, width) = (threads::block_rows(cols), cols.max(1));
+    let work = (rows * cols).saturating_mul(2 * EXP);
     let x = logits.as_slice().unwrap_or_default().chunks(block * width);
     let dlogits = out.dlogits.as_slice_mut().unwrap_or_default().chunks_mut(block * width);
     let losses = out.losses.as_slice_mut().unwrap_or_default().chunks_mut(block);
     let blocks = x.zip(dlogits).zip(losses.zip(out.correct.chunks_mut(block)));
-    threads::each(blocks.enumerate(), 2 * EXP * rows * cols, |(index, ((x, dlogits), (losses, correct)))| {
+    threads::each(blocks.enumerate(), work, |(index, ((x, dlogits), (losses, correct)))| {
         let mut masses = vec![T::zero(); cols];
         let results = losses.iter_mut().zip(correct).zip(dlogits.chunks_exact_mut(width));
         for (r, (row, ((loss, correct), dlogits))) in (index * block..).zip(x.chunks_exact(width).zip(results)) {

@@ -80,7 +80,7 @@ pub(super) fn filled<T: Real, const N: usize>(
     let mut out = Array2::zeros((rows, cols));
     let block = block_rows(cols);
     let results = out.as_slice_mut().unwrap_or_default().chunks_mut((block * cols).max(1));
-    each(results.enumerate(), rows * cols * cost, |(index, result)| {
+    each(results.enumerate(), (rows * cols).saturating_mul(cost), |(index, result)| {
         let begin = index * block * cols;
         fill(index * block, inputs.map(|input| &input[begin..begin + result.len()]), result);
     });

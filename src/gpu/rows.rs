@@ -11,9 +11,9 @@ const ONE_LANE_COLS: usize = 16;
 /// Rows of up to this many columns belong to [`FAN`] lanes, longer ones to the whole workgroup.
 const FEW_LANES_COLS: usize = 128;
 
-/// The same on software drivers.
+/// Rows of up to this many columns belong to one lane each on software drivers.
 const SOFTWARE_LANE_COLS: usize = 4096;
-/// Rows of their workgroups.
+/// Rows of a workgroup there.
 const SOFTWARE_ROWS: u32 = 32;
 
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.

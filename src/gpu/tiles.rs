@@ -1,6 +1,8 @@
-//! Matmul: which workgroup owns which part of the product. Chosen by shape alone, so results repeat bit by bit.
+//! Matmul: which workgroup owns which part of the product. Chosen by shape, kind of device and limits alone, so results
+//! repeat bit by bit.
 
 use super::kernel::Constant;
+use super::rows::PackGrid;
 
 /// How a product is computed: in tiles through workgroup memory, or without it, as software drivers like it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +93,13 @@ impl Method {
 }
 
 impl Direct {
-    /// Words that a factor of `steps` steps and this length takes when it is packed in groups of four.
-    pub fn packed(steps: usize, length: usize) -> u64 {
-        4 * steps as u64 * length.div_ceil(4) as u64
+    /// Whether factors of `steps` steps and these lengths can be packed in groups of four: a binding has room for
+    /// `words`, and what packs them counts in u32.
+    pub fn packs(words: u64, steps: usize, lengths: [usize; 2]) -> bool {
+        lengths.into_iter().all(|length| {
+            let groups = length.div_ceil(4);
+            4 * steps as u64 * groups as u64 <= words && PackGrid::count(steps, groups) <= u32::MAX.into()
+        })
     }
 
     fn choose(m: usize, [columns, n]: [usize; 2]) -> Self {
@@ -205,7 +211,7 @@ fn even(length: usize, whole: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, ProductSplit, Tile};
+    use super::{Direct, Method, ProductSplit, Tile};
 
     #[test]
     fn blocks_fit_a_binding_and_are_whole_rows_where_they_can_be() {
@@ -226,6 +232,13 @@ mod tests {
         assert_eq!(split([65_536, 1_000, 768], false, false), ProductSplit { m: 33_536, n: 1_000, k: 768 });
         assert_eq!(split([768, 1_000, 65_536], true, false), ProductSplit { m: 768, n: 1_000, k: 33_536 });
         assert_eq!(split([65_536, 768, 1_000], false, true), ProductSplit { m: 33_536, n: 768, k: 1_000 });
+    }
+
+    #[test]
+    fn packing_stays_within_bindings_and_u32() {
+        assert!(Direct::packs(1 << 25, 1, [1 << 25, 1]) && !Direct::packs(1 << 25, 1, [(1 << 25) + 1, 1]));
+        // A single step is packed as a tile of 32: 2^28 groups would make 2^33.
+        assert!(!Direct::packs(u64::MAX, 1, [1, 1 << 30]) && Direct::packs(u64::MAX, 1, [1, 1 << 28]));
     }
 
     #[test]

@@ -242,8 +242,7 @@ impl<'a> Product<'a> {
         let op = self.family.name();
         let (m, n, k) = (self.m, self.n, self.k);
         let split = ProductSplit::new(gpu.binding_words(), [m, n, k], self.transpose_a, self.transpose_b);
-        let packed = Direct::packed(split.k, split.m).max(Direct::packed(split.k, split.n));
-        let direct = gpu.multiplies_directly() && packed <= gpu.binding_words();
+        let direct = gpu.multiplies_directly() && Direct::packs(gpu.binding_words(), split.k, [split.m, split.n]);
         let method = Method::choose(direct, split.m, [n, split.n]);
         // Bias and ReLU want the finished sums, and slices want the whole product's room in a binding.
         let bare = self.bias.is_none() && !self.relu && split.m == m && split.n == n;
