@@ -1,6 +1,7 @@
 // adam: m = beta1 m + rest1 dw;  v = beta2 v + rest2 dw^2;  w -= learning_rate * (m unbias1) / (sqrt(v unbias2) + epsilon)
 //   rest = 1 - beta; unbias = 1 / (1 - beta^step). Source: Kingma and Ba, 2015, algorithm 1.
-//   w, dw, m, v: any one shape, `count` elements; w, m and v in place.
+//   w, m, v: `count` parameters and their moments, in place; dw: the gradients, segment by segment as segments.wgsl finds
+//   them.
 //   Element by element, as elements.wgsl hands them out.
 
 struct Params {
@@ -13,6 +14,7 @@ struct Params {
   unbias1: f32,
   unbias2: f32,
   epsilon: f32,
+  segments: array<Segment, SEGMENTS>,
 }
 
 @group(0) @binding(1) var<storage, read_write> w: array<f32>;
@@ -21,9 +23,9 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 
 fn element(i: u32) {
-  let gradient = dw[i];
-  let mean = params.beta1 * m[i] + params.rest1 * gradient;
-  let square = params.beta2 * v[i] + params.rest2 * gradient * gradient;
+  let slope = gradient(i);
+  let mean = params.beta1 * m[i] + params.rest1 * slope;
+  let square = params.beta2 * v[i] + params.rest2 * slope * slope;
   m[i] = mean;
   v[i] = square;
   w[i] -= params.learning_rate * (mean * params.unbias1) / (sqrt(square * params.unbias2) + params.epsilon);

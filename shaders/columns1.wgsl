@@ -2,7 +2,7 @@
 
 override SWAPPED: bool;
 
-@group(0) @binding(3) var<storage, read> bias: array<f32>; // any buffer where not biased
+@group(0) @binding(3) var<storage, read> extra: array<f32>; // bias or outputs; any buffer where there is neither
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
 // Sums of one of left's rows or columns and a group of right's.
@@ -12,11 +12,12 @@ fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
     let row = select(i, j, SWAPPED);
     let col = select(j, i, SWAPPED);
     if row < params.m && col < params.n {
-      let at = (slice * params.m + row) * params.n + col;
+      let at = slice * params.stride + row * params.n + col;
       var value = sums[e];
-      if ACCUMULATE { value += c[at]; }
-      if BIASED { value += bias[col]; }
-      if RELU { value = rectified(value); }
+      if params.accumulate == 1u { value += c[at]; }
+      if params.biased == 1u { value += extra[col]; }
+      if params.relu == 1u { value = rectified(value); }
+      if params.masked == 1u { value = passed(value, extra[at]); }
       c[at] = value;
     }
   }

@@ -18,12 +18,14 @@ struct Params {
   down: u32,   // workgroups along left
   across: u32, // workgroups along right
   slices: u32,
+  stride: u32, // words from one slice's product to the next
+  biased: u32, // 1 for yes
+  relu: u32,
+  masked: u32,
+  accumulate: u32,
 }
 
 override LANES: u32;
-override BIASED: bool; // not parameters, since each branch is compiled once for every sum
-override RELU: bool;
-override ACCUMULATE: bool;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
@@ -64,9 +66,13 @@ fn main(
     }
   }
 
+  // A copy in memory, so that this loop need not be unrolled: its body is most of what the driver compiles.
+  var done: array<vec4<f32>, LEFT_ROWS * RIGHTS>;
   for (var i = 0u; i < LEFT_ROWS; i++) {
-    for (var j = 0u; j < RIGHTS; j++) {
-      write(slice, left0 * 4u + i, right0 + j * LANES, sums[i * RIGHTS + j]);
-    }
+    for (var j = 0u; j < RIGHTS; j++) { done[i * RIGHTS + j] = sums[i * RIGHTS + j]; }
+  }
+  let rows = min(LEFT_ROWS, (params.lefts - left0) * 4u);
+  for (var i = 0u; i < rows * RIGHTS; i++) {
+    write(slice, left0 * 4u + i / RIGHTS, right0 + i % RIGHTS * LANES, done[i]);
   }
 }

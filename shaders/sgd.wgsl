@@ -1,15 +1,16 @@
 // sgd: w -= learning_rate * dw, in place
-//   w, dw: any one shape, `count` elements.
+//   w: `count` parameters; dw: their gradients, segment by segment as segments.wgsl finds them.
 //   Element by element, as elements.wgsl hands them out.
 
 struct Params {
   count: u32,
   learning_rate: f32,
+  segments: array<Segment, SEGMENTS>,
 }
 
 @group(0) @binding(1) var<storage, read_write> w: array<f32>;
 @group(0) @binding(2) var<storage, read> dw: array<f32>;
 
 fn element(i: u32) {
-  w[i] -= params.learning_rate * dw[i];
+  w[i] -= params.learning_rate * gradient(i);
 }

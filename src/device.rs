@@ -256,9 +256,11 @@ impl Device {
         self.0.context.as_ref().map_or(Ok(()), Context::flush)
     }
 
-    /// The buffer that holds a matrix, row-major f32 from offset 0, for the caller's own commands; none on the CPU path.
+    /// The buffer that holds a matrix, row-major f32, and the byte at which the matrix starts, for the caller's own
+    /// commands; none on the CPU path.
     ///
-    /// It may be longer than the matrix, and goes on to serve other matrices once this one and its clones are dropped.
+    /// It may be longer than the matrix, as one buffer holds all parameters of an [`Mlp`](crate::Mlp), and goes on to serve
+    /// other matrices once this one and its clones are dropped.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix};
@@ -266,10 +268,10 @@ impl Device {
     /// assert!(Device::buffer_of(&x).is_none());
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
-    pub fn buffer_of(matrix: &Matrix) -> Option<wgpu::Buffer> {
+    pub fn buffer_of(matrix: &Matrix) -> Option<(wgpu::Buffer, u64)> {
         match matrix.storage() {
             Storage::Cpu(_) => None,
-            Storage::Gpu(buffer) => buffer.wgpu().cloned(),
+            Storage::Gpu(buffer) => buffer.wgpu().map(|whole| (whole.clone(), buffer.offset())),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Optimizers: what is done with a gradient. Their state lives on the device.
 
 use crate::error::Result;
-use crate::matrix::Matrix;
-use crate::ops::{self, AdamOptions};
+use crate::matrix::{Joined, Matrix};
+use crate::ops::{self, AdamOptions, Gradients};
 
 /// How parameters follow their gradients.
 ///
@@ -80,6 +80,36 @@ impl OptimizerState {
     /// ```
     pub fn new(optimizer: Optimizer) -> Self {
         OptimizerState { optimizer, step: 0, moments: Vec::new() }
+    }
+
+    /// One update of all parameters of a model: in one launch where they lie side by side, and their gradients too.
+    pub(crate) fn step_joined(&mut self, mut parameters: Vec<&mut Matrix>, gradients: &Gradients) -> Result<()> {
+        let device = parameters.first().map(|first| first.device().clone());
+        if let (Some(device), Some(joined)) = (&device, Joined::of(&parameters)) {
+            let done = match &self.optimizer {
+                Optimizer::Sgd { learning_rate } => ops::sgd_joined(&joined, gradients, *learning_rate)?,
+                Optimizer::Adam(options) => {
+                    if self.moments.is_empty() {
+                        let zeros = || Matrix::zeros(device, 1, joined.count());
+                        self.moments.push((zeros()?, zeros()?));
+                    }
+                    let (m, v) = &mut self.moments[0];
+                    ops::adam_joined(&joined, gradients, m, v, options, self.step + 1)?
+                }
+            };
+            if done {
+                self.step += 1;
+                return Ok(());
+            }
+        }
+        let mut apart = Vec::with_capacity(parameters.len());
+        for layer in 0..parameters.len() / 2 {
+            if let Some(device) = &device {
+                let (dweights, dbiases) = gradients.of_layer(device, layer)?;
+                apart.extend([dweights, dbiases]);
+            }
+        }
+        self.step(parameters.iter_mut().map(|parameter| &mut **parameter).zip(&apart))
     }
 
     /// One update of all parameters, each with its gradient; they come in the same order every time.

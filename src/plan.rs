@@ -178,11 +178,13 @@ fn entries(dry: &Device) -> Entries {
 
 /// A network of these widths without content.
 fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
-    let layer = |pair: &[usize]| {
-        let weights = Matrix::planned(dry, "weights", pair[0], pair[1])?;
-        Dense::from_parameters(weights, Matrix::planned(dry, "biases", 1, pair[1])?)
-    };
-    Ok(Mlp::from_layers(dry, widths.windows(2).map(layer).collect::<Result<_>>()?))
+    let shapes: Vec<_> = widths.windows(2).flat_map(|pair| [(pair[0], pair[1]), (1, pair[1])]).collect();
+    let mut matrices = Matrix::parts(dry, "parameters", &shapes)?.into_iter();
+    let mut layers = Vec::new();
+    while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
+        layers.push(Dense::from_parameters(weights, biases)?);
+    }
+    Ok(Mlp::from_layers(dry, layers))
 }
 
 fn planned_classes(dry: &Device, rows: usize, classes: usize) -> Result<Targets> {

@@ -112,7 +112,7 @@ fn device_made(like: &Device) -> Result<(), Failed> {
     yours.queue.write_buffer(&own, 0, bytemuck::cast_slice(&[1.0f32, 2.0]));
     let mut w = device.wrap_matrix(own.clone(), 1, 2)?;
     ops::sgd(&mut w, &Matrix::from_slice(&device, 1, 2, &[2.0, 2.0])?, 0.5)?;
-    assert_eq!(Device::buffer_of(&w), Some(own));
+    assert_eq!(Device::buffer_of(&w), Some((own, 0)));
     assert_eq!(w.to_array()?, ndarray::array![[0.0, 1.0]]);
     Ok(())
 }

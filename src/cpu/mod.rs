@@ -28,7 +28,7 @@ pub use adam::{Moments, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use column_sum::column_sum;
-pub use matmul::{linear, matmul, matmul_nt, matmul_tn};
+pub use matmul::{linear, linear_backward, linear_gradients, matmul, matmul_nt, matmul_tn};
 pub use nll::{nll, nll_backward};
 pub use relu::{relu, relu_backward, relu_mask};
 pub use sgd::sgd;

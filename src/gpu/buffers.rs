@@ -14,13 +14,19 @@ pub(super) const GUARD_BYTES: u64 = 256;
 pub(super) const POISON: u32 = 0x7fc0_dead;
 /// Allocations are rounded up to this, so that nearly equal shapes share pooled buffers.
 const GRAIN: u64 = 256;
+/// Parts of a buffer start at multiples of so many words: no device wants more of a binding's offset.
+pub(crate) const PART_WORDS: usize = 64;
 /// Idle buffers above this many bytes go back to the driver.
 const MAX_IDLE_BYTES: u64 = 1 << 30;
 
 /// A storage buffer that returns to its context's pool when dropped.
 pub(crate) struct Buffer {
     raw: Raw,
+    /// Where the content starts in `raw`.
+    offset: u64,
     bytes: u64,
+    /// The buffer of which this is a part: it keeps the memory.
+    whole: Option<Arc<Buffer>>,
     /// The caller's own buffer never enters the pool.
     pooled: bool,
     owner: Arc<Inner>,
@@ -60,6 +66,33 @@ impl Buffer {
         &self.raw
     }
 
+    /// Where the content starts in wgpu's buffer.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The buffer of which this is a part.
+    pub fn whole(&self) -> Option<&Arc<Buffer>> {
+        self.whole.as_ref()
+    }
+
+    /// Whether the buffer is the crate's own, not the caller's.
+    pub fn is_own(&self) -> bool {
+        self.pooled
+    }
+
+    /// Some words of a buffer, as a buffer; they start at a multiple of [`PART_WORDS`].
+    pub fn part(whole: &Arc<Buffer>, first: u64, words: u64) -> Buffer {
+        Buffer {
+            raw: whole.raw.clone(),
+            offset: whole.offset + 4 * first,
+            bytes: 4 * words,
+            whole: Some(whole.clone()),
+            pooled: whole.pooled,
+            owner: whole.owner.clone(),
+        }
+    }
+
     /// wgpu's own handle; none in a dry run.
     pub fn wgpu(&self) -> Option<&wgpu::Buffer> {
         self.raw.buffer.as_ref()
@@ -67,7 +100,7 @@ impl Buffer {
 
     /// Whether the content is followed by a guard that reads look at.
     pub(super) fn is_guarded(&self) -> bool {
-        self.pooled && self.owner.options.guarded_buffers
+        self.pooled && self.whole.is_none() && self.owner.options.guarded_buffers
     }
 
     /// The context that owns this buffer.
@@ -84,6 +117,9 @@ impl fmt::Debug for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        if self.whole.is_some() {
+            return;
+        }
         if !self.pooled {
             return self.owner.forget_bind_groups();
         }
@@ -116,7 +152,7 @@ impl Context {
             None => self.allocate(size)?,
         };
         self.ledger.buffer(op, rows, cols, size);
-        let buffer = Buffer { raw, bytes, pooled: true, owner: self.inner() };
+        let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, owner: self.inner() };
         if self.options.guarded_buffers {
             self.poison(&buffer)?;
         }
@@ -135,7 +171,7 @@ impl Context {
             return Err(Error::Combination { op, rule: "the buffer's usage must hold STORAGE, COPY_SRC and COPY_DST" });
         }
         let raw = Raw { size: buffer.size(), buffer: Some(buffer), id: self.pool().fresh_id() };
-        Ok(Buffer { raw, bytes, pooled: false, owner: self.inner() })
+        Ok(Buffer { raw, offset: 0, bytes, whole: None, pooled: false, owner: self.inner() })
     }
 
     fn take_idle(&self, size: u64) -> Option<Raw> {

@@ -206,7 +206,7 @@ impl Context {
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
         self.flush()?;
         let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) else { return Ok(()) };
-        let mut offset = 0;
+        let mut offset = buffer.offset();
         for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
             live.upload(target, offset, piece);
             offset += piece.len() as u64;
@@ -218,7 +218,7 @@ impl Context {
     pub fn zeros(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
         let buffer = self.buffer(op, rows, cols)?;
         if let Some(target) = buffer.wgpu() {
-            self.record(|encoder| encoder.clear_buffer(target, 0, Some(buffer.bytes())))?;
+            self.record(|encoder| encoder.clear_buffer(target, buffer.offset(), Some(buffer.bytes())))?;
         }
         Ok(buffer)
     }
@@ -231,8 +231,13 @@ impl Context {
     /// A new buffer with the same content, copied on the device.
     pub fn duplicate(&self, op: &'static str, source: &Buffer) -> Result<Buffer> {
         let copy = self.buffer(op, source.words() as usize, 1)?;
-        self.copy(Piece::of(source), Piece::of(&copy))?;
+        self.copy_all(source, &copy)?;
         Ok(copy)
+    }
+
+    /// Copies a buffer's content to another as large, on the device.
+    pub fn copy_all(&self, source: &Buffer, target: &Buffer) -> Result<()> {
+        self.copy(Piece::of(source), Piece::of(target))
     }
 }
 

@@ -20,12 +20,12 @@ mod tiles;
 mod windows;
 
 pub(crate) use adapter::choose;
-pub(crate) use buffers::Buffer;
+pub(crate) use buffers::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
 pub use context::Counters;
 pub(crate) use kernel::{Access, Constant, Kernel, Launch, WHOLE_ROWS};
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;
 pub(crate) use rows::{ColumnGrid, LinearGrid, PackGrid};
-pub(crate) use tiles::{Direct, Method, ProductSplit};
+pub(crate) use tiles::{Method, ProductSplit};
 pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, View, Window, runs};

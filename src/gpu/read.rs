@@ -37,9 +37,9 @@ impl Context {
     /// Appends the content of a buffer to what is there.
     pub fn read_into<T: bytemuck::AnyBitPattern>(&self, buffer: &Buffer, values: &mut Vec<T>) -> Result<()> {
         values.reserve((buffer.bytes() / size_of::<T>() as u64) as usize);
-        let mut offset = 0;
-        while offset < buffer.bytes() {
-            let bytes = (buffer.bytes() - offset).min(STAGING_BYTES);
+        let (mut offset, end) = (buffer.offset(), buffer.offset() + buffer.bytes());
+        while offset < end {
+            let bytes = (end - offset).min(STAGING_BYTES);
             self.start_read(&[Piece { buffer, offset, bytes }])?.show(|piece| values.extend_from_slice(piece))?;
             offset += bytes;
         }

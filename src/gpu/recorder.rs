@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// Dispatches in one submit, which is also the number of parameter slots.
 const SLOTS: usize = 128;
+/// Bytes of a kernel's parameters, at most.
+const SLOT_BYTES: usize = 256;
 /// Submits in flight before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 16;
 /// Bytes of uploads in flight before the host waits for the oldest: what bounds wgpu's staging memory.
@@ -56,7 +58,7 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
-        let slot_bytes = (limits.min_uniform_buffer_offset_alignment as usize).max(64);
+        let slot_bytes = (limits.min_uniform_buffer_offset_alignment as usize).max(SLOT_BYTES);
         let slots = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: (slot_bytes * SLOTS) as u64,
@@ -117,7 +119,7 @@ impl Context {
         self.check()?;
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
-        let placed = launch.buffers.iter().map(|view| self.place(kernel.name, view)).collect::<Result<Vec<_>>>()?;
+        let placed = self.place_all(&launch)?;
         for copied in &placed {
             self.fetch(copied)?;
         }
@@ -137,6 +139,25 @@ impl Context {
         Ok(())
     }
 
+    /// Where the kernel will see each operand. One that it reads, of a buffer that it also writes, is copied: wgpu lets no
+    /// buffer be both.
+    fn place_all<'a, P>(&self, launch: &Launch<'a, P>) -> Result<Vec<Placed<'a>>> {
+        let uses = || launch.buffers.iter().zip(launch.kernel.buffers);
+        let written = |view: &View<'_>| {
+            let same = |other: &View<'_>| other.buffer().raw().id == view.buffer().raw().id;
+            uses().any(|(other, access)| *access == Access::Write && same(other))
+        };
+        let place = |(view, access): (&View<'a>, &Access)| match access {
+            Access::Read if written(view) => self.place_copy(view),
+            _ => self.place(launch.kernel.name, view),
+        };
+        uses().map(place).collect()
+    }
+
+    fn place_copy<'a>(&self, view: &View<'a>) -> Result<Placed<'a>> {
+        Ok(Placed::Copied { home: view.clone(), scratch: self.buffer("scratch", view.words() as usize, 1)? })
+    }
+
     /// Binds the view where it lies if it is dense and aligned there, else in a scratch buffer.
     fn place<'a>(&self, op: &'static str, view: &View<'a>) -> Result<Placed<'a>> {
         let (needed, allowed) = (4 * view.words(), self.limits.max_storage_buffer_binding_size);
@@ -147,14 +168,12 @@ impl Context {
             |piece: &Piece<'_>| piece.offset.is_multiple_of(self.limits.min_storage_buffer_offset_alignment.into());
         match view.piece().filter(aligned) {
             // The padding too: pooled buffers serve other shapes of the same size with the same bind group.
-            Some(piece) if view.is_whole() => {
+            Some(piece) if view.is_whole() && piece.buffer.whole().is_none() => {
                 let bytes = piece.buffer.raw().size.min(allowed) / 4 * 4;
                 Ok(Placed::Here(Piece { bytes, ..piece }))
             }
             Some(piece) => Ok(Placed::Here(piece)),
-            None => {
-                Ok(Placed::Copied { home: view.clone(), scratch: self.buffer("scratch", view.words() as usize, 1)? })
-            }
+            None => self.place_copy(view),
         }
     }
 

@@ -4,12 +4,17 @@
 use super::kernel::Constant;
 use super::rows::PackGrid;
 
-/// How a product is computed: in tiles through workgroup memory, or without it, as software drivers like it.
+/// How a product is computed: in tiles through workgroup memory; or without it, as software drivers like it, or there even
+/// an output a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Tiled(Tile),
     Direct(Direct),
+    Plain,
 }
+
+/// Multiply-adds up to which a software driver computes an output a thread: laying factors out would cost it more.
+const FEW_MULTIPLY_ADDS: u64 = 1 << 17;
 
 /// A workgroup's share of the product (`bm x bn`, in steps of `bk` along k) and a thread's share (`tm x tn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +66,23 @@ const ENOUGH_GROUPS: u64 = 64;
 const MIN_SLICE: u64 = 256;
 
 impl Method {
-    /// How to compute windows of `m x n` of a product that has `columns`, chosen by shape and kind of device alone.
-    pub fn choose(direct: bool, m: usize, [columns, n]: [usize; 2]) -> Self {
-        match direct {
-            true => Method::Direct(Direct::choose(m, [columns, n])),
-            false => Method::Tiled(Tile::choose(m, n)),
+    /// How to compute windows of `m x n` over k, of a product that has `columns`, where a binding has room for `words`:
+    /// chosen by shape and kind of device alone.
+    pub fn choose(direct: bool, words: u64, [m, n, k]: [usize; 3], columns: usize) -> Self {
+        let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
+        if direct && multiply_adds <= FEW_MULTIPLY_ADDS {
+            Method::Plain
+        } else if direct && Direct::packs(words, k, [m, n]) {
+            Method::Direct(Direct::choose(m, [columns, n]))
+        } else {
+            Method::Tiled(Tile::choose(m, n))
         }
     }
 
     /// Workgroups down and across the product.
     pub fn grid(&self, m: usize, n: usize) -> (u64, u64) {
         let (m, n, down, across) = match self {
+            Method::Plain => return (1, 1),
             Method::Tiled(tile) => (m, n, tile.bm, tile.bn),
             Method::Direct(direct) => {
                 let (left, right) = direct.ordered(m, n);
@@ -84,6 +95,9 @@ impl Method {
     /// Length of the slices that k is cut into when the product alone has too few tiles; a multiple of a step along k. A
     /// binding has room for `words`, which all slices' products share.
     pub fn slice(&self, [m, n, k]: [usize; 3], words: u64) -> usize {
+        if let Method::Plain = self {
+            return k;
+        }
         let (down, across) = self.grid(m, n);
         let wanted = (ENOUGH_GROUPS / (down * across)).min(words / (m as u64 * n as u64)).max(1);
         let slice = (k as u64).div_ceil(wanted).max(MIN_SLICE);
@@ -95,7 +109,7 @@ impl Method {
 impl Direct {
     /// Whether factors of `steps` steps and these lengths can be packed in groups of four: a binding has room for
     /// `words`, and what packs them counts in u32.
-    pub fn packs(words: u64, steps: usize, lengths: [usize; 2]) -> bool {
+    fn packs(words: u64, steps: usize, lengths: [usize; 2]) -> bool {
         lengths.into_iter().all(|length| {
             let groups = length.div_ceil(4);
             4 * steps as u64 * groups as u64 <= words && PackGrid::count(steps, groups) <= u32::MAX.into()
@@ -255,9 +269,10 @@ mod tests {
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
             for direct in [false, true] {
-                let slice = Method::choose(direct, m, [n, n]).slice([m, n, k], u64::MAX);
+                let method = Method::choose(direct, u64::MAX, [m, n, k], n);
+                let slice = method.slice([m, n, k], u64::MAX);
                 assert!(slice.is_multiple_of(16) || direct);
-                assert!(slice >= 256 && k.div_ceil(slice) <= 64);
+                assert!(slice >= 256.min(k) && k.div_ceil(slice) <= 64);
             }
         }
     }

@@ -29,7 +29,7 @@ pub(super) struct Piece<'a> {
 impl<'a> Piece<'a> {
     /// All of a buffer's content.
     pub fn of(buffer: &'a Buffer) -> Self {
-        Piece { buffer, offset: 0, bytes: buffer.bytes() }
+        Piece { buffer, offset: buffer.offset(), bytes: buffer.bytes() }
     }
 }
 
@@ -61,6 +61,10 @@ impl<'a> View<'a> {
         (self.rows.end - self.rows.start) * (self.cols.end - self.cols.start)
     }
 
+    pub(super) fn buffer(&self) -> &'a Buffer {
+        self.buffer
+    }
+
     pub fn is_whole(&self) -> bool {
         self.words() == self.buffer.words()
     }
@@ -82,7 +86,8 @@ impl<'a> View<'a> {
     }
 
     fn run(&self, row: u64, words: u64) -> Piece<'a> {
-        Piece { buffer: self.buffer, offset: 4 * (row * self.pitch + self.cols.start), bytes: 4 * words }
+        let offset = self.buffer.offset() + 4 * (row * self.pitch + self.cols.start);
+        Piece { buffer: self.buffer, offset, bytes: 4 * words }
     }
 }
 

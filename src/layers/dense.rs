@@ -236,7 +236,7 @@ impl Dense {
             Activation::None => dy.clone(),
             Activation::Relu => ops::relu_backward(output, dy)?,
         };
-        let (dweights, dbiases) = (ops::matmul_tn(kept("dense", &self.input)?, &dy)?, ops::column_sum(&dy)?);
+        let (dweights, dbiases) = ops::linear_gradients(kept("dense", &self.input)?, &dy)?;
         (self.dweights, self.dbiases) = (Some(dweights), Some(dbiases));
         Ok(dy)
     }
@@ -315,5 +315,15 @@ impl Dense {
     /// Lets go of what the passes left, so that its memory can serve others.
     pub(crate) fn forget(&mut self) {
         (self.input, self.output, self.dweights, self.dbiases) = (None, None, None, None);
+    }
+
+    /// Weights and biases.
+    pub(crate) fn all_parameters_mut(&mut self) -> [&mut Matrix; 2] {
+        [&mut self.weights, &mut self.biases]
+    }
+
+    /// Inputs and outputs.
+    pub(crate) fn widths(&self) -> (usize, usize) {
+        self.weights.shape()
     }
 }

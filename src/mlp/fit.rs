@@ -12,7 +12,8 @@ use super::Mlp;
 use super::predict::check_rows;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::ops::{self, CrossEntropy, Pending, Statistics};
+use crate::layers::Dense;
+use crate::ops::{self, CrossEntropy, Gradients, Pending, Statistics};
 use crate::optim::{Optimizer, OptimizerState};
 use crate::targets::{Label, Targets};
 
@@ -199,19 +200,32 @@ impl Mlp {
 
     /// Forward, loss, backward, update. Nothing here waits for the device.
     pub(crate) fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut OptimizerState) -> Result<Pending> {
-        let mut activations = x.clone();
-        for layer in &mut self.layers {
-            activations = layer.forward(&activations)?;
+        let Some((last, hidden)) = self.layers.split_last() else { return Ok(Pending::Ready(Statistics::default())) };
+        let mut inputs = vec![x.clone()];
+        for (index, layer) in hidden.iter().enumerate() {
+            inputs.push(layer.infer(&inputs[index])?);
         }
-        let head = ops::softmax_cross_entropy(&activations, targets, &CrossEntropy::default())?;
-        let mut gradient = head.dlogits().clone();
-        for (index, layer) in self.layers.iter_mut().enumerate().rev() {
-            gradient = match index {
-                0 => layer.backward_parameters(&gradient)?,
-                _ => layer.backward(&gradient)?,
-            };
+        let (weights, biases) = (last.weights(), last.biases());
+        let head = ops::linear_cross_entropy(
+            &inputs[hidden.len()],
+            weights,
+            biases,
+            targets,
+            &CrossEntropy::default(),
+        )?;
+        let shapes: Vec<_> = self.layers.iter().map(Dense::widths).collect();
+        let mut gradients = Gradients::new(&self.device, x.rows(), &shapes)?;
+        let mut dy = head.dlogits().clone();
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            // Popped, so that its memory serves the next.
+            let Some(input) = inputs.pop() else { break };
+            gradients.set(index, &input, &dy)?;
+            if index > 0 {
+                dy = ops::linear_backward(&dy, layer.weights(), &input)?;
+            }
         }
-        state.step(self.layers.iter_mut().flat_map(|layer| layer.parameters_mut()))?;
+        self.join_parameters()?;
+        state.step_joined(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), &gradients)?;
         Ok(head.into_pending())
     }
 }

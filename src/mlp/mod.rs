@@ -86,11 +86,15 @@ impl Mlp {
 
     /// A network of these layers, of which there is at least one and each fits the next.
     fn from_host(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
-        let upload = |Parameters { weights, biases }: &Parameters| {
-            let weights = Matrix::from_array(device, weights.view())?;
-            Dense::from_parameters(weights, Matrix::from_array(device, biases.view())?)
-        };
-        let dense = layers.iter().map(upload).collect::<Result<_>>()?;
+        let shapes: Vec<_> = layers.iter().flat_map(|layer| [layer.weights.dim(), layer.biases.dim()]).collect();
+        let mut matrices = Matrix::parts(device, "parameters", &shapes)?.into_iter();
+        let mut dense = Vec::with_capacity(layers.len());
+        for layer in &layers {
+            let (Some(mut weights), Some(mut biases)) = (matrices.next(), matrices.next()) else { break };
+            weights.write(layer.weights.view())?;
+            biases.write(layer.biases.view())?;
+            dense.push(Dense::from_parameters(weights, biases)?);
+        }
         Ok(Mlp { copy: layers.into(), ..Self::from_layers(device, dense) })
     }
 
@@ -100,6 +104,12 @@ impl Mlp {
         let activation = |index| if index < last { Activation::Relu } else { Activation::None };
         let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
         Mlp { device: device.clone(), layers, copy: Arc::default() }
+    }
+
+    /// Puts the parameters side by side in one buffer again, where clones have set them apart.
+    fn join_parameters(&mut self) -> Result<()> {
+        let mut parameters: Vec<_> = self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect();
+        Matrix::join("parameters", &mut parameters)
     }
 
     /// The parameters, layer by layer, brought back to the host. On a GPU this waits.

@@ -2,19 +2,21 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::gradients::{Gradients, SEGMENT_PIECE, SEGMENTS, Segment};
+use super::sgd::constants;
 use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, ElementLaunch, Kernel, LinearGrid, Operand};
-use crate::matrix::{Matrix, Unique};
+use crate::gpu::{Access, ElementLaunch, Kernel, Launch, LinearGrid, Operand, View};
+use crate::matrix::{Joined, Matrix, Unique};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "adam",
-    source: &[COMMON, ELEMENTS, include_str!("../../shaders/adam.wgsl")],
+    source: &[COMMON, ELEMENTS, SEGMENT_PIECE, include_str!("../../shaders/adam.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Write, Access::Read, Access::Write, Access::Write],
     overrides: ELEMENTWISE,
-    sizes: &[],
+    sizes: &["SEGMENTS"],
 };
 
 #[repr(C)]
@@ -29,6 +31,8 @@ struct Params {
     unbias1: f32,
     unbias2: f32,
     epsilon: f32,
+    padding: [u32; 3],
+    segments: [Segment; SEGMENTS],
 }
 
 /// Adam's constants; the default is that of the paper and of PyTorch.
@@ -97,10 +101,10 @@ pub fn adam(
             gpu.split_flat(elements),
             &ElementLaunch {
                 kernel: &KERNEL,
-                constants: &LinearGrid::constants(),
+                constants: &constants(),
                 operands: &[w, dw, m, v].map(Operand::Matrix),
             },
-            |block| params(block.words(), options, step),
+            |block| params(block.words(), options, step, Segment::alike()),
         )?,
         // Refused by the check above.
         _ => {}
@@ -108,7 +112,33 @@ pub fn adam(
     Ok(())
 }
 
-fn params(count: u32, options: &AdamOptions, step: u64) -> Params {
+/// [`adam`] of all parameters of a model at once, with moments as long as they and their padding are; false where the
+/// gradients lie apart.
+pub(crate) fn adam_joined(
+    w: &Joined<'_>,
+    gradients: &Gradients,
+    m: &mut Matrix,
+    v: &mut Matrix,
+    options: &AdamOptions,
+    step: u64,
+) -> Result<bool> {
+    check(options, step)?;
+    let Some((dw, segments)) = gradients.segments() else { return Ok(false) };
+    let (Unique::Gpu(gpu, m), Unique::Gpu(_, v)) = (m.unique("adam")?, v.unique("adam")?) else { return Ok(false) };
+    for (first, end, segments) in Segment::runs(&segments) {
+        let moments = |moments| View::of(moments, end as usize, 0..1, first as usize..end as usize);
+        gpu.launch(Launch {
+            kernel: &KERNEL,
+            constants: &constants(),
+            params: params(end - first, options, step, segments),
+            buffers: &[w.words(first, end), View::from(dw), moments(m), moments(v)],
+            groups: LinearGrid::groups((end - first).into()),
+        })?;
+    }
+    Ok(true)
+}
+
+fn params(count: u32, options: &AdamOptions, step: u64, segments: [Segment; SEGMENTS]) -> Params {
     // In f64: 1 - β loses digits in f32.
     let unbias = |beta: f64| (1.0 / (1.0 - beta.powf(step as f64))) as f32;
     Params {
@@ -121,6 +151,8 @@ fn params(count: u32, options: &AdamOptions, step: u64) -> Params {
         unbias1: unbias(options.beta1),
         unbias2: unbias(options.beta2),
         epsilon: options.epsilon as f32,
+        padding: [0; 3],
+        segments,
     }
 }
 

@@ -60,6 +60,15 @@ pub(super) fn reduce(gpu: &Context, op: &'static str, x: Buffer, rows: usize, co
     Ok(x)
 }
 
+/// Adds `rows x cols` values up over the rows, into a buffer for one row of sums.
+pub(super) fn reduce_into(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: usize, out: &Buffer) -> Result<()> {
+    if blocks(gpu, op, rows, cols)? == 1 {
+        return sum_blocks(gpu, op, x, rows, cols, out);
+    }
+    let (sums, blocks) = reduce_once(gpu, op, x, rows, cols)?;
+    reduce_into(gpu, op, &sums, blocks, cols, out)
+}
+
 /// One level of the tree: the sums of blocks of rows, and how many blocks there are.
 pub(super) fn reduce_once(
     gpu: &Context,
@@ -68,10 +77,21 @@ pub(super) fn reduce_once(
     rows: usize,
     cols: usize,
 ) -> Result<(Buffer, usize)> {
+    let blocks = blocks(gpu, op, rows, cols)?;
+    let out = gpu.buffer(op, blocks, cols)?;
+    sum_blocks(gpu, op, x, rows, cols, &out)?;
+    Ok((out, blocks))
+}
+
+/// Blocks that so many rows make.
+fn blocks(gpu: &Context, op: &'static str, rows: usize, cols: usize) -> Result<usize> {
+    let grid = ColumnGrid::new(cols);
+    Ok(gpu.split_tall(op, rows, cols)?.row_runs().map(|run| grid.blocks(run.len())).sum())
+}
+
+fn sum_blocks(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: usize, out: &Buffer) -> Result<()> {
     let grid = ColumnGrid::new(cols);
     let split = gpu.split_tall(op, rows, cols)?;
-    let rows_out: usize = split.row_runs().map(|run| grid.blocks(run.len())).sum();
-    let out = gpu.buffer(op, rows_out, cols)?;
     let mut first = 0;
     for run in split.row_runs() {
         let sums = first..first + grid.blocks(run.len());
@@ -87,12 +107,12 @@ pub(super) fn reduce_once(
                 },
                 buffers: &[
                     View::of(x, cols, run.clone(), across.clone()),
-                    View::of(&out, cols, sums.clone(), across.clone()),
+                    View::of(out, cols, sums.clone(), across.clone()),
                 ],
                 groups: sums.len() as u64 * grid.across(across.len()) as u64,
             })?;
         }
         first = sums.end;
     }
-    Ok((out, rows_out))
+    Ok(())
 }

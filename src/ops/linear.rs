@@ -1,6 +1,6 @@
 //! linear: a dense layer's forward pass in one kernel.
 
-use super::matmul::{Family, Product, family};
+use super::matmul::{Epilogue, Family, Product, family};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
@@ -43,15 +43,15 @@ pub fn linear(x: &Matrix, weights: &Matrix, bias: &Matrix, activation: Activatio
     fits("linear", "input columns must equal weight rows", x, weights, x.cols() == weights.rows())?;
     let rule = "the bias must be one row with a value for each weight column";
     fits("linear", rule, weights, bias, bias.shape() == (1, weights.cols()))?;
-    let relu = activation == Activation::Relu;
     match on("linear", [x, weights, bias])? {
         On::Cpu([input, w, b]) => {
             host_room::<f32>("linear", x.rows(), weights.cols())?;
-            Ok(Matrix::on_cpu(x.device(), cpu::linear(input, w, b.row(0), relu)))
+            Ok(Matrix::on_cpu(x.device(), cpu::linear(input, w, b.row(0), activation == Activation::Relu)))
         }
         On::Gpu(gpu, [input, w, b]) => {
             let (m, n, k) = (x.rows(), weights.cols(), x.cols());
-            let product = Product { bias: Some(b), relu, m, n, k, ..Product::of(&FAMILY, input, w) };
+            let epilogue = Epilogue::Bias(b, activation);
+            let product = Product { epilogue, m, n, k, ..Product::of(&FAMILY, input, w) };
             Ok(Matrix::on_gpu(x.device(), m, n, product.record(gpu)?))
         }
     }

@@ -1,14 +1,16 @@
 //! matmul, matmul_tn, matmul_nt: the three layouts of a product, on one kernel.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, On, column_sum, fits, flag, on};
+use super::linear::Activation;
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, TILES, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, Direct, Kernel, Launch, LinearGrid, Method, PackGrid, ProductSplit, View, runs,
+    Access, Buffer, Context, Kernel, Launch, LinearGrid, Method, PackGrid, ProductSplit, View, runs,
 };
 use crate::matrix::{Matrix, host_room};
 
@@ -17,6 +19,8 @@ use crate::matrix::{Matrix, host_room};
 pub(super) struct Family {
     /// Through workgroup memory.
     tiled: Kernel,
+    /// An output a thread.
+    plain: Kernel,
     /// Without it, writing a column at a time and four at a time.
     direct: [Kernel; 2],
     /// What lays factors out for these.
@@ -34,22 +38,30 @@ pub(super) const fn family(name: &'static str) -> Family {
         source: &[],
         params: size_of::<DirectParams>(),
         buffers,
-        overrides: &["LANES", "BIASED", "RELU", "ACCUMULATE"],
+        overrides: &["LANES"],
         sizes,
     };
     Family {
         tiled: Kernel {
             name,
-            source: &[COMMON, include_str!("../../shaders/matmul.wgsl")],
+            source: &[COMMON, TILES, include_str!("../../shaders/matmul.wgsl")],
             params: size_of::<Params>(),
             buffers,
-            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED"],
+            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS"],
             sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+        },
+        plain: Kernel {
+            name,
+            source: &[COMMON, ELEMENTS, include_str!("../../shaders/matmul_plain.wgsl")],
+            params: size_of::<PlainParams>(),
+            buffers,
+            overrides: ELEMENTWISE,
+            sizes: &[],
         },
         direct: [
             Kernel {
                 source: &[COMMON, include_str!("../../shaders/columns1.wgsl"), DIRECT],
-                overrides: &["SWAPPED", "LANES", "BIASED", "RELU", "ACCUMULATE"],
+                overrides: &["SWAPPED", "LANES"],
                 ..direct
             },
             Kernel { source: &[COMMON, include_str!("../../shaders/columns4.wgsl"), DIRECT], ..direct },
@@ -72,8 +84,8 @@ impl Family {
 
     /// All of them.
     #[cfg(test)]
-    pub fn kernels(&'static self) -> [&'static Kernel; 4] {
-        [&self.tiled, &self.direct[0], &self.direct[1], &self.pack]
+    pub fn kernels(&'static self) -> [&'static Kernel; 5] {
+        [&self.tiled, &self.plain, &self.direct[0], &self.direct[1], &self.pack]
     }
 }
 
@@ -93,8 +105,30 @@ struct Params {
     down: u32,
     across: u32,
     slices: u32,
+    stride: u32,
+    sums_at: u32,
     biased: u32,
     relu: u32,
+    masked: u32,
+    accumulate: u32,
+}
+
+/// For an output a thread.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct PlainParams {
+    count: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    a_row: u32,
+    a_step: u32,
+    b_step: u32,
+    b_col: u32,
+    sums_at: u32,
+    biased: u32,
+    relu: u32,
+    masked: u32,
     accumulate: u32,
 }
 
@@ -111,6 +145,11 @@ struct DirectParams {
     down: u32,
     across: u32,
     slices: u32,
+    stride: u32,
+    biased: u32,
+    relu: u32,
+    masked: u32,
+    accumulate: u32,
 }
 
 #[repr(C)]
@@ -215,14 +254,23 @@ pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     }
 }
 
-/// One product as the kernel computes it: c = a b, `m x n`, then bias and ReLU where asked for.
+/// What happens to the finished sums.
+#[derive(Clone, Copy)]
+pub(super) enum Epilogue<'a> {
+    Nothing,
+    /// Bias, `1 x n`, then ReLU where asked for.
+    Bias(&'a Buffer, Activation),
+    /// What goes back through the ReLU that made these outputs, `m x n`.
+    Mask(&'a Buffer),
+}
+
+/// One product as the kernel computes it: c = a b, `m x n`, then the epilogue.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
     pub family: &'static Family,
     pub a: &'a Buffer,
     pub b: &'a Buffer,
-    pub bias: Option<&'a Buffer>,
-    pub relu: bool,
+    pub epilogue: Epilogue<'a>,
     pub transpose_a: bool,
     pub transpose_b: bool,
     pub m: usize,
@@ -230,34 +278,101 @@ pub(super) struct Product<'a> {
     pub k: usize,
 }
 
+/// How c is laid out: words from one slice's partial product to the next, and where b's column sums go behind it.
+#[derive(Clone, Copy)]
+struct Layout {
+    stride: usize,
+    sums_at: Option<usize>,
+}
+
+/// How a gradient's product is cut along k, so that its partial products can lie with others in one buffer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slicing {
+    method: Method,
+    slice: usize,
+    /// Partial products.
+    pub slices: usize,
+}
+
+impl Slicing {
+    /// For `XᵀdY`, with X `rows x inputs` and dY `rows x outputs`; none where a binding does not hold an operand.
+    pub fn of_gradient(gpu: &Context, rows: usize, inputs: usize, outputs: usize) -> Option<Self> {
+        let words = gpu.binding_words();
+        let whole = ProductSplit { m: inputs, n: outputs, k: rows };
+        if ProductSplit::new(words, [inputs, outputs, rows], true, false) != whole {
+            return None;
+        }
+        let method = Method::choose(gpu.multiplies_directly(), words, [inputs, outputs, rows], outputs);
+        let slice = method.slice([inputs, outputs, rows], words);
+        Some(Slicing { method, slice, slices: rows.div_ceil(slice) })
+    }
+
+    /// The same product over `k` in one slice.
+    pub fn uncut(self, k: usize) -> Self {
+        Slicing { slice: k, slices: 1, ..self }
+    }
+
+    /// How many partial column sums there are: one where the kernel does not make them along the way.
+    pub fn sums(&self) -> usize {
+        if let Method::Direct(_) = self.method { 1 } else { self.slices }
+    }
+}
+
 impl<'a> Product<'a> {
     /// Both operands as they lie, nothing added; the dimensions are still to be filled in.
     pub fn of(family: &'static Family, a: &'a Buffer, b: &'a Buffer) -> Self {
         let (transpose_a, transpose_b) = (false, false);
-        Product { family, a, b, bias: None, relu: false, transpose_a, transpose_b, m: 0, n: 0, k: 0 }
+        Product { family, a, b, epilogue: Epilogue::Nothing, transpose_a, transpose_b, m: 0, n: 0, k: 0 }
+    }
+
+    /// XᵀdY, with X `rows x inputs` and dY `rows x outputs`.
+    pub fn gradient(x: &'a Buffer, dy: &'a Buffer, rows: usize, inputs: usize, outputs: usize) -> Self {
+        let layout = Product { transpose_a: true, ..Product::of(&MATMUL_TN, x, dy) };
+        Product { m: inputs, n: outputs, k: rows, ..layout }
     }
 
     /// Records the product and gives the buffer that will hold it.
     pub fn record(&self, gpu: &Context) -> Result<Buffer> {
         let op = self.family.name();
         let (m, n, k) = (self.m, self.n, self.k);
-        let split = ProductSplit::new(gpu.binding_words(), [m, n, k], self.transpose_a, self.transpose_b);
-        let direct = gpu.multiplies_directly() && Direct::packs(gpu.binding_words(), split.k, [split.m, split.n]);
-        let method = Method::choose(direct, split.m, [n, split.n]);
-        // Bias and ReLU want the finished sums, and slices want the whole product's room in a binding.
-        let bare = self.bias.is_none() && !self.relu && split.m == m && split.n == n;
-        let slice = if bare { method.slice([m, n, split.k], gpu.binding_words()) } else { split.k };
+        let words = gpu.binding_words();
+        let split = ProductSplit::new(words, [m, n, k], self.transpose_a, self.transpose_b);
+        let method = Method::choose(gpu.multiplies_directly(), words, [split.m, split.n, split.k], n);
+        // An epilogue wants the finished sums, and slices want the whole product's room in a binding.
+        let bare = matches!(self.epilogue, Epilogue::Nothing) && split.m == m && split.n == n;
+        let slice = if bare { method.slice([m, n, split.k], words) } else { split.k };
         let slices = split.k.div_ceil(slice);
         let out = gpu.buffer(op, slices * m, n)?;
         for rows in runs(m, split.m) {
             for cols in runs(n, split.n) {
                 for ks in runs(k, split.k) {
                     let c = if slices > 1 { View::from(&out) } else { View::of(&out, n, rows.clone(), cols.clone()) };
-                    self.launch(gpu, method, slice, [rows.clone(), cols.clone(), ks], c)?;
+                    let layout = Layout { stride: rows.len() * cols.len(), sums_at: None };
+                    self.launch(gpu, method, slice, [rows.clone(), cols.clone(), ks], c, layout)?;
                 }
             }
         }
         if slices == 1 { Ok(out) } else { column_sum::reduce(gpu, op, out, slices, m * n) }
+    }
+
+    /// Records the product's slices as partial products, `stride` words apart, with the partial column sums of b behind
+    /// each: as many as [`Slicing::sums`] says.
+    pub fn record_slices(
+        &self,
+        gpu: &Context,
+        slicing: &Slicing,
+        out: &Arc<Buffer>,
+        stride: usize,
+        sums_at: usize,
+    ) -> Result<()> {
+        let layout = Layout { stride, sums_at: Some(sums_at) };
+        let whole = [0..self.m, 0..self.n, 0..self.k];
+        self.launch(gpu, slicing.method, slicing.slice, whole, View::from(out.as_ref()), layout)?;
+        if let Method::Direct(_) = slicing.method {
+            let sums = Buffer::part(out, sums_at as u64, self.n as u64);
+            column_sum::reduce_into(gpu, self.family.name(), self.b, self.k, self.n, &sums)?;
+        }
+        Ok(())
     }
 
     /// One window of the product: these rows and columns of c, over these steps of k.
@@ -268,6 +383,7 @@ impl<'a> Product<'a> {
         slice: usize,
         [rows, cols, ks]: [Range<usize>; 3],
         c: View<'_>,
+        layout: Layout,
     ) -> Result<()> {
         let (last, accumulate) = (ks.end == self.k, ks.start > 0);
         let a = match self.transpose_a {
@@ -278,14 +394,23 @@ impl<'a> Product<'a> {
             true => View::of(self.b, self.k, cols.clone(), ks.clone()),
             false => View::of(self.b, self.n, ks.clone(), cols.clone()),
         };
-        let bias = self.bias.filter(|_| last).map(|bias| View::of(bias, self.n, 0..1, cols.clone()));
+        let (extra, biased, relu, masked) = match self.epilogue {
+            Epilogue::Bias(bias, activation) if last => {
+                (Some(View::of(bias, self.n, 0..1, cols.clone())), true, activation == Activation::Relu, false)
+            }
+            Epilogue::Mask(outputs) if last => {
+                (Some(View::of(outputs, self.n, rows.clone(), cols.clone())), false, false, true)
+            }
+            _ => (None, false, false, false),
+        };
+        let [biased, relu, masked, accumulate] = [biased, relu, masked, accumulate].map(u32::from);
         let slices = ks.len().div_ceil(slice);
         let (down, across) = method.grid(rows.len(), cols.len());
         let groups = down * across * slices as u64;
-        let (biased, relu) = (u32::from(bias.is_some()), u32::from(self.relu && last));
         let (m, n, k) = (rows.len() as u32, cols.len() as u32, ks.len() as u32);
-        let (slice, slices, accumulate) = (slice as u32, slices as u32, u32::from(accumulate));
+        let (slice, slices, stride) = (slice as u32, slices as u32, layout.stride as u32);
         let (down, across) = (down as u32, across as u32);
+        let sums_at = layout.sums_at.map_or(0, |at| at as u32);
         match method {
             Method::Tiled(tile) => {
                 let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
@@ -293,14 +418,55 @@ impl<'a> Product<'a> {
                     ("TRANSPOSE_A", flag(self.transpose_a)),
                     ("TRANSPOSE_B", flag(self.transpose_b)),
                     ("ALIGNED", flag(aligned)),
+                    ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
                 ];
                 constants.extend(tile.constants());
                 gpu.launch(Launch {
                     kernel: &self.family.tiled,
                     constants: &constants,
-                    params: Params { m, n, k, slice, down, across, slices, biased, relu, accumulate },
-                    buffers: &[a, b.clone(), bias.unwrap_or(b), c],
+                    params: Params {
+                        m,
+                        n,
+                        k,
+                        slice,
+                        down,
+                        across,
+                        slices,
+                        stride,
+                        sums_at,
+                        biased,
+                        relu,
+                        masked,
+                        accumulate,
+                    },
+                    buffers: &[a, b.clone(), extra.unwrap_or(b), c],
                     groups,
+                })
+            }
+            Method::Plain => {
+                let count = (m + u32::from(layout.sums_at.is_some())) * n;
+                let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
+                let (b_step, b_col) = if self.transpose_b { (1, k) } else { (n, 1) };
+                gpu.launch(Launch {
+                    kernel: &self.family.plain,
+                    constants: &LinearGrid::constants(),
+                    params: PlainParams {
+                        count,
+                        m,
+                        n,
+                        k,
+                        a_row,
+                        a_step,
+                        b_step,
+                        b_col,
+                        sums_at,
+                        biased,
+                        relu,
+                        masked,
+                        accumulate,
+                    },
+                    buffers: &[a, b.clone(), extra.unwrap_or(b), c],
+                    groups: LinearGrid::groups(count.into()),
                 })
             }
             Method::Direct(direct) => {
@@ -314,20 +480,30 @@ impl<'a> Product<'a> {
                 let left = packed_left.as_ref().map_or(left.view, View::from);
                 let right = packed_right.as_ref().map_or(right.view, View::from);
                 let mut constants = direct.constants().to_vec();
-                constants.extend([
-                    ("BIASED", f64::from(biased)),
-                    ("RELU", f64::from(relu)),
-                    ("ACCUMULATE", f64::from(accumulate)),
-                ]);
                 if !direct.by_four {
                     constants.push(("SWAPPED", flag(direct.swapped)));
                 }
-                let params = DirectParams { m, n, k, lefts, rights, slice, down, across, slices };
+                let params = DirectParams {
+                    m,
+                    n,
+                    k,
+                    lefts,
+                    rights,
+                    slice,
+                    down,
+                    across,
+                    slices,
+                    stride,
+                    biased,
+                    relu,
+                    masked,
+                    accumulate,
+                };
                 gpu.launch(Launch {
                     kernel: &self.family.direct[usize::from(direct.by_four)],
                     constants: &constants,
                     params,
-                    buffers: &[left, right.clone(), bias.unwrap_or(right), c],
+                    buffers: &[left, right.clone(), extra.unwrap_or(right), c],
                     groups,
                 })
             }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`matmul`], [`matmul_tn`], [`matmul_nt`] | AB, AᵀB, ABᵀ |
 //! | [`linear`] | act(XW + b) |
+//! | [`linear_backward`], [`linear_gradients`] | dY Wᵀ · 1\[X > 0\]; Xᵀ dY and Σ_r dY |
 //! | [`bias_add`] | X + b |
 //! | [`column_sum`] | Σ_r X |
 //! | [`relu`], [`relu_mask`], [`relu_backward`] | max(X, 0), 1\[X > 0\], dY · 1\[X > 0\] |
@@ -20,7 +21,10 @@ mod adam;
 mod argmax;
 mod bias_add;
 mod column_sum;
+mod gradients;
 mod linear;
+mod linear_backward;
+mod linear_cross_entropy;
 mod matmul;
 mod nll;
 mod relu;
@@ -43,14 +47,20 @@ use crate::targets::{Kind, Targets};
 pub use accuracy::accuracy;
 pub(crate) use accuracy::hits;
 pub use adam::{AdamOptions, adam};
+pub(crate) use adam::adam_joined;
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use column_sum::column_sum;
+pub(crate) use gradients::Gradients;
+pub use gradients::linear_gradients;
 pub use linear::{Activation, linear};
+pub use linear_backward::linear_backward;
+pub use linear_cross_entropy::linear_cross_entropy;
 pub use matmul::{matmul, matmul_nt, matmul_tn};
 pub use nll::{CLIP, nll, nll_backward};
 pub use relu::{relu, relu_backward, relu_mask};
 pub use sgd::sgd;
+pub(crate) use sgd::sgd_joined;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{CrossEntropy, Head, Reduction, softmax_cross_entropy};
 pub(crate) use statistics::Pending;
@@ -60,6 +70,7 @@ pub use statistics::Statistics;
 pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");
 pub(crate) const ROWS: &str = include_str!("../../shaders/rows.wgsl");
 pub(crate) const ELEMENTS: &str = include_str!("../../shaders/elements.wgsl");
+pub(crate) const TILES: &str = include_str!("../../shaders/tiles.wgsl");
 pub(crate) const TARGETS: &str = include_str!("../../shaders/targets.wgsl");
 pub(crate) const ROW_CLASS: &str = include_str!("../../shaders/row_class.wgsl");
 pub(crate) const RECORD: &str = include_str!("../../shaders/record.wgsl");
@@ -86,6 +97,7 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
     ];
     kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));
     kernels.extend(linear::FAMILY.kernels());
+    kernels.extend(linear_backward::FAMILY.kernels());
     kernels.extend(nll::KERNELS);
     kernels.extend(relu::KERNELS);
     kernels.extend(softmax::KERNELS);

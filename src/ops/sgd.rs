@@ -2,19 +2,20 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::gradients::{Gradients, SEGMENT_PIECE, SEGMENTS, Segment};
 use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, ElementLaunch, Kernel, LinearGrid, Operand};
-use crate::matrix::{Matrix, Unique};
+use crate::gpu::{Access, Constant, ElementLaunch, Kernel, Launch, LinearGrid, Operand, View};
+use crate::matrix::{Joined, Matrix, Unique};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "sgd",
-    source: &[COMMON, ELEMENTS, include_str!("../../shaders/sgd.wgsl")],
+    source: &[COMMON, ELEMENTS, SEGMENT_PIECE, include_str!("../../shaders/sgd.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Write, Access::Read],
     overrides: ELEMENTWISE,
-    sizes: &[],
+    sizes: &["SEGMENTS"],
 };
 
 #[repr(C)]
@@ -22,6 +23,8 @@ pub(super) static KERNEL: Kernel = Kernel {
 struct Params {
     count: u32,
     learning_rate: f32,
+    padding: [u32; 2],
+    segments: [Segment; SEGMENTS],
 }
 
 /// w -= learning_rate · dw, in place. Error: at most u (|w| + 2 |learning_rate · dw|), u = 2⁻²³.
@@ -40,11 +43,7 @@ struct Params {
 /// ```
 pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f64) -> Result<()> {
     same_shape("sgd", w, dw)?;
-    // As the kernel takes it: 1e39 is finite in f64 alone.
-    if !(learning_rate >= 0.0 && (learning_rate as f32).is_finite()) {
-        let rule = "at least 0 and finite";
-        return Err(Error::Option { op: "sgd", option: "learning_rate", rule, value: learning_rate });
-    }
+    check(learning_rate)?;
     on("sgd", [w, dw])?;
     let elements = w.elements();
     match (w.unique("sgd")?, on("sgd", [dw])?) {
@@ -53,13 +52,48 @@ pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f64) -> Result<()> {
             gpu.split_flat(elements),
             &ElementLaunch {
                 kernel: &KERNEL,
-                constants: &LinearGrid::constants(),
+                constants: &constants(),
                 operands: &[w, dw].map(Operand::Matrix),
             },
-            |block| Params { count: block.words(), learning_rate: learning_rate as f32 },
+            |block| params(block.words(), learning_rate, Segment::alike()),
         )?,
         // Refused by the check above.
         _ => {}
+    }
+    Ok(())
+}
+
+/// [`sgd`] of all parameters of a model at once; false where the gradients lie apart.
+pub(crate) fn sgd_joined(w: &Joined<'_>, gradients: &Gradients, learning_rate: f64) -> Result<bool> {
+    check(learning_rate)?;
+    let Some((dw, segments)) = gradients.segments() else { return Ok(false) };
+    for (first, end, segments) in Segment::runs(&segments) {
+        w.context().launch(Launch {
+            kernel: &KERNEL,
+            constants: &constants(),
+            params: params(end - first, learning_rate, segments),
+            buffers: &[w.words(first, end), View::from(dw)],
+            groups: LinearGrid::groups((end - first).into()),
+        })?;
+    }
+    Ok(true)
+}
+
+fn params(count: u32, learning_rate: f64, segments: [Segment; SEGMENTS]) -> Params {
+    Params { count, learning_rate: learning_rate as f32, padding: [0; 2], segments }
+}
+
+/// The elementwise constants, and the room for segments.
+pub(super) fn constants() -> [Constant; 3] {
+    let [threads, per_thread] = LinearGrid::constants();
+    [threads, per_thread, ("SEGMENTS", SEGMENTS as f64)]
+}
+
+fn check(learning_rate: f64) -> Result<()> {
+    // As the kernel takes it: 1e39 is finite in f64 alone.
+    if !(learning_rate >= 0.0 && (learning_rate as f32).is_finite()) {
+        let rule = "at least 0 and finite";
+        return Err(Error::Option { op: "sgd", option: "learning_rate", rule, value: learning_rate });
     }
     Ok(())
 }

@@ -121,7 +121,7 @@ impl Pending {
             Pending::Ready(statistics) => Ok(*statistics),
             Pending::Recorded(buffer) => {
                 let records: Vec<Record> = buffer.context().read(buffer)?;
-                Ok(records.first().copied().map(Statistics::from).unwrap_or_default())
+                Ok(joined(records))
             }
         }
     }
@@ -146,7 +146,7 @@ impl Pending {
         }
         if let Some(buffer) = buffers.first() {
             let records: Vec<Vec<Record>> = buffer.context().read_each(&buffers)?;
-            statistics.extend(records.into_iter().flatten().map(Statistics::from));
+            statistics.extend(records.into_iter().map(joined));
         }
         Ok(statistics)
     }
@@ -166,16 +166,24 @@ impl PendingRead {
             PendingRead::Reading(reading) => {
                 let mut records = Vec::new();
                 reading.finish_into(&mut records)?;
-                Ok(records.first().copied().map(Statistics::from).unwrap_or_default())
+                Ok(joined(records))
             }
         }
     }
 }
 
-/// Joins a workgroup's worth of records at a time until one is left.
+/// Records that the host joins by itself: a launch more would cost the device more than reading them does.
+const MOST_RECORDS: usize = 256;
+
+/// What records of runs of rows, in order, add up to.
+fn joined(records: Vec<Record>) -> Statistics {
+    records.into_iter().map(Statistics::from).fold(Statistics::default(), |total, next| total.join(next, 0))
+}
+
+/// Joins records on the device until so few are left that the host can join them as it reads them.
 pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: usize) -> Result<Buffer> {
     let (mut records, mut count) = (records, count);
-    while count > 1 {
+    while count > MOST_RECORDS {
         let split = gpu.split_rows(op, count, 1, 1)?;
         let out = gpu.buffer(op, split.groups(), Record::WORDS)?;
         split.launch(

@@ -1,0 +1,231 @@
+//! linear_gradients: what a dense layer's parameters get from a backward pass; and the gradients of a model's layers, side
+//! by side in one buffer, for one update of all parameters.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::matmul::{Product, Slicing};
+use super::{On, column_sum, fits, matmul_tn, on};
+use crate::cpu;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::gpu::Buffer;
+use crate::matrix::{Matrix, host_room, part_words};
+
+const OP: &str = "linear_gradients";
+
+/// Segments that one update takes: two for each layer.
+pub(super) const SEGMENTS: usize = 28;
+/// The shader's side of them.
+pub(super) const SEGMENT_PIECE: &str = include_str!("../../shaders/segments.wgsl");
+
+/// dW = Xᵀ dY and db = Σ_r dY, for X `rows x inputs` and dY `rows x outputs`: the gradients of a dense layer's parameters,
+/// in one pass over dY where that is possible.
+///
+/// Error: that of [`matmul_tn`], and for the biases at most (rows + 2) u Σ_r |dY|, u = 2⁻²³.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless X and dY have as many rows.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let device = Device::cpu();
+/// let x = Matrix::from_array(&device, array![[1., 2.], [3., 4.]].view())?;
+/// let dy = Matrix::from_array(&device, array![[1.], [10.]].view())?;
+/// let (dweights, dbiases) = ops::linear_gradients(&x, &dy)?;
+/// assert_eq!(dweights.to_array()?, array![[31.], [42.]]);
+/// assert_eq!(dbiases.to_array()?, array![[11.]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn linear_gradients(x: &Matrix, dy: &Matrix) -> Result<(Matrix, Matrix)> {
+    let mut gradients = Gradients::new(x.device(), x.rows(), &[(x.cols(), dy.cols())])?;
+    gradients.set(0, x, dy)?;
+    gradients.of_layer(x.device(), 0)
+}
+
+/// The gradients of a model's layers. Where a binding holds as many words as there are parameters they lie in one buffer,
+/// whatever the batch; each layer's product in so many slices as its shape wants, which the update adds up.
+#[derive(Debug)]
+pub(crate) struct Gradients {
+    layers: Vec<Layer>,
+    joined: Option<Arc<Buffer>>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    inputs: usize,
+    outputs: usize,
+    /// The first of the layer's words in the joined buffer.
+    first: usize,
+    /// How the product is cut there; none where it has to be computed elsewhere, window by window.
+    slicing: Option<Slicing>,
+    /// Where nothing is joined.
+    apart: Option<(Matrix, Matrix)>,
+}
+
+impl Layer {
+    /// Words of the weights' gradient, or its slice, with the padding behind them.
+    fn weight_words(&self) -> usize {
+        part_words(self.inputs, self.outputs)
+    }
+
+    /// Words of both gradients, or their slices.
+    fn words(&self) -> usize {
+        self.weight_words() + part_words(1, self.outputs)
+    }
+
+    fn slices(&self) -> usize {
+        self.slicing.as_ref().map_or(1, |slicing| slicing.slices)
+    }
+
+    /// How many partial sums a bias has.
+    fn sums(&self) -> usize {
+        self.slicing.as_ref().map_or(1, Slicing::sums)
+    }
+
+    /// The layer's words in the joined buffer.
+    fn part(&self, joined: &Arc<Buffer>) -> Arc<Buffer> {
+        Arc::new(Buffer::part(joined, self.first as u64, (self.slices() * self.words()) as u64))
+    }
+}
+
+impl Layer {
+    /// Both gradients as they lie in these buffers.
+    fn views(&self, device: &Device, weights: &Arc<Buffer>, biases: &Arc<Buffer>) -> (Matrix, Matrix) {
+        let view = |whole: &Arc<Buffer>, first: usize, rows: usize, cols: usize| {
+            Matrix::on_gpu(device, rows, cols, Buffer::part(whole, first as u64, (rows * cols) as u64))
+        };
+        (view(weights, 0, self.inputs, self.outputs), view(biases, self.weight_words(), 1, self.outputs))
+    }
+}
+
+impl Gradients {
+    /// For a batch of `rows` and layers of so many inputs and outputs.
+    pub fn new(device: &Device, rows: usize, shapes: &[(usize, usize)]) -> Result<Self> {
+        let layer = |(inputs, outputs): &(usize, usize)| {
+            let context = device.context();
+            let slicing = context.and_then(|gpu| Slicing::of_gradient(gpu, rows, *inputs, *outputs));
+            Layer { inputs: *inputs, outputs: *outputs, first: 0, slicing, apart: None }
+        };
+        let mut layers: Vec<Layer> = shapes.iter().map(layer).collect();
+        let room = device.context().map_or(0, |gpu| gpu.binding_words());
+        let words = |layers: &[Layer]| layers.iter().map(|layer| layer.slices() * layer.words()).sum::<usize>();
+        if words(&layers) as u64 > room {
+            let whole = |slicing: &mut Slicing| *slicing = slicing.uncut(rows);
+            layers.iter_mut().flat_map(|layer| &mut layer.slicing).for_each(whole);
+        }
+        let words = words(&layers);
+        let joined = match device.context() {
+            Some(gpu) if words as u64 <= room => Some(Arc::new(gpu.buffer("gradients", 1, words)?)),
+            _ => None,
+        };
+        let mut first = 0;
+        for layer in &mut layers {
+            layer.first = first;
+            first += layer.slices() * layer.words();
+        }
+        Ok(Gradients { layers, joined })
+    }
+
+    /// Records one layer's gradients, from its input and the gradient of its output.
+    pub fn set(&mut self, index: usize, x: &Matrix, dy: &Matrix) -> Result<()> {
+        fits(OP, "left rows must equal right rows", x, dy, x.rows() == dy.rows())?;
+        let layer = &mut self.layers[index];
+        let (rows, inputs, outputs) = (x.rows(), layer.inputs, layer.outputs);
+        match (on(OP, [x, dy])?, &self.joined, &layer.slicing) {
+            (On::Cpu([x_values, dy_values]), ..) => {
+                host_room::<f32>(OP, inputs, outputs)?;
+                let (dw, db) = cpu::linear_gradients(x_values, dy_values);
+                layer.apart = Some((Matrix::on_cpu(x.device(), dw), Matrix::on_cpu(x.device(), db)));
+            }
+            (On::Gpu(gpu, [x, dy]), Some(joined), Some(slicing)) => {
+                let (out, stride, sums_at) = (layer.part(joined), layer.words(), layer.weight_words());
+                Product::gradient(x, dy, rows, inputs, outputs).record_slices(gpu, slicing, &out, stride, sums_at)?;
+            }
+            (On::Gpu(gpu, _), joined, _) => {
+                let apart = (matmul_tn(x, dy)?, column_sum::column_sum(dy)?);
+                match joined {
+                    Some(joined) => {
+                        let (weights, biases) = layer.views(x.device(), &layer.part(joined), &layer.part(joined));
+                        weights.copy_from(gpu, &apart.0)?;
+                        biases.copy_from(gpu, &apart.1)?;
+                    }
+                    None => layer.apart = Some(apart),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole gradients of a layer's weights and biases.
+    pub fn of_layer(&self, device: &Device, index: usize) -> Result<(Matrix, Matrix)> {
+        let layer = &self.layers[index];
+        let (Some(joined), Some(gpu)) = (&self.joined, device.context()) else {
+            return layer.apart.clone().ok_or(Error::NoForward { layer: OP });
+        };
+        let own = layer.part(joined);
+        let whole = match layer.slices() {
+            1 => own.clone(),
+            slices => {
+                let sums = Arc::new(gpu.buffer(OP, 1, layer.words())?);
+                column_sum::reduce_into(gpu, OP, &own, slices, layer.words(), &sums)?;
+                sums
+            }
+        };
+        let biases = if layer.sums() == 1 { &own } else { &whole };
+        Ok(layer.views(device, &whole, biases))
+    }
+
+    /// The buffer with all of them, and its segments in the order of the parameters; none where they lie apart.
+    pub(super) fn segments(&self) -> Option<(&Buffer, Vec<Segment>)> {
+        let joined = self.joined.as_ref()?;
+        let mut segments = Vec::with_capacity(2 * self.layers.len());
+        let mut end = 0;
+        for layer in &self.layers {
+            let (weight_words, stride) = (layer.weight_words(), layer.words());
+            for (at, next, slices) in [(0, weight_words, layer.slices()), (weight_words, stride, layer.sums())] {
+                let gradient = ((layer.first + at) as u32).wrapping_sub(end);
+                end += (next - at) as u32;
+                segments.push(Segment { end, gradient, stride: stride as u32, slices: slices as u32 });
+            }
+        }
+        Some((joined, segments))
+    }
+}
+
+/// A run of neighbouring parameters, and where its gradient lies.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(super) struct Segment {
+    /// The parameter behind the last.
+    end: u32,
+    /// What makes the number of a parameter that of its gradient's word, modulo 2³².
+    gradient: u32,
+    /// Words from one slice to the next.
+    stride: u32,
+    /// Slices, which add up to the gradient.
+    slices: u32,
+}
+
+impl Segment {
+    /// Parameters that each have the gradient's word of the same number.
+    pub fn alike() -> [Segment; SEGMENTS] {
+        [Segment { end: u32::MAX, gradient: 0, stride: 0, slices: 1 }; SEGMENTS]
+    }
+
+    /// Runs of segments that one update takes, each with its first parameter, and counted from there.
+    pub fn runs(segments: &[Segment]) -> impl Iterator<Item = (u32, u32, [Segment; SEGMENTS])> {
+        let mut first = 0;
+        segments.chunks(SEGMENTS).map(move |run| {
+            let start = first;
+            first = run.last().map_or(start, |segment| segment.end);
+            let mut all = Self::alike();
+            for (segment, from) in all.iter_mut().zip(run) {
+                *segment = Segment { end: from.end - start, gradient: from.gradient.wrapping_add(start), ..*from };
+            }
+            (start, first, all)
+        })
+    }
+}
