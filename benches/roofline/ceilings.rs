@@ -37,6 +37,8 @@ pub(crate) struct Ceilings {
 pub(crate) struct Probe {
     /// The shape that came out best.
     pub(crate) shape: String,
+    /// Every shape tried, with its rate.
+    pub(crate) tried: Vec<(String, f64)>,
     gpu: Gpu,
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
@@ -95,7 +97,7 @@ impl Ceilings {
     /// Tries several shapes of each kernel and keeps the best.
     pub(crate) fn measure(gpu: &Gpu) -> Result<Ceilings> {
         let multiply_add = [1, 2, 4, 8, 16].map(|chains| multiply_add(gpu, chains));
-        Ok(Ceilings { multiply_add: best(multiply_add)?, copy: best(copies(gpu)?)? })
+        Ok(Ceilings { multiply_add: best(multiply_add.into())?, copy: best(copies(gpu)?)? })
     }
 
     /// One more sample of both.
@@ -112,16 +114,8 @@ impl Ceilings {
 
 impl Probe {
     fn new(gpu: &Gpu, shape: String, pipeline: wgpu::ComputePipeline, bind_group: wgpu::BindGroup) -> Probe {
-        Probe {
-            shape,
-            gpu: gpu.clone(),
-            pipeline,
-            bind_group,
-            groups: 1,
-            work: 0.0,
-            dispatches: 1,
-            samples: Vec::new(),
-        }
+        let (gpu, tried, samples) = (gpu.clone(), Vec::new(), Vec::new());
+        Probe { shape, tried, gpu, pipeline, bind_group, groups: 1, work: 0.0, dispatches: 1, samples }
     }
 
     /// The median rate.
@@ -171,18 +165,16 @@ impl Probe {
 }
 
 /// The probe with the highest median of a few samples.
-fn best(probes: impl IntoIterator<Item = Probe>) -> Result<Probe> {
-    let mut best: Option<Probe> = None;
-    for mut probe in probes {
+fn best(mut probes: Vec<Probe>) -> Result<Probe> {
+    for probe in &mut probes {
         probe.calibrate()?;
         for _ in 0..5 {
             probe.sample()?;
         }
-        if best.as_ref().is_none_or(|best| best.rate() < probe.rate()) {
-            best = Some(probe);
-        }
     }
-    best.ok_or_else(|| "nothing to measure".into())
+    let tried = probes.iter().map(|probe| (probe.shape.clone(), probe.rate())).collect();
+    let best = probes.into_iter().max_by(|a, b| a.rate().total_cmp(&b.rate())).ok_or("nothing to measure")?;
+    Ok(Probe { tried, ..best })
 }
 
 /// Independent chains x = x * factor + term of vec4 in registers.
@@ -203,7 +195,7 @@ fn multiply_add(gpu: &Gpu, chains: u32) -> Probe {
 
 fn multiply_add_wgsl(chains: u32) -> String {
     let lines = |line: &dyn Fn(u32) -> String, count| (0..count).map(line).collect::<String>();
-    let starts = lines(&|chain| format!("  var x{chain} = vec4f(start, 0.5, 1.5, 2.0) + {chain}.0;\n"), chains);
+    let starts = lines(&|chain| format!("  var x{chain} = start + {chain}.0;\n"), chains);
     let body = lines(&|step| format!("    x{0} = fma(x{0}, factor, term);\n", step % chains), BODY);
     let sum = lines(&|chain| format!(" + x{chain}"), chains);
     format!(
@@ -215,7 +207,8 @@ struct Params {{ factor: f32, term: f32, iterations: u32 }}
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
   let factor = vec4f(params.factor);
   let term = vec4f(params.term);
-  let start = f32(id.x % 1024u) / 1024.0;
+  // Another number in each lane and component: what they share could be computed once for all.
+  let start = vec4f(0.0, 0.25, 0.5, 0.75) + f32(id.x % 1024u) / 1024.0;
 {starts}  for (var i = 0u; i < params.iterations; i++) {{
 {body}  }}
   results[id.x] = vec4f(){sum};
@@ -240,7 +233,7 @@ fn copies(gpu: &Gpu) -> Result<Vec<Probe>> {
             let source_text = format!("alias Element = {element};\n{}", include_str!("copy.wgsl"));
             let pipeline = gpu.pipeline(source_text, &[("LANES", lanes.into()), ("PER_LANE", per_lane.into())]);
             let bind_group = gpu.bind(&pipeline, [&source, &target]);
-            let shape = format!("{element}, {per_lane} a lane, {lanes} lanes a workgroup, {} MiB", bytes >> 20);
+            let shape = format!("{element}, {per_lane} a lane, {lanes} lanes a workgroup");
             let work = 2.0 * bytes as f64;
             probes.push(Probe { groups, work, ..Probe::new(gpu, shape, pipeline, bind_group) });
         }

@@ -45,6 +45,8 @@ const LIST_LINE: i32 = 23;
 
 const ROOF_WIDTH: f32 = 3.0;
 const DOT: f32 = 10.0;
+/// Up to this far from its point, a number needs no line to it.
+const NEXT_TO: i32 = 24;
 /// Half of the room that a number takes.
 const NUMBER: (i32, i32) = (13, 10);
 
@@ -103,10 +105,7 @@ pub(crate) fn draw(path: &Path, measured: &Measured) -> Drawn {
     draw_axes(&page, &axes)?;
     let mut taken = draw_roofs(&page, &axes, measured)?;
     let points = points(&axes, measured);
-    for point in &points {
-        stroke(&page, &[point.at], DOT, point.colour)?;
-        taken.push(Room::around(point.at, (6, 6)));
-    }
+    taken.extend(points.iter().map(|point| Room::around(point.at, (6, 6))));
     draw_numbers(&page, &axes, &points, taken)?;
     draw_list(&page, measured)?;
     Ok(page.present()?)
@@ -215,19 +214,26 @@ fn along(from: (i32, i32), to: (i32, i32)) -> impl Iterator<Item = (i32, i32)> {
 
 /// Each number in the nearest free room round its point, with a thin line to it where that is not next to it.
 fn draw_numbers(page: &Page, axes: &Axes, points: &[Point], mut taken: Vec<Room>) -> Drawn {
+    let mut places = Vec::new();
     for (number, point) in (1..).zip(points) {
         let Some(at) = free_room(axes, point.at, &taken) else { continue };
-        // The line keeps its distance from the dot's middle, or it would be a tail to every dot.
-        stroke(page, &[point.at, at], 1.0, GREY)?;
-        stroke(page, &[point.at], DOT, point.colour)?;
-        page.draw(&Rectangle::new(
-            [(at.0 - NUMBER.0, at.1 - NUMBER.1), (at.0 + NUMBER.0, at.1 + NUMBER.1)],
-            PAPER.filled(),
-        ))?;
-        write(page, &format!("{number}"), at, HPos::Center, Type { colour: point.colour, ..SMALL })?;
         taken.push(Room::around(at, NUMBER));
-        // Later numbers keep off the line, but for its start, which other dots may share.
-        taken.extend(along(point.at, at).map(|at| Room::around(at, (1, 1))));
+        let (right, up) = (at.0 - point.at.0, at.1 - point.at.1);
+        if right * right + up * up > NEXT_TO * NEXT_TO {
+            stroke(page, &[point.at, at], 1.0, GREY)?;
+            // Later numbers keep off the line.
+            taken.extend(along(point.at, at).map(|at| Room::around(at, (1, 1))));
+        }
+        places.push((number, at, point));
+    }
+    // Over all lines.
+    for point in points {
+        stroke(page, &[point.at], DOT, point.colour)?;
+    }
+    for (number, at, point) in places {
+        let room = Room::around(at, NUMBER);
+        page.draw(&Rectangle::new([room.low, room.high], PAPER.filled()))?;
+        write(page, &format!("{number}"), at, HPos::Center, Type { colour: point.colour, ..SMALL })?;
     }
     Ok(())
 }
@@ -252,7 +258,7 @@ fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room]) -> Option<(i32, i3
 /// What the numbers mean, and each one's share of its floor.
 fn draw_list(page: &Page, measured: &Measured) -> Drawn {
     let left = LEFT + WIDTH + GAP;
-    write(page, "share of the floor", (left + LIST - 40, TOP - 30), HPos::Right, SUBTITLE)?;
+    write(page, "share of the floor", (left + LIST - 40, TOP - 16), HPos::Right, SUBTITLE)?;
     for (place, (case, timing)) in (0..).zip(&measured.timed) {
         let y = TOP + LIST_LINE / 2 + LIST_LINE * place;
         let coloured = Type { colour: colour(case.family), ..SMALL };

@@ -40,12 +40,19 @@ fn head(measured: &Measured) -> String {
         ("command", command()),
         ("multiply-add", roof(flop_rate(&ceilings.multiply_add), &ceilings.multiply_add)),
         ("copy", roof(byte_rate(&ceilings.copy), &ceilings.copy)),
+        ("multiply-add, shapes tried", tried(&ceilings.multiply_add)),
+        ("copy, shapes tried", tried(&ceilings.copy)),
     ];
     let mut text = String::from("# Roofline\n\n");
     for (name, value) in lines {
         let _ = writeln!(text, "- {name}: {value}");
     }
     text
+}
+
+fn tried(probe: &Probe) -> String {
+    let shapes: Vec<_> = probe.tried.iter().map(|(shape, rate)| format!("{shape}: {}", digits(rate / 1e9))).collect();
+    shapes.join("; ")
 }
 
 fn times(measured: &Measured) -> String {
