@@ -63,7 +63,7 @@ pub(crate) struct Case {
     tolerances: Vec<Tolerance>,
 }
 
-/// What a call gives, still on its device.
+/// What a call gives; matrices and class ids are still on their device.
 pub(crate) enum Output {
     Matrices(Vec<Matrix>),
     Classes(Targets),
@@ -71,6 +71,10 @@ pub(crate) enum Output {
 }
 
 impl Output {
+    pub(crate) fn is_on_device(&self) -> bool {
+        !matches!(self, Output::Number(_))
+    }
+
     /// Its values, as matrices in host memory.
     pub(crate) fn read(&self) -> Result<Vec<Array2<f32>>> {
         let column = |ids: Vec<u32>| Array2::from_shape_fn((ids.len(), 1), |(row, _)| ids[row] as f32);

@@ -15,7 +15,7 @@ const COPY_BYTES: u64 = 128 << 20;
 const LANES: u32 = 256 * 1024;
 const WORKGROUP: u32 = 64;
 /// Multiply-adds of vec4 in the loop's body, whatever the number of chains.
-const BODY: u32 = 64;
+const BODY: u32 = 96;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -96,7 +96,7 @@ impl Gpu {
 impl Ceilings {
     /// Tries several shapes of each kernel and keeps the best.
     pub(crate) fn measure(gpu: &Gpu) -> Result<Ceilings> {
-        let multiply_add = [1, 2, 4, 8, 16].map(|chains| multiply_add(gpu, chains));
+        let multiply_add = [1, 2, 3, 4, 6, 8, 12, 16].map(|chains| multiply_add(gpu, chains));
         Ok(Ceilings { multiply_add: best(multiply_add.into())?, copy: best(copies(gpu)?)? })
     }
 
@@ -168,9 +168,10 @@ impl Probe {
 fn best(mut probes: Vec<Probe>) -> Result<Probe> {
     for probe in &mut probes {
         probe.calibrate()?;
-        for _ in 0..5 {
-            probe.sample()?;
-        }
+    }
+    // In turn: what disturbs the machine for a moment does not fall on one shape alone.
+    for _ in 0..9 {
+        probes.iter_mut().try_for_each(Probe::sample)?;
     }
     let tried = probes.iter().map(|probe| (probe.shape.clone(), probe.rate())).collect();
     let best = probes.into_iter().max_by(|a, b| a.rate().total_cmp(&b.rate())).ok_or("nothing to measure")?;
@@ -189,7 +190,7 @@ fn multiply_add(gpu: &Gpu, chains: u32) -> Probe {
     let results = gpu.buffer(u64::from(LANES) * 16, wgpu::BufferUsages::STORAGE);
     let bind_group = gpu.bind(&pipeline, [&params, &results]);
     let flop = 8.0 * f64::from(BODY) * f64::from(iterations) * f64::from(LANES);
-    let shape = format!("{chains} chains of vec4");
+    let shape = format!("vec4<f32>, {chains} a lane");
     Probe { groups: LANES / WORKGROUP, work: flop, ..Probe::new(gpu, shape, pipeline, bind_group) }
 }
 
@@ -223,9 +224,10 @@ fn copies(gpu: &Gpu) -> Result<Vec<Probe>> {
     let bytes = 1u64 << bytes.ilog2();
     let [source, target] = [(); 2].map(|()| gpu.buffer(bytes, wgpu::BufferUsages::STORAGE));
     fill(gpu, &source, bytes);
+    const SHAPES: [(u32, u32); 7] = [(64, 4), (64, 16), (128, 4), (256, 1), (256, 4), (256, 8), (256, 16)];
     let mut probes = Vec::new();
     for (element, size) in [("vec4<f32>", 16), ("f32", 4)] {
-        for (lanes, per_lane) in [(64u32, 4u32), (256, 1), (256, 4), (256, 16)] {
+        for (lanes, per_lane) in SHAPES {
             let groups = u32::try_from(bytes / size / u64::from(lanes * per_lane))?;
             if groups > gpu.device.limits().max_compute_workgroups_per_dimension {
                 continue;
@@ -233,7 +235,7 @@ fn copies(gpu: &Gpu) -> Result<Vec<Probe>> {
             let source_text = format!("alias Element = {element};\n{}", include_str!("copy.wgsl"));
             let pipeline = gpu.pipeline(source_text, &[("LANES", lanes.into()), ("PER_LANE", per_lane.into())]);
             let bind_group = gpu.bind(&pipeline, [&source, &target]);
-            let shape = format!("{element}, {per_lane} a lane, {lanes} lanes a workgroup");
+            let shape = format!("{element}, {per_lane} a lane, {lanes} lanes");
             let work = 2.0 * bytes as f64;
             probes.push(Probe { groups, work, ..Probe::new(gpu, shape, pipeline, bind_group) });
         }

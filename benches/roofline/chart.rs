@@ -99,7 +99,9 @@ pub(crate) fn draw(path: &Path, measured: &Measured) -> Drawn {
     page.fill(&PAPER)?;
     write(&page, "Roofline", (LEFT, 38), HPos::Left, TITLE)?;
     let info = &measured.info;
-    write(&page, &format!("{} ({}), {}", info.name, info.backend, info.driver), (LEFT, 80), HPos::Left, SUBTITLE)?;
+    let subtitle =
+        format!("{} ({}), {}; CPU {}; {}", info.name, info.backend, info.driver, report::cpu(), report::today());
+    write(&page, &subtitle, (LEFT, 80), HPos::Left, SUBTITLE)?;
 
     let axes = Axes::around(measured, height);
     draw_axes(&page, &axes)?;
@@ -214,9 +216,10 @@ fn along(from: (i32, i32), to: (i32, i32)) -> impl Iterator<Item = (i32, i32)> {
 
 /// Each number in the nearest free room round its point, with a thin line to it where that is not next to it.
 fn draw_numbers(page: &Page, axes: &Axes, points: &[Point], mut taken: Vec<Room>) -> Drawn {
-    let mut places = Vec::new();
+    let mut places: Vec<(usize, (i32, i32), &Point)> = Vec::new();
     for (number, point) in (1..).zip(points) {
-        let Some(at) = free_room(axes, point.at, &taken) else { continue };
+        let numbers: Vec<_> = places.iter().map(|(_, at, _)| Room::around(*at, NUMBER)).collect();
+        let Some(at) = free_room(axes, point.at, &taken, &numbers) else { continue };
         taken.push(Room::around(at, NUMBER));
         let (right, up) = (at.0 - point.at.0, at.1 - point.at.1);
         if right * right + up * up > NEXT_TO * NEXT_TO {
@@ -238,7 +241,8 @@ fn draw_numbers(page: &Page, axes: &Axes, points: &[Point], mut taken: Vec<Room>
     Ok(())
 }
 
-fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room]) -> Option<(i32, i32)> {
+/// The nearest place that is free, on a way that leads through no other number.
+fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room], numbers: &[Room]) -> Option<(i32, i32)> {
     const DIRECTIONS: usize = 24;
     let inside = |room: &Room| {
         room.low.0 > LEFT && room.low.1 > TOP && room.high.0 < LEFT + WIDTH && room.high.1 < axes.bottom()
@@ -251,7 +255,8 @@ fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room]) -> Option<(i32, i3
     };
     candidates.map(place).find(|at| {
         let room = Room::around(*at, NUMBER);
-        inside(&room) && !taken.iter().any(|other| other.meets(&room))
+        let crosses = |other: &Room| along((x, y), *at).any(|step| other.meets(&Room::around(step, (1, 1))));
+        inside(&room) && !taken.iter().any(|other| other.meets(&room)) && !numbers.iter().any(crosses)
     })
 }
 

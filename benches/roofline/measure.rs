@@ -32,7 +32,8 @@ pub(crate) struct Timing {
     /// What was compiled for it.
     pub(crate) pipelines: u64,
     pub(crate) upload: Transfer,
-    pub(crate) readback: Transfer,
+    /// None where the op itself has waited for its answer.
+    pub(crate) readback: Option<Transfer>,
     /// The roofs while this case was timed, in FLOP/s and bytes/s.
     pub(crate) multiply_add_meanwhile: f64,
     pub(crate) copy_meanwhile: f64,
@@ -65,7 +66,7 @@ pub(crate) fn measure(case: &Case, repeats: usize, ceilings: &mut Ceilings) -> c
 
     let (values, readback) = transfer(|| answer.read())?;
     let bytes = 4.0 * values.iter().map(|values| values.len()).sum::<usize>() as f64;
-    let readback = Transfer { seconds: readback, bytes };
+    let readback = answer.is_on_device().then_some(Transfer { seconds: readback, bytes });
     let worst = compare(&values, &case.expected(&inputs)?);
     if !worst.passed() {
         return Ok(Outcome::Wrong(worst));

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Measured;
 use crate::ceilings::Probe;
+use crate::measure::Transfer;
 
 /// What chooses the adapter, as wgpu reads it.
 const VARIABLES: [&str; 3] = ["WGPU_BACKEND", "WGPU_ADAPTER_NAME", "WGPU_POWER_PREF"];
@@ -36,7 +37,7 @@ fn head(measured: &Measured) -> String {
         ("adapter", format!("{} ({})", info.name, info.backend)),
         ("driver", info.driver.clone()),
         ("CPU", cpu()),
-        ("date", date(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))),
+        ("date", today()),
         ("command", command()),
         ("multiply-add", roof(flop_rate(&ceilings.multiply_add), &ceilings.multiply_add)),
         ("copy", roof(byte_rate(&ceilings.copy), &ceilings.copy)),
@@ -88,12 +89,16 @@ fn apart(measured: &Measured) -> String {
     );
     for (number, (case, timing)) in (1..).zip(&measured.timed) {
         let (op, shape, first, pipelines) = (case.op, &case.shape, milliseconds(timing.first_call), timing.pipelines);
-        let [upload, readback] = [&timing.upload, &timing.readback].map(|transfer| {
-            format!("{} | {}", milliseconds(transfer.seconds), digits(transfer.bytes / transfer.seconds / 1e9))
-        });
+        let upload = transfer(&timing.upload);
+        // A number that the op itself has waited for is here already.
+        let readback = timing.readback.as_ref().map_or_else(|| "| ".into(), transfer);
         let _ = writeln!(text, "| {number} | {op} | {shape} | {first} | {pipelines} | {upload} | {readback} |");
     }
     text
+}
+
+fn transfer(transfer: &Transfer) -> String {
+    format!("{} | {}", milliseconds(transfer.seconds), digits(transfer.bytes / transfer.seconds / 1e9))
 }
 
 fn wrong(measured: &Measured) -> String {
@@ -114,7 +119,7 @@ pub(crate) fn digits(value: f64) -> String {
 }
 
 /// The processor's name where the system tells it, and its threads.
-fn cpu() -> String {
+pub(crate) fn cpu() -> String {
     let name = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;
         Some(line.split_once(':')?.1.trim().to_owned())
@@ -140,7 +145,12 @@ fn command() -> String {
     format!("`{variables}cargo bench --bench roofline{rest}`")
 }
 
-/// The UTC day, year-month-day; the method is Howard Hinnant's `civil_from_days`.
+/// The UTC day, year-month-day.
+pub(crate) fn today() -> String {
+    date(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// The day of a time since 1970; the method is Howard Hinnant's `civil_from_days`.
 fn date(seconds: u64) -> String {
     let days = seconds / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
