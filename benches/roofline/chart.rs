@@ -247,8 +247,8 @@ fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room], numbers: &[Room]) 
     let inside = |room: &Room| {
         room.low.0 > LEFT && room.low.1 > TOP && room.high.0 < LEFT + WIDTH && room.high.1 < axes.bottom()
     };
-    let numbers = |radius: i32| (0..DIRECTIONS).map(move |direction| (radius, direction));
-    let candidates = [22, 28, 36, 46, 58, 72, 88, 106, 126, 148, 172, 200].into_iter().flat_map(numbers);
+    let ring = |radius: i32| (0..DIRECTIONS).map(move |direction| (radius, direction));
+    let candidates = [22, 28, 36, 46, 58, 72, 88, 106, 126, 148, 172, 200].into_iter().flat_map(ring);
     let place = |(radius, direction): (i32, usize)| {
         let angle = direction as f64 / DIRECTIONS as f64 * std::f64::consts::TAU;
         (x + (f64::from(radius) * angle.cos()) as i32, y - (f64::from(radius) * angle.sin()) as i32)
