@@ -14,8 +14,10 @@ const COPY_BYTES: u64 = 128 << 20;
 /// Lanes of the multiply-add loop, enough for the largest GPU.
 const LANES: u32 = 256 * 1024;
 const WORKGROUP: u32 = 64;
-/// Multiply-adds of vec4 in the loop's body, whatever the number of chains.
+/// Multiply-adds of vec4 in the loop's body, whatever the number of chains, and in a kernel without a loop: wgpu adds a
+/// counter to every loop, which takes registers, and GPUs keep little code at hand, so neither is best everywhere.
 const BODY: u32 = 96;
+const STRAIGHT: u32 = 1536;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -96,8 +98,9 @@ impl Gpu {
 impl Ceilings {
     /// Tries several shapes of each kernel and keeps the best.
     pub(crate) fn measure(gpu: &Gpu) -> Result<Ceilings> {
-        let multiply_add = [1, 2, 3, 4, 6, 8, 12, 16].map(|chains| multiply_add(gpu, chains));
-        Ok(Ceilings { multiply_add: best(multiply_add.into())?, copy: best(copies(gpu)?)? })
+        let mut multiply_adds: Vec<_> = [2, 3, 4, 8, 12, 16].map(|chains| multiply_add(gpu, chains, true)).into();
+        multiply_adds.extend([2, 3, 4, 6].map(|chains| multiply_add(gpu, chains, false)));
+        Ok(Ceilings { multiply_add: best(multiply_adds)?, copy: best(copies(gpu)?)? })
     }
 
     /// One more sample of both.
@@ -179,25 +182,30 @@ fn best(mut probes: Vec<Probe>) -> Result<Probe> {
 }
 
 /// Independent chains x = x * factor + term of vec4 in registers.
-fn multiply_add(gpu: &Gpu, chains: u32) -> Probe {
+fn multiply_add(gpu: &Gpu, chains: u32, looped: bool) -> Probe {
     // A software driver would take seconds for what keeps a GPU busy for a millisecond.
-    let iterations: u32 = if gpu.software { 16 } else { 1024 };
-    let pipeline = gpu.pipeline(multiply_add_wgsl(chains), &[("LANES", WORKGROUP.into())]);
+    let iterations: u32 = if gpu.software { STRAIGHT / BODY } else { 1024 };
+    let steps = if looped { BODY * iterations } else { STRAIGHT };
+    let pipeline = gpu.pipeline(multiply_add_wgsl(chains, looped), &[("LANES", WORKGROUP.into())]);
     let params = gpu.buffer(16, wgpu::BufferUsages::UNIFORM);
     // From the host, so that no compiler can work the chains out. They tend to term / (1 - factor) = 1.
     let words = [0.99f32.to_bits(), 0.01f32.to_bits(), iterations, 0].map(u32::to_le_bytes);
     gpu.queue.write_buffer(&params, 0, words.as_flattened());
     let results = gpu.buffer(u64::from(LANES) * 16, wgpu::BufferUsages::STORAGE);
     let bind_group = gpu.bind(&pipeline, [&params, &results]);
-    let flop = 8.0 * f64::from(BODY) * f64::from(iterations) * f64::from(LANES);
-    let shape = format!("vec4<f32>, {chains} a lane");
+    let flop = 8.0 * f64::from(steps) * f64::from(LANES);
+    let shape = format!("{chains} chains of vec4 {}", if looped { "in a loop" } else { "without a loop" });
     Probe { groups: LANES / WORKGROUP, work: flop, ..Probe::new(gpu, shape, pipeline, bind_group) }
 }
 
-fn multiply_add_wgsl(chains: u32) -> String {
+fn multiply_add_wgsl(chains: u32, looped: bool) -> String {
     let lines = |line: &dyn Fn(u32) -> String, count| (0..count).map(line).collect::<String>();
     let starts = lines(&|chain| format!("  var x{chain} = start + {chain}.0;\n"), chains);
-    let body = lines(&|step| format!("    x{0} = fma(x{0}, factor, term);\n", step % chains), BODY);
+    let body = lines(
+        &|step| format!("    x{0} = fma(x{0}, factor, term);\n", step % chains),
+        if looped { BODY } else { STRAIGHT },
+    );
+    let repeat = if looped { "for (var i = 0u; i < params.iterations; i++) " } else { "" };
     let sum = lines(&|chain| format!(" + x{chain}"), chains);
     format!(
         "override LANES: u32;
@@ -210,7 +218,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
   let term = vec4f(params.term);
   // Another number in each lane and component: what they share could be computed once for all.
   let start = vec4f(0.0, 0.25, 0.5, 0.75) + f32(id.x % 1024u) / 1024.0;
-{starts}  for (var i = 0u; i < params.iterations; i++) {{
+{starts}  {repeat}{{
 {body}  }}
   results[id.x] = vec4f(){sum};
 }}"
