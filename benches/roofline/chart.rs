@@ -87,6 +87,11 @@ impl Axes {
         (LEFT + right.round() as i32, TOP + self.height - up.round() as i32)
     }
 
+    /// Whether the room is within the chart.
+    fn hold(&self, room: &Room) -> bool {
+        room.low.0 > LEFT && room.low.1 > TOP && room.high.0 < LEFT + WIDTH && room.high.1 < self.bottom()
+    }
+
     fn bottom(&self) -> i32 {
         TOP + self.height
     }
@@ -241,23 +246,24 @@ fn draw_numbers(page: &Page, axes: &Axes, points: &[Point], mut taken: Vec<Room>
     Ok(())
 }
 
-/// The nearest place that is free, on a way that leads through no other number.
+/// The nearest place that is free, on a way that leads through no other number if there is one.
 fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room], numbers: &[Room]) -> Option<(i32, i32)> {
     const DIRECTIONS: usize = 24;
-    let inside = |room: &Room| {
-        room.low.0 > LEFT && room.low.1 > TOP && room.high.0 < LEFT + WIDTH && room.high.1 < axes.bottom()
-    };
-    let ring = |radius: i32| (0..DIRECTIONS).map(move |direction| (radius, direction));
-    let candidates = [22, 28, 36, 46, 58, 72, 88, 106, 126, 148, 172, 200].into_iter().flat_map(ring);
-    let place = |(radius, direction): (i32, usize)| {
+    const RADII: [i32; 14] = [22, 28, 36, 46, 58, 72, 88, 106, 126, 148, 172, 200, 230, 260];
+    let place = |radius: i32, direction: usize| {
         let angle = direction as f64 / DIRECTIONS as f64 * std::f64::consts::TAU;
         (x + (f64::from(radius) * angle.cos()) as i32, y - (f64::from(radius) * angle.sin()) as i32)
     };
-    candidates.map(place).find(|at| {
+    let ring = |radius| (0..DIRECTIONS).map(move |direction| place(radius, direction));
+    let is_free = |at: &(i32, i32)| {
         let room = Room::around(*at, NUMBER);
-        let crosses = |other: &Room| along((x, y), *at).any(|step| other.meets(&Room::around(step, (1, 1))));
-        inside(&room) && !taken.iter().any(|other| other.meets(&room)) && !numbers.iter().any(crosses)
-    })
+        axes.hold(&room) && !taken.iter().any(|other| other.meets(&room))
+    };
+    let crosses = |at: (i32, i32)| {
+        along((x, y), at).any(|step| numbers.iter().any(|number| number.meets(&Room::around(step, (1, 1)))))
+    };
+    let free: Vec<_> = RADII.into_iter().flat_map(ring).filter(is_free).collect();
+    free.iter().find(|at| !crosses(**at)).or(free.first()).copied()
 }
 
 /// What the numbers mean, and each one's share of its floor.
@@ -267,7 +273,7 @@ fn draw_list(page: &Page, measured: &Measured) -> Drawn {
     for (place, (case, timing)) in (0..).zip(&measured.timed) {
         let y = TOP + LIST_LINE / 2 + LIST_LINE * place;
         let coloured = Type { colour: colour(case.family), ..SMALL };
-        let share = format!("{:.0} %", 100.0 * measured.rate(case, timing).share);
+        let share = format!("{} %", report::percent(measured.rate(case, timing).share));
         write(page, &(place + 1).to_string(), (left + 22, y), HPos::Right, coloured)?;
         write(page, case.op, (left + 38, y), HPos::Left, SMALL)?;
         write(page, &case.shape, (left + 240, y), HPos::Left, SMALL)?;

@@ -121,12 +121,12 @@ fn run(args: &Args, info: &DeviceInfo) -> Result<usize> {
     for case in cases::all(args.quick).into_iter().filter(wanted) {
         match measure(&case, repeats, &mut measured.ceilings)? {
             Outcome::Timed(timing) => {
-                let share = 100.0 * measured.rate(&case, &timing).share;
-                eprintln!("{} {}: {:.3} ms, {share:.0} % of the floor", case.op, case.shape, 1e3 * timing.call);
+                let share = report::percent(measured.rate(&case, &timing).share);
+                eprintln!("{} {}: {:.3} ms, {share} % of the floor", case.op, case.shape, 1e3 * timing.call);
                 measured.timed.push((case, timing));
             }
             Outcome::Wrong(worst) => {
-                eprintln!("{} {} is wrong and is not timed: {worst}", case.op, case.shape);
+                eprintln!("wrong, and so not timed: {}", report::difference(&case, &worst));
                 measured.wrong.push((case, worst));
             }
         }

@@ -6,7 +6,10 @@ use std::fs;
 use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use wgpu_mlp::verify::Worst;
+
 use crate::Measured;
+use crate::cases::Case;
 use crate::ceilings::Probe;
 use crate::measure::Transfer;
 
@@ -59,7 +62,8 @@ fn tried(probe: &Probe) -> String {
 fn times(measured: &Measured) -> String {
     let mut text = String::from(
         "Share: the floor, max(FLOP / multiply-add, bytes / copy), over the time. Roofs meanwhile: multiply-add and copy\n\
-         while the op was timed, of the medians above. Reads weigh less than writes: what writes little can pass 100 %.\n\n\
+         while the op was timed, of the medians above. Reads weigh less than writes: what writes little can pass 100 %.\n\
+         accuracy waits for its answer in every call; the others share a wait where they are short.\n\n\
          | # | op | size | time, ms | GFLOP/s | GB/s | floor | share, % | roofs meanwhile, % |\n\
          |--:|---|---|--:|--:|--:|---|--:|--:|\n",
     );
@@ -68,12 +72,12 @@ fn times(measured: &Measured) -> String {
         let (op, shape, time) = (case.op, &case.shape, milliseconds(timing.call));
         let (flop_rate, byte_rate) = (digits(rating.flop_rate / 1e9), digits(rating.byte_rate / 1e9));
         let floor = if rating.by_bytes { "copy" } else { "multiply-add" };
-        let share = 100.0 * rating.share;
+        let share = percent(rating.share);
         let multiply_add = 100.0 * timing.multiply_add_meanwhile / measured.ceilings.multiply_add.rate();
         let copy = 100.0 * timing.copy_meanwhile / measured.ceilings.copy.rate();
         let _ = writeln!(
             text,
-            "| {number} | {op} | {shape} | {time} | {flop_rate} | {byte_rate} | {floor} | {share:.0} | \
+            "| {number} | {op} | {shape} | {time} | {flop_rate} | {byte_rate} | {floor} | {share} | \
              {multiply_add:.0}, {copy:.0} |"
         );
     }
@@ -102,13 +106,25 @@ fn transfer(transfer: &Transfer) -> String {
 }
 
 fn wrong(measured: &Measured) -> String {
-    let line = |(case, worst): &(crate::Case, _)| format!("- {} {}: {worst}\n", case.op, case.shape);
+    let line = |(case, worst): &(Case, Worst)| format!("- {}\n", difference(case, worst));
     let lines: String = measured.wrong.iter().map(line).collect();
     if lines.is_empty() { lines } else { format!("Wrong, and so not timed:\n\n{lines}") }
 }
 
+/// The element that is furthest off.
+pub(crate) fn difference(case: &Case, worst: &Worst) -> String {
+    let Worst { output, element: (row, col), got, want, .. } = worst;
+    format!("{} {}: output {output} [{row}, {col}] is {got:e}; the CPU path has {want:e}", case.op, case.shape)
+}
+
 fn milliseconds(seconds: f64) -> String {
     digits(1e3 * seconds)
+}
+
+/// Two significant digits, or all that stand before the point.
+pub(crate) fn percent(share: f64) -> String {
+    let decimals = if share < 0.01 { 2 } else { usize::from(share < 0.1) };
+    format!("{:.decimals$}", 100.0 * share)
 }
 
 /// Three significant digits, or all that stand before the point.
