@@ -1,0 +1,143 @@
+//! Each op's time, rate and share of what the adapter can do at most, as a table and as a roofline.
+//!
+//! ```text
+//! cargo bench --bench roofline
+//! cargo bench --bench roofline -- --filter matmul --quick
+//! cargo bench --bench roofline -- --out docs/roofline
+//! ```
+//!
+//! The adapter's multiply-add rate and copy bandwidth are measured first, and again beside each op. Operands lie on the
+//! device before an op is timed; compile, upload and readback times stand apart. Every answer is checked once against
+//! the CPU path's; a wrong one is named and not timed. The table goes to the terminal and, with the picture, to
+//! `target/roofline` or another folder.
+
+mod cases;
+mod ceilings;
+mod chart;
+mod measure;
+mod report;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use wgpu_mlp::verify::Worst;
+use wgpu_mlp::{Device, DeviceInfo};
+
+use cases::{Case, Work};
+use ceilings::{Ceilings, Gpu};
+use measure::{Outcome, Timing, measure};
+
+const REPEATS: usize = 7;
+const QUICK_REPEATS: usize = 3;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Times every op against the adapter's own multiply-add rate and copy bandwidth.
+#[derive(Parser)]
+struct Args {
+    /// Folder for roofline.md and roofline.png
+    #[arg(long, default_value = "target/roofline")]
+    out: PathBuf,
+    /// Only cases whose op and shape hold this
+    #[arg(long, default_value = "")]
+    filter: String,
+    /// One size of each op, and fewer repeats
+    #[arg(long)]
+    quick: bool,
+    /// What cargo passes to every bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// All that the report and the picture show.
+struct Measured {
+    info: DeviceInfo,
+    ceilings: Ceilings,
+    timed: Vec<(Case, Timing)>,
+    wrong: Vec<(Case, Worst)>,
+}
+
+/// How fast a case ran, and how fast it could have.
+struct Rating {
+    /// FLOP/s and bytes/s.
+    flop_rate: f64,
+    byte_rate: f64,
+    /// FLOP per byte.
+    intensity: f64,
+    /// Whether the floor is one of bytes rather than of FLOP.
+    by_bytes: bool,
+    /// Floor over measured time.
+    share: f64,
+}
+
+impl Measured {
+    /// Floor: the sum over kernels of max(FLOP / multiply-add rate, bytes / copy bandwidth).
+    fn rate(&self, case: &Case, timing: &Timing) -> Rating {
+        let (peak, bandwidth) = (self.ceilings.multiply_add.rate(), self.ceilings.copy.rate());
+        let floor: f64 = case.work.iter().map(|work| (work.flop / peak).max(work.bytes / bandwidth)).sum();
+        let total = |part: fn(&Work) -> f64| case.work.iter().map(part).sum::<f64>();
+        let (flop, bytes) = (total(|work| work.flop), total(|work| work.bytes));
+        Rating {
+            flop_rate: flop / timing.call,
+            byte_rate: bytes / timing.call,
+            intensity: flop / bytes,
+            by_bytes: bytes / bandwidth > flop / peak,
+            share: floor / timing.call,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let device = match Device::gpu() {
+        Ok(device) => device,
+        Err(error) => {
+            println!("The roofline was skipped: {error}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match run(&args, device.info()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures, prints, writes and draws; gives the number of wrong answers.
+fn run(args: &Args, info: &DeviceInfo) -> Result<usize> {
+    let gpu = Gpu::open(info)?;
+    eprintln!("{info}");
+    let ceilings = Ceilings::measure(&gpu)?;
+    eprintln!("multiply-add {}, copy {}", report::flop_rate(&ceilings.multiply_add), report::byte_rate(&ceilings.copy));
+
+    let mut measured = Measured { info: info.clone(), ceilings, timed: Vec::new(), wrong: Vec::new() };
+    let repeats = if args.quick { QUICK_REPEATS } else { REPEATS };
+    let wanted = |case: &Case| format!("{} {}", case.op, case.shape).contains(&args.filter);
+    for case in cases::all(args.quick).into_iter().filter(wanted) {
+        match measure(&case, repeats, &mut measured.ceilings)? {
+            Outcome::Timed(timing) => {
+                let share = report::percent(measured.rate(&case, &timing).share);
+                eprintln!("{} {}: {:.3} ms, {share} % of the floor", case.op, case.shape, 1e3 * timing.call);
+                measured.timed.push((case, timing));
+            }
+            Outcome::Wrong(worst) => {
+                eprintln!("wrong, and so not timed: {}", report::difference(&case, &worst));
+                measured.wrong.push((case, worst));
+            }
+        }
+    }
+
+    let report = report::markdown(&measured);
+    println!("{report}");
+    fs::create_dir_all(&args.out)?;
+    let (table, picture) = (args.out.join("roofline.md"), args.out.join("roofline.png"));
+    fs::write(&table, report)?;
+    chart::draw(&picture, &measured)?;
+    eprintln!("wrote {} and {}", table.display(), picture.display());
+    Ok(measured.wrong.len())
+}

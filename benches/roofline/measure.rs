@@ -1,0 +1,131 @@
+//! Takes one case's times: upload, first call, warm calls, readback; and its answer's check before them.
+
+use std::time::Instant;
+
+use wgpu_mlp::verify::{Worst, compare};
+use wgpu_mlp::{Device, Result};
+
+use crate::cases::{Call, Case};
+use crate::ceilings::Ceilings;
+
+/// Calls that take longer than this have a wait each; the wait's latency is nothing to them.
+const LONG_CALL: f64 = 0.020;
+/// What the calls between two waits take together, where they are shorter.
+const BATCH_SECONDS: f64 = 0.040;
+const MOST_CALLS: f64 = 256.0;
+/// How often uploads and readbacks are timed.
+const TRANSFERS: usize = 3;
+
+/// What came out of a case.
+pub(crate) enum Outcome {
+    Timed(Timing),
+    /// Not timed: the answer differs from the CPU path's.
+    Wrong(Worst),
+}
+
+/// Times in seconds.
+pub(crate) struct Timing {
+    /// The median of the repeats.
+    pub(crate) call: f64,
+    /// On a fresh device: with all compiling.
+    pub(crate) first_call: f64,
+    /// What was compiled for it.
+    pub(crate) pipelines: u64,
+    pub(crate) upload: Transfer,
+    /// None where the op itself has waited for its answer.
+    pub(crate) readback: Option<Transfer>,
+    /// The roofs while this case was timed, in FLOP/s and bytes/s.
+    pub(crate) multiply_add_meanwhile: f64,
+    pub(crate) copy_meanwhile: f64,
+}
+
+pub(crate) struct Transfer {
+    pub(crate) seconds: f64,
+    pub(crate) bytes: f64,
+}
+
+/// Checks the case's answer and times it, the roofs with it.
+pub(crate) fn measure(case: &Case, repeats: usize, ceilings: &mut Ceilings) -> crate::Result<Outcome> {
+    // A device of its own: nothing compiled yet, no pooled buffers.
+    let device = Device::gpu()?;
+    let inputs = case.inputs()?;
+    let (mut call, upload) = transfer(|| {
+        let call = case.load(&device, &inputs)?;
+        device.wait()?;
+        Ok(call)
+    })?;
+    let elements = inputs.matrices.iter().map(|matrix| matrix.len()).sum::<usize>() + inputs.classes.len();
+    let upload = Transfer { seconds: upload, bytes: 4.0 * elements as f64 };
+
+    let compiled = device.counters().pipelines;
+    let start = Instant::now();
+    let answer = call()?;
+    device.wait()?;
+    let first_call = start.elapsed().as_secs_f64();
+    let pipelines = device.counters().pipelines - compiled;
+
+    let (values, readback) = transfer(|| answer.read())?;
+    let bytes = 4.0 * values.iter().map(|values| values.len()).sum::<usize>() as f64;
+    let readback = answer.is_on_device().then_some(Transfer { seconds: readback, bytes });
+    let worst = compare(&values, &case.expected(&inputs)?);
+    if !worst.passed() {
+        return Ok(Outcome::Wrong(worst));
+    }
+    // In-place ops copy an operand that somebody still holds.
+    drop((values, answer, inputs));
+
+    let calls = calls_a_wait(&mut call, &device)?;
+    let first_sample = ceilings.samples();
+    let mut samples = Vec::new();
+    for _ in 0..repeats {
+        ceilings.sample()?;
+        samples.push(seconds_a_call(&mut call, &device, calls)?);
+    }
+    Ok(Outcome::Timed(Timing {
+        call: median(&samples),
+        first_call,
+        pipelines,
+        upload,
+        readback,
+        multiply_add_meanwhile: ceilings.multiply_add.rate_since(first_sample),
+        copy_meanwhile: ceilings.copy.rate_since(first_sample),
+    }))
+}
+
+pub(crate) fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => sorted[count / 2],
+        count => (sorted[count / 2 - 1] + sorted[count / 2]) / 2.0,
+    }
+}
+
+/// How many calls share a wait.
+fn calls_a_wait(call: &mut Call, device: &Device) -> Result<u32> {
+    let seconds = seconds_a_call(call, device, 1)?.min(seconds_a_call(call, device, 1)?);
+    Ok(if seconds > LONG_CALL { 1 } else { (BATCH_SECONDS / seconds).ceil().min(MOST_CALLS) as u32 })
+}
+
+fn seconds_a_call(call: &mut Call, device: &Device, calls: u32) -> Result<f64> {
+    let start = Instant::now();
+    for _ in 0..calls {
+        call()?;
+    }
+    device.wait()?;
+    Ok(start.elapsed().as_secs_f64() / f64::from(calls))
+}
+
+/// Transfers a few times; gives the last result and the median of the seconds.
+fn transfer<T>(run: impl Fn() -> Result<T>) -> Result<(T, f64)> {
+    let mut seconds = Vec::new();
+    loop {
+        let start = Instant::now();
+        let result = run()?;
+        seconds.push(start.elapsed().as_secs_f64());
+        if seconds.len() == TRANSFERS {
+            return Ok((result, median(&seconds)));
+        }
+    }
+}
