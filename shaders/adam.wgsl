@@ -5,6 +5,7 @@
 //   Element by element, as elements.wgsl hands them out.
 
 struct Params {
+  segments: array<Segment, SEGMENTS>,
   count: u32,
   learning_rate: f32,
   beta1: f32,
@@ -14,7 +15,6 @@ struct Params {
   unbias1: f32,
   unbias2: f32,
   epsilon: f32,
-  segments: array<Segment, SEGMENTS>,
 }
 
 @group(0) @binding(1) var<storage, read_write> w: array<f32>;

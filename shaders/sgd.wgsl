@@ -3,9 +3,9 @@
 //   Element by element, as elements.wgsl hands them out.
 
 struct Params {
+  segments: array<Segment, SEGMENTS>,
   count: u32,
   learning_rate: f32,
-  segments: array<Segment, SEGMENTS>,
 }
 
 @group(0) @binding(1) var<storage, read_write> w: array<f32>;

@@ -104,10 +104,44 @@ pub struct GpuOptions {
     pub max_buffer_bytes: Option<u64>,
     /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
     pub max_memory_bytes: Option<u64>,
-    /// Whether matmul goes through workgroup memory in tiles; by default it does on GPUs, and not on software drivers.
-    pub tiled_matmul: Option<bool>,
+    /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
+    pub matmul_kernel: Option<MatmulKernel>,
+    /// Let so many threads share a row in the kernels that work on rows: 1, 16 or 128; by default the length decides.
+    pub row_lanes: Option<u32>,
     /// Lower the largest grid to this many workgroups a dimension.
     pub max_workgroups_per_dimension: Option<u32>,
+}
+
+/// A kernel for products, for tests and measurements: see [`GpuOptions::matmul_kernel`].
+///
+/// ```
+/// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 7);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MatmulKernel {
+    /// Tiles of 128 x 128 through workgroup memory, 8 x 8 sums a thread.
+    Large,
+    /// Tiles of 64 x 64, 8 x 8 sums a thread.
+    Medium,
+    /// Tiles of 32 x 32, 4 x 4 sums a thread.
+    Small,
+    /// Tiles of 128 x 16, for products of few columns.
+    Narrow,
+    /// Tiles of 16 x 128, for products of few rows.
+    Flat,
+    /// Without workgroup memory: what software drivers like.
+    Direct,
+    /// A sum a thread, for small products on software drivers.
+    Plain,
+}
+
+impl MatmulKernel {
+    /// All of them.
+    pub const ALL: [MatmulKernel; 7] = {
+        use MatmulKernel::*;
+        [Large, Medium, Small, Narrow, Flat, Direct, Plain]
+    };
 }
 
 impl Device {

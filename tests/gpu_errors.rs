@@ -14,7 +14,7 @@ use libtest_mimic::Failed;
 use ndarray::{Array2, ArrayView2, array, s};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy, Head};
-use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
+use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, MatmulKernel, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
 
 fn main() -> ExitCode {
     let plain = GpuOptions::default;
@@ -307,7 +307,7 @@ fn rejected(like: &Device) -> Result<(), Failed> {
     let few_threads =
         |adapter: &wgpu::Adapter| wgpu::Limits { max_compute_invocations_per_workgroup: 128, ..adapter.limits() };
     let yours = common::yours(like, few_threads);
-    let options = GpuOptions { tiled_matmul: Some(true), ..Default::default() };
+    let options = GpuOptions { matmul_kernel: Some(MatmulKernel::Large), ..Default::default() };
     let device = Device::from_wgpu_with(&yours.adapter, yours.device.clone(), yours.queue.clone(), &options)?;
     let (tall, wide) = (ones(&device, 1024, 3), ones(&device, 3, 512));
     for _ in 0..2 {

@@ -19,8 +19,6 @@ fn main() -> ExitCode {
             let folded = GpuOptions { max_workgroups_per_dimension: Some(40), ..guarded(false) };
             same_bits(device, &common::device(&folded)?)
         }),
-        common::trial("tiled products on every device", products(true), products_within_bounds),
-        common::trial("products without workgroup memory", products(false), products_within_bounds),
         common::trial("tiny bindings and grids", tiny(), all_within_bounds),
         common::trial("a second run gives the same bits", GpuOptions::default(), |device| same_bits(device, device)),
     ])
@@ -31,11 +29,6 @@ fn tiny() -> GpuOptions {
     GpuOptions { max_binding_bytes: Some(768), max_workgroups_per_dimension: Some(9), ..Default::default() }
 }
 
-/// Products through workgroup memory or not, whatever the device likes better.
-fn products(tiled: bool) -> GpuOptions {
-    GpuOptions { tiled_matmul: Some(tiled), guarded_buffers: true, ..Default::default() }
-}
-
 /// Buffers begin as NaN with a guard behind them, which every read looks at.
 fn guarded(runtime_checks: bool) -> GpuOptions {
     GpuOptions { guarded_buffers: true, runtime_checks, ..Default::default() }
@@ -43,11 +36,6 @@ fn guarded(runtime_checks: bool) -> GpuOptions {
 
 fn all_within_bounds(device: &Device) -> Result<(), Failed> {
     within_bounds(device, |case| !case.large)
-}
-
-fn products_within_bounds(device: &Device) -> Result<(), Failed> {
-    let product = |case: &Case| case.op.starts_with("matmul") || case.op == "linear";
-    within_bounds(device, |case| product(case) && (!case.large || common::full_cases()))
 }
 
 fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {

@@ -32,7 +32,7 @@ fn planned(device: &Device) -> Result<(), Failed> {
         let before = device.counters();
         let plan = Plan::training_step(device, &[9, 24, 5], &options)?;
         assert_eq!(device.counters(), before, "planning touches no device");
-        assert!(plan.fits() && plan.to_string().contains("weights"), "{plan}");
+        assert!(plan.fits() && plan.to_string().contains("parameters"), "{plan}");
         let mut model = Mlp::new(device, &[9, 24, 5], 1)?;
         let before = device.counters().dispatches;
         model.fit(x.view(), &labels, &options)?;

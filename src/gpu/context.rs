@@ -10,6 +10,8 @@ use super::errors::ErrorSlot;
 use super::ledger::{Entries, Ledger};
 use super::pipelines::Pipelines;
 use super::recorder::Recorder;
+use super::rows::RowGrid;
+use super::tiles::Method;
 use super::windows::Piece;
 use crate::device::GpuOptions;
 use crate::error::{Error, Result};
@@ -157,9 +159,9 @@ impl Context {
         self.live.as_ref().is_some_and(|live| live.device.features().contains(wgpu::Features::SUBGROUP))
     }
 
-    /// Whether products do without workgroup memory.
-    pub fn multiplies_directly(&self) -> bool {
-        self.options.tiled_matmul.map_or(self.software, |tiled| !tiled)
+    /// How to compute windows of `m x n` over k, of a product that has `columns`.
+    pub fn method(&self, dims: [usize; 3], columns: usize) -> Method {
+        Method::choose(self.options.matmul_kernel, self.software, self.binding_words(), dims, columns)
     }
 
     /// The largest piece of a buffer that a kernel can see.
@@ -275,6 +277,9 @@ fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limit
     }
     if let Some(bytes) = options.max_buffer_bytes {
         limits.max_buffer_size = limits.max_buffer_size.min(bytes);
+    }
+    if let Some(lanes) = options.row_lanes.filter(|lanes| !RowGrid::LANES.contains(lanes)) {
+        return Err(Error::Option { op: "device", option: "row_lanes", rule: "1, 16 or 128", value: lanes.into() });
     }
     if let Some(groups) = options.max_workgroups_per_dimension {
         if groups == 0 {

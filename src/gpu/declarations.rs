@@ -11,8 +11,20 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 10] =
-    ["common", "elements", "rows", "whole_rows", "wide_rows", "targets", "row_class", "record", "columns1", "columns4"];
+const PIECES: [&str; 12] = [
+    "common",
+    "elements",
+    "rows",
+    "whole_rows",
+    "wide_rows",
+    "targets",
+    "row_class",
+    "record",
+    "tiles",
+    "columns1",
+    "columns4",
+    "segments",
+];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];
 
@@ -29,7 +41,7 @@ fn shaders() -> Vec<(String, String)> {
 }
 
 fn module(kernel: &Kernel, rows: Rows) -> naga::Module {
-    let sizes: Vec<_> = kernel.sizes.iter().map(|name| (*name, 8.0)).collect();
+    let sizes: Vec<_> = kernel.sizes.iter().map(|name| (*name, if *name == "SEGMENTS" { ops::SEGMENTS as f64 } else { 8.0 })).collect();
     let wgsl = kernel.wgsl(rows, &sizes);
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));

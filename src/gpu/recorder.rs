@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// Dispatches in one submit, which is also the number of parameter slots.
 const SLOTS: usize = 128;
 /// Bytes of a kernel's parameters, at most.
-const SLOT_BYTES: usize = 256;
+const SLOT_BYTES: usize = 512;
 /// Submits in flight before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 16;
 /// Bytes of uploads in flight before the host waits for the oldest: what bounds wgpu's staging memory.

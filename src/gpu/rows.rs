@@ -26,12 +26,17 @@ pub(crate) struct RowGrid {
 }
 
 impl RowGrid {
+    /// How many lanes can share a row.
+    pub const LANES: [u32; 3] = [1, FAN, ROW_THREADS];
     /// Rows of a workgroup whose rows belong to one lane each.
     pub const MOST_ROWS: u32 = ROW_THREADS;
 
     /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier costs
     /// it much: there, lanes share only rows that are long.
-    pub fn new(cols: usize, software: bool) -> Self {
+    pub fn new(cols: usize, software: bool, wanted: Option<u32>) -> Self {
+        if let Some(lanes) = wanted {
+            return RowGrid { lanes, rows: ROW_THREADS / lanes };
+        }
         if software && cols <= SOFTWARE_LANE_COLS {
             return RowGrid { lanes: 1, rows: SOFTWARE_ROWS };
         }

@@ -3,6 +3,7 @@
 
 use super::kernel::Constant;
 use super::rows::PackGrid;
+use crate::device::MatmulKernel;
 
 /// How a product is computed: in tiles through workgroup memory; or without it, as software drivers like it, or there even
 /// an output a thread.
@@ -67,15 +68,27 @@ const MIN_SLICE: u64 = 256;
 
 impl Method {
     /// How to compute windows of `m x n` over k, of a product that has `columns`, where a binding has room for `words`:
-    /// chosen by shape and kind of device alone.
-    pub fn choose(direct: bool, words: u64, [m, n, k]: [usize; 3], columns: usize) -> Self {
+    /// chosen by shape and kind of device alone, or as wanted where that can be.
+    pub fn choose(
+        wanted: Option<MatmulKernel>,
+        software: bool,
+        words: u64,
+        [m, n, k]: [usize; 3],
+        columns: usize,
+    ) -> Self {
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
-        if direct && multiply_adds <= FEW_MULTIPLY_ADDS {
-            Method::Plain
-        } else if direct && Direct::packs(words, k, [m, n]) {
-            Method::Direct(Direct::choose(m, [columns, n]))
-        } else {
-            Method::Tiled(Tile::choose(m, n))
+        let by_shape = match software {
+            true if multiply_adds <= FEW_MULTIPLY_ADDS => MatmulKernel::Plain,
+            true => MatmulKernel::Direct,
+            false => Tile::choose(m, n),
+        };
+        let tile = |kernel| Method::Tiled(Tile::of(kernel));
+        match wanted.unwrap_or(by_shape) {
+            // What fits a binding counts in u32.
+            MatmulKernel::Plain if multiply_adds <= u32::MAX.into() => Method::Plain,
+            MatmulKernel::Direct if Direct::packs(words, k, [m, n]) => Method::Direct(Direct::choose(m, [columns, n])),
+            MatmulKernel::Plain | MatmulKernel::Direct => tile(Tile::choose(m, n)),
+            kernel => tile(kernel),
         }
     }
 
@@ -145,12 +158,22 @@ impl Direct {
 
 impl Tile {
     /// The tile for an `m x n` product.
-    fn choose(m: usize, n: usize) -> Self {
+    fn choose(m: usize, n: usize) -> MatmulKernel {
         match (m, n) {
-            (_, ..=16) => NARROW,
-            (..=16, _) => FLAT,
-            (..=256, ..=256) => SMALL,
-            (1024.., 512..) | (512.., 1024..) => LARGE,
+            (_, ..=16) => MatmulKernel::Narrow,
+            (..=16, _) => MatmulKernel::Flat,
+            (..=256, ..=256) => MatmulKernel::Small,
+            (1024.., 512..) | (512.., 1024..) => MatmulKernel::Large,
+            _ => MatmulKernel::Medium,
+        }
+    }
+
+    fn of(kernel: MatmulKernel) -> Self {
+        match kernel {
+            MatmulKernel::Large => LARGE,
+            MatmulKernel::Small => SMALL,
+            MatmulKernel::Narrow => NARROW,
+            MatmulKernel::Flat => FLAT,
             _ => MEDIUM,
         }
     }
@@ -269,7 +292,7 @@ mod tests {
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
             for direct in [false, true] {
-                let method = Method::choose(direct, u64::MAX, [m, n, k], n);
+                let method = Method::choose(None, direct, u64::MAX, [m, n, k], n);
                 let slice = method.slice([m, n, k], u64::MAX);
                 assert!(slice.is_multiple_of(16) || direct);
                 assert!(slice >= 256.min(k) && k.div_ceil(slice) <= 64);

@@ -333,7 +333,7 @@ impl Context {
 
     /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
-        Ok(RowSplit { split: self.split(op, rows, cols)?, grid: RowGrid::new(lanes_for, self.software) })
+        Ok(RowSplit { split: self.split(op, rows, cols)?, grid: RowGrid::new(lanes_for, self.software, self.options.row_lanes) })
     }
 
     /// Records an elementwise kernel, block by block, with the parameters for each.

@@ -22,6 +22,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
+    segments: [Segment; SEGMENTS],
     count: u32,
     learning_rate: f32,
     beta1: f32,
@@ -31,8 +32,6 @@ struct Params {
     unbias1: f32,
     unbias2: f32,
     epsilon: f32,
-    padding: [u32; 3],
-    segments: [Segment; SEGMENTS],
 }
 
 /// Adam's constants; the default is that of the paper and of PyTorch.
@@ -142,6 +141,7 @@ fn params(count: u32, options: &AdamOptions, step: u64, segments: [Segment; SEGM
     // In f64: 1 - β loses digits in f32.
     let unbias = |beta: f64| (1.0 / (1.0 - beta.powf(step as f64))) as f32;
     Params {
+        segments,
         count,
         learning_rate: options.learning_rate as f32,
         beta1: options.beta1 as f32,
@@ -151,8 +151,6 @@ fn params(count: u32, options: &AdamOptions, step: u64, segments: [Segment; SEGM
         unbias1: unbias(options.beta1),
         unbias2: unbias(options.beta2),
         epsilon: options.epsilon as f32,
-        padding: [0; 3],
-        segments,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::matrix::{Matrix, host_room, part_words};
 const OP: &str = "linear_gradients";
 
 /// Segments that one update takes: two for each layer.
-pub(super) const SEGMENTS: usize = 28;
+pub(crate) const SEGMENTS: usize = 28;
 /// The shader's side of them.
 pub(super) const SEGMENT_PIECE: &str = include_str!("../../shaders/segments.wgsl");
 

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
+/// WIP
 pub fn linear_cross_entropy(
     x: &Matrix,
     weights: &Matrix,

@@ -302,7 +302,7 @@ impl Slicing {
         if ProductSplit::new(words, [inputs, outputs, rows], true, false) != whole {
             return None;
         }
-        let method = Method::choose(gpu.multiplies_directly(), words, [inputs, outputs, rows], outputs);
+        let method = gpu.method([inputs, outputs, rows], outputs);
         let slice = method.slice([inputs, outputs, rows], words);
         Some(Slicing { method, slice, slices: rows.div_ceil(slice) })
     }
@@ -337,7 +337,7 @@ impl<'a> Product<'a> {
         let (m, n, k) = (self.m, self.n, self.k);
         let words = gpu.binding_words();
         let split = ProductSplit::new(words, [m, n, k], self.transpose_a, self.transpose_b);
-        let method = Method::choose(gpu.multiplies_directly(), words, [split.m, split.n, split.k], n);
+        let method = gpu.method([split.m, split.n, split.k], n);
         // An epilogue wants the finished sums, and slices want the whole product's room in a binding.
         let bare = matches!(self.epilogue, Epilogue::Nothing) && split.m == m && split.n == n;
         let slice = if bare { method.slice([m, n, split.k], words) } else { split.k };

@@ -52,6 +52,8 @@ pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use column_sum::column_sum;
 pub(crate) use gradients::Gradients;
+#[cfg(test)]
+pub(crate) use gradients::SEGMENTS;
 pub use gradients::linear_gradients;
 pub use linear::{Activation, linear};
 pub use linear_backward::linear_backward;

@@ -21,10 +21,9 @@ pub(super) static KERNEL: Kernel = Kernel {
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
+    segments: [Segment; SEGMENTS],
     count: u32,
     learning_rate: f32,
-    padding: [u32; 2],
-    segments: [Segment; SEGMENTS],
 }
 
 /// w -= learning_rate · dw, in place. Error: at most u (|w| + 2 |learning_rate · dw|), u = 2⁻²³.
@@ -80,7 +79,7 @@ pub(crate) fn sgd_joined(w: &Joined<'_>, gradients: &Gradients, learning_rate: f
 }
 
 fn params(count: u32, learning_rate: f64, segments: [Segment; SEGMENTS]) -> Params {
-    Params { count, learning_rate: learning_rate as f32, padding: [0; 2], segments }
+    Params { segments, count, learning_rate: learning_rate as f32 }
 }
 
 /// The elementwise constants, and the room for segments.

@@ -1,4 +1,4 @@
-//! Cases for products: `matmul`, `matmul_tn`, `matmul_nt`, `linear`.
+//! Cases for products: `matmul`, `matmul_tn`, `matmul_nt`, `linear` and its gradients.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -6,7 +6,6 @@ use super::bounds::{self, U};
 use super::case::{Expected, Inputs};
 use super::inputs::{Fill, integers, normal};
 use super::table::{LARGE_PRODUCTS, PRODUCTS, Table, reference, uploaded};
-use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::ops::{self, Activation};
@@ -17,8 +16,8 @@ impl Table {
         &mut self,
         op: &'static str,
         shapes: fn([usize; 3]) -> Vec<[usize; 2]>,
-        run: fn(&Device, &[Matrix]) -> Result<Matrix>,
-        expect: fn(&[Array2<f64>]) -> Expected,
+        run: fn(&[Matrix]) -> Result<Vec<Matrix>>,
+        expect: fn(&[Array2<f64>]) -> Vec<Expected>,
     ) {
         let fills: [(&str, Fill); 2] = [("", normal), ("integers, exact", integers)];
         for dims in PRODUCTS.iter().chain(LARGE_PRODUCTS) {
@@ -32,13 +31,13 @@ impl Table {
                         let matrices = shapes(dims).into_iter().map(|[rows, cols]| fill(rng, rows, cols)).collect();
                         Inputs { matrices, ..Default::default() }
                     },
-                    move |device, inputs| Ok(vec![run(device, &uploaded(device, inputs)?)?.to_array()?]),
+                    move |device, inputs| run(&uploaded(device, inputs)?)?.iter().map(Matrix::to_array).collect(),
                     move |inputs| {
                         let mut expected = expect(&reference(inputs));
                         if exact {
-                            expected.bound.fill(0.0);
+                            expected.iter_mut().for_each(|expected| expected.bound.fill(0.0));
                         }
-                        vec![expected]
+                        expected
                     },
                 );
             }
@@ -49,32 +48,47 @@ impl Table {
         self.product(
             "matmul",
             |[m, k, n]| vec![[m, k], [k, n]],
-            |_, m| ops::matmul(&m[0], &m[1]),
-            |m| product_of(m[0].view(), m[1].view()),
+            |m| Ok(vec![ops::matmul(&m[0], &m[1])?]),
+            |m| vec![product_of(m[0].view(), m[1].view())],
         );
         self.product(
             "matmul_tn",
             |[m, k, n]| vec![[k, m], [k, n]],
-            |_, m| ops::matmul_tn(&m[0], &m[1]),
-            |m| product_of(m[0].t(), m[1].view()),
+            |m| Ok(vec![ops::matmul_tn(&m[0], &m[1])?]),
+            |m| vec![product_of(m[0].t(), m[1].view())],
         );
         self.product(
             "matmul_nt",
             |[m, k, n]| vec![[m, k], [n, k]],
-            |_, m| ops::matmul_nt(&m[0], &m[1]),
-            |m| product_of(m[0].view(), m[1].t()),
+            |m| Ok(vec![ops::matmul_nt(&m[0], &m[1])?]),
+            |m| vec![product_of(m[0].view(), m[1].t())],
         );
         self.product(
             "linear",
             |[m, k, n]| vec![[m, k], [k, n], [1, n]],
-            |_, m| ops::linear(&m[0], &m[1], &m[2], Activation::None),
-            |m| biased(m, |sum| sum),
+            |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::None)?]),
+            |m| vec![biased(m, |sum| sum)],
         );
         self.product(
             "linear",
             |[m, k, n]| vec![[m, k], [k, n], [1, n]],
-            |_, m| ops::linear(&m[0], &m[1], &m[2], Activation::Relu),
-            |m| biased(m, |sum| sum.max(0.0)),
+            |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::Relu)?]),
+            |m| vec![biased(m, |sum| sum.max(0.0))],
+        );
+        self.product(
+            "linear_backward",
+            |[m, k, n]| vec![[m, k], [n, k], [m, n]],
+            |m| Ok(vec![ops::linear_backward(&m[0], &m[1], &m[2])?]),
+            |m| vec![masked(product_of(m[0].view(), m[1].t()), &m[2])],
+        );
+        self.product(
+            "linear_gradients",
+            |[m, k, n]| vec![[k, m], [k, n]],
+            |m| ops::linear_gradients(&m[0], &m[1]).map(|(dweights, dbiases)| vec![dweights, dbiases]),
+            |m| {
+                let ones = Array2::ones((1, m[1].nrows()));
+                vec![product_of(m[0].t(), m[1].view()), product_of(ones.view(), m[1].view())]
+            },
         );
     }
 }
@@ -90,4 +104,10 @@ fn biased(m: &[Array2<f64>], activation: fn(f64) -> f64) -> Expected {
     let Expected { want, bound } = product_of(m[0].view(), m[1].view());
     let sum = want + &m[2];
     Expected { bound: bound + sum.mapv(|sum| U * sum.abs()), want: sum.mapv(activation) }
+}
+
+/// The product where x is positive, exactly 0 elsewhere.
+fn masked(product: Expected, x: &Array2<f64>) -> Expected {
+    let kept = x.mapv(|x| if x > 0.0 { 1.0 } else { 0.0 });
+    Expected { want: product.want * &kept, bound: product.bound * &kept }
 }

@@ -1,0 +1,46 @@
+//! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with run-time
+//! checks off and on.
+
+mod common;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Failed;
+use wgpu_mlp::verify::{self, Case};
+use wgpu_mlp::{Device, GpuOptions, MatmulKernel};
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for runtime_checks in [false, true] {
+        let checked = if runtime_checks { " [checked]" } else { "" };
+        for kernel in MatmulKernel::ALL {
+            let options =
+                GpuOptions { matmul_kernel: Some(kernel), runtime_checks, guarded_buffers: true, ..Default::default() };
+            trials.push(common::trial(&format!("products by {kernel:?}{checked}"), options, move |device| {
+                within_bounds(device, |case| is_product(case) && (!case.large || common::full_cases()))
+            }));
+        }
+        for lanes in [1, 16, 128] {
+            let options =
+                GpuOptions { row_lanes: Some(lanes), runtime_checks, guarded_buffers: true, ..Default::default() };
+            trials.push(common::trial(&format!("rows by {lanes} lanes{checked}"), options, move |device| {
+                within_bounds(device, |case| !is_product(case) && !case.large)
+            }));
+        }
+    }
+    common::run(trials)
+}
+
+fn is_product(case: &Case) -> bool {
+    case.op.starts_with("matmul") || case.op.starts_with("linear")
+}
+
+fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {
+    for case in verify::cases().iter().filter(|case| which(case)) {
+        let worst = case.verify(device, 2).map_err(|error| format!("{case}: {error}"))?;
+        if !worst.passed() {
+            return Err(format!("{case}: {worst}").into());
+        }
+    }
+    Ok(())
+}
