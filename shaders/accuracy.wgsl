@@ -19,6 +19,6 @@ fn row_work(at: Place) {
   peak = row_peak(at, 0u, peak);
   let class_id = row_class(at, 1u);
   let hit = at.inside && peak.key != NAN_KEY && peak.col == class_id;
-  let total = group_record(at.local, Record(0.0, 0.0, u32(hit), u32(at.inside), 0u, NO_ROW));
+  let total = group_record(at, Record(0.0, 0.0, u32(hit), u32(at.inside), 0u, NO_ROW));
   if at.inside && at.lane == 0u && at.local.y == 0u { records[at.group] = total; }
 }

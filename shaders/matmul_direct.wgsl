@@ -1,11 +1,10 @@
 // matmul_direct: c = a b with everything that matmul.wgsl can do, for software drivers: without workgroup memory, whose
 //   barriers cost them more than they save.
 //   Both factors come step by step of k, in groups of four: a is k x groups of m, b is k x groups of n (pack.wgsl lays
-//   them out where they do not lie so). The one that all lanes share is `left`, the other `right`: a and b, or with
-//   SWAPPED b and a, for products that have few columns.
+//   them out where they do not lie so). The one that all lanes share is `left`, the other `right`: a and b, or where
+//   swapped b and a, for products that have few columns.
 //   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
 //   of the latter. Which groups of left follows from the workgroup alone, so that a driver loads them once for all lanes.
-//   columns1.wgsl and columns4.wgsl write c: by single values, or by groups of columns where n is a multiple of four.
 //   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
 
 struct Params {
@@ -19,7 +18,8 @@ struct Params {
   across: u32, // workgroups along right
   slices: u32,
   stride: u32, // words from one slice's product to the next
-  biased: u32, // 1 for yes
+  swapped: u32, // 1 for yes
+  biased: u32,
   relu: u32,
   masked: u32,
   accumulate: u32,
@@ -30,6 +30,27 @@ override LANES: u32;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
+
+@group(0) @binding(3) var<storage, read> extra: array<f32>; // bias or outputs; any buffer where there is neither
+@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+
+// Sums of one of left's rows or columns and a group of right's.
+fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
+  for (var e = 0u; e < 4u; e++) {
+    let j = group * 4u + e;
+    let row = select(i, j, params.swapped == 1u);
+    let col = select(j, i, params.swapped == 1u);
+    if row < params.m && col < params.n {
+      let at = slice * params.stride + row * params.n + col;
+      var value = sums[e];
+      if params.accumulate == 1u { value += c[at]; }
+      if params.biased == 1u { value += extra[col]; }
+      if params.relu == 1u { value = rectified(value); }
+      if params.masked == 1u { value = passed(value, extra[at]); }
+      c[at] = value;
+    }
+  }
+}
 
 @compute @workgroup_size(LANES)
 fn main(

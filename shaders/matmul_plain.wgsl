@@ -1,11 +1,10 @@
-// matmul_plain: c = a b, then what matmul.wgsl can do with it, an output a thread: for small products on software drivers,
-//   where every launch more costs more than the product.
+// matmul_plain: c = a b, then what matmul.wgsl can do with it, four neighbouring outputs a thread: for small products on
+//   software drivers, where every launch more costs more than the product.
 //   a: m x k with a[r,s] at r a_row + s a_step, b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
-//   With count = (m + 1) n the last n outputs are b's column sums, at sums_at.
-//   Element by element, as elements.wgsl hands them out.
+//   With rows = m + 1 the last row holds b's column sums and goes to sums_at.
 
 struct Params {
-  count: u32,
+  rows: u32, // of outputs
   m: u32,
   n: u32,
   k: u32,
@@ -20,25 +19,48 @@ struct Params {
   accumulate: u32, // 1 to add to what c holds: a later window of k
 }
 
+override THREADS: u32;
+
+@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> extra: array<f32>; // bias or outputs; any buffer where there is neither
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
-fn element(i: u32) {
-  let row = i / params.n;
-  let col = i % params.n;
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let i = flat(id, count) * THREADS + thread;
+  let across = (params.n + 3u) / 4u;
+  let row = i / across;
+  let col0 = (i % across) * 4u;
+  if row >= params.rows { return; }
+
   let is_product = row < params.m;
   let a_start = select(0u, row * params.a_row, is_product);
-  var value = 0.0;
+  let last = params.n - 1u; // behind the end the last column again, and nothing is written
+  var values = vec4(0.0);
   for (var s = 0u; s < params.k; s++) {
     let factor = select(1.0, a[a_start + s * params.a_step], is_product);
-    value = fma(factor, b[s * params.b_step + col * params.b_col], value);
+    let b_start = s * params.b_step;
+    for (var e = 0u; e < 4u; e++) {
+      values[e] = fma(factor, b[b_start + min(col0 + e, last) * params.b_col], values[e]);
+    }
   }
-  let at = select(params.sums_at + col, i, is_product);
-  if params.accumulate == 1u { value += c[at]; }
-  if params.biased == 1u { value += extra[col]; }
-  if params.relu == 1u { value = rectified(value); }
-  if params.masked == 1u { value = passed(value, extra[at]); }
-  c[at] = value;
+
+  let start = select(params.sums_at, row * params.n, is_product);
+  for (var e = 0u; e < 4u; e++) {
+    let col = col0 + e;
+    if col < params.n {
+      var value = values[e];
+      if params.accumulate == 1u { value += c[start + col]; }
+      if params.biased == 1u { value += extra[col]; }
+      if params.relu == 1u { value = rectified(value); }
+      if params.masked == 1u { value = passed(value, extra[start + col]); }
+      c[start + col] = value;
+    }
+  }
 }

@@ -1,7 +1,5 @@
-// rows: the entry point of every kernel that works on rows, and the reductions it needs. LANES threads share a row, each
-// taking every LANES-th column; ROWS rows share a workgroup.
-// The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: Place)`. It reduces with row_peak,
-// row_sum and row_only of whole_rows.wgsl, or of wide_rows.wgsl where a row is longer than a binding.
+// rows: what every kernel that works on rows needs: which threads share a row, and the reductions along it. LANES threads
+// share a row, each taking every LANES-th column; ROWS rows share a workgroup.
 //
 // Reductions follow fixed trees, so the same input gives the same bits: the first of every FAN values gathers its FAN, then
 // everyone gathers what those hold. Flat trees, because each barrier costs a software driver much. Every thread must take
@@ -14,8 +12,6 @@ override ROW_THREADS: u32 = LANES * ROWS; // named: naga 30 trips over unnamed a
 
 var<workgroup> row_values: array<f32, ROW_THREADS>;
 var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
-
-@group(0) @binding(0) var<uniform> params: Params;
 
 // The block of the matrix that is bound: all of it, or a window of rows, or a piece of one wide row.
 struct Window {
@@ -38,19 +34,6 @@ struct Place {
   inside: bool, // whether the row exists
   lane: u32,   // the thread's first column
   local: vec2<u32>, // lane and row within the workgroup
-}
-
-@compute @workgroup_size(LANES, ROWS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
-) {
-  let group = flat(id, count);
-  let row = group * ROWS + local.y;
-  let inside = row < params.window.rows;
-  let cols = select(0u, params.window.cols, inside);
-  row_work(Place(group, row, row * params.window.cols, cols, inside, local.x, local.xy));
 }
 
 // A row's maximum as an order-preserving key, and the first column that holds it.

@@ -11,6 +11,6 @@ struct Params {
 fn row_work(at: Place) {
   var mine = Record(0.0, 0.0, 0u, 0u, 0u, NO_ROW);
   if at.inside { mine = records[at.row]; }
-  let total = group_record(at.local, mine);
+  let total = group_record(at, mine);
   if at.inside && at.local.y == 0u { out[at.group] = total; }
 }

@@ -132,7 +132,7 @@ pub enum MatmulKernel {
     Flat,
     /// Without workgroup memory: what software drivers like.
     Direct,
-    /// A sum a thread, for small products on software drivers.
+    /// Four sums a thread, for small products on software drivers.
     Plain,
 }
 

@@ -47,11 +47,7 @@ pub fn linear<T: Real>(
 }
 
 /// dY Wᵀ where X is positive, else 0.
-pub fn linear_backward<T: Real>(
-    dy: ArrayView2<'_, T>,
-    weights: ArrayView2<'_, T>,
-    x: ArrayView2<'_, T>,
-) -> Array2<T> {
+pub fn linear_backward<T: Real>(dy: ArrayView2<'_, T>, weights: ArrayView2<'_, T>, x: ArrayView2<'_, T>) -> Array2<T> {
     let x = x.as_standard_layout();
     let (cols, x) = (x.ncols(), x.as_slice().unwrap_or_default());
     product(dy, weights.t(), |row, begin, sums| {

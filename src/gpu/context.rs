@@ -159,9 +159,9 @@ impl Context {
         self.live.as_ref().is_some_and(|live| live.device.features().contains(wgpu::Features::SUBGROUP))
     }
 
-    /// How to compute windows of `m x n` over k, of a product that has `columns`.
-    pub fn method(&self, dims: [usize; 3], columns: usize) -> Method {
-        Method::choose(self.options.matmul_kernel, self.software, self.binding_words(), dims, columns)
+    /// How to compute windows of `m x n` over k.
+    pub fn method(&self, dims: [usize; 3]) -> Method {
+        Method::choose(self.options.matmul_kernel, self.software, self.binding_words(), dims)
     }
 
     /// The largest piece of a buffer that a kernel can see.

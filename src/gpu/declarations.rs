@@ -21,8 +21,8 @@ const PIECES: [&str; 12] = [
     "row_class",
     "record",
     "tiles",
-    "columns1",
-    "columns4",
+    "each_row",
+    "head",
     "segments",
 ];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
@@ -41,7 +41,8 @@ fn shaders() -> Vec<(String, String)> {
 }
 
 fn module(kernel: &Kernel, rows: Rows) -> naga::Module {
-    let sizes: Vec<_> = kernel.sizes.iter().map(|name| (*name, if *name == "SEGMENTS" { ops::SEGMENTS as f64 } else { 8.0 })).collect();
+    let sizes: Vec<_> =
+        kernel.sizes.iter().map(|name| (*name, if *name == "SEGMENTS" { ops::SEGMENTS as f64 } else { 8.0 })).collect();
     let wgsl = kernel.wgsl(rows, &sizes);
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));

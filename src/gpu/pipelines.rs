@@ -17,14 +17,29 @@ pub(super) struct Pipeline {
     pub state_layout: Option<wgpu::BindGroupLayout>,
 }
 
-/// The pieces of a kernel's WGSL, by their addresses, so that ops share what they have in common; how it sees its rows;
-/// and the values of its constants, in the order its op hands them over.
-type Key = (Vec<usize>, Rows, Vec<u64>);
+/// A kernel's program, how it sees its rows, and the values of its constants, in the order its op hands them over.
+type Key = (usize, Rows, Vec<u64>);
+
+/// Kernels with the same WGSL are one program: ops share what they have in common.
+#[derive(Default)]
+struct Programs {
+    /// By the kernel's address.
+    known: HashMap<usize, usize>,
+    by_source: HashMap<&'static [&'static str], usize>,
+}
+
+impl Programs {
+    fn number(&mut self, kernel: &'static Kernel) -> usize {
+        let next = self.by_source.len();
+        let number = || *self.by_source.entry(kernel.source).or_insert(next);
+        *self.known.entry(std::ptr::from_ref(kernel).addr()).or_insert_with(number)
+    }
+}
 
 /// Every variant compiled so far.
 #[derive(Default)]
 pub(super) struct Pipelines {
-    compiled: Mutex<HashMap<Key, Arc<Pipeline>>>,
+    compiled: Mutex<(Programs, HashMap<Key, Arc<Pipeline>>)>,
 }
 
 impl Context {
@@ -36,10 +51,11 @@ impl Context {
         rows: Rows,
         constants: &[Constant],
     ) -> Result<Arc<Pipeline>> {
-        let pieces = kernel.source.iter().map(|piece| piece.as_ptr().addr()).collect();
-        let key = (pieces, rows, constants.iter().map(|(_, value)| value.to_bits()).collect());
         // Held while compiling: two threads that need the same variant compile it once.
-        let mut compiled = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let (programs, compiled) = &mut *guard;
+        let constant_bits = constants.iter().map(|(_, value)| value.to_bits()).collect();
+        let key = (programs.number(kernel), rows, constant_bits);
         if let Some(pipeline) = compiled.get(&key) {
             return Ok(pipeline.clone());
         }

@@ -13,8 +13,6 @@ const FEW_LANES_COLS: usize = 128;
 
 /// Rows of up to this many columns belong to one lane each on software drivers.
 const SOFTWARE_LANE_COLS: usize = 4096;
-/// Rows of a workgroup there.
-const SOFTWARE_ROWS: u32 = 32;
 
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
 ///
@@ -26,6 +24,8 @@ pub(crate) struct RowGrid {
 }
 
 impl RowGrid {
+    /// Rows of a workgroup on software drivers, where they belong to one lane each.
+    pub const SOFTWARE_ROWS: u32 = 32;
     /// How many lanes can share a row.
     pub const LANES: [u32; 3] = [1, FAN, ROW_THREADS];
     /// Rows of a workgroup whose rows belong to one lane each.
@@ -38,7 +38,7 @@ impl RowGrid {
             return RowGrid { lanes, rows: ROW_THREADS / lanes };
         }
         if software && cols <= SOFTWARE_LANE_COLS {
-            return RowGrid { lanes: 1, rows: SOFTWARE_ROWS };
+            return RowGrid { lanes: 1, rows: Self::SOFTWARE_ROWS };
         }
         let lanes = if cols <= ONE_LANE_COLS {
             1
@@ -48,6 +48,11 @@ impl RowGrid {
             ROW_THREADS
         };
         RowGrid { lanes, rows: ROW_THREADS / lanes }
+    }
+
+    /// So many rows a workgroup, a thread each.
+    pub fn by_thread(rows: u32) -> Self {
+        RowGrid { lanes: 1, rows }
     }
 
     /// Workgroups for this many rows.
@@ -77,6 +82,25 @@ impl LinearGrid {
     /// `THREADS` and `PER_THREAD` as the shader wants them.
     pub fn constants() -> [Constant; 2] {
         [("THREADS", f64::from(Self::THREADS)), ("PER_THREAD", f64::from(Self::PER_THREAD))]
+    }
+}
+
+/// Small products on software drivers: a thread owns four neighbouring outputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainGrid;
+
+impl PlainGrid {
+    /// Few, so that small products have work for every core.
+    const THREADS: u32 = 32;
+
+    /// Workgroups for so many outputs.
+    pub fn groups(rows: usize, cols: usize) -> u64 {
+        (rows as u64 * cols.div_ceil(4) as u64).div_ceil(Self::THREADS.into())
+    }
+
+    /// `THREADS` as the shader wants it.
+    pub fn constants() -> [Constant; 1] {
+        [("THREADS", f64::from(Self::THREADS))]
     }
 }
 

@@ -6,7 +6,7 @@ use super::rows::PackGrid;
 use crate::device::MatmulKernel;
 
 /// How a product is computed: in tiles through workgroup memory; or without it, as software drivers like it, or there even
-/// an output a thread.
+/// a few outputs a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Tiled(Tile),
@@ -14,7 +14,7 @@ pub(crate) enum Method {
     Plain,
 }
 
-/// Multiply-adds up to which a software driver computes an output a thread: laying factors out would cost it more.
+/// Multiply-adds up to which a software driver computes a few outputs a thread: laying factors out would cost it more.
 const FEW_MULTIPLY_ADDS: u64 = 1 << 17;
 
 /// A workgroup's share of the product (`bm x bn`, in steps of `bk` along k) and a thread's share (`tm x tn`).
@@ -46,8 +46,6 @@ const UNROLL: u32 = 4;
 pub(crate) struct Direct {
     /// Whether b is the factor that all lanes share: where the product has few columns.
     pub swapped: bool,
-    /// Whether c is written four columns at a time.
-    pub by_four: bool,
     lefts: u32,
     rights: u32,
 }
@@ -67,15 +65,8 @@ const ENOUGH_GROUPS: u64 = 64;
 const MIN_SLICE: u64 = 256;
 
 impl Method {
-    /// How to compute windows of `m x n` over k, of a product that has `columns`, where a binding has room for `words`:
-    /// chosen by shape and kind of device alone, or as wanted where that can be.
-    pub fn choose(
-        wanted: Option<MatmulKernel>,
-        software: bool,
-        words: u64,
-        [m, n, k]: [usize; 3],
-        columns: usize,
-    ) -> Self {
+    /// How to compute windows of `m x n` over k, where a binding has room for `words`: chosen by shape and kind of device alone, or as wanted where that can be.
+    pub fn choose(wanted: Option<MatmulKernel>, software: bool, words: u64, [m, n, k]: [usize; 3]) -> Self {
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
         let by_shape = match software {
             true if multiply_adds <= FEW_MULTIPLY_ADDS => MatmulKernel::Plain,
@@ -86,7 +77,7 @@ impl Method {
         match wanted.unwrap_or(by_shape) {
             // What fits a binding counts in u32.
             MatmulKernel::Plain if multiply_adds <= u32::MAX.into() => Method::Plain,
-            MatmulKernel::Direct if Direct::packs(words, k, [m, n]) => Method::Direct(Direct::choose(m, [columns, n])),
+            MatmulKernel::Direct if Direct::packs(words, k, [m, n]) => Method::Direct(Direct::choose(m, n)),
             MatmulKernel::Plain | MatmulKernel::Direct => tile(Tile::choose(m, n)),
             kernel => tile(kernel),
         }
@@ -129,15 +120,14 @@ impl Direct {
         })
     }
 
-    fn choose(m: usize, [columns, n]: [usize; 2]) -> Self {
+    fn choose(m: usize, n: usize) -> Self {
         let swapped = n <= 16 && m > n;
-        let by_four = !swapped && columns.is_multiple_of(4) && n.is_multiple_of(4);
         let (left, right) = if swapped { (n, m) } else { (m, n) };
         let groups = |length: usize| u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
         let (left, right) = (groups(left), groups(right));
         let lefts = left.min(MOST_LEFTS);
         let rights = (MOST_GROUPS / lefts).min(MOST_RIGHTS).min(right.div_ceil(LANES).next_power_of_two());
-        Direct { swapped, by_four, lefts, rights }
+        Direct { swapped, lefts, rights }
     }
 
     /// What belongs to the factor that all lanes share, and what to the other, of a pair for a and b.
@@ -181,6 +171,16 @@ impl Tile {
     /// Every tile, for tests.
     #[cfg(test)]
     pub const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
+
+    /// Rows of a tile.
+    pub fn rows(&self) -> u32 {
+        self.bm
+    }
+
+    /// Whether a tile holds all of `n` columns, and as many rows as it has threads: then each can go on with a row.
+    pub fn row_a_thread(&self, n: usize) -> bool {
+        n <= self.bn as usize && self.bm == (self.bm / self.tm) * (self.bn / self.tn)
+    }
 
     /// Whether the tiles cover the product exactly.
     pub fn covers(&self, m: usize, n: usize, k: usize, slice: usize) -> bool {
@@ -292,7 +292,7 @@ mod tests {
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
             for direct in [false, true] {
-                let method = Method::choose(None, direct, u64::MAX, [m, n, k], n);
+                let method = Method::choose(None, direct, u64::MAX, [m, n, k]);
                 let slice = method.slice([m, n, k], u64::MAX);
                 assert!(slice.is_multiple_of(16) || direct);
                 assert!(slice >= 256.min(k) && k.div_ceil(slice) <= 64);

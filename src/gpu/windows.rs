@@ -186,6 +186,27 @@ pub(crate) struct Window {
     infinity: f32,
 }
 
+impl Window {
+    /// All of a matrix.
+    pub fn whole(rows: usize, cols: usize) -> Self {
+        Self::of(&Block { rows: 0..rows, cols: 0..cols }, cols, 0)
+    }
+
+    /// This block of a matrix with rows of `row_length`, when so many reductions are done.
+    fn of(block: &Block, row_length: usize, done: u32) -> Self {
+        Window {
+            rows: block.rows.len() as u32,
+            cols: block.cols.len() as u32,
+            first_row: block.rows.start as u32,
+            first_col: block.cols.start as u32,
+            row_length: row_length as u32,
+            done,
+            nan: f32::NAN,
+            infinity: f32::INFINITY,
+        }
+    }
+}
+
 /// A launch of a row kernel over a matrix of any size.
 pub(crate) struct RowLaunch<'a> {
     pub kernel: &'static Kernel,
@@ -218,16 +239,7 @@ impl RowSplit {
     }
 
     fn window(&self, block: &Block, done: u32) -> Window {
-        Window {
-            rows: block.rows.len() as u32,
-            cols: block.cols.len() as u32,
-            first_row: block.rows.start as u32,
-            first_col: block.cols.start as u32,
-            row_length: self.split.cols as u32,
-            done,
-            nan: f32::NAN,
-            infinity: f32::INFINITY,
-        }
+        Window::of(block, self.split.cols, done)
     }
 
     /// Records the kernel, block by block, with the parameters for each window; wide rows one by one, in passes.
@@ -333,7 +345,10 @@ impl Context {
 
     /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
-        Ok(RowSplit { split: self.split(op, rows, cols)?, grid: RowGrid::new(lanes_for, self.software, self.options.row_lanes) })
+        Ok(RowSplit {
+            split: self.split(op, rows, cols)?,
+            grid: RowGrid::new(lanes_for, self.software, self.options.row_lanes),
+        })
     }
 
     /// Records an elementwise kernel, block by block, with the parameters for each.

@@ -2,7 +2,8 @@
 
 use super::statistics::{self, Pending, Record, Statistics};
 use super::{
-    BY_ROW_AND_TARGETS, COMMON, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants, target_operand,
+    BY_ROW_AND_TARGETS, COMMON, EACH_ROW, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants,
+    target_operand,
 };
 use crate::cpu;
 use crate::error::Result;
@@ -12,7 +13,16 @@ use crate::targets::Targets;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "accuracy",
-    source: &[COMMON, ROWS, WHOLE_ROWS, TARGETS, ROW_CLASS, RECORD, include_str!("../../shaders/accuracy.wgsl")],
+    source: &[
+        COMMON,
+        ROWS,
+        EACH_ROW,
+        WHOLE_ROWS,
+        TARGETS,
+        ROW_CLASS,
+        RECORD,
+        include_str!("../../shaders/accuracy.wgsl"),
+    ],
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW_AND_TARGETS,
@@ -44,7 +54,7 @@ pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
     match on_targets("accuracy", x, targets)? {
         OnTargets::Cpu(values, y) => {
             let correct = cpu::accuracy(values, y);
-            Ok(Pending::Ready(Statistics { correct, rows: rows as u64, ..Default::default() }))
+            Ok(Pending::ready(Statistics { correct, rows: rows as u64, ..Default::default() }))
         }
         OnTargets::Gpu(gpu, values, y) => {
             let split = gpu.split_rows("accuracy", rows, cols, cols)?;
@@ -61,7 +71,7 @@ pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
                 },
                 |window| window,
             )?;
-            Ok(Pending::Recorded(statistics::reduce(gpu, "accuracy", records, split.groups())?))
+            Ok(Pending::recorded(statistics::reduce(gpu, "accuracy", records, split.groups())?))
         }
     }
 }

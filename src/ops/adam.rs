@@ -98,11 +98,7 @@ pub fn adam(
         }
         (Unique::Gpu(gpu, w), On::Gpu(_, [dw]), Unique::Gpu(_, m), Unique::Gpu(_, v)) => gpu.launch_elements(
             gpu.split_flat(elements),
-            &ElementLaunch {
-                kernel: &KERNEL,
-                constants: &constants(),
-                operands: &[w, dw, m, v].map(Operand::Matrix),
-            },
+            &ElementLaunch { kernel: &KERNEL, constants: &constants(), operands: &[w, dw, m, v].map(Operand::Matrix) },
             |block| params(block.words(), options, step, Segment::alike()),
         )?,
         // Refused by the check above.

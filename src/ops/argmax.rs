@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BY_ROW, COMMON, On, ROWS, on};
+use super::{BY_ROW, COMMON, EACH_ROW, On, ROWS, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
@@ -11,7 +11,7 @@ use crate::targets::{Kind, Targets};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "argmax",
-    source: &[COMMON, ROWS, WHOLE_ROWS, include_str!("../../shaders/argmax.wgsl")],
+    source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, include_str!("../../shaders/argmax.wgsl")],
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,

@@ -61,7 +61,14 @@ pub(super) fn reduce(gpu: &Context, op: &'static str, x: Buffer, rows: usize, co
 }
 
 /// Adds `rows x cols` values up over the rows, into a buffer for one row of sums.
-pub(super) fn reduce_into(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: usize, out: &Buffer) -> Result<()> {
+pub(super) fn reduce_into(
+    gpu: &Context,
+    op: &'static str,
+    x: &Buffer,
+    rows: usize,
+    cols: usize,
+    out: &Buffer,
+) -> Result<()> {
     if blocks(gpu, op, rows, cols)? == 1 {
         return sum_blocks(gpu, op, x, rows, cols, out);
     }

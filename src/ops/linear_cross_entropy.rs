@@ -1,12 +1,99 @@
-//! linear_cross_entropy: a classifier's last layer and its loss.
+//! linear_cross_entropy: a classifier's last layer and its loss, in one kernel where there are few classes.
+
+use bytemuck::{Pod, Zeroable};
 
 use super::linear::{Activation, linear};
-use super::softmax_cross_entropy::{CrossEntropy, Head, softmax_cross_entropy};
-use crate::error::Result;
+use super::softmax_cross_entropy::{CrossEntropy, Head, Reduction, softmax_cross_entropy};
+use super::statistics::{self, Pending, Record};
+use super::{COMMON, HEAD, On, RECORD, ROW_CLASS, ROWS, TARGETS, TILES, fits, flag, gpu_targets, on};
+use crate::error::{Error, Result};
+use crate::gpu::{Access, Buffer, Context, Kernel, Launch, Method, RowGrid, Tile, View, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
-/// WIP
+const OP: &str = "linear_cross_entropy";
+/// The most classes whose logits never leave the kernel.
+const FEW_CLASSES: usize = 16;
+
+const BUFFERS: &[Access] =
+    &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write];
+
+/// Through workgroup memory.
+static TILED: Kernel = Kernel {
+    name: OP,
+    source: &[
+        COMMON,
+        TILES,
+        ROWS,
+        WHOLE_ROWS,
+        TARGETS,
+        ROW_CLASS,
+        RECORD,
+        HEAD,
+        include_str!("../../shaders/linear_cross_entropy.wgsl"),
+    ],
+    params: size_of::<Params>(),
+    buffers: BUFFERS,
+    overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS", "LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
+    sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+};
+
+/// Without it.
+static DIRECT: Kernel = Kernel {
+    name: OP,
+    source: &[
+        COMMON,
+        ROWS,
+        WHOLE_ROWS,
+        TARGETS,
+        ROW_CLASS,
+        RECORD,
+        HEAD,
+        include_str!("../../shaders/linear_cross_entropy_direct.wgsl"),
+    ],
+    params: size_of::<Params>(),
+    buffers: BUFFERS,
+    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
+    sizes: &["CLASSES"],
+};
+
+#[cfg(test)]
+pub(super) static KERNELS: [&Kernel; 2] = [&TILED, &DIRECT];
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    window: Window,
+    smoothing: f32,
+    scale: f32,
+    ignored: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+}
+
+/// [`softmax_cross_entropy`] on the logits XW + b of a dense layer, for X `rows x inputs`, W `inputs x classes` and b
+/// `1 x classes`: with up to 16 classes, and without class weights or an ignored class, in one kernel that never stores the
+/// logits; else in two.
+///
+/// Error: with e the largest error of a row's logits (that of [`linear`]), the loss's bound and 2e Σ q, and for the gradients
+/// p (exp(2e) - 1) Σ q over the divisor beside those of [`softmax_cross_entropy`].
+///
+/// # Errors
+/// Those of [`linear`] and of [`softmax_cross_entropy`].
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let x = Matrix::from_array(&device, array![[1., 2.]].view())?;
+/// let w = Matrix::from_array(&device, array![[1., -1.], [0., 0.5]].view())?;
+/// let b = Matrix::zeros(&device, 1, 2)?;
+/// let targets = Targets::classes(&device, &[0u8], 2)?;
+/// let head = ops::linear_cross_entropy(&x, &w, &b, &targets, &Default::default())?;
+/// assert!((head.stats()?.mean_loss() - (1f64 + (-1f64).exp()).ln()).abs() < 1e-6);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
 pub fn linear_cross_entropy(
     x: &Matrix,
     weights: &Matrix,
@@ -14,5 +101,104 @@ pub fn linear_cross_entropy(
     targets: &Targets,
     options: &CrossEntropy,
 ) -> Result<Head> {
+    fits(OP, "input columns must equal weight rows", x, weights, x.cols() == weights.rows())?;
+    let rule = "the bias must be one row with a value for each weight column";
+    fits(OP, rule, weights, bias, bias.shape() == (1, weights.cols()))?;
+    let classes = weights.cols();
+    if (x.rows(), classes) != (targets.rows(), targets.class_count()) {
+        let rule = "there must be a target for each row, of as many classes as weight columns";
+        return Err(Error::Shape { op: OP, rule, left: (x.rows(), classes).into(), right: targets.dims() });
+    }
+    let plain = options.class_weights.is_none() && options.ignore_class.is_none();
+    let smooth = (0.0..=1.0).contains(&options.label_smoothing);
+    if let On::Gpu(gpu, [x_values, w, b]) = on(OP, [x, weights, bias])?
+        && plain
+        && smooth
+        && classes <= FEW_CLASSES
+        && let Some(way) = Way::choose(gpu, [x.rows(), classes, x.cols()])
+    {
+        let y = gpu_targets(OP, x.device(), gpu, targets)?;
+        return way.record(gpu, x, targets, [x_values, w, b, y], options);
+    }
     softmax_cross_entropy(&linear(x, weights, bias, Activation::None)?, targets, options)
+}
+
+/// How the one kernel computes the logits.
+enum Way {
+    Tiled(Tile),
+    Direct,
+}
+
+impl Way {
+    /// For `m x n` logits over k inputs; none where a binding does not hold an operand, or the tile does not suit.
+    fn choose(gpu: &Context, [m, n, k]: [usize; 3]) -> Option<Self> {
+        let words = [(m, k), (k, n), (m, n.max(Record::WORDS))].map(|(rows, cols)| rows.saturating_mul(cols) as u64);
+        if words.into_iter().any(|words| words > gpu.binding_words()) {
+            return None;
+        }
+        match gpu.method([m, n, k]) {
+            Method::Tiled(tile) => tile.row_a_thread(n).then_some(Way::Tiled(tile)),
+            Method::Plain => Some(Way::Direct),
+            Method::Direct(_) => None,
+        }
+    }
+
+    fn record(
+        &self,
+        gpu: &Context,
+        x: &Matrix,
+        targets: &Targets,
+        [x_values, w, b, y]: [&Buffer; 4],
+        options: &CrossEntropy,
+    ) -> Result<Head> {
+        let (rows, classes, inputs) = (x.rows(), targets.class_count(), x.cols());
+        let grid = match self {
+            Way::Tiled(tile) => RowGrid::by_thread(tile.rows()),
+            Way::Direct => RowGrid::by_thread(RowGrid::SOFTWARE_ROWS),
+        };
+        let groups = grid.groups(rows);
+        let dlogits = gpu.buffer(OP, rows, classes)?;
+        let losses = gpu.buffer(OP, rows, 1)?;
+        let records = gpu.buffer(OP, groups as usize, Record::WORDS)?;
+        let mut constants = grid.constants().to_vec();
+        constants.push(("DISTRIBUTIONS", flag(targets.are_distributions())));
+        let kernel = match self {
+            Way::Tiled(tile) => {
+                let aligned = flag(tile.covers(rows, classes, inputs, inputs));
+                constants.extend([
+                    ("TRANSPOSE_A", 0.0),
+                    ("TRANSPOSE_B", 0.0),
+                    ("COLUMN_SUMS", 0.0),
+                    ("ALIGNED", aligned),
+                ]);
+                constants.extend(tile.constants());
+                &TILED
+            }
+            Way::Direct => {
+                constants.push(("CLASSES", classes as f64));
+                &DIRECT
+            }
+        };
+        let mean = options.reduction == Reduction::Mean;
+        gpu.launch(Launch {
+            kernel,
+            constants: &constants,
+            params: Params {
+                window: Window::whole(rows, classes),
+                smoothing: options.label_smoothing,
+                scale: if mean { (1.0 / rows as f64) as f32 } else { 1.0 },
+                ignored: u32::MAX,
+                m: rows as u32,
+                n: classes as u32,
+                k: inputs as u32,
+            },
+            buffers: &[x_values, w, b, y, &dlogits, &losses, &records].map(View::from),
+            groups,
+        })?;
+        Ok(Head::new(
+            Matrix::on_gpu(x.device(), rows, 1, losses),
+            Matrix::on_gpu(x.device(), rows, classes, dlogits),
+            Pending::recorded(statistics::reduce(gpu, OP, records, groups as usize)?),
+        ))
+    }
 }

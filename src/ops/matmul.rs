@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::linear::Activation;
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, TILES, column_sum, fits, flag, on};
+use super::{COMMON, ELEMENTS, On, TILES, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, Kernel, Launch, LinearGrid, Method, PackGrid, ProductSplit, View, runs,
+    Access, Buffer, Context, Kernel, Launch, LinearGrid, Method, PackGrid, PlainGrid, ProductSplit, View, runs,
 };
 use crate::matrix::{Matrix, host_room};
 
@@ -19,10 +19,10 @@ use crate::matrix::{Matrix, host_room};
 pub(super) struct Family {
     /// Through workgroup memory.
     tiled: Kernel,
-    /// An output a thread.
+    /// A few outputs a thread.
     plain: Kernel,
-    /// Without it, writing a column at a time and four at a time.
-    direct: [Kernel; 2],
+    /// Without it.
+    direct: Kernel,
     /// What lays factors out for these.
     pack: Kernel,
 }
@@ -30,17 +30,7 @@ pub(super) struct Family {
 const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
 pub(super) const fn family(name: &'static str) -> Family {
-    const DIRECT: &str = include_str!("../../shaders/matmul_direct.wgsl");
     let buffers = OPERANDS;
-    let sizes: &[&str] = &["LEFTS", "LEFT_ROWS", "RIGHTS"];
-    let direct = Kernel {
-        name,
-        source: &[],
-        params: size_of::<DirectParams>(),
-        buffers,
-        overrides: &["LANES"],
-        sizes,
-    };
     Family {
         tiled: Kernel {
             name,
@@ -52,20 +42,20 @@ pub(super) const fn family(name: &'static str) -> Family {
         },
         plain: Kernel {
             name,
-            source: &[COMMON, ELEMENTS, include_str!("../../shaders/matmul_plain.wgsl")],
+            source: &[COMMON, include_str!("../../shaders/matmul_plain.wgsl")],
             params: size_of::<PlainParams>(),
             buffers,
-            overrides: ELEMENTWISE,
+            overrides: &["THREADS"],
             sizes: &[],
         },
-        direct: [
-            Kernel {
-                source: &[COMMON, include_str!("../../shaders/columns1.wgsl"), DIRECT],
-                overrides: &["SWAPPED", "LANES"],
-                ..direct
-            },
-            Kernel { source: &[COMMON, include_str!("../../shaders/columns4.wgsl"), DIRECT], ..direct },
-        ],
+        direct: Kernel {
+            name,
+            source: &[COMMON, include_str!("../../shaders/matmul_direct.wgsl")],
+            params: size_of::<DirectParams>(),
+            buffers,
+            overrides: &["LANES"],
+            sizes: &["LEFTS", "LEFT_ROWS", "RIGHTS"],
+        },
         pack: Kernel {
             name,
             source: &[COMMON, ELEMENTS, include_str!("../../shaders/pack.wgsl")],
@@ -84,8 +74,8 @@ impl Family {
 
     /// All of them.
     #[cfg(test)]
-    pub fn kernels(&'static self) -> [&'static Kernel; 5] {
-        [&self.tiled, &self.plain, &self.direct[0], &self.direct[1], &self.pack]
+    pub fn kernels(&'static self) -> [&'static Kernel; 4] {
+        [&self.tiled, &self.plain, &self.direct, &self.pack]
     }
 }
 
@@ -113,11 +103,11 @@ struct Params {
     accumulate: u32,
 }
 
-/// For an output a thread.
+/// For a few outputs a thread.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct PlainParams {
-    count: u32,
+    rows: u32,
     m: u32,
     n: u32,
     k: u32,
@@ -146,6 +136,7 @@ struct DirectParams {
     across: u32,
     slices: u32,
     stride: u32,
+    swapped: u32,
     biased: u32,
     relu: u32,
     masked: u32,
@@ -302,7 +293,7 @@ impl Slicing {
         if ProductSplit::new(words, [inputs, outputs, rows], true, false) != whole {
             return None;
         }
-        let method = gpu.method([inputs, outputs, rows], outputs);
+        let method = gpu.method([inputs, outputs, rows]);
         let slice = method.slice([inputs, outputs, rows], words);
         Some(Slicing { method, slice, slices: rows.div_ceil(slice) })
     }
@@ -337,7 +328,7 @@ impl<'a> Product<'a> {
         let (m, n, k) = (self.m, self.n, self.k);
         let words = gpu.binding_words();
         let split = ProductSplit::new(words, [m, n, k], self.transpose_a, self.transpose_b);
-        let method = gpu.method([split.m, split.n, split.k], n);
+        let method = gpu.method([split.m, split.n, split.k]);
         // An epilogue wants the finished sums, and slices want the whole product's room in a binding.
         let bare = matches!(self.epilogue, Epilogue::Nothing) && split.m == m && split.n == n;
         let slice = if bare { method.slice([m, n, split.k], words) } else { split.k };
@@ -444,14 +435,14 @@ impl<'a> Product<'a> {
                 })
             }
             Method::Plain => {
-                let count = (m + u32::from(layout.sums_at.is_some())) * n;
+                let rows = m + u32::from(layout.sums_at.is_some());
                 let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
                 let (b_step, b_col) = if self.transpose_b { (1, k) } else { (n, 1) };
                 gpu.launch(Launch {
                     kernel: &self.family.plain,
-                    constants: &LinearGrid::constants(),
+                    constants: &PlainGrid::constants(),
                     params: PlainParams {
-                        count,
+                        rows,
                         m,
                         n,
                         k,
@@ -466,7 +457,7 @@ impl<'a> Product<'a> {
                         accumulate,
                     },
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
-                    groups: LinearGrid::groups(count.into()),
+                    groups: PlainGrid::groups(rows as usize, n as usize),
                 })
             }
             Method::Direct(direct) => {
@@ -479,10 +470,6 @@ impl<'a> Product<'a> {
                     (left.pack(gpu, op, &self.family.pack)?, right.pack(gpu, op, &self.family.pack)?);
                 let left = packed_left.as_ref().map_or(left.view, View::from);
                 let right = packed_right.as_ref().map_or(right.view, View::from);
-                let mut constants = direct.constants().to_vec();
-                if !direct.by_four {
-                    constants.push(("SWAPPED", flag(direct.swapped)));
-                }
                 let params = DirectParams {
                     m,
                     n,
@@ -494,14 +481,15 @@ impl<'a> Product<'a> {
                     across,
                     slices,
                     stride,
+                    swapped: u32::from(direct.swapped),
                     biased,
                     relu,
                     masked,
                     accumulate,
                 };
                 gpu.launch(Launch {
-                    kernel: &self.family.direct[usize::from(direct.by_four)],
-                    constants: &constants,
+                    kernel: &self.family.direct,
+                    constants: &direct.constants(),
                     params,
                     buffers: &[left, right.clone(), extra.unwrap_or(right), c],
                     groups,

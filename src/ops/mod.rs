@@ -11,6 +11,7 @@
 //! | [`softmax`], [`log_softmax`], [`softmax_backward`] | exp(x - m) / Σ exp(x - m), its logarithm, p · (dp - Σ_j dp_j p_j) |
 //! | [`nll`], [`nll_backward`] | -ln clip(p_t, ε, 1 - ε), -y / (p · rows) |
 //! | [`softmax_cross_entropy`] | loss, gradient and statistics in one pass |
+//! | [`linear_cross_entropy`] | the same on the logits XW + b |
 //! | [`argmax`], [`accuracy`] | first maximum, mean of hits |
 //! | [`sgd`], [`adam`] | parameter updates in place |
 //!
@@ -46,8 +47,8 @@ use crate::targets::{Kind, Targets};
 
 pub use accuracy::accuracy;
 pub(crate) use accuracy::hits;
-pub use adam::{AdamOptions, adam};
 pub(crate) use adam::adam_joined;
+pub use adam::{AdamOptions, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use column_sum::column_sum;
@@ -65,13 +66,14 @@ pub use sgd::sgd;
 pub(crate) use sgd::sgd_joined;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{CrossEntropy, Head, Reduction, softmax_cross_entropy};
-pub(crate) use statistics::Pending;
-pub use statistics::Statistics;
+pub use statistics::{Pending, Statistics};
 
 /// Shared WGSL, in the order in which kernels put it in front of their own.
 pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");
 pub(crate) const ROWS: &str = include_str!("../../shaders/rows.wgsl");
 pub(crate) const ELEMENTS: &str = include_str!("../../shaders/elements.wgsl");
+pub(crate) const EACH_ROW: &str = include_str!("../../shaders/each_row.wgsl");
+pub(crate) const HEAD: &str = include_str!("../../shaders/head.wgsl");
 pub(crate) const TILES: &str = include_str!("../../shaders/tiles.wgsl");
 pub(crate) const TARGETS: &str = include_str!("../../shaders/targets.wgsl");
 pub(crate) const ROW_CLASS: &str = include_str!("../../shaders/row_class.wgsl");
@@ -100,6 +102,7 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
     kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));
     kernels.extend(linear::FAMILY.kernels());
     kernels.extend(linear_backward::FAMILY.kernels());
+    kernels.extend(linear_cross_entropy::KERNELS);
     kernels.extend(nll::KERNELS);
     kernels.extend(relu::KERNELS);
     kernels.extend(softmax::KERNELS);
@@ -155,6 +158,25 @@ pub(crate) fn on_targets<'a>(op: &'static str, x: &'a Matrix, targets: &'a Targe
         },
         _ => Err(other()),
     }
+}
+
+/// The buffer of targets that go with operands of this device.
+pub(crate) fn gpu_targets<'a>(
+    op: &'static str,
+    device: &Device,
+    gpu: &Context,
+    targets: &'a Targets,
+) -> Result<&'a Buffer> {
+    let buffer = match targets.kind() {
+        Kind::CpuClasses(_) => None,
+        Kind::GpuClasses(ids) => Some(ids),
+        Kind::Distributions(shares) => match shares.storage() {
+            Storage::Cpu(_) => None,
+            Storage::Gpu(shares) => Some(shares),
+        },
+    };
+    let here = buffer.filter(|buffer| gpu.same(&buffer.context()));
+    here.map(AsRef::as_ref).ok_or_else(|| other_device(op, device, targets.device()))
 }
 
 /// An error unless both matrices have one shape.

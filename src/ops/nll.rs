@@ -3,7 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    BY_ROW_AND_TARGETS, COMMON, ELEMENTS, OnTargets, ROWS, TARGETS, flag, on_targets, row_constants, target_operand,
+    BY_ROW_AND_TARGETS, COMMON, EACH_ROW, ELEMENTS, OnTargets, ROWS, TARGETS, flag, on_targets, row_constants,
+    target_operand,
 };
 use crate::cpu;
 use crate::error::Result;
@@ -20,7 +21,7 @@ pub const CLIP: f64 = 1e-7;
 
 static NLL: Kernel = Kernel {
     name: "nll",
-    source: &[COMMON, ROWS, WHOLE_ROWS, TARGETS, include_str!("../../shaders/nll.wgsl")],
+    source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, TARGETS, include_str!("../../shaders/nll.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW_AND_TARGETS,

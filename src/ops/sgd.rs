@@ -49,11 +49,7 @@ pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f64) -> Result<()> {
         (Unique::Cpu(w), On::Cpu([dw])) => cpu::sgd(w.view_mut(), dw, learning_rate as f32),
         (Unique::Gpu(gpu, w), On::Gpu(_, [dw])) => gpu.launch_elements(
             gpu.split_flat(elements),
-            &ElementLaunch {
-                kernel: &KERNEL,
-                constants: &constants(),
-                operands: &[w, dw].map(Operand::Matrix),
-            },
+            &ElementLaunch { kernel: &KERNEL, constants: &constants(), operands: &[w, dw].map(Operand::Matrix) },
             |block| params(block.words(), learning_rate, Segment::alike()),
         )?,
         // Refused by the check above.

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::statistics::{self, Pending, Record, Statistics};
 use super::{
-    BY_ROW_AND_TARGETS, COMMON, ELEMENTS, ELEMENTWISE, On, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, column_sum,
-    fits, on, on_targets, row_constants, target_operand,
+    BY_ROW_AND_TARGETS, COMMON, EACH_ROW, ELEMENTS, ELEMENTWISE, HEAD, On, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS,
+    column_sum, fits, on, on_targets, row_constants, target_operand,
 };
 use crate::cpu;
 use crate::error::{Error, Result};
@@ -22,10 +22,12 @@ pub(super) static KERNEL: Kernel = Kernel {
     source: &[
         COMMON,
         ROWS,
+        EACH_ROW,
         WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,
         RECORD,
+        HEAD,
         include_str!("../../shaders/softmax_cross_entropy.wgsl"),
     ],
     params: size_of::<Params>(),
@@ -110,6 +112,10 @@ pub struct Head {
 }
 
 impl Head {
+    pub(super) fn new(losses: Matrix, dlogits: Matrix, pending: Pending) -> Self {
+        Head { losses, dlogits, pending }
+    }
+
     /// The rows' losses, weighted but not reduced, `rows x 1`.
     ///
     /// ```
@@ -243,7 +249,7 @@ fn on_cpu(
     };
     let rows = cpu::softmax_cross_entropy(x, y, contract);
     Ok(Head {
-        pending: Pending::Ready(rows.statistics()),
+        pending: Pending::ready(rows.statistics()),
         losses: Matrix::on_cpu(logits.device(), rows.losses),
         dlogits: Matrix::on_cpu(logits.device(), rows.dlogits),
     })
@@ -302,7 +308,7 @@ fn on_gpu(
     Ok(Head {
         losses: Matrix::on_gpu(logits.device(), rows, 1, losses),
         dlogits: Matrix::on_gpu(logits.device(), rows, cols, dlogits),
-        pending: Pending::Recorded(statistics::reduce(gpu, OP, records, split.groups())?),
+        pending: Pending::recorded(statistics::reduce(gpu, OP, records, split.groups())?),
     })
 }
 

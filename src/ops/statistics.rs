@@ -2,13 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{BY_ROW, COMMON, RECORD, ROWS};
+use super::{BY_ROW, COMMON, EACH_ROW, RECORD, ROWS};
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, Kernel, Operand, Reading, RowLaunch, WHOLE_ROWS, Window};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
-    source: &[COMMON, ROWS, WHOLE_ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
+    source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,
@@ -107,19 +107,43 @@ impl From<Record> for Statistics {
     }
 }
 
-/// Statistics that exist, or will once the device has got there.
+/// Statistics that the device may still be busy with.
+///
+/// ```
+/// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
+/// # let device = Device::cpu();
+/// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
+/// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
+/// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
+/// let steps = [model.train_step(&x, &y, &mut optimizer)?, model.train_step(&x, &y, &mut optimizer)?];
+/// // Nothing has waited so far.
+/// println!("loss {:.3}", steps[1].read()?.mean_loss());
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
 #[derive(Debug)]
-pub(crate) enum Pending {
+pub struct Pending(State);
+
+#[derive(Debug)]
+enum State {
     Ready(Statistics),
     Recorded(Buffer),
 }
 
 impl Pending {
+    pub(crate) fn ready(statistics: Statistics) -> Self {
+        Pending(State::Ready(statistics))
+    }
+
+    /// Made of records, in the order of the rows.
+    pub(crate) fn recorded(records: Buffer) -> Self {
+        Pending(State::Recorded(records))
+    }
+
     /// Waits for one.
     pub fn read(&self) -> Result<Statistics> {
-        match self {
-            Pending::Ready(statistics) => Ok(*statistics),
-            Pending::Recorded(buffer) => {
+        match &self.0 {
+            State::Ready(statistics) => Ok(*statistics),
+            State::Recorded(buffer) => {
                 let records: Vec<Record> = buffer.context().read(buffer)?;
                 Ok(joined(records))
             }
@@ -127,21 +151,21 @@ impl Pending {
     }
 
     /// Starts to bring one back, and does not wait for it.
-    pub fn read_later(self) -> Result<PendingRead> {
-        match self {
-            Pending::Ready(statistics) => Ok(PendingRead::Ready(statistics)),
-            Pending::Recorded(buffer) => Ok(PendingRead::Reading(buffer.context().read_later(&buffer)?)),
+    pub(crate) fn read_later(self) -> Result<PendingRead> {
+        match self.0 {
+            State::Ready(statistics) => Ok(PendingRead::Ready(statistics)),
+            State::Recorded(buffer) => Ok(PendingRead::Reading(buffer.context().read_later(&buffer)?)),
         }
     }
 
     /// Waits once for all of them, which come from one device.
-    pub fn read_all(all: &[Pending]) -> Result<Vec<Statistics>> {
+    pub(crate) fn read_all(all: &[Pending]) -> Result<Vec<Statistics>> {
         let mut statistics = Vec::with_capacity(all.len());
         let mut buffers = Vec::new();
         for pending in all {
-            match pending {
-                Pending::Ready(ready) => statistics.push(*ready),
-                Pending::Recorded(buffer) => buffers.push(buffer),
+            match &pending.0 {
+                State::Ready(ready) => statistics.push(*ready),
+                State::Recorded(buffer) => buffers.push(buffer),
             }
         }
         if let Some(buffer) = buffers.first() {

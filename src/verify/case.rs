@@ -128,7 +128,9 @@ impl Case {
     /// ```
     pub fn shape(&self) -> String {
         match self.dims {
-            [rows, cols, 1] if !self.op.starts_with("matmul") && self.op != "linear" => format!("{rows}x{cols}"),
+            [rows, cols, 1] if !self.op.starts_with("matmul") && !self.op.starts_with("linear") => {
+                format!("{rows}x{cols}")
+            }
             [m, k, n] => format!("{m}x{k}x{n}"),
         }
     }

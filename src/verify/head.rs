@@ -6,12 +6,13 @@ use super::bounds::{self, FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::Fill;
 use super::inputs::{normal, special_rows};
+use super::products::biased;
 use super::table::{Table, all_matrices, reference, supervised, target_view, targets};
 use crate::cpu::{self, Contract, RowLosses};
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::ops::{self, CrossEntropy, Reduction, Statistics};
+use crate::ops::{self, CrossEntropy, Head, Reduction, Statistics};
 
 /// One combination of options.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +119,64 @@ pub(super) fn cases(table: &mut Table) {
     }
 }
 
+/// Cases for linear_cross_entropy: rows, inputs, classes; few classes go through one kernel, many through two.
+pub(super) fn linear_cases(table: &mut Table) {
+    let dims = [[1, 2, 3], [5, 7, 1], [31, 33, 16], [127, 31, 15], [129, 3, 2], [300, 65, 10], [33, 17, 31]];
+    for choice in Choice::all().into_iter().filter(|choice| !(choice.weighted || choice.ignoring)) {
+        for dims in dims {
+            table.add(
+                ("linear_cross_entropy", &choice.name()),
+                dims,
+                |[m, k, n]| (2 * m * k * n + 6 * m * n, 4 * (m * k + k * n + m * n + 2 * m)),
+                move |rng, [m, k, n]| {
+                    let mut inputs = choice.inputs(normal, rng, [m, n, 1]);
+                    inputs.matrices.extend([normal(rng, m, k), normal(rng, k, n), normal(rng, 1, n)]);
+                    inputs
+                },
+                move |device, inputs| {
+                    let [x, w, b] = layer(&inputs.matrices).map(|m| Matrix::from_array(device, m.view()));
+                    let y = targets(device, inputs, choice.distributed)?;
+                    let options = choice.options(device, inputs)?;
+                    outputs(ops::linear_cross_entropy(&x?, &w?, &b?, &y, &options)?)
+                },
+                move |inputs| expect_linear(choice, inputs),
+            );
+        }
+    }
+}
+
+/// The layer's input, weights and biases: the last of the inputs.
+fn layer<T>(matrices: &[Array2<T>]) -> [&Array2<T>; 3] {
+    let first = matrices.len() - 3;
+    [&matrices[first], &matrices[first + 1], &matrices[first + 2]]
+}
+
+/// softmax_cross_entropy's expectations of the exact logits, and what errors of the logits add to them.
+fn expect_linear(choice: Choice, inputs: &Inputs) -> Vec<Expected> {
+    let mut m = reference(inputs);
+    let logits = {
+        let [x, w, b] = layer(&m);
+        biased(&[x.clone(), w.clone(), b.clone()], |sum| sum)
+    };
+    m[0] = logits.want;
+    let mut expected = expect_of(choice, inputs, &m);
+    let probs = cpu::softmax(m[0].view());
+    let divisor = if choice.reduction == Reduction::Mean { m[0].nrows() as f64 } else { 1.0 };
+    for (r, error) in logits.bound.rows().into_iter().map(|row| row.fold(0.0, |e: f64, x| e.max(*x))).enumerate() {
+        let total: f64 = (0..m[0].ncols()).map(|c| mass(choice, inputs, &m, r, c)).sum();
+        expected[0].bound[[r, 0]] += 2.0 * error * total;
+        expected[2].bound[[0, 0]] += 2.0 * error * total;
+        for c in 0..m[0].ncols() {
+            expected[1].bound[[r, c]] += probs[[r, c]] * (2.0 * error).exp_m1() * total / divisor;
+        }
+        // A row whose two largest logits are this close may count as a hit or a miss.
+        let top = m[0].row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
+        let close = m[0].row(r).iter().filter(|x| top - **x <= 2.0 * error).count() > 1;
+        expected[2].bound[[0, 2]] += f64::from(u8::from(close));
+    }
+    expected
+}
+
 fn add(table: &mut Table, choice: Choice, suffix: &str, fill: Fill, dims: [usize; 3]) {
     table.add(
         ("softmax_cross_entropy", &format!("{}{suffix}", choice.name())),
@@ -133,6 +192,10 @@ fn run(choice: Choice, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f3
     let logits = Matrix::from_array(device, inputs.matrices[0].view())?;
     let y = targets(device, inputs, choice.distributed)?;
     let head = ops::softmax_cross_entropy(&logits, &y, &choice.options(device, inputs)?)?;
+    outputs(head)
+}
+
+fn outputs(head: Head) -> Result<Vec<Array2<f32>>> {
     Ok(vec![head.losses().to_array()?, head.dlogits().to_array()?, record(&head.stats()?).mapv(|x| x as f32)])
 }
 
@@ -144,10 +207,13 @@ fn record(stats: &Statistics) -> Array2<f64> {
 }
 
 fn expect(choice: Choice, inputs: &Inputs) -> Vec<Expected> {
-    let m = reference(inputs);
-    let rows = choice.twin(inputs, &m);
-    let losses = Expected { bound: loss_bounds(choice, inputs, &m, &rows), want: rows.losses.clone() };
-    let slopes = Expected { bound: slope_bounds(choice, inputs, &m, &rows), want: rows.dlogits.clone() };
+    expect_of(choice, inputs, &reference(inputs))
+}
+
+fn expect_of(choice: Choice, inputs: &Inputs, m: &[Array2<f64>]) -> Vec<Expected> {
+    let rows = choice.twin(inputs, m);
+    let losses = Expected { bound: loss_bounds(choice, inputs, m, &rows), want: rows.losses.clone() };
+    let slopes = Expected { bound: slope_bounds(choice, inputs, m, &rows), want: rows.dlogits.clone() };
     let stats = statistics(&rows);
     let mut bound = Array2::zeros(stats.dim());
     let sums =

@@ -100,7 +100,7 @@ fn product_of(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Expected {
 }
 
 /// act(XW + b): the product's bound, and a rounding of the sum.
-fn biased(m: &[Array2<f64>], activation: fn(f64) -> f64) -> Expected {
+pub(super) fn biased(m: &[Array2<f64>], activation: fn(f64) -> f64) -> Expected {
     let Expected { want, bound } = product_of(m[0].view(), m[1].view());
     let sum = want + &m[2];
     Expected { bound: bound + sum.mapv(|sum| U * sum.abs()), want: sum.mapv(activation) }

@@ -76,6 +76,7 @@ pub fn cases() -> Vec<Case> {
     table.counts();
     table.updates();
     head::cases(&mut table);
+    head::linear_cases(&mut table);
     gradients::cases(&mut table);
     table.cases
 }
