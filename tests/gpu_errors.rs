@@ -315,8 +315,6 @@ fn rejected(like: &Device) -> Result<(), Failed> {
         assert!(matches!(error, Error::Shader { kernel: "matmul", .. }), "{error:?}");
         let words = error.to_string();
         assert!(words.starts_with("kernel matmul was rejected: ") && words.contains("128"), "{words}");
-        // Smaller tiles have fewer threads.
-        still_works(&device);
         assert_eq!(ops::relu(&tall)?.to_array()?, Array2::<f32>::ones((1024, 3)));
     }
     Ok(())

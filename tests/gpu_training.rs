@@ -11,7 +11,9 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, CrossEntropy};
-use wgpu_mlp::{Device, FitOptions, GpuOptions, History, Matrix, Mlp, Optimizer, Targets};
+use wgpu_mlp::{
+    Device, FitOptions, GpuOptions, History, MatmulKernel, Matrix, Mlp, Optimizer, OptimizerState, Targets,
+};
 
 const CLASSES: usize = 4;
 const FEATURES: usize = 12;
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let plain = GpuOptions::default;
     common::run(vec![
         common::trial("a training step waits for nothing", plain(), no_waits),
+        common::trial("a training step is six launches", tiles(), six_launches),
         common::trial("a training loop allocates nothing after its first steps", plain(), no_allocations),
         common::trial("the same seed gives the same bits", plain(), same_bits),
         common::trial("losses follow the CPU path", plain(), |device| follows_the_cpu(device, Optimizer::adam(3e-3))),
@@ -80,6 +83,45 @@ fn no_waits(device: &Device) -> Result<(), Failed> {
     device.wait()?;
     if after.waits != before.waits || after.dispatches == before.dispatches {
         return Err(format!("{} waits in three steps", after.waits - before.waits).into());
+    }
+    Ok(())
+}
+
+/// Products as GPUs compute them, on every device.
+fn tiles() -> GpuOptions {
+    GpuOptions { matmul_kernel: Some(MatmulKernel::Medium), ..Default::default() }
+}
+
+/// Two layers: forward, head, two gradients, one backward, one update; and hardly more bytes than these must read and write.
+fn six_launches(device: &Device) -> Result<(), Failed> {
+    let [batch, inputs, hidden, classes] = [512, 96, 128, 10];
+    let mut model = Mlp::new(device, &[inputs, hidden, classes], 1)?;
+    let x = Matrix::from_array(device, common::normal(batch, inputs, 1).view())?;
+    let labels: Vec<u32> = (0..batch as u32).map(|row| row % classes as u32).collect();
+    let y = Targets::classes(device, &labels, classes)?;
+    for optimizer in [Optimizer::sgd(0.1), Optimizer::adam(1e-3)] {
+        let mut state = OptimizerState::new(optimizer);
+        let mut step = || model.train_step(&x, &y, &mut state);
+        let first: Vec<_> = (0..3).map(|_| step()).collect::<Result<_, _>>()?;
+        drop(first);
+        let before = device.counters();
+        let statistics = step()?;
+        let after = device.counters();
+        assert_eq!(after.dispatches - before.dispatches, 6);
+        let others =
+            [after.submits - before.submits, after.waits - before.waits, after.allocations - before.allocations];
+        assert_eq!(others, [0; 3], "submits, waits, allocations");
+        assert!(statistics.read()?.mean_loss() > 0.0);
+
+        let parameters = inputs * hidden + hidden + hidden * classes + classes;
+        let [b, d, h, c] = [batch, inputs, hidden, classes];
+        let least = 4 * (2 * b * d + 6 * b * h + 3 * b * c + b + d * h + 2 * h * c + 4 * parameters);
+        // The update overwrites what it has read: those words are counted once, and twice in the schedule. Adam has two
+        // words more a parameter, each read and written.
+        let in_place = 4 * parameters;
+        let moments = if optimizer == Optimizer::sgd(0.1) { 0 } else { 8 * parameters };
+        let bytes = (after.bytes - before.bytes) as usize + in_place - moments;
+        assert!(bytes as f64 <= 1.1 * least as f64, "{bytes} bytes, {least} at least");
     }
     Ok(())
 }

@@ -55,6 +55,8 @@ pub(super) struct Live {
 pub struct Counters {
     /// Kernels recorded.
     pub dispatches: u64,
+    /// Bytes of their operands, each counted once a dispatch: the least that they read and write.
+    pub bytes: u64,
     /// Command buffers handed to the queue.
     pub submits: u64,
     /// Times the host waited for the device.
@@ -72,6 +74,7 @@ pub struct Counters {
 #[derive(Default)]
 pub(super) struct AtomicCounters {
     pub dispatches: AtomicU64,
+    pub bytes: AtomicU64,
     pub submits: AtomicU64,
     pub waits: AtomicU64,
     pub allocations: AtomicU64,
@@ -180,6 +183,7 @@ impl Context {
         let (memory_bytes, peak_memory_bytes) = self.memory();
         Counters {
             dispatches: counters.dispatches.load(Relaxed),
+            bytes: counters.bytes.load(Relaxed),
             submits: counters.submits.load(Relaxed),
             waits: counters.waits.load(Relaxed),
             allocations: counters.allocations.load(Relaxed),

@@ -108,6 +108,13 @@ impl Recorder {
     }
 }
 
+/// Bytes of a dispatch's operands, each counted once: what stands in for an operand that is not there is one of the others.
+fn bytes(views: &[View<'_>]) -> u64 {
+    let repeated = |index: usize, view: &View<'_>| views[..index].iter().any(|earlier| earlier.same(view));
+    let distinct = views.iter().enumerate().filter(|(index, view)| !repeated(*index, view));
+    distinct.map(|(_, view)| 4 * view.words()).sum()
+}
+
 impl Context {
     /// Records one dispatch.
     pub fn launch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>) -> Result<()> {
@@ -124,6 +131,7 @@ impl Context {
             self.fetch(copied)?;
         }
         self.counters.dispatches.fetch_add(1, Relaxed);
+        self.counters.bytes.fetch_add(bytes(launch.buffers), Relaxed);
         self.ledger.launch(kernel.name);
         if let Some(live) = &self.live {
             let rows = if state.is_some() { Rows::Wide } else { Rows::Whole };

@@ -65,6 +65,11 @@ impl<'a> View<'a> {
         self.buffer
     }
 
+    /// Whether both name the same words.
+    pub(super) fn same(&self, other: &View<'_>) -> bool {
+        std::ptr::eq(self.buffer, other.buffer) && self.rows == other.rows && self.cols == other.cols
+    }
+
     pub fn is_whole(&self) -> bool {
         self.words() == self.buffer.words()
     }
