@@ -2,7 +2,7 @@
 //   rest = 1 - beta; unbias = 1 / (1 - beta^step). Source: Kingma and Ba, 2015, algorithm 1.
 //   w, m, v: `count` parameters and their moments, in place; dw: the gradients, segment by segment as segments.wgsl finds
 //   them.
-//   Element by element, as elements.wgsl hands them out.
+//   Value by value, as elements.wgsl hands them out: single ones or fours, counted as such.
 
 struct Params {
   segments: array<Segment, SEGMENTS>,
@@ -17,10 +17,10 @@ struct Params {
   epsilon: f32,
 }
 
-@group(0) @binding(1) var<storage, read_write> w: array<f32>;
-@group(0) @binding(2) var<storage, read> dw: array<f32>;
-@group(0) @binding(3) var<storage, read_write> m: array<f32>;
-@group(0) @binding(4) var<storage, read_write> v: array<f32>;
+@group(0) @binding(1) var<storage, read_write> w: array<Value>;
+@group(0) @binding(2) var<storage, read> dw: array<Value>;
+@group(0) @binding(3) var<storage, read_write> m: array<Value>;
+@group(0) @binding(4) var<storage, read_write> v: array<Value>;
 
 fn element(i: u32) {
   let slope = gradient(i);

@@ -1,6 +1,6 @@
 // relu: out = max(x, 0), NaN stays NaN.   relu_mask (MASK): out = 1 where x > 0, else 0, also for NaN.
 //   x, out: any shape, `count` elements.
-//   Element by element, as elements.wgsl hands them out.
+//   Value by value, as elements.wgsl hands them out: single ones or fours, counted as such.
 
 struct Params {
   count: u32,
@@ -8,14 +8,14 @@ struct Params {
 
 override MASK: bool;
 
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read_write> out: array<Value>;
 
 fn element(i: u32) {
   let value = x[i];
   if MASK {
-    out[i] = select(0.0, 1.0, is_positive(value));
+    out[i] = select(Value(0.0), Value(1.0), are_positive(value));
   } else {
-    out[i] = rectified(value);
+    out[i] = select(Value(0.0), value, are_positive(value) | are_nan(value));
   }
 }

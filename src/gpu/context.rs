@@ -162,6 +162,11 @@ impl Context {
         self.live.as_ref().is_some_and(|live| live.device.features().contains(wgpu::Features::SUBGROUP))
     }
 
+    /// Whether the driver runs on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.software
+    }
+
     /// How to compute windows of `m x n` over k.
     pub fn method(&self, dims: [usize; 3]) -> Method {
         Method::choose(self.options.matmul_kernel, self.software, self.binding_words(), dims)

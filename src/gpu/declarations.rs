@@ -6,12 +6,12 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
-use super::kernel::{Access, Kernel, Rows, WHOLE_ROWS, WIDE_ROWS};
+use super::kernel::{Access, BY_FOUR, Form, Kernel, WHOLE_ROWS, WIDE_ROWS};
 use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 12] = [
+const PIECES: [&str; 15] = [
     "common",
     "elements",
     "rows",
@@ -24,6 +24,9 @@ const PIECES: [&str; 12] = [
     "each_row",
     "head",
     "segments",
+    "by_one",
+    "by_four",
+    "values",
 ];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];
@@ -40,10 +43,10 @@ fn shaders() -> Vec<(String, String)> {
         .collect()
 }
 
-fn module(kernel: &Kernel, rows: Rows) -> naga::Module {
+fn module(kernel: &Kernel, form: Form) -> naga::Module {
     let sizes: Vec<_> =
         kernel.sizes.iter().map(|name| (*name, if *name == "SEGMENTS" { ops::SEGMENTS as f64 } else { 8.0 })).collect();
-    let wgsl = kernel.wgsl(rows, &sizes);
+    let wgsl = kernel.wgsl(form, &sizes);
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));
     Validator::new(ValidationFlags::all(), Capabilities::default())
@@ -52,18 +55,20 @@ fn module(kernel: &Kernel, rows: Rows) -> naga::Module {
     module
 }
 
-/// Every kernel, and those that work on rows also as they see wide rows.
-fn variants() -> impl Iterator<Item = (&'static Kernel, Rows)> {
+/// Every kernel in every form that it has.
+fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
     let by_row = |kernel: &&Kernel| kernel.source.contains(&WHOLE_ROWS);
-    let wide = ops::kernels().into_iter().filter(by_row).map(|kernel| (kernel, Rows::Wide));
-    ops::kernels().into_iter().map(|kernel| (kernel, Rows::Whole)).chain(wide)
+    let wide = ops::kernels().into_iter().filter(by_row).map(|kernel| (kernel, Form::WideRows));
+    let fours = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours()).map(|kernel| (kernel, Form::Fours));
+    ops::kernels().into_iter().map(|kernel| (kernel, Form::Plain)).chain(wide).chain(fours)
 }
 
 #[test]
 fn every_shader_has_its_kernel_and_every_kernel_its_case() {
     let kernels = ops::kernels();
     for (name, text) in shaders() {
-        let used = text == WIDE_ROWS || kernels.iter().any(|kernel| kernel.source.contains(&text.as_str()));
+        let used = [WIDE_ROWS, BY_FOUR].contains(&text.as_str())
+            || kernels.iter().any(|kernel| kernel.source.contains(&text.as_str()));
         assert!(used, "no kernel uses shaders/{name}.wgsl");
         let last = kernels.iter().any(|kernel| kernel.source.last() == Some(&text.as_str()));
         assert!(last || PIECES.contains(&name.as_str()), "shaders/{name}.wgsl is a piece that PIECES does not name");
@@ -79,8 +84,8 @@ fn every_shader_has_its_kernel_and_every_kernel_its_case() {
 
 #[test]
 fn declarations_agree_with_the_shaders() {
-    for (kernel, rows) in variants() {
-        let module = module(kernel, rows);
+    for (kernel, form) in variants() {
+        let module = module(kernel, form);
         let name = kernel.name;
         assert_eq!(module.entry_points.len(), 1, "{name}");
         assert_eq!(module.entry_points[0].name, "main", "{name}");
@@ -89,7 +94,7 @@ fn declarations_agree_with_the_shaders() {
             let Some(binding) = variable.binding else { continue };
             if binding.group == 1 {
                 // The state of wide rows.
-                assert_eq!((rows, binding.binding), (Rows::Wide, 0), "{name}");
+                assert_eq!((form, binding.binding), (Form::WideRows, 0), "{name}");
                 continue;
             }
             assert_eq!(binding.group, 0, "{name}");
@@ -117,7 +122,7 @@ fn declarations_agree_with_the_shaders() {
 #[test]
 fn overrides_are_what_the_host_hands_over() {
     for kernel in ops::kernels() {
-        let module = module(kernel, Rows::Whole);
+        let module = module(kernel, Form::Plain);
         let open = |o: &naga::Override| o.init.is_none().then(|| o.name.clone()).flatten();
         let declared: BTreeSet<_> = module.overrides.iter().filter_map(|(_, o)| open(o)).collect();
         let handed: BTreeSet<_> = kernel.overrides.iter().map(|name| name.to_string()).collect();
@@ -134,7 +139,7 @@ fn overrides_are_what_the_host_hands_over() {
 #[test]
 fn no_shader_owns_a_size() {
     for kernel in ops::kernels() {
-        let module = module(kernel, Rows::Whole);
+        let module = module(kernel, Form::Plain);
         // Workgroup sizes and array lengths are names that the host defines, so `@workgroup_size(` and `array<..., `
         // are followed by a name.
         for (line, text) in kernel.source.iter().flat_map(|piece| piece.lines()).enumerate() {

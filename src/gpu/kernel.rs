@@ -7,11 +7,20 @@ pub(crate) const WHOLE_ROWS: &str = include_str!("../../shaders/whole_rows.wgsl"
 /// The same for rows that are longer than a binding, which it sees piece by piece.
 pub(super) const WIDE_ROWS: &str = include_str!("../../shaders/wide_rows.wgsl");
 
-/// How a kernel sees its rows.
+/// How an elementwise kernel takes its values, one by one.
+pub(crate) const BY_ONE: &str = include_str!("../../shaders/by_one.wgsl");
+/// The same by fours.
+pub(super) const BY_FOUR: &str = include_str!("../../shaders/by_four.wgsl");
+
+/// Which form of a kernel is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Rows {
-    Whole,
-    Wide,
+pub(crate) enum Form {
+    /// As the kernel is declared.
+    Plain,
+    /// Rows piece by piece.
+    WideRows,
+    /// Values by fours.
+    Fours,
 }
 
 /// How a kernel uses one of its storage buffers.
@@ -45,7 +54,7 @@ pub(crate) type Constant = (&'static str, f64);
 
 impl Kernel {
     /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the pieces.
-    pub fn wgsl(&self, rows: Rows, constants: &[Constant]) -> String {
+    pub fn wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let header: String = constants
             .iter()
             .filter(|(name, _)| self.sizes.contains(name))
@@ -53,9 +62,18 @@ impl Kernel {
             .collect();
         let mut wgsl = header;
         for piece in self.source {
-            wgsl.push_str(if *piece == WHOLE_ROWS && rows == Rows::Wide { WIDE_ROWS } else { piece });
+            wgsl.push_str(match form {
+                Form::WideRows if *piece == WHOLE_ROWS => WIDE_ROWS,
+                Form::Fours if *piece == BY_ONE => BY_FOUR,
+                _ => piece,
+            });
         }
         wgsl
+    }
+
+    /// Whether there is a form that takes values by fours.
+    pub fn takes_fours(&self) -> bool {
+        self.source.contains(&BY_ONE)
     }
 
     /// The constants that are `override`s.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::context::{Context, Live};
-use super::kernel::{Access, Constant, Kernel, Rows};
+use super::kernel::{Access, Constant, Form, Kernel};
 use crate::error::{Error, Result};
 
 /// A compiled variant of a kernel.
@@ -17,8 +17,8 @@ pub(super) struct Pipeline {
     pub state_layout: Option<wgpu::BindGroupLayout>,
 }
 
-/// A kernel's program, how it sees its rows, and the values of its constants, in the order its op hands them over.
-type Key = (usize, Rows, Vec<u64>);
+/// A kernel's program, its form, and the values of its constants, in the order its op hands them over.
+type Key = (usize, Form, Vec<u64>);
 
 /// Kernels with the same WGSL are one program: ops share what they have in common.
 #[derive(Default)]
@@ -48,18 +48,18 @@ impl Context {
         &self,
         live: &Live,
         kernel: &'static Kernel,
-        rows: Rows,
+        form: Form,
         constants: &[Constant],
     ) -> Result<Arc<Pipeline>> {
         // Held while compiling: two threads that need the same variant compile it once.
         let mut guard = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let (programs, compiled) = &mut *guard;
         let constant_bits = constants.iter().map(|(_, value)| value.to_bits()).collect();
-        let key = (programs.number(kernel), rows, constant_bits);
+        let key = (programs.number(kernel), form, constant_bits);
         if let Some(pipeline) = compiled.get(&key) {
             return Ok(pipeline.clone());
         }
-        let pipeline = live.compile(kernel, rows, constants, self.options.runtime_checks, compiled.len() as u64)?;
+        let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, compiled.len() as u64)?;
         self.counters.pipelines.fetch_add(1, Relaxed);
         Ok(compiled.entry(key).or_insert(Arc::new(pipeline)).clone())
     }
@@ -69,16 +69,16 @@ impl Live {
     fn compile(
         &self,
         kernel: &'static Kernel,
-        rows: Rows,
+        form: Form,
         constants: &[Constant],
         checked: bool,
         id: u64,
     ) -> Result<Pipeline> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let module = self.shader_module(kernel, rows, constants, checked);
+        let module = self.shader_module(kernel, form, constants, checked);
         let layout = self.bind_group_layout(kernel);
-        let state_layout = (rows == Rows::Wide).then(|| self.state_layout());
+        let state_layout = (form == Form::WideRows).then(|| self.state_layout());
         let layouts: Vec<_> = std::iter::once(Some(&layout)).chain(state_layout.iter().map(Some)).collect();
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(kernel.name),
@@ -108,10 +108,10 @@ impl Live {
     }
 
     #[allow(unsafe_code, reason = "the one unsafe call of the crate: shaders without run-time checks")]
-    fn shader_module(&self, kernel: &Kernel, rows: Rows, constants: &[Constant], checked: bool) -> wgpu::ShaderModule {
+    fn shader_module(&self, kernel: &Kernel, form: Form, constants: &[Constant], checked: bool) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(kernel.wgsl(rows, constants).into()),
+            source: wgpu::ShaderSource::Wgsl(kernel.wgsl(form, constants).into()),
         };
         let checks =
             if checked { wgpu::ShaderRuntimeChecks::checked() } else { wgpu::ShaderRuntimeChecks::unchecked() };

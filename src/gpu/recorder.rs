@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::buffers::Buffer;
 use super::context::{Context, Live};
 use super::grid::fold;
-use super::kernel::{Access, Launch, Rows};
+use super::kernel::{Access, Form, Launch};
 use super::pipelines::Pipeline;
 use super::windows::{Piece, View};
 use crate::error::{Error, Result};
@@ -118,11 +118,16 @@ fn bytes(views: &[View<'_>]) -> u64 {
 impl Context {
     /// Records one dispatch.
     pub fn launch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>) -> Result<()> {
-        self.dispatch(launch, None)
+        self.dispatch(launch, Form::Plain, None)
     }
 
-    /// Records one dispatch of a kernel that sees its rows whole, or with a buffer for their state piece by piece.
-    pub(super) fn dispatch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>, state: Option<&Buffer>) -> Result<()> {
+    /// Records one dispatch of a kernel in this form, with a buffer for the state of rows that it sees piece by piece.
+    pub(crate) fn dispatch<P: bytemuck::NoUninit>(
+        &self,
+        launch: Launch<'_, P>,
+        form: Form,
+        state: Option<&Buffer>,
+    ) -> Result<()> {
         self.check()?;
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
@@ -134,8 +139,7 @@ impl Context {
         self.counters.bytes.fetch_add(bytes(launch.buffers), Relaxed);
         self.ledger.launch(kernel.name);
         if let Some(live) = &self.live {
-            let rows = if state.is_some() { Rows::Wide } else { Rows::Whole };
-            let pipeline = self.pipeline(live, kernel, rows, launch.constants)?;
+            let pipeline = self.pipeline(live, kernel, form, launch.constants)?;
             let bindings: Vec<_> = placed.iter().map(Placed::piece).collect();
             self.record_dispatch(live, &pipeline, bytemuck::bytes_of(&launch.params), &bindings, state, grid);
         }

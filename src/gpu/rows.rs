@@ -66,15 +66,15 @@ impl RowGrid {
     }
 }
 
-/// Elementwise kernels: each workgroup owns a run of `THREADS * PER_THREAD` elements.
+/// Elementwise kernels: each workgroup owns a run of `THREADS * PER_THREAD` values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LinearGrid;
 
 impl LinearGrid {
     const THREADS: u32 = 128;
-    const PER_THREAD: u32 = 4;
+    const PER_THREAD: u32 = 8;
 
-    /// Workgroups for this many elements.
+    /// Workgroups for this many values.
     pub fn groups(elements: u64) -> u64 {
         elements.div_ceil(u64::from(Self::THREADS * Self::PER_THREAD))
     }
@@ -125,30 +125,37 @@ impl PackGrid {
     }
 }
 
-/// Column sums: a workgroup owns `width` columns of a block of `lanes * DEPTH` rows.
+/// Column sums: a workgroup owns `width` columns of a block of `lanes * depth` rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ColumnGrid {
     width: u32,
     lanes: u32,
+    depth: u32,
 }
 
 impl ColumnGrid {
     const THREADS: u32 = 128;
-    const DEPTH: u32 = 16;
+    /// Rows that a lane adds up by themselves.
+    const RUN: u32 = 16;
+    /// Runs of a lane on software drivers, where lanes share no sums: every barrier costs them much.
+    const SOFTWARE_RUNS: u32 = 4;
 
-    /// The mapping for rows of this length.
-    pub fn new(cols: usize) -> Self {
+    /// The mapping for rows of so many values.
+    pub fn new(cols: usize, software: bool) -> Self {
         let width = match cols {
             1 => 1,
             ..=4 => 4,
             _ => 32,
         };
-        ColumnGrid { width, lanes: Self::THREADS / width }
+        match software && cols > 4 {
+            true => ColumnGrid { width, lanes: 1, depth: Self::RUN * Self::SOFTWARE_RUNS },
+            false => ColumnGrid { width, lanes: Self::THREADS / width, depth: Self::RUN },
+        }
     }
 
     /// Blocks that this many rows make.
     pub fn blocks(&self, rows: usize) -> usize {
-        rows.div_ceil((self.lanes * Self::DEPTH) as usize)
+        rows.div_ceil((self.lanes * self.depth) as usize)
     }
 
     /// Workgroups across the columns.
@@ -156,8 +163,9 @@ impl ColumnGrid {
         cols.div_ceil(self.width as usize)
     }
 
-    /// `WIDTH`, `LANES` and `DEPTH` as the shader wants them.
-    pub fn constants(&self) -> [Constant; 3] {
-        [("WIDTH", f64::from(self.width)), ("LANES", f64::from(self.lanes)), ("DEPTH", f64::from(Self::DEPTH))]
+    /// `WIDTH`, `LANES`, `DEPTH` and `RUN` as the shader wants them.
+    pub fn constants(&self) -> [Constant; 4] {
+        [("WIDTH", self.width), ("LANES", self.lanes), ("DEPTH", self.depth), ("RUN", Self::RUN)]
+            .map(|(name, value)| (name, f64::from(value)))
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::buffers::Buffer;
 use super::context::Context;
-use super::kernel::{Constant, Kernel, Launch};
+use super::kernel::{Constant, Form, Kernel, Launch};
 use super::rows::{LinearGrid, RowGrid};
 use crate::error::{Error, Result};
 
@@ -273,7 +273,8 @@ impl RowSplit {
                         buffers: &views(launch.operands, &self.split, &block, groups.clone()),
                         groups: groups.len() as u64,
                     };
-                    gpu.dispatch(dispatch, state.as_ref())?;
+                    let form = if state.is_some() { Form::WideRows } else { Form::Plain };
+                    gpu.dispatch(dispatch, form, state.as_ref())?;
                 }
             }
             first_group = groups.end;
@@ -356,21 +357,25 @@ impl Context {
         })
     }
 
-    /// Records an elementwise kernel, block by block, with the parameters for each.
+    /// Records an elementwise kernel, block by block, with the parameters for each, by fours where every block's columns
+    /// allow it: those follow from the block and from the width of a value.
     pub fn launch_elements<P: bytemuck::NoUninit>(
         &self,
         split: Split,
         launch: &ElementLaunch<'_>,
-        params: impl Fn(&Block) -> P,
+        params: impl Fn(&Block, u32) -> P,
     ) -> Result<()> {
+        let fours = launch.kernel.takes_fours() && split.blocks().all(|block| block.cols.len().is_multiple_of(4));
+        let (form, width) = if fours { (Form::Fours, 4) } else { (Form::Plain, 1) };
         for block in split.blocks() {
-            self.launch(Launch {
+            let dispatch = Launch {
                 kernel: launch.kernel,
                 constants: launch.constants,
-                params: params(&block),
+                params: params(&block, width),
                 buffers: &views(launch.operands, &split, &block, 0..0),
-                groups: LinearGrid::groups(block.words().into()),
-            })?;
+                groups: LinearGrid::groups((block.words() / width).into()),
+            };
+            self.dispatch(dispatch, form, None)?;
         }
         Ok(())
     }

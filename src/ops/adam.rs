@@ -4,15 +4,15 @@ use bytemuck::{Pod, Zeroable};
 
 use super::gradients::{Gradients, SEGMENT_PIECE, SEGMENTS, Segment};
 use super::sgd::constants;
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on, same_shape};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, VALUES, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, ElementLaunch, Kernel, Launch, LinearGrid, Operand, View};
+use crate::gpu::{Access, BY_ONE, ElementLaunch, Form, Kernel, Launch, LinearGrid, Operand, View};
 use crate::matrix::{Joined, Matrix, Unique};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "adam",
-    source: &[COMMON, ELEMENTS, SEGMENT_PIECE, include_str!("../../shaders/adam.wgsl")],
+    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, SEGMENT_PIECE, include_str!("../../shaders/adam.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Write, Access::Read, Access::Write, Access::Write],
     overrides: ELEMENTWISE,
@@ -99,7 +99,7 @@ pub fn adam(
         (Unique::Gpu(gpu, w), On::Gpu(_, [dw]), Unique::Gpu(_, m), Unique::Gpu(_, v)) => gpu.launch_elements(
             gpu.split_flat(elements),
             &ElementLaunch { kernel: &KERNEL, constants: &constants(), operands: &[w, dw, m, v].map(Operand::Matrix) },
-            |block| params(block.words(), options, step, Segment::alike()),
+            |block, width| params(block.words() / width, options, step, Segment::alike()),
         )?,
         // Refused by the check above.
         _ => {}
@@ -122,13 +122,14 @@ pub(crate) fn adam_joined(
     let (Unique::Gpu(gpu, m), Unique::Gpu(_, v)) = (m.unique("adam")?, v.unique("adam")?) else { return Ok(false) };
     for (first, end, segments) in Segment::runs(&segments) {
         let moments = |moments| View::of(moments, end as usize, 0..1, first as usize..end as usize);
-        gpu.launch(Launch {
+        let launch = Launch {
             kernel: &KERNEL,
             constants: &constants(),
-            params: params(end - first, options, step, segments),
+            params: params((end - first) / 4, options, step, segments),
             buffers: &[w.words(first, end), View::from(dw), moments(m), moments(v)],
-            groups: LinearGrid::groups((end - first).into()),
-        })?;
+            groups: LinearGrid::groups(((end - first) / 4).into()),
+        };
+        gpu.dispatch(launch, Form::Fours, None)?;
     }
     Ok(true)
 }

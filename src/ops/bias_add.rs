@@ -2,15 +2,15 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, fits, on};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, VALUES, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, ElementLaunch, Kernel, LinearGrid, Operand};
+use crate::gpu::{Access, BY_ONE, ElementLaunch, Kernel, LinearGrid, Operand};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "bias_add",
-    source: &[COMMON, ELEMENTS, include_str!("../../shaders/bias_add.wgsl")],
+    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, include_str!("../../shaders/bias_add.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: ELEMENTWISE,
@@ -54,7 +54,7 @@ pub fn bias_add(x: &Matrix, bias: &Matrix) -> Result<Matrix> {
                     constants: &LinearGrid::constants(),
                     operands: &[Operand::Matrix(values), Operand::PerColumn(bias), Operand::Matrix(&out)],
                 },
-                |block| Params { count: block.words(), cols: block.cols.len() as u32 },
+                |block, width| Params { count: block.words() / width, cols: block.cols.len() as u32 / width },
             )?;
             Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
         }

@@ -5,15 +5,15 @@ use bytemuck::{Pod, Zeroable};
 use super::{COMMON, On, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, ColumnGrid, Context, Kernel, Launch, View};
+use crate::gpu::{Access, BY_ONE, Buffer, ColumnGrid, Context, Form, Kernel, Launch, Split, View};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "column_sum",
-    source: &[COMMON, include_str!("../../shaders/column_sum.wgsl")],
+    source: &[COMMON, BY_ONE, include_str!("../../shaders/column_sum.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Write],
-    overrides: &["WIDTH", "LANES", "DEPTH"],
+    overrides: &["WIDTH", "LANES", "DEPTH", "RUN"],
     sizes: &[],
 };
 
@@ -90,34 +90,44 @@ pub(super) fn reduce_once(
     Ok((out, blocks))
 }
 
+/// How the kernel takes rows that are cut like this: its form, the width of a value, and the mapping.
+fn grid(gpu: &Context, split: Split, cols: usize) -> (Form, usize, ColumnGrid) {
+    let fours = split.col_runs().all(|run| run.len().is_multiple_of(4));
+    let (form, width) = if fours { (Form::Fours, 4) } else { (Form::Plain, 1) };
+    (form, width, ColumnGrid::new(cols / width, gpu.is_software()))
+}
+
 /// Blocks that so many rows make.
 fn blocks(gpu: &Context, op: &'static str, rows: usize, cols: usize) -> Result<usize> {
-    let grid = ColumnGrid::new(cols);
-    Ok(gpu.split_tall(op, rows, cols)?.row_runs().map(|run| grid.blocks(run.len())).sum())
+    let split = gpu.split_tall(op, rows, cols)?;
+    let (_, _, grid) = grid(gpu, split, cols);
+    Ok(split.row_runs().map(|run| grid.blocks(run.len())).sum())
 }
 
 fn sum_blocks(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: usize, out: &Buffer) -> Result<()> {
-    let grid = ColumnGrid::new(cols);
     let split = gpu.split_tall(op, rows, cols)?;
+    let (form, width, grid) = grid(gpu, split, cols);
     let mut first = 0;
     for run in split.row_runs() {
         let sums = first..first + grid.blocks(run.len());
         for across in split.col_runs() {
-            gpu.launch(Launch {
+            let values = across.len() / width;
+            let launch = Launch {
                 kernel: &KERNEL,
                 constants: &grid.constants(),
                 params: Params {
                     rows: run.len() as u32,
-                    cols: across.len() as u32,
-                    across: grid.across(across.len()) as u32,
+                    cols: values as u32,
+                    across: grid.across(values) as u32,
                     blocks: sums.len() as u32,
                 },
                 buffers: &[
                     View::of(x, cols, run.clone(), across.clone()),
                     View::of(out, cols, sums.clone(), across.clone()),
                 ],
-                groups: sums.len() as u64 * grid.across(across.len()) as u64,
-            })?;
+                groups: sums.len() as u64 * grid.across(values) as u64,
+            };
+            gpu.dispatch(launch, form, None)?;
         }
         first = sums.end;
     }

@@ -178,7 +178,8 @@ impl Gradients {
         Ok(layer.views(device, &whole, biases))
     }
 
-    /// The buffer with all of them, and its segments in the order of the parameters; none where they lie apart.
+    /// The buffer with all of them, and its segments in the order of the parameters, counted in fours; none where they lie
+    /// apart.
     pub(super) fn segments(&self) -> Option<(&Buffer, Vec<Segment>)> {
         let joined = self.joined.as_ref()?;
         let mut segments = Vec::with_capacity(2 * self.layers.len());
@@ -186,36 +187,38 @@ impl Gradients {
         for layer in &self.layers {
             let (weight_words, stride) = (layer.weight_words(), layer.words());
             for (at, next, slices) in [(0, weight_words, layer.slices()), (weight_words, stride, layer.sums())] {
-                let gradient = ((layer.first + at) as u32).wrapping_sub(end);
-                end += (next - at) as u32;
-                segments.push(Segment { end, gradient, stride: stride as u32, slices: slices as u32 });
+                // Parts begin and end at multiples of four.
+                let gradient = ((layer.first + at) as u32 / 4).wrapping_sub(end);
+                end += (next - at) as u32 / 4;
+                segments.push(Segment { end, gradient, stride: stride as u32 / 4, slices: slices as u32 });
             }
         }
         Some((joined, segments))
     }
 }
 
-/// A run of neighbouring parameters, and where its gradient lies.
+/// A run of neighbouring parameters, and where its gradient lies, counted as the kernel takes values.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(super) struct Segment {
     /// The parameter behind the last.
     end: u32,
-    /// What makes the number of a parameter that of its gradient's word, modulo 2³².
+    /// What makes the number of a parameter that of its gradient's value, modulo 2³².
     gradient: u32,
-    /// Words from one slice to the next.
+    /// Values from one slice to the next.
     stride: u32,
     /// Slices, which add up to the gradient.
     slices: u32,
 }
 
 impl Segment {
-    /// Parameters that each have the gradient's word of the same number.
+    /// Parameters that each have the gradient's value of the same number.
     pub fn alike() -> [Segment; SEGMENTS] {
         [Segment { end: u32::MAX, gradient: 0, stride: 0, slices: 1 }; SEGMENTS]
     }
 
-    /// Runs of segments that one update takes, each with its first parameter, and counted from there.
+    /// Runs of segments, counted in fours, that one update takes, each with its first word and the one behind its last, and
+    /// counted from there.
     pub fn runs(segments: &[Segment]) -> impl Iterator<Item = (u32, u32, [Segment; SEGMENTS])> {
         let mut first = 0;
         segments.chunks(SEGMENTS).map(move |run| {
@@ -225,7 +228,7 @@ impl Segment {
             for (segment, from) in all.iter_mut().zip(run) {
                 *segment = Segment { end: from.end - start, gradient: from.gradient.wrapping_add(start), ..*from };
             }
-            (start, first, all)
+            (4 * start, 4 * first, all)
         })
     }
 }

@@ -74,6 +74,7 @@ pub(crate) const ROWS: &str = include_str!("../../shaders/rows.wgsl");
 pub(crate) const ELEMENTS: &str = include_str!("../../shaders/elements.wgsl");
 pub(crate) const EACH_ROW: &str = include_str!("../../shaders/each_row.wgsl");
 pub(crate) const HEAD: &str = include_str!("../../shaders/head.wgsl");
+pub(crate) const VALUES: &str = include_str!("../../shaders/values.wgsl");
 pub(crate) const TILES: &str = include_str!("../../shaders/tiles.wgsl");
 pub(crate) const TARGETS: &str = include_str!("../../shaders/targets.wgsl");
 pub(crate) const ROW_CLASS: &str = include_str!("../../shaders/row_class.wgsl");

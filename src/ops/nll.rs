@@ -124,7 +124,7 @@ pub fn nll_backward(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
             let out = gpu.buffer("nll_backward", rows, cols)?;
             let [threads, per_thread] = LinearGrid::constants();
             let (low, high) = clip();
-            let params = |block: &Block| BackwardParams {
+            let params = |block: &Block, _: u32| BackwardParams {
                 count: block.words(),
                 cols: block.cols.len() as u32,
                 first_col: block.cols.start as u32,

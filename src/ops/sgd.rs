@@ -3,15 +3,15 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::gradients::{Gradients, SEGMENT_PIECE, SEGMENTS, Segment};
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on, same_shape};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, On, VALUES, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Constant, ElementLaunch, Kernel, Launch, LinearGrid, Operand, View};
+use crate::gpu::{Access, BY_ONE, Constant, ElementLaunch, Form, Kernel, Launch, LinearGrid, Operand, View};
 use crate::matrix::{Joined, Matrix, Unique};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "sgd",
-    source: &[COMMON, ELEMENTS, SEGMENT_PIECE, include_str!("../../shaders/sgd.wgsl")],
+    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, SEGMENT_PIECE, include_str!("../../shaders/sgd.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Write, Access::Read],
     overrides: ELEMENTWISE,
@@ -50,7 +50,7 @@ pub fn sgd(w: &mut Matrix, dw: &Matrix, learning_rate: f64) -> Result<()> {
         (Unique::Gpu(gpu, w), On::Gpu(_, [dw])) => gpu.launch_elements(
             gpu.split_flat(elements),
             &ElementLaunch { kernel: &KERNEL, constants: &constants(), operands: &[w, dw].map(Operand::Matrix) },
-            |block| params(block.words(), learning_rate, Segment::alike()),
+            |block, width| params(block.words() / width, learning_rate, Segment::alike()),
         )?,
         // Refused by the check above.
         _ => {}
@@ -63,13 +63,14 @@ pub(crate) fn sgd_joined(w: &Joined<'_>, gradients: &Gradients, learning_rate: f
     check(learning_rate)?;
     let Some((dw, segments)) = gradients.segments() else { return Ok(false) };
     for (first, end, segments) in Segment::runs(&segments) {
-        w.context().launch(Launch {
+        let launch = Launch {
             kernel: &KERNEL,
             constants: &constants(),
-            params: params(end - first, learning_rate, segments),
+            params: params((end - first) / 4, learning_rate, segments),
             buffers: &[w.words(first, end), View::from(dw)],
-            groups: LinearGrid::groups((end - first).into()),
-        })?;
+            groups: LinearGrid::groups(((end - first) / 4).into()),
+        };
+        w.context().dispatch(launch, Form::Fours, None)?;
     }
     Ok(true)
 }

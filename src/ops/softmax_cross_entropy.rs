@@ -340,7 +340,7 @@ fn divisor(
                     Operand::Matrix(&row_weights),
                 ],
             },
-            |block| WeightParams {
+            |block, _| WeightParams {
                 count: block.words(),
                 first_col: classes.cols.start as u32,
                 cols: classes.cols.len() as u32,
