@@ -112,6 +112,24 @@ pub struct GpuOptions {
     pub max_workgroups_per_dimension: Option<u32>,
 }
 
+/// A variant of a kernel as a driver compiles it.
+///
+/// ```
+/// for kernel in wgpu_mlp::Device::cpu().kernels() {
+///     println!("{} {:?}: {} bytes of WGSL", kernel.name, kernel.constants, kernel.wgsl.len());
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct KernelSource {
+    /// The op for which it was compiled first.
+    pub name: &'static str,
+    /// What makes it this variant.
+    pub constants: Vec<(&'static str, f64)>,
+    /// Its WGSL, with the constants in place.
+    pub wgsl: String,
+}
+
 /// A kernel for products, for tests and measurements: see [`GpuOptions::matmul_kernel`].
 ///
 /// ```
@@ -288,6 +306,17 @@ impl Device {
     /// ```
     pub fn flush(&self) -> Result<()> {
         self.0.context.as_ref().map_or(Ok(()), Context::flush)
+    }
+
+    /// The kernels that this device has compiled so far, each variant by itself: for those who want to see what drivers get.
+    ///
+    /// ```
+    /// use wgpu_mlp::Device;
+    /// assert!(Device::cpu().kernels().is_empty());
+    /// ```
+    pub fn kernels(&self) -> Vec<KernelSource> {
+        let source = |(name, constants, wgsl)| KernelSource { name, constants, wgsl };
+        self.context().map(|gpu| gpu.compiled().into_iter().map(source).collect()).unwrap_or_default()
     }
 
     /// The buffer that holds a matrix, row-major f32, and the byte at which the matrix starts, for the caller's own

@@ -54,7 +54,7 @@ mod plan;
 mod targets;
 pub mod verify;
 
-pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, MatmulKernel, wgpu};
+pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, KernelSource, MatmulKernel, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
 pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters};

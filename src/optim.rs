@@ -105,7 +105,7 @@ impl OptimizerState {
         let mut apart = Vec::with_capacity(parameters.len());
         for layer in 0..parameters.len() / 2 {
             if let Some(device) = &device {
-                let (dweights, dbiases) = gradients.of_layer(device, layer)?;
+                let (dweights, dbiases) = gradients.of_pair(device, layer)?;
                 apart.extend([dweights, dbiases]);
             }
         }

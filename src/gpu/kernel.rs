@@ -71,6 +71,25 @@ impl Kernel {
         wgsl
     }
 
+    /// The same with the values of the `override`s in place: WGSL that any compiler takes by itself.
+    pub fn resolved_wgsl(&self, form: Form, constants: &[Constant]) -> String {
+        let resolved = |line: &str| {
+            let Some(declared) = line.strip_prefix("override ") else { return format!("{line}\n") };
+            let name = declared.split(':').next().unwrap_or_default();
+            let value = constants.iter().find(|(constant, _)| *constant == name).map(|(_, value)| *value);
+            let (declaration, comment) = declared.split_once(';').unwrap_or((declared, ""));
+            match value {
+                Some(value) if declaration.ends_with("bool") => {
+                    format!("const {declaration} = {};{comment}\n", value != 0.0)
+                }
+                Some(value) => format!("const {declaration} = {value}u;{comment}\n"),
+                // Computed from others.
+                None => format!("const {declared}\n"),
+            }
+        };
+        self.wgsl(form, constants).lines().map(resolved).collect()
+    }
+
     /// Whether there is a form that takes values by fours.
     pub fn takes_fours(&self) -> bool {
         self.source.contains(&BY_ONE)

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// A compiled variant of a kernel.
 pub(super) struct Pipeline {
     pub id: u64,
+    kernel: &'static Kernel,
+    form: Form,
+    constants: Vec<Constant>,
     pub pipeline: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
     /// Where the state of a row's reductions is bound, for kernels that see wide rows piece by piece.
@@ -65,6 +68,22 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Every variant compiled so far, in the order of their names: the kernel's name, its constants, and its WGSL with these
+    /// in place.
+    pub fn compiled(&self) -> Vec<(&'static str, Vec<Constant>, String)> {
+        let Some(live) = &self.live else { return Vec::new() };
+        let guard = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiled: Vec<_> = guard.1.values().collect();
+        compiled.sort_by_key(|pipeline| (pipeline.kernel.name, pipeline.id));
+        let source = |pipeline: &&Arc<Pipeline>| {
+            let wgsl = pipeline.kernel.resolved_wgsl(pipeline.form, &pipeline.constants);
+            (pipeline.kernel.name, pipeline.constants.clone(), wgsl)
+        };
+        compiled.iter().map(source).collect()
+    }
+}
+
 impl Live {
     fn compile(
         &self,
@@ -104,7 +123,7 @@ impl Live {
         if let Some(source) = internal.or(validation) {
             return Err(Error::Shader { kernel: kernel.name, source });
         }
-        Ok(Pipeline { id, pipeline, layout, state_layout })
+        Ok(Pipeline { id, kernel, form, constants: constants.to_vec(), pipeline, layout, state_layout })
     }
 
     #[allow(unsafe_code, reason = "the one unsafe call of the crate: shaders without run-time checks")]

@@ -125,7 +125,7 @@ impl PackGrid {
     }
 }
 
-/// Column sums: a workgroup owns `width` columns of a block of `lanes * depth` rows.
+/// Column sums, and what else goes down columns: a workgroup owns `width` columns of a block of `lanes * depth` rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ColumnGrid {
     width: u32,
@@ -139,6 +139,8 @@ impl ColumnGrid {
     const RUN: u32 = 16;
     /// Runs of a lane on software drivers, where lanes share no sums: every barrier costs them much.
     const SOFTWARE_RUNS: u32 = 4;
+    /// Columns of a workgroup there.
+    const SOFTWARE_WIDTH: u32 = 128;
 
     /// The mapping for rows of so many values.
     pub fn new(cols: usize, software: bool) -> Self {
@@ -148,7 +150,7 @@ impl ColumnGrid {
             _ => 32,
         };
         match software && cols > 4 {
-            true => ColumnGrid { width, lanes: 1, depth: Self::RUN * Self::SOFTWARE_RUNS },
+            true => ColumnGrid { width: Self::SOFTWARE_WIDTH, lanes: 1, depth: Self::RUN * Self::SOFTWARE_RUNS },
             false => ColumnGrid { width, lanes: Self::THREADS / width, depth: Self::RUN },
         }
     }

@@ -2,26 +2,28 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, VALUES, fits, on};
+use super::{COMMON, On, column_sum, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, BY_ONE, ElementLaunch, Kernel, LinearGrid, Operand};
+use crate::gpu::{Access, BY_ONE, Kernel, Launch, View};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "bias_add",
-    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, include_str!("../../shaders/bias_add.wgsl")],
+    source: &[COMMON, BY_ONE, include_str!("../../shaders/bias_add.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: ELEMENTWISE,
+    overrides: &["WIDTH", "LANES", "DEPTH"],
     sizes: &[],
 };
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
-    count: u32,
+    rows: u32,
     cols: u32,
+    across: u32,
+    blocks: u32,
 }
 
 /// X + b, for X `rows x cols` and b `1 x cols`, added to every row.
@@ -47,15 +49,26 @@ pub fn bias_add(x: &Matrix, bias: &Matrix) -> Result<Matrix> {
         On::Cpu([values, bias]) => Ok(Matrix::on_cpu(x.device(), cpu::bias_add(values, bias.row(0)))),
         On::Gpu(gpu, [values, bias]) => {
             let out = gpu.buffer("bias_add", x.rows(), x.cols())?;
-            gpu.launch_elements(
-                gpu.split("bias_add", x.rows(), x.cols())?,
-                &ElementLaunch {
+            let split = gpu.split("bias_add", x.rows(), x.cols())?;
+            let (form, width, grid) = column_sum::grid(gpu, split, x.cols());
+            for block in split.blocks() {
+                let (rows, cols) = (block.rows.len(), block.cols.len() / width);
+                let (blocks, across) = (grid.blocks(rows), grid.across(cols));
+                let part = |of| View::of(of, x.cols(), block.rows.clone(), block.cols.clone());
+                let launch = Launch {
                     kernel: &KERNEL,
-                    constants: &LinearGrid::constants(),
-                    operands: &[Operand::Matrix(values), Operand::PerColumn(bias), Operand::Matrix(&out)],
-                },
-                |block, width| Params { count: block.words() / width, cols: block.cols.len() as u32 / width },
-            )?;
+                    constants: &grid.constants(),
+                    params: Params {
+                        rows: rows as u32,
+                        cols: cols as u32,
+                        across: across as u32,
+                        blocks: blocks as u32,
+                    },
+                    buffers: &[part(values), View::of(bias, x.cols(), 0..1, block.cols.clone()), part(&out)],
+                    groups: blocks as u64 * across as u64,
+                };
+                gpu.dispatch(launch, form, None)?;
+            }
             Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
         }
     }

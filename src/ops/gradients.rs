@@ -42,19 +42,19 @@ pub(super) const SEGMENT_PIECE: &str = include_str!("../../shaders/segments.wgsl
 pub fn linear_gradients(x: &Matrix, dy: &Matrix) -> Result<(Matrix, Matrix)> {
     let mut gradients = Gradients::new(x.device(), x.rows(), &[(x.cols(), dy.cols())])?;
     gradients.set(0, x, dy)?;
-    gradients.of_layer(x.device(), 0)
+    gradients.of_pair(x.device(), 0)
 }
 
 /// The gradients of a model's layers. Where a binding holds as many words as there are parameters they lie in one buffer,
 /// whatever the batch; each layer's product in so many slices as its shape wants, which the update adds up.
 #[derive(Debug)]
 pub(crate) struct Gradients {
-    layers: Vec<Layer>,
+    pairs: Vec<Pair>,
     joined: Option<Arc<Buffer>>,
 }
 
 #[derive(Debug)]
-struct Layer {
+struct Pair {
     inputs: usize,
     outputs: usize,
     /// The first of the layer's words in the joined buffer.
@@ -65,7 +65,7 @@ struct Layer {
     apart: Option<(Matrix, Matrix)>,
 }
 
-impl Layer {
+impl Pair {
     /// Words of the weights' gradient, or its slice, with the padding behind them.
     fn weight_words(&self) -> usize {
         part_words(self.inputs, self.outputs)
@@ -91,7 +91,7 @@ impl Layer {
     }
 }
 
-impl Layer {
+impl Pair {
     /// Both gradients as they lie in these buffers.
     fn views(&self, device: &Device, weights: &Arc<Buffer>, biases: &Arc<Buffer>) -> (Matrix, Matrix) {
         let view = |whole: &Arc<Buffer>, first: usize, rows: usize, cols: usize| {
@@ -104,55 +104,55 @@ impl Layer {
 impl Gradients {
     /// For a batch of `rows` and layers of so many inputs and outputs.
     pub fn new(device: &Device, rows: usize, shapes: &[(usize, usize)]) -> Result<Self> {
-        let layer = |(inputs, outputs): &(usize, usize)| {
+        let pair = |(inputs, outputs): &(usize, usize)| {
             let context = device.context();
             let slicing = context.and_then(|gpu| Slicing::of_gradient(gpu, rows, *inputs, *outputs));
-            Layer { inputs: *inputs, outputs: *outputs, first: 0, slicing, apart: None }
+            Pair { inputs: *inputs, outputs: *outputs, first: 0, slicing, apart: None }
         };
-        let mut layers: Vec<Layer> = shapes.iter().map(layer).collect();
+        let mut pairs: Vec<Pair> = shapes.iter().map(pair).collect();
         let room = device.context().map_or(0, |gpu| gpu.binding_words());
-        let words = |layers: &[Layer]| layers.iter().map(|layer| layer.slices() * layer.words()).sum::<usize>();
-        if words(&layers) as u64 > room {
+        let words = |pairs: &[Pair]| pairs.iter().map(|pair| pair.slices() * pair.words()).sum::<usize>();
+        if words(&pairs) as u64 > room {
             let whole = |slicing: &mut Slicing| *slicing = slicing.uncut(rows);
-            layers.iter_mut().flat_map(|layer| &mut layer.slicing).for_each(whole);
+            pairs.iter_mut().flat_map(|pair| &mut pair.slicing).for_each(whole);
         }
-        let words = words(&layers);
+        let words = words(&pairs);
         let joined = match device.context() {
             Some(gpu) if words as u64 <= room => Some(Arc::new(gpu.buffer("gradients", 1, words)?)),
             _ => None,
         };
         let mut first = 0;
-        for layer in &mut layers {
-            layer.first = first;
-            first += layer.slices() * layer.words();
+        for pair in &mut pairs {
+            pair.first = first;
+            first += pair.slices() * pair.words();
         }
-        Ok(Gradients { layers, joined })
+        Ok(Gradients { pairs, joined })
     }
 
     /// Records one layer's gradients, from its input and the gradient of its output.
     pub fn set(&mut self, index: usize, x: &Matrix, dy: &Matrix) -> Result<()> {
         fits(OP, "left rows must equal right rows", x, dy, x.rows() == dy.rows())?;
-        let layer = &mut self.layers[index];
-        let (rows, inputs, outputs) = (x.rows(), layer.inputs, layer.outputs);
-        match (on(OP, [x, dy])?, &self.joined, &layer.slicing) {
+        let pair = &mut self.pairs[index];
+        let (rows, inputs, outputs) = (x.rows(), pair.inputs, pair.outputs);
+        match (on(OP, [x, dy])?, &self.joined, &pair.slicing) {
             (On::Cpu([x_values, dy_values]), ..) => {
                 host_room::<f32>(OP, inputs, outputs)?;
                 let (dw, db) = cpu::linear_gradients(x_values, dy_values);
-                layer.apart = Some((Matrix::on_cpu(x.device(), dw), Matrix::on_cpu(x.device(), db)));
+                pair.apart = Some((Matrix::on_cpu(x.device(), dw), Matrix::on_cpu(x.device(), db)));
             }
             (On::Gpu(gpu, [x, dy]), Some(joined), Some(slicing)) => {
-                let (out, stride, sums_at) = (layer.part(joined), layer.words(), layer.weight_words());
+                let (out, stride, sums_at) = (pair.part(joined), pair.words(), pair.weight_words());
                 Product::gradient(x, dy, rows, inputs, outputs).record_slices(gpu, slicing, &out, stride, sums_at)?;
             }
             (On::Gpu(gpu, _), joined, _) => {
                 let apart = (matmul_tn(x, dy)?, column_sum::column_sum(dy)?);
                 match joined {
                     Some(joined) => {
-                        let (weights, biases) = layer.views(x.device(), &layer.part(joined), &layer.part(joined));
+                        let (weights, biases) = pair.views(x.device(), &pair.part(joined), &pair.part(joined));
                         weights.copy_from(gpu, &apart.0)?;
                         biases.copy_from(gpu, &apart.1)?;
                     }
-                    None => layer.apart = Some(apart),
+                    None => pair.apart = Some(apart),
                 }
             }
         }
@@ -160,35 +160,35 @@ impl Gradients {
     }
 
     /// The whole gradients of a layer's weights and biases.
-    pub fn of_layer(&self, device: &Device, index: usize) -> Result<(Matrix, Matrix)> {
-        let layer = &self.layers[index];
+    pub fn of_pair(&self, device: &Device, index: usize) -> Result<(Matrix, Matrix)> {
+        let pair = &self.pairs[index];
         let (Some(joined), Some(gpu)) = (&self.joined, device.context()) else {
-            return layer.apart.clone().ok_or(Error::NoForward { layer: OP });
+            return pair.apart.clone().ok_or(Error::NoForward { layer: OP });
         };
-        let own = layer.part(joined);
-        let whole = match layer.slices() {
+        let own = pair.part(joined);
+        let whole = match pair.slices() {
             1 => own.clone(),
             slices => {
-                let sums = Arc::new(gpu.buffer(OP, 1, layer.words())?);
-                column_sum::reduce_into(gpu, OP, &own, slices, layer.words(), &sums)?;
+                let sums = Arc::new(gpu.buffer(OP, 1, pair.words())?);
+                column_sum::reduce_into(gpu, OP, &own, slices, pair.words(), &sums)?;
                 sums
             }
         };
-        let biases = if layer.sums() == 1 { &own } else { &whole };
-        Ok(layer.views(device, &whole, biases))
+        let biases = if pair.sums() == 1 { &own } else { &whole };
+        Ok(pair.views(device, &whole, biases))
     }
 
     /// The buffer with all of them, and its segments in the order of the parameters, counted in fours; none where they lie
     /// apart.
     pub(super) fn segments(&self) -> Option<(&Buffer, Vec<Segment>)> {
         let joined = self.joined.as_ref()?;
-        let mut segments = Vec::with_capacity(2 * self.layers.len());
+        let mut segments = Vec::with_capacity(2 * self.pairs.len());
         let mut end = 0;
-        for layer in &self.layers {
-            let (weight_words, stride) = (layer.weight_words(), layer.words());
-            for (at, next, slices) in [(0, weight_words, layer.slices()), (weight_words, stride, layer.sums())] {
+        for pair in &self.pairs {
+            let (weight_words, stride) = (pair.weight_words(), pair.words());
+            for (at, next, slices) in [(0, weight_words, pair.slices()), (weight_words, stride, pair.sums())] {
                 // Parts begin and end at multiples of four.
-                let gradient = ((layer.first + at) as u32 / 4).wrapping_sub(end);
+                let gradient = ((pair.first + at) as u32 / 4).wrapping_sub(end);
                 end += (next - at) as u32 / 4;
                 segments.push(Segment { end, gradient, stride: stride as u32 / 4, slices: slices as u32 });
             }

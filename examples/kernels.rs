@@ -1,0 +1,60 @@
+//! Writes the WGSL of every kernel variant as the driver gets it, a file each, its constants in place, and a list of them.
+//!
+//! ```text
+//! cargo run --release --example kernels -- --out target/kernels
+//! ```
+//!
+//! It runs the table of cases on the adapter, once for every kernel for products and every number of lanes a row, and writes
+//! what was compiled on the way: for people who read kernels, and for compilers other than the driver's.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Parser;
+use wgpu_mlp::{Device, GpuOptions, KernelSource, MatmulKernel, verify};
+
+/// Writes the WGSL of every kernel variant, a file each, and a list of them.
+#[derive(Parser)]
+struct Arguments {
+    /// Where the files go; made if it is not there.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    let products = MatmulKernel::ALL.map(|kernel| GpuOptions { matmul_kernel: Some(kernel), ..Default::default() });
+    let rows = [1, 16, 128].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });
+    let mut variants = BTreeMap::new();
+    for options in products.iter().chain(&rows) {
+        for kernel in compiled(options)? {
+            variants.entry(kernel.wgsl.clone()).or_insert(kernel);
+        }
+    }
+    let mut variants: Vec<_> = variants.into_values().collect();
+    variants.sort_by(|a, b| {
+        a.name.cmp(b.name).then_with(|| a.constants.partial_cmp(&b.constants).unwrap_or(a.wgsl.cmp(&b.wgsl)))
+    });
+
+    fs::create_dir_all(&arguments.out)?;
+    let mut list = String::from("| file | constants |\n|---|---|\n");
+    for (number, kernel) in variants.iter().enumerate() {
+        let file = format!("{number:03}-{}.wgsl", kernel.name);
+        let constants: Vec<_> = kernel.constants.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        list += &format!("| {file} | {} |\n", constants.join(", "));
+        fs::write(arguments.out.join(file), &kernel.wgsl)?;
+    }
+    fs::write(arguments.out.join("list.md"), list)?;
+    println!("{} variants in {}", variants.len(), arguments.out.display());
+    Ok(())
+}
+
+/// What a device with these options compiles for the table of cases.
+fn compiled(options: &GpuOptions) -> wgpu_mlp::Result<Vec<KernelSource>> {
+    let device = Device::gpu_with(options)?;
+    for case in verify::cases().iter().filter(|case| !case.large) {
+        case.run(&device, &case.inputs(0))?;
+    }
+    Ok(device.kernels())
+}
