@@ -16,14 +16,14 @@ fn main() -> ExitCode {
         for kernel in MatmulKernel::ALL {
             let options =
                 GpuOptions { matmul_kernel: Some(kernel), runtime_checks, guarded_buffers: true, ..Default::default() };
-            trials.push(common::trial(&format!("products by {kernel:?}{checked}"), options, move |device| {
+            trials.push(common::trial(format!("products by {kernel:?}{checked}"), options, move |device| {
                 within_bounds(device, |case| is_product(case) && (!case.large || (common::full() && !runtime_checks)))
             }));
         }
         for lanes in [1, 16, 128] {
             let options =
                 GpuOptions { row_lanes: Some(lanes), runtime_checks, guarded_buffers: true, ..Default::default() };
-            trials.push(common::trial(&format!("rows by {lanes} lanes{checked}"), options, move |device| {
+            trials.push(common::trial(format!("rows by {lanes} lanes{checked}"), options, move |device| {
                 within_bounds(device, |case| !is_product(case) && !case.large)
             }));
         }

@@ -351,10 +351,13 @@ impl Context {
 
     /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
-        Ok(RowSplit {
-            split: self.split(op, rows, cols)?,
-            grid: RowGrid::new(lanes_for, self.software, self.options.row_lanes),
-        })
+        let grid = RowGrid::new(lanes_for, self.software, self.options.row_lanes);
+        Ok(RowSplit { split: self.split(op, rows, cols)?, grid })
+    }
+
+    /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.
+    pub fn split_records(&self, op: &'static str, records: usize) -> Result<RowSplit> {
+        Ok(RowSplit { split: self.split(op, records, 1)?, grid: RowGrid::new(1, self.software, None) })
     }
 
     /// Records an elementwise kernel, block by block, with the parameters for each, by fours where every block's columns

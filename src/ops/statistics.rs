@@ -208,7 +208,7 @@ fn joined(records: Vec<Record>) -> Statistics {
 pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: usize) -> Result<Buffer> {
     let (mut records, mut count) = (records, count);
     while count > MOST_RECORDS {
-        let split = gpu.split_rows(op, count, 1, 1)?;
+        let split = gpu.split_records(op, count)?;
         let out = gpu.buffer(op, split.groups(), Record::WORDS)?;
         split.launch(
             gpu,
