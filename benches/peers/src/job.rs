@@ -16,7 +16,7 @@ pub const LEARNING_RATE: f32 = 0.1;
 /// Steps of a training job whose losses are checked.
 pub const CHECKED_STEPS: usize = 3;
 /// Rows of a large answer that are checked: the first, the last, and others evenly between.
-const CHECKED_ROWS: usize = 128;
+pub const CHECKED_ROWS: usize = 128;
 const CLASSES: usize = 1000;
 const SEED: u64 = 7;
 
