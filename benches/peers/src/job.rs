@@ -112,9 +112,7 @@ impl Inputs {
                 hidden: matrix(folder, "hidden", inputs, hidden)?,
                 output: matrix(folder, "output", hidden, outputs)?,
             },
-            Task::Matmul { m, k, n } => {
-                Inputs::Matmul { a: matrix(folder, "a", m, k)?, b: matrix(folder, "b", k, n)? }
-            }
+            Task::Matmul { m, k, n } => Inputs::Matmul { a: matrix(folder, "a", m, k)?, b: matrix(folder, "b", k, n)? },
             Task::Softmax { rows, cols } => Inputs::Softmax { logits: matrix(folder, "logits", rows, cols)? },
             Task::CrossEntropy { rows, cols } => Inputs::CrossEntropy {
                 logits: matrix(folder, "logits", rows, cols)?,

@@ -146,7 +146,7 @@ impl Bench<'_> {
             let checked = peer.check(job, folder.path(), &reference);
             let (outcome, count) = match checked {
                 Ok((timing, warm)) => {
-                    println!("  {}: right, first call {}", peer.row.title, time(timing.first));
+                    println!("  {}: first call {}", peer.row.title, time(timing.first));
                     (Outcome::Timed(timing), (ROUND / warm).clamp(1.0, MOST_CALLS) as usize)
                 }
                 Err(why) => {
@@ -198,13 +198,15 @@ fn cold(row: &Row, python: &Path, job: &Job, folder: &Path) -> Result<f64> {
 impl Contender<'_> {
     /// The first call, its answer checked, and the seconds of a warm call.
     fn check(&mut self, job: &Job, folder: &Path, reference: &Reference) -> Result<(Timing, f64), String> {
+        let row = self.row;
         let worker = self.worker.as_mut().map_err(|why| why.clone())?;
         let mut check = || {
             worker.prepare(job.task, folder)?;
             let (answer, first) = worker.check(folder)?;
             let worst = reference.check(&answer)?;
+            println!("  {}: right, its largest error {worst:.2} of what is allowed", row.title);
             let warm = median(&worker.run(2)?);
-            Ok((Timing { first, worst, ..Default::default() }, warm))
+            Ok((Timing { first, ..Default::default() }, warm))
         };
         check().map_err(|error: anyhow::Error| format!("{error:#}"))
     }

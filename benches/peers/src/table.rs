@@ -23,8 +23,6 @@ pub struct Timing {
     pub cold: Option<Result<f64, String>>,
     /// Seconds, a median a round.
     pub rounds: Vec<f64>,
-    /// The largest error as a share of its bound.
-    pub worst: f64,
 }
 
 impl Timing {
@@ -59,7 +57,10 @@ impl Table<'_> {
             writeln!(out, "- {line}")?;
         }
         let mut notes = Vec::new();
-        writeln!(out, "\nMedian, and its ratio to this crate's: on the adapter for wgpu, on the CPU path for the others.\n")?;
+        writeln!(
+            out,
+            "\nMedian, and its ratio to this crate's: on the adapter for wgpu, on the CPU path for the others.\n"
+        )?;
         self.grid(&mut out, |row, job| match &self.outcomes[row][job] {
             Outcome::Timed(timing) => {
                 let ratio = self.ratio(row, job).map(|ratio| format!(" ({}x)", digits(ratio)));
@@ -77,7 +78,10 @@ impl Table<'_> {
         for (index, note) in notes.iter().enumerate() {
             writeln!(out, "\n[{}] {note}", index + 1)?;
         }
-        writeln!(out, "\nThe first call in a process, inputs in place; after `cold`, in a process without a shader cache.\n")?;
+        writeln!(
+            out,
+            "\nThe first call in a process, inputs in place; after `cold`, in a process without a shader cache.\n"
+        )?;
         self.grid(&mut out, |row, job| match &self.outcomes[row][job] {
             Outcome::Timed(timing) => match &timing.cold {
                 None => time(timing.first),
@@ -86,12 +90,12 @@ impl Table<'_> {
             },
             Outcome::Not(_) => "no".into(),
         })?;
-        writeln!(out, "\nThe largest error, as a share of what is allowed; lowest and highest round beside the median.\n")?;
+        writeln!(out, "\nThe lowest and the highest round.\n")?;
         self.grid(&mut out, |row, job| match &self.outcomes[row][job] {
             Outcome::Timed(timing) => {
                 let lowest = timing.rounds.iter().copied().fold(f64::INFINITY, f64::min);
                 let highest = timing.rounds.iter().copied().fold(0.0, f64::max);
-                format!("{:.2}; {} to {}", timing.worst, time(lowest), time(highest))
+                format!("{} to {}", time(lowest), time(highest))
             }
             Outcome::Not(_) => "no".into(),
         })?;

@@ -87,7 +87,9 @@ impl Worker {
         let reply = self.reply()?;
         match reply.strip_prefix("ok") {
             Some(times) => Ok(times.split_whitespace().map(str::parse).collect::<Result<_, _>>()?),
-            None => bail!("{}", reply.strip_prefix("fails ").map_or(reply.clone(), |message| format!("fails: {message}"))),
+            None => {
+                bail!("{}", reply.strip_prefix("fails ").map_or(reply.clone(), |message| format!("fails: {message}")))
+            }
         }
     }
 

@@ -73,8 +73,13 @@ impl Peer for Burn {
         self.adapter.clone()
     }
 
-    fn train(&self, x: Array2<f32>, labels: Vec<u32>, hidden: Array2<f32>, output: Array2<f32>)
-    -> Result<Box<dyn Work>> {
+    fn train(
+        &self,
+        x: Array2<f32>,
+        labels: Vec<u32>,
+        hidden: Array2<f32>,
+        output: Array2<f32>,
+    ) -> Result<Box<dyn Work>> {
         let device = self.device.clone().autodiff();
         let (mut b1, mut b2) = (
             Tensor::<1>::zeros([hidden.ncols()], &device).require_grad(),

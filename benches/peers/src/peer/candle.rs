@@ -41,8 +41,13 @@ impl Peer for Candle {
         format!("{} threads", candle_core::utils::get_num_threads())
     }
 
-    fn train(&self, x: Array2<f32>, labels: Vec<u32>, hidden: Array2<f32>, output: Array2<f32>)
-    -> Result<Box<dyn Work>> {
+    fn train(
+        &self,
+        x: Array2<f32>,
+        labels: Vec<u32>,
+        hidden: Array2<f32>,
+        output: Array2<f32>,
+    ) -> Result<Box<dyn Work>> {
         let (x, labels) = (tensor(x)?, classes(labels)?);
         let ((hidden, first), (output, second)) = (linear(hidden)?, linear(output)?);
         let mut optimizer = SGD::new(first.into_iter().chain(second).collect(), LEARNING_RATE.into())?;

@@ -21,8 +21,13 @@ pub trait Peer {
     }
 
     /// One training step of inputs-hidden-ReLU-outputs a call, with biases that begin at zero.
-    fn train(&self, x: Array2<f32>, labels: Vec<u32>, hidden: Array2<f32>, output: Array2<f32>)
-    -> Result<Box<dyn Work>>;
+    fn train(
+        &self,
+        x: Array2<f32>,
+        labels: Vec<u32>,
+        hidden: Array2<f32>,
+        output: Array2<f32>,
+    ) -> Result<Box<dyn Work>>;
     fn matmul(&self, a: Array2<f32>, b: Array2<f32>) -> Result<Box<dyn Work>>;
     fn softmax(&self, logits: Array2<f32>) -> Result<Box<dyn Work>>;
     /// Mean loss and gradient.

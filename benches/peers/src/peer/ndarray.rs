@@ -64,8 +64,13 @@ impl Peer for ByHand {
         format!("{} threads, matrixmultiply-threading", crate::machine::threads())
     }
 
-    fn train(&self, x: Array2<f32>, labels: Vec<u32>, hidden: Array2<f32>, output: Array2<f32>)
-    -> Result<Box<dyn Work>> {
+    fn train(
+        &self,
+        x: Array2<f32>,
+        labels: Vec<u32>,
+        hidden: Array2<f32>,
+        output: Array2<f32>,
+    ) -> Result<Box<dyn Work>> {
         let (mut hidden, mut output) = (Layer::new(hidden), Layer::new(output));
         let rows = labels.len() as f32;
         let step = move || {

@@ -37,8 +37,13 @@ impl Peer for WgpuMlp {
         (info.kind != DeviceKind::Cpu).then(|| info.name.clone())
     }
 
-    fn train(&self, x: Array2<f32>, labels: Vec<u32>, hidden: Array2<f32>, output: Array2<f32>)
-    -> Result<Box<dyn Work>> {
+    fn train(
+        &self,
+        x: Array2<f32>,
+        labels: Vec<u32>,
+        hidden: Array2<f32>,
+        output: Array2<f32>,
+    ) -> Result<Box<dyn Work>> {
         let x = Matrix::from_array(&self.0, x.view())?;
         let targets = Targets::classes(&self.0, &labels, output.ncols())?;
         let mut hidden = self.dense(&hidden)?.with_activation(Activation::Relu);
