@@ -17,3 +17,9 @@ pub fn processor() -> String {
 pub fn date() -> String {
     chrono::Utc::now().format("%Y-%m-%d").to_string()
 }
+
+/// How many threads wanted to run in the last minute, ours among them: other work makes the figures doubtful.
+pub fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").into()
+}

@@ -70,6 +70,7 @@ fn main() -> Result<()> {
 
     let mut header = vec![
         format!("{}, {}, {} threads", machine::date(), machine::processor(), machine::threads()),
+        format!("load before it began: {}", machine::load()),
         format!("command: `peers {}`", command()),
     ];
     let mut adapters = Vec::new();

@@ -9,9 +9,11 @@ use crate::job::{CHECKED_STEPS, Inputs, LEARNING_RATE, checked_rows};
 const STEP: f64 = 1e-4;
 /// Relative to the sum of |a b|, for a product's elements.
 const PRODUCT: f64 = 2e-6;
-/// Relative, for probabilities, for the loss, and for a gradient (p - y) / rows relative to (p + y) / rows. One that goes
-/// by way of ln p in f32, or adds a thousand terms one after another, needs a third of it.
-const ROW: f64 = 3e-5;
+/// Relative, for probabilities and for the loss, and for a gradient (p - y) / rows relative to (p + y) / rows.
+const ROW: f64 = 1e-5;
+/// Of a gradient's 1 / rows besides: autodiff may send a gradient through the maximum, too, where it should cancel, and
+/// leaves there what a row's terms lost to rounding.
+const ROUNDING: f64 = 1e-6;
 
 /// An answer's numbers, and how far each may be off.
 pub struct Reference {
@@ -43,7 +45,7 @@ impl Reference {
                     let probs = softmax(logits.row(row)).0.into_iter().enumerate();
                     probs.map(move |(class, p)| (p, f64::from(u8::from(class == label))))
                 });
-                let gradients = gradients.map(|(p, y)| ((p - y) / rows, ROW * (p + y) / rows));
+                let gradients = gradients.map(|(p, y)| ((p - y) / rows, (ROW * (p + y) + ROUNDING) / rows));
                 std::iter::once((loss, ROW * loss)).chain(gradients).unzip()
             }
         };

@@ -129,7 +129,10 @@ pub fn serve(row: &Row) -> Result<()> {
     let open = row.open.context("it is not in this program")?;
     let peer = match guarded(open) {
         Ok(peer) => peer,
-        Err(error) => return Ok(println!("@ skipped: {}", one_line(&error))),
+        Err(error) => {
+            println!("@ skipped: {}", one_line(&error));
+            return Ok(());
+        }
     };
     println!("@ ready {}\t{}", peer.adapter().unwrap_or_default(), peer.about());
     let mut state = State { peer, task: None };
@@ -210,7 +213,9 @@ fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
+/// Without line breaks, and of a report with all its causes only the last: it names what went wrong.
 fn one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
-    text.chars().take(200).collect()
+    let root = text.rsplit("Caused by: ").next().unwrap_or(&text);
+    root.split(" No backtrace").next().unwrap_or(root).chars().take(200).collect()
 }

@@ -98,6 +98,8 @@ impl<R, F: FnMut() -> Result<R>, G: Fn(&R) -> Result<Answer>> Work for Closures<
     }
 }
 
+type Open = fn() -> Result<Box<dyn Peer>>;
+
 /// A row of the table.
 pub struct Row {
     /// The name that `--peers` takes.
@@ -106,7 +108,7 @@ pub struct Row {
     /// Whose times this row's are divided by.
     pub baseline: &'static str,
     /// None is for `peers.py`.
-    pub open: Option<fn() -> Result<Box<dyn Peer>>>,
+    pub open: Option<Open>,
     /// `MATMUL_NUM_THREADS`: ndarray's products share themselves out; wgpu-mlp's twins do it, and want kernels that do not.
     pub product_threads: Option<usize>,
 }
