@@ -1,0 +1,204 @@
+//! The jobs, their inputs, and how both reach the peers: a line of text and files of plain numbers.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail, ensure};
+use ndarray::Array2;
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+/// Of plain gradient descent in jobs A and B.
+pub const LEARNING_RATE: f32 = 0.1;
+/// Steps of a training job whose losses are checked.
+pub const CHECKED_STEPS: usize = 3;
+/// Rows of a large answer that are checked: the first, the last, and others evenly between.
+pub const CHECKED_ROWS: usize = 128;
+const CLASSES: usize = 1000;
+const SEED: u64 = 7;
+
+/// One column of the table.
+#[derive(Clone)]
+pub struct Job {
+    /// The name that `--jobs` takes.
+    pub letter: &'static str,
+    pub task: Task,
+}
+
+/// What is computed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Forward, mean softmax cross-entropy, backward and SGD of inputs-hidden-ReLU-outputs; the loss is read.
+    Train { inputs: usize, hidden: usize, outputs: usize, batch: usize },
+    /// A B, A being m x k and B k x n.
+    Matmul { m: usize, k: usize, n: usize },
+    /// Each row's softmax.
+    Softmax { rows: usize, cols: usize },
+    /// The mean over the rows of the cross-entropy with logits, read, and its gradient.
+    CrossEntropy { rows: usize, cols: usize },
+}
+
+/// All jobs; `quick` makes the rows of D few.
+pub fn all(quick: bool) -> Vec<Job> {
+    let job = |letter, task| Job { letter, task };
+    let mut jobs = vec![
+        job("A", Task::Train { inputs: 784, hidden: 512, outputs: 10, batch: 4096 }),
+        job("B", Task::Train { inputs: 2, hidden: 64, outputs: 3, batch: 300 }),
+        job("C", Task::Matmul { m: 1024, k: 1024, n: 1024 }),
+        job("C", Task::Matmul { m: 4096, k: 784, n: 512 }),
+    ];
+    // 65,536 rows are 262 MB, more than some peers can bind at once: half of that is for all of them.
+    let rows: &[usize] = if quick { &[4096] } else { &[32768, 65536] };
+    jobs.extend(rows.iter().map(|&rows| job("D1", Task::Softmax { rows, cols: CLASSES })));
+    jobs.extend(rows.iter().map(|&rows| job("D2", Task::CrossEntropy { rows, cols: CLASSES })));
+    jobs
+}
+
+/// The numbers of a task.
+pub enum Inputs {
+    Train { x: Array2<f32>, labels: Vec<u32>, hidden: Array2<f32>, output: Array2<f32> },
+    Matmul { a: Array2<f32>, b: Array2<f32> },
+    Softmax { logits: Array2<f32> },
+    CrossEntropy { logits: Array2<f32>, labels: Vec<u32> },
+}
+
+impl Inputs {
+    /// Normal numbers and uniform labels from one seed; the weights are He's, the biases zero.
+    pub fn draw(task: Task) -> Self {
+        let mut rng = ChaCha12Rng::seed_from_u64(SEED);
+        let rng = &mut rng;
+        match task {
+            Task::Train { inputs, hidden, outputs, batch } => Inputs::Train {
+                x: normal(rng, batch, inputs, 1.0),
+                labels: classes(rng, batch, outputs),
+                hidden: normal(rng, inputs, hidden, (2.0 / inputs as f32).sqrt()),
+                output: normal(rng, hidden, outputs, (2.0 / hidden as f32).sqrt()),
+            },
+            Task::Matmul { m, k, n } => Inputs::Matmul { a: normal(rng, m, k, 1.0), b: normal(rng, k, n, 1.0) },
+            Task::Softmax { rows, cols } => Inputs::Softmax { logits: normal(rng, rows, cols, 1.0) },
+            Task::CrossEntropy { rows, cols } => {
+                Inputs::CrossEntropy { logits: normal(rng, rows, cols, 1.0), labels: classes(rng, rows, cols) }
+            }
+        }
+    }
+
+    /// Writes them where every peer finds them, in Rust or not.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        match self {
+            Inputs::Train { x, labels, hidden, output } => {
+                put_matrix(folder, "x", x)?;
+                put_labels(folder, labels)?;
+                put_matrix(folder, "hidden", hidden)?;
+                put_matrix(folder, "output", output)
+            }
+            Inputs::Matmul { a, b } => put_matrix(folder, "a", a).and(put_matrix(folder, "b", b)),
+            Inputs::Softmax { logits } => put_matrix(folder, "logits", logits),
+            Inputs::CrossEntropy { logits, labels } => {
+                put_labels(folder, labels)?;
+                put_matrix(folder, "logits", logits)
+            }
+        }
+    }
+
+    /// Reads what [`Inputs::write`] wrote.
+    pub fn read(task: Task, folder: &Path) -> Result<Self> {
+        Ok(match task {
+            Task::Train { inputs, hidden, outputs, batch } => Inputs::Train {
+                x: matrix(folder, "x", batch, inputs)?,
+                labels: numbers(&folder.join("labels"))?,
+                hidden: matrix(folder, "hidden", inputs, hidden)?,
+                output: matrix(folder, "output", hidden, outputs)?,
+            },
+            Task::Matmul { m, k, n } => Inputs::Matmul { a: matrix(folder, "a", m, k)?, b: matrix(folder, "b", k, n)? },
+            Task::Softmax { rows, cols } => Inputs::Softmax { logits: matrix(folder, "logits", rows, cols)? },
+            Task::CrossEntropy { rows, cols } => Inputs::CrossEntropy {
+                logits: matrix(folder, "logits", rows, cols)?,
+                labels: numbers(&folder.join("labels"))?,
+            },
+        })
+    }
+}
+
+/// The rows of an answer this long that are checked.
+pub fn checked_rows(rows: usize) -> impl Iterator<Item = usize> {
+    let count = rows.min(CHECKED_ROWS);
+    (0..count).map(move |i| if count < 2 { 0 } else { i * (rows - 1) / (count - 1) })
+}
+
+/// A file of plain little-endian numbers of four bytes.
+pub fn numbers<T: bytemuck::Pod>(path: &Path) -> Result<Vec<T>> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    ensure!(bytes.len().is_multiple_of(size_of::<T>()), "{}: {} bytes", path.display(), bytes.len());
+    Ok(bytemuck::pod_collect_to_vec(&bytes))
+}
+
+/// Writes what [`numbers`] reads.
+pub fn put_numbers<T: bytemuck::Pod>(path: &Path, values: &[T]) -> Result<()> {
+    fs::write(path, bytemuck::cast_slice(values)).with_context(|| format!("writing {}", path.display()))
+}
+
+fn matrix(folder: &Path, name: &str, rows: usize, cols: usize) -> Result<Array2<f32>> {
+    Ok(Array2::from_shape_vec((rows, cols), numbers(&folder.join(name))?)?)
+}
+
+fn put_matrix(folder: &Path, name: &str, values: &Array2<f32>) -> Result<()> {
+    put_numbers(&folder.join(name), values.as_slice().context("rows first")?)
+}
+
+fn put_labels(folder: &Path, labels: &[u32]) -> Result<()> {
+    put_numbers(&folder.join("labels"), labels)
+}
+
+fn normal(rng: &mut ChaCha12Rng, rows: usize, cols: usize, deviation: f32) -> Array2<f32> {
+    Array2::from_shape_simple_fn((rows, cols), || {
+        let value: f32 = StandardNormal.sample(rng);
+        deviation * value
+    })
+}
+
+fn classes(rng: &mut ChaCha12Rng, rows: usize, classes: usize) -> Vec<u32> {
+    (0..rows).map(|_| rng.random_range(0..classes as u32)).collect()
+}
+
+impl fmt::Display for Task {
+    /// What [`FromStr`] and `peers.py` read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Task::Train { inputs, hidden, outputs, batch } => write!(f, "train {inputs} {hidden} {outputs} {batch}"),
+            Task::Matmul { m, k, n } => write!(f, "matmul {m} {k} {n}"),
+            Task::Softmax { rows, cols } => write!(f, "softmax {rows} {cols}"),
+            Task::CrossEntropy { rows, cols } => write!(f, "cross_entropy {rows} {cols}"),
+        }
+    }
+}
+
+impl FromStr for Task {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, sizes) = text.split_once(' ').context("a task without sizes")?;
+        let sizes: Vec<usize> = sizes.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        Ok(match (name, sizes[..].as_ref()) {
+            ("train", &[inputs, hidden, outputs, batch]) => Task::Train { inputs, hidden, outputs, batch },
+            ("matmul", &[m, k, n]) => Task::Matmul { m, k, n },
+            ("softmax", &[rows, cols]) => Task::Softmax { rows, cols },
+            ("cross_entropy", &[rows, cols]) => Task::CrossEntropy { rows, cols },
+            _ => bail!("no such task: {text}"),
+        })
+    }
+}
+
+impl Job {
+    /// The head of its column.
+    pub fn title(&self) -> String {
+        let letter = self.letter;
+        match self.task {
+            Task::Train { inputs, hidden, outputs, batch } => format!("{letter}: {inputs}-{hidden}-{outputs}, {batch}"),
+            Task::Matmul { m, k, n } => format!("{letter}: {m}x{k}x{n}"),
+            Task::Softmax { rows, cols } | Task::CrossEntropy { rows, cols } => format!("{letter}: {rows}x{cols}"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is compared: one file a peer, all behind one trait.
+
+mod burn;
+mod candle;
+mod ndarray;
+mod wgpu_mlp;
+
+use ::ndarray::Array2;
+use anyhow::Result;
+
+use crate::job::Inputs;
+
+/// A library that does the jobs.
+pub trait Peer {
+    /// What it runs on, in words.
+    fn about(&self) -> String;
+
+    /// The adapter's name, where it runs on one.
+    fn adapter(&self) -> Option<String> {
+        None
+    }
+
+    /// One training step of inputs-hidden-ReLU-outputs a call, with biases that begin at zero.
+    fn train(
+        &self,
+        x: Array2<f32>,
+        labels: Vec<u32>,
+        hidden: Array2<f32>,
+        output: Array2<f32>,
+    ) -> Result<Box<dyn Work>>;
+    fn matmul(&self, a: Array2<f32>, b: Array2<f32>) -> Result<Box<dyn Work>>;
+    fn softmax(&self, logits: Array2<f32>) -> Result<Box<dyn Work>>;
+    /// Mean loss and gradient.
+    fn cross_entropy(&self, logits: Array2<f32>, labels: Vec<u32>) -> Result<Box<dyn Work>>;
+}
+
+impl dyn Peer {
+    /// Brings the inputs to where the work will be done.
+    pub fn prepare(&self, inputs: Inputs) -> Result<Box<dyn Work>> {
+        match inputs {
+            Inputs::Train { x, labels, hidden, output } => self.train(x, labels, hidden, output),
+            Inputs::Matmul { a, b } => self.matmul(a, b),
+            Inputs::Softmax { logits } => self.softmax(logits),
+            Inputs::CrossEntropy { logits, labels } => self.cross_entropy(logits, labels),
+        }
+    }
+}
+
+/// A job with its inputs in place.
+pub trait Work {
+    /// Does it to the end; this is what is timed.
+    fn run(&mut self) -> Result<()>;
+    /// What the last run gave.
+    fn answer(&self) -> Result<Answer>;
+}
+
+/// A loss, a matrix by rows, or both.
+#[derive(Default)]
+pub struct Answer {
+    pub loss: Option<f32>,
+    pub matrix: Vec<f32>,
+}
+
+impl Answer {
+    fn loss(loss: f32) -> Self {
+        Answer { loss: Some(loss), matrix: Vec::new() }
+    }
+
+    fn matrix(matrix: Vec<f32>) -> Self {
+        Answer { loss: None, matrix }
+    }
+}
+
+/// Work as two closures: `run` leaves a result on the device, `read` brings it back.
+fn work<R: 'static>(
+    run: impl FnMut() -> Result<R> + 'static,
+    read: impl Fn(&R) -> Result<Answer> + 'static,
+) -> Result<Box<dyn Work>> {
+    Ok(Box::new(Closures { run, read, last: None }))
+}
+
+struct Closures<R, F, G> {
+    run: F,
+    read: G,
+    last: Option<R>,
+}
+
+impl<R, F: FnMut() -> Result<R>, G: Fn(&R) -> Result<Answer>> Work for Closures<R, F, G> {
+    fn run(&mut self) -> Result<()> {
+        // The last result goes first, within the time: one result is alive, as in a loop that uses and drops it.
+        self.last = None;
+        self.last = Some((self.run)()?);
+        Ok(())
+    }
+
+    fn answer(&self) -> Result<Answer> {
+        self.last.as_ref().map_or_else(|| Ok(Answer::default()), &self.read)
+    }
+}
+
+type Open = fn() -> Result<Box<dyn Peer>>;
+
+/// A row of the table.
+pub struct Row {
+    /// The name that `--peers` takes.
+    pub key: &'static str,
+    pub title: &'static str,
+    /// Whose times this row's are divided by.
+    pub baseline: &'static str,
+    /// None is for `peers.py`.
+    pub open: Option<Open>,
+    /// `MATMUL_NUM_THREADS`: ndarray's products share themselves out; wgpu-mlp's twins do it, and want kernels that do not.
+    pub product_threads: Option<usize>,
+}
+
+pub const ADAPTER: &str = "wgpu-mlp";
+pub const CPU: &str = "wgpu-mlp-cpu";
+
+/// All rows, in the table's order.
+pub fn rows() -> Vec<Row> {
+    let threads = crate::machine::threads();
+    let row = |key, title, baseline, open| Row { key, title, baseline, open, product_threads: None };
+    vec![
+        row(ADAPTER, "wgpu-mlp, wgpu", ADAPTER, Some(wgpu_mlp::adapter)),
+        row("burn", "Burn 0.22.1, wgpu", ADAPTER, Some(burn::adapter)),
+        Row { product_threads: Some(1), ..row(CPU, "wgpu-mlp, CPU path", CPU, Some(wgpu_mlp::cpu)) },
+        Row { product_threads: Some(threads), ..row("ndarray", "ndarray 0.17 by hand", CPU, Some(ndarray::open)) },
+        row("candle", "candle 0.11, CPU", CPU, Some(candle::open)),
+        row("burn-flex", "Burn 0.22.1, flex (CPU)", CPU, Some(burn::flex)),
+        row("numpy", "NumPy", CPU, None),
+    ]
+}

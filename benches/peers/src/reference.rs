@@ -1,0 +1,114 @@
+//! What the answers should be, in f64 and in the plainest words, and how far off an answer may be.
+
+use anyhow::{Result, ensure};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+
+use crate::job::{CHECKED_STEPS, Inputs, LEARNING_RATE, checked_rows};
+
+/// Relative, for the losses of training steps: the second and third hang on all gradients before them.
+const STEP: f64 = 1e-4;
+/// Relative to the sum of |a b|, for a product's elements.
+const PRODUCT: f64 = 2e-6;
+/// Relative, for probabilities and for the loss, and for a gradient (p - y) / rows relative to (p + y) / rows.
+const ROW: f64 = 1e-5;
+/// Of a gradient's 1 / rows besides: autodiff may send a gradient through the maximum, too, where it should cancel, and
+/// leaves there what a row's terms lost to rounding.
+const ROUNDING: f64 = 1e-6;
+
+/// An answer's numbers, and how far each may be off.
+pub struct Reference {
+    wanted: Vec<f64>,
+    bounds: Vec<f64>,
+}
+
+impl Reference {
+    pub fn of(inputs: &Inputs) -> Self {
+        let (wanted, bounds) = match inputs {
+            Inputs::Train { x, labels, hidden, output } => {
+                let losses = train(&wide(x), labels, wide(hidden), wide(output));
+                let bounds = losses.iter().map(|loss| STEP * loss).collect();
+                (losses, bounds)
+            }
+            Inputs::Matmul { a, b } => {
+                let (a, b) = (wide(a), wide(b));
+                let sizes = a.mapv(f64::abs).dot(&b.mapv(f64::abs));
+                (a.dot(&b).into_iter().collect(), sizes.into_iter().map(|size| PRODUCT * size).collect())
+            }
+            Inputs::Softmax { logits } => {
+                checked_rows(logits.nrows()).flat_map(|row| softmax(logits.row(row)).0).map(|p| (p, ROW * p)).unzip()
+            }
+            Inputs::CrossEntropy { logits, labels } => {
+                let rows = logits.nrows() as f64;
+                let loss = mean_loss(logits, labels);
+                let gradients = checked_rows(logits.nrows()).flat_map(|row| {
+                    let label = labels[row] as usize;
+                    let probs = softmax(logits.row(row)).0.into_iter().enumerate();
+                    probs.map(move |(class, p)| (p, f64::from(u8::from(class == label))))
+                });
+                let gradients = gradients.map(|(p, y)| ((p - y) / rows, (ROW * (p + y) + ROUNDING) / rows));
+                std::iter::once((loss, ROW * loss)).chain(gradients).unzip()
+            }
+        };
+        Reference { wanted, bounds }
+    }
+
+    /// The largest error as a share of its bound, or where an answer is wrong.
+    pub fn check(&self, answer: &[f32]) -> Result<f64> {
+        let (got, wanted) = (answer.len(), self.wanted.len());
+        ensure!(got == wanted, "wrong: {got} numbers instead of {wanted}");
+        let mut worst = 0.0f64;
+        for (index, (got, (wanted, bound))) in answer.iter().zip(self.wanted.iter().zip(&self.bounds)).enumerate() {
+            let share = (f64::from(*got) - wanted).abs() / bound;
+            // Written so that NaN is wrong.
+            ensure!(share <= 1.0, "wrong: number {index} is {got:e}, should be {wanted:e} within {bound:e}");
+            worst = worst.max(share);
+        }
+        Ok(worst)
+    }
+}
+
+fn wide(values: &Array2<f32>) -> Array2<f64> {
+    values.mapv(f64::from)
+}
+
+/// Probabilities, and the logarithm of the sum of exp(x).
+fn softmax(logits: ArrayView1<'_, f32>) -> (Array1<f64>, f64) {
+    let logits = logits.mapv(f64::from);
+    let top = logits.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+    let exp = logits.mapv(|x| (x - top).exp());
+    let sum = exp.sum();
+    (exp / sum, top + sum.ln())
+}
+
+fn mean_loss(logits: &Array2<f32>, labels: &[u32]) -> f64 {
+    let losses =
+        logits.rows().into_iter().zip(labels).map(|(row, label)| softmax(row).1 - f64::from(row[*label as usize]));
+    losses.sum::<f64>() / labels.len() as f64
+}
+
+/// The losses of the first steps.
+fn train(x: &Array2<f64>, labels: &[u32], mut w1: Array2<f64>, mut w2: Array2<f64>) -> Vec<f64> {
+    let rate = f64::from(LEARNING_RATE);
+    let rows = labels.len() as f64;
+    let (mut b1, mut b2) = (Array1::zeros(w1.ncols()), Array1::zeros(w2.ncols()));
+    let step = |_| {
+        let h = (x.dot(&w1) + &b1).mapv(|x| x.max(0.0));
+        let logits = h.dot(&w2) + &b2;
+        let mut loss = 0.0;
+        let mut dlogits = logits.clone();
+        for (mut row, label) in dlogits.rows_mut().into_iter().zip(labels) {
+            let top = row.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+            let sum: f64 = row.iter().map(|x| (x - top).exp()).sum();
+            loss += top + sum.ln() - row[*label as usize];
+            row.mapv_inplace(|x| (x - top).exp() / sum / rows);
+            row[*label as usize] -= 1.0 / rows;
+        }
+        let dh = dlogits.dot(&w2.t()) * h.mapv(|h| f64::from(u8::from(h > 0.0)));
+        w2.scaled_add(-rate, &h.t().dot(&dlogits));
+        b2.scaled_add(-rate, &dlogits.sum_axis(Axis(0)));
+        w1.scaled_add(-rate, &x.t().dot(&dh));
+        b1.scaled_add(-rate, &dh.sum_axis(Axis(0)));
+        loss / rows
+    };
+    (0..CHECKED_STEPS).map(step).collect()
+}
