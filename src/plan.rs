@@ -51,7 +51,7 @@ pub struct Plan {
 /// ```
 /// use wgpu_mlp::{Device, Plan};
 /// let plan = Plan::prediction(&Device::cpu(), &[4, 3], 100)?;
-/// assert!(plan.buffers.iter().any(|buffer| buffer.purpose == "parameters" && (buffer.rows, buffer.cols) == (4, 3)));
+/// assert!(plan.buffers.iter().any(|buffer| buffer.purpose == "features" && (buffer.rows, buffer.cols) == (100, 4)));
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
