@@ -1,19 +1,7 @@
 // bias_add: out[r,c] = x[r,c] + bias[c]
-//   x, out: rows x cols, row-major; bias: 1 x cols. Columns are counted in values: single ones or fours.
-//   A workgroup owns WIDTH columns of one block of LANES * DEPTH rows; each lane keeps its column's bias for DEPTH rows.
+//   x, out: rows x cols, row-major; bias: 1 x cols.
+//   Down columns, as columns.wgsl hands them out: each lane keeps its column's bias for DEPTH rows.
 
-struct Params {
-  rows: u32,
-  cols: u32,
-  across: u32, // workgroups across the columns
-  blocks: u32,
-}
-
-override WIDTH: u32;
-override LANES: u32;
-override DEPTH: u32;
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> bias: array<Value>;
 @group(0) @binding(3) var<storage, read_write> out: array<Value>;
@@ -24,13 +12,12 @@ fn main(
   @builtin(num_workgroups) count: vec3<u32>,
   @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-  let group = flat(id, count);
-  let block = group / params.across;
-  let col = (group % params.across) * WIDTH + local.x;
-  if col >= params.cols || block >= params.blocks { return; }
-  let mine = bias[col];
+  let at = strip(id, count, local);
+  if !at.inside { return; }
+  let mine = bias[at.col];
   for (var d = 0u; d < DEPTH; d++) {
-    let row = (block * DEPTH + d) * LANES + local.y;
-    if row < params.rows { out[row * params.cols + col] = x[row * params.cols + col] + mine; }
+    let row = row_of(at.block, d, local.y);
+    let i = row * params.cols + at.col;
+    if row < params.rows { out[i] = x[i] + mine; }
   }
 }

@@ -1,22 +1,10 @@
 // column_sum: out[b,c] = sum of x[r,c] over the rows r of block b
 //   x: rows x cols; out: blocks x cols, both row-major. The host repeats it until one block is left.
-//   A workgroup owns WIDTH columns of one block of LANES * DEPTH rows: each lane adds DEPTH rows in runs, then a fixed
-//   tree adds the lanes. Columns are counted in values: single ones or fours.
+//   Down columns, as columns.wgsl hands them out: each lane adds DEPTH rows in runs, then a fixed tree adds the lanes.
 
-struct Params {
-  rows: u32,
-  cols: u32,
-  across: u32, // workgroups across the columns
-  blocks: u32,
-}
-
-override WIDTH: u32;
-override LANES: u32;
-override DEPTH: u32;
 override RUN: u32; // rows that a lane adds up by themselves; divides DEPTH
 override CELLS: u32 = WIDTH * LANES;
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read_write> out: array<Value>;
 
@@ -28,17 +16,13 @@ fn main(
   @builtin(num_workgroups) count: vec3<u32>,
   @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-  let group = flat(id, count);
-  let block = group / params.across;
-  let col = (group % params.across) * WIDTH + local.x;
-  let inside = col < params.cols && block < params.blocks;
-
+  let here = strip(id, count, local);
   var sum = Value(0.0);
   for (var first = 0u; first < DEPTH; first += RUN) {
     var run = Value(0.0);
     for (var d = first; d < first + RUN; d++) {
-      let row = (block * DEPTH + d) * LANES + local.y;
-      if inside && row < params.rows { run += x[row * params.cols + col]; }
+      let row = row_of(here.block, d, local.y);
+      if here.inside && row < params.rows { run += x[row * params.cols + here.col]; }
     }
     sum += run;
   }
@@ -49,5 +33,5 @@ fn main(
     workgroupBarrier();
     if local.y < step { sums[at] += sums[at + step * WIDTH]; }
   }
-  if inside && local.y == 0u { out[block * params.cols + col] = sums[at]; }
+  if here.inside && local.y == 0u { out[here.block * params.cols + here.col] = sums[at]; }
 }

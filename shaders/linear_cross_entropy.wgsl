@@ -4,34 +4,10 @@
 //   A workgroup computes a tile of BM logits x all classes (tiles.wgsl) and leaves them in workgroup memory; then each thread
 //   works on a row of its own (head.wgsl): LANES is 1, and BM, ROWS and THREADS are equal.
 
-struct Params {
-  window: Window,
-  smoothing: f32,
-  scale: f32,
-  ignored: u32, // NO_ROW: no class is
-  m: u32,       // rows
-  n: u32,       // classes, no more than BN
-  k: u32,       // inputs
-}
-
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> targets: array<u32>;
-@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
-@group(0) @binding(6) var<storage, read_write> losses: array<f32>;
-@group(0) @binding(7) var<storage, read_write> records: array<Record>;
-
 // The logits take a's tile over, column by column.
 fn logit(at: Place, c: u32) -> f32 {
   let i = c * BM + at.local.y;
   return a_tile[i / 4u][i % 4u];
-}
-
-fn weight(c: u32) -> f32 {
-  return 1.0;
-}
-
-fn gradient_scale() -> f32 {
-  return params.scale;
 }
 
 @compute @workgroup_size(THREADS)

@@ -3,37 +3,14 @@
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
 //   workgroup; matrices row-major. LANES is 1. CLASSES = n is a constant that the host puts in front.
 
-struct Params {
-  window: Window,
-  smoothing: f32,
-  scale: f32,
-  ignored: u32, // NO_ROW: no class is
-  m: u32,       // rows
-  n: u32,       // classes
-  k: u32,       // inputs
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> targets: array<u32>;
-@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
-@group(0) @binding(6) var<storage, read_write> losses: array<f32>;
-@group(0) @binding(7) var<storage, read_write> records: array<Record>;
 
 var<private> row_logits: array<f32, CLASSES>;
 
 fn logit(at: Place, c: u32) -> f32 {
   return row_logits[c];
-}
-
-fn weight(c: u32) -> f32 {
-  return 1.0;
-}
-
-fn gradient_scale() -> f32 {
-  return params.scale;
 }
 
 @compute @workgroup_size(ROWS)

@@ -1,7 +1,6 @@
 // matmul: c = a b                 a: m x k, b: k x n, c: m x n, row-major
 //   TRANSPOSE_A: a is stored k x m (matmul_tn); TRANSPOSE_B: b is stored n x k (matmul_nt).
-//   biased: c += extra, the bias, 1 x n; relu: c = max(c, 0) (linear); masked: c = c where extra, the outputs of a ReLU, m x n,
-//   is positive, else 0 (linear_backward); accumulate: c += what it held.
+//   The finished sums go through store.wgsl: bias, ReLU, mask.
 //   A workgroup owns a BM x BN tile of c (tiles.wgsl) and one slice of k. With several slices, slice s writes its partial
 //   product to c + s * stride, and with COLUMN_SUMS b's column sums over the slice to c + s * stride + sums_at.
 
@@ -15,14 +14,11 @@ struct Params {
   slices: u32,
   stride: u32, // words from one slice's product to the next
   sums_at: u32,
-  biased: u32, // 1 for yes: a uniform branch costs nothing, a variant more to compile does
+  biased: u32,
   relu: u32,
   masked: u32,
-  accumulate: u32, // 1 to add to what c holds: a later window of k
+  accumulate: u32,
 }
-
-@group(0) @binding(3) var<storage, read> extra: array<f32>; // bias or outputs; any buffer where there is neither
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -47,12 +43,7 @@ fn main(
         let col = col0 + col_in_tile(thread, j, e);
         if ALIGNED || (row < params.m && col < params.n) {
           let at = start + row * params.n + col;
-          var value = sums[i * MINE_ACROSS + j][e];
-          if params.accumulate == 1u { value += c[at]; }
-          if params.biased == 1u { value += extra[col]; }
-          if params.relu == 1u { value = rectified(value); }
-          if params.masked == 1u { value = passed(value, extra[at]); }
-          c[at] = value;
+          store(at, col, sums[i * MINE_ACROSS + j][e]);
         }
       }
     }

@@ -31,9 +31,6 @@ override LANES: u32;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
 
-@group(0) @binding(3) var<storage, read> extra: array<f32>; // bias or outputs; any buffer where there is neither
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
-
 // Sums of one of left's rows or columns and a group of right's.
 fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
   for (var e = 0u; e < 4u; e++) {
@@ -42,12 +39,7 @@ fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
     let col = select(j, i, params.swapped == 1u);
     if row < params.m && col < params.n {
       let at = slice * params.stride + row * params.n + col;
-      var value = sums[e];
-      if params.accumulate == 1u { value += c[at]; }
-      if params.biased == 1u { value += extra[col]; }
-      if params.relu == 1u { value = rectified(value); }
-      if params.masked == 1u { value = passed(value, extra[at]); }
-      c[at] = value;
+      store(at, col, sums[e]);
     }
   }
 }

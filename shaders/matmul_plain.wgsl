@@ -13,10 +13,10 @@ struct Params {
   b_step: u32,
   b_col: u32,
   sums_at: u32,
-  biased: u32, // 1 for yes
+  biased: u32,
   relu: u32,
   masked: u32,
-  accumulate: u32, // 1 to add to what c holds: a later window of k
+  accumulate: u32,
 }
 
 override THREADS: u32;
@@ -24,9 +24,6 @@ override THREADS: u32;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> extra: array<f32>; // bias or outputs; any buffer where there is neither
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
-
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) id: vec3<u32>,
@@ -55,12 +52,7 @@ fn main(
   for (var e = 0u; e < 4u; e++) {
     let col = col0 + e;
     if col < params.n {
-      var value = values[e];
-      if params.accumulate == 1u { value += c[start + col]; }
-      if params.biased == 1u { value += extra[col]; }
-      if params.relu == 1u { value = rectified(value); }
-      if params.masked == 1u { value = passed(value, extra[start + col]); }
-      c[start + col] = value;
+      store(start + col, col, values[e]);
     }
   }
 }

@@ -50,15 +50,17 @@ mod matrix;
 mod mlp;
 pub mod ops;
 mod optim;
+mod options;
 mod plan;
 mod targets;
 pub mod verify;
 
-pub use device::{Counters, Device, DeviceInfo, DeviceKind, GpuOptions, KernelSource, MatmulKernel, wgpu};
+pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
 pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters};
 pub use optim::{Optimizer, OptimizerState};
+pub use options::{GpuOptions, MatmulKernel};
 pub use plan::{Plan, PlannedBuffer};
 pub use targets::{Label, Targets};
 

@@ -245,12 +245,14 @@ impl Matrix {
 
     /// Moves matrices that do not share a buffer of their own into one, where a binding holds them all.
     pub(crate) fn join(op: &'static str, matrices: &mut [&mut Matrix]) -> Result<()> {
-        let shapes: Vec<_> = matrices.iter().map(|matrix| matrix.shape()).collect();
         let Some(first) = matrices.first() else { return Ok(()) };
+        if Joined::of(matrices).is_some() {
+            return Ok(());
+        }
         let device = first.device.clone();
+        let shapes: Vec<_> = matrices.iter().map(|matrix| matrix.shape()).collect();
         let words = shapes.iter().map(|(rows, cols)| part_words(*rows, *cols)).fold(0, usize::saturating_add);
-        let too_much = device.context().is_none_or(|gpu| words as u64 > gpu.binding_words());
-        if too_much || Joined::of(matrices).is_some() {
+        if device.context().is_none_or(|gpu| words as u64 > gpu.binding_words()) {
             return Ok(());
         }
         for (matrix, part) in matrices.iter_mut().zip(Self::parts(&device, op, &shapes)?) {

@@ -1,6 +1,6 @@
 //! Optimizers: what is done with a gradient. Their state lives on the device.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matrix::{Joined, Matrix};
 use crate::ops::{self, AdamOptions, Gradients};
 
@@ -94,6 +94,11 @@ impl OptimizerState {
                         self.moments.push((zeros()?, zeros()?));
                     }
                     let (m, v) = &mut self.moments[0];
+                    if m.shape() != (1, joined.count()) {
+                        let rule = "an optimizer's state serves the parameters that it began with";
+                        let (left, right) = (m.shape().into(), (1, joined.count()).into());
+                        return Err(Error::Shape { op: "adam", rule, left, right });
+                    }
                     ops::adam_joined(&joined, gradients, m, v, options, self.step + 1)?
                 }
             };

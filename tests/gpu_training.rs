@@ -12,7 +12,8 @@ use rand_distr::{Distribution, StandardNormal};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, CrossEntropy};
 use wgpu_mlp::{
-    Device, FitOptions, GpuOptions, History, MatmulKernel, Matrix, Mlp, Optimizer, OptimizerState, Targets,
+    Device, Error, FitOptions, GpuOptions, History, MatmulKernel, Matrix, Mlp, Optimizer, OptimizerState, Parameters,
+    Targets,
 };
 
 const CLASSES: usize = 4;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
     common::run(vec![
         common::trial("a training step waits for nothing", plain(), no_waits),
         common::trial("a training step is six launches", tiles(), six_launches),
+        common::trial("deep models follow the CPU path", plain(), deep),
+        common::trial("clones keep their values", plain(), clones_keep_their_values),
+        common::trial("an optimizer's state serves one model", plain(), one_state_one_model),
         common::trial("a training loop allocates nothing after its first steps", plain(), no_allocations),
         common::trial("the same seed gives the same bits", plain(), same_bits),
         common::trial("losses follow the CPU path", plain(), |device| follows_the_cpu(device, Optimizer::adam(3e-3))),
@@ -123,6 +127,57 @@ fn six_launches(device: &Device) -> Result<(), Failed> {
         let bytes = (after.bytes - before.bytes) as usize + in_place - moments;
         assert!(bytes as f64 <= 1.1 * least as f64, "{bytes} bytes, {least} at least");
     }
+    Ok(())
+}
+
+/// A batch for models of `FEATURES` inputs and `CLASSES` classes, on the device.
+fn batch(device: &Device) -> Result<(Matrix, Targets), Failed> {
+    let (x, labels) = data(64);
+    Ok((Matrix::from_array(device, x.view())?, Targets::classes(device, &labels, CLASSES)?))
+}
+
+/// More layers than one launch of an update takes.
+fn deep(device: &Device) -> Result<(), Failed> {
+    let widths: Vec<usize> = [vec![FEATURES], (0..16).map(|i| 8 + i % 3).collect(), vec![CLASSES]].concat();
+    for optimizer in [Optimizer::sgd(0.1), Optimizer::adam(1e-2)] {
+        let mut losses = Vec::new();
+        for device in [device, &Device::cpu()] {
+            let mut model = Mlp::new(device, &widths, 3)?;
+            let mut state = OptimizerState::new(optimizer);
+            let (x, y) = batch(device)?;
+            let step = |_| Ok(model.train_step(&x, &y, &mut state)?.read()?.mean_loss());
+            losses.push((0..8).map(step).collect::<Result<Vec<f64>, Failed>>()?);
+        }
+        assert!(losses[1][7] < losses[1][0], "it learns: {:?}", losses[1]);
+        let close = losses[0].iter().zip(&losses[1]).all(|(got, want)| (got - want).abs() < 1e-4 * want);
+        assert!(close, "{optimizer:?}: {losses:?}");
+    }
+    Ok(())
+}
+
+/// An update changes the model that trains, and neither its clones nor matrices that were taken from it.
+fn clones_keep_their_values(device: &Device) -> Result<(), Failed> {
+    let (x, y) = batch(device)?;
+    let mut model = Mlp::new(device, &[FEATURES, 16, CLASSES], 3)?;
+    let mut state = OptimizerState::new(Optimizer::adam(1e-2));
+    model.train_step(&x, &y, &mut state)?;
+    let (clone, biases) = (model.clone(), model.layers()[1].biases().clone());
+    let before = clone.parameters()?;
+    model.train_step(&x, &y, &mut state)?;
+    assert_eq!(clone.parameters()?, before);
+    assert_eq!(biases.to_array()?, before[1].biases);
+    let changed =
+        |(after, before): (&Parameters, &Parameters)| after.weights != before.weights && after.biases != before.biases;
+    assert!(model.parameters()?.iter().zip(&before).all(changed));
+    Ok(())
+}
+
+fn one_state_one_model(device: &Device) -> Result<(), Failed> {
+    let (x, y) = batch(device)?;
+    let mut state = OptimizerState::new(Optimizer::adam(1e-2));
+    Mlp::new(device, &[FEATURES, 8, CLASSES], 3)?.train_step(&x, &y, &mut state)?;
+    let error = Mlp::new(device, &[FEATURES, 300, CLASSES], 3)?.train_step(&x, &y, &mut state).err();
+    assert!(matches!(error, Some(Error::Shape { op: "adam", .. })), "{error:?}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Choosing an adapter, with wgpu's own environment variables honoured.
 
-use crate::device::GpuOptions;
 use crate::error::{Error, Result};
+use crate::options::GpuOptions;
 
 /// An adapter, and why it was the one.
 pub(crate) struct Choice {

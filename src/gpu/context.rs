@@ -13,8 +13,8 @@ use super::recorder::Recorder;
 use super::rows::RowGrid;
 use super::tiles::Method;
 use super::windows::Piece;
-use crate::device::GpuOptions;
 use crate::error::{Error, Result};
+use crate::options::GpuOptions;
 
 /// Uploads go to the queue in pieces of this size, so that its staging memory stays small.
 const UPLOAD_BYTES: usize = 32 << 20;

@@ -11,7 +11,7 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 15] = [
+const PIECES: [&str; 18] = [
     "common",
     "elements",
     "rows",
@@ -27,6 +27,9 @@ const PIECES: [&str; 15] = [
     "by_one",
     "by_four",
     "values",
+    "columns",
+    "store",
+    "linear_head",
 ];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];

@@ -66,9 +66,7 @@ impl Context {
         self.counters.pipelines.fetch_add(1, Relaxed);
         Ok(compiled.entry(key).or_insert(Arc::new(pipeline)).clone())
     }
-}
 
-impl Context {
     /// Every variant compiled so far, in the order of their names: the kernel's name, its constants, and its WGSL with these
     /// in place.
     pub fn compiled(&self) -> Vec<(&'static str, Vec<Constant>, String)> {
@@ -137,7 +135,7 @@ impl Live {
         // SAFETY: without checks a shader must index in range, end its loops and not divide by zero.
         // Every kernel compares its row and column with the shape in `Params` before it touches a buffer; ops/ checks
         // that shape against the operands, and Context::buffer sizes every buffer for it. Class ids are compared with
-        // the number of classes. Loops run over shapes and constants with a step of at least one, and divisors are
+        // the number of classes. Segments of parameters end where the parameters do, or later. Loops run over shapes and constants with a step of at least one, and divisors are
         // constants or shapes, which are never zero. tests/gpu_guards.rs runs every case with guarded buffers and
         // with the checks on, and compares the bits.
         unsafe { self.device.create_shader_module_trusted(descriptor, checks) }

@@ -3,7 +3,7 @@
 
 use super::kernel::Constant;
 use super::rows::PackGrid;
-use crate::device::MatmulKernel;
+use crate::options::MatmulKernel;
 
 /// How a product is computed: in tiles through workgroup memory; or without it, as software drivers like it, or there even
 /// a few outputs a thread.

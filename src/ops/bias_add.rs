@@ -1,8 +1,7 @@
 //! bias_add: one bias a column.
 
-use bytemuck::{Pod, Zeroable};
-
-use super::{COMMON, On, column_sum, fits, on};
+use super::column_sum::{self, COLUMNS, Params};
+use super::{COMMON, On, fits, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, BY_ONE, Kernel, Launch, View};
@@ -10,21 +9,12 @@ use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "bias_add",
-    source: &[COMMON, BY_ONE, include_str!("../../shaders/bias_add.wgsl")],
+    source: &[COMMON, BY_ONE, COLUMNS, include_str!("../../shaders/bias_add.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: &["WIDTH", "LANES", "DEPTH"],
     sizes: &[],
 };
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-    across: u32,
-    blocks: u32,
-}
 
 /// X + b, for X `rows x cols` and b `1 x cols`, added to every row.
 ///
@@ -52,20 +42,14 @@ pub fn bias_add(x: &Matrix, bias: &Matrix) -> Result<Matrix> {
             let split = gpu.split("bias_add", x.rows(), x.cols())?;
             let (form, width, grid) = column_sum::grid(gpu, split, x.cols());
             for block in split.blocks() {
-                let (rows, cols) = (block.rows.len(), block.cols.len() / width);
-                let (blocks, across) = (grid.blocks(rows), grid.across(cols));
+                let params = Params::new(&grid, block.rows.len(), block.cols.len() / width);
                 let part = |of| View::of(of, x.cols(), block.rows.clone(), block.cols.clone());
                 let launch = Launch {
                     kernel: &KERNEL,
                     constants: &grid.constants(),
-                    params: Params {
-                        rows: rows as u32,
-                        cols: cols as u32,
-                        across: across as u32,
-                        blocks: blocks as u32,
-                    },
+                    params,
                     buffers: &[part(values), View::of(bias, x.cols(), 0..1, block.cols.clone()), part(&out)],
-                    groups: blocks as u64 * across as u64,
+                    groups: params.groups(),
                 };
                 gpu.dispatch(launch, form, None)?;
             }

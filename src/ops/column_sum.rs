@@ -10,20 +10,37 @@ use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "column_sum",
-    source: &[COMMON, BY_ONE, include_str!("../../shaders/column_sum.wgsl")],
+    source: &[COMMON, BY_ONE, COLUMNS, include_str!("../../shaders/column_sum.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Write],
     overrides: &["WIDTH", "LANES", "DEPTH", "RUN"],
     sizes: &[],
 };
 
+/// Shared WGSL of kernels that go down columns.
+pub(super) const COLUMNS: &str = include_str!("../../shaders/columns.wgsl");
+
+/// Their parameters.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
+pub(super) struct Params {
     rows: u32,
     cols: u32,
     across: u32,
     blocks: u32,
+}
+
+impl Params {
+    /// For so many rows, and columns counted in values.
+    pub fn new(grid: &ColumnGrid, rows: usize, cols: usize) -> Self {
+        let (across, blocks) = (grid.across(cols), grid.blocks(rows));
+        Params { rows: rows as u32, cols: cols as u32, across: across as u32, blocks: blocks as u32 }
+    }
+
+    /// Workgroups.
+    pub fn groups(&self) -> u64 {
+        u64::from(self.across) * u64::from(self.blocks)
+    }
 }
 
 /// Σ_r X, the sum of the rows, as one row: the bias's gradient.
@@ -111,21 +128,16 @@ fn sum_blocks(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: us
     for run in split.row_runs() {
         let sums = first..first + grid.blocks(run.len());
         for across in split.col_runs() {
-            let values = across.len() / width;
+            let params = Params::new(&grid, run.len(), across.len() / width);
             let launch = Launch {
                 kernel: &KERNEL,
                 constants: &grid.constants(),
-                params: Params {
-                    rows: run.len() as u32,
-                    cols: values as u32,
-                    across: grid.across(values) as u32,
-                    blocks: sums.len() as u32,
-                },
+                params,
                 buffers: &[
                     View::of(x, cols, run.clone(), across.clone()),
                     View::of(out, cols, sums.clone(), across.clone()),
                 ],
-                groups: sums.len() as u64 * grid.across(values) as u64,
+                groups: params.groups(),
             };
             gpu.dispatch(launch, form, None)?;
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::matmul::{Product, Slicing};
+use super::matmul::gradient;
+use super::product::Slicing;
 use super::{On, column_sum, fits, matmul_tn, on};
 use crate::cpu;
 use crate::device::Device;
@@ -89,9 +90,7 @@ impl Pair {
     fn part(&self, joined: &Arc<Buffer>) -> Arc<Buffer> {
         Arc::new(Buffer::part(joined, self.first as u64, (self.slices() * self.words()) as u64))
     }
-}
 
-impl Pair {
     /// Both gradients as they lie in these buffers.
     fn views(&self, device: &Device, weights: &Arc<Buffer>, biases: &Arc<Buffer>) -> (Matrix, Matrix) {
         let view = |whole: &Arc<Buffer>, first: usize, rows: usize, cols: usize| {
@@ -142,7 +141,7 @@ impl Gradients {
             }
             (On::Gpu(gpu, [x, dy]), Some(joined), Some(slicing)) => {
                 let (out, stride, sums_at) = (pair.part(joined), pair.words(), pair.weight_words());
-                Product::gradient(x, dy, rows, inputs, outputs).record_slices(gpu, slicing, &out, stride, sums_at)?;
+                gradient(x, dy, rows, inputs, outputs).record_slices(gpu, slicing, &out, stride, sums_at)?;
             }
             (On::Gpu(gpu, _), joined, _) => {
                 let apart = (matmul_tn(x, dy)?, column_sum::column_sum(dy)?);

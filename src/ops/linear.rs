@@ -1,6 +1,6 @@
 //! linear: a dense layer's forward pass in one kernel.
 
-use super::matmul::{Epilogue, Family, Product, family};
+use super::product::{Epilogue, Family, Product, family};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;

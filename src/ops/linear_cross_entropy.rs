@@ -18,6 +18,9 @@ const FEW_CLASSES: usize = 16;
 const BUFFERS: &[Access] =
     &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write];
 
+/// What both forms share.
+const LINEAR_HEAD: &str = include_str!("../../shaders/linear_head.wgsl");
+
 /// Through workgroup memory.
 static TILED: Kernel = Kernel {
     name: OP,
@@ -30,6 +33,7 @@ static TILED: Kernel = Kernel {
         ROW_CLASS,
         RECORD,
         HEAD,
+        LINEAR_HEAD,
         include_str!("../../shaders/linear_cross_entropy.wgsl"),
     ],
     params: size_of::<Params>(),
@@ -49,6 +53,7 @@ static DIRECT: Kernel = Kernel {
         ROW_CLASS,
         RECORD,
         HEAD,
+        LINEAR_HEAD,
         include_str!("../../shaders/linear_cross_entropy_direct.wgsl"),
     ],
     params: size_of::<Params>(),

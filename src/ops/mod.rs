@@ -28,6 +28,7 @@ mod linear_backward;
 mod linear_cross_entropy;
 mod matmul;
 mod nll;
+mod product;
 mod relu;
 mod sgd;
 mod softmax;

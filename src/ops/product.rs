@@ -1,0 +1,436 @@
+//! Products on the device: the kernels that matmul, linear and its gradients share, and how each is recorded.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::linear::Activation;
+use super::{COMMON, ELEMENTS, TILES, column_sum, flag};
+use crate::error::Result;
+use crate::gpu::{
+    Access, Buffer, Context, Kernel, Launch, LinearGrid, Method, PackGrid, PlainGrid, ProductSplit, View, runs,
+};
+
+/// The kernels of one op, which share its name: errors and labels carry it.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// Through workgroup memory.
+    tiled: Kernel,
+    /// A few outputs a thread.
+    plain: Kernel,
+    /// Without it.
+    direct: Kernel,
+    /// What lays factors out for these.
+    pack: Kernel,
+}
+
+/// What becomes of finished sums, in every kernel for products.
+const STORE: &str = include_str!("../../shaders/store.wgsl");
+
+const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
+
+pub(super) const fn family(name: &'static str) -> Family {
+    let buffers = OPERANDS;
+    Family {
+        tiled: Kernel {
+            name,
+            source: &[COMMON, TILES, STORE, include_str!("../../shaders/matmul.wgsl")],
+            params: size_of::<Params>(),
+            buffers,
+            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS"],
+            sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+        },
+        plain: Kernel {
+            name,
+            source: &[COMMON, STORE, include_str!("../../shaders/matmul_plain.wgsl")],
+            params: size_of::<PlainParams>(),
+            buffers,
+            overrides: &["THREADS"],
+            sizes: &[],
+        },
+        direct: Kernel {
+            name,
+            source: &[COMMON, STORE, include_str!("../../shaders/matmul_direct.wgsl")],
+            params: size_of::<DirectParams>(),
+            buffers,
+            overrides: &["LANES"],
+            sizes: &["LEFTS", "LEFT_ROWS", "RIGHTS"],
+        },
+        pack: Kernel {
+            name,
+            source: &[COMMON, ELEMENTS, include_str!("../../shaders/pack.wgsl")],
+            params: size_of::<PackParams>(),
+            buffers: &[Access::Read, Access::Write],
+            overrides: &["TRANSPOSE", "TILE_GROUPS", "TILE_STEPS", "THREADS", "PER_THREAD"],
+            sizes: &[],
+        },
+    }
+}
+
+impl Family {
+    fn name(&self) -> &'static str {
+        self.tiled.name
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub fn kernels(&'static self) -> [&'static Kernel; 4] {
+        [&self.tiled, &self.plain, &self.direct, &self.pack]
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    m: u32,
+    n: u32,
+    k: u32,
+    slice: u32,
+    down: u32,
+    across: u32,
+    slices: u32,
+    stride: u32,
+    sums_at: u32,
+    biased: u32,
+    relu: u32,
+    masked: u32,
+    accumulate: u32,
+}
+
+/// For a few outputs a thread.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct PlainParams {
+    rows: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    a_row: u32,
+    a_step: u32,
+    b_step: u32,
+    b_col: u32,
+    sums_at: u32,
+    biased: u32,
+    relu: u32,
+    masked: u32,
+    accumulate: u32,
+}
+
+/// For the kernels without workgroup memory.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct DirectParams {
+    m: u32,
+    n: u32,
+    k: u32,
+    lefts: u32,
+    rights: u32,
+    slice: u32,
+    down: u32,
+    across: u32,
+    slices: u32,
+    stride: u32,
+    swapped: u32,
+    biased: u32,
+    relu: u32,
+    masked: u32,
+    accumulate: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct PackParams {
+    count: u32,
+    steps: u32,
+    length: u32,
+    groups: u32,
+}
+
+/// What happens to the finished sums.
+#[derive(Clone, Copy)]
+pub(super) enum Epilogue<'a> {
+    Nothing,
+    /// Bias, `1 x n`, then ReLU where asked for.
+    Bias(&'a Buffer, Activation),
+    /// What goes back through the ReLU that made these outputs, `m x n`.
+    Mask(&'a Buffer),
+}
+
+/// One product as the kernel computes it: c = a b, `m x n`, then the epilogue.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    pub family: &'static Family,
+    pub a: &'a Buffer,
+    pub b: &'a Buffer,
+    pub epilogue: Epilogue<'a>,
+    pub transpose_a: bool,
+    pub transpose_b: bool,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+}
+
+/// How c is laid out: words from one slice's partial product to the next, and where b's column sums go behind it.
+#[derive(Clone, Copy)]
+struct Layout {
+    stride: usize,
+    sums_at: Option<usize>,
+}
+
+/// How a gradient's product is cut along k, so that its partial products can lie with others in one buffer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slicing {
+    method: Method,
+    slice: usize,
+    /// Partial products.
+    pub slices: usize,
+}
+
+impl Slicing {
+    /// For `XᵀdY`, with X `rows x inputs` and dY `rows x outputs`; none where a binding does not hold an operand.
+    pub fn of_gradient(gpu: &Context, rows: usize, inputs: usize, outputs: usize) -> Option<Self> {
+        let words = gpu.binding_words();
+        let whole = ProductSplit { m: inputs, n: outputs, k: rows };
+        if ProductSplit::new(words, [inputs, outputs, rows], true, false) != whole {
+            return None;
+        }
+        let method = gpu.method([inputs, outputs, rows]);
+        let slice = method.slice([inputs, outputs, rows], words);
+        Some(Slicing { method, slice, slices: rows.div_ceil(slice) })
+    }
+
+    /// The same product over `k` in one slice.
+    pub fn uncut(self, k: usize) -> Self {
+        Slicing { slice: k, slices: 1, ..self }
+    }
+
+    /// How many partial column sums there are: one where the kernel does not make them along the way.
+    pub fn sums(&self) -> usize {
+        if let Method::Direct(_) = self.method { 1 } else { self.slices }
+    }
+}
+
+impl<'a> Product<'a> {
+    /// Both operands as they lie, nothing added; the dimensions are still to be filled in.
+    pub fn of(family: &'static Family, a: &'a Buffer, b: &'a Buffer) -> Self {
+        let (transpose_a, transpose_b) = (false, false);
+        Product { family, a, b, epilogue: Epilogue::Nothing, transpose_a, transpose_b, m: 0, n: 0, k: 0 }
+    }
+
+    /// Records the product and gives the buffer that will hold it.
+    pub fn record(&self, gpu: &Context) -> Result<Buffer> {
+        let op = self.family.name();
+        let (m, n, k) = (self.m, self.n, self.k);
+        let words = gpu.binding_words();
+        let split = ProductSplit::new(words, [m, n, k], self.transpose_a, self.transpose_b);
+        let method = gpu.method([split.m, split.n, split.k]);
+        // An epilogue wants the finished sums, and slices want the whole product's room in a binding.
+        let bare = matches!(self.epilogue, Epilogue::Nothing) && split.m == m && split.n == n;
+        let slice = if bare { method.slice([m, n, split.k], words) } else { split.k };
+        let slices = split.k.div_ceil(slice);
+        let out = gpu.buffer(op, slices * m, n)?;
+        for rows in runs(m, split.m) {
+            for cols in runs(n, split.n) {
+                for ks in runs(k, split.k) {
+                    let c = if slices > 1 { View::from(&out) } else { View::of(&out, n, rows.clone(), cols.clone()) };
+                    let layout = Layout { stride: rows.len() * cols.len(), sums_at: None };
+                    self.launch(gpu, method, slice, [rows.clone(), cols.clone(), ks], c, layout)?;
+                }
+            }
+        }
+        if slices == 1 { Ok(out) } else { column_sum::reduce(gpu, op, out, slices, m * n) }
+    }
+
+    /// Records the product's slices as partial products, `stride` words apart, with the partial column sums of b behind
+    /// each: as many as [`Slicing::sums`] says.
+    pub fn record_slices(
+        &self,
+        gpu: &Context,
+        slicing: &Slicing,
+        out: &Arc<Buffer>,
+        stride: usize,
+        sums_at: usize,
+    ) -> Result<()> {
+        let layout = Layout { stride, sums_at: Some(sums_at) };
+        let whole = [0..self.m, 0..self.n, 0..self.k];
+        self.launch(gpu, slicing.method, slicing.slice, whole, View::from(out.as_ref()), layout)?;
+        if let Method::Direct(_) = slicing.method {
+            let sums = Buffer::part(out, sums_at as u64, self.n as u64);
+            column_sum::reduce_into(gpu, self.family.name(), self.b, self.k, self.n, &sums)?;
+        }
+        Ok(())
+    }
+
+    /// One window of the product: these rows and columns of c, over these steps of k.
+    fn launch(
+        &self,
+        gpu: &Context,
+        method: Method,
+        slice: usize,
+        [rows, cols, ks]: [Range<usize>; 3],
+        c: View<'_>,
+        layout: Layout,
+    ) -> Result<()> {
+        let (last, accumulate) = (ks.end == self.k, ks.start > 0);
+        let a = match self.transpose_a {
+            true => View::of(self.a, self.m, ks.clone(), rows.clone()),
+            false => View::of(self.a, self.k, rows.clone(), ks.clone()),
+        };
+        let b = match self.transpose_b {
+            true => View::of(self.b, self.k, cols.clone(), ks.clone()),
+            false => View::of(self.b, self.n, ks.clone(), cols.clone()),
+        };
+        let (extra, biased, relu, masked) = match self.epilogue {
+            Epilogue::Bias(bias, activation) if last => {
+                (Some(View::of(bias, self.n, 0..1, cols.clone())), true, activation == Activation::Relu, false)
+            }
+            Epilogue::Mask(outputs) if last => {
+                (Some(View::of(outputs, self.n, rows.clone(), cols.clone())), false, false, true)
+            }
+            _ => (None, false, false, false),
+        };
+        let [biased, relu, masked, accumulate] = [biased, relu, masked, accumulate].map(u32::from);
+        let slices = ks.len().div_ceil(slice);
+        let (down, across) = method.grid(rows.len(), cols.len());
+        let groups = down * across * slices as u64;
+        let (m, n, k) = (rows.len() as u32, cols.len() as u32, ks.len() as u32);
+        let (slice, slices, stride) = (slice as u32, slices as u32, layout.stride as u32);
+        let (down, across) = (down as u32, across as u32);
+        let sums_at = layout.sums_at.map_or(0, |at| at as u32);
+        match method {
+            Method::Tiled(tile) => {
+                let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
+                let mut constants = vec![
+                    ("TRANSPOSE_A", flag(self.transpose_a)),
+                    ("TRANSPOSE_B", flag(self.transpose_b)),
+                    ("ALIGNED", flag(aligned)),
+                    ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
+                ];
+                constants.extend(tile.constants());
+                gpu.launch(Launch {
+                    kernel: &self.family.tiled,
+                    constants: &constants,
+                    params: Params {
+                        m,
+                        n,
+                        k,
+                        slice,
+                        down,
+                        across,
+                        slices,
+                        stride,
+                        sums_at,
+                        biased,
+                        relu,
+                        masked,
+                        accumulate,
+                    },
+                    buffers: &[a, b.clone(), extra.unwrap_or(b), c],
+                    groups,
+                })
+            }
+            Method::Plain => {
+                let rows = m + u32::from(layout.sums_at.is_some());
+                let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
+                let (b_step, b_col) = if self.transpose_b { (1, k) } else { (n, 1) };
+                gpu.launch(Launch {
+                    kernel: &self.family.plain,
+                    constants: &PlainGrid::constants(),
+                    params: PlainParams {
+                        rows,
+                        m,
+                        n,
+                        k,
+                        a_row,
+                        a_step,
+                        b_step,
+                        b_col,
+                        sums_at,
+                        biased,
+                        relu,
+                        masked,
+                        accumulate,
+                    },
+                    buffers: &[a, b.clone(), extra.unwrap_or(b), c],
+                    groups: PlainGrid::groups(rows as usize, n as usize),
+                })
+            }
+            Method::Direct(direct) => {
+                let op = self.family.name();
+                let a = Factor { view: a, steps: ks.len(), length: rows.len(), by_step: self.transpose_a };
+                let b = Factor { view: b, steps: ks.len(), length: cols.len(), by_step: !self.transpose_b };
+                let (left, right) = direct.ordered(a, b);
+                let (lefts, rights) = (left.groups() as u32, right.groups() as u32);
+                let (packed_left, packed_right) =
+                    (left.pack(gpu, op, &self.family.pack)?, right.pack(gpu, op, &self.family.pack)?);
+                let left = packed_left.as_ref().map_or(left.view, View::from);
+                let right = packed_right.as_ref().map_or(right.view, View::from);
+                let params = DirectParams {
+                    m,
+                    n,
+                    k,
+                    lefts,
+                    rights,
+                    slice,
+                    down,
+                    across,
+                    slices,
+                    stride,
+                    swapped: u32::from(direct.swapped),
+                    biased,
+                    relu,
+                    masked,
+                    accumulate,
+                };
+                gpu.launch(Launch {
+                    kernel: &self.family.direct,
+                    constants: &direct.constants(),
+                    params,
+                    buffers: &[left, right.clone(), extra.unwrap_or(right), c],
+                    groups,
+                })
+            }
+        }
+    }
+}
+
+/// A block of a product's factor: `steps x length` where it lies step by step, else `length x steps`.
+struct Factor<'a> {
+    view: View<'a>,
+    steps: usize,
+    length: usize,
+    by_step: bool,
+}
+
+impl Factor<'_> {
+    /// Groups of four in a step.
+    fn groups(&self) -> usize {
+        self.length.div_ceil(4)
+    }
+
+    /// A copy as the kernels without workgroup memory read it, unless it lies so already.
+    fn pack(&self, gpu: &Context, op: &'static str, kernel: &'static Kernel) -> Result<Option<Buffer>> {
+        if self.by_step && self.length.is_multiple_of(4) {
+            return Ok(None);
+        }
+        let groups = self.groups();
+        let packed = gpu.buffer(op, self.steps, 4 * groups)?;
+        let mut constants = vec![("TRANSPOSE", flag(!self.by_step))];
+        constants.extend(PackGrid::constants());
+        let count = PackGrid::count(self.steps, groups);
+        gpu.launch(Launch {
+            kernel,
+            constants: &constants,
+            params: PackParams {
+                count: count as u32,
+                steps: self.steps as u32,
+                length: self.length as u32,
+                groups: groups as u32,
+            },
+            buffers: &[self.view.clone(), View::from(&packed)],
+            groups: LinearGrid::groups(count),
+        })?;
+        Ok(Some(packed))
+    }
+}

@@ -1,0 +1,69 @@
+//! How a GPU device is opened.
+
+#[cfg(doc)]
+use crate::error::Error;
+
+/// How a GPU device is opened; the default suits everyday use.
+///
+/// ```
+/// use wgpu_mlp::{Device, GpuOptions};
+/// let options = GpuOptions { runtime_checks: true, ..Default::default() };
+/// let device = Device::gpu_with(&options).unwrap_or_else(|_| Device::cpu());
+/// # let _ = device;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct GpuOptions {
+    /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
+    pub adapter_name: Option<String>,
+    /// Compile the shaders with bounds checks and loop limits. The results are the same.
+    pub runtime_checks: bool,
+    /// Ask the driver stack for API validation (Vulkan's validation layer, say), where it is installed.
+    pub validation: bool,
+    /// Fill every buffer with NaN before use and look behind its end after: finds a kernel that writes too little or
+    /// too much. Slow; for tests.
+    pub guarded_buffers: bool,
+    /// Lower the largest binding to this many bytes, at least 256: matrices beyond it are worked on in windows.
+    pub max_binding_bytes: Option<u64>,
+    /// Lower the largest buffer to this many bytes: a matrix beyond it is [`Error::Limit`].
+    pub max_buffer_bytes: Option<u64>,
+    /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
+    pub max_memory_bytes: Option<u64>,
+    /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
+    pub matmul_kernel: Option<MatmulKernel>,
+    /// Let so many threads share a row in the kernels that work on rows: 1, 16 or 128; by default the length decides.
+    pub row_lanes: Option<u32>,
+    /// Lower the largest grid to this many workgroups a dimension.
+    pub max_workgroups_per_dimension: Option<u32>,
+}
+
+/// A kernel for products, for tests and measurements: see [`GpuOptions::matmul_kernel`].
+///
+/// ```
+/// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 7);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MatmulKernel {
+    /// Tiles of 128 x 128 through workgroup memory, 8 x 8 sums a thread.
+    Large,
+    /// Tiles of 64 x 64, 8 x 8 sums a thread.
+    Medium,
+    /// Tiles of 32 x 32, 4 x 4 sums a thread.
+    Small,
+    /// Tiles of 128 x 16, for products of few columns.
+    Narrow,
+    /// Tiles of 16 x 128, for products of few rows.
+    Flat,
+    /// Without workgroup memory: what software drivers like.
+    Direct,
+    /// Four sums a thread, for small products on software drivers.
+    Plain,
+}
+
+impl MatmulKernel {
+    /// All of them.
+    pub const ALL: [MatmulKernel; 7] = {
+        use MatmulKernel::*;
+        [Large, Medium, Small, Narrow, Flat, Direct, Plain]
+    };
+}
