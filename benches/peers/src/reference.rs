@@ -11,8 +11,8 @@ const STEP: f64 = 1e-4;
 const PRODUCT: f64 = 2e-6;
 /// Relative, for probabilities and for the loss, and for a gradient (p - y) / rows relative to (p + y) / rows.
 const ROW: f64 = 1e-5;
-/// Of a gradient's 1 / rows besides: autodiff may send a gradient through the maximum, too, where it should cancel, and
-/// leaves there what a row's terms lost to rounding.
+/// Of a gradient's 1 / rows besides, at the row's maximum alone: autodiff may send a gradient through it, too, where it
+/// should cancel, and leaves there what a row's terms lost to rounding.
 const ROUNDING: f64 = 1e-6;
 
 /// An answer's numbers, and how far each may be off.
@@ -42,10 +42,14 @@ impl Reference {
                 let loss = mean_loss(logits, labels);
                 let gradients = checked_rows(logits.nrows()).flat_map(|row| {
                     let label = labels[row] as usize;
-                    let probs = softmax(logits.row(row)).0.into_iter().enumerate();
-                    probs.map(move |(class, p)| (p, f64::from(u8::from(class == label))))
+                    let probs = softmax(logits.row(row)).0;
+                    let top = probs.fold(0.0, |a: f64, b| a.max(*b));
+                    probs.into_iter().enumerate().map(move |(class, p)| {
+                        let y = f64::from(u8::from(class == label));
+                        let rounding = if p == top { ROUNDING } else { 0.0 };
+                        ((p - y) / rows, (ROW * (p + y) + rounding) / rows)
+                    })
                 });
-                let gradients = gradients.map(|(p, y)| ((p - y) / rows, (ROW * (p + y) + ROUNDING) / rows));
                 std::iter::once((loss, ROW * loss)).chain(gradients).unzip()
             }
         };
