@@ -1,10 +1,9 @@
 // head: a row of softmax_cross_entropy.wgsl, whose formulas it follows, and the workgroup's record.
-// The kernel declares `Params` with `smoothing`, the outputs dlogits, losses and records, and where a row's logits, the
-// weights and the scale come from: logit, weight and gradient_scale.
+// The kernel declares `Params` with `contract`, the outputs dlogits, losses and records, and where a row's logits, the
+// weights (contract.wgsl) and the gradient's scale come from: logit and gradient_scale.
 
-fn mass(row: u32, start: u32, c: u32) -> f32 {
-  let share = target_share(row, start, c, params.window.first_col);
-  return weight(c) * ((1.0 - params.smoothing) * share + params.smoothing / f32(params.window.row_length));
+fn mass(at: Place, c: u32) -> f32 {
+  return class_mass(at.row, at.start, c, params.window.first_col);
 }
 
 fn row_work(at: Place) {
@@ -18,8 +17,10 @@ fn row_work(at: Place) {
   // A distribution's class and an id's weight: the last reduction.
   let class_id = row_class(at, 4u);
   let in_range = class_id < window.row_length;
-  let ignored = !DISTRIBUTIONS && in_range && class_id == params.ignored;
+  let ignored = is_ignored(class_id, window.row_length);
   let bad = is_bad(peak) || !in_range;
+  var own_weight = 0.0; // none behind the end
+  if at.inside { own_weight = row_weight(at.row); }
 
   // Every term of the loss is at least 0: (m - x[c]) and ln(sum) are, so nothing cancels.
   var sum = 0.0;
@@ -29,7 +30,7 @@ fn row_work(at: Place) {
     var run = vec3(0.0); // of sum, mass_sum and below
     for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
       let x = logit(at, c);
-      let q = mass(at.row, at.start, c);
+      let q = own_weight * mass(at, c);
       var cost = 0.0;
       if q != 0.0 { cost = q * select(top - x, window.infinity, is_negative_infinity(x)); }
       run += vec3(exp_below(x, top), q, cost);
@@ -45,7 +46,7 @@ fn row_work(at: Place) {
   let scale = gradient_scale();
   for (var c = at.lane; c < at.cols; c += LANES) {
     let p = exp_below(logit(at, c), top) / sum;
-    let slope = (p * mass_sum - mass(at.row, at.start, c)) * scale;
+    let slope = (p * mass_sum - own_weight * mass(at, c)) * scale;
     dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
   }
 
@@ -54,16 +55,16 @@ fn row_work(at: Place) {
 
   let counted = at.inside && !ignored;
   let finite = (bitcast<u32>(loss) & ~SIGN_BIT) < INFINITY_BITS;
-  var row_weight = 1.0;
+  var share = 1.0; // of the row in a mean
   if !DISTRIBUTIONS {
     let c = class_id - window.first_col; // wraps where the class lies before the window
-    row_weight = 0.0;
-    if c < at.cols { row_weight = weight(c); }
-    row_weight = row_only(at, 4u, row_weight);
+    share = 0.0;
+    if c < at.cols { share = weight(c); }
+    share = row_only(at, 4u, share);
   }
   let total = group_record(at, Record(
     select(0.0, loss, counted),
-    select(0.0, row_weight, counted),
+    select(0.0, own_weight * share, counted),
     u32(counted && !bad && peak.col == class_id),
     u32(counted),
     u32(counted && !finite),

@@ -1,14 +1,12 @@
-// linear_head: what both forms of linear_cross_entropy hand to head.wgsl: parameters, operands behind x and w, and that no
-// class has a weight. They compute the logits, and declare `logit`.
+// linear_head: what both forms of linear_cross_entropy hand to head.wgsl: parameters, operands behind x and w, and that
+// nothing has a weight. They compute the logits, and declare `logit`.
 
 struct Params {
   window: Window,
-  smoothing: f32,
-  scale: f32,
-  ignored: u32, // NO_ROW: no class is
-  m: u32,       // rows
-  n: u32,       // classes
-  k: u32,       // inputs
+  contract: Contract,
+  m: u32, // rows
+  n: u32, // classes
+  k: u32, // inputs
 }
 
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
@@ -21,7 +19,11 @@ fn weight(c: u32) -> f32 {
   return 1.0;
 }
 
+fn row_weight(row: u32) -> f32 {
+  return 1.0;
+}
+
 fn gradient_scale() -> f32 {
-  return params.scale;
+  return params.contract.scale;
 }
 

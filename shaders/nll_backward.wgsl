@@ -1,13 +1,16 @@
-// nll_backward: dprobs[r,c] = -y[r,c] / (clip(probs[r,c], low, high) * rows), y the row's one-hot or distribution
-//   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols.
-//   A class id out of range makes its row NaN. Element by element, as elements.wgsl hands them out.
+// nll_backward: dprobs[r,c] = -q[c] / clip(probs[r,c], low, high) * scale, q the row's masses (contract.wgsl);
+//                                                                  scale: 1, or 1 / the mean's divisor
+//   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols; weights: 1 x cols,
+//   where weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided.
+//   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element, as elements.wgsl hands
+//   them out.
 
 struct Params {
+  contract: Contract,
   count: u32,
   cols: u32,
   first_col: u32, // the number of the first column, where a row comes in pieces
   classes: u32,
-  rows: f32,
   low: f32,
   high: f32,
   nan: f32,
@@ -15,16 +18,22 @@ struct Params {
 
 @group(0) @binding(1) var<storage, read> probs: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
-@group(0) @binding(3) var<storage, read_write> dprobs: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>; // any buffer where not weighted
+@group(0) @binding(4) var<storage, read> samples: array<f32>; // any buffer where not sampled
+@group(0) @binding(5) var<storage, read> divisor: array<f32>; // any buffer where not divided
+@group(0) @binding(6) var<storage, read_write> dprobs: array<f32>;
 
 fn element(i: u32) {
   let row = i / params.cols;
   let c = i % params.cols;
-  let share = target_share(row, i - c, c, params.first_col);
+  let q = row_weight(row) * class_mass(row, i - c, c, params.first_col);
   let p = probs[i];
-  let slope = -share / (clamp(p, params.low, params.high) * params.rows);
-  // 0 where the class has no share, whatever p is; NaN where it has one and p is NaN.
-  var value = select(0.0, select(slope, params.nan, is_nan(p)), share != 0.0);
-  if !DISTRIBUTIONS { value = select(params.nan, value, targets[row] < params.classes); }
+  let slope = -q / clamp(p, params.low, params.high) * gradient_scale();
+  // 0 where the class has no mass, whatever p is; NaN where it has one and p is NaN.
+  var value = select(0.0, select(slope, params.nan, is_nan(p)), q != 0.0);
+  if !DISTRIBUTIONS {
+    let class_id = targets[row];
+    value = select(select(params.nan, value, class_id < params.classes), 0.0, is_ignored(class_id, params.classes));
+  }
   dprobs[i] = value;
 }

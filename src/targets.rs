@@ -30,6 +30,8 @@ pub struct Targets {
     device: Device,
     rows: usize,
     classes: usize,
+    /// Rows whose label is [`Targets::IGNORED`].
+    ignored: usize,
     kind: Kind,
 }
 
@@ -64,7 +66,20 @@ macro_rules! labels {
 labels!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 impl Targets {
+    /// The label of a row that counts for nothing: PyTorch's default `ignore_index`.
+    ///
+    /// ```
+    /// assert_eq!(wgpu_mlp::Targets::IGNORED, -100);
+    /// ```
+    pub const IGNORED: i64 = -100;
+
+    /// The id that such rows have.
+    pub(crate) const MARK: u32 = Self::IGNORED as u32;
+
     /// One class id a row, from 0 to `classes - 1`.
+    ///
+    /// A signed label of -100 ([`Targets::IGNORED`]) marks a row without a target: it gives no loss and no gradient, and
+    /// does not count in means and accuracies.
     ///
     /// # Errors
     /// [`Error::Target`] with the first row whose class is out of range; [`Error::Empty`] without rows or classes.
@@ -80,19 +95,20 @@ impl Targets {
             None => Kind::CpuClasses(Arc::new(ids)),
             Some(gpu) => Kind::GpuClasses(Arc::new(gpu.upload("targets", &ids)?)),
         };
-        Ok(Targets { device: device.clone(), rows: labels.len(), classes, kind })
+        Ok(Targets { device: device.clone(), rows: labels.len(), classes, ignored: ignored_rows(labels), kind })
     }
 
     /// The labels as class ids, or the first that is none.
     pub(crate) fn check<L: Label>(labels: &[L], classes: usize) -> Result<Vec<u32>> {
         not_empty("targets", labels.len(), classes)?;
-        // The highest id is the kernels' mark for "none".
-        let allowed = u64::from(u32::MAX);
+        // Ids from there on have meanings of their own.
+        let allowed = u64::from(Self::MARK);
         if classes as u64 > allowed {
             return Err(Error::Limit { op: "targets", what: "classes", needed: classes as u64, allowed });
         }
         let id = |(row, label): (usize, &L)| match usize::try_from(label.value()) {
             Ok(class) if class < classes => Ok(class as u32),
+            _ if is_ignored(*label) => Ok(Self::MARK),
             _ => Err(Error::Target { row, class: label.value(), classes }),
         };
         labels.iter().enumerate().map(id).collect()
@@ -117,15 +133,15 @@ impl Targets {
             return Err(Error::Distribution { row, col, value: *value });
         }
         let kind = Kind::Distributions(Matrix::from_array(device, shares)?);
-        Ok(Targets { device: device.clone(), rows, classes, kind })
+        Ok(Targets { device: device.clone(), rows, classes, ignored: 0, kind })
     }
 
     /// Class ids that an op has made.
     pub(crate) fn made(device: &Device, rows: usize, classes: usize, kind: Kind) -> Self {
-        Targets { device: device.clone(), rows, classes, kind }
+        Targets { device: device.clone(), rows, classes, ignored: 0, kind }
     }
 
-    /// The class of each row; for distributions the first maximum. On a GPU this waits.
+    /// The class of each row; for distributions the first maximum; for ignored rows -100 as a u32. On a GPU this waits.
     ///
     /// # Errors
     /// As [`Matrix::to_array`].
@@ -174,6 +190,17 @@ impl Targets {
         self.classes
     }
 
+    /// How many rows count for nothing: their label was -100.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Targets};
+    /// assert_eq!(Targets::classes(&Device::cpu(), &[1, -100, 0], 2)?.ignored_rows(), 1);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn ignored_rows(&self) -> usize {
+        self.ignored
+    }
+
     /// The device that holds them.
     ///
     /// ```
@@ -197,6 +224,16 @@ impl Targets {
     pub(crate) fn dims(&self) -> Shape {
         Shape { rows: self.rows, cols: self.classes }
     }
+}
+
+/// Whether a row with this label counts for nothing.
+pub(crate) fn is_ignored(label: impl Label) -> bool {
+    label.value() == i128::from(Targets::IGNORED)
+}
+
+/// How many labels there are like that.
+pub(crate) fn ignored_rows<L: Label>(labels: &[L]) -> usize {
+    labels.iter().filter(|label| is_ignored(**label)).count()
 }
 
 impl fmt::Debug for Targets {

@@ -106,6 +106,16 @@ fn shapes_of_targets() {
         let words = format!("softmax_cross_entropy: {rule}; got 4x3 and {rows}x{cols}");
         refused!(ops::softmax_cross_entropy(&x, &ids(4, 3), &options), Shape { .. }, words);
     }
+    for (rows, cols) in [(1, 4), (3, 1), (4, 3)] {
+        let options = CrossEntropy { sample_weights: Some(zeros(rows, cols)), ..Default::default() };
+        let rule = "the sample weights must be one column with a value for each row";
+        let words = |op: &str| format!("{op}: {rule}; got 4x3 and {rows}x{cols}");
+        refused!(ops::nll_with(&x, &ids(4, 3), &options), Shape { op: "nll", .. }, words("nll"));
+        let result = ops::nll_backward_with(&x, &ids(4, 3), &options);
+        refused!(result, Shape { op: "nll_backward", .. }, words("nll_backward"));
+        let result = ops::softmax_cross_entropy(&x, &ids(4, 3), &options);
+        refused!(result, Shape { .. }, words("softmax_cross_entropy"));
+    }
 }
 
 #[test]
@@ -163,7 +173,7 @@ fn labels_that_are_no_class() {
     no_class([9i32, -1, 10], -1);
     no_class([9i64, i64::MIN, 10], i64::MIN.into());
     no_class([9i64, 1 << 32, 10], 1 << 32); // would be class 0 if it were cut to 32 bits
-    let most = format!("targets: needs {} classes; the device allows {}", usize::MAX, u32::MAX);
+    let most = format!("targets: needs {} classes; the device allows 4294967196", usize::MAX);
     refused!(Targets::classes(&Device::cpu(), &[0u8], usize::MAX), Error::Limit { .. }, most);
 }
 

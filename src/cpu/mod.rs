@@ -29,7 +29,7 @@ pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use column_sum::column_sum;
 pub use matmul::{linear, linear_backward, linear_gradients, matmul, matmul_nt, matmul_tn};
-pub use nll::{nll, nll_backward};
+pub use nll::{nll, nll_backward, weight_sum};
 pub use relu::{relu, relu_backward, relu_mask};
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::sum::pairwise;
 use super::threads::{self, EXP};
-use super::{Real, TargetView};
+use super::{Contract, Real, TargetView};
 
 /// p within [clip, 1 - clip]; NaN stays NaN.
 fn clipped<T: Real>(clip: f64) -> impl Fn(T) -> T + Copy {
@@ -15,52 +15,80 @@ fn clipped<T: Real>(clip: f64) -> impl Fn(T) -> T + Copy {
     }
 }
 
-/// -ln clip(p_t) a row, or Σ_c y_c · -ln clip(p_c).
-pub fn nll<T: Real>(probs: ArrayView2<'_, T>, targets: TargetView<'_, T>, clip: f64) -> Array2<T> {
+/// Σ_c q_c · -ln clip(p_c) a row; for class ids without smoothing q is the class's alone.
+pub fn nll<T: Real>(
+    probs: ArrayView2<'_, T>,
+    targets: TargetView<'_, T>,
+    contract: Contract<'_, T>,
+    clip: f64,
+) -> Array2<T> {
     let (rows, cols) = probs.dim();
     let clipped = clipped(clip);
-    let y = match &targets {
-        TargetView::Classes(classes) => {
-            return Array2::from_shape_fn((rows, 1), |(r, _)| -clipped(probs[[r, classes[r] as usize]]).ln());
-        }
-        TargetView::Distributions(y) => y.as_standard_layout(),
-    };
+    let weight = |r| contract.row_weight(&targets, r, cols);
+    if let (TargetView::Classes(classes), true) = (&targets, contract.smoothing == T::zero()) {
+        return Array2::from_shape_fn((rows, 1), |(r, _)| match weight(r) {
+            Some(mass) => mass * -clipped(probs[[r, classes[r] as usize]]).ln(),
+            None => T::zero(),
+        });
+    }
     let probs = probs.as_standard_layout();
-    let (y, probs) = (y.as_slice().unwrap_or_default(), probs.as_slice().unwrap_or_default());
     let block = threads::block_rows(cols);
     let mut losses = Array2::zeros((rows, 1));
     let results = losses.as_slice_mut().unwrap_or_default().chunks_mut(block);
-    let jobs = results.zip(probs.chunks((block * cols).max(1)).zip(y.chunks((block * cols).max(1))));
-    threads::each(jobs, (rows * cols).saturating_mul(EXP), |(losses, (p, y))| {
-        for (loss, (p, y)) in losses.iter_mut().zip(p.chunks_exact(cols).zip(y.chunks_exact(cols))) {
-            *loss = pairwise([p, y], |[p, y]| y * -clipped(p).ln());
+    let jobs = results.zip(probs.as_slice().unwrap_or_default().chunks((block * cols).max(1))).enumerate();
+    threads::each(jobs, (rows * cols).saturating_mul(EXP), |(index, (losses, p))| {
+        let mut masses = vec![T::zero(); cols];
+        for (r, (loss, p)) in (index * block..).zip(losses.iter_mut().zip(p.chunks_exact(cols))) {
+            if weight(r).is_some() {
+                contract.fill_masses(&mut masses, &targets, r);
+                *loss = pairwise([p, &masses], |[p, mass]| mass * -clipped(p).ln());
+            }
         }
     });
     losses
 }
 
-/// -y / (clip(p) · rows); 0 where y is 0.
-pub fn nll_backward<T: Real>(probs: ArrayView2<'_, T>, targets: TargetView<'_, T>, clip: f64) -> Array2<T> {
-    let rows = T::of(probs.nrows() as f64);
+/// -q / clip(p) over the mean's divisor, where a mean was asked for; 0 where q is 0.
+pub fn nll_backward<T: Real>(
+    probs: ArrayView2<'_, T>,
+    targets: TargetView<'_, T>,
+    contract: Contract<'_, T>,
+    clip: f64,
+) -> Array2<T> {
+    let (rows, cols) = probs.dim();
     let clipped = clipped(clip);
-    let slope = move |p: T, y: T| {
+    let weights: Vec<_> = (0..rows).map(|r| contract.row_weight(&targets, r, cols)).collect();
+    let divisor = contract.divisor(&weights.iter().map(|weight| weight.unwrap_or(T::zero())).collect::<Vec<_>>());
+    let slope = move |p: T, mass: T| {
         // Divided either way, so that this is a selection and no branch.
-        let slope = -y / (clipped(p) * rows);
-        if y == T::zero() { T::zero() } else { slope }
+        let slope = -mass / (clipped(p) * divisor);
+        if mass == T::zero() { T::zero() } else { slope }
     };
-    match targets {
-        TargetView::Classes(classes) => {
-            let mut dprobs = Array2::zeros(probs.raw_dim());
-            for (r, class) in classes.iter().enumerate() {
+    if let (TargetView::Classes(classes), true) = (&targets, contract.smoothing == T::zero()) {
+        let mut dprobs = Array2::zeros(probs.raw_dim());
+        for (r, (class, mass)) in classes.iter().zip(&weights).enumerate() {
+            if let Some(mass) = mass {
                 let at = [r, *class as usize];
-                dprobs[at] = slope(probs[at], T::one());
+                dprobs[at] = slope(probs[at], *mass);
             }
-            dprobs
         }
-        TargetView::Distributions(y) => threads::filled([probs, y], 2, |_, [p, y], out| {
-            for ((out, p), y) in out.iter_mut().zip(p).zip(y) {
-                *out = slope(*p, *y);
-            }
-        }),
+        return dprobs;
     }
+    let mut masses = Array2::zeros(probs.raw_dim());
+    for (r, mut row) in masses.rows_mut().into_iter().enumerate() {
+        if weights[r].is_some() {
+            contract.fill_masses(row.as_slice_mut().unwrap_or_default(), &targets, r);
+        }
+    }
+    threads::filled([probs, masses.view()], 2, |_, [p, masses], out| {
+        for ((out, p), mass) in out.iter_mut().zip(p).zip(masses) {
+            *out = slope(*p, *mass);
+        }
+    })
+}
+
+/// What a mean of [`nll`]'s losses divides by.
+pub fn weight_sum<T: Real>(targets: TargetView<'_, T>, contract: Contract<'_, T>, [rows, cols]: [usize; 2]) -> T {
+    let weight = |r| contract.row_weight(&targets, r, cols).unwrap_or(T::zero());
+    pairwise([&(0..rows).map(weight).collect::<Vec<_>>()], |[weight]| weight)
 }

@@ -13,7 +13,9 @@ use crate::ops::Statistics;
 pub struct Contract<'a, T> {
     /// One weight a class; 1 each where there is none.
     pub weights: Option<ArrayView1<'a, T>>,
-    /// Rows of this class count for nothing.
+    /// One weight a row; 1 each where there is none.
+    pub samples: Option<ArrayView1<'a, T>>,
+    /// Rows of this class count for nothing; so do those whose id is none of the classes, which marks them.
     pub ignored: Option<u32>,
     /// The part of each target that is spread over all classes.
     pub smoothing: T,
@@ -35,7 +37,7 @@ pub struct RowLosses<T> {
 }
 
 /// For each row: loss Σ_c q_c · -ln p_c and gradient p Σ_j q_j - q, over the mean's divisor where a mean was asked for;
-/// q_c = w_c ((1 - s) y_c + s / C).
+/// q_c = v w_c ((1 - s) y_c + s / C).
 pub fn softmax_cross_entropy<T: Real>(
     logits: ArrayView2<'_, T>,
     targets: TargetView<'_, T>,
@@ -45,11 +47,11 @@ pub fn softmax_cross_entropy<T: Real>(
     let mut out = RowLosses {
         losses: Array2::zeros((rows, 1)),
         dlogits: Array2::zeros((rows, cols)),
-        weights: (0..rows).map(|r| row_weight(&targets, &contract, r)).collect(),
+        weights: (0..rows).map(|r| contract.row_weight(&targets, r, cols)).collect(),
         correct: vec![false; rows],
     };
     let weights: Vec<T> = out.weights.iter().map(|weight| weight.unwrap_or(T::zero())).collect();
-    let divisor = if contract.mean { pairwise([&weights], |[weight]| weight) } else { T::one() };
+    let divisor = contract.divisor(&weights);
     let logits = logits.as_standard_layout();
     let (block, width) = (threads::block_rows(cols), cols.max(1));
     let work = (rows * cols).saturating_mul(2 * EXP);
@@ -66,7 +68,7 @@ pub fn softmax_cross_entropy<T: Real>(
                 (Some(weight), TargetView::Classes(classes)) if contract.smoothing == T::zero() => {
                     Target::Class(classes[r] as usize, weight)
                 }
-                _ => Target::Masses(fill_masses(&mut masses, &targets, &contract, r), &masses),
+                _ => Target::Masses(contract.fill_masses(&mut masses, &targets, r), &masses),
             };
             (*loss, *correct) = by_row(row, target, divisor, dlogits);
         }
@@ -112,39 +114,52 @@ fn by_row<T: Real>(row: &[T], target: Target<'_, T>, divisor: T, dlogits: &mut [
     (loss, row[class] == top && !row[..class].contains(&top))
 }
 
-/// The row's weight in a mean: its class's, or 1 for a distribution; `None` for the ignored class.
-fn row_weight<T: Real>(targets: &TargetView<'_, T>, contract: &Contract<'_, T>, r: usize) -> Option<T> {
-    match targets {
-        TargetView::Classes(classes) if Some(classes[r]) == contract.ignored => None,
-        TargetView::Classes(classes) => Some(contract.weights.map_or(T::one(), |w| w[classes[r] as usize])),
-        TargetView::Distributions(_) => Some(T::one()),
+impl<T: Real> Contract<'_, T> {
+    /// The row's weight in a mean: its own, times its class's; `None` for a row that counts for nothing.
+    pub(super) fn row_weight(&self, targets: &TargetView<'_, T>, r: usize, cols: usize) -> Option<T> {
+        let own = self.samples.map_or(T::one(), |samples| samples[r]);
+        match targets {
+            TargetView::Classes(classes) if Some(classes[r]) == self.ignored || classes[r] as usize >= cols => None,
+            TargetView::Classes(classes) => Some(self.weights.map_or(own, |w| own * w[classes[r] as usize])),
+            TargetView::Distributions(_) => Some(own),
+        }
     }
-}
 
-/// q_c = w_c ((1 - s) y_c + s / C); gives the row's class.
-fn fill_masses<T: Real>(masses: &mut [T], targets: &TargetView<'_, T>, contract: &Contract<'_, T>, r: usize) -> usize {
-    let (rest, spread) = (T::one() - contract.smoothing, contract.smoothing / T::of(masses.len() as f64));
-    let class = match targets {
-        TargetView::Classes(classes) => {
-            let class = classes[r] as usize;
-            masses.fill(spread);
-            masses[class] = rest + spread;
-            class
-        }
-        TargetView::Distributions(rows) => {
-            let row = rows.row(r);
-            for (mass, share) in masses.iter_mut().zip(row) {
-                *mass = rest * *share + spread;
-            }
-            first_maximum(row.as_standard_layout().as_slice().unwrap_or_default())
-        }
-    };
-    if let Some(weights) = contract.weights {
-        for (mass, weight) in masses.iter_mut().zip(weights) {
-            *mass = *weight * *mass;
-        }
+    /// What losses and gradients are divided by, given the rows' weights: for a mean over nothing infinity, so that nothing
+    /// moves.
+    pub(super) fn divisor(&self, weights: &[T]) -> T {
+        let sum = if self.mean { pairwise([weights], |[weight]| weight) } else { T::one() };
+        if sum == T::zero() { T::infinity() } else { sum }
     }
-    class
+
+    /// q_c = v w_c ((1 - s) y_c + s / C); gives the row's class.
+    pub(super) fn fill_masses(&self, masses: &mut [T], targets: &TargetView<'_, T>, r: usize) -> usize {
+        let (rest, spread) = (T::one() - self.smoothing, self.smoothing / T::of(masses.len() as f64));
+        let class = match targets {
+            TargetView::Classes(classes) => {
+                let class = classes[r] as usize;
+                masses.fill(spread);
+                masses[class] = rest + spread;
+                class
+            }
+            TargetView::Distributions(rows) => {
+                let row = rows.row(r);
+                for (mass, share) in masses.iter_mut().zip(row) {
+                    *mass = rest * *share + spread;
+                }
+                first_maximum(row.as_standard_layout().as_slice().unwrap_or_default())
+            }
+        };
+        if let Some(weights) = self.weights {
+            for (mass, weight) in masses.iter_mut().zip(weights) {
+                *mass = *weight * *mass;
+            }
+        }
+        if let Some(samples) = self.samples {
+            masses.iter_mut().for_each(|mass| *mass = samples[r] * *mass);
+        }
+        class
+    }
 }
 
 impl RowLosses<f32> {

@@ -49,10 +49,18 @@ fn everything(x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> Vec<Vec<u32>> {
         argmax(x),
     ];
     for targets in all_targets {
-        all.extend([bits(nll(probs.view(), targets, 1e-7)), bits(nll_backward(probs.view(), targets, 1e-7))]);
+        for (smoothing, mean) in [(0.0, true), (0.1, false)] {
+            let contract = Contract { weights: None, samples: Some(y.column(0)), ignored: Some(5), smoothing, mean };
+            all.push(bits(nll(probs.view(), targets, contract, 1e-7)));
+            all.push(bits(nll_backward(probs.view(), targets, contract, 1e-7)));
+        }
         all.push(vec![accuracy(x, targets) as u32]);
         for (smoothing, mean) in [(0.0, true), (0.1, false)] {
-            let head = softmax_cross_entropy(x, targets, Contract { weights: None, ignored: Some(5), smoothing, mean });
+            let head = softmax_cross_entropy(
+                x,
+                targets,
+                Contract { weights: None, samples: None, ignored: Some(5), smoothing, mean },
+            );
             all.extend([bits(head.losses), bits(head.dlogits), head.correct.into_iter().map(u32::from).collect()]);
         }
     }

@@ -11,7 +11,7 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 18] = [
+const PIECES: [&str; 20] = [
     "common",
     "elements",
     "rows",
@@ -30,6 +30,8 @@ const PIECES: [&str; 18] = [
     "columns",
     "store",
     "linear_head",
+    "contract",
+    "bound_weights",
 ];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 2] = ["row_weights", "statistics"];

@@ -17,17 +17,29 @@ use crate::targets::Targets;
 /// assert!((loss - 0.35667494393873245).abs() < 1e-6);
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CategoricalCrossEntropy;
+#[derive(Clone, Debug, Default)]
+pub struct CategoricalCrossEntropy {
+    options: CrossEntropy,
+}
 
 impl CategoricalCrossEntropy {
-    /// The loss; it keeps nothing.
+    /// The mean over the rows, unweighted.
     ///
     /// ```
     /// let loss = wgpu_mlp::layers::CategoricalCrossEntropy::new();
     /// ```
     pub fn new() -> Self {
-        CategoricalCrossEntropy
+        Self::default()
+    }
+
+    /// With weights, an ignored class, label smoothing, or another reduction of the gradient.
+    ///
+    /// ```
+    /// use wgpu_mlp::{layers::CategoricalCrossEntropy, ops::CrossEntropy};
+    /// let loss = CategoricalCrossEntropy::with_options(CrossEntropy { label_smoothing: 0.1, ..Default::default() });
+    /// ```
+    pub fn with_options(options: CrossEntropy) -> Self {
+        CategoricalCrossEntropy { options }
     }
 
     /// The rows' losses, `rows x 1`, with probabilities clipped to [`ops::CLIP`] `..= 1 -` [`ops::CLIP`].
@@ -44,10 +56,10 @@ impl CategoricalCrossEntropy {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn forward(&self, probs: &Matrix, targets: &Targets) -> Result<Matrix> {
-        ops::nll(probs, targets)
+        ops::nll_with(probs, targets, &self.options)
     }
 
-    /// The mean of the rows' losses. On a GPU this waits.
+    /// The weighted mean of the rows' losses. On a GPU this waits.
     ///
     /// # Errors
     /// As [`ops::nll`] and [`Matrix::to_array`].
@@ -62,10 +74,10 @@ impl CategoricalCrossEntropy {
     /// ```
     pub fn calculate(&self, probs: &Matrix, targets: &Targets) -> Result<f64> {
         let sum = ops::column_sum(&self.forward(probs, targets)?)?.to_array()?;
-        Ok(f64::from(sum.sum()) / probs.rows() as f64)
+        Ok(f64::from(sum.sum()) / ops::nll_weight_sum(probs, targets, &self.options)?)
     }
 
-    /// -y / (clip(p) · rows): the gradient of the mean, finite also at p = 0.
+    /// -y / (clip(p) · rows), or as the options have it: the gradient of the mean, finite also at p = 0.
     ///
     /// # Errors
     /// As [`ops::nll_backward`].
@@ -79,7 +91,7 @@ impl CategoricalCrossEntropy {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn backward(&self, probs: &Matrix, targets: &Targets) -> Result<Matrix> {
-        ops::nll_backward(probs, targets)
+        ops::nll_backward_with(probs, targets, &self.options)
     }
 }
 
@@ -111,7 +123,7 @@ impl SoftmaxCrossEntropy {
         Self::default()
     }
 
-    /// With class weights, an ignored class, or label smoothing.
+    /// With weights, an ignored class, label smoothing, or another reduction of the gradient.
     ///
     /// ```
     /// use wgpu_mlp::{layers::SoftmaxCrossEntropy, ops::CrossEntropy};

@@ -8,7 +8,7 @@ use super::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::matrix::{Matrix, host_room, not_empty};
 use crate::ops;
-use crate::targets::{Label, Targets};
+use crate::targets::{Label, Targets, ignored_rows};
 
 /// A batch holds about this many values in its widest layer.
 const BATCH_VALUES: usize = 1 << 22;
@@ -72,7 +72,8 @@ impl Mlp {
         })
     }
 
-    /// The share of rows whose most probable class is their label; a row with NaN is a miss.
+    /// The share of rows whose most probable class is their label; a row with NaN is a miss. Rows
+    /// labelled -100 do not count.
     ///
     /// # Errors
     /// As [`Mlp::predict`]; [`Error::Shape`] unless there is a label a row; [`Error::Target`] for a label that is no
@@ -101,7 +102,7 @@ impl Mlp {
                 Ok(())
             },
         )?;
-        Ok(hits as f64 / labels.len() as f64)
+        Ok(hits as f64 / (labels.len() - ignored_rows(labels)) as f64)
     }
 
     /// Goes through the rows in batches of which two are under way: while the device works on one, the next is uploaded.

@@ -30,7 +30,8 @@ pub(super) static KERNEL: Kernel = Kernel {
 };
 
 /// The mean of 1\[argmax(x) = class\]: the share of rows whose first maximum is their class, or their distribution's
-/// first maximum. `x` holds probabilities or logits, `rows x classes`; a row with NaN is a miss. On a GPU this waits.
+/// first maximum. `x` holds probabilities or logits, `rows x classes`; a row with NaN is a miss. Rows marked with
+/// -100 do not count; over nothing else the mean is NaN. On a GPU this waits.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class; as
@@ -45,7 +46,8 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
-    Ok(hits(x, targets)?.read()?.correct as f64 / x.rows() as f64)
+    let counted = x.rows() - targets.ignored_rows();
+    Ok(hits(x, targets)?.read()?.correct as f64 / counted as f64)
 }
 
 /// How many rows are correct, to be read later.

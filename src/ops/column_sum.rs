@@ -77,6 +77,12 @@ pub(super) fn reduce(gpu: &Context, op: &'static str, x: Buffer, rows: usize, co
     Ok(x)
 }
 
+/// The sum of a column, as one value.
+pub(super) fn sum_of(gpu: &Context, op: &'static str, x: &Buffer, rows: usize) -> Result<Buffer> {
+    let (sums, blocks) = reduce_once(gpu, op, x, rows, 1)?;
+    reduce(gpu, op, sums, blocks, 1)
+}
+
 /// Adds `rows x cols` values up over the rows, into a buffer for one row of sums.
 pub(super) fn reduce_into(
     gpu: &Context,

@@ -2,8 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::contract::{CONTRACT, CrossEntropy, Terms};
 use super::linear::{Activation, linear};
-use super::softmax_cross_entropy::{CrossEntropy, Head, Reduction, softmax_cross_entropy};
+use super::softmax_cross_entropy::{Head, softmax_cross_entropy};
 use super::statistics::{self, Pending, Record};
 use super::{COMMON, HEAD, On, RECORD, ROW_CLASS, ROWS, TARGETS, TILES, fits, flag, gpu_targets, on};
 use crate::error::{Error, Result};
@@ -32,6 +33,7 @@ static TILED: Kernel = Kernel {
         TARGETS,
         ROW_CLASS,
         RECORD,
+        CONTRACT,
         HEAD,
         LINEAR_HEAD,
         include_str!("../../shaders/linear_cross_entropy.wgsl"),
@@ -52,6 +54,7 @@ static DIRECT: Kernel = Kernel {
         TARGETS,
         ROW_CLASS,
         RECORD,
+        CONTRACT,
         HEAD,
         LINEAR_HEAD,
         include_str!("../../shaders/linear_cross_entropy_direct.wgsl"),
@@ -69,17 +72,15 @@ pub(super) static KERNELS: [&Kernel; 2] = [&TILED, &DIRECT];
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     window: Window,
-    smoothing: f32,
-    scale: f32,
-    ignored: u32,
+    terms: Terms,
     m: u32,
     n: u32,
     k: u32,
 }
 
 /// [`softmax_cross_entropy`] on the logits XW + b of a dense layer, for X `rows x inputs`, W `inputs x classes` and b
-/// `1 x classes`: with up to 16 classes, and without class weights or an ignored class, in one kernel that never stores the
-/// logits; else in two.
+/// `1 x classes`: with up to 16 classes, and without weights or an ignored class, in one kernel that never stores the logits;
+/// else in two.
 ///
 /// Error: with e the largest error of a row's logits (that of [`linear`]), the loss's bound and 2e Σ q, and for the gradients
 /// p (exp(2e) - 1) Σ q over the divisor beside those of [`softmax_cross_entropy`].
@@ -114,10 +115,9 @@ pub fn linear_cross_entropy(
         let rule = "there must be a target for each row, of as many classes as weight columns";
         return Err(Error::Shape { op: OP, rule, left: (x.rows(), classes).into(), right: targets.dims() });
     }
-    let plain = options.class_weights.is_none() && options.ignore_class.is_none();
     let smooth = (0.0..=1.0).contains(&options.label_smoothing);
     if let On::Gpu(gpu, [x_values, w, b]) = on(OP, [x, weights, bias])?
-        && plain
+        && options.is_plain()
         && smooth
         && classes <= FEW_CLASSES
         && let Some(way) = Way::choose(gpu, [x.rows(), classes, x.cols()])
@@ -184,15 +184,12 @@ impl Way {
                 &DIRECT
             }
         };
-        let mean = options.reduction == Reduction::Mean;
         gpu.launch(Launch {
             kernel,
             constants: &constants,
             params: Params {
                 window: Window::whole(rows, classes),
-                smoothing: options.label_smoothing,
-                scale: if mean { (1.0 / rows as f64) as f32 } else { 1.0 },
-                ignored: u32::MAX,
+                terms: options.terms(targets),
                 m: rows as u32,
                 n: classes as u32,
                 k: inputs as u32,

@@ -22,6 +22,7 @@ mod adam;
 mod argmax;
 mod bias_add;
 mod column_sum;
+mod contract;
 mod gradients;
 mod linear;
 mod linear_backward;
@@ -53,6 +54,7 @@ pub use adam::{AdamOptions, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use column_sum::column_sum;
+pub use contract::{CrossEntropy, Reduction};
 pub(crate) use gradients::Gradients;
 #[cfg(test)]
 pub(crate) use gradients::SEGMENTS;
@@ -61,12 +63,13 @@ pub use linear::{Activation, linear};
 pub use linear_backward::linear_backward;
 pub use linear_cross_entropy::linear_cross_entropy;
 pub use matmul::{matmul, matmul_nt, matmul_tn};
-pub use nll::{CLIP, nll, nll_backward};
+pub(crate) use nll::nll_weight_sum;
+pub use nll::{CLIP, nll, nll_backward, nll_backward_with, nll_with};
 pub use relu::{relu, relu_backward, relu_mask};
 pub use sgd::sgd;
 pub(crate) use sgd::sgd_joined;
 pub use softmax::{log_softmax, softmax, softmax_backward};
-pub use softmax_cross_entropy::{CrossEntropy, Head, Reduction, softmax_cross_entropy};
+pub use softmax_cross_entropy::{Head, softmax_cross_entropy};
 pub use statistics::{Pending, Statistics};
 
 /// Shared WGSL, in the order in which kernels put it in front of their own.
@@ -98,7 +101,7 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
         &column_sum::KERNEL,
         &sgd::KERNEL,
         &softmax_cross_entropy::KERNEL,
-        &softmax_cross_entropy::ROW_WEIGHTS,
+        &contract::ROW_WEIGHTS,
         &statistics::KERNEL,
     ];
     kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::contract::{BOUND_WEIGHTS, CONTRACT, CrossEntropy, Terms};
 use super::{
     BY_ROW_AND_TARGETS, COMMON, EACH_ROW, ELEMENTS, OnTargets, ROWS, TARGETS, flag, on_targets, row_constants,
     target_operand,
@@ -21,20 +22,30 @@ pub const CLIP: f64 = 1e-7;
 
 static NLL: Kernel = Kernel {
     name: "nll",
-    source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, TARGETS, include_str!("../../shaders/nll.wgsl")],
+    source: &[
+        COMMON,
+        ROWS,
+        EACH_ROW,
+        WHOLE_ROWS,
+        TARGETS,
+        CONTRACT,
+        BOUND_WEIGHTS,
+        include_str!("../../shaders/nll.wgsl"),
+    ],
     params: size_of::<Params>(),
-    buffers: &[Access::Read, Access::Read, Access::Write],
+    buffers: BUFFERS,
     overrides: BY_ROW_AND_TARGETS,
     sizes: &[],
 };
 static NLL_BACKWARD: Kernel = Kernel {
     name: "nll_backward",
-    source: &[COMMON, ELEMENTS, TARGETS, include_str!("../../shaders/nll_backward.wgsl")],
+    source: &[COMMON, ELEMENTS, TARGETS, CONTRACT, BOUND_WEIGHTS, include_str!("../../shaders/nll_backward.wgsl")],
     params: size_of::<BackwardParams>(),
-    buffers: &[Access::Read, Access::Read, Access::Write],
+    buffers: BUFFERS,
     overrides: &["THREADS", "PER_THREAD", "DISTRIBUTIONS"],
     sizes: &[],
 };
+const BUFFERS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Read, Access::Write];
 #[cfg(test)]
 pub(super) static KERNELS: [&Kernel; 2] = [&NLL, &NLL_BACKWARD];
 
@@ -42,6 +53,7 @@ pub(super) static KERNELS: [&Kernel; 2] = [&NLL, &NLL_BACKWARD];
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     window: Window,
+    terms: Terms,
     low: f32,
     high: f32,
 }
@@ -49,11 +61,11 @@ struct Params {
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct BackwardParams {
+    terms: Terms,
     count: u32,
     cols: u32,
     first_col: u32,
     classes: u32,
-    rows: f32,
     low: f32,
     high: f32,
     nan: f32,
@@ -76,24 +88,54 @@ struct BackwardParams {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn nll(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
+    nll_with(probs, targets, &CrossEntropy::default())
+}
+
+/// [`nll`] with the options of [`softmax_cross_entropy`](super::softmax_cross_entropy): losses Σ_c q_c · -ln clip(p_c),
+/// weighted but not reduced, with the same q; rows that are ignored give 0.
+///
+/// Error: at most Σ q 2⁻²¹ + (24 + C / 64) u |loss|, u = 2⁻²³.
+///
+/// # Errors
+/// Those of [`softmax_cross_entropy`](super::softmax_cross_entropy).
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let probs = Matrix::from_slice(&device, 2, 2, &[0.5, 0.5, 0.5, 0.5])?;
+/// let targets = Targets::classes(&device, &[0, -100], 2)?;
+/// let options = ops::CrossEntropy {
+///     sample_weights: Some(Matrix::from_slice(&device, 2, 1, &[3.0, 1.0])?),
+///     ..Default::default()
+/// };
+/// let losses = ops::nll_with(&probs, &targets, &options)?.to_array()?;
+/// assert!((losses[[0, 0]] - 3.0 * 2f32.ln()).abs() < 1e-6);
+/// assert_eq!(losses[[1, 0]], 0.0);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn nll_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Result<Matrix> {
     let (rows, cols) = probs.shape();
+    options.check("nll", probs, targets)?;
     match on_targets("nll", probs, targets)? {
-        OnTargets::Cpu(p, y) => Ok(Matrix::on_cpu(probs.device(), cpu::nll(p, y, CLIP))),
+        OnTargets::Cpu(p, y) => Ok(Matrix::on_cpu(probs.device(), cpu::nll(p, y, options.on_cpu("nll", probs)?, CLIP))),
         OnTargets::Gpu(gpu, p, y) => {
-            let distributions = targets.are_distributions();
-            // With class ids a row reads a single probability, so one lane does.
-            let split = gpu.split_rows("nll", rows, cols, if distributions { cols } else { 1 })?;
+            let contract = options.on_gpu("nll", probs, targets, y, false)?;
+            // A class id without smoothing makes a row read a single probability, so one lane does.
+            let whole = targets.are_distributions() || options.label_smoothing > 0.0;
+            let split = gpu.split_rows("nll", rows, cols, if whole { cols } else { 1 })?;
             let out = gpu.buffer("nll", rows, 1)?;
             let (low, high) = clip();
+            let [weights, samples, divisor] = contract.operands(&Operand::Matrix(p));
+            let y = target_operand(targets, y);
             split.launch(
                 gpu,
                 &RowLaunch {
                     kernel: &NLL,
-                    constants: &row_constants(&split, "DISTRIBUTIONS", distributions),
+                    constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
                     reductions: 1,
-                    operands: &[Operand::Matrix(p), target_operand(targets, y), Operand::PerRow(&out, 1)],
+                    operands: &[Operand::Matrix(p), y, weights, samples, divisor, Operand::PerRow(&out, 1)],
                 },
-                |window| Params { window, low, high },
+                |window| Params { window, terms: contract.terms, low, high },
             )?;
             Ok(Matrix::on_gpu(probs.device(), rows, 1, out))
         }
@@ -117,33 +159,81 @@ pub fn nll(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn nll_backward(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
+    nll_backward_with(probs, targets, &CrossEntropy::default())
+}
+
+/// The gradient of [`nll_with`]'s losses as the options reduce them: dprobs = -q / clip(p, ε, 1 - ε) / divisor, 0 where q
+/// is 0; the divisor is 1, or for [`Reduction::Mean`](super::Reduction::Mean) the sum of the rows' weights.
+///
+/// Error: at most 10u |dprobs|, u = 2⁻²³, and that of the divisor, which is [`column_sum`](super::column_sum)'s.
+///
+/// # Errors
+/// Those of [`softmax_cross_entropy`](super::softmax_cross_entropy).
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let probs = Matrix::from_slice(&device, 1, 2, &[0.5, 0.5])?;
+/// let targets = Targets::classes(&device, &[1u32], 2)?;
+/// let options = ops::CrossEntropy { label_smoothing: 0.5, ..Default::default() };
+/// let dprobs = ops::nll_backward_with(&probs, &targets, &options)?;
+/// assert_eq!(dprobs.to_array()?.row(0).to_vec(), [-0.5, -1.5]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn nll_backward_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Result<Matrix> {
+    const OP: &str = "nll_backward";
     let (rows, cols) = probs.shape();
-    match on_targets("nll_backward", probs, targets)? {
-        OnTargets::Cpu(p, y) => Ok(Matrix::on_cpu(probs.device(), cpu::nll_backward(p, y, CLIP))),
+    options.check(OP, probs, targets)?;
+    match on_targets(OP, probs, targets)? {
+        OnTargets::Cpu(p, y) => {
+            Ok(Matrix::on_cpu(probs.device(), cpu::nll_backward(p, y, options.on_cpu(OP, probs)?, CLIP)))
+        }
         OnTargets::Gpu(gpu, p, y) => {
-            let out = gpu.buffer("nll_backward", rows, cols)?;
+            let contract = options.on_gpu(OP, probs, targets, y, true)?;
+            let out = gpu.buffer(OP, rows, cols)?;
             let [threads, per_thread] = LinearGrid::constants();
             let (low, high) = clip();
             let params = |block: &Block, _: u32| BackwardParams {
+                terms: contract.terms,
                 count: block.words(),
                 cols: block.cols.len() as u32,
                 first_col: block.cols.start as u32,
                 classes: cols as u32,
-                rows: rows as f32,
                 low,
                 high,
                 nan: f32::NAN,
             };
+            let [weights, samples, divisor] = contract.operands(&Operand::Matrix(p));
+            let y = target_operand(targets, y);
             gpu.launch_elements(
-                gpu.split("nll_backward", rows, cols)?,
+                gpu.split(OP, rows, cols)?,
                 &ElementLaunch {
                     kernel: &NLL_BACKWARD,
                     constants: &[threads, per_thread, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
-                    operands: &[Operand::Matrix(p), target_operand(targets, y), Operand::Matrix(&out)],
+                    operands: &[Operand::Matrix(p), y, weights, samples, divisor, Operand::Matrix(&out)],
                 },
                 params,
             )?;
             Ok(Matrix::on_gpu(probs.device(), rows, cols, out))
+        }
+    }
+}
+
+/// What a mean of [`nll_with`]'s losses divides by. On a GPU this waits.
+pub(crate) fn nll_weight_sum(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Result<f64> {
+    if options.is_plain() {
+        return Ok((targets.rows() - targets.ignored_rows()) as f64);
+    }
+    match on_targets("nll", probs, targets)? {
+        OnTargets::Cpu(_, y) => {
+            let contract = options.on_cpu("nll", probs)?;
+            Ok(cpu::weight_sum(y, contract, [targets.rows(), targets.class_count()]).into())
+        }
+        OnTargets::Gpu(gpu, _, y) => {
+            match options.on_gpu("nll", probs, targets, y, false)?.weight_sum(gpu, "nll", targets)? {
+                Some(sum) => Ok(gpu.read::<f32>(&sum)?.iter().map(|sum| f64::from(*sum)).sum()),
+                None => Ok(targets.rows() as f64),
+            }
         }
     }
 }

@@ -159,7 +159,8 @@ fn losses(table: &mut Table, dims: [usize; 3]) {
             move |inputs| {
                 let m = reference(inputs);
                 let y = target_view(inputs, &m, distributed);
-                let want = differences(&m[0], |p| cpu::nll(p.view(), y, CLIP).sum() / p.nrows() as f64);
+                let contract = Choice::PLAIN.contract(&m);
+                let want = differences(&m[0], |p| cpu::nll(p.view(), y, contract, CLIP).sum() / p.nrows() as f64);
                 // STEP² / 6 of the third derivative 2 y / p³, beside what every difference has.
                 let third =
                     Array2::from_shape_fn(want.dim(), |at| want[at].abs() * STEP * STEP / (3.0 * m[0][at].powi(2)));

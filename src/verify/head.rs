@@ -13,47 +13,67 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::ops::{self, CrossEntropy, Head, Reduction, Statistics};
+use crate::targets::Targets;
 
 /// One combination of options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     pub distributed: bool,
     pub weighted: bool,
-    pub ignoring: bool,
+    pub sampled: bool,
+    pub ignoring: Ignoring,
     pub smoothing: f32,
     pub reduction: Reduction,
 }
 
+/// Which rows count for nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Ignoring {
+    None,
+    /// Those of a class.
+    Class,
+    /// Those whose label says so.
+    Marked,
+}
+
 impl Choice {
     /// Plain class ids, mean.
-    pub const PLAIN: Choice =
-        Choice { distributed: false, weighted: false, ignoring: false, smoothing: 0.0, reduction: Reduction::Mean };
+    pub const PLAIN: Choice = Choice {
+        distributed: false,
+        weighted: false,
+        sampled: false,
+        ignoring: Ignoring::None,
+        smoothing: 0.0,
+        reduction: Reduction::Mean,
+    };
 
     /// Every combination that the contract allows.
     pub fn all() -> Vec<Choice> {
-        let mut all = Vec::new();
-        for distributed in [false, true] {
-            for weighted in [false, true] {
-                for ignoring in [false, true] {
-                    for smoothing in [0.0, 0.1] {
-                        for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
-                            if !(distributed && ignoring) {
-                                all.push(Choice { distributed, weighted, ignoring, smoothing, reduction });
-                            }
-                        }
-                    }
-                }
+        let mut all = vec![Choice::PLAIN, Choice { distributed: true, ..Choice::PLAIN }];
+        let mut vary = |change: &dyn Fn(Choice) -> Vec<Choice>| all = all.iter().flat_map(|c| change(*c)).collect();
+        vary(&|c| vec![c, Choice { weighted: true, ..c }]);
+        vary(&|c| vec![c, Choice { sampled: true, ..c }]);
+        vary(&|c| vec![c, Choice { smoothing: 0.1, ..c }]);
+        vary(&|c| [Reduction::None, Reduction::Mean, Reduction::Sum].map(|reduction| Choice { reduction, ..c }).into());
+        vary(&|c| match c.distributed {
+            true => vec![c],
+            false => {
+                [Ignoring::None, Ignoring::Class, Ignoring::Marked].map(|ignoring| Choice { ignoring, ..c }).into()
             }
-        }
+        });
         all
     }
 
     pub fn name(&self) -> String {
         let mut name = format!("{:?} of {}", self.reduction, if self.distributed { "distributions" } else { "ids" });
         name.make_ascii_lowercase();
-        for (chosen, part) in
-            [(self.weighted, "weights"), (self.ignoring, "ignored"), (self.smoothing > 0.0, "smoothed")]
-        {
+        for (chosen, part) in [
+            (self.weighted, "weights"),
+            (self.sampled, "row weights"),
+            (self.ignoring == Ignoring::Class, "ignored"),
+            (self.ignoring == Ignoring::Marked, "marked"),
+            (self.smoothing > 0.0, "smoothed"),
+        ] {
             if chosen {
                 name = format!("{name}, {part}");
             }
@@ -63,44 +83,66 @@ impl Choice {
 
     /// The last class, so that the ignored one is not the class that stands for nothing.
     fn ignored(&self, cols: usize) -> Option<u32> {
-        self.ignoring.then_some(cols as u32 - 1)
+        (self.ignoring == Ignoring::Class).then_some(cols as u32 - 1)
     }
 
-    /// The options for the op; the weights are the last of the inputs.
+    /// The weights of the classes and of the rows, which come behind the targets.
+    fn weights<'a, T>(&self, m: &'a [Array2<T>]) -> [Option<&'a Array2<T>>; 2] {
+        let mut behind = m.iter().skip(1 + usize::from(self.distributed));
+        [self.weighted, self.sampled].map(|chosen| if chosen { behind.next() } else { None })
+    }
+
+    /// The options for the op.
     pub fn options(&self, device: &Device, inputs: &Inputs) -> Result<CrossEntropy> {
-        let weights = inputs.matrices.last().filter(|_| self.weighted);
+        let upload = |weights: Option<&Array2<f32>>| weights.map(|w| Matrix::from_array(device, w.view())).transpose();
+        let [class_weights, sample_weights] = self.weights(&inputs.matrices);
         Ok(CrossEntropy {
-            class_weights: weights.map(|weights| Matrix::from_array(device, weights.view())).transpose()?,
+            class_weights: upload(class_weights)?,
+            sample_weights: upload(sample_weights)?,
             ignore_class: self.ignored(inputs.matrices[0].ncols()),
             label_smoothing: self.smoothing,
             reduction: self.reduction,
         })
     }
 
-    /// The reference's answer.
-    pub fn twin(&self, inputs: &Inputs, m: &[Array2<f64>]) -> RowLosses<f64> {
-        let weights = m.last().filter(|_| self.weighted);
-        let contract = Contract {
+    /// The contract for the reference.
+    pub fn contract<'a>(&self, m: &'a [Array2<f64>]) -> Contract<'a, f64> {
+        let [weights, samples] = self.weights(m);
+        Contract {
             weights: weights.map(|weights| weights.row(0)),
+            samples: samples.map(|weights| weights.column(0)),
             ignored: self.ignored(m[0].ncols()),
             smoothing: f64::from(self.smoothing),
             mean: self.reduction == Reduction::Mean,
-        };
-        cpu::softmax_cross_entropy(m[0].view(), target_view(inputs, m, self.distributed), contract)
+        }
     }
 
-    /// Logits of this filling, targets, and class weights between 0.5 and 2 behind them.
+    /// The reference's answer.
+    pub fn twin(&self, inputs: &Inputs, m: &[Array2<f64>]) -> RowLosses<f64> {
+        cpu::softmax_cross_entropy(m[0].view(), target_view(inputs, m, self.distributed), self.contract(m))
+    }
+
+    /// A matrix of this filling, targets, and behind them class weights between 0.5 and 2 and row weights up to 1, some of
+    /// them 0.
     pub fn inputs(&self, fill: Fill, rng: &mut CaseRng, dims: [usize; 3]) -> Inputs {
         let mut inputs = supervised(fill, self.distributed, rng, dims);
         if self.weighted {
             inputs.matrices.push(normal(rng, 1, dims[1]).mapv(|x| x.tanh().exp2()));
+        }
+        if self.sampled {
+            let mut weights = normal(rng, dims[0], 1).mapv(|x| (x.tanh() - 1.0).exp2());
+            weights.iter_mut().skip(5).step_by(7).for_each(|weight| *weight = 0.0);
+            inputs.matrices.push(weights);
+        }
+        if self.ignoring == Ignoring::Marked {
+            inputs.classes.iter_mut().skip(1).step_by(3).for_each(|class| *class = Targets::MARK);
         }
         inputs
     }
 }
 
 /// The dims that every combination is tried on, beside the plain one on all.
-const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1]];
+pub(super) const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1]];
 
 pub(super) fn cases(table: &mut Table) {
     let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
@@ -122,7 +164,8 @@ pub(super) fn cases(table: &mut Table) {
 /// Cases for linear_cross_entropy: rows, inputs, classes; few classes go through one kernel, many through two.
 pub(super) fn linear_cases(table: &mut Table) {
     let dims = [[1, 2, 3], [5, 7, 1], [31, 33, 16], [127, 31, 15], [129, 3, 2], [300, 65, 10], [33, 17, 31]];
-    for choice in Choice::all().into_iter().filter(|choice| !(choice.weighted || choice.ignoring)) {
+    let few = |choice: &Choice| !(choice.weighted || choice.sampled || choice.ignoring == Ignoring::Class);
+    for choice in Choice::all().into_iter().filter(few) {
         for dims in dims {
             table.add(
                 ("linear_cross_entropy", &choice.name()),
@@ -161,7 +204,9 @@ fn expect_linear(choice: Choice, inputs: &Inputs) -> Vec<Expected> {
     m[0] = logits.want;
     let mut expected = expect_of(choice, inputs, &m);
     let probs = cpu::softmax(m[0].view());
-    let divisor = if choice.reduction == Reduction::Mean { m[0].nrows() as f64 } else { 1.0 };
+    let counted = inputs.classes.iter().filter(|class| **class != Targets::MARK).count();
+    let counted = if choice.distributed { m[0].nrows() } else { counted };
+    let divisor = if choice.reduction == Reduction::Mean { counted.max(1) as f64 } else { 1.0 };
     for (r, error) in logits.bound.rows().into_iter().map(|row| row.fold(0.0, |e: f64, x| e.max(*x))).enumerate() {
         let total: f64 = (0..m[0].ncols()).map(|c| mass(choice, inputs, &m, r, c)).sum();
         expected[0].bound[[r, 0]] += 2.0 * error * total;
@@ -239,13 +284,14 @@ fn statistics(rows: &RowLosses<f64>) -> Array2<f64> {
 }
 
 /// q_c of row r, as the contract defines it.
-fn mass(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], r: usize, c: usize) -> f64 {
+pub(super) fn mass(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], r: usize, c: usize) -> f64 {
     let share = match choice.distributed {
         true => m[1][[r, c]],
         false => f64::from(u8::from(inputs.classes[r] as usize == c)),
     };
     let smoothing = f64::from(choice.smoothing);
-    let weight = if choice.weighted { m[m.len() - 1][[0, c]] } else { 1.0 };
+    let [weights, samples] = choice.weights(m);
+    let weight = weights.map_or(1.0, |weights| weights[[0, c]]) * samples.map_or(1.0, |samples| samples[[r, 0]]);
     weight * ((1.0 - smoothing) * share + smoothing / m[0].ncols() as f64)
 }
 
@@ -276,6 +322,8 @@ pub(super) fn slope_bounds(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], r
         Reduction::Mean => rows.weights.iter().flatten().sum(),
         _ => 1.0,
     };
+    // A mean over nothing moves nothing.
+    let divisor = if divisor == 0.0 { f64::INFINITY } else { divisor };
     let mut bound = Array2::zeros(x.dim());
     for (r, mut row) in bound.axis_iter_mut(Axis(0)).enumerate() {
         let total: f64 = (0..x.ncols()).map(|c| mass(choice, inputs, m, r, c)).sum();

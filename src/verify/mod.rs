@@ -16,6 +16,7 @@ mod elementwise;
 mod gradients;
 mod head;
 mod inputs;
+mod nll;
 mod products;
 mod report;
 mod rows;

@@ -1,15 +1,16 @@
-//! Cases that take a row at a time: `softmax` and its kin, `nll`, `argmax`, `accuracy`.
+//! Cases that take a row at a time: `softmax` and its kin, `argmax`, `accuracy`.
 
 use ndarray::Array2;
 
-use super::bounds::{self, FLUSH, LOG, U};
+use super::bounds::{self, FLUSH, U};
 use super::case::Expected;
 use super::inputs::{normal, probabilities, special_rows};
 use super::table::{
     Draw, Table, all_matrices, exactly, matrices, reference, supervised, target_view, targets, uploaded,
 };
-use crate::cpu::{self, TargetView};
-use crate::ops::{self, CLIP};
+use crate::cpu;
+use crate::ops;
+use crate::targets::Targets;
 
 impl Table {
     pub(super) fn by_row(&mut self) {
@@ -61,43 +62,6 @@ impl Table {
         );
     }
 
-    pub(super) fn losses(&mut self) {
-        for distributed in [false, true] {
-            let variant = if distributed { "distributions" } else { "class ids" };
-            for dims in all_matrices() {
-                self.add(
-                    ("nll", variant),
-                    *dims,
-                    |[rows, _, _]| (2 * rows, 12 * rows),
-                    move |rng, dims| supervised(probabilities, distributed, rng, dims),
-                    move |device, inputs| {
-                        let y = targets(device, inputs, distributed)?;
-                        Ok(vec![ops::nll(&uploaded(device, inputs)?[0], &y)?.to_array()?])
-                    },
-                    move |inputs| {
-                        let m = reference(inputs);
-                        vec![nll_of(&m[0], target_view(inputs, &m, distributed))]
-                    },
-                );
-                self.add(
-                    ("nll_backward", variant),
-                    *dims,
-                    |[rows, cols, _]| (2 * rows * cols, 8 * rows * cols + 4 * rows),
-                    move |rng, dims| supervised(probabilities, distributed, rng, dims),
-                    move |device, inputs| {
-                        let y = targets(device, inputs, distributed)?;
-                        Ok(vec![ops::nll_backward(&uploaded(device, inputs)?[0], &y)?.to_array()?])
-                    },
-                    move |inputs| {
-                        let m = reference(inputs);
-                        let want = cpu::nll_backward(m[0].view(), target_view(inputs, &m, distributed), CLIP);
-                        vec![Expected { bound: want.mapv(|slope| 6.0 * U * slope.abs() + FLUSH), want }]
-                    },
-                );
-            }
-        }
-    }
-
     pub(super) fn counts(&mut self) {
         self.matrices(
             ("argmax", "all kinds of row"),
@@ -112,14 +76,20 @@ impl Table {
                 vec![exactly(Array2::from_shape_fn((classes.len(), 1), |(r, _)| f64::from(classes[r])))]
             },
         );
-        for distributed in [false, true] {
-            let variant = if distributed { "distributions" } else { "class ids" };
+        for (variant, distributed, marked) in
+            [("class ids", false, false), ("distributions", true, false), ("class ids, marked", false, true)]
+        {
             for dims in all_matrices() {
                 self.add(
                     ("accuracy", variant),
                     *dims,
                     |[rows, cols, _]| (rows * cols, 4 * (rows * cols + rows)),
-                    move |rng, dims| supervised(special_rows, distributed, rng, dims),
+                    move |rng, dims| {
+                        let mut inputs = supervised(special_rows, distributed, rng, dims);
+                        let marks = inputs.classes.iter_mut().skip(1).step_by(3).filter(|_| marked);
+                        marks.for_each(|class| *class = Targets::MARK);
+                        inputs
+                    },
                     move |device, inputs| {
                         let y = targets(device, inputs, distributed)?;
                         let accuracy = ops::accuracy(&uploaded(device, inputs)?[0], &y)?;
@@ -128,8 +98,9 @@ impl Table {
                     move |inputs| {
                         let m = reference(inputs);
                         let hits = cpu::accuracy(m[0].view(), target_view(inputs, &m, distributed));
+                        let ignored = inputs.classes.iter().filter(|class| **class == Targets::MARK).count();
                         // Rounded to f32 as the device's is: the count must be exact.
-                        let share = (hits as f64 / m[0].nrows() as f64) as f32;
+                        let share = (hits as f64 / (m[0].nrows() - ignored) as f64) as f32;
                         vec![exactly(Array2::from_elem((1, 1), share.into()))]
                     },
                 );
@@ -146,19 +117,5 @@ fn log_softmax_of(x: &Array2<f64>) -> Expected {
         // A masked class is -inf on both sides; no bound is needed there, and none may be infinite.
         if size.is_finite() { bounds::log_sum(x.ncols()) + 4.0 * U * size } else { 0.0 }
     });
-    Expected { want, bound }
-}
-
-fn nll_of(probs: &Array2<f64>, y: TargetView<'_, f64>) -> Expected {
-    let want = cpu::nll(probs.view(), y, CLIP);
-    let mass = |r: usize| match y {
-        TargetView::Classes(_) => 1.0,
-        TargetView::Distributions(shares) => shares.row(r).sum(),
-    };
-    let sum = match y {
-        TargetView::Classes(_) => 4.0 * U,
-        TargetView::Distributions(_) => 4.0 * U + bounds::row_sum(probs.ncols()),
-    };
-    let bound = Array2::from_shape_fn(want.dim(), |(r, c)| LOG * mass(r) + sum * want[[r, c]].abs());
     Expected { want, bound }
 }

@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::bounds::FLUSH;
 use super::case::{Case, CaseRng, Expected, Inputs};
 use super::inputs::{Fill, classes, distributions};
-use super::{gradients, head};
+use super::{gradients, head, nll};
 use crate::cpu::TargetView;
 use crate::device::Device;
 use crate::error::Result;
@@ -72,7 +72,7 @@ pub fn cases() -> Vec<Case> {
     table.products();
     table.elementwise();
     table.by_row();
-    table.losses();
+    nll::cases(&mut table);
     table.counts();
     table.updates();
     head::cases(&mut table);
@@ -153,7 +153,11 @@ pub(super) fn uploaded(device: &Device, inputs: &Inputs) -> Result<Vec<Matrix>> 
 pub(super) fn targets(device: &Device, inputs: &Inputs, distributed: bool) -> Result<Targets> {
     match distributed {
         true => Targets::distributions(device, inputs.matrices[1].view()),
-        false => Targets::classes(device, &inputs.classes, inputs.matrices[0].ncols()),
+        false => {
+            // Marked rows are -100 as i32.
+            let labels: Vec<_> = inputs.classes.iter().map(|class| *class as i32).collect();
+            Targets::classes(device, &labels, inputs.matrices[0].ncols())
+        }
     }
 }
 

@@ -190,6 +190,7 @@ fn head(device: &Device, g: &Given) -> Result<Outputs> {
         class_weights: if g.weighted() { Some(on(device, &g.weights)?) } else { None },
         ignore_class: g.ignored(),
         label_smoothing: g.smoothing(),
+        sample_weights: None,
         reduction: [Reduction::None, Reduction::Mean, Reduction::Sum][g.reduction()],
     };
     let head = ops::softmax_cross_entropy(&logits, &targets(device, g)?, &options)?;

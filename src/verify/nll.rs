@@ -1,0 +1,73 @@
+//! Cases for nll and nll_backward: plain ones in every size, every combination of options in a few.
+
+use ndarray::Array2;
+
+use super::bounds::{self, FLUSH, LOG, U};
+use super::case::{Expected, Inputs};
+use super::head::{Choice, FEW, mass};
+use super::inputs::probabilities;
+use super::table::{Table, all_matrices, reference, target_view, targets};
+use crate::cpu;
+use crate::matrix::Matrix;
+use crate::ops::{self, CLIP, Reduction};
+
+pub(super) fn cases(table: &mut Table) {
+    for distributed in [false, true] {
+        for dims in all_matrices() {
+            add(table, Choice { distributed, ..Choice::PLAIN }, *dims);
+        }
+    }
+    for choice in Choice::all() {
+        for dims in FEW {
+            add(table, choice, *dims);
+        }
+    }
+}
+
+fn add(table: &mut Table, choice: Choice, dims: [usize; 3]) {
+    // Losses are not reduced.
+    if choice.reduction == Reduction::None {
+        table.add(
+            ("nll", &choice.name()),
+            dims,
+            |[rows, _, _]| (2 * rows, 12 * rows),
+            move |rng, dims| choice.inputs(probabilities, rng, dims),
+            move |device, inputs| {
+                let probs = Matrix::from_array(device, inputs.matrices[0].view())?;
+                let (y, options) = (targets(device, inputs, choice.distributed)?, choice.options(device, inputs)?);
+                Ok(vec![ops::nll_with(&probs, &y, &options)?.to_array()?])
+            },
+            move |inputs| vec![losses(choice, inputs)],
+        );
+    }
+    table.add(
+        ("nll_backward", &choice.name()),
+        dims,
+        |[rows, cols, _]| (2 * rows * cols, 8 * rows * cols + 4 * rows),
+        move |rng, dims| choice.inputs(probabilities, rng, dims),
+        move |device, inputs| {
+            let probs = Matrix::from_array(device, inputs.matrices[0].view())?;
+            let (y, options) = (targets(device, inputs, choice.distributed)?, choice.options(device, inputs)?);
+            Ok(vec![ops::nll_backward_with(&probs, &y, &options)?.to_array()?])
+        },
+        move |inputs| {
+            let m = reference(inputs);
+            let y = target_view(inputs, &m, choice.distributed);
+            let want = cpu::nll_backward(m[0].view(), y, choice.contract(&m), CLIP);
+            let error = 10.0 * U + bounds::column_sum(want.nrows());
+            vec![Expected { bound: want.mapv(|slope| error * slope.abs() + FLUSH), want }]
+        },
+    );
+}
+
+/// Each logarithm is off by 2⁻²¹ and 3 ulp, each mass and product by a few roundings, their sum by its tree.
+fn losses(choice: Choice, inputs: &Inputs) -> Expected {
+    let m = reference(inputs);
+    let want = cpu::nll(m[0].view(), target_view(inputs, &m, choice.distributed), choice.contract(&m), CLIP);
+    let cols = m[0].ncols();
+    let bound = Array2::from_shape_fn(want.dim(), |(r, _)| {
+        let total: f64 = (0..cols).map(|c| mass(choice, inputs, &m, r, c)).sum();
+        LOG * total + (4.0 * U + bounds::row_sum(cols)) * want[[r, 0]].abs() + FLUSH
+    });
+    Expected { want, bound }
+}
