@@ -88,7 +88,7 @@ impl Table {
                 let mut m = reference(inputs);
                 let dw = m.remove(1);
                 let bound = (&m[0].mapv(f64::abs) + &dw.mapv(|dw| 2.0 * RATE * dw.abs())) * U + FLUSH;
-                cpu::sgd(m[0].view_mut(), dw.view(), RATE);
+                cpu::sgd(m[0].view_mut(), dw.view().into(), RATE);
                 vec![Expected { want: m.remove(0), bound }]
             },
         );
@@ -123,7 +123,7 @@ fn adam_of(inputs: &Inputs) -> Vec<Expected> {
     let rest1 = 1.0 - options.beta1;
     let terms = mean.mapv(|m| (options.beta1 * m).abs()) + dw.mapv(|dw| (rest1 * dw).abs());
     let moments = cpu::Moments { w: w.view_mut(), m: mean.view_mut(), v: square.view_mut() };
-    cpu::adam(moments, dw.view(), &options, ADAM_STEP);
+    cpu::adam(moments, dw.view().into(), &options, ADAM_STEP);
     let unbias = |beta: f64| 1.0 / (1.0 - beta.powf(ADAM_STEP as f64));
     let slope = square.mapv(|v| options.learning_rate / ((v * unbias(options.beta2)).sqrt() + options.epsilon));
     let update = (&before - &*w).mapv(f64::abs);
