@@ -59,7 +59,7 @@ pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
 pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters};
-pub use optim::{Optimizer, OptimizerState};
+pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
 pub use options::{GpuOptions, MatmulKernel};
 pub use plan::{Plan, PlannedBuffer};
 pub use targets::{Label, Targets};

@@ -41,6 +41,18 @@ pub(crate) enum Storage {
     Gpu(Arc<Buffer>),
 }
 
+impl Storage {
+    /// The array in host memory.
+    pub fn cpu(&self) -> Option<&Array2<f32>> {
+        if let Storage::Cpu(array) = self { Some(array) } else { None }
+    }
+
+    /// The device buffer.
+    pub fn gpu(&self) -> Option<&Buffer> {
+        if let Storage::Gpu(buffer) = self { Some(buffer) } else { None }
+    }
+}
+
 impl Matrix {
     /// A matrix with the array's content, in whatever layout the array is.
     ///
@@ -319,6 +331,18 @@ impl<T: bytemuck::AnyBitPattern> Later<T> {
 pub(crate) enum Unique<'a> {
     Cpu(&'a mut Array2<f32>),
     Gpu(Context, &'a Buffer),
+}
+
+impl<'a> Unique<'a> {
+    /// The array in host memory.
+    pub fn cpu(self) -> Option<&'a mut Array2<f32>> {
+        if let Unique::Cpu(array) = self { Some(array) } else { None }
+    }
+
+    /// The device buffer.
+    pub fn gpu(self) -> Option<&'a Buffer> {
+        if let Unique::Gpu(_, buffer) = self { Some(buffer) } else { None }
+    }
 }
 
 /// Room for `rows x cols` values in host memory, or an error where there is none.

@@ -1,8 +1,14 @@
 //! Optimizers: what is done with a gradient. Their state lives on the device.
 
-use crate::error::{Error, Result};
-use crate::matrix::{Joined, Matrix};
-use crate::ops::{self, AdamOptions, Gradients};
+mod penalty;
+mod snapshot;
+mod state;
+
+use crate::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions, Rule};
+
+pub use penalty::Penalty;
+pub use snapshot::OptimizerSnapshot;
+pub use state::OptimizerState;
 
 /// How parameters follow their gradients.
 ///
@@ -20,6 +26,12 @@ pub enum Optimizer {
         /// Step size.
         learning_rate: f64,
     },
+    /// [`ops::momentum`].
+    Momentum(MomentumOptions),
+    /// [`ops::adagrad`].
+    AdaGrad(AdaGradOptions),
+    /// [`ops::rmsprop`].
+    RmsProp(RmsPropOptions),
     /// [`ops::adam`].
     Adam(AdamOptions),
 }
@@ -40,6 +52,46 @@ impl Optimizer {
         Optimizer::Sgd { learning_rate }
     }
 
+    /// Gradient descent with momentum.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, ops::MomentumOptions};
+    /// assert_eq!(Optimizer::momentum(0.01, 0.9), Optimizer::Momentum(MomentumOptions::default()));
+    /// ```
+    pub fn momentum(learning_rate: f64, momentum: f64) -> Self {
+        Optimizer::Momentum(MomentumOptions { learning_rate, momentum, nesterov: false })
+    }
+
+    /// Gradient descent with Nesterov's momentum.
+    ///
+    /// ```
+    /// use wgpu_mlp::Optimizer;
+    /// assert_ne!(Optimizer::nesterov(0.01, 0.9), Optimizer::momentum(0.01, 0.9));
+    /// ```
+    pub fn nesterov(learning_rate: f64, momentum: f64) -> Self {
+        Optimizer::Momentum(MomentumOptions { learning_rate, momentum, nesterov: true })
+    }
+
+    /// AdaGrad.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, ops::AdaGradOptions};
+    /// assert_eq!(Optimizer::adagrad(0.01), Optimizer::AdaGrad(AdaGradOptions::default()));
+    /// ```
+    pub fn adagrad(learning_rate: f64) -> Self {
+        Optimizer::AdaGrad(AdaGradOptions { learning_rate, ..Default::default() })
+    }
+
+    /// RMSprop with its usual decay.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, ops::RmsPropOptions};
+    /// assert_eq!(Optimizer::rmsprop(0.01), Optimizer::RmsProp(RmsPropOptions::default()));
+    /// ```
+    pub fn rmsprop(learning_rate: f64) -> Self {
+        Optimizer::RmsProp(RmsPropOptions { learning_rate, ..Default::default() })
+    }
+
     /// Adam with its usual decays.
     ///
     /// ```
@@ -47,106 +99,75 @@ impl Optimizer {
     /// assert_eq!(Optimizer::adam(1e-3), Optimizer::Adam(AdamOptions::default()));
     /// ```
     pub fn adam(learning_rate: f64) -> Self {
-        Optimizer::Adam(AdamOptions { learning_rate, ..Default::default() })
-    }
-}
-
-/// An optimizer at work: its step count and, for Adam, two moments a parameter, on the parameters' device.
-///
-/// ```
-/// use rand::{SeedableRng, rngs::ChaCha12Rng};
-/// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState, layers::Dense};
-/// let device = Device::cpu();
-/// let mut layers = [Dense::new(&device, 3, 2, &mut ChaCha12Rng::seed_from_u64(0))?];
-/// let mut optimizer = OptimizerState::new(Optimizer::adam(1e-3));
-/// let y = layers[0].forward(&Matrix::zeros(&device, 5, 3)?)?;
-/// layers[0].backward(&y)?;
-/// optimizer.step(layers.iter_mut().flat_map(|layer| layer.parameters_mut()))?;
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct OptimizerState {
-    optimizer: Optimizer,
-    step: u64,
-    moments: Vec<(Matrix, Matrix)>,
-}
-
-impl OptimizerState {
-    /// Before the first step.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Optimizer, OptimizerState};
-    /// let optimizer = OptimizerState::new(Optimizer::sgd(0.1));
-    /// ```
-    pub fn new(optimizer: Optimizer) -> Self {
-        OptimizerState { optimizer, step: 0, moments: Vec::new() }
+        Self::adamw(learning_rate, 0.0)
     }
 
-    /// One update of all parameters of a model: in one launch where they lie side by side, and their gradients too.
-    pub(crate) fn step_joined(&mut self, mut parameters: Vec<&mut Matrix>, gradients: &Gradients) -> Result<()> {
-        let device = parameters.first().map(|first| first.device().clone());
-        if let (Some(device), Some(joined)) = (&device, Joined::of(&parameters)) {
-            let done = match &self.optimizer {
-                Optimizer::Sgd { learning_rate } => ops::sgd_joined(&joined, gradients, *learning_rate)?,
-                Optimizer::Adam(options) => {
-                    if self.moments.is_empty() {
-                        let zeros = || Matrix::zeros(device, 1, joined.count());
-                        self.moments.push((zeros()?, zeros()?));
-                    }
-                    let (m, v) = &mut self.moments[0];
-                    if m.shape() != (1, joined.count()) {
-                        let rule = "an optimizer's state serves the parameters that it began with";
-                        let (left, right) = (m.shape().into(), (1, joined.count()).into());
-                        return Err(Error::Shape { op: "adam", rule, left, right });
-                    }
-                    ops::adam_joined(&joined, gradients, m, v, options, self.step + 1)?
-                }
-            };
-            if done {
-                self.step += 1;
-                return Ok(());
-            }
-        }
-        let mut apart = Vec::with_capacity(parameters.len());
-        for layer in 0..parameters.len() / 2 {
-            if let Some(device) = &device {
-                let (dweights, dbiases) = gradients.of_pair(device, layer)?;
-                apart.extend([dweights, dbiases]);
-            }
-        }
-        self.step(parameters.iter_mut().map(|parameter| &mut **parameter).zip(&apart))
+    /// Adam with a decoupled weight decay, of weights and biases alike.
+    ///
+    /// ```
+    /// use wgpu_mlp::Optimizer;
+    /// assert_eq!(Optimizer::adamw(1e-3, 0.0), Optimizer::adam(1e-3));
+    /// ```
+    pub fn adamw(learning_rate: f64, weight_decay: f64) -> Self {
+        Optimizer::Adam(AdamOptions { learning_rate, weight_decay, ..Default::default() })
     }
 
-    /// One update of all parameters, each with its gradient; they come in the same order every time.
-    ///
-    /// # Errors
-    /// As [`ops::sgd`] and [`ops::adam`].
+    /// The step size.
     ///
     /// ```
-    /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
-    /// let device = Device::cpu();
-    /// let mut w = Matrix::from_slice(&device, 1, 1, &[1.0])?;
-    /// let dw = Matrix::from_slice(&device, 1, 1, &[2.0])?;
-    /// OptimizerState::new(Optimizer::sgd(0.25)).step([(&mut w, &dw)].into_iter())?;
-    /// assert_eq!(w.to_array()?[[0, 0]], 0.5);
-    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// assert_eq!(wgpu_mlp::Optimizer::nesterov(0.1, 0.9).learning_rate(), 0.1);
     /// ```
-    pub fn step<'a>(&mut self, parameters: impl Iterator<Item = (&'a mut Matrix, &'a Matrix)>) -> Result<()> {
-        self.step += 1;
-        for (index, (parameter, gradient)) in parameters.enumerate() {
-            match &self.optimizer {
-                Optimizer::Sgd { learning_rate } => ops::sgd(parameter, gradient, *learning_rate)?,
-                Optimizer::Adam(options) => {
-                    if self.moments.len() == index {
-                        let (rows, cols) = parameter.shape();
-                        let zeros = || Matrix::zeros(parameter.device(), rows, cols);
-                        self.moments.push((zeros()?, zeros()?));
-                    }
-                    let (m, v) = &mut self.moments[index];
-                    ops::adam(parameter, gradient, m, v, options, self.step)?;
-                }
-            }
+    pub fn learning_rate(&self) -> f64 {
+        match self {
+            Optimizer::Sgd { learning_rate } => *learning_rate,
+            Optimizer::Momentum(options) => options.learning_rate,
+            Optimizer::AdaGrad(options) => options.learning_rate,
+            Optimizer::RmsProp(options) => options.learning_rate,
+            Optimizer::Adam(options) => options.learning_rate,
         }
-        Ok(())
+    }
+
+    /// The same with another step size.
+    ///
+    /// ```
+    /// use wgpu_mlp::Optimizer;
+    /// assert_eq!(Optimizer::adam(0.1).with_learning_rate(0.5), Optimizer::adam(0.5));
+    /// ```
+    pub fn with_learning_rate(mut self, rate: f64) -> Self {
+        match &mut self {
+            Optimizer::Sgd { learning_rate } => *learning_rate = rate,
+            Optimizer::Momentum(options) => options.learning_rate = rate,
+            Optimizer::AdaGrad(options) => options.learning_rate = rate,
+            Optimizer::RmsProp(options) => options.learning_rate = rate,
+            Optimizer::Adam(options) => options.learning_rate = rate,
+        }
+        self
+    }
+
+    /// The names of what it keeps of earlier steps, each as large as the parameters.
+    ///
+    /// ```
+    /// use wgpu_mlp::Optimizer;
+    /// assert_eq!(Optimizer::adam(0.1).slots(), ["m", "v"]);
+    /// assert!(Optimizer::sgd(0.1).slots().is_empty());
+    /// ```
+    pub fn slots(&self) -> &'static [&'static str] {
+        match self {
+            Optimizer::Sgd { .. } => &[],
+            Optimizer::Momentum(_) => &["velocity"],
+            Optimizer::AdaGrad(_) | Optimizer::RmsProp(_) => &["squares"],
+            Optimizer::Adam(_) => &["m", "v"],
+        }
+    }
+
+    /// The rule of this step, counted from 1.
+    fn rule(&self, step: u64) -> Box<dyn Rule> {
+        match *self {
+            Optimizer::Sgd { learning_rate } => Box::new(ops::Sgd { learning_rate }),
+            Optimizer::Momentum(options) => Box::new(options),
+            Optimizer::AdaGrad(options) => Box::new(options),
+            Optimizer::RmsProp(options) => Box::new(options),
+            Optimizer::Adam(options) => Box::new(ops::Adam { options, step }),
+        }
     }
 }

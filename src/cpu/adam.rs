@@ -1,8 +1,8 @@
-//! adam: gradient descent with moments (Kingma and Ba, 2015, algorithm 1).
+//! adam: gradient descent with moments (Kingma and Ba, 2015, algorithm 1), and AdamW (Loshchilov and Hutter, 2019).
 
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
+use ndarray::{ArrayViewMut2, Axis, Zip};
 
-use super::{Real, threads};
+use super::{Real, Slope, threads};
 use crate::ops::AdamOptions;
 
 /// What a step changes: the parameters, and the running means of the gradients and of their squares.
@@ -20,20 +20,22 @@ pub struct Moments<'a, T> {
 const COST: usize = 4;
 
 /// One step, the `step`-th counted from 1.
-pub fn adam<T: Real>(mut moments: Moments<'_, T>, dw: ArrayView2<'_, T>, options: &AdamOptions, step: u64) {
+pub fn adam<T: Real>(mut moments: Moments<'_, T>, slope: Slope<'_, T>, options: &AdamOptions, step: u64) {
     let bias = |beta: f64| T::of(1.0 - beta.powf(step as f64));
     let (bias1, bias2) = (bias(options.beta1), bias(options.beta2));
     let (beta1, beta2) = (T::of(options.beta1), T::of(options.beta2));
     let (rest1, rest2) = (T::of(1.0 - options.beta1), T::of(1.0 - options.beta2));
     let (learning_rate, epsilon) = (T::of(options.learning_rate), T::of(options.epsilon));
-    let (work, block) = (dw.len().saturating_mul(COST), threads::block_rows(dw.ncols()));
-    let (w, dw) = (moments.w.axis_chunks_iter_mut(Axis(0), block), dw.axis_chunks_iter(Axis(0), block));
+    let keep = T::of(1.0 - options.learning_rate * options.weight_decay);
+    let (work, block) = (slope.dw.len().saturating_mul(COST), threads::block_rows(slope.dw.ncols()));
+    let (w, dw) = (moments.w.axis_chunks_iter_mut(Axis(0), block), slope.dw.axis_chunks_iter(Axis(0), block));
     let (m, v) = (moments.m.axis_chunks_iter_mut(Axis(0), block), moments.v.axis_chunks_iter_mut(Axis(0), block));
     threads::each(w.zip(dw).zip(m.zip(v)), work, |((w, dw), (m, v))| {
         Zip::from(w).and(dw).and(m).and(v).for_each(|w, dw, m, v| {
-            *m = beta1 * *m + rest1 * *dw;
-            *v = beta2 * *v + rest2 * *dw * *dw;
-            *w = *w - learning_rate * (*m / bias1) / ((*v / bias2).sqrt() + epsilon);
+            let slope = slope.at(*w, *dw);
+            *m = beta1 * *m + rest1 * slope;
+            *v = beta2 * *v + rest2 * slope * slope;
+            *w = keep * *w - learning_rate * (*m / bias1) / ((*v / bias2).sqrt() + epsilon);
         });
     });
 }

@@ -5,14 +5,18 @@
 //! Shapes have been checked by `ops` before a twin is called.
 
 mod accuracy;
+mod adagrad;
 mod adam;
 mod argmax;
 mod bias_add;
+mod clip_scale;
 mod column_sum;
 mod exp;
 mod matmul;
+mod momentum;
 mod nll;
 mod relu;
+mod rmsprop;
 mod sgd;
 mod softmax;
 mod softmax_cross_entropy;
@@ -20,20 +24,26 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod update;
 
 use ndarray::ArrayView2;
 
 pub use accuracy::accuracy;
+pub use adagrad::adagrad;
 pub use adam::{Moments, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;
+pub use clip_scale::clip_scale;
 pub use column_sum::column_sum;
 pub use matmul::{linear, linear_backward, linear_gradients, matmul, matmul_nt, matmul_tn};
 pub use nll::{nll, nll_backward, weight_sum};
+pub use momentum::momentum;
 pub use relu::{relu, relu_backward, relu_mask};
+pub use rmsprop::rmsprop;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{Contract, RowLosses, softmax_cross_entropy};
+pub use update::Slope;
 
 /// f32, or f64 for the oracle.
 pub trait Real: num_traits::Float + ndarray::LinalgScalar + ndarray::ScalarOperand + Send + Sync {

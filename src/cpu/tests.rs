@@ -65,9 +65,9 @@ fn everything(x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> Vec<Vec<u32>> {
         }
     }
     let (mut w, mut m, mut v) = (y.to_owned(), y.to_owned(), y.mapv(|y| y * y));
-    sgd(w.view_mut(), x, 0.1);
+    sgd(w.view_mut(), x.into(), 0.1);
     let moments = Moments { w: w.view_mut(), m: m.view_mut(), v: v.view_mut() };
-    adam(moments, x, &AdamOptions::default(), 3);
+    adam(moments, x.into(), &AdamOptions::default(), 3);
     all.extend([w, m, v].map(bits));
     all
 }

@@ -7,6 +7,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
 use super::kernel::{Access, BY_FOUR, Form, Kernel, WHOLE_ROWS, WIDE_ROWS};
+use super::recorder::SLOT_BYTES;
 use crate::ops;
 use crate::verify;
 
@@ -24,6 +25,8 @@ const PIECES: [&str; 20] = [
     "each_row",
     "head",
     "segments",
+    "updates",
+    "group_sum",
     "by_one",
     "by_four",
     "values",
@@ -34,7 +37,7 @@ const PIECES: [&str; 20] = [
     "bound_weights",
 ];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
-const HELPERS: [&str; 2] = ["row_weights", "statistics"];
+const HELPERS: [&str; 3] = ["row_weights", "squared_norm", "statistics"];
 
 fn shaders() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
@@ -109,6 +112,7 @@ fn declarations_agree_with_the_shaders() {
         assert_eq!(params.space, AddressSpace::Uniform, "{name}");
         let size = module.types[params.ty].inner.size(module.to_ctx()) as usize;
         assert_eq!(size, kernel.params, "{name}: Params differ in size");
+        assert!(size <= SLOT_BYTES, "{name}: Params are larger than a slot");
         for (index, access) in kernel.buffers.iter().enumerate() {
             let variable = found[index + 1].unwrap_or_else(|| panic!("{name} has no binding {}", index + 1));
             let AddressSpace::Storage { access: shader } = variable.space else {

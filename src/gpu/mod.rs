@@ -26,6 +26,6 @@ pub use context::Counters;
 pub(crate) use kernel::{Access, BY_ONE, Constant, Form, Kernel, Launch, WHOLE_ROWS};
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;
-pub(crate) use rows::{ColumnGrid, LinearGrid, PackGrid, PlainGrid, RowGrid};
+pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackGrid, PlainGrid, RowGrid};
 pub(crate) use tiles::{Method, ProductSplit, Tile};
 pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 
 /// Dispatches in one submit, which is also the number of parameter slots.
 const SLOTS: usize = 128;
-/// Bytes of a kernel's parameters, at most.
-const SLOT_BYTES: usize = 512;
+/// Bytes of a kernel's parameters, at most; every device binds 16 KiB of them.
+pub(super) const SLOT_BYTES: usize = 1024;
 /// Submits in flight before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 16;
 /// Bytes of uploads in flight before the host waits for the oldest: what bounds wgpu's staging memory.

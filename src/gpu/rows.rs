@@ -85,6 +85,27 @@ impl LinearGrid {
     }
 }
 
+/// Sums over all of a model's gradients: few enough workgroups that one can add up what they found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NormGrid;
+
+impl NormGrid {
+    const THREADS: u32 = 128;
+    /// Values that a thread has before there are more workgroups.
+    const PER_THREAD: u32 = 8;
+    const MOST_GROUPS: u32 = 1024;
+
+    /// Workgroups for this many values.
+    pub fn groups(values: u32) -> u32 {
+        values.div_ceil(Self::THREADS * Self::PER_THREAD).min(Self::MOST_GROUPS)
+    }
+
+    /// `THREADS` and `FAN` as the shader wants them.
+    pub fn constants() -> [Constant; 2] {
+        [("THREADS", f64::from(Self::THREADS)), ("FAN", f64::from(FAN))]
+    }
+}
+
 /// Small products on software drivers: a thread owns four neighbouring outputs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlainGrid;

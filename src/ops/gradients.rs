@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
 use super::matmul::gradient;
 use super::product::Slicing;
+use super::segments::Segment;
 use super::{On, column_sum, fits, matmul_tn, on};
 use crate::cpu;
 use crate::device::Device;
@@ -15,11 +14,6 @@ use crate::gpu::Buffer;
 use crate::matrix::{Matrix, host_room, part_words};
 
 const OP: &str = "linear_gradients";
-
-/// Segments that one update takes: two for each layer.
-pub(crate) const SEGMENTS: usize = 28;
-/// The shader's side of them.
-pub(super) const SEGMENT_PIECE: &str = include_str!("../../shaders/segments.wgsl");
 
 /// dW = Xᵀ dY and db = Σ_r dY, for X `rows x inputs` and dY `rows x outputs`: the gradients of a dense layer's parameters,
 /// in one pass over dY where that is possible.
@@ -177,6 +171,11 @@ impl Gradients {
         Ok(pair.views(device, &whole, biases))
     }
 
+    /// Whether they lie side by side.
+    pub fn are_joined(&self) -> bool {
+        self.joined.is_some()
+    }
+
     /// The buffer with all of them, and its segments in the order of the parameters, counted in fours; none where they lie
     /// apart.
     pub(super) fn segments(&self) -> Option<(&Buffer, Vec<Segment>)> {
@@ -185,49 +184,15 @@ impl Gradients {
         let mut end = 0;
         for pair in &self.pairs {
             let (weight_words, stride) = (pair.weight_words(), pair.words());
-            for (at, next, slices) in [(0, weight_words, pair.slices()), (weight_words, stride, pair.sums())] {
+            let weights = (0, weight_words, pair.slices(), pair.inputs * pair.outputs);
+            for (at, next, slices, words) in [weights, (weight_words, stride, pair.sums(), pair.outputs)] {
                 // Parts begin and end at multiples of four.
                 let gradient = ((pair.first + at) as u32 / 4).wrapping_sub(end);
+                let filled = 4 * end + words as u32;
                 end += (next - at) as u32 / 4;
-                segments.push(Segment { end, gradient, stride: stride as u32 / 4, slices: slices as u32 });
+                segments.push(Segment::new(end, gradient, stride as u32 / 4, slices as u32, filled));
             }
         }
         Some((joined, segments))
-    }
-}
-
-/// A run of neighbouring parameters, and where its gradient lies, counted as the kernel takes values.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub(super) struct Segment {
-    /// The parameter behind the last.
-    end: u32,
-    /// What makes the number of a parameter that of its gradient's value, modulo 2³².
-    gradient: u32,
-    /// Values from one slice to the next.
-    stride: u32,
-    /// Slices, which add up to the gradient.
-    slices: u32,
-}
-
-impl Segment {
-    /// Parameters that each have the gradient's value of the same number.
-    pub fn alike() -> [Segment; SEGMENTS] {
-        [Segment { end: u32::MAX, gradient: 0, stride: 0, slices: 1 }; SEGMENTS]
-    }
-
-    /// Runs of segments, counted in fours, that one update takes, each with its first word and the one behind its last, and
-    /// counted from there.
-    pub fn runs(segments: &[Segment]) -> impl Iterator<Item = (u32, u32, [Segment; SEGMENTS])> {
-        let mut first = 0;
-        segments.chunks(SEGMENTS).map(move |run| {
-            let start = first;
-            first = run.last().map_or(start, |segment| segment.end);
-            let mut all = Self::alike();
-            for (segment, from) in all.iter_mut().zip(run) {
-                *segment = Segment { end: from.end - start, gradient: from.gradient.wrapping_add(start), ..*from };
-            }
-            (4 * start, 4 * first, all)
-        })
     }
 }

@@ -13,14 +13,17 @@
 //! | [`softmax_cross_entropy`] | loss, gradient and statistics in one pass |
 //! | [`linear_cross_entropy`] | the same on the logits XW + b |
 //! | [`argmax`], [`accuracy`] | first maximum, mean of hits |
-//! | [`sgd`], [`adam`] | parameter updates in place |
+//! | [`sgd`], [`momentum`], [`adagrad`], [`rmsprop`], [`adam`] | parameter updates in place |
+//! | [`clip_scale`] | min(1, limit / ‖dw‖) |
 //!
 //! On a GPU an op is recorded and returns at once; only reads ([`Matrix::to_array`], a loss value) wait.
 
 mod accuracy;
+mod adagrad;
 mod adam;
 mod argmax;
 mod bias_add;
+mod clip_scale;
 mod column_sum;
 mod contract;
 mod gradients;
@@ -28,13 +31,17 @@ mod linear;
 mod linear_backward;
 mod linear_cross_entropy;
 mod matmul;
+mod momentum;
 mod nll;
 mod product;
 mod relu;
+mod rmsprop;
+mod segments;
 mod sgd;
 mod softmax;
 mod softmax_cross_entropy;
 mod statistics;
+mod update;
 
 use ndarray::ArrayView2;
 
@@ -49,15 +56,16 @@ use crate::targets::{Kind, Targets};
 
 pub use accuracy::accuracy;
 pub(crate) use accuracy::hits;
-pub(crate) use adam::adam_joined;
+pub use adagrad::{AdaGradOptions, adagrad};
+pub(crate) use adam::Adam;
 pub use adam::{AdamOptions, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;
+pub use clip_scale::clip_scale;
+pub(crate) use clip_scale::{CLIP_EPSILON, clip_scale_joined};
 pub use column_sum::column_sum;
 pub use contract::{CrossEntropy, Reduction};
 pub(crate) use gradients::Gradients;
-#[cfg(test)]
-pub(crate) use gradients::SEGMENTS;
 pub use gradients::linear_gradients;
 pub use linear::{Activation, linear};
 pub use linear_backward::linear_backward;
@@ -65,12 +73,17 @@ pub use linear_cross_entropy::linear_cross_entropy;
 pub use matmul::{matmul, matmul_nt, matmul_tn};
 pub(crate) use nll::nll_weight_sum;
 pub use nll::{CLIP, nll, nll_backward, nll_backward_with, nll_with};
+pub use momentum::{MomentumOptions, momentum};
 pub use relu::{relu, relu_backward, relu_mask};
+pub use rmsprop::{RmsPropOptions, rmsprop};
+#[cfg(test)]
+pub(crate) use segments::SEGMENTS;
+pub(crate) use sgd::Sgd;
 pub use sgd::sgd;
-pub(crate) use sgd::sgd_joined;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{Head, softmax_cross_entropy};
 pub use statistics::{Pending, Statistics};
+pub(crate) use update::{Pull, Rule, update, update_joined};
 
 /// Shared WGSL, in the order in which kernels put it in front of their own.
 pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -95,16 +108,20 @@ pub(crate) const BY_ROW_AND_TARGETS: &[&str] = &["LANES", "ROWS", "FAN", "DISTRI
 pub(crate) fn kernels() -> Vec<&'static Kernel> {
     let mut kernels = vec![
         &accuracy::KERNEL,
+        &adagrad::KERNEL,
         &adam::KERNEL,
         &argmax::KERNEL,
         &bias_add::KERNEL,
         &column_sum::KERNEL,
+        &momentum::KERNEL,
+        &rmsprop::KERNEL,
         &sgd::KERNEL,
         &softmax_cross_entropy::KERNEL,
         &contract::ROW_WEIGHTS,
         &statistics::KERNEL,
     ];
     kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));
+    kernels.extend(clip_scale::KERNELS);
     kernels.extend(linear::FAMILY.kernels());
     kernels.extend(linear_backward::FAMILY.kernels());
     kernels.extend(linear_cross_entropy::KERNELS);

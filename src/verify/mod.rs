@@ -21,6 +21,7 @@ mod products;
 mod report;
 mod rows;
 mod table;
+mod updates;
 
 use crate::device::Device;
 use crate::error::Result;

@@ -1,0 +1,87 @@
+//! adagrad: gradient descent with steps that shrink where gradients were large, in place.
+
+use ndarray::Array2;
+
+use super::segments::SEGMENT_PIECE;
+use super::update::{self, Numbers, Params, Rule, UPDATES, update};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, VALUES};
+use crate::cpu;
+use crate::error::Result;
+use crate::gpu::{Access, BY_ONE, Kernel};
+use crate::matrix::Matrix;
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: "adagrad",
+    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, SEGMENT_PIECE, UPDATES, include_str!("../../shaders/adagrad.wgsl")],
+    params: size_of::<Params>(),
+    buffers: &[Access::Write, Access::Read, Access::Read, Access::Write],
+    overrides: ELEMENTWISE,
+    sizes: &["SEGMENTS"],
+};
+
+/// The constants of [`adagrad`]; the default is PyTorch's.
+///
+/// ```
+/// use wgpu_mlp::ops::AdaGradOptions;
+/// assert_eq!(AdaGradOptions::default(), AdaGradOptions { learning_rate: 0.01, epsilon: 1e-10 });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdaGradOptions {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Added to the root, so that nothing is divided by zero.
+    pub epsilon: f64,
+}
+
+impl Default for AdaGradOptions {
+    fn default() -> Self {
+        AdaGradOptions { learning_rate: 0.01, epsilon: 1e-10 }
+    }
+}
+
+/// One step of AdaGrad (Duchi et al., [2011](https://jmlr.org/papers/v12/duchi11a.html)), in place:
+/// squares += dw², w -= η dw / (√squares + ε).
+///
+/// `squares` begins as zeros of w's shape. Its error: at most 2u squares; w's: u |w|, and 12u of the step, u = 2⁻²³.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless all have one shape; [`Error::Option`](crate::Error::Option) for a constant
+/// outside its range.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops, ops::AdaGradOptions};
+/// let device = Device::cpu();
+/// let (mut w, mut squares) = (Matrix::zeros(&device, 1, 1)?, Matrix::zeros(&device, 1, 1)?);
+/// let dw = Matrix::from_slice(&device, 1, 1, &[-5.0])?;
+/// ops::adagrad(&mut w, &dw, &mut squares, &AdaGradOptions { learning_rate: 0.5, ..Default::default() })?;
+/// assert!((w.to_array()?[[0, 0]] - 0.5).abs() < 1e-6); // the first step has the length of the learning rate
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn adagrad(w: &mut Matrix, dw: &Matrix, squares: &mut Matrix, options: &AdaGradOptions) -> Result<()> {
+    update(options, w, dw, &mut [squares], &Default::default(), None)
+}
+
+impl Rule for AdaGradOptions {
+    fn name(&self) -> &'static str {
+        "adagrad"
+    }
+
+    fn check(&self) -> Result<()> {
+        update::check_size(self.name(), "learning_rate", self.learning_rate)?;
+        update::check_epsilon(self.name(), self.epsilon)
+    }
+
+    fn kernel(&self) -> &'static Kernel {
+        &KERNEL
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers { epsilon: self.epsilon as f32, ..Numbers::new(self.learning_rate) }
+    }
+
+    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Slope<'_, f32>, slots: &mut [&mut Array2<f32>]) {
+        if let [squares] = slots {
+            cpu::adagrad(w.view_mut(), dw, squares.view_mut(), self);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! momentum: gradient descent with a velocity, in place.
+
+use ndarray::Array2;
+
+use super::segments::SEGMENT_PIECE;
+use super::update::{self, Numbers, Params, Rule, UPDATES, update};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, VALUES};
+use crate::cpu;
+use crate::error::Result;
+use crate::gpu::{Access, BY_ONE, Kernel};
+use crate::matrix::Matrix;
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: "momentum",
+    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, SEGMENT_PIECE, UPDATES, include_str!("../../shaders/momentum.wgsl")],
+    params: size_of::<Params>(),
+    buffers: &[Access::Write, Access::Read, Access::Read, Access::Write],
+    overrides: ELEMENTWISE,
+    sizes: &["SEGMENTS"],
+};
+
+/// The constants of [`momentum`].
+///
+/// ```
+/// use wgpu_mlp::ops::MomentumOptions;
+/// let options = MomentumOptions { nesterov: true, ..Default::default() };
+/// assert_eq!((options.learning_rate, options.momentum), (0.01, 0.9));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MomentumOptions {
+    /// Step size.
+    pub learning_rate: f64,
+    /// What is left of the velocity after a step, from 0 up to but not including 1.
+    pub momentum: f64,
+    /// Whether the step goes where the velocity leads, as Nesterov has it.
+    pub nesterov: bool,
+}
+
+impl Default for MomentumOptions {
+    fn default() -> Self {
+        MomentumOptions { learning_rate: 0.01, momentum: 0.9, nesterov: false }
+    }
+}
+
+/// One step with momentum μ, in place, as PyTorch's `SGD` takes it: velocity = μ · velocity + dw, w -= η · velocity; after
+/// Nesterov (Sutskever et al., [2013](https://proceedings.mlr.press/v28/sutskever13.html)) w -= η (dw + μ · velocity).
+///
+/// The velocity begins as zeros of w's shape. Its error: at most e = 2u (|μ velocity| + |dw|), and w's:
+/// u |w| + η (e + 2u |d|) for a step along d = velocity; after Nesterov e is μ times that, and 2u (|dw| + |μ velocity|) more;
+/// u = 2⁻²³.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless all have one shape; [`Error::Option`](crate::Error::Option) for a constant
+/// outside its range.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops, ops::MomentumOptions};
+/// let device = Device::cpu();
+/// let (mut w, mut velocity) = (Matrix::zeros(&device, 1, 1)?, Matrix::zeros(&device, 1, 1)?);
+/// let dw = Matrix::from_slice(&device, 1, 1, &[-1.0])?;
+/// let options = MomentumOptions { learning_rate: 1.0, momentum: 0.5, nesterov: false };
+/// for _ in 0..3 {
+///     ops::momentum(&mut w, &dw, &mut velocity, &options)?;
+/// }
+/// assert_eq!(w.to_array()?[[0, 0]], 1.0 + 1.5 + 1.75);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn momentum(w: &mut Matrix, dw: &Matrix, velocity: &mut Matrix, options: &MomentumOptions) -> Result<()> {
+    update(options, w, dw, &mut [velocity], &Default::default(), None)
+}
+
+impl Rule for MomentumOptions {
+    fn name(&self) -> &'static str {
+        "momentum"
+    }
+
+    fn check(&self) -> Result<()> {
+        update::check_size(self.name(), "learning_rate", self.learning_rate)?;
+        update::check_decay(self.name(), "momentum", self.momentum)
+    }
+
+    fn kernel(&self) -> &'static Kernel {
+        &KERNEL
+    }
+
+    fn numbers(&self) -> Numbers {
+        let (decay1, nesterov) = (self.momentum as f32, self.nesterov.into());
+        Numbers { decay1, nesterov, ..Numbers::new(self.learning_rate) }
+    }
+
+    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Slope<'_, f32>, slots: &mut [&mut Array2<f32>]) {
+        if let [velocity] = slots {
+            cpu::momentum(w.view_mut(), dw, velocity.view_mut(), self);
+        }
+    }
+}

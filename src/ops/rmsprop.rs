@@ -1,0 +1,92 @@
+//! rmsprop: gradient descent with steps divided by the gradients' usual size, in place.
+
+use ndarray::Array2;
+
+use super::segments::SEGMENT_PIECE;
+use super::update::{self, Numbers, Params, Rule, UPDATES, update};
+use super::{COMMON, ELEMENTS, ELEMENTWISE, VALUES};
+use crate::cpu;
+use crate::error::Result;
+use crate::gpu::{Access, BY_ONE, Kernel};
+use crate::matrix::Matrix;
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: "rmsprop",
+    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, SEGMENT_PIECE, UPDATES, include_str!("../../shaders/rmsprop.wgsl")],
+    params: size_of::<Params>(),
+    buffers: &[Access::Write, Access::Read, Access::Read, Access::Write],
+    overrides: ELEMENTWISE,
+    sizes: &["SEGMENTS"],
+};
+
+/// The constants of [`rmsprop`]; the default is PyTorch's.
+///
+/// ```
+/// use wgpu_mlp::ops::RmsPropOptions;
+/// let options = RmsPropOptions::default();
+/// assert_eq!((options.learning_rate, options.decay, options.epsilon), (0.01, 0.99, 1e-8));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RmsPropOptions {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Decay of the mean of the gradients' squares, from 0 up to but not including 1: PyTorch's `alpha`.
+    pub decay: f64,
+    /// Added to the root, so that nothing is divided by zero.
+    pub epsilon: f64,
+}
+
+impl Default for RmsPropOptions {
+    fn default() -> Self {
+        RmsPropOptions { learning_rate: 0.01, decay: 0.99, epsilon: 1e-8 }
+    }
+}
+
+/// One step of RMSprop (Tieleman and Hinton, 2012) with decay α, in place, not centred:
+/// squares = α squares + (1 - α) dw², w -= η dw / (√squares + ε).
+///
+/// `squares` begins as zeros of w's shape. Its error: at most 3u squares; w's: u |w|, and 12u of the step, u = 2⁻²³.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless all have one shape; [`Error::Option`](crate::Error::Option) for a constant
+/// outside its range.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, ops, ops::RmsPropOptions};
+/// let device = Device::cpu();
+/// let (mut w, mut squares) = (Matrix::zeros(&device, 1, 1)?, Matrix::zeros(&device, 1, 1)?);
+/// let dw = Matrix::from_slice(&device, 1, 1, &[-5.0])?;
+/// ops::rmsprop(&mut w, &dw, &mut squares, &RmsPropOptions { learning_rate: 0.5, decay: 0.75, ..Default::default() })?;
+/// assert!((w.to_array()?[[0, 0]] - 1.0).abs() < 1e-6); // 0.5 / √(1 - 0.75)
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn rmsprop(w: &mut Matrix, dw: &Matrix, squares: &mut Matrix, options: &RmsPropOptions) -> Result<()> {
+    update(options, w, dw, &mut [squares], &Default::default(), None)
+}
+
+impl Rule for RmsPropOptions {
+    fn name(&self) -> &'static str {
+        "rmsprop"
+    }
+
+    fn check(&self) -> Result<()> {
+        update::check_size(self.name(), "learning_rate", self.learning_rate)?;
+        update::check_decay(self.name(), "decay", self.decay)?;
+        update::check_epsilon(self.name(), self.epsilon)
+    }
+
+    fn kernel(&self) -> &'static Kernel {
+        &KERNEL
+    }
+
+    fn numbers(&self) -> Numbers {
+        let (decay2, rest2) = (self.decay as f32, (1.0 - self.decay) as f32);
+        Numbers { decay2, rest2, epsilon: self.epsilon as f32, ..Numbers::new(self.learning_rate) }
+    }
+
+    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Slope<'_, f32>, slots: &mut [&mut Array2<f32>]) {
+        if let [squares] = slots {
+            cpu::rmsprop(w.view_mut(), dw, squares.view_mut(), self);
+        }
+    }
+}

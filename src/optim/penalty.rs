@@ -1,0 +1,70 @@
+//! Penalties: what large parameters add to the loss.
+
+use ndarray::Array2;
+
+use crate::error::{Error, Result};
+use crate::mlp::Parameters;
+use crate::ops::Pull;
+
+/// What a layer's parameters add to the loss: l1 Σ |w| + l2 Σ w², for weights and biases each with its own l1 and l2.
+///
+/// Their gradient is l1 · sign(w) + 2 · l2 · w, with sign(0) = 0: [`OptimizerState::with_penalties`](super::OptimizerState::with_penalties)
+/// adds it to that of the loss.
+///
+/// ```
+/// use wgpu_mlp::Penalty;
+/// let penalty = Penalty { l2_weights: 5e-4, l2_biases: 5e-4, ..Default::default() };
+/// assert_eq!(penalty.l1_weights, 0.0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    /// Of the sum of the weights' magnitudes.
+    pub l1_weights: f64,
+    /// Of the sum of their squares.
+    pub l2_weights: f64,
+    /// Of the sum of the biases' magnitudes.
+    pub l1_biases: f64,
+    /// Of the sum of their squares.
+    pub l2_biases: f64,
+}
+
+impl Penalty {
+    /// What these parameters add to the loss.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgpu_mlp::{Parameters, Penalty};
+    /// let layer = Parameters { weights: array![[1.0], [-2.0]], biases: array![[3.0]] };
+    /// let penalty = Penalty { l1_weights: 0.5, l2_biases: 0.25, ..Default::default() };
+    /// assert_eq!(penalty.loss(&layer), 0.5 * 3.0 + 0.25 * 9.0);
+    /// ```
+    pub fn loss(&self, parameters: &Parameters) -> f64 {
+        let [weights, biases] = self.pulls();
+        let of = |pull: Pull, values: &Array2<f32>| {
+            let sum = |term: fn(f64) -> f64| values.iter().map(|w| term(f64::from(*w))).sum::<f64>();
+            // Without a penalty nothing is added: 0 times infinity is not 0.
+            let share = |factor: f64, term| if factor == 0.0 { 0.0 } else { factor * sum(term) };
+            share(pull.l1, f64::abs) + share(pull.l2, |w| w * w)
+        };
+        of(weights, &parameters.weights) + of(biases, &parameters.biases)
+    }
+
+    /// Those of the weights and of the biases.
+    pub(super) fn pulls(&self) -> [Pull; 2] {
+        let Penalty { l1_weights, l2_weights, l1_biases, l2_biases } = *self;
+        [Pull { l1: l1_weights, l2: l2_weights }, Pull { l1: l1_biases, l2: l2_biases }]
+    }
+
+    /// Refuses what is negative or not finite.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Penalty { l1_weights, l2_weights, l1_biases, l2_biases } = *self;
+        let weights = [("l1_weights", l1_weights), ("l2_weights", l2_weights)];
+        for (option, value) in weights.into_iter().chain([("l1_biases", l1_biases), ("l2_biases", l2_biases)]) {
+            // The kernel takes twice the value, as f32.
+            if !(value >= 0.0 && ((2.0 * value) as f32).is_finite()) {
+                return Err(Error::Option { op: "penalty", option, rule: "at least 0 and finite", value });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! Cases for the update rules, as they are and with clipped gradients and penalties, and for `clip_scale`.
+
+use ndarray::{Array2, array};
+
+use super::bounds::{FLUSH, U};
+use super::case::{CaseRng, Expected, Inputs};
+use super::inputs::{Fill, normal, special_rows};
+use super::table::{Cost, Table, all_matrices, matrices, reference, uploaded};
+use crate::cpu::{self, Slope};
+use crate::matrix::Matrix;
+use crate::ops::{self, AdaGradOptions, Adam, AdamOptions, MomentumOptions, Pull, RmsPropOptions, Rule, Sgd};
+
+const RATE: f64 = 0.1;
+/// The step that Adam's cases take.
+const ADAM_STEP: u64 = 3;
+/// What the changed cases multiply the gradients by, and their penalties.
+const SCALE: f32 = 0.3;
+const PULL: Pull = Pull { l1: 0.2, l2: 0.05 };
+
+/// One element before and after a step: its gradient and that one's error, what the rule keeps, and the parameter.
+struct Element {
+    w: f64,
+    slope: f64,
+    error: f64,
+    before: [f64; 2],
+    after: [f64; 2],
+}
+
+/// A rule with everything that its cases need.
+struct Update {
+    name: &'static str,
+    variant: &'static str,
+    /// Matrices that it keeps.
+    slots: usize,
+    rule: fn() -> Box<dyn Rule>,
+    twin: fn(&mut Array2<f64>, Slope<'_, f64>, &mut [Array2<f64>]),
+    /// How far parameter and slots may be off.
+    bound: fn(&Element) -> [f64; 3],
+    cost: Cost,
+}
+
+const UPDATES: [Update; 7] = [
+    Update {
+        name: "sgd",
+        variant: "",
+        slots: 0,
+        rule: || Box::new(Sgd { learning_rate: RATE }),
+        twin: |w, slope, _| cpu::sgd(w.view_mut(), slope, RATE),
+        bound: |e| [U * e.w.abs() + RATE * (e.error + 2.0 * U * e.slope.abs()), 0.0, 0.0],
+        cost: |[rows, cols, _]| (2 * rows * cols, 12 * rows * cols),
+    },
+    Update {
+        name: "momentum",
+        variant: "",
+        slots: 1,
+        rule: || Box::new(velocity(false)),
+        twin: |w, slope, kept| cpu::momentum(w.view_mut(), slope, kept[0].view_mut(), &velocity(false)),
+        bound: |e| momentum_bound(e, false),
+        cost: |[rows, cols, _]| (4 * rows * cols, 20 * rows * cols),
+    },
+    Update {
+        name: "momentum",
+        variant: "Nesterov",
+        slots: 1,
+        rule: || Box::new(velocity(true)),
+        twin: |w, slope, kept| cpu::momentum(w.view_mut(), slope, kept[0].view_mut(), &velocity(true)),
+        bound: |e| momentum_bound(e, true),
+        cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
+    },
+    Update {
+        name: "adagrad",
+        variant: "",
+        slots: 1,
+        rule: || Box::new(AdaGradOptions::default()),
+        twin: |w, slope, kept| cpu::adagrad(w.view_mut(), slope, kept[0].view_mut(), &AdaGradOptions::default()),
+        bound: |e| {
+            let AdaGradOptions { learning_rate, epsilon } = AdaGradOptions::default();
+            let squares = 2.0 * U * e.after[0] + carried(e);
+            [quotient_bound(e, learning_rate, epsilon), squares, 0.0]
+        },
+        cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
+    },
+    Update {
+        name: "rmsprop",
+        variant: "",
+        slots: 1,
+        rule: || Box::new(RmsPropOptions::default()),
+        twin: |w, slope, kept| cpu::rmsprop(w.view_mut(), slope, kept[0].view_mut(), &RmsPropOptions::default()),
+        bound: |e| {
+            let RmsPropOptions { learning_rate, decay, epsilon } = RmsPropOptions::default();
+            let squares = 3.0 * U * e.after[0] + (1.0 - decay) * carried(e);
+            [quotient_bound(e, learning_rate, epsilon), squares, 0.0]
+        },
+        cost: |[rows, cols, _]| (8 * rows * cols, 20 * rows * cols),
+    },
+    Update {
+        name: "adam",
+        variant: "step 3",
+        slots: 2,
+        rule: || Box::new(Adam { options: AdamOptions::default(), step: ADAM_STEP }),
+        twin: |w, slope, kept| adam(w, slope, kept, &AdamOptions::default()),
+        bound: |e| adam_bound(e, &AdamOptions::default()),
+        cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
+    },
+    Update {
+        name: "adam",
+        variant: "step 3, weight decay",
+        slots: 2,
+        rule: || Box::new(Adam { options: DECAYED, step: ADAM_STEP }),
+        twin: |w, slope, kept| adam(w, slope, kept, &DECAYED),
+        bound: |e| adam_bound(e, &DECAYED),
+        cost: |[rows, cols, _]| (13 * rows * cols, 28 * rows * cols),
+    },
+];
+
+const DECAYED: AdamOptions =
+    AdamOptions { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
+
+fn velocity(nesterov: bool) -> MomentumOptions {
+    MomentumOptions { learning_rate: RATE, momentum: 0.9, nesterov }
+}
+
+fn adam(w: &mut Array2<f64>, slope: Slope<'_, f64>, kept: &mut [Array2<f64>], options: &AdamOptions) {
+    if let [m, v] = kept {
+        let moments = cpu::Moments { w: w.view_mut(), m: m.view_mut(), v: v.view_mut() };
+        cpu::adam(moments, slope, options, ADAM_STEP);
+    }
+}
+
+/// What the gradient's error makes of its square.
+fn carried(e: &Element) -> f64 {
+    3.0 * e.slope.abs() * e.error + e.error * e.error
+}
+
+/// μ rounded, two products and sums at most, each line's error carried through the next.
+fn momentum_bound(e: &Element, nesterov: bool) -> [f64; 3] {
+    let MomentumOptions { learning_rate, momentum, .. } = velocity(nesterov);
+    let (slope, fast) = (e.slope.abs(), momentum * e.after[0].abs());
+    let kept = e.error + 2.0 * U * (momentum * e.before[0].abs() + slope);
+    let (direction, error) = match nesterov {
+        true => (e.slope + momentum * e.after[0], e.error + momentum * kept + 2.0 * U * (slope + fast)),
+        false => (e.after[0], kept),
+    };
+    [U * e.w.abs() + learning_rate * (error + 2.0 * U * direction.abs()), kept, 0.0]
+}
+
+/// η g / (√s + ε): the root is off by 5u, the quotient by 2.5u, sums, products and constants by u / 2 each. The gradient's
+/// error counts once by itself and at most once through s, which is no less than what g² adds to it.
+fn quotient_bound(e: &Element, learning_rate: f64, epsilon: f64) -> f64 {
+    let factor = learning_rate / (e.after[0].sqrt() + epsilon);
+    U * e.w.abs() + factor * (12.0 * U * e.slope.abs() + 3.0 * e.error)
+}
+
+fn adam_bound(e: &Element, options: &AdamOptions) -> [f64; 3] {
+    let AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay } = *options;
+    let unbias = |beta: f64| 1.0 / (1.0 - beta.powf(ADAM_STEP as f64));
+    let (rest1, rest2) = (1.0 - beta1, 1.0 - beta2);
+    let [mean, square] = e.after;
+    let kept = (1.0 - learning_rate * weight_decay) * e.w.abs() * if weight_decay == 0.0 { U } else { 2.0 * U };
+    let factor = learning_rate * unbias(beta1) / ((square * unbias(beta2)).sqrt() + epsilon);
+    let m = 4.0 * U * ((beta1 * e.before[0]).abs() + (rest1 * e.slope).abs()) + rest1 * e.error;
+    let v = 6.0 * U * square + rest2 * carried(e);
+    // The root of v is off by half of what v is, relatively; its own rounding is among the 16u.
+    let through_v = if square > 0.0 { rest2 * carried(e) / square } else { 0.0 };
+    [kept + factor * (m + mean.abs() * (16.0 * U + through_v)), m, v]
+}
+
+impl Update {
+    /// Parameters (some of them 0), gradients, and what is kept: squares where the rule keeps squares.
+    fn inputs(&self, rng: &mut CaseRng, rows: usize, cols: usize) -> Inputs {
+        let mut w = normal(rng, rows, cols);
+        w.iter_mut().step_by(7).for_each(|w| *w = 0.0);
+        let mut all = vec![w, normal(rng, rows, cols)];
+        for slot in 0..self.slots {
+            let signed = self.name == "momentum" || (self.slots == 2 && slot == 0);
+            let kept = normal(rng, rows, cols);
+            all.push(if signed { kept } else { kept.mapv(|x| x * x) });
+        }
+        Inputs { matrices: all, ..Default::default() }
+    }
+
+    fn expected(&self, inputs: &Inputs, changed: bool) -> Vec<Expected> {
+        let mut all = reference(inputs);
+        let mut kept = all.split_off(2);
+        let (Some(dw), Some(mut w)) = (all.pop(), all.pop()) else { return Vec::new() };
+        let (before, kept_before) = (w.clone(), kept.clone());
+        let (scale, pull) = if changed { (SCALE.into(), PULL) } else { (1.0, Pull::default()) };
+        let slope = Slope::new(dw.view(), scale, &pull);
+        (self.twin)(&mut w, slope, &mut kept);
+        let bounds = |output: usize| {
+            Array2::from_shape_fn(w.dim(), |at| {
+                let (w, dw) = (before[at], dw[at]);
+                // Three constants, two products and two sums.
+                let size = (scale * dw).abs() + pull.l1 + 2.0 * pull.l2 * w.abs();
+                let error = if changed { 2.0 * U * size } else { 0.0 };
+                let of = |kept: &[Array2<f64>]| [0, 1].map(|slot| kept.get(slot).map_or(0.0, |kept| kept[at]));
+                let (before, after) = (of(&kept_before), of(&kept));
+                let element = Element { w, slope: slope.at(w, dw), error, before, after };
+                (self.bound)(&element)[output] + FLUSH
+            })
+        };
+        let outputs = std::iter::once(&w).chain(&kept).enumerate();
+        outputs.map(|(output, want)| Expected { want: want.clone(), bound: bounds(output) }).collect()
+    }
+}
+
+impl Table {
+    pub(super) fn updates(&mut self) {
+        for update in &UPDATES {
+            self.update(update, false);
+            self.update(update, true);
+        }
+        self.clip_scale("above the limit", normal, 0.5);
+        self.clip_scale("below the limit", normal, 1e6);
+        self.clip_scale("all kinds of row", special_rows, 2.0);
+    }
+
+    fn update(&mut self, update: &'static Update, changed: bool) {
+        let parts = [update.variant, if changed { "clipped, with penalties" } else { "" }];
+        let variant = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        for dims in all_matrices() {
+            self.add(
+                (update.name, &variant),
+                *dims,
+                update.cost,
+                |rng, [rows, cols, _]| update.inputs(rng, rows, cols),
+                move |device, inputs| {
+                    let mut m = uploaded(device, inputs)?;
+                    let scale = Matrix::from_array(device, array![[SCALE]].view())?;
+                    let scale = Some(&scale).filter(|_| changed);
+                    let pull = if changed { PULL } else { Pull::default() };
+                    let [w, dw, kept @ ..] = m.as_mut_slice() else { return Ok(Vec::new()) };
+                    let mut slots: Vec<_> = kept.iter_mut().collect();
+                    ops::update((update.rule)().as_ref(), w, dw, &mut slots, &pull, scale)?;
+                    std::iter::once(&*w).chain(&*kept).map(Matrix::to_array).collect()
+                },
+                move |inputs| update.expected(inputs, changed),
+            );
+        }
+    }
+
+    /// Of two matrices together.
+    fn clip_scale(&mut self, variant: &str, fill: Fill, limit: f64) {
+        for dims in all_matrices() {
+            self.add(
+                ("clip_scale", variant),
+                *dims,
+                |[rows, cols, _]| (2 * (rows * cols + cols), 4 * (rows * cols + cols)),
+                move |rng, [rows, cols, _]| matrices([fill(rng, rows, cols), normal(rng, 1, cols)]),
+                move |device, inputs| {
+                    let gradients = uploaded(device, inputs)?;
+                    let gradients: Vec<_> = gradients.iter().collect();
+                    Ok(vec![ops::clip_scale(&gradients, limit)?.to_array()?])
+                },
+                move |inputs| {
+                    let gradients = reference(inputs);
+                    let views: Vec<_> = gradients.iter().map(|gradient| gradient.view()).collect();
+                    let want: f64 = cpu::clip_scale(&views, limit);
+                    // A thread adds every 2¹⁷th value at most; trees, root and quotient the rest.
+                    let terms: usize = gradients.iter().map(Array2::len).sum();
+                    let bound = (20.0 + terms as f64 / f64::from(1 << 17)) * U * want + FLUSH;
+                    vec![Expected { want: array![[want]], bound: array![[bound]] }]
+                },
+            );
+        }
+    }
+}
