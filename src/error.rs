@@ -135,6 +135,25 @@ pub enum Error {
         /// The layer's name.
         layer: &'static str,
     },
+    /// A training turned into NaN or infinity. The model has the parameters of before that step, and of before the epoch
+    /// where only the very last update went wrong.
+    #[error(
+        "fit: {op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
+         first weights may be too large",
+        row.map(|row| format!(" for row {row}")).unwrap_or_default()
+    )]
+    NonFinite {
+        /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, or the `update` before.
+        op: &'static str,
+        /// The layer, counted from 0.
+        layer: usize,
+        /// The row of the training data, where a row made the difference.
+        row: Option<usize>,
+        /// The epoch, counted from 0.
+        epoch: usize,
+        /// The step within it, counted from 0.
+        step: usize,
+    },
     /// The device cannot hold or bind that much.
     #[error("{op}: needs {needed} {what}; the device allows {allowed}")]
     Limit {

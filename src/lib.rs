@@ -52,16 +52,21 @@ pub mod ops;
 mod optim;
 mod options;
 mod plan;
+mod schedule;
 mod targets;
 pub mod verify;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
-pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters};
+pub use mlp::{
+    Callback, ClassWeights, EarlyStopping, Epoch, FitOptions, History, Mlp, Monitor, Parameters, Run, Step,
+    StepOptions, Trainer,
+};
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
 pub use options::{GpuOptions, MatmulKernel};
 pub use plan::{Plan, PlannedBuffer};
+pub use schedule::{LearningRate, Progress, Schedule, ScheduleState};
 pub use targets::{Label, Targets};
 
 #[cfg(all(doctest, feature = "data"))]

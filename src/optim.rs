@@ -19,6 +19,7 @@ pub use state::OptimizerState;
 /// assert_ne!(optimizer, plain);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Optimizer {
     /// w -= learning_rate · dw: [`ops::sgd`].

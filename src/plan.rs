@@ -10,7 +10,6 @@ use crate::layers::Dense;
 use crate::matrix::{Matrix, not_empty};
 use crate::mlp::{FitOptions, Mlp, check_widths};
 use crate::ops;
-use crate::optim::OptimizerState;
 use crate::targets::{Kind, Targets};
 
 /// What a training step or a prediction takes on a device: buffers, windows, dispatches, memory, and whether it fits.
@@ -89,7 +88,7 @@ impl Plan {
         let title = format!("training step of {}, batch {batch}", list(widths));
         Self::of(device, widths, title, |model, dry| {
             let (inputs, classes) = (model.inputs(), model.classes());
-            let mut state = OptimizerState::new(options.optimizer);
+            let mut state = options.optimizer_state(widths.len().saturating_sub(1));
             let mut step = || {
                 let x = Matrix::planned(dry, "features", batch, inputs)?;
                 model.train_step(&x, &planned_classes(dry, batch, classes)?, &mut state)

@@ -12,7 +12,7 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 20] = [
+const PIECES: [&str; 22] = [
     "common",
     "elements",
     "rows",

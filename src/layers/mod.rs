@@ -21,6 +21,7 @@
 //! ```
 
 mod dense;
+mod dropout;
 mod losses;
 mod relu;
 mod softmax;
@@ -28,6 +29,7 @@ mod softmax;
 use crate::error::{Error, Result};
 
 pub use dense::{Dense, Init};
+pub use dropout::Dropout;
 pub use losses::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
 pub use relu::ReLU;
 pub use softmax::Softmax;

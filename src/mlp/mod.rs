@@ -1,9 +1,18 @@
 //! Mlp: a multilayer perceptron with ReLU between its layers and softmax at its end.
 
+mod blame;
+mod callback;
+mod checkpoint;
 mod file;
 mod fit;
 mod header;
+mod history;
+mod options;
+mod passes;
 mod predict;
+mod rows;
+mod step;
+mod trainer;
 
 use std::sync::Arc;
 
@@ -17,7 +26,12 @@ use crate::layers::{Dense, Init};
 use crate::matrix::{Matrix, not_empty};
 use crate::ops::Activation;
 
-pub use fit::{Epoch, FitOptions, History};
+pub use callback::{Callback, Run, Step};
+use checkpoint::Course;
+pub use history::{Epoch, History};
+pub use options::{ClassWeights, EarlyStopping, FitOptions, Monitor};
+pub use step::StepOptions;
+pub use trainer::Trainer;
 
 /// A dense softmax classifier: `fit`, `predict`, `score`, `save`, as scikit-learn's users know them.
 ///
@@ -38,6 +52,8 @@ pub struct Mlp {
     layers: Vec<Dense>,
     /// The parameters when they were last on the host.
     copy: Arc<[Parameters]>,
+    /// Where [`Mlp::partial_fit`] goes on.
+    partial: Option<Box<Course>>,
 }
 
 /// A layer's parameters on the host.
@@ -72,16 +88,49 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn new(device: &Device, widths: &[usize], seed: u64) -> Result<Self> {
+        Self::with_init(device, widths, Init::He, seed)
+    }
+
+    /// Like [`Mlp::new`], with another spread of the first weights.
+    ///
+    /// # Errors
+    /// As [`Mlp::new`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp, layers::Init};
+    /// let model = Mlp::with_init(&Device::cpu(), &[64, 128, 10], Init::Glorot, 42)?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn with_init(device: &Device, widths: &[usize], init: Init, seed: u64) -> Result<Self> {
         check_widths(widths)?;
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         let layer = |pair: &[usize]| {
-            let weights = Init::He.draw(pair[0], pair[1], &mut rng)?;
+            let weights = init.draw(pair[0], pair[1], &mut rng)?;
             let (shape, values) = (Shape { rows: pair[0], cols: pair[1] }, weights.len());
             let weights = Array2::from_shape_vec((pair[0], pair[1]), weights);
             let weights = weights.map_err(|_| Error::Length { op: "mlp", shape, values })?;
             Ok(Parameters { weights, biases: Array2::zeros((1, pair[1])) })
         };
         Self::from_host(device, widths.windows(2).map(layer).collect::<Result<_>>()?)
+    }
+
+    /// Draws all parameters anew, as [`Mlp::with_init`] does: training starts over.
+    ///
+    /// # Errors
+    /// As [`Mlp::new`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp, layers::Init};
+    /// let mut model = Mlp::new(&Device::cpu(), &[4, 3], 1)?;
+    /// model.reset(Init::He, 2)?;
+    /// assert_eq!(model.parameters()?, Mlp::new(&Device::cpu(), &[4, 3], 2)?.parameters()?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn reset(&mut self, init: Init, seed: u64) -> Result<()> {
+        let outputs = self.layers.iter().map(|layer| layer.weights().cols());
+        let widths: Vec<_> = std::iter::once(self.inputs()).chain(outputs).collect();
+        *self = Self::with_init(&self.device, &widths, init, seed)?;
+        Ok(())
     }
 
     /// A network of these layers, of which there is at least one and each fits the next.
@@ -103,7 +152,7 @@ impl Mlp {
         let last = layers.len().saturating_sub(1);
         let activation = |index| if index < last { Activation::Relu } else { Activation::None };
         let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
-        Mlp { device: device.clone(), layers, copy: Arc::default() }
+        Mlp { device: device.clone(), layers, copy: Arc::default(), partial: None }
     }
 
     /// Puts the parameters side by side in one buffer again, where clones have set them apart.

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use super::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::matrix::{Matrix, host_room, not_empty};
-use crate::ops;
+use crate::ops::{self, CrossEntropy, Statistics};
 use crate::targets::{Label, Targets, ignored_rows};
 
 /// A batch holds about this many values in its widest layer.
@@ -103,6 +103,51 @@ impl Mlp {
             },
         )?;
         Ok(hits as f64 / (labels.len() - ignored_rows(labels)) as f64)
+    }
+
+    /// Loss and accuracy on these rows: Keras's `evaluate`. Rows labelled -100 do not count.
+    ///
+    /// # Errors
+    /// As [`Mlp::score`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
+    /// let result = model.evaluate(ndarray::array![[0.1, 0.2], [0.3, 0.4]].view(), &[0u8, 2])?;
+    /// println!("loss {:.3}, accuracy {:.3}", result.mean_loss(), result.accuracy());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn evaluate<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Statistics> {
+        self.check_inputs("evaluate", x)?;
+        check_rows("evaluate", x, labels.len())?;
+        Targets::check(labels, self.classes())?;
+        self.losses(x.nrows(), |rows| {
+            let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
+            Ok((self.upload(x, rows)?, targets))
+        })
+    }
+
+    /// What batches of so many rows in all add up to.
+    pub(super) fn losses(
+        &self,
+        rows: usize,
+        mut batch: impl FnMut(Range<usize>) -> Result<(Matrix, Targets)>,
+    ) -> Result<Statistics> {
+        let (mut total, mut first) = (Statistics::default(), 0);
+        self.stream(
+            rows,
+            |rows| {
+                let (x, targets) = batch(rows.clone())?;
+                let head = ops::softmax_cross_entropy(&self.logits(&x)?, &targets, &CrossEntropy::default())?;
+                Ok((head.into_pending().read_later()?, x, rows.len()))
+            },
+            |(statistics, _, rows)| {
+                total = total.join(statistics.finish()?, first);
+                first += rows as u64;
+                Ok(())
+            },
+        )?;
+        Ok(total)
     }
 
     /// Goes through the rows in batches of which two are under way: while the device works on one, the next is uploaded.

@@ -26,6 +26,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// assert_eq!(AdaGradOptions::default(), AdaGradOptions { learning_rate: 0.01, epsilon: 1e-10 });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AdaGradOptions {
     /// Step size.
     pub learning_rate: f64,

@@ -27,6 +27,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// assert_eq!((options.beta1, options.beta2, options.epsilon), (0.9, 0.999, 1e-8));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AdamOptions {
     /// Step size.
     pub learning_rate: f64,

@@ -8,6 +8,7 @@
 //! | [`bias_add`] | X + b |
 //! | [`column_sum`] | Σ_r X |
 //! | [`relu`], [`relu_mask`], [`relu_backward`] | max(X, 0), 1\[X > 0\], dY · 1\[X > 0\] |
+//! | [`dropout`], [`dropout_backward`] | x / (1 - rate), or 0 with probability rate |
 //! | [`softmax`], [`log_softmax`], [`softmax_backward`] | exp(x - m) / Σ exp(x - m), its logarithm, p · (dp - Σ_j dp_j p_j) |
 //! | [`nll`], [`nll_backward`] | -ln clip(p_t, ε, 1 - ε), -y / (p · rows) |
 //! | [`softmax_cross_entropy`] | loss, gradient and statistics in one pass |
@@ -26,6 +27,7 @@ mod bias_add;
 mod clip_scale;
 mod column_sum;
 mod contract;
+mod dropout;
 mod gradients;
 mod linear;
 mod linear_backward;
@@ -65,15 +67,17 @@ pub use clip_scale::clip_scale;
 pub(crate) use clip_scale::{CLIP_EPSILON, clip_scale_joined};
 pub use column_sum::column_sum;
 pub use contract::{CrossEntropy, Reduction};
+pub(crate) use dropout::Choice as DropoutChoice;
+pub use dropout::{dropout, dropout_backward};
 pub(crate) use gradients::Gradients;
 pub use gradients::linear_gradients;
 pub use linear::{Activation, linear};
 pub use linear_backward::linear_backward;
 pub use linear_cross_entropy::linear_cross_entropy;
 pub use matmul::{matmul, matmul_nt, matmul_tn};
+pub use momentum::{MomentumOptions, momentum};
 pub(crate) use nll::nll_weight_sum;
 pub use nll::{CLIP, nll, nll_backward, nll_backward_with, nll_with};
-pub use momentum::{MomentumOptions, momentum};
 pub use relu::{relu, relu_backward, relu_mask};
 pub use rmsprop::{RmsPropOptions, rmsprop};
 #[cfg(test)]
@@ -113,6 +117,7 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
         &argmax::KERNEL,
         &bias_add::KERNEL,
         &column_sum::KERNEL,
+        &dropout::KERNEL,
         &momentum::KERNEL,
         &rmsprop::KERNEL,
         &sgd::KERNEL,

@@ -27,6 +27,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// assert_eq!((options.learning_rate, options.momentum), (0.01, 0.9));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct MomentumOptions {
     /// Step size.
     pub learning_rate: f64,

@@ -17,6 +17,7 @@ use crate::ops::Pull;
 /// assert_eq!(penalty.l1_weights, 0.0);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Penalty {
     /// Of the sum of the weights' magnitudes.
     pub l1_weights: f64,

@@ -100,6 +100,16 @@ impl OptimizerState {
         &self.optimizer
     }
 
+    /// Steps done.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, OptimizerState};
+    /// assert_eq!(OptimizerState::new(Optimizer::sgd(0.1)).steps(), 0);
+    /// ```
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
     /// Takes this step size from now on.
     ///
     /// ```

@@ -9,13 +9,37 @@ use super::table::{Table, all_matrices, exactly, matrices, reference, uploaded};
 use crate::cpu;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::ops;
+use crate::ops::{self, DropoutChoice};
 
 /// An op of one matrix, and its reference.
 type Op = fn(&Matrix) -> Result<Matrix>;
 type Twin = fn(ArrayView2<'_, f64>) -> Array2<f64>;
 
+/// What dropout's cases take.
+const RATE: f32 = 0.3;
+const SEED: u64 = 0x1234_5678_9abc_def0;
+const COUNTER: u64 = 1 << 40;
+
 impl Table {
+    pub(super) fn dropouts(&mut self) {
+        self.matrices(
+            ("dropout", "rate 0.3"),
+            |[rows, cols, _]| (rows * cols, 8 * rows * cols),
+            |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
+            |device, inputs| {
+                let x = &uploaded(device, inputs)?[0];
+                Ok(vec![ops::dropout(x, RATE, SEED, COUNTER)?.to_array()?])
+            },
+            |inputs| {
+                let Ok(choice) = DropoutChoice::new(RATE, SEED, COUNTER) else { return Vec::new() };
+                let want = cpu::dropout(reference(inputs)[0].view(), choice);
+                // What is left out is exactly 0.
+                let bound = want.mapv(|y| if y == 0.0 { 0.0 } else { U * y.abs() + FLUSH });
+                vec![Expected { want, bound }]
+            },
+        );
+    }
+
     pub(super) fn elementwise(&mut self) {
         self.matrices(
             ("bias_add", ""),

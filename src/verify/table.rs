@@ -71,6 +71,7 @@ pub fn cases() -> Vec<Case> {
     let mut table = Table::default();
     table.products();
     table.elementwise();
+    table.dropouts();
     table.by_row();
     nll::cases(&mut table);
     table.counts();

@@ -1,0 +1,128 @@
+//! What a training came to, epoch by epoch.
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::Result;
+use crate::files::replace;
+
+/// What one pass over the data came to, measured while training: each step before its own update.
+///
+/// ```
+/// # use wgpu_mlp::{Device, FitOptions, Mlp};
+/// # let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+/// let history = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default())?;
+/// assert_eq!(history.epochs[9].index, 9);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Epoch {
+    /// Counted from 0.
+    pub index: usize,
+    /// Mean loss over the rows, weighted as the loss is; without penalties.
+    pub loss: f64,
+    /// Share of the rows whose most probable class was theirs.
+    pub accuracy: f64,
+    /// Mean loss over the validation rows after the epoch, where there are some.
+    pub validation_loss: Option<f64>,
+    /// Accuracy on the validation rows after the epoch.
+    pub validation_accuracy: Option<f64>,
+    /// Learning rate of the first step.
+    pub learning_rate: f64,
+    /// Rows that counted.
+    pub rows: u64,
+    /// Rows whose loss was NaN or infinite.
+    pub non_finite_rows: u64,
+    /// Wall-clock time, validation included.
+    pub seconds: f64,
+}
+
+/// The epochs of a training run, in order. Printed, it is a table.
+///
+/// ```
+/// # use wgpu_mlp::{Device, FitOptions, Mlp};
+/// # let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+/// let history = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default())?;
+/// assert!(history.epochs[9].loss < history.epochs[0].loss);
+/// println!("{history}");
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct History {
+    /// One entry a finished epoch.
+    pub epochs: Vec<Epoch>,
+    /// The epoch with the lowest validation loss, or what early stopping watches; of the training, where nothing was
+    /// validated.
+    pub best_epoch: Option<usize>,
+}
+
+impl History {
+    fn validated(&self) -> bool {
+        self.epochs.iter().any(|epoch| epoch.validation_loss.is_some())
+    }
+
+    /// The table as CSV: a line of names, then a line an epoch; empty where nothing was validated.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, FitOptions, Mlp};
+    /// # let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// # let history = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default())?;
+    /// assert!(history.to_csv().starts_with("epoch,loss,accuracy,validation_loss,validation_accuracy,"));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_csv(&self) -> String {
+        let names =
+            "epoch,loss,accuracy,validation_loss,validation_accuracy,learning_rate,rows,non_finite_rows,seconds\n";
+        let optional = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let line = |epoch: &Epoch| {
+            let (loss, accuracy) = (optional(epoch.validation_loss), optional(epoch.validation_accuracy));
+            let Epoch { learning_rate, rows, non_finite_rows, seconds, .. } = epoch;
+            let held = format!("{loss},{accuracy}");
+            format!(
+                "{},{},{},{held},{learning_rate},{rows},{non_finite_rows},{seconds}\n",
+                epoch.index, epoch.loss, epoch.accuracy
+            )
+        };
+        std::iter::once(names.to_owned()).chain(self.epochs.iter().map(line)).collect()
+    }
+
+    /// Writes [`History::to_csv`] to a file, which appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) when it cannot be written.
+    ///
+    /// ```
+    /// # use wgpu_mlp::History;
+    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}-history.csv", std::process::id()));
+    /// History::default().save_csv(&path)?;
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn save_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        replace(path.as_ref(), |file| file.write_all(self.to_csv().as_bytes()))
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let validated = self.validated();
+        write!(f, "epoch      loss  accuracy")?;
+        if validated {
+            write!(f, "  validation loss  accuracy")?;
+        }
+        writeln!(f, "  learning rate  seconds")?;
+        for epoch in &self.epochs {
+            write!(f, "{:>5}  {:>8.4}  {:>7.2} %", epoch.index + 1, epoch.loss, 100.0 * epoch.accuracy)?;
+            if let (Some(loss), Some(accuracy)) = (epoch.validation_loss, epoch.validation_accuracy) {
+                write!(f, "  {loss:>15.4}  {:>6.2} %", 100.0 * accuracy)?;
+            }
+            let best = if validated && self.best_epoch == Some(epoch.index) { "  best" } else { "" };
+            writeln!(f, "  {:>13.3e}  {:>7.2}{best}", epoch.learning_rate, epoch.seconds)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,362 @@
+//! Trainer: everything that can go with a training, and the training itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ndarray::ArrayView2;
+
+use super::Mlp;
+use super::callback::{Callback, Run};
+use super::checkpoint::{self, Course};
+use super::history::{Epoch, History};
+use super::options::{FitOptions, Monitor};
+use super::passes::{COPY_INTERVAL, Watchers};
+use super::predict::check_rows;
+use super::rows::{Rows, order, plain_labels, split};
+use super::step::StepOptions;
+use crate::error::{Error, Result, Shape};
+use crate::matrix::Matrix;
+use crate::ops::{CrossEntropy, Statistics};
+use crate::targets::{Label, Targets};
+
+/// A training with all that can go with it: a validation set, row weights, callbacks, checkpoints. [`Mlp::fit`] is the short
+/// form.
+///
+/// ```
+/// use wgpu_mlp::{Device, EarlyStopping, FitOptions, Mlp, Trainer};
+/// let (x, y) = (ndarray::array![[0.0], [1.0], [0.1], [0.9]], [0u8, 1, 0, 1]);
+/// let (x_held, y_held) = (ndarray::array![[0.2], [0.8]], [0u8, 1]);
+/// let options = FitOptions { epochs: 50, early_stopping: Some(EarlyStopping::default()), ..Default::default() };
+/// let mut model = Mlp::new(&Device::cpu(), &[1, 8, 2], 0)?;
+/// let history = Trainer::new(&options).validation_set(x_held.view(), &y_held).fit(&mut model, x.view(), &y)?;
+/// assert!(history.epochs[0].validation_loss.is_some());
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub struct Trainer<'a> {
+    options: &'a FitOptions,
+    validation: Option<(ArrayView2<'a, f32>, Vec<i64>)>,
+    row_weights: Option<&'a [f32]>,
+    watchers: Watchers<'a>,
+    checkpoint: Option<PathBuf>,
+    resume: bool,
+}
+
+impl<'a> Trainer<'a> {
+    /// With these options and nothing else.
+    ///
+    /// ```
+    /// let options = wgpu_mlp::FitOptions::default();
+    /// let trainer = wgpu_mlp::Trainer::new(&options);
+    /// ```
+    pub fn new(options: &'a FitOptions) -> Self {
+        let (watchers, checkpoint) = (Watchers::default(), None);
+        Trainer { options, validation: None, row_weights: None, watchers, checkpoint, resume: false }
+    }
+
+    /// Validates on these rows after every epoch. Rows labelled -100 do not count.
+    ///
+    /// ```
+    /// use wgpu_mlp::{FitOptions, Trainer};
+    /// let (options, x) = (FitOptions::default(), ndarray::array![[0.2], [0.8]]);
+    /// let trainer = Trainer::new(&options).validation_set(x.view(), &[0u8, 1]);
+    /// ```
+    pub fn validation_set<L: Label>(mut self, x: ArrayView2<'a, f32>, labels: &[L]) -> Self {
+        self.validation = Some((x, plain_labels(labels)));
+        self
+    }
+
+    /// A weight for each row of the training data, in its order: scikit-learn's `sample_weight`.
+    ///
+    /// ```
+    /// use wgpu_mlp::{FitOptions, Trainer};
+    /// let options = FitOptions::default();
+    /// let trainer = Trainer::new(&options).row_weights(&[1.0, 0.5, 2.0]);
+    /// ```
+    pub fn row_weights(mut self, weights: &'a [f32]) -> Self {
+        self.row_weights = Some(weights);
+        self
+    }
+
+    /// Lets this watch the training; several can.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Callback, FitOptions, Trainer};
+    /// struct Silent;
+    /// impl Callback for Silent {}
+    /// let (options, mut silent) = (FitOptions::default(), Silent);
+    /// let trainer = Trainer::new(&options).callback(&mut silent);
+    /// ```
+    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+        self.watchers.callbacks.push(callback);
+        self
+    }
+
+    /// Writes everything that the training is made of to this file after every epoch: parameters, optimizer state, the best
+    /// epoch's parameters, the history. The file is always that of a whole epoch.
+    ///
+    /// ```
+    /// use wgpu_mlp::{FitOptions, Trainer};
+    /// let options = FitOptions::default();
+    /// let trainer = Trainer::new(&options).checkpoint("run.checkpoint");
+    /// ```
+    pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
+        self.checkpoint = Some(path.as_ref().into());
+        self
+    }
+
+    /// Goes on from the checkpoint, where there is one, as if the training had never stopped: with the same data, options
+    /// and device it ends with the same bits.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}.checkpoint", std::process::id()));
+    /// let train = |epochs| {
+    ///     let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    ///     let options = FitOptions { epochs, ..Default::default() };
+    ///     Trainer::new(&options).checkpoint(&path).resume().fit(&mut model, x.view(), &y)
+    /// };
+    /// train(2)?;
+    /// assert_eq!(train(5)?.epochs.len(), 5); // the last three of them now
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn resume(mut self) -> Self {
+        self.resume = true;
+        self
+    }
+
+    /// Trains the model on `rows x inputs` features and a class id a row.
+    ///
+    /// # Errors
+    /// As [`Mlp::fit`]; [`Error::Shape`] for a validation set or weights that do not fit; [`Error::File`],
+    /// [`Error::Format`] and [`Error::Model`] for a checkpoint; and what a callback returns.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// let history = Trainer::new(&FitOptions::default()).fit(&mut model, ndarray::array![[0.0], [1.0]].view(), &[0u8, 1])?;
+    /// assert_eq!(history.epochs.len(), 10);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn fit<L: Label>(mut self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<History> {
+        self.check(model, x, labels)?;
+        model.partial = None;
+        let (options, classes) = (self.options, model.classes());
+        let labels = plain_labels(labels);
+        let (train, held) = split(&labels, classes, options.validation_fraction, options.seed);
+        if train.is_empty() {
+            let rule = "below 1 by so much that rows are left to train on";
+            let (option, value) = ("validation_fraction", options.validation_fraction);
+            return Err(Error::Option { op: "fit", option, rule, value });
+        }
+        let rows = Rows { x, labels: &labels, weights: self.row_weights };
+        let validation = self.validation.take();
+        let held = match &validation {
+            Some((x, labels)) => Some((Rows { x: *x, labels, weights: None }, (0..labels.len()).collect())),
+            None if held.is_empty() => None,
+            None => Some((Rows { weights: None, ..rows }, held)),
+        };
+        let step_options = StepOptions {
+            loss: self.loss(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?,
+            dropout: options.dropout,
+            seed: options.seed,
+        };
+        let job = Job { options, rows, train, held, step_options };
+        let mut course = match &self.checkpoint {
+            Some(path) if self.resume && path.exists() => checkpoint::load(path, model, options, labels.len())?,
+            _ => Course::new(options, model)?,
+        };
+        let checkpoint = self.checkpoint.as_deref();
+        let result = job.run(model, &mut course, &mut self.watchers, checkpoint);
+        model.layers.iter_mut().for_each(|layer| layer.forget());
+        result?;
+        Ok(course.history)
+    }
+
+    /// One epoch, which goes on where the model's last one left off.
+    pub(super) fn fit_once<L: Label>(mut self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Epoch> {
+        self.check(model, x, labels)?;
+        let (options, labels) = (self.options, plain_labels(labels));
+        let wanted = options.optimizer;
+        let same = |kept: &Course| kept.optimizer.optimizer().with_learning_rate(wanted.learning_rate()) == wanted;
+        let mut course = match model.partial.take().filter(|kept| same(kept)) {
+            Some(kept) => *kept,
+            None => Course::new(options, model)?,
+        };
+        course.optimizer = options.complete(course.optimizer, model.layers.len());
+        let job = Job {
+            options,
+            rows: Rows { x, labels: &labels, weights: self.row_weights },
+            train: (0..labels.len()).collect(),
+            held: None,
+            step_options: StepOptions {
+                loss: self.loss(model, &labels)?,
+                dropout: options.dropout,
+                seed: options.seed,
+            },
+        };
+        let index = course.history.epochs.len();
+        let epoch = job.epoch(index, model, &mut course, &mut self.watchers);
+        model.layers.iter_mut().for_each(|layer| layer.forget());
+        let epoch = epoch?;
+        course.history.epochs.push(epoch.clone());
+        model.copy = model.parameters()?.into();
+        model.partial = Some(Box::new(course));
+        Ok(epoch)
+    }
+
+    fn check<L: Label>(&self, model: &Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<()> {
+        model.check_inputs("fit", x)?;
+        check_rows("fit", x, labels.len())?;
+        Targets::check(labels, model.classes())?;
+        if let Some((x, labels)) = &self.validation {
+            model.check_inputs("validation", *x)?;
+            check_rows("validation", *x, labels.len())?;
+            Targets::check(labels, model.classes())?;
+        }
+        if let Some(weights) = self.row_weights.filter(|weights| weights.len() != x.nrows()) {
+            let right = Shape { rows: weights.len(), cols: 1 };
+            let rule = "there must be a weight for each row";
+            return Err(Error::Shape { op: "fit", rule, left: x.dim().into(), right });
+        }
+        self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)
+    }
+
+    /// The loss to train with.
+    fn loss(&self, model: &Mlp, labels: &[i64]) -> Result<CrossEntropy> {
+        let weights = self.options.class_weights.of(labels, model.classes())?;
+        if let Some(weights) = weights.as_ref().filter(|weights| weights.len() != model.classes()) {
+            let (left, right) = (Shape { rows: 1, cols: weights.len() }, Shape { rows: 1, cols: model.classes() });
+            return Err(Error::Shape { op: "fit", rule: "there must be a class weight for each class", left, right });
+        }
+        let matrix = |weights: Vec<f32>| Matrix::from_slice(&model.device, 1, weights.len(), &weights);
+        Ok(CrossEntropy {
+            class_weights: weights.map(matrix).transpose()?,
+            ignore_class: self.options.ignore_class,
+            label_smoothing: self.options.label_smoothing,
+            ..Default::default()
+        })
+    }
+}
+
+/// What a training works on; none of it changes.
+pub(super) struct Job<'a> {
+    pub options: &'a FitOptions,
+    pub rows: Rows<'a>,
+    pub train: Vec<usize>,
+    pub held: Option<(Rows<'a>, Vec<usize>)>,
+    pub step_options: StepOptions,
+}
+
+impl Job<'_> {
+    /// All epochs that are left.
+    fn run(
+        &self,
+        model: &mut Mlp,
+        course: &mut Course,
+        watchers: &mut Watchers<'_>,
+        checkpoint: Option<&Path>,
+    ) -> Result<()> {
+        let options = self.options;
+        let run = Run {
+            epochs: options.epochs,
+            rows: self.train.len(),
+            batch: options.batch,
+            steps_per_epoch: self.train.len().div_ceil(options.batch),
+            first_epoch: course.history.epochs.len(),
+        };
+        watchers.start(&run)?;
+        let mut copied = Instant::now();
+        for index in run.first_epoch..options.epochs {
+            if course.waited >= options.early_stopping.map_or(usize::MAX, |stopping| stopping.patience) {
+                break;
+            }
+            let epoch = self.epoch(index, model, course, watchers)?;
+            if copied.elapsed() >= COPY_INTERVAL {
+                model.copy = model.parameters()?.into();
+                copied = Instant::now();
+            }
+            course.note(epoch, options, model)?;
+            if let Some(path) = checkpoint {
+                checkpoint::save(path, model, course, options, self.rows.labels.len())?;
+            }
+            if let Some(epoch) = course.history.epochs.last()
+                && watchers.epoch(model, epoch)?.is_break()
+            {
+                break;
+            }
+        }
+        if let Some(best) = course.best_parameters.take_if(|_| options.early_stopping.is_some_and(|s| s.restore_best)) {
+            *model = Mlp::from_host(&model.device.clone(), best)?;
+        } else {
+            let now = model.parameters()?.into();
+            let before = std::mem::replace(&mut model.copy, now);
+            if let Some(layer) = model.bad_layer().filter(|_| options.stop_on_non_finite) {
+                // The very last update went wrong, and no step came after it to tell.
+                *model = Mlp::from_host(&model.device.clone(), before.to_vec())?;
+                let (epoch, step) = (options.epochs.saturating_sub(1), run.steps_per_epoch.saturating_sub(1));
+                return Err(Error::NonFinite { op: "update", layer, row: None, epoch, step });
+            }
+        }
+        watchers.end(&course.history)
+    }
+
+    /// One pass over the rows, and the validation behind it.
+    fn epoch(&self, index: usize, model: &mut Mlp, course: &mut Course, watchers: &mut Watchers<'_>) -> Result<Epoch> {
+        let (options, start) = (self.options, Instant::now());
+        let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
+        let learning_rate = course.schedule.rate();
+        let total = self.pass(index, &rows, model, course, watchers)?;
+        let held = match &self.held {
+            Some((rows, held)) => Some(model.evaluate_rows(rows, held)?),
+            None => None,
+        };
+        Ok(Epoch {
+            index,
+            loss: total.mean_loss(),
+            accuracy: total.accuracy(),
+            validation_loss: held.map(|held| held.mean_loss()),
+            validation_accuracy: held.map(|held| held.accuracy()),
+            learning_rate,
+            rows: total.rows,
+            non_finite_rows: total.non_finite_rows,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+impl Course {
+    /// Takes an epoch in: the history, whether it was the best so far, the learning rate's schedule.
+    fn note(&mut self, epoch: Epoch, options: &FitOptions, model: &Mlp) -> Result<()> {
+        self.schedule.end_of_epoch(epoch.validation_loss.unwrap_or(epoch.loss));
+        let monitor = options.early_stopping.map(|stopping| stopping.monitor);
+        let value = match monitor.unwrap_or(Monitor::ValidationLoss) {
+            Monitor::ValidationLoss => epoch.validation_loss.unwrap_or(epoch.loss),
+            Monitor::ValidationAccuracy => -epoch.validation_accuracy.unwrap_or(epoch.accuracy),
+            Monitor::Loss => epoch.loss,
+        };
+        let min_delta = options.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
+        if self.best_value.is_none_or(|best| value < best - min_delta) {
+            (self.best_value, self.waited) = (Some(value), 0);
+            self.history.best_epoch = Some(epoch.index);
+            if options.early_stopping.is_some_and(|stopping| stopping.restore_best) {
+                self.best_parameters = Some(model.parameters()?);
+            }
+        } else {
+            self.waited += 1;
+        }
+        self.history.epochs.push(epoch);
+        Ok(())
+    }
+}
+
+impl Mlp {
+    /// Loss and accuracy on these rows, a batch at a time.
+    fn evaluate_rows(&self, rows: &Rows<'_>, which: &[usize]) -> Result<Statistics> {
+        self.losses(which.len(), |range| {
+            let batch = rows.batch(&self.device, &which[range], self.classes())?;
+            Ok((batch.x, batch.targets))
+        })
+    }
+}

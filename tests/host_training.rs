@@ -1,0 +1,88 @@
+//! What training promises, on the CPU path.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod training;
+
+use wgpu_mlp::{ClassWeights, Device, EarlyStopping, Error, FitOptions, Mlp, Monitor, Trainer};
+
+#[test]
+fn a_checkpoint_continues_to_the_same_bits() {
+    training::checkpoints(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn early_stopping_ends_in_time_with_the_best_parameters() {
+    training::early_stopping(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn what_turns_into_nan_is_named_and_undone() {
+    training::non_finite(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn rows_without_weight_or_label_do_not_count() {
+    training::weights_and_ignored_rows(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn callbacks_see_everything_and_change_nothing() {
+    training::callbacks(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn partial_fits_are_the_steps_of_a_fit() {
+    training::partial_fits(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let (x, labels) = training::blobs(30, 8);
+    let fit = |options: FitOptions| {
+        let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap();
+        model.fit(x.view(), &labels, &options).unwrap_err().to_string()
+    };
+    let plain = FitOptions::default;
+    let cases = [
+        (FitOptions { batch: 0, ..plain() }, "fit: batch must be at least 1; got 0"),
+        (
+            FitOptions { validation_fraction: 1.0, ..plain() },
+            "fit: validation_fraction must be from 0 up to but not including 1; got 1",
+        ),
+        (FitOptions { dropout: 1.0, ..plain() }, "fit: dropout must be from 0 up to but not including 1; got 1"),
+        (
+            FitOptions { label_smoothing: 2.0, ..plain() },
+            "softmax_cross_entropy: label_smoothing must be from 0 to 1; got 2",
+        ),
+        (
+            FitOptions { ignore_class: Some(3), ..plain() },
+            "softmax_cross_entropy: ignore_class must be one of the classes; got 3",
+        ),
+        (
+            FitOptions { class_weights: ClassWeights::Each(vec![1.0; 2]), ..plain() },
+            "fit: there must be a class weight for each class; got 1x2 and 1x3",
+        ),
+        (
+            FitOptions { early_stopping: Some(EarlyStopping::default()), ..plain() },
+            "fit: early stopping watches the validation, and there is none: set validation_fraction, pass a validation \
+             set, or watch Monitor::Loss",
+        ),
+        (
+            FitOptions {
+                early_stopping: Some(EarlyStopping { monitor: Monitor::Loss, patience: 0, ..Default::default() }),
+                ..plain()
+            },
+            "fit: patience must be at least 1; got 0",
+        ),
+    ];
+    for (options, words) in cases {
+        assert_eq!(fit(options), words);
+    }
+    let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap();
+    let options = plain();
+    let error = Trainer::new(&options).row_weights(&[1.0]).fit(&mut model, x.view(), &labels).unwrap_err();
+    assert_eq!(error.to_string(), "fit: there must be a weight for each row; got 30x4 and 1x1");
+    let error = Trainer::new(&options).validation_set(x.view(), &[0u8]).fit(&mut model, x.view(), &labels).unwrap_err();
+    assert!(matches!(error, Error::Shape { op: "validation", .. }), "{error}");
+}
