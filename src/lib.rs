@@ -52,6 +52,7 @@ pub mod ops;
 mod optim;
 mod options;
 mod plan;
+mod schedule;
 mod targets;
 pub mod verify;
 
@@ -62,6 +63,7 @@ pub use mlp::{Epoch, FitOptions, History, Mlp, Parameters};
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
 pub use options::{GpuOptions, MatmulKernel};
 pub use plan::{Plan, PlannedBuffer};
+pub use schedule::{LearningRate, Progress, Schedule, ScheduleState};
 pub use targets::{Label, Targets};
 
 #[cfg(all(doctest, feature = "data"))]

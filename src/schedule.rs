@@ -1,0 +1,260 @@
+//! Schedules: how the learning rate changes as training goes on. The host's business alone.
+
+use std::f64::consts::PI;
+
+use crate::error::{Error, Result};
+
+/// How the learning rate η follows the epochs e, counted from 0; after `torch.optim.lr_scheduler`.
+///
+/// ```
+/// use wgpu_mlp::Schedule;
+/// assert_eq!(Schedule::default(), Schedule::Constant);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// η.
+    #[default]
+    Constant,
+    /// η · factor^⌊e / every⌋: PyTorch's `StepLR`.
+    Step {
+        /// Epochs from one step to the next, at least 1.
+        every: usize,
+        /// What a step multiplies by, above 0.
+        factor: f64,
+    },
+    /// η · factor^e: `ExponentialLR`.
+    Exponential {
+        /// What each epoch multiplies by, above 0.
+        factor: f64,
+    },
+    /// minimum + (η - minimum) · (1 + cos(π e / epochs)) / 2: `CosineAnnealingLR` (Loshchilov and Hutter, 2017). Once there it
+    /// stays at the minimum.
+    Cosine {
+        /// Epochs until the minimum is reached, at least 1.
+        epochs: usize,
+        /// The last rate, at least 0.
+        minimum: f64,
+    },
+    /// η · factor each time that more than `patience` epochs in a row were no better, down to the minimum: `ReduceLROnPlateau`,
+    /// without its `cooldown` and `eps`. An epoch is better whose loss is below (1 - threshold) times the best so far; NaN is not.
+    OnPlateau {
+        /// What is multiplied by, above 0 and below 1.
+        factor: f64,
+        /// Epochs in a row that may be no better.
+        patience: usize,
+        /// By what share of the best loss so far a loss must be lower, from 0 up to but not including 1.
+        threshold: f64,
+        /// The lowest rate, at least 0.
+        minimum: f64,
+    },
+}
+
+/// A schedule, and a warm-up before it.
+///
+/// In the first n = `warm_up_steps` steps the rate is (t + 1) / n of the schedule's, for step t counted from 0: PyTorch's
+/// `LinearLR` from 1 / n to 1.
+///
+/// ```
+/// use wgpu_mlp::{LearningRate, Schedule};
+/// let schedule = Schedule::Exponential { factor: 0.95 };
+/// let rate = LearningRate { schedule, warm_up_steps: 100 };
+/// assert_ne!(rate, schedule.into());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LearningRate {
+    /// How the rate follows the epochs.
+    pub schedule: Schedule,
+    /// Steps in which it rises to that.
+    pub warm_up_steps: u64,
+}
+
+impl From<Schedule> for LearningRate {
+    fn from(schedule: Schedule) -> Self {
+        LearningRate { schedule, warm_up_steps: 0 }
+    }
+}
+
+/// How far a schedule has come: all that a checkpoint must keep of it.
+///
+/// ```
+/// use wgpu_mlp::Progress;
+/// assert_eq!((Progress::default().steps, Progress::default().best_loss), (0, f64::INFINITY));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub steps: u64,
+    /// Epochs done.
+    pub epochs: u64,
+    /// The lowest loss that counted as better than those before; infinite before the first.
+    pub best_loss: f64,
+    /// Epochs since then, or since the last reduction.
+    pub stale_epochs: u64,
+    /// How often the rate was reduced on a plateau.
+    pub reductions: u64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Progress { steps: 0, epochs: 0, best_loss: f64::INFINITY, stale_epochs: 0, reductions: 0 }
+    }
+}
+
+/// A schedule at work: it is told of every step and epoch, and gives the rate of the next step.
+///
+/// ```
+/// use wgpu_mlp::{Schedule, ScheduleState};
+/// let mut schedule = ScheduleState::new(Schedule::Step { every: 2, factor: 0.1 }.into(), 1.0)?;
+/// let mut rates = Vec::new();
+/// for loss in [0.9, 0.8, 0.7] {
+///     rates.push(schedule.rate()); // for OptimizerState::set_learning_rate
+///     schedule.end_of_step();
+///     schedule.end_of_epoch(loss);
+/// }
+/// assert_eq!(rates, [1.0, 1.0, 0.1]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScheduleState {
+    options: LearningRate,
+    initial: f64,
+    progress: Progress,
+}
+
+impl ScheduleState {
+    /// Before the first step, with this learning rate to begin with.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a number outside its range.
+    ///
+    /// ```
+    /// use wgpu_mlp::{LearningRate, ScheduleState};
+    /// let schedule = ScheduleState::new(LearningRate { warm_up_steps: 4, ..Default::default() }, 0.1)?;
+    /// assert_eq!(schedule.rate(), 0.025);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn new(options: LearningRate, initial: f64) -> Result<Self> {
+        options.schedule.check()?;
+        range("learning_rate", "at least 0 and finite", initial, initial >= 0.0)?;
+        Ok(ScheduleState { options, initial, progress: Progress::default() })
+    }
+
+    /// The same as far on as this.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Schedule, ScheduleState};
+    /// let start = ScheduleState::new(Schedule::Exponential { factor: 0.5 }.into(), 1.0)?;
+    /// let mut first = start;
+    /// first.end_of_epoch(0.7);
+    /// assert_eq!(start.with_progress(first.progress()), first);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn with_progress(self, progress: Progress) -> Self {
+        ScheduleState { progress, ..self }
+    }
+
+    /// How far it has come.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Progress, ScheduleState};
+    /// assert_eq!(ScheduleState::new(Default::default(), 0.1)?.progress(), Progress::default());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The learning rate of the next step.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Schedule, ScheduleState};
+    /// let mut schedule = ScheduleState::new(Schedule::Cosine { epochs: 2, minimum: 0.0 }.into(), 1.0)?;
+    /// schedule.end_of_epoch(0.7);
+    /// assert!((schedule.rate() - 0.5).abs() < 1e-15);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn rate(&self) -> f64 {
+        let Progress { steps, epochs, reductions, .. } = self.progress;
+        let power = |factor: f64, exponent: u64| factor.powf(exponent as f64);
+        let rate = match self.options.schedule {
+            Schedule::Constant => self.initial,
+            Schedule::Step { every, factor } => self.initial * power(factor, epochs / every as u64),
+            Schedule::Exponential { factor } => self.initial * power(factor, epochs),
+            Schedule::Cosine { epochs: last, minimum } if epochs >= last as u64 => minimum,
+            Schedule::Cosine { epochs: last, minimum } => {
+                let share = epochs as f64 / last as f64;
+                minimum + (self.initial - minimum) * (1.0 + (PI * share).cos()) / 2.0
+            }
+            Schedule::OnPlateau { .. } if reductions == 0 => self.initial,
+            Schedule::OnPlateau { factor, minimum, .. } => (self.initial * power(factor, reductions)).max(minimum),
+        };
+        match self.options.warm_up_steps {
+            warm_up if steps < warm_up => rate * ((steps + 1) as f64 / warm_up as f64),
+            _ => rate,
+        }
+    }
+
+    /// Tells of a step.
+    ///
+    /// ```
+    /// use wgpu_mlp::{LearningRate, ScheduleState};
+    /// let mut schedule = ScheduleState::new(LearningRate { warm_up_steps: 4, ..Default::default() }, 1.0)?;
+    /// schedule.end_of_step();
+    /// assert_eq!(schedule.rate(), 0.5);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn end_of_step(&mut self) {
+        self.progress.steps += 1;
+    }
+
+    /// Tells of an epoch, and of the loss that plateaus are told by.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Schedule, ScheduleState};
+    /// let plateau = Schedule::OnPlateau { factor: 0.5, patience: 0, threshold: 1e-4, minimum: 0.0 };
+    /// let mut schedule = ScheduleState::new(plateau.into(), 1.0)?;
+    /// schedule.end_of_epoch(0.7);
+    /// schedule.end_of_epoch(0.7);
+    /// assert_eq!(schedule.rate(), 0.5);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn end_of_epoch(&mut self, loss: f64) {
+        let progress = &mut self.progress;
+        progress.epochs += 1;
+        let Schedule::OnPlateau { patience, threshold, .. } = self.options.schedule else { return };
+        if loss < progress.best_loss * (1.0 - threshold) {
+            (progress.best_loss, progress.stale_epochs) = (loss, 0);
+        } else {
+            progress.stale_epochs += 1;
+        }
+        if progress.stale_epochs > patience as u64 {
+            (progress.stale_epochs, progress.reductions) = (0, progress.reductions + 1);
+        }
+    }
+}
+
+impl Schedule {
+    /// Refuses numbers outside their range.
+    fn check(&self) -> Result<()> {
+        let at_least_one = |option, count: usize| range(option, "at least 1", count as f64, count > 0);
+        let positive = |factor: f64| range("factor", "positive and finite", factor, factor > 0.0);
+        let lowest = |minimum: f64| range("minimum", "at least 0 and finite", minimum, minimum >= 0.0);
+        match *self {
+            Schedule::Constant => Ok(()),
+            Schedule::Step { every, factor } => at_least_one("every", every).and(positive(factor)),
+            Schedule::Exponential { factor } => positive(factor),
+            Schedule::Cosine { epochs, minimum } => at_least_one("epochs", epochs).and(lowest(minimum)),
+            Schedule::OnPlateau { factor, threshold, minimum, .. } => {
+                range("factor", "above 0 and below 1", factor, 0.0 < factor && factor < 1.0)?;
+                let rule = "from 0 up to but not including 1";
+                range("threshold", rule, threshold, (0.0..1.0).contains(&threshold)).and(lowest(minimum))
+            }
+        }
+    }
+}
+
+/// An error unless the value fits, and is finite.
+fn range(option: &'static str, rule: &'static str, value: f64, fits: bool) -> Result<()> {
+    if fits && value.is_finite() { Ok(()) } else { Err(Error::Option { op: "schedule", option, rule, value }) }
+}
