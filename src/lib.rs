@@ -66,7 +66,7 @@ pub use mlp::{
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
 pub use options::{GpuOptions, MatmulKernel};
 pub use plan::{Plan, PlannedBuffer};
-pub use schedule::{LearningRate, Progress, Schedule, ScheduleState};
+pub use schedule::{LearningRate, Schedule, ScheduleProgress, ScheduleState};
 pub use targets::{Label, Targets};
 
 #[cfg(all(doctest, feature = "data"))]

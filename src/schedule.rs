@@ -79,11 +79,11 @@ impl From<Schedule> for LearningRate {
 /// How far a schedule has come: all that a checkpoint must keep of it.
 ///
 /// ```
-/// use wgpu_mlp::Progress;
-/// assert_eq!((Progress::default().steps, Progress::default().best_loss), (0, f64::INFINITY));
+/// use wgpu_mlp::ScheduleProgress;
+/// assert_eq!((ScheduleProgress::default().steps, ScheduleProgress::default().best_loss), (0, f64::INFINITY));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
+pub struct ScheduleProgress {
     /// Steps done.
     pub steps: u64,
     /// Epochs done.
@@ -96,9 +96,9 @@ pub struct Progress {
     pub reductions: u64,
 }
 
-impl Default for Progress {
+impl Default for ScheduleProgress {
     fn default() -> Self {
-        Progress { steps: 0, epochs: 0, best_loss: f64::INFINITY, stale_epochs: 0, reductions: 0 }
+        ScheduleProgress { steps: 0, epochs: 0, best_loss: f64::INFINITY, stale_epochs: 0, reductions: 0 }
     }
 }
 
@@ -120,7 +120,7 @@ impl Default for Progress {
 pub struct ScheduleState {
     options: LearningRate,
     initial: f64,
-    progress: Progress,
+    progress: ScheduleProgress,
 }
 
 impl ScheduleState {
@@ -138,7 +138,7 @@ impl ScheduleState {
     pub fn new(options: LearningRate, initial: f64) -> Result<Self> {
         options.schedule.check()?;
         range("learning_rate", "at least 0 and finite", initial, initial >= 0.0)?;
-        Ok(ScheduleState { options, initial, progress: Progress::default() })
+        Ok(ScheduleState { options, initial, progress: ScheduleProgress::default() })
     }
 
     /// The same as far on as this.
@@ -151,18 +151,18 @@ impl ScheduleState {
     /// assert_eq!(start.with_progress(first.progress()), first);
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
-    pub fn with_progress(self, progress: Progress) -> Self {
+    pub fn with_progress(self, progress: ScheduleProgress) -> Self {
         ScheduleState { progress, ..self }
     }
 
     /// How far it has come.
     ///
     /// ```
-    /// use wgpu_mlp::{Progress, ScheduleState};
-    /// assert_eq!(ScheduleState::new(Default::default(), 0.1)?.progress(), Progress::default());
+    /// use wgpu_mlp::{ScheduleProgress, ScheduleState};
+    /// assert_eq!(ScheduleState::new(Default::default(), 0.1)?.progress(), ScheduleProgress::default());
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ScheduleProgress {
         self.progress
     }
 
@@ -176,7 +176,7 @@ impl ScheduleState {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn rate(&self) -> f64 {
-        let Progress { steps, epochs, reductions, .. } = self.progress;
+        let ScheduleProgress { steps, epochs, reductions, .. } = self.progress;
         let power = |factor: f64, exponent: u64| factor.powf(exponent as f64);
         let rate = match self.options.schedule {
             Schedule::Constant => self.initial,

@@ -72,6 +72,10 @@ const MIXED: &[(&str, Call)] = &[
         let (mut w, mut m, mut v) = (ones(a, 1, 1), ones(a, 1, 1), ones(b, 1, 1));
         ops::adam(&mut w, &ones(a, 1, 1), &mut m, &mut v, &AdamOptions::default(), 1)
     }),
+    ("momentum", |a, b| ops::momentum(&mut ones(a, 1, 1), &ones(a, 1, 1), &mut ones(b, 1, 1), &Default::default())),
+    ("adagrad", |a, b| ops::adagrad(&mut ones(a, 1, 1), &ones(b, 1, 1), &mut ones(a, 1, 1), &Default::default())),
+    ("rmsprop", |a, b| ops::rmsprop(&mut ones(a, 1, 1), &ones(b, 1, 1), &mut ones(b, 1, 1), &Default::default())),
+    ("clip_scale", |a, b| ops::clip_scale(&[&ones(a, 1, 1), &ones(b, 1, 1)], 1.0).map(drop)),
     ("nll", |a, b| ops::nll(&ones(a, 2, 2), &Targets::classes(b, &[0u8, 1], 2)?).map(drop)),
     ("nll_backward", |a, b| ops::nll_backward(&ones(a, 1, 1), &shares(b)).map(drop)),
     ("accuracy", |a, b| ops::accuracy(&ones(a, 1, 1), &shares(b)).map(drop)),
@@ -234,6 +238,8 @@ fn told_as_on_the_cpu(device: &Device) -> Result<(), Failed> {
         |d| ops::bias_add(&ones(d, 2, 3), &ones(d, 2, 3)).map(drop),
         |d| ops::softmax_backward(&ones(d, 2, 3), &ones(d, 3, 2)).map(drop),
         |d| ops::sgd(&mut ones(d, 2, 3), &ones(d, 2, 3), f64::NAN),
+        |d| ops::momentum(&mut ones(d, 2, 3), &ones(d, 2, 3), &mut ones(d, 3, 2), &Default::default()),
+        |d| ops::clip_scale(&[&ones(d, 2, 3)], -1.0).map(drop),
         |d| ops::nll(&ones(d, 2, 3), &Targets::classes(d, &[0u8; 3], 3)?).map(drop),
         |d| ops::accuracy(&ones(d, 2, 3), &shares(d)).map(drop),
         |d| Targets::classes(d, &[0i16, 7, -1], 7).map(drop),
@@ -383,6 +389,10 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
         let clone = || b.x.clone();
         ops::adam(&mut clone(), &b.x, &mut clone(), &mut clone(), &AdamOptions::default(), 1)
     }),
+    ("momentum", |b| ops::momentum(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
+    ("adagrad", |b| ops::adagrad(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
+    ("rmsprop", |b| ops::rmsprop(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
+    ("clip_scale", |b| ops::clip_scale(&[&b.x], 1.0).map(drop)),
     ("dense forward", |b| b.dense.forward(&b.x).map(drop)),
     ("dense backward", |b| b.dense.backward(&b.x).map(drop)),
     ("wait", |b| b.x.device().wait()),

@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::threads::tests::on_threads;
 use super::*;
-use crate::ops::AdamOptions;
+use crate::ops::{AdaGradOptions, AdamOptions, MomentumOptions, Pull, RmsPropOptions};
 
 /// More rows than a block holds, and no multiple of one; as many columns as a run of a sum and some.
 const SHAPE: (usize, usize) = (701, 143);
@@ -68,7 +68,13 @@ fn everything(x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> Vec<Vec<u32>> {
     sgd(w.view_mut(), x.into(), 0.1);
     let moments = Moments { w: w.view_mut(), m: m.view_mut(), v: v.view_mut() };
     adam(moments, x.into(), &AdamOptions::default(), 3);
-    all.extend([w, m, v].map(bits));
+    let mut squares = v.clone();
+    momentum(w.view_mut(), x.into(), m.view_mut(), &MomentumOptions { nesterov: true, ..Default::default() });
+    adagrad(w.view_mut(), x.into(), v.view_mut(), &AdaGradOptions::default());
+    let pull = Pull { l1: 0.1, l2: 0.2 };
+    rmsprop(w.view_mut(), Slope::new(x, 0.5, &pull), squares.view_mut(), &RmsPropOptions::default());
+    all.extend([w, m, v, squares].map(bits));
+    all.push(vec![clip_scale::<f32>(&[x, y], 1.0).to_bits(), clip_scale::<f32>(&[y, y], 1.0).to_bits()]);
     all
 }
 

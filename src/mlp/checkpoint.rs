@@ -94,7 +94,7 @@ pub(super) fn save(path: &Path, model: &Mlp, course: &Course, options: &FitOptio
     let epochs = &course.history.epochs;
     let history: Vec<f64> = epochs.iter().flat_map(numbers).collect();
     tensors.push(Tensor::f64("history", vec![epochs.len(), EPOCH_NUMBERS], &history));
-    let schedule::Progress { steps, epochs, best_loss, stale_epochs, reductions } = course.schedule.progress();
+    let schedule::ScheduleProgress { steps, epochs, best_loss, stale_epochs, reductions } = course.schedule.progress();
     let [steps, epochs, stale, reductions] = [steps, epochs, stale_epochs, reductions].map(|count| count as f64);
     tensors.push(Tensor::f64("schedule", vec![5], &[steps, epochs, best_loss, stale, reductions]));
     let run = run_numbers(options, rows, course, snapshot.step);
@@ -139,7 +139,7 @@ pub(super) fn load(path: &Path, model: &mut Mlp, options: &FitOptions, rows: usi
         return file.refuse("schedule", "must have five numbers, as a checkpoint of this version has");
     };
     let [steps, epochs, stale_epochs, reductions] = [steps, epochs, stale, reductions].map(|count| count as u64);
-    let schedule = schedule::Progress { steps, epochs, best_loss, stale_epochs, reductions };
+    let schedule = schedule::ScheduleProgress { steps, epochs, best_loss, stale_epochs, reductions };
     let schedule = schedule_state(options)?.with_progress(schedule);
     let epochs = file.f64("history")?.chunks_exact(EPOCH_NUMBERS).enumerate().map(epoch).collect();
     let history = History { epochs, best_epoch: (best_epoch >= 0.0).then_some(best_epoch as usize) };

@@ -34,7 +34,7 @@ pub(super) fn side_by_side(arrays: &[Array2<f32>]) -> Array2<f32> {
     row
 }
 
-/// The words of such a row, or none where its length is another.
+/// The arrays of such a row again.
 pub(super) fn apart(row: &Array2<f32>, shapes: &[(usize, usize)]) -> Result<Vec<Array2<f32>>> {
     let mut first = 0;
     let part = |(rows, cols): &(usize, usize)| {

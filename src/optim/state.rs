@@ -1,5 +1,7 @@
 //! OptimizerState: an optimizer at work.
 
+use ndarray::Array2;
+
 use super::snapshot::{OptimizerSnapshot, apart, side_by_side};
 use super::{Optimizer, Penalty};
 use crate::device::Device;
@@ -31,7 +33,7 @@ pub struct OptimizerState {
     /// The optimizer's slots, for each parameter; or once, for all of them side by side.
     slots: Vec<Vec<Matrix>>,
     /// What the slots begin with, by slot and parameter; zeros where there is nothing.
-    restored: Vec<Vec<ndarray::Array2<f32>>>,
+    restored: Vec<Vec<Array2<f32>>>,
     penalties: Vec<Penalty>,
     clip_norm: Option<f64>,
 }
@@ -162,9 +164,7 @@ impl OptimizerState {
     /// ```
     pub fn step<'a>(&mut self, parameters: impl Iterator<Item = (&'a mut Matrix, &'a Matrix)>) -> Result<()> {
         let mut parameters: Vec<_> = parameters.collect();
-        let Some((device, _)) = parameters.first().map(|(first, _)| (first.device().clone(), ())) else {
-            return Ok(());
-        };
+        let Some(device) = parameters.first().map(|(first, _)| first.device().clone()) else { return Ok(()) };
         let (rule, pulls) = (self.optimizer.rule(self.step + 1), self.pulls(parameters.len())?);
         rule.check()?;
         let scale = match self.clip_norm {
@@ -251,7 +251,7 @@ impl OptimizerState {
         let slots: Vec<_> = if self.slots.is_empty() && !self.restored.is_empty() {
             self.restored.clone()
         } else if self.slots.is_empty() {
-            kinds.map(|_| shapes.iter().map(|shape| ndarray::Array2::zeros(*shape)).collect()).collect()
+            kinds.map(|_| shapes.iter().map(|shape| Array2::zeros(*shape)).collect()).collect()
         } else if self.slots.len() == 1 && of_each(0).take(kinds.len()).all(|slot| slot.shape() == all) {
             kinds.map(|kind| apart(&self.slots[0][kind].to_array()?, shapes)).collect::<Result<_>>()?
         } else {
@@ -286,7 +286,7 @@ impl OptimizerState {
 }
 
 /// An error unless every slot has an array of its shape for each parameter.
-fn check_shapes(op: &'static str, slots: &[Vec<ndarray::Array2<f32>>], shapes: &[(usize, usize)]) -> Result<()> {
+fn check_shapes(op: &'static str, slots: &[Vec<Array2<f32>>], shapes: &[(usize, usize)]) -> Result<()> {
     for arrays in slots {
         let pairs = (0..arrays.len().max(shapes.len())).map(|index| (arrays.get(index), shapes.get(index)));
         for (array, shape) in pairs {

@@ -6,7 +6,7 @@
 //! each product that enters a sum may lose the smallest normal number.
 
 use ndarray::{Array2, ArrayView2, Axis, array};
-use wgpu_mlp::ops::{self, AdamOptions};
+use wgpu_mlp::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
 use wgpu_mlp::{Device, Matrix};
 
 use super::Given;
@@ -110,4 +110,40 @@ pub fn adam_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
         bounds[2][at] = unless_huge(squares, 12.0 * (U * magnitude(want[2][at]) + FLUSH));
     }
     bounds
+}
+
+/// The velocity's error 2 u (μ |velocity| + |dw|), carried through a step that adds 2 u of itself.
+pub fn momentum_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
+    let MomentumOptions { learning_rate, momentum, .. } = MomentumOptions::default();
+    let mut bounds = vec![Array2::zeros(g.a.dim()); 2];
+    for ((at, w), (dw, c)) in g.a.indexed_iter().zip(g.b.iter().zip(&g.c)) {
+        let (w, terms) = (magnitude(*w), momentum * magnitude(*c) + magnitude(*dw));
+        let (kept, step) = (2.0 * (U * terms + FLUSH), learning_rate * magnitude(want[1][at]));
+        bounds[0][at] = unless_huge(w + terms, 2.0 * (U * w + 2.0 * U * step + learning_rate * kept) + 2.0 * FLUSH);
+        bounds[1][at] = unless_huge(terms, 2.0 * kept);
+    }
+    bounds
+}
+
+/// squares = decay · c + rest · dw², off by 3 u of themselves, and a step η dw / (√squares + ε) by 12 u.
+fn quotient_bounds(g: &Given, want: &[Array2<f32>], rate: f64, epsilon: f64, rest: f64) -> Vec<Array2<f64>> {
+    let mut bounds = vec![Array2::zeros(g.a.dim()); 2];
+    for ((at, w), (dw, c)) in g.a.indexed_iter().zip(g.b.iter().zip(&g.c)) {
+        let (w, dw, size) = (magnitude(*w), magnitude(*dw), magnitude(*c) + magnitude(*dw).powi(2));
+        let factor = rate / (magnitude(want[1][at]).sqrt() + epsilon);
+        let carried = factor * (12.0 * U * dw + FLUSH);
+        bounds[0][at] = unless_huge(w + factor * dw + size, 2.0 * (U * w + carried + FLUSH));
+        bounds[1][at] = unless_huge(size, 2.0 * (3.0 * U * magnitude(want[1][at]) + (2.0 + rest) * FLUSH));
+    }
+    bounds
+}
+
+pub fn adagrad_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
+    let AdaGradOptions { learning_rate, epsilon } = AdaGradOptions::default();
+    quotient_bounds(g, want, learning_rate, epsilon, 1.0)
+}
+
+pub fn rmsprop_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
+    let RmsPropOptions { learning_rate, decay, epsilon } = RmsPropOptions::default();
+    quotient_bounds(g, want, learning_rate, epsilon, 1.0 - decay)
 }

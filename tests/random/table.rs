@@ -6,8 +6,8 @@ use wgpu_mlp::{Device, Matrix, Result, Targets};
 
 use super::Given;
 use super::bounds::{
-    FLUSH, LOG, U, adam_bounds, head_bounds, log_sum, magnitude, product, row_sum, softmax, sum_of_rows, top,
-    unless_huge,
+    FLUSH, LOG, U, adagrad_bounds, adam_bounds, head_bounds, log_sum, magnitude, momentum_bounds, product,
+    rmsprop_bounds, row_sum, softmax, sum_of_rows, top, unless_huge,
 };
 
 pub type Outputs = Vec<Array2<f32>>;
@@ -158,6 +158,24 @@ pub const OPS: &[Op] = &[
             vec![sizes.mapv(|m| unless_huge(m, 2.0 * (U * m + FLUSH)))]
         },
     },
+    Op {
+        name: "momentum",
+        shapes: ALIKE,
+        run: |d, g| stepped(d, g, g.c.clone(), |w, dw, c| ops::momentum(w, dw, c, &Default::default())),
+        bounds: momentum_bounds,
+    },
+    Op {
+        name: "adagrad",
+        shapes: ALIKE,
+        run: |d, g| stepped(d, g, g.c.mapv(f32::abs), |w, dw, c| ops::adagrad(w, dw, c, &Default::default())),
+        bounds: adagrad_bounds,
+    },
+    Op {
+        name: "rmsprop",
+        shapes: ALIKE,
+        run: |d, g| stepped(d, g, g.c.mapv(f32::abs), |w, dw, c| ops::rmsprop(w, dw, c, &Default::default())),
+        bounds: rmsprop_bounds,
+    },
     Op { name: "adam", shapes: ALIKE, run: adam, bounds: adam_bounds },
 ];
 
@@ -199,6 +217,18 @@ fn head(device: &Device, g: &Given) -> Result<Outputs> {
     let counts = array![[stats.rows as f32, stats.correct as f32, stats.non_finite_rows as f32, bad]];
     let sums = array![[stats.loss_sum as f32, stats.weight_sum as f32]];
     Ok(vec![head.losses().to_array()?, head.dlogits().to_array()?, counts, sums])
+}
+
+/// A step of a rule that keeps one matrix.
+fn stepped(
+    device: &Device,
+    g: &Given,
+    kept: Array2<f32>,
+    step: impl Fn(&mut Matrix, &Matrix, &mut Matrix) -> Result<()>,
+) -> Result<Outputs> {
+    let (mut w, dw, mut kept) = (on(device, &g.a)?, on(device, &g.b)?, on(device, &kept)?);
+    step(&mut w, &dw, &mut kept)?;
+    Ok(vec![w.to_array()?, kept.to_array()?])
 }
 
 fn adam(device: &Device, g: &Given) -> Result<Outputs> {

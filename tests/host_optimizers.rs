@@ -1,0 +1,307 @@
+//! Optimizers, penalties, clipping, snapshots and schedules on the CPU path, against formulas written out here and values
+//! computed elsewhere.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use ndarray::{Array2, array};
+use wgpu_mlp::ops::{AdamOptions, MomentumOptions};
+use wgpu_mlp::{
+    Device, Error, FitOptions, LearningRate, Matrix, Mlp, Optimizer, OptimizerSnapshot, OptimizerState, Parameters,
+    Penalty, Schedule, ScheduleState, Targets,
+};
+
+fn all() -> [Optimizer; 7] {
+    [
+        Optimizer::sgd(0.1),
+        Optimizer::momentum(0.05, 0.9),
+        Optimizer::nesterov(0.05, 0.9),
+        Optimizer::adagrad(0.1),
+        Optimizer::rmsprop(0.01),
+        Optimizer::adam(0.02),
+        Optimizer::adamw(0.02, 0.1),
+    ]
+}
+
+fn one(value: f32) -> Matrix {
+    Matrix::from_slice(&Device::cpu(), 1, 1, &[value]).unwrap()
+}
+
+/// w after a step along each of these gradients.
+fn walk(state: &mut OptimizerState, start: f32, gradients: &[f32]) -> f64 {
+    let mut w = one(start);
+    for dw in gradients {
+        state.step([(&mut w, &one(*dw))].into_iter()).unwrap();
+    }
+    w.to_array().unwrap()[[0, 0]].into()
+}
+
+/// As docs.pytorch.org/docs/stable/optim.html has them, one number at a time.
+fn by_the_book(optimizer: &Optimizer, mut w: f64, gradients: &[f32]) -> f64 {
+    let (mut a, mut b, lr) = (0.0, 0.0, optimizer.learning_rate());
+    for (t, g) in (1..).zip(gradients.iter().map(|g| f64::from(*g))) {
+        match *optimizer {
+            Optimizer::Momentum(MomentumOptions { momentum, nesterov, .. }) => {
+                a = if t == 1 { g } else { momentum * a + g };
+                w -= lr * if nesterov { g + momentum * a } else { a };
+            }
+            Optimizer::AdaGrad(_) => {
+                a += g * g;
+                w -= lr * g / (a.sqrt() + 1e-10);
+            }
+            Optimizer::RmsProp(_) => {
+                a = 0.99 * a + (1.0 - 0.99) * g * g;
+                w -= lr * g / (a.sqrt() + 1e-8);
+            }
+            Optimizer::Adam(AdamOptions { weight_decay, .. }) => {
+                w -= lr * weight_decay * w;
+                a = 0.9 * a + (1.0 - 0.9) * g;
+                b = 0.999 * b + (1.0 - 0.999) * g * g;
+                let (m, v) = (a / (1.0 - 0.9_f64.powi(t)), b / (1.0 - 0.999_f64.powi(t)));
+                w -= lr * m / (v.sqrt() + 1e-8);
+            }
+            _ => w -= lr * g,
+        }
+    }
+    w
+}
+
+#[test]
+fn every_optimizer_steps_by_the_book() {
+    let gradients = [0.5, -1.5, 0.25, 0.0, 2.0, -0.125, 1e-3];
+    for optimizer in all() {
+        let got = walk(&mut OptimizerState::new(optimizer), 0.75, &gradients);
+        let want = by_the_book(&optimizer, 0.75, &gradients);
+        assert!((got - want).abs() < 2e-6, "{optimizer:?}: {got}, not {want}");
+    }
+}
+
+#[test]
+fn every_optimizer_learns() {
+    let (x, labels) = common::clusters(200, 6, 3, 7);
+    for optimizer in all() {
+        let mut model = Mlp::new(&Device::cpu(), &[6, 12, 3], 1).unwrap();
+        let options = FitOptions { epochs: 25, batch: 20, optimizer, ..Default::default() };
+        let history = model.fit(x.view(), &labels, &options).unwrap();
+        let (first, last) = (history.epochs[0].loss, history.epochs[24].loss);
+        assert!(last < 0.05 && last < first / 4.0, "{optimizer:?}: {first} to {last}");
+        assert_eq!(model.score(x.view(), &labels).unwrap(), 1.0, "{optimizer:?}");
+    }
+}
+
+#[test]
+fn a_changed_learning_rate_counts_from_the_next_step() {
+    for optimizer in all() {
+        let mut state = OptimizerState::new(optimizer);
+        let (mut w, dw) = (one(1.0), one(2.0));
+        state.step([(&mut w, &dw)].into_iter()).unwrap();
+        let before = w.to_array().unwrap();
+        state.set_learning_rate(0.0);
+        state.step([(&mut w, &dw)].into_iter()).unwrap();
+        assert_eq!(w.to_array().unwrap(), before, "{optimizer:?}");
+        assert_eq!(state.optimizer(), &optimizer.with_learning_rate(0.0));
+    }
+}
+
+/// The notebook's definition, by differences of the loss.
+#[test]
+fn penalties_pull_as_their_loss_has_it() {
+    let penalty = Penalty { l1_weights: 0.3, l2_weights: 0.2, l1_biases: 0.1, l2_biases: 0.4 };
+    let layer = Parameters { weights: array![[0.5, -2.0], [1.5, 0.75]], biases: array![[-0.25, 3.0]] };
+    let device = Device::cpu();
+    let mut w = Matrix::from_array(&device, layer.weights.view()).unwrap();
+    let mut b = Matrix::from_array(&device, layer.biases.view()).unwrap();
+    let zeros = [Matrix::zeros(&device, 2, 2).unwrap(), Matrix::zeros(&device, 1, 2).unwrap()];
+    let mut state = OptimizerState::new(Optimizer::sgd(1.0)).with_penalties(vec![penalty]);
+    state.step([(&mut w, &zeros[0]), (&mut b, &zeros[1])].into_iter()).unwrap();
+    // Powers of two, so that f32 holds the moved parameters.
+    let step = 1.0 / 1024.0;
+    let slope = |change: &dyn Fn(&mut Parameters, f32)| {
+        let moved = |by| {
+            let mut layer = layer.clone();
+            change(&mut layer, by);
+            penalty.loss(&layer)
+        };
+        (moved(step) - moved(-step)) / f64::from(2.0 * step)
+    };
+    let near = |got: f32, want: f64| assert!((f64::from(got) - want).abs() < 1e-6, "{got}, not {want}");
+    for (at, after) in w.to_array().unwrap().indexed_iter() {
+        near(layer.weights[at] - after, slope(&|layer, by| layer.weights[at] += by));
+    }
+    for (at, after) in b.to_array().unwrap().indexed_iter() {
+        near(layer.biases[at] - after, slope(&|layer, by| layer.biases[at] += by));
+    }
+    // Nothing pulls at 0, and what has no penalty is left alone, be it infinite.
+    let mut w = Matrix::from_slice(&device, 1, 2, &[0.0, -0.0]).unwrap();
+    let mut b = Matrix::from_slice(&device, 1, 2, &[f32::INFINITY, 1.0]).unwrap();
+    let zero = Matrix::zeros(&device, 1, 2).unwrap();
+    let l1 = Penalty { l1_weights: 1.0, ..Default::default() };
+    let mut state = OptimizerState::new(Optimizer::sgd(1.0)).with_penalties(vec![l1]);
+    state.step([(&mut w, &zero), (&mut b, &zero)].into_iter()).unwrap();
+    assert_eq!(w.to_array().unwrap(), array![[0.0, 0.0]]);
+    assert_eq!(b.to_array().unwrap(), array![[f32::INFINITY, 1.0]]);
+    assert_eq!(l1.loss(&Parameters { weights: array![[2.0]], biases: array![[f32::INFINITY]] }), 2.0);
+}
+
+#[test]
+fn clipping_is_by_the_norm_of_all_gradients_before_penalties() {
+    let device = Device::cpu();
+    let [mut w, mut b] = [one(1.0), one(1.0)];
+    let (dw, db) = (one(30.0), one(-40.0));
+    let l2 = Penalty { l2_weights: 0.5, ..Default::default() };
+    let mut state = OptimizerState::new(Optimizer::sgd(1.0)).with_clip_norm(5.0).with_penalties(vec![l2]);
+    state.step([(&mut w, &dw), (&mut b, &db)].into_iter()).unwrap();
+    let got = [w, b].map(|x| x.to_array().unwrap()[[0, 0]]);
+    assert!((got[0] - (1.0 - 3.0 - 1.0)).abs() < 1e-5 && (got[1] - (1.0 + 4.0)).abs() < 1e-5, "{got:?}");
+    // A NaN spoils everything, as it must: nobody could miss it.
+    let (mut w, mut b) = (one(1.0), one(1.0));
+    let nan = Matrix::from_slice(&device, 1, 1, &[f32::NAN]).unwrap();
+    state.step([(&mut w, &dw), (&mut b, &nan)].into_iter()).unwrap();
+    assert!([w, b].iter().all(|x| x.to_array().unwrap()[[0, 0]].is_nan()));
+}
+
+fn snapshots_of(optimizer: Optimizer, cut: usize) -> (Vec<Parameters>, OptimizerSnapshot) {
+    let device = Device::cpu();
+    let (x, labels) = common::clusters(40, 6, 3, 7);
+    let (x, y) = (Matrix::from_array(&device, x.view()).unwrap(), Targets::classes(&device, &labels, 3).unwrap());
+    let mut model = Mlp::new(&device, &[6, 12, 3], 1).unwrap();
+    let shapes = [(6, 12), (1, 12), (12, 3), (1, 3)];
+    let mut state = OptimizerState::new(optimizer);
+    for step in 0..10 {
+        if step == cut {
+            let snapshot = state.export(&shapes).unwrap();
+            state = OptimizerState::restore(optimizer, snapshot.clone()).unwrap();
+            assert_eq!(state.export(&shapes).unwrap(), snapshot);
+        }
+        model.train_step(&x, &y, &mut state).unwrap();
+    }
+    (model.parameters().unwrap(), state.export(&shapes).unwrap())
+}
+
+#[test]
+fn a_restored_state_goes_on_with_the_same_bits() {
+    for optimizer in all() {
+        let whole = snapshots_of(optimizer, 10);
+        assert_eq!(whole.1.step, 10);
+        assert!([0, 1, 5].into_iter().all(|cut| snapshots_of(optimizer, cut) == whole), "{optimizer:?}");
+    }
+}
+
+#[test]
+fn a_snapshot_serves_its_parameters() {
+    let adam = Optimizer::adam(0.1);
+    let mut state = OptimizerState::new(adam);
+    state.step([(&mut one(1.0), &one(1.0))].into_iter()).unwrap();
+    assert!(matches!(state.export(&[(1, 1), (1, 1)]), Err(Error::Shape { op: "export", .. })));
+    assert!(matches!(state.export(&[(1, 2)]), Err(Error::Shape { .. })));
+    let snapshot = state.export(&[(1, 1)]).unwrap();
+    let refused = OptimizerState::restore(Optimizer::momentum(0.1, 0.9), snapshot.clone());
+    assert!(matches!(refused, Err(Error::Option { op: "restore", option: "slots", .. })));
+    let mut other = OptimizerState::restore(adam, snapshot).unwrap();
+    let (mut w, dw) = (Matrix::zeros(&Device::cpu(), 2, 1).unwrap(), Matrix::zeros(&Device::cpu(), 2, 1).unwrap());
+    assert!(matches!(other.step([(&mut w, &dw)].into_iter()), Err(Error::Shape { op: "adam", .. })));
+}
+
+#[test]
+fn options_out_of_range_are_refused_before_anything_changes() {
+    let refused = |mut state: OptimizerState, words: &str| {
+        let (mut w, mut b) = (one(1.0), one(1.0));
+        let error = state.step([(&mut w, &one(1.0)), (&mut b, &one(1.0))].into_iter()).unwrap_err();
+        assert_eq!(error.to_string(), words);
+        assert_eq!((w.to_array().unwrap()[[0, 0]], b.to_array().unwrap()[[0, 0]]), (1.0, 1.0));
+        assert_eq!(state.export(&[(1, 1), (1, 1)]).map(|snapshot| snapshot.step).unwrap(), 0);
+    };
+    let of = OptimizerState::new;
+    let decay = "must be from 0 up to but not including 1; got";
+    refused(of(Optimizer::momentum(0.1, 1.0)), &format!("momentum: momentum {decay} 1"));
+    refused(of(Optimizer::nesterov(-1.0, 0.5)), "momentum: learning_rate must be at least 0 and finite; got -1");
+    refused(of(Optimizer::adagrad(f64::NAN)), "adagrad: learning_rate must be at least 0 and finite; got NaN");
+    let Optimizer::AdaGrad(mut adagrad) = Optimizer::adagrad(0.1) else { panic!() };
+    adagrad.epsilon = 0.0;
+    refused(of(Optimizer::AdaGrad(adagrad)), "adagrad: epsilon must be positive and finite; got 0");
+    let Optimizer::RmsProp(mut rmsprop) = Optimizer::rmsprop(0.1) else { panic!() };
+    rmsprop.decay = -0.5;
+    refused(of(Optimizer::RmsProp(rmsprop)), &format!("rmsprop: decay {decay} -0.5"));
+    refused(of(Optimizer::adamw(0.1, -0.5)), "adam: weight_decay must be at least 0 and finite; got -0.5");
+    let sgd = || of(Optimizer::sgd(0.1));
+    refused(sgd().with_clip_norm(0.0), "clip_scale: max_norm must be positive and finite; got 0");
+    refused(sgd().with_clip_norm(1e39), &format!("clip_scale: max_norm must be positive and finite; got {}", 1e39));
+    let two = "optimizer: penalties must be one for the weights and biases of each layer; got 2";
+    refused(sgd().with_penalties(vec![Penalty::default(); 2]), two);
+    let negative = Penalty { l2_biases: -1.0, ..Default::default() };
+    refused(sgd().with_penalties(vec![negative]), "penalty: l2_biases must be at least 0 and finite; got -1");
+}
+
+/// The rates of the next epochs, each of which has this loss.
+fn rates(schedule: Schedule, losses: &[f64]) -> Vec<f64> {
+    let mut state = ScheduleState::new(schedule.into(), 0.1).unwrap();
+    let mut rates = vec![state.rate()];
+    for loss in losses {
+        // Through its exported progress, which must be all there is.
+        let progress = state.progress();
+        state = ScheduleState::new(schedule.into(), 0.1).unwrap().with_progress(progress);
+        state.end_of_epoch(*loss);
+        rates.push(state.rate());
+    }
+    rates
+}
+
+fn close(got: &[f64], want: &[f64]) {
+    assert_eq!(got.len(), want.len());
+    let near = got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-12);
+    assert!(near, "{got:?}, not {want:?}");
+}
+
+/// Against the recursive formulas of torch.optim.lr_scheduler, evaluated elsewhere.
+#[test]
+fn schedules_are_those_of_pytorch() {
+    close(&rates(Schedule::Constant, &[1.0; 2]), &[0.1; 3]);
+    close(&rates(Schedule::Step { every: 3, factor: 0.5 }, &[1.0; 6]), &[0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025]);
+    close(&rates(Schedule::Exponential { factor: 0.9 }, &[1.0; 4]), &[0.1, 0.09, 0.081, 0.0729, 0.06561]);
+    let cosine = [0.1, 0.09140576474687263, 0.06890576474687263, 0.04109423525312736, 0.018594235253127367, 0.01, 0.01];
+    close(&rates(Schedule::Cosine { epochs: 5, minimum: 0.01 }, &[1.0; 6]), &cosine);
+    let losses = [1.0, 0.8, 0.79, 0.5, 0.5, 0.499, f64::NAN, 0.49, 0.6, 0.7, 0.8, 0.9, 0.9, 0.9, 0.4];
+    let plateau = Schedule::OnPlateau { factor: 0.1, patience: 2, threshold: 0.01, minimum: 0.0005 };
+    let want = [vec![0.1; 7], vec![0.01; 4], vec![0.001; 3], vec![0.0005; 2]].concat();
+    close(&rates(plateau, &losses), &want);
+}
+
+#[test]
+fn a_warm_up_is_linear_over_the_steps() {
+    let schedule = Schedule::Step { every: 1, factor: 0.5 };
+    let mut state = ScheduleState::new(LearningRate { schedule, warm_up_steps: 4 }, 0.1).unwrap();
+    let mut rates = Vec::new();
+    for step in 0..6 {
+        rates.push(state.rate());
+        state.end_of_step();
+        if step == 4 {
+            state.end_of_epoch(1.0);
+        }
+    }
+    close(&rates, &[0.025, 0.05, 0.075, 0.1, 0.1, 0.05]);
+}
+
+#[test]
+fn schedules_out_of_range_are_refused() {
+    let refused = |schedule: Schedule, words: &str| {
+        let error = ScheduleState::new(schedule.into(), 0.1).unwrap_err();
+        assert_eq!(error.to_string(), format!("schedule: {words}"));
+    };
+    refused(Schedule::Step { every: 0, factor: 0.5 }, "every must be at least 1; got 0");
+    refused(Schedule::Step { every: 1, factor: 0.0 }, "factor must be positive and finite; got 0");
+    refused(Schedule::Exponential { factor: f64::INFINITY }, "factor must be positive and finite; got inf");
+    refused(Schedule::Cosine { epochs: 0, minimum: 0.0 }, "epochs must be at least 1; got 0");
+    refused(Schedule::Cosine { epochs: 1, minimum: -1.0 }, "minimum must be at least 0 and finite; got -1");
+    let plateau = |factor, threshold| Schedule::OnPlateau { factor, patience: 1, threshold, minimum: 0.0 };
+    refused(plateau(1.0, 0.1), "factor must be above 0 and below 1; got 1");
+    refused(plateau(0.5, 1.0), "threshold must be from 0 up to but not including 1; got 1");
+    let rate = ScheduleState::new(Default::default(), f64::NAN).unwrap_err();
+    assert_eq!(rate.to_string(), "schedule: learning_rate must be at least 0 and finite; got NaN");
+}
+
+#[test]
+fn an_export_before_the_first_step_is_all_zeros() {
+    let snapshot = OptimizerState::new(Optimizer::adam(0.1)).export(&[(2, 3)]).unwrap();
+    assert_eq!(snapshot, OptimizerSnapshot { step: 0, slots: vec![vec![Array2::zeros((2, 3))]; 2] });
+}
