@@ -1,4 +1,4 @@
-//! `curves.png`: the loss, and the accuracy on both sets, epoch by epoch.
+//! `curves.png`: the loss, and the accuracy, on the digits to train on and to validate with, epoch by epoch.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ const CHART_HEIGHT: i32 = 480;
 const BOTTOM: i32 = 100;
 
 const KEY_LINE: i32 = 40;
-const KEY_WIDTH: i32 = 120;
+const KEY_WIDTH: i32 = 175;
 const LINE_WIDTH: f32 = 3.0;
 const DOT_WIDTH: f32 = 10.0;
 /// More dots than this would run into each other.
@@ -52,8 +52,10 @@ pub(crate) fn draw(path: &Path, outcome: &Outcome) -> Drawn {
 }
 
 fn loss(outcome: &Outcome) -> Panel {
-    let points = points(outcome.progress.iter().map(|line| (line.epoch, line.train_loss)));
-    let highest = points.iter().map(|&(_, loss)| loss).fold(0.0, f64::max);
+    let epochs = &outcome.history.epochs;
+    let train = points(epochs.iter().map(|epoch| (epoch.index + 1, epoch.loss)));
+    let validation = points(epochs.iter().filter_map(|epoch| Some((epoch.index + 1, epoch.validation_loss?))));
+    let highest = train.iter().chain(&validation).map(|&(_, loss)| loss).fold(0.0, f64::max);
     // A loss that is zero all along still needs a chart of some height.
     let top = if highest > 0.0 { 1.05 * highest } else { 1.0 };
     Panel {
@@ -61,14 +63,19 @@ fn loss(outcome: &Outcome) -> Panel {
         unit: "mean cross-entropy",
         range: (0.0, top),
         decimals: if top < 0.5 { 2 } else { 1 },
-        curves: vec![Curve { name: "train", colour: BLUE, dots: false, points }],
+        curves: vec![
+            Curve { name: "train", colour: BLUE, dots: false, points: train },
+            Curve { name: "validation", colour: VERMILION, dots: validation.len() <= MOST_DOTS, points: validation },
+        ],
     }
 }
 
 fn accuracy(outcome: &Outcome) -> Panel {
-    let train = points(outcome.progress.iter().map(|line| (line.epoch, 100.0 * line.train_accuracy)));
-    let test = points(outcome.progress.iter().map(|line| (line.epoch, 100.0 * line.test_accuracy)));
-    let lowest = train.iter().chain(&test).map(|&(_, percent)| percent).fold(99.0, f64::min);
+    let epochs = &outcome.history.epochs;
+    let train = points(epochs.iter().map(|epoch| (epoch.index + 1, 100.0 * epoch.accuracy)));
+    let validation =
+        points(epochs.iter().filter_map(|epoch| Some((epoch.index + 1, 100.0 * epoch.validation_accuracy?))));
+    let lowest = train.iter().chain(&validation).map(|&(_, percent)| percent).fold(99.0, f64::min);
     let bottom = 10.0 * (lowest / 10.0).floor();
     Panel {
         title: "Accuracy",
@@ -78,7 +85,7 @@ fn accuracy(outcome: &Outcome) -> Panel {
         decimals: 0,
         curves: vec![
             Curve { name: "train", colour: BLUE, dots: false, points: train },
-            Curve { name: "test", colour: VERMILION, dots: test.len() <= MOST_DOTS, points: test },
+            Curve { name: "validation", colour: VERMILION, dots: validation.len() <= MOST_DOTS, points: validation },
         ],
     }
 }
