@@ -47,6 +47,7 @@ mod files;
 mod gpu;
 pub mod layers;
 mod matrix;
+pub mod metrics;
 mod mlp;
 pub mod ops;
 mod optim;
