@@ -53,6 +53,10 @@ pub mod ops;
 mod optim;
 mod options;
 mod plan;
+#[cfg(feature = "plot")]
+mod plot;
+#[cfg(feature = "progress")]
+mod progress;
 mod schedule;
 mod targets;
 pub mod verify;
@@ -67,6 +71,8 @@ pub use mlp::{
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
 pub use options::{GpuOptions, MatmulKernel};
 pub use plan::{Plan, PlannedBuffer};
+#[cfg(feature = "progress")]
+pub use progress::ProgressBar;
 pub use schedule::{LearningRate, Schedule, ScheduleProgress, ScheduleState};
 pub use targets::{Label, Targets};
 
