@@ -45,10 +45,10 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     match what {
         What::Write => {
             let mut rng = ChaCha12Rng::seed_from_u64(7);
-            let labels: Vec<u8> = (0..500).map(|row| row % 3).collect();
+            let labels: Vec<usize> = (0..500).map(|row| row % 3).collect();
             let x = Array2::from_shape_fn((500, 8), |(r, c)| {
                 let noise: f32 = StandardNormal.sample(&mut rng);
-                noise + if c == usize::from(labels[r]) { 2.0 } else { 0.0 }
+                noise + if c == labels[r] { 2.0 } else { 0.0 }
             });
             let mut model = Mlp::new(&Device::auto()?, &[8, 32, 3], 7)?;
             model.fit(x.view(), &labels, &FitOptions::default())?;
