@@ -59,6 +59,7 @@ mod plot;
 mod progress;
 mod schedule;
 mod targets;
+mod tuning;
 pub mod verify;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
@@ -75,6 +76,7 @@ pub use plan::{Plan, PlannedBuffer};
 pub use progress::ProgressBar;
 pub use schedule::{LearningRate, Schedule, ScheduleProgress, ScheduleState};
 pub use targets::{Label, Targets};
+pub use tuning::TunedShape;
 
 #[cfg(all(doctest, feature = "data"))]
 #[doc = include_str!("../README.md")]

@@ -1,5 +1,7 @@
 //! How a GPU device is opened.
 
+use std::path::PathBuf;
+
 #[cfg(doc)]
 use crate::error::Error;
 
@@ -28,6 +30,10 @@ pub struct GpuOptions {
     pub max_buffer_bytes: Option<u64>,
     /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
     pub max_memory_bytes: Option<u64>,
+    /// A folder of what [`Device::tune`](crate::Device::tune) has found on this adapter and driver: read when the device is
+    /// opened, written by the tuning. Without it, kernels are chosen by shape alone, and results are the same bits everywhere
+    /// that the device and the driver are.
+    pub tuning: Option<PathBuf>,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
     /// Let so many threads share a row in the kernels that work on rows: 1, 16 or 128; by default the length decides.

@@ -51,7 +51,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 noise + if c == labels[r] { 2.0 } else { 0.0 }
             });
             let mut model = Mlp::new(&Device::auto()?, &[8, 32, 3], 7)?;
-            model.fit(x.view(), &labels, &FitOptions::default())?;
+            model.fit(x.view(), &labels, &FitOptions { epochs: 100, ..Default::default() })?;
             model.save(folder.join("model.safetensors"))?;
             write_npy(folder.join("x.npy"), x.view())?;
             write_npy(folder.join("probs.npy"), model.predict_proba(x.view())?.view())?;

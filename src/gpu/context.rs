@@ -1,6 +1,7 @@
 //! One wgpu device with everything the crate keeps for it.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -9,9 +10,11 @@ use super::buffers::{Buffer, Pool};
 use super::errors::ErrorSlot;
 use super::ledger::{Entries, Ledger};
 use super::pipelines::Pipelines;
+use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
 use super::tiles::Method;
+use super::tuned::Tuned;
 use super::windows::Piece;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
@@ -39,6 +42,8 @@ pub(crate) struct Inner {
     /// `None` in a dry run, which goes through every step but the device's.
     pub(super) live: Option<Live>,
     pub(super) ledger: Ledger,
+    /// What was measured; shared with dry contexts.
+    tuned: Arc<Tuned>,
 }
 
 /// The device itself, and what belongs to it.
@@ -48,6 +53,7 @@ pub(super) struct Live {
     pub errors: ErrorSlot,
     pub pipelines: Pipelines,
     pub recorder: Mutex<Recorder>,
+    pub poller: Poller,
 }
 
 /// Counts of what a device was made to do, since it was opened.
@@ -90,7 +96,7 @@ impl Deref for Context {
 
 impl Context {
     /// Opens a device on the adapter, with the adapter's own limits and the useful features it has.
-    pub fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Context> {
+    pub async fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Context> {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgpu-mlp"),
             required_features: adapter.features()
@@ -98,7 +104,9 @@ impl Context {
             required_limits: adapter.limits(),
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
             .map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
         Context::adopt(adapter, device, queue, options)
     }
@@ -113,21 +121,22 @@ impl Context {
         let errors = ErrorSlot::install(&device);
         let limits = lowered(device.limits(), options)?;
         let recorder = Mutex::new(Recorder::new(&device, &limits));
-        let live = Live { recorder, pipelines: Pipelines::default(), errors, queue, device };
+        let (pipelines, poller) = (Pipelines::default(), Poller::default());
+        let live = Live { recorder, pipelines, errors, queue, device, poller };
         live.errors.check()?;
         let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-        Ok(Self::with(Some(live), limits, options.clone(), software))
+        Ok(Self::with(Some(live), limits, options.clone(), software, Arc::default()))
     }
 
     /// A context with these limits that goes through every step but touches no device.
     fn dry_with(limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
-        Self::with(None, limits, options, software)
+        Self::with(None, limits, options, software, Arc::default())
     }
 
     /// A dry context like this one.
     pub fn dry(&self) -> Context {
         let options = GpuOptions { guarded_buffers: false, max_memory_bytes: None, ..self.options.clone() };
-        Self::dry_with(self.limits.clone(), options, self.software)
+        Self::with(None, self.limits.clone(), options, self.software, self.tuned.clone())
     }
 
     /// A dry context without limits, for the CPU path.
@@ -138,10 +147,16 @@ impl Context {
         Self::dry_with(limits, GpuOptions::default(), false)
     }
 
-    fn with(live: Option<Live>, limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
+    fn with(
+        live: Option<Live>,
+        limits: wgpu::Limits,
+        options: GpuOptions,
+        software: bool,
+        tuned: Arc<Tuned>,
+    ) -> Context {
         let ledger = Ledger::new(live.is_none());
         let (pool, counters) = (Mutex::default(), AtomicCounters::default());
-        Context(Arc::new(Inner { limits, options, software, pool, counters, live, ledger }))
+        Context(Arc::new(Inner { limits, options, software, pool, counters, live, ledger, tuned }))
     }
 
     pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
@@ -169,7 +184,18 @@ impl Context {
 
     /// How to compute windows of `m x n` over k.
     pub fn method(&self, dims: [usize; 3]) -> Method {
-        Method::choose(self.options.matmul_kernel, self.software, self.binding_words(), dims)
+        let wanted = self.options.matmul_kernel.or_else(|| self.tuned.kernel(dims));
+        Method::choose(wanted, self.software, self.binding_words(), dims)
+    }
+
+    /// Kernels that were measured to be the fastest.
+    pub fn tuned(&self) -> &Tuned {
+        &self.tuned
+    }
+
+    /// The folder that keeps them.
+    pub fn tuning_folder(&self) -> Option<&Path> {
+        self.options.tuning.as_deref()
     }
 
     /// The largest piece of a buffer that a kernel can see.

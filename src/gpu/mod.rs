@@ -3,6 +3,7 @@
 //! The rest of the crate sees [`Context`], [`Buffer`] and [`Kernel`], and knows nothing of bind groups or encoders.
 
 mod adapter;
+mod answer;
 mod buffers;
 mod context;
 #[cfg(test)]
@@ -13,10 +14,12 @@ mod grid;
 mod kernel;
 mod ledger;
 mod pipelines;
+mod poller;
 mod read;
 mod recorder;
 mod rows;
 mod tiles;
+mod tuned;
 mod windows;
 
 pub(crate) use adapter::choose;
@@ -28,4 +31,5 @@ pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;
 pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackGrid, PlainGrid, RowGrid};
 pub(crate) use tiles::{Method, ProductSplit, Tile};
+pub(crate) use tuned::{ShapeClass, Tuned};
 pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};

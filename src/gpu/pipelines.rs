@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::context::{Context, Live};
 use super::kernel::{Access, Constant, Form, Kernel};
@@ -62,7 +63,13 @@ impl Context {
         if let Some(pipeline) = compiled.get(&key) {
             return Ok(pipeline.clone());
         }
-        let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, compiled.len() as u64)?;
+        let start = Instant::now();
+        let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, compiled.len() as u64);
+        match &pipeline {
+            Ok(_) => log::debug!("kernel {} {form:?} {constants:?}: compiled in {:.0?}", kernel.name, start.elapsed()),
+            Err(error) => log::error!("{error}"),
+        }
+        let pipeline = pipeline?;
         self.counters.pipelines.fetch_add(1, Relaxed);
         Ok(compiled.entry(key).or_insert(Arc::new(pipeline)).clone())
     }

@@ -239,32 +239,50 @@ impl Mlp {
     /// `start` records a batch and gives what `finish` waits for, in the same order; what it gives also keeps the
     /// batch's input buffer, so that the two batches never share one. When the device's memory runs out, the batch
     /// before is finished first, and if that does not help, batches become half as long.
-    fn stream<S>(
+    pub(super) async fn stream_async<S>(
         &self,
         rows: usize,
         mut start: impl FnMut(Range<usize>) -> Result<S>,
-        mut finish: impl FnMut(S) -> Result<()>,
+        mut finish: impl AsyncFnMut(S) -> Result<()>,
     ) -> Result<()> {
         let mut under_way: Option<S> = None;
         let (mut first, mut batch) = (0, self.batch_rows());
         while first < rows {
             let range = first..rows.min(first.saturating_add(batch));
-            match start(range.clone()) {
+            let before = match start(range.clone()) {
                 Ok(started) => {
                     first = range.end;
-                    under_way.replace(started).map_or(Ok(()), &mut finish)?;
+                    under_way.replace(started)
                 }
-                Err(Error::OutOfMemory { .. }) if under_way.is_some() => {
-                    under_way.take().map_or(Ok(()), &mut finish)?
+                Err(Error::OutOfMemory { .. }) if under_way.is_some() => under_way.take(),
+                Err(Error::OutOfMemory { .. }) if range.len() > 1 => {
+                    batch = range.len() / 2;
+                    log::warn!("out of device memory: going on with batches of {batch} rows");
+                    None
                 }
-                Err(Error::OutOfMemory { .. }) if range.len() > 1 => batch = range.len() / 2,
                 Err(error) => return Err(error),
+            };
+            if let Some(before) = before {
+                finish(before).await?;
             }
         }
-        under_way.take().map_or(Ok(()), finish)
+        match under_way {
+            Some(last) => finish(last).await,
+            None => Ok(()),
+        }
     }
 
-    fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
+    /// The same where `finish` blocks.
+    fn stream<S>(
+        &self,
+        rows: usize,
+        start: impl FnMut(Range<usize>) -> Result<S>,
+        mut finish: impl FnMut(S) -> Result<()>,
+    ) -> Result<()> {
+        pollster::block_on(self.stream_async(rows, start, async |started| finish(started)))
+    }
+
+    pub(super) fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
         Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
     }
 

@@ -114,6 +114,24 @@ impl Head {
         self.pending.read()
     }
 
+    /// [`Head::stats`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
+    /// # let device = Device::cpu();
+    /// # let logits = Matrix::zeros(&device, 1, 2)?;
+    /// # let targets = Targets::classes(&device, &[1u8], 2)?;
+    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    /// assert_eq!(pollster::block_on(head.stats_async())?.rows, 1);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn stats_async(&self) -> Result<Statistics> {
+        self.pending.read_async().await
+    }
+
     /// The statistics by themselves, to be read later.
     pub(crate) fn into_pending(self) -> Pending {
         self.pending
