@@ -34,7 +34,15 @@
 //!   shape.
 //! - **No waits.** Ops are recorded; only reads wait. [`Device::counters`] shows it.
 //!
-//! With the feature `data`, the module `data` reads and writes `.npy` files and reads CSV.
+//! # Features
+//!
+//! - `data`: the module `data` reads and writes `.npy` files and reads CSV.
+//! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
+//! - `plot`: `History::plot` draws loss and accuracy.
+//! - `serde`: options and results can be written to, and read from, configuration files.
+//!
+//! What happens inside goes to the crate `log`: the device chosen and why (info), kernels compiled and how long it took
+//! (debug), memory that runs short (warn), and what the device or its driver reports (error).
 //!
 //! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
 
