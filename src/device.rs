@@ -286,6 +286,20 @@ impl Device {
         self.0.context.as_ref().map_or(Ok(()), Context::flush)
     }
 
+    /// Writes what the driver has made of the kernels so far, where
+    /// [`GpuOptions::pipeline_cache`](crate::GpuOptions::pipeline_cache) names a folder and the backend has a cache.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be written.
+    ///
+    /// ```
+    /// wgpu_mlp::Device::cpu().save_pipeline_cache()?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn save_pipeline_cache(&self) -> Result<()> {
+        self.0.context.as_ref().map_or(Ok(()), Context::save_pipeline_cache)
+    }
+
     /// The kernels that this device has compiled so far, each variant by itself: for those who want to see what drivers get.
     ///
     /// ```

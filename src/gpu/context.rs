@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use super::buffers::{Buffer, Pool};
+use super::cache::Cache;
 use super::errors::ErrorSlot;
 use super::ledger::{Entries, Ledger};
 use super::pipelines::Pipelines;
@@ -54,6 +55,7 @@ pub(super) struct Live {
     pub pipelines: Pipelines,
     pub recorder: Mutex<Recorder>,
     pub poller: Poller,
+    pub cache: Option<Cache>,
 }
 
 /// Counts of what a device was made to do, since it was opened.
@@ -122,7 +124,9 @@ impl Context {
         let limits = lowered(device.limits(), options)?;
         let recorder = Mutex::new(Recorder::new(&device, &limits));
         let (pipelines, poller) = (Pipelines::default(), Poller::default());
-        let live = Live { recorder, pipelines, errors, queue, device, poller };
+        let folder = options.pipeline_cache.as_deref();
+        let cache = folder.and_then(|folder| Cache::open(&device, &adapter.get_info(), folder));
+        let live = Live { recorder, pipelines, errors, queue, device, poller, cache };
         live.errors.check()?;
         let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
         Ok(Self::with(Some(live), limits, options.clone(), software, Arc::default()))
@@ -191,6 +195,12 @@ impl Context {
     /// Kernels that were measured to be the fastest.
     pub fn tuned(&self) -> &Tuned {
         &self.tuned
+    }
+
+    /// Writes the pipeline cache, where there is one.
+    pub fn save_pipeline_cache(&self) -> Result<()> {
+        let cache = self.live.as_ref().and_then(|live| live.cache.as_ref());
+        cache.map_or(Ok(()), Cache::save)
     }
 
     /// The folder that keeps them.

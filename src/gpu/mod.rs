@@ -5,6 +5,7 @@
 mod adapter;
 mod answer;
 mod buffers;
+mod cache;
 mod context;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests")]

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::cache::Cache;
 use super::context::{Context, Live};
 use super::kernel::{Access, Constant, Form, Kernel};
 use crate::error::{Error, Result};
@@ -71,6 +72,7 @@ impl Context {
         }
         let pipeline = pipeline?;
         self.counters.pipelines.fetch_add(1, Relaxed);
+        live.cache.iter().for_each(Cache::note);
         Ok(compiled.entry(key).or_insert(Arc::new(pipeline)).clone())
     }
 
@@ -121,7 +123,7 @@ impl Live {
                 // fill is one huge assignment, over which Mesa's compiler sits for minutes.
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache: self.cache.as_ref().map(|cache| &cache.pipelines),
         });
         let internal = pollster::block_on(internal.pop());
         let validation = pollster::block_on(scope.pop());
@@ -131,7 +133,7 @@ impl Live {
         Ok(Pipeline { id, kernel, form, constants: constants.to_vec(), pipeline, layout, state_layout })
     }
 
-    #[allow(unsafe_code, reason = "the one unsafe call of the crate: shaders without run-time checks")]
+    #[allow(unsafe_code, reason = "shaders without run-time checks")]
     fn shader_module(&self, kernel: &Kernel, form: Form, constants: &[Constant], checked: bool) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),
