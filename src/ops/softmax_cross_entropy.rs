@@ -142,7 +142,8 @@ impl Head {
 /// q_c = v w_c ((1 - s) y_c + s / C),
 ///
 /// - loss = Σ_c q_c · -ln p_c,
-/// - dlogits_c = (p_c Σ_j q_j - q_c) / divisor; the divisor is 1, or for [`Reduction::Mean`] the sum of the rows' weights.
+/// - dlogits_c = (p_c Σ_j q_j - q_c) / divisor; the divisor is 1, or for [`Reduction::Mean`](super::Reduction::Mean) the sum
+///   of the rows' weights.
 ///
 /// `logits` is `rows x classes`; y is the row's one-hot or distribution, w the class weights, v the row's sample weight, s
 /// the smoothing, C the number of classes. A row's weight is v times its class's; for distributions it is v. Rows of the
