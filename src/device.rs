@@ -38,6 +38,7 @@ struct Inner {
 /// assert_eq!(Device::cpu().info().kind, DeviceKind::Cpu);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct DeviceInfo {
     /// A GPU, a software driver, or the CPU path.
@@ -71,6 +72,7 @@ pub struct DeviceInfo {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DeviceKind {
     /// A hardware GPU.

@@ -14,6 +14,7 @@ use crate::error::Error;
 /// # let _ = device;
 /// ```
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct GpuOptions {
     /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
     pub adapter_name: Option<String>,
@@ -53,6 +54,7 @@ pub struct GpuOptions {
 /// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 7);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MatmulKernel {
     /// Tiles of 128 x 128 through workgroup memory, 8 x 8 sums a thread.

@@ -60,6 +60,7 @@ pub(super) struct Live {
 
 /// Counts of what a device was made to do, since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Kernels recorded.
     pub dispatches: u64,

@@ -45,6 +45,7 @@ impl Record {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Statistics {
     /// Sum of the rows' weighted losses.
     pub loss_sum: f64,
