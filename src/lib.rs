@@ -24,6 +24,9 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
+//! The [`guide`] is a short book: a first model, the mathematics, numerics, sizes, errors, and what PyTorch's, scikit-learn's,
+//! Keras's and Burn's calls are here.
+//!
 //! # What it promises
 //!
 //! - **Right, or told.** Each op's documentation gives its error bound; [`verify`] holds every op to it on your device.
@@ -53,6 +56,7 @@ mod device;
 mod error;
 mod files;
 mod gpu;
+pub mod guide;
 pub mod layers;
 mod matrix;
 pub mod metrics;
