@@ -11,6 +11,8 @@
 //! the confusion matrix, and a sheet with every misread digit.
 
 mod charts;
+#[path = "../common/mod.rs"]
+mod common;
 mod data;
 
 use std::fmt;
@@ -19,13 +21,14 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Optimizer};
 
+use common::{Failure, Wanted};
 use data::{CLASSES, Digits, PIXELS};
 
 /// The share of every class that the network never sees in training.
@@ -55,14 +58,6 @@ struct Args {
     /// Folder for the pictures
     #[arg(long, default_value = "target/digits")]
     out: PathBuf,
-}
-
-/// The device asked for on the command line.
-#[derive(Clone, Copy, ValueEnum)]
-enum Wanted {
-    Auto,
-    Cpu,
-    Gpu,
 }
 
 /// What one epoch achieved. The train figures are means over its batches, taken while the weights still moved, so the
@@ -97,28 +92,9 @@ impl Outcome {
     }
 }
 
-/// A sentence for the user. `main` prints an error through `Debug`, so that is where the sentence has to be.
-struct Failure(String);
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
 fn main() -> Result<(), Failure> {
     let args = Args::parse();
-    let device = match args.device {
-        Wanted::Auto => Device::auto()?,
-        Wanted::Cpu => Device::cpu(),
-        Wanted::Gpu => Device::gpu()?,
-    };
+    let device = args.device.open()?;
     let mut out = io::stdout();
     writeln!(out, "device  {}", device.info())?;
 
