@@ -12,7 +12,7 @@ use crate::common::charts::{BLUE, Drawn, GREY, Page, SUBTITLE, TEXT, TITLE, VERM
 use crate::points::CLASSES;
 
 /// The map is a square of so many pixels; it shows the plane from -EDGE to EDGE.
-const SIDE: i32 = 760;
+const SIDE: i32 = 640;
 const EDGE: f32 = 1.15;
 const LEFT: i32 = 120;
 const RIGHT: i32 = 60;
@@ -22,8 +22,9 @@ const BOTTOM: i32 = 110;
 const COLOURS: [RGBColor; CLASSES] = [BLUE, VERMILION, YELLOW];
 /// How much colour a region has where the network is sure.
 const TINT: f64 = 0.45;
+const STEPS: f64 = 6.0;
 /// Half the width of a marker, and of the rim around it.
-const MARKER: f32 = 6.5;
+const MARKER: f32 = 6.0;
 const RIM: f32 = 2.0;
 /// Parts of a pixel along each side that are looked at, to smooth a marker.
 const SAMPLES: i32 = 4;
@@ -32,7 +33,7 @@ pub(crate) fn draw(path: &Path, outcome: &Outcome) -> Drawn {
     let page = page(path, LEFT + SIDE + RIGHT, TOP + SIDE + BOTTOM)?;
     let middle = LEFT + SIDE / 2;
     write(&page, "The spiral as the network sees it", (middle, 45), HPos::Center, TITLE)?;
-    let share = 100.0 * outcome.accuracy;
+    let share = 100.0 * outcome.accuracy();
     let key = format!("colour: the most probable arm, paler where less sure; {share:.1} % of the points are right");
     write(&page, &key, (middle, 92), HPos::Center, SUBTITLE)?;
 
@@ -54,7 +55,7 @@ fn pixel(coordinate: f32) -> i32 {
     ((coordinate + EDGE) / (2.0 * EDGE) * SIDE as f32).round() as i32
 }
 
-/// Asks the network about every pixel at once: 578,000 rows.
+/// Asks the network about every pixel at once: 409,600 rows.
 fn draw_regions(page: &Page, outcome: &Outcome) -> Drawn {
     let side = SIDE as usize;
     let places = Array2::from_shape_fn((side * side, 2), |(row, axis)| {
@@ -69,9 +70,9 @@ fn draw_regions(page: &Page, outcome: &Outcome) -> Drawn {
                 (class, best) = (other, *share);
             }
         }
-        // From no colour at all, where every class is as probable, in ten steps, which also keep the file small.
+        // No colour where every class is as probable; in steps, which keep the file small.
         let sure = (f64::from(best) - 1.0 / CLASSES as f64) * 1.5;
-        let colour = blend(COLOURS[class], TINT * (10.0 * sure).round() / 10.0);
+        let colour = blend(COLOURS[class], TINT * (STEPS * sure).round() / STEPS);
         page.draw_pixel((LEFT + (row % side) as i32, TOP + (row / side) as i32), &colour)?;
     }
     Ok(())
