@@ -10,7 +10,7 @@ use plotters::style::text_anchor::HPos;
 use crate::cases::Family;
 use crate::{Measured, report};
 
-#[path = "../../examples/digits/charts/pen.rs"]
+#[path = "../../examples/common/charts/pen.rs"]
 mod pen;
 
 use pen::{Type, stroke, write, write_upwards};

@@ -15,21 +15,23 @@
 //! `examples/digits/scikit_learn.py`, which trains scikit-learn's `MLPClassifier` on them.
 
 mod charts;
+#[path = "../common/mod.rs"]
+mod common;
 mod data;
 mod splits;
 
-use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use wgpu_mlp::{Callback, Device, EarlyStopping, Epoch, FitOptions, History, Mlp, Optimizer, Trainer};
 
+use common::{Failure, Wanted};
 use data::{CLASSES, Digits, PIXELS};
 
 /// The share of every class that the network never sees in training.
@@ -82,14 +84,6 @@ impl Args {
     }
 }
 
-/// The device asked for on the command line.
-#[derive(Clone, Copy, ValueEnum)]
-enum Wanted {
-    Auto,
-    Cpu,
-    Gpu,
-}
-
 /// All that the pictures show.
 struct Outcome {
     history: History,
@@ -112,28 +106,9 @@ impl Outcome {
     }
 }
 
-/// A sentence for the user. `main` prints an error through `Debug`, so that is where the sentence has to be.
-struct Failure(String);
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
 fn main() -> Result<(), Failure> {
     let args = Args::parse();
-    let device = match args.device {
-        Wanted::Auto => Device::auto()?,
-        Wanted::Cpu => Device::cpu(),
-        Wanted::Gpu => Device::gpu()?,
-    };
+    let device = args.device.open()?;
     let mut out = io::stdout();
     writeln!(out, "device  {}", device.info())?;
 

@@ -7,8 +7,9 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use wgpu_mlp::{Device, Mlp};
 
+use crate::common::Failure;
 use crate::data::Digits;
-use crate::{Args, Failure, TEST_SHARE};
+use crate::{Args, TEST_SHARE};
 
 /// Trains on splits drawn by the seeds 0, 1, 2, ..., prints the test accuracy of each, and leaves the splits in a file.
 pub(crate) fn train_on_each(args: &Args, device: &Device, splits: usize) -> Result<(), Failure> {

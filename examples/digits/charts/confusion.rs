@@ -5,9 +5,9 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::pen::{Type, write, write_upwards};
-use super::{BLUE, Drawn, INK, LINE, PAPER, Page, SUBTITLE, TEXT, TITLE, VERMILION, page};
 use crate::Outcome;
+use crate::common::charts::pen::{Type, write, write_upwards};
+use crate::common::charts::{BLUE, Drawn, INK, LINE, PAPER, Page, SUBTITLE, TEXT, TITLE, VERMILION, blend, page};
 use crate::data::CLASSES;
 
 const CELL: i32 = 74;
@@ -73,12 +73,6 @@ fn draw_labels(page: &Page) -> Drawn {
     }
     write(page, "read as", (SIDE + GRID / 2, TOP + GRID + 75), HPos::Center, TEXT)?;
     write_upwards(page, "true digit", (SIDE - 75, TOP + GRID / 2), TEXT)
-}
-
-/// `colour` on paper: `share` 0 is paper, 1 is the colour.
-fn blend(colour: RGBColor, share: f64) -> RGBColor {
-    let mix = |paper: u8, full: u8| (f64::from(paper) * (1.0 - share) + f64::from(full) * share).round() as u8;
-    RGBColor(mix(PAPER.0, colour.0), mix(PAPER.1, colour.1), mix(PAPER.2, colour.2))
 }
 
 /// Whether white reads better than black on this colour, by its luma (ITU-R BT.601).

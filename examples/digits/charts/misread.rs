@@ -5,9 +5,9 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::pen::write;
-use super::{Drawn, LINE, Page, SUBTITLE, TEXT, TITLE, page};
 use crate::Outcome;
+use crate::common::charts::pen::write;
+use crate::common::charts::{Drawn, LINE, Page, SUBTITLE, TEXT, TITLE, page};
 use crate::data::SIDE;
 
 /// One pixel of a digit, enlarged.

@@ -1,0 +1,91 @@
+//! The data: made once, written a row at a time, so that no more than a row is ever in memory.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::{Args, Failure};
+
+/// How far apart two classes' centres are on average, in standard deviations of the noise.
+const DISTANCE: f64 = 9.0;
+/// A `.npy` header's length is a multiple of this, so that the data behind it are aligned.
+const ALIGNMENT: usize = 64;
+
+/// Where the data are.
+pub(crate) struct Files {
+    /// Rows x features, `<f4`.
+    pub(crate) features: PathBuf,
+    /// A class for each row, `<u4`.
+    pub(crate) labels: PathBuf,
+}
+
+/// The files for these options, which are written if they are not there.
+pub(crate) fn make_once(args: &Args, out: &mut impl Write) -> Result<Files, Failure> {
+    let Args { rows, features, classes, seed, .. } = args;
+    if rows.get() < 2 {
+        return Err(Failure("--rows: at least 2, one to train on and one to hold out".into()));
+    }
+    let path = |what| args.data.join(format!("{what}-{rows}x{features}-{classes}-seed-{seed}.npy"));
+    let files = Files { features: path("features"), labels: path("labels") };
+    if files.features.exists() && files.labels.exists() {
+        return Ok(files);
+    }
+    let megabytes = 4.0 * rows.get() as f64 * (features.get() + 1) as f64 / 1e6;
+    writeln!(out, "data    writing {megabytes:.0} MB to {}, once", args.data.display())?;
+    fs::create_dir_all(&args.data)?;
+    write_files(args, &files)?;
+    Ok(files)
+}
+
+/// A row is its class's centre plus N(0, 1) in each feature. A centre is N(0, s²) in each, which puts two of them
+/// s √(2 features) apart.
+fn write_files(args: &Args, files: &Files) -> Result<(), Failure> {
+    let (rows, features, classes) = (args.rows.get(), args.features.get(), args.classes.get());
+    let mut rng = ChaCha12Rng::seed_from_u64(args.seed);
+    let normal = |spread: f32, rng: &mut ChaCha12Rng| -> f32 {
+        let number: f32 = StandardNormal.sample(rng);
+        spread * number
+    };
+    let spread = (DISTANCE / (2.0 * features as f64).sqrt()) as f32;
+    let centres = Array2::from_shape_simple_fn((classes, features), || normal(spread, &mut rng));
+    let labels: Vec<u32> = (0..rows).map(|_| rng.random_range(0..classes as u32)).collect();
+    whole(&files.labels, |file| {
+        file.write_all(&header("<u4", &format!("{rows},")))?;
+        labels.iter().try_for_each(|label| file.write_all(&label.to_le_bytes()))
+    })?;
+    whole(&files.features, |file| {
+        file.write_all(&header("<f4", &format!("{rows}, {features}")))?;
+        for label in &labels {
+            for centre in centres.row(*label as usize) {
+                file.write_all(&(centre + normal(1.0, &mut rng)).to_le_bytes())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The first bytes of a `.npy` file, version 1.0: magic, length, and a Python dictionary that spaces and a newline end.
+fn header(numbers: &str, shape: &str) -> Vec<u8> {
+    let mut text = format!("{{'descr': '{numbers}', 'fortran_order': False, 'shape': ({shape}), }}");
+    let start = b"\x93NUMPY\x01\x00";
+    let length = (start.len() + 2 + text.len() + 1).next_multiple_of(ALIGNMENT) - start.len() - 2;
+    text.extend(std::iter::repeat_n(' ', length - 1 - text.len()));
+    text.push('\n');
+    [start, (length as u16).to_le_bytes().as_slice(), text.as_bytes()].concat()
+}
+
+/// Writes a file under another name first: a run that is cut off leaves nothing that looks whole.
+fn whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Failure> {
+    let about = |error| Failure(format!("{}: {error}", path.display()));
+    let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&unfinished).map_err(about)?);
+    write(&mut file).and_then(|()| file.flush()).and_then(|()| fs::rename(&unfinished, path)).map_err(|error| {
+        fs::remove_file(&unfinished).ok();
+        about(error)
+    })
+}

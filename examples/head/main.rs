@@ -1,0 +1,166 @@
+//! Trains a classifier head on features that lie in a file: 200,000 rows of 768 numbers, 1,000 classes.
+//!
+//! ```text
+//! cargo run --release --features data --example head
+//! cargo run --release --features data --example head -- --rows 20000 --features 128 --classes 100 --epochs 2
+//! cargo run --release --features data --example head -- --help
+//! ```
+//!
+//! Such rows are what a large network leaves behind, which one runs once over all images or texts; the head on top is
+//! trained in seconds. Here they are made up, once, and kept in `target/head` (614 MB): a centre for each class, and noise.
+//! The `.npy` file is mapped into memory and never read as a whole: training, validation and prediction take rows batch
+//! by batch, so that the memory that is the program's own stays far below the size of the file.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod data;
+mod memory;
+mod table;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Parser;
+use memmap2::Mmap;
+use ndarray::{ArrayView2, Axis};
+use wgpu_mlp::data::{npy_view, read_npy_labels};
+use wgpu_mlp::{Device, FitOptions, History, Mlp, Optimizer, Plan, Schedule, Trainer};
+
+use common::charts::panels::{self, Curve, Panel};
+use common::charts::{self, Drawn, Picture};
+use common::{Failure, Wanted};
+use memory::Watch;
+use table::Table;
+
+/// The share of the rows that the head never sees in training: the last of the file.
+const HELD_OUT: f64 = 0.1;
+
+/// Trains a classifier head on a file of features that is never read as a whole.
+#[derive(Parser)]
+struct Args {
+    /// Where to compute: auto takes a hardware GPU if there is one, gpu also a software driver
+    #[arg(long, value_enum, default_value_t = Wanted::Auto)]
+    device: Wanted,
+    /// Seed of the data, the first weights and the order of the batches
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Rows of the file; the last tenth is held out
+    #[arg(long, default_value = "200000")]
+    rows: NonZeroUsize,
+    /// Numbers in a row
+    #[arg(long, default_value = "768")]
+    features: NonZeroUsize,
+    /// Classes
+    #[arg(long, default_value = "1000")]
+    classes: NonZeroUsize,
+    /// Neurons in a hidden layer; 0 for none, which makes the head linear
+    #[arg(long, default_value_t = 0)]
+    hidden: usize,
+    /// Passes over the rows
+    #[arg(long, default_value = "5")]
+    epochs: NonZeroUsize,
+    /// Rows in a training step
+    #[arg(long, default_value = "1024")]
+    batch: NonZeroUsize,
+    /// Step size of the Adam optimizer to begin with; a half cosine takes it down to 0
+    #[arg(long, default_value_t = 0.002)]
+    learning_rate: f64,
+    /// Folder for the data
+    #[arg(long, default_value = "target/head")]
+    data: PathBuf,
+    /// Folder for the picture
+    #[arg(long, default_value = "target/head")]
+    out: PathBuf,
+}
+
+fn main() -> Result<(), Failure> {
+    let args = Args::parse();
+    let mut out = io::stdout();
+    let device = args.device.open()?;
+    writeln!(out, "device  {}", device.info())?;
+    let files = data::make_once(&args, &mut out)?;
+
+    let watch = Watch::start();
+    let file = File::open(&files.features)?;
+    // SAFETY: nobody changes the file while the mapping lives: this program wrote it whole, under another name first.
+    #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
+    let bytes = unsafe { Mmap::map(&file)? };
+    let features = npy_view(&bytes, &files.features)?;
+    let labels = read_npy_labels(&files.labels)?;
+    writeln!(out, "data    {}, mapped, {:.0} MB", files.features.display(), bytes.len() as f64 / 1e6)?;
+    let history = learn(&args, &device, features, &labels, &mut out)?;
+    match watch.peak() {
+        Some(bytes) => writeln!(out, "memory      {:.0} MB of the program's own at most", bytes as f64 / 1e6)?,
+        None => writeln!(out, "memory      not measured: this system has no /proc/self/status")?,
+    }
+
+    let pictures: [(&str, Picture<History>); 1] = [("curves.png", draw)];
+    for path in charts::draw(&args.out, &history, &pictures)? {
+        writeln!(out, "\nwrote {}", path.display())?;
+    }
+    Ok(())
+}
+
+/// Tells what it will take, trains the head, and sees how well and how fast it does on the rows held out.
+fn learn(
+    args: &Args,
+    device: &Device,
+    features: ArrayView2<'_, f32>,
+    labels: &[i64],
+    out: &mut impl Write,
+) -> Result<History, Failure> {
+    // Views of the mapped file: nothing is copied.
+    let held_rows = ((HELD_OUT * labels.len() as f64).round() as usize).clamp(1, labels.len() - 1);
+    let (train, held) = features.split_at(Axis(0), labels.len() - held_rows);
+    let (train_labels, held_labels) = labels.split_at(labels.len() - held_rows);
+
+    let mut widths = vec![args.features.get(), args.hidden, args.classes.get()];
+    widths.retain(|width| *width > 0);
+    let options = FitOptions {
+        epochs: args.epochs.get(),
+        batch: args.batch.get(),
+        optimizer: Optimizer::adam(args.learning_rate),
+        schedule: Schedule::Cosine { epochs: args.epochs.get(), minimum: 0.0 },
+        seed: args.seed,
+        ..Default::default()
+    };
+    for plan in [Plan::training_step(device, &widths, &options)?, Plan::prediction(device, &widths, held_rows)?] {
+        writeln!(out, "\n{plan}")?;
+        if let Some(obstacle) = plan.obstacle {
+            return Err(obstacle.into());
+        }
+    }
+
+    writeln!(out, "\n{} rows to train on, {held_rows} held out, seed {}\n", train.nrows(), args.seed)?;
+    let mut model = Mlp::new(device, &widths, args.seed)?;
+    let mut table = Table::new(train.nrows());
+    let history = Trainer::new(&options).validation_set(held, held_labels).callback(&mut table).fit(
+        &mut model,
+        train,
+        train_labels,
+    )?;
+
+    let start = Instant::now();
+    let classes = model.predict(held)?;
+    let predicted = held_rows as f64 / start.elapsed().as_secs_f64();
+    let right = classes.iter().zip(held_labels).filter(|(class, label)| i64::from(**class) == **label).count();
+    writeln!(out, "\naccuracy    {:.2} % of the rows held out", 100.0 * right as f64 / held_rows as f64)?;
+    writeln!(out, "training    {:.0} rows a second", table.rows_a_second())?;
+    writeln!(out, "prediction  {predicted:.0} rows a second")?;
+    Ok(history)
+}
+
+fn draw(path: &Path, history: &History) -> Drawn {
+    let epochs = || history.epochs.iter();
+    let train = Curve::train(epochs().map(|epoch| epoch.loss));
+    let held = Curve::held_out("held out", epochs().filter_map(|epoch| epoch.validation_loss));
+    let loss = Panel::loss(vec![train, held]);
+    let train = Curve::train(epochs().map(|epoch| 100.0 * epoch.accuracy));
+    let shares = epochs().filter_map(|epoch| epoch.validation_accuracy);
+    let held = Curve::held_out("held out", shares.map(|share| 100.0 * share));
+    let accuracy = Panel::accuracy("rows in the right class, %", vec![train, held]);
+    panels::draw(path, "A classifier head on features from a file", &loss, &accuracy)
+}
