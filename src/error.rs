@@ -291,7 +291,13 @@ pub enum Error {
     },
 }
 
-/// What can fail while results are read back.
+/// What can fail while results are read back: the source of [`Error::Read`].
+///
+/// ```
+/// use wgpu_mlp::{Error, ReadError};
+/// let overwritten = |error: &Error| matches!(error, Error::Read { source: ReadError::Guard });
+/// assert!(overwritten(&Error::Read { source: ReadError::Guard }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {

@@ -75,6 +75,11 @@ pub enum MatmulKernel {
 
 impl MatmulKernel {
     /// All of them.
+    ///
+    /// ```
+    /// use wgpu_mlp::MatmulKernel;
+    /// assert!(MatmulKernel::ALL.contains(&MatmulKernel::Large));
+    /// ```
     pub const ALL: [MatmulKernel; 7] = {
         use MatmulKernel::*;
         [Large, Medium, Small, Narrow, Flat, Direct, Plain]

@@ -54,6 +54,15 @@ struct Params {
 }
 
 /// What [`softmax_cross_entropy`] gives.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let (logits, targets) = (Matrix::zeros(&device, 2, 3)?, Targets::classes(&device, &[0, 2], 3)?);
+/// let head: ops::Head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+/// assert_eq!((head.losses().shape(), head.dlogits().shape()), ((2, 1), (2, 3)));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Head {
     losses: Matrix,
