@@ -8,6 +8,7 @@ use crate::gpu::{self, Context};
 use crate::matrix::{Matrix, Storage, not_empty};
 use crate::options::GpuOptions;
 use crate::targets::{Kind, Targets};
+use crate::tuning;
 
 pub use crate::gpu::Counters;
 
@@ -37,6 +38,7 @@ struct Inner {
 /// assert_eq!(Device::cpu().info().kind, DeviceKind::Cpu);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct DeviceInfo {
     /// A GPU, a software driver, or the CPU path.
@@ -70,6 +72,7 @@ pub struct DeviceInfo {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DeviceKind {
     /// A hardware GPU.
@@ -111,8 +114,20 @@ impl Device {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn auto() -> Result<Self> {
-        let options = GpuOptions::default();
-        match gpu::choose(&options, false).and_then(|choice| Self::on(&choice.adapter, choice.reason, &options)) {
+        pollster::block_on(Self::auto_async())
+    }
+
+    /// [`Device::auto`] without blocking the thread, as far as the driver allows that.
+    ///
+    /// # Errors
+    /// As [`Device::auto`].
+    ///
+    /// ```
+    /// let device = pollster::block_on(wgpu_mlp::Device::auto_async())?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn auto_async() -> Result<Self> {
+        match Self::choose(&GpuOptions::default(), false).await {
             Ok(device) => Ok(device),
             Err(error @ Error::NoAdapter { .. }) if std::env::var_os("WGPU_ADAPTER_NAME").is_some() => Err(error),
             Err(error) => Ok(Self::cpu_because(error.to_string())),
@@ -145,8 +160,21 @@ impl Device {
     /// assert!(matches!(Device::gpu_with(&options), Err(Error::NoAdapter { .. })));
     /// ```
     pub fn gpu_with(options: &GpuOptions) -> Result<Self> {
-        let choice = gpu::choose(options, true)?;
-        Self::on(&choice.adapter, choice.reason, options)
+        pollster::block_on(Self::gpu_with_async(options))
+    }
+
+    /// [`Device::gpu_with`] without blocking the thread, as far as the driver allows that.
+    ///
+    /// # Errors
+    /// As [`Device::gpu_with`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Error, GpuOptions};
+    /// let options = GpuOptions { adapter_name: Some("no such adapter".into()), ..Default::default() };
+    /// assert!(matches!(pollster::block_on(Device::gpu_with_async(&options)), Err(Error::NoAdapter { .. })));
+    /// ```
+    pub async fn gpu_with_async(options: &GpuOptions) -> Result<Self> {
+        Self::choose(options, true).await
     }
 
     /// The CPU path: no adapter, no driver, the same results within the ops' bounds.
@@ -230,6 +258,22 @@ impl Device {
         self.0.context.as_ref().map_or(Ok(()), Context::wait)
     }
 
+    /// [`Device::wait`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Device::wait`].
+    ///
+    /// ```
+    /// pollster::block_on(wgpu_mlp::Device::cpu().wait_async())?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn wait_async(&self) -> Result<()> {
+        match &self.0.context {
+            Some(context) => context.wait_async().await,
+            None => Ok(()),
+        }
+    }
+
     /// Hands everything recorded so far to the device's queue, without waiting: what a caller does who goes on with
     /// [`Device::buffer_of`] on the same queue.
     ///
@@ -242,6 +286,20 @@ impl Device {
     /// ```
     pub fn flush(&self) -> Result<()> {
         self.0.context.as_ref().map_or(Ok(()), Context::flush)
+    }
+
+    /// Writes what the driver has made of the kernels so far, where
+    /// [`GpuOptions::pipeline_cache`](crate::GpuOptions::pipeline_cache) names a folder and the backend has a cache.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be written.
+    ///
+    /// ```
+    /// wgpu_mlp::Device::cpu().save_pipeline_cache()?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn save_pipeline_cache(&self) -> Result<()> {
+        self.0.context.as_ref().map_or(Ok(()), Context::save_pipeline_cache)
     }
 
     /// The kernels that this device has compiled so far, each variant by itself: for those who want to see what drivers get.
@@ -351,12 +409,14 @@ impl Device {
             max_binding_bytes: u64::MAX,
             max_buffer_bytes: u64::MAX,
         };
+        log::info!("device: {info}");
         Device(Arc::new(Inner { info, context: None }))
     }
 
-    fn on(adapter: &wgpu::Adapter, reason: String, options: &GpuOptions) -> Result<Self> {
-        let context = Context::open(adapter, options)?;
-        Ok(Self::with_context(adapter, context, reason))
+    async fn choose(options: &GpuOptions, software: bool) -> Result<Self> {
+        let choice = gpu::choose(options, software).await?;
+        let context = Context::open(&choice.adapter, options).await?;
+        Ok(Self::with_context(&choice.adapter, context, choice.reason))
     }
 
     fn with_context(adapter: &wgpu::Adapter, context: Context, reason: String) -> Self {
@@ -375,6 +435,10 @@ impl Device {
             max_binding_bytes: context.max_binding_bytes(),
             max_buffer_bytes: context.max_buffer_bytes(),
         };
+        log::info!("device: {info}");
+        if let Some(folder) = context.tuning_folder() {
+            tuning::load(folder, &info, context.tuned());
+        }
         Device(Arc::new(Inner { info, context: Some(context) }))
     }
 }

@@ -15,6 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(wgpu_mlp::Shape { rows: 64, cols: 128 }.to_string(), "64x128");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Shape {
     /// Number of rows.
     pub rows: usize,
@@ -290,7 +291,13 @@ pub enum Error {
     },
 }
 
-/// What can fail while results are read back.
+/// What can fail while results are read back: the source of [`Error::Read`].
+///
+/// ```
+/// use wgpu_mlp::{Error, ReadError};
+/// let overwritten = |error: &Error| matches!(error, Error::Read { source: ReadError::Guard });
+/// assert!(overwritten(&Error::Read { source: ReadError::Guard }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {

@@ -24,6 +24,9 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
+//! The [`guide`] is a short book: a first model, the mathematics, numerics, sizes, errors, and what PyTorch's, scikit-learn's,
+//! Keras's and Burn's calls are here.
+//!
 //! # What it promises
 //!
 //! - **Right, or told.** Each op's documentation gives its error bound; [`verify`] holds every op to it on your device.
@@ -34,7 +37,15 @@
 //!   shape.
 //! - **No waits.** Ops are recorded; only reads wait. [`Device::counters`] shows it.
 //!
-//! With the feature `data`, the module `data` reads and writes `.npy` files and reads CSV.
+//! # Features
+//!
+//! - `data`: the module `data` reads and writes `.npy` files and reads CSV.
+//! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
+//! - `plot`: `History::plot` draws loss and accuracy.
+//! - `serde`: options and results can be written to, and read from, configuration files.
+//!
+//! What happens inside goes to the crate `log`: the device chosen and why (info), kernels compiled and how long it took
+//! (debug), memory that runs short (warn), and what the device or its driver reports (error).
 //!
 //! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
 
@@ -45,15 +56,22 @@ mod device;
 mod error;
 mod files;
 mod gpu;
+pub mod guide;
 pub mod layers;
 mod matrix;
+pub mod metrics;
 mod mlp;
 pub mod ops;
 mod optim;
 mod options;
 mod plan;
+#[cfg(feature = "plot")]
+mod plot;
+#[cfg(feature = "progress")]
+mod progress;
 mod schedule;
 mod targets;
+mod tuning;
 pub mod verify;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
@@ -66,8 +84,11 @@ pub use mlp::{
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
 pub use options::{GpuOptions, MatmulKernel};
 pub use plan::{Plan, PlannedBuffer};
+#[cfg(feature = "progress")]
+pub use progress::ProgressBar;
 pub use schedule::{LearningRate, Schedule, ScheduleProgress, ScheduleState};
 pub use targets::{Label, Targets};
+pub use tuning::TunedShape;
 
 #[cfg(all(doctest, feature = "data"))]
 #[doc = include_str!("../README.md")]

@@ -148,16 +148,33 @@ impl Matrix {
     pub fn to_array(&self) -> Result<Array2<f32>> {
         match &self.storage {
             Storage::Cpu(array) => Ok(array.as_ref().clone()),
-            Storage::Gpu(buffer) => {
-                let values = buffer.context().read(buffer)?;
-                let (shape, found) = (self.dims(), values.len());
-                Array2::from_shape_vec((self.rows, self.cols), values).map_err(|_| Error::Length {
-                    op: "to_array",
-                    shape,
-                    values: found,
-                })
-            }
+            Storage::Gpu(buffer) => self.shaped(buffer.context().read(buffer)?),
         }
+    }
+
+    /// [`Matrix::to_array`] without blocking the thread: for any executor, on which nothing else is needed. The work is handed
+    /// to the device when the future is first polled.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let x = Matrix::zeros(&Device::cpu(), 2, 3)?;
+    /// assert_eq!(pollster::block_on(x.to_array_async())?.dim(), (2, 3));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn to_array_async(&self) -> Result<Array2<f32>> {
+        match &self.storage {
+            Storage::Cpu(array) => Ok(array.as_ref().clone()),
+            Storage::Gpu(buffer) => self.shaped(buffer.context().read_async(buffer).await?),
+        }
+    }
+
+    fn shaped(&self, values: Vec<f32>) -> Result<Array2<f32>> {
+        let (shape, found) = (self.dims(), values.len());
+        let array = Array2::from_shape_vec((self.rows, self.cols), values);
+        array.map_err(|_| Error::Length { op: "to_array", shape, values: found })
     }
 
     /// The content, to be fetched later; the device need not be waited for yet.
@@ -317,6 +334,15 @@ pub(crate) enum Later<T> {
 }
 
 impl<T: bytemuck::AnyBitPattern> Later<T> {
+    /// Appends them when they have come, without blocking the thread.
+    pub async fn arrive_into(self, values: &mut Vec<T>) -> Result<()> {
+        match self {
+            Later::Ready(ready) => values.extend_from_slice(&ready),
+            Later::Reading(reading) => reading.arrive_into(values).await?,
+        }
+        Ok(())
+    }
+
     /// Waits for them, and appends them.
     pub fn finish_into(self, values: &mut Vec<T>) -> Result<()> {
         match self {

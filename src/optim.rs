@@ -4,6 +4,7 @@ mod penalty;
 mod snapshot;
 mod state;
 
+use crate::error::Result;
 use crate::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions, Rule};
 
 pub use penalty::Penalty;
@@ -159,6 +160,11 @@ impl Optimizer {
             Optimizer::AdaGrad(_) | Optimizer::RmsProp(_) => &["squares"],
             Optimizer::Adam(_) => &["m", "v"],
         }
+    }
+
+    /// Refuses constants outside their range.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.rule(1).check()
     }
 
     /// The rule of this step, counted from 1.

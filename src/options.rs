@@ -1,5 +1,7 @@
 //! How a GPU device is opened.
 
+use std::path::PathBuf;
+
 #[cfg(doc)]
 use crate::error::Error;
 
@@ -12,6 +14,7 @@ use crate::error::Error;
 /// # let _ = device;
 /// ```
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct GpuOptions {
     /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
     pub adapter_name: Option<String>,
@@ -28,6 +31,15 @@ pub struct GpuOptions {
     pub max_buffer_bytes: Option<u64>,
     /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
     pub max_memory_bytes: Option<u64>,
+    /// A folder of what [`Device::tune`](crate::Device::tune) has found on this adapter and driver: read when the device is
+    /// opened, written by the tuning. Without it, kernels are chosen by shape alone, and results are the same bits everywhere
+    /// that the device and the driver are.
+    pub tuning: Option<PathBuf>,
+    /// A folder for what the driver makes of the kernels, so that the next process need not wait for its compiler: wgpu's
+    /// pipeline cache, which Vulkan has; elsewhere nothing is kept. Read when the device is opened, written by
+    /// [`Device::save_pipeline_cache`](crate::Device::save_pipeline_cache) and when the device's last handle is dropped. A
+    /// damaged file, or one of another driver, counts for nothing. Most desktop drivers keep a cache of their own anyway.
+    pub pipeline_cache: Option<PathBuf>,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
     /// Let so many threads share a row in the kernels that work on rows: 1, 16 or 128; by default the length decides.
@@ -42,6 +54,7 @@ pub struct GpuOptions {
 /// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 7);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MatmulKernel {
     /// Tiles of 128 x 128 through workgroup memory, 8 x 8 sums a thread.
@@ -62,6 +75,11 @@ pub enum MatmulKernel {
 
 impl MatmulKernel {
     /// All of them.
+    ///
+    /// ```
+    /// use wgpu_mlp::MatmulKernel;
+    /// assert!(MatmulKernel::ALL.contains(&MatmulKernel::Large));
+    /// ```
     pub const ALL: [MatmulKernel; 7] = {
         use MatmulKernel::*;
         [Large, Medium, Small, Narrow, Flat, Direct, Plain]

@@ -63,6 +63,7 @@ pub enum Schedule {
 /// assert_ne!(rate, schedule.into());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct LearningRate {
     /// How the rate follows the epochs.
     pub schedule: Schedule,
@@ -83,6 +84,7 @@ impl From<Schedule> for LearningRate {
 /// assert_eq!((ScheduleProgress::default().steps, ScheduleProgress::default().best_loss), (0, f64::INFINITY));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ScheduleProgress {
     /// Steps done.
     pub steps: u64,

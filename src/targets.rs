@@ -159,6 +159,23 @@ impl Targets {
         }
     }
 
+    /// [`Targets::to_classes`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Targets::to_classes`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Targets};
+    /// let targets = Targets::classes(&Device::cpu(), &[4u64, 0], 5)?;
+    /// assert_eq!(pollster::block_on(targets.to_classes_async())?, [4, 0]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn to_classes_async(&self) -> Result<Vec<u32>> {
+        let mut classes = Vec::new();
+        self.read_later()?.arrive_into(&mut classes).await?;
+        Ok(classes)
+    }
+
     /// The class of each row, to be fetched later; the device need not be waited for yet.
     pub(crate) fn read_later(&self) -> Result<Later<u32>> {
         match &self.kind {

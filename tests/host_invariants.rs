@@ -101,17 +101,24 @@ fn nothing_panics_by_intent() {
 }
 
 #[test]
-fn unsafe_stands_in_one_place() {
+fn unsafe_stands_in_two_places() {
     let found = offenders(&["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern"], |_| true);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("src/gpu/pipelines.rs") && found[0].contains("create_shader_module_trusted"));
+    let allowed =
+        [("src/gpu/cache.rs", "create_pipeline_cache"), ("src/gpu/pipelines.rs", "create_shader_module_trusted")];
+    assert_eq!(found.len(), allowed.len(), "{found:?}");
+    for (file, call) in allowed {
+        assert!(found.iter().any(|place| place.starts_with(file) && place.contains(call)), "{found:?}");
+    }
 }
 
 #[test]
 fn only_reads_wait() {
     let found = offenders(&["PollType::Wait", "map_async", "recv", "recv_timeout"], |file| file != "gpu/read.rs");
-    // The bound on what is in flight, and an error that is about to be told: a lost device shows when it is idle.
-    let exempt = |place: &String| place.starts_with("src/gpu/recorder.rs") || place.starts_with("src/gpu/errors.rs");
+    // The bound on what is in flight; an error that is about to be told: a lost device shows when it is idle; and the thread
+    // that waits in the place of futures.
+    let exempt = |place: &String| {
+        ["src/gpu/recorder.rs", "src/gpu/errors.rs", "src/gpu/poller.rs"].iter().any(|file| place.starts_with(file))
+    };
     let found = found.into_iter().filter(|place| !exempt(place));
     none(found.collect(), "only a read waits for the device");
 }

@@ -1,6 +1,6 @@
 //! What training promises, on the CPU path.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod training;
 

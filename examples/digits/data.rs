@@ -43,8 +43,8 @@ impl Digits {
         Ok(Self { pixels, labels })
     }
 
-    /// Shuffles every class and takes `test_share` of it for the test: `(train, test)`.
-    pub(crate) fn split(&self, test_share: f64, rng: &mut impl Rng) -> (Self, Self) {
+    /// Shuffles every class and takes `test_share` of it for the test: the rows of `(train, test)`.
+    pub(crate) fn split_rows(&self, test_share: f64, rng: &mut impl Rng) -> (Vec<usize>, Vec<usize>) {
         let (mut train, mut test) = (Vec::new(), Vec::new());
         for class in 0..CLASSES {
             let of_class = |&row: &usize| usize::from(self.labels[row]) == class;
@@ -55,10 +55,11 @@ impl Digits {
             test.extend_from_slice(chosen);
             train.extend_from_slice(rest);
         }
-        (self.select(&train), self.select(&test))
+        (train, test)
     }
 
-    fn select(&self, rows: &[usize]) -> Self {
+    /// These rows.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
         Self { pixels: self.pixels.select(Axis(0), rows), labels: rows.iter().map(|&row| self.labels[row]).collect() }
     }
 }

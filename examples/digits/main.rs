@@ -2,31 +2,34 @@
 //!
 //! ```text
 //! cargo run --release --example digits
-//! cargo run --release --example digits -- --device cpu --seed 3 --epochs 40
+//! cargo run --release --example digits -- --device cpu --seed 3 --hidden 64
+//! cargo run --release --example digits -- --splits 5
 //! cargo run --release --example digits -- --help
 //! ```
 //!
-//! The data are the 1,797 digits of `examples/data`, 8x8 pixels each. A fifth of every class is held back for the
-//! test. The rest trains an [`Mlp`] with one hidden layer. Three pictures go to `target/digits`: the training curves,
-//! the confusion matrix, and a sheet with every misread digit.
+//! The data are the 1,797 digits of `examples/data`, 8x8 pixels each. A fifth of every class is held back for the test, and
+//! a tenth of the rest to tell when the training no longer helps; what is left trains an [`Mlp`] with one hidden layer.
+//! Three pictures go to `target/digits`: the training curves, the confusion matrix, and a sheet with every misread digit.
+//!
+//! With `--splits` it trains once for each of so many splits, and leaves the splits in a file for
+//! `examples/digits/scikit_learn.py`, which trains scikit-learn's `MLPClassifier` on them.
 
 mod charts;
 #[path = "../common/mod.rs"]
 mod common;
 mod data;
+mod splits;
 
-use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
-use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Optimizer};
+use wgpu_mlp::{Callback, Device, EarlyStopping, Epoch, FitOptions, History, Mlp, Optimizer, Trainer};
 
 use common::{Failure, Wanted};
 use data::{CLASSES, Digits, PIXELS};
@@ -43,8 +46,8 @@ struct Args {
     /// Seed of the split, the first weights and the order of the batches
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Passes over the training digits
-    #[arg(long, default_value = "40")]
+    /// Passes over the training digits, at most
+    #[arg(long, default_value = "200")]
     epochs: NonZeroUsize,
     /// Digits in a training step
     #[arg(long, default_value = "32")]
@@ -58,21 +61,32 @@ struct Args {
     /// Folder for the pictures
     #[arg(long, default_value = "target/digits")]
     out: PathBuf,
+    /// Train on so many splits instead, and print how well each went
+    #[arg(long)]
+    splits: Option<NonZeroUsize>,
 }
 
-/// What one epoch achieved. The train figures are means over its batches, taken while the weights still moved, so the
-/// test accuracy, taken after the epoch, can be the higher one.
-struct Progress {
-    epoch: usize,
-    train_loss: f64,
-    train_accuracy: f64,
-    test_accuracy: f64,
+impl Args {
+    fn options(&self, seed: u64) -> FitOptions {
+        FitOptions {
+            epochs: self.epochs.get(),
+            batch: self.batch.get(),
+            optimizer: Optimizer::adam(self.learning_rate),
+            validation_fraction: 0.1,
+            early_stopping: Some(EarlyStopping { patience: 20, ..Default::default() }),
+            seed,
+            ..Default::default()
+        }
+    }
+
+    fn widths(&self) -> [usize; 3] {
+        [PIXELS, self.hidden.get(), CLASSES]
+    }
 }
 
 /// All that the pictures show.
 struct Outcome {
-    progress: Vec<Progress>,
-    seconds: f64,
+    history: History,
     test: Digits,
     /// The digit that the network reads in each test row.
     read: Vec<u32>,
@@ -98,16 +112,22 @@ fn main() -> Result<(), Failure> {
     let mut out = io::stdout();
     writeln!(out, "device  {}", device.info())?;
 
-    let mut rng = ChaCha12Rng::seed_from_u64(args.seed);
-    let (train, test) = Digits::load()?.split(TEST_SHARE, &mut rng);
+    if let Some(splits) = args.splits {
+        return splits::train_on_each(&args, &device, splits.get());
+    }
+
+    let digits = Digits::load()?;
+    let (train, test) = digits.split_rows(TEST_SHARE, &mut ChaCha12Rng::seed_from_u64(args.seed));
+    let (train, test) = (digits.select(&train), digits.select(&test));
     writeln!(out, "data    {} digits to train on, {} for the test", train.labels.len(), test.labels.len())?;
     writeln!(out, "model   {PIXELS}-{}-{CLASSES}, seed {}\n", args.hidden, args.seed)?;
 
     let outcome = learn(&args, &device, &train, test)?;
     let misread = outcome.misread().len();
+    let seconds: f64 = outcome.history.epochs.iter().map(|epoch| epoch.seconds).sum();
     writeln!(out, "\ntest accuracy {:.2} %", 100.0 * outcome.test_accuracy())?;
     writeln!(out, "misread       {misread} of {} digits", outcome.test.labels.len())?;
-    writeln!(out, "training      {:.2} s\n", outcome.seconds)?;
+    writeln!(out, "training      {seconds:.2} s, {} epochs\n", outcome.history.epochs.len())?;
 
     for path in charts::draw(&args.out, &outcome)? {
         writeln!(out, "wrote {}", path.display())?;
@@ -117,61 +137,38 @@ fn main() -> Result<(), Failure> {
 
 /// Trains a fresh network, prints a line for each epoch, and lets the network read the test digits.
 fn learn(args: &Args, device: &Device, train: &Digits, test: Digits) -> Result<Outcome, Failure> {
-    let options = FitOptions {
-        epochs: args.epochs.get(),
-        batch: args.batch.get(),
-        optimizer: Optimizer::adam(args.learning_rate),
-        seed: args.seed,
-        ..Default::default()
-    };
-    let bar = progress_bar(args.epochs)?;
-    let mut progress = Vec::new();
-    let mut printed = print_line(&bar, HEADER);
-
-    let mut model = Mlp::new(device, &[PIXELS, args.hidden.get(), CLASSES], args.seed)?;
-    let history = model.fit_with(train.pixels.view(), &train.labels, &options, |model: &Mlp, epoch: &Epoch| {
-        let line = Progress {
-            epoch: epoch.index + 1,
-            train_loss: epoch.loss,
-            train_accuracy: epoch.accuracy,
-            test_accuracy: model.score(test.pixels.view(), &test.labels)?,
-        };
-        bar.set_message(format!("loss {:.4}, test accuracy {:.2} %", line.train_loss, 100.0 * line.test_accuracy));
-        bar.inc(1);
-        printed = print_line(&bar, &line.to_string());
-        progress.push(line);
-        // With standard output gone, as behind `| head`, there is no one left to train for.
-        Ok(if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })?;
-    bar.finish_and_clear();
-    printed?;
-
+    let options = args.options(args.seed);
+    let mut table = Table { printed: writeln!(io::stdout(), "{HEADER}") };
+    let mut model = Mlp::new(device, &args.widths(), args.seed)?;
+    let history = Trainer::new(&options).callback(&mut table).fit(&mut model, train.pixels.view(), &train.labels)?;
+    table.printed?;
     Ok(Outcome {
-        progress,
-        seconds: history.epochs.iter().map(|epoch| epoch.seconds).sum(),
+        history,
         read: model.predict(test.pixels.view())?,
         probabilities: model.predict_proba(test.pixels.view())?,
         test,
     })
 }
 
-const HEADER: &str = "epoch   train loss   train accuracy   test accuracy";
+const HEADER: &str = "epoch   train loss   train accuracy   validation loss   validation accuracy";
 
-/// One line of the table, aligned with [`HEADER`].
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (train, test) = (100.0 * self.train_accuracy, 100.0 * self.test_accuracy);
-        write!(f, "{:>5}   {:>10.4}   {train:>12.2} %   {test:>11.2} %", self.epoch, self.train_loss)
+/// Prints a line for each epoch, aligned with [`HEADER`].
+struct Table {
+    printed: io::Result<()>,
+}
+
+impl Callback for Table {
+    fn on_epoch(&mut self, _: &Mlp, epoch: &Epoch) -> wgpu_mlp::Result<ControlFlow<()>> {
+        let held = epoch.validation_loss.zip(epoch.validation_accuracy);
+        let (held_loss, held_accuracy) = held.unwrap_or((f64::NAN, f64::NAN));
+        let (train, held_accuracy) = (100.0 * epoch.accuracy, 100.0 * held_accuracy);
+        self.printed = writeln!(
+            io::stdout(),
+            "{:>5}   {:>10.4}   {train:>12.2} %   {held_loss:>15.4}   {held_accuracy:>17.2} %",
+            epoch.index + 1,
+            epoch.loss
+        );
+        // With standard output gone, as behind `| head`, there is no one left to train for.
+        Ok(if self.printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
-}
-
-/// A bar over the epochs on standard error. It draws nothing when that is not a terminal.
-fn progress_bar(epochs: NonZeroUsize) -> Result<ProgressBar, Failure> {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}")?;
-    Ok(ProgressBar::new(epochs.get() as u64).with_style(style))
-}
-
-/// Prints a line above the bar, which would otherwise be left behind between the lines.
-fn print_line(bar: &ProgressBar, line: &str) -> io::Result<()> {
-    bar.suspend(|| writeln!(io::stdout(), "{line}"))
 }

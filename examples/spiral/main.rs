@@ -61,7 +61,7 @@ struct Args {
     #[arg(long, default_value = "64")]
     hidden: NonZeroUsize,
     /// The training accuracy that ends the training; with many points it is out of reach, for the arms overlap
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.96)]
     goal: f64,
     /// Folder for the pictures
     #[arg(long, default_value = "target/spiral")]

@@ -13,7 +13,7 @@ pub(crate) struct Choice {
 ///
 /// `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` count as if they had been passed; a software driver is
 /// taken when `software` allows it or when it is asked for by name.
-pub(crate) fn choose(options: &GpuOptions, software: bool) -> Result<Choice> {
+pub(crate) async fn choose(options: &GpuOptions, software: bool) -> Result<Choice> {
     let name = options.adapter_name.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     if options.validation {
@@ -22,7 +22,7 @@ pub(crate) fn choose(options: &GpuOptions, software: bool) -> Result<Choice> {
     let descriptor = descriptor.with_env();
     let backends = descriptor.backends;
     let instance = wgpu::Instance::new(descriptor);
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let mut adapters = instance.enumerate_adapters(backends).await;
     adapters.sort_by_key(rank);
     let found = adapters.iter().map(describe).collect();
     let wanted = |adapter: &wgpu::Adapter| match &name {

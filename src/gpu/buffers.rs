@@ -189,6 +189,7 @@ impl Context {
         }
         {
             let mut pool = self.pool();
+            log::warn!("out of device memory: letting go of {} idle bytes", pool.idle_bytes);
             pool.idle.clear();
             pool.allocated_bytes -= pool.idle_bytes;
             pool.idle_bytes = 0;

@@ -1,17 +1,21 @@
 //! One wgpu device with everything the crate keeps for it.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use super::buffers::{Buffer, Pool};
+use super::cache::Cache;
 use super::errors::ErrorSlot;
 use super::ledger::{Entries, Ledger};
 use super::pipelines::Pipelines;
+use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
 use super::tiles::Method;
+use super::tuned::Tuned;
 use super::windows::Piece;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
@@ -39,6 +43,8 @@ pub(crate) struct Inner {
     /// `None` in a dry run, which goes through every step but the device's.
     pub(super) live: Option<Live>,
     pub(super) ledger: Ledger,
+    /// What was measured; shared with dry contexts.
+    tuned: Arc<Tuned>,
 }
 
 /// The device itself, and what belongs to it.
@@ -48,10 +54,13 @@ pub(super) struct Live {
     pub errors: ErrorSlot,
     pub pipelines: Pipelines,
     pub recorder: Mutex<Recorder>,
+    pub poller: Poller,
+    pub cache: Option<Cache>,
 }
 
 /// Counts of what a device was made to do, since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Kernels recorded.
     pub dispatches: u64,
@@ -90,7 +99,7 @@ impl Deref for Context {
 
 impl Context {
     /// Opens a device on the adapter, with the adapter's own limits and the useful features it has.
-    pub fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Context> {
+    pub async fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Context> {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgpu-mlp"),
             required_features: adapter.features()
@@ -98,7 +107,9 @@ impl Context {
             required_limits: adapter.limits(),
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
             .map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
         Context::adopt(adapter, device, queue, options)
     }
@@ -113,21 +124,24 @@ impl Context {
         let errors = ErrorSlot::install(&device);
         let limits = lowered(device.limits(), options)?;
         let recorder = Mutex::new(Recorder::new(&device, &limits));
-        let live = Live { recorder, pipelines: Pipelines::default(), errors, queue, device };
+        let (pipelines, poller) = (Pipelines::default(), Poller::default());
+        let folder = options.pipeline_cache.as_deref();
+        let cache = folder.and_then(|folder| Cache::open(&device, &adapter.get_info(), folder));
+        let live = Live { recorder, pipelines, errors, queue, device, poller, cache };
         live.errors.check()?;
         let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-        Ok(Self::with(Some(live), limits, options.clone(), software))
+        Ok(Self::with(Some(live), limits, options.clone(), software, Arc::default()))
     }
 
     /// A context with these limits that goes through every step but touches no device.
     fn dry_with(limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
-        Self::with(None, limits, options, software)
+        Self::with(None, limits, options, software, Arc::default())
     }
 
     /// A dry context like this one.
     pub fn dry(&self) -> Context {
         let options = GpuOptions { guarded_buffers: false, max_memory_bytes: None, ..self.options.clone() };
-        Self::dry_with(self.limits.clone(), options, self.software)
+        Self::with(None, self.limits.clone(), options, self.software, self.tuned.clone())
     }
 
     /// A dry context without limits, for the CPU path.
@@ -138,10 +152,16 @@ impl Context {
         Self::dry_with(limits, GpuOptions::default(), false)
     }
 
-    fn with(live: Option<Live>, limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
+    fn with(
+        live: Option<Live>,
+        limits: wgpu::Limits,
+        options: GpuOptions,
+        software: bool,
+        tuned: Arc<Tuned>,
+    ) -> Context {
         let ledger = Ledger::new(live.is_none());
         let (pool, counters) = (Mutex::default(), AtomicCounters::default());
-        Context(Arc::new(Inner { limits, options, software, pool, counters, live, ledger }))
+        Context(Arc::new(Inner { limits, options, software, pool, counters, live, ledger, tuned }))
     }
 
     pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
@@ -169,7 +189,24 @@ impl Context {
 
     /// How to compute windows of `m x n` over k.
     pub fn method(&self, dims: [usize; 3]) -> Method {
-        Method::choose(self.options.matmul_kernel, self.software, self.binding_words(), dims)
+        let wanted = self.options.matmul_kernel.or_else(|| self.tuned.kernel(dims));
+        Method::choose(wanted, self.software, self.binding_words(), dims)
+    }
+
+    /// Kernels that were measured to be the fastest.
+    pub fn tuned(&self) -> &Tuned {
+        &self.tuned
+    }
+
+    /// Writes the pipeline cache, where there is one.
+    pub fn save_pipeline_cache(&self) -> Result<()> {
+        let cache = self.live.as_ref().and_then(|live| live.cache.as_ref());
+        cache.map_or(Ok(()), Cache::save)
+    }
+
+    /// The folder that keeps them.
+    pub fn tuning_folder(&self) -> Option<&Path> {
+        self.options.tuning.as_deref()
     }
 
     /// The largest piece of a buffer that a kernel can see.

@@ -17,10 +17,12 @@ impl ErrorSlot {
         let slot = ErrorSlot { device: device.clone(), first: Arc::default(), lost: Arc::default() };
         let first = slot.first.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
+            log::error!("the device reported: {error}");
             first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }));
         let lost = slot.lost.clone();
         device.set_device_lost_callback(move |reason, message| {
+            log::error!("the device was lost: {reason:?}: {message}");
             lost.get_or_init(|| format!("{reason:?}: {message}"));
         });
         slot

@@ -3,7 +3,9 @@
 //! The rest of the crate sees [`Context`], [`Buffer`] and [`Kernel`], and knows nothing of bind groups or encoders.
 
 mod adapter;
+mod answer;
 mod buffers;
+mod cache;
 mod context;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests")]
@@ -13,10 +15,12 @@ mod grid;
 mod kernel;
 mod ledger;
 mod pipelines;
+mod poller;
 mod read;
 mod recorder;
 mod rows;
 mod tiles;
+mod tuned;
 mod windows;
 
 pub(crate) use adapter::choose;
@@ -28,4 +32,5 @@ pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;
 pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackGrid, PlainGrid, RowGrid};
 pub(crate) use tiles::{Method, ProductSplit, Tile};
+pub(crate) use tuned::{ShapeClass, Tuned};
 pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use super::cache::Cache;
 use super::context::{Context, Live};
 use super::kernel::{Access, Constant, Form, Kernel};
 use crate::error::{Error, Result};
@@ -62,8 +64,15 @@ impl Context {
         if let Some(pipeline) = compiled.get(&key) {
             return Ok(pipeline.clone());
         }
-        let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, compiled.len() as u64)?;
+        let start = Instant::now();
+        let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, compiled.len() as u64);
+        match &pipeline {
+            Ok(_) => log::debug!("kernel {} {form:?} {constants:?}: compiled in {:.0?}", kernel.name, start.elapsed()),
+            Err(error) => log::error!("{error}"),
+        }
+        let pipeline = pipeline?;
         self.counters.pipelines.fetch_add(1, Relaxed);
+        live.cache.iter().for_each(Cache::note);
         Ok(compiled.entry(key).or_insert(Arc::new(pipeline)).clone())
     }
 
@@ -114,7 +123,7 @@ impl Live {
                 // fill is one huge assignment, over which Mesa's compiler sits for minutes.
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache: self.cache.as_ref().map(|cache| &cache.pipelines),
         });
         let internal = pollster::block_on(internal.pop());
         let validation = pollster::block_on(scope.pop());
@@ -124,7 +133,7 @@ impl Live {
         Ok(Pipeline { id, kernel, form, constants: constants.to_vec(), pipeline, layout, state_layout })
     }
 
-    #[allow(unsafe_code, reason = "the one unsafe call of the crate: shaders without run-time checks")]
+    #[allow(unsafe_code, reason = "shaders without run-time checks")]
     fn shader_module(&self, kernel: &Kernel, form: Form, constants: &[Constant], checked: bool) -> wgpu::ShaderModule {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(kernel.name),

@@ -2,9 +2,10 @@
 
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::task::Poll;
 use std::time::Duration;
 
+use super::answer::{Answer, answer};
 use super::buffers::{Buffer, GUARD_BYTES, POISON};
 use super::context::{Context, Live};
 use super::windows::Piece;
@@ -20,7 +21,7 @@ const STAGING_BYTES: u64 = 64 << 20;
 pub(crate) struct Reading<T> {
     context: Context,
     /// The staging buffer, the answer of its mapping, and the submission that fills it; `None` in a dry run.
-    staged: Option<(wgpu::Buffer, Receiver<Mapped>, Option<wgpu::SubmissionIndex>)>,
+    staged: Option<(wgpu::Buffer, Answer<Mapped>, Option<wgpu::SubmissionIndex>)>,
     /// Values in each of the pieces.
     lengths: Vec<usize>,
     values: PhantomData<T>,
@@ -78,13 +79,37 @@ impl Context {
             }
         })?;
         let submission = self.submit(live, &mut live.recorder());
-        let (sender, receiver) = mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // Nobody listens where the reading was given up.
-            let _ = sender.send(result);
-        });
+        let (teller, answer) = answer();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| teller.tell(result));
         self.check()?;
-        Ok(reading(Some((staging, receiver, submission))))
+        Ok(reading(Some((staging, answer, submission))))
+    }
+
+    /// The content of a buffer, without blocking the thread.
+    pub async fn read_async<T: bytemuck::AnyBitPattern>(&self, buffer: &Buffer) -> Result<Vec<T>> {
+        let mut values = Vec::with_capacity((buffer.bytes() / size_of::<T>() as u64) as usize);
+        let (mut offset, end) = (buffer.offset(), buffer.offset() + buffer.bytes());
+        while offset < end {
+            let bytes = (end - offset).min(STAGING_BYTES);
+            self.start_read(&[Piece { buffer, offset, bytes }])?.arrive_into(&mut values).await?;
+            offset += bytes;
+        }
+        if buffer.is_guarded() {
+            self.check_guard(buffer)?;
+        }
+        Ok(values)
+    }
+
+    /// [`Context::wait`] without blocking the thread.
+    pub async fn wait_async(&self) -> Result<()> {
+        self.flush()?;
+        let Some(live) = &self.live else { return Ok(()) };
+        self.counters.waits.fetch_add(1, Relaxed);
+        let (teller, answer) = answer();
+        live.queue.on_submitted_work_done(move || teller.tell(()));
+        live.poller.ask(&live.device, None);
+        answer.await;
+        self.check()
     }
 
     /// Waits for a submission, or for everything.
@@ -107,15 +132,43 @@ impl Context {
 
 impl<T: bytemuck::AnyBitPattern> Reading<T> {
     /// Waits, and shows the pieces one by one.
-    fn show(self, mut look: impl FnMut(&[T])) -> Result<()> {
-        let failed = |source: ReadError| Error::Read { source };
-        let Some((staging, answer, submission)) = self.staged else {
-            let zeros = |length: &usize| look(&vec![T::zeroed(); *length]);
-            self.lengths.iter().for_each(zeros);
+    fn show(mut self, look: impl FnMut(&[T])) -> Result<()> {
+        let staging = match self.staged.take() {
+            None => None,
+            Some((staging, answer, submission)) => {
+                self.context.mapped(&answer, submission)?.map_err(|error| Error::Read { source: error.into() })?;
+                Some(staging)
+            }
+        };
+        self.unpack(staging, look)
+    }
+
+    /// Appends what comes to what is there, without blocking the thread.
+    pub async fn arrive_into(mut self, values: &mut Vec<T>) -> Result<()> {
+        let staging = match self.staged.take() {
+            None => None,
+            Some((staging, answer, submission)) => {
+                self.context.counters.waits.fetch_add(1, Relaxed);
+                if let Some(live) = &self.context.live {
+                    live.poller.ask(&live.device, submission);
+                }
+                let mapped = answer.await;
+                self.context.check()?;
+                let mapped = mapped.unwrap_or(Err(wgpu::BufferAsyncError));
+                mapped.map_err(|error| Error::Read { source: error.into() })?;
+                Some(staging)
+            }
+        };
+        self.unpack(staging, |piece| values.extend_from_slice(piece))
+    }
+
+    /// Shows what has come to the staging buffer; zeros in a dry run.
+    fn unpack(self, staging: Option<wgpu::Buffer>, mut look: impl FnMut(&[T])) -> Result<()> {
+        let Some(staging) = staging else {
+            self.lengths.iter().for_each(|length| look(&vec![T::zeroed(); *length]));
             return Ok(());
         };
-        self.context.mapped(&answer, submission)?.map_err(|error| failed(error.into()))?;
-        let range = staging.get_mapped_range(..).map_err(|error| failed(error.into()))?;
+        let range = staging.get_mapped_range(..).map_err(|error| Error::Read { source: error.into() })?;
         let mut rest: &[T] = bytemuck::cast_slice(&range);
         for length in self.lengths {
             let (head, tail) = rest.split_at(length);
@@ -136,14 +189,14 @@ impl<T: bytemuck::AnyBitPattern> Reading<T> {
 impl Context {
     /// Waits for the answer to `map_async`. Another thread's poll may have taken the callback with it and be about to
     /// call it, so a poll that has returned does not mean that the answer is there.
-    fn mapped(&self, answer: &Receiver<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
+    fn mapped(&self, answer: &Answer<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
         loop {
             self.poll(submission.clone())?;
-            match answer.recv_timeout(Duration::from_millis(10)) {
-                Ok(mapped) => return Ok(mapped),
-                Err(RecvTimeoutError::Timeout) => self.check()?,
+            match answer.within(Duration::from_millis(10)) {
+                Poll::Ready(Some(mapped)) => return Ok(mapped),
+                Poll::Pending => self.check()?,
                 // The callback is gone uncalled: the device went away.
-                Err(RecvTimeoutError::Disconnected) => return Ok(Err(wgpu::BufferAsyncError)),
+                Poll::Ready(None) => return Ok(Err(wgpu::BufferAsyncError)),
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::ops::{self, Activation};
 /// assert_eq!(Init::He.standard_deviation(50, 10), 0.2);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Init {
     /// This standard deviation; the notebook has 0.01.
     Normal(f64),

@@ -53,6 +53,7 @@ impl Course {
 }
 
 fn schedule_state(options: &FitOptions) -> Result<ScheduleState> {
+    options.optimizer.check()?;
     let learning_rate = LearningRate { schedule: options.schedule, warm_up_steps: options.warm_up_steps };
     ScheduleState::new(learning_rate, options.optimizer.learning_rate())
 }

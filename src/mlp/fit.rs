@@ -69,7 +69,7 @@ impl Mlp {
         options: &FitOptions,
         watch: impl FnMut(&Mlp, &Epoch) -> Result<ControlFlow<()>>,
     ) -> Result<History> {
-        Trainer::new(options).callback(&mut Watch(watch)).fit(self, x, labels)
+        Trainer::new(options).epoch_callback(&mut Watch(watch)).fit(self, x, labels)
     }
 
     /// One pass over these rows, for data that come piece by piece. The optimizer's state stays with the model from call to

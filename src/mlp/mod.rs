@@ -10,6 +10,7 @@ mod history;
 mod options;
 mod passes;
 mod predict;
+mod predict_async;
 mod rows;
 mod step;
 mod trainer;

@@ -1,6 +1,7 @@
 //! How a model is trained.
 
 use crate::error::{Error, Result};
+use crate::metrics::balanced_class_weights;
 use crate::optim::{Optimizer, OptimizerState, Penalty};
 use crate::schedule::Schedule;
 
@@ -147,7 +148,7 @@ impl ClassWeights {
     pub(super) fn of(&self, labels: &[i64], classes: usize) -> Result<Option<Vec<f32>>> {
         match self {
             ClassWeights::Equal => Ok(None),
-            ClassWeights::Balanced => Ok(Some(balanced(labels, classes))),
+            ClassWeights::Balanced => balanced_class_weights(labels, classes).map(Some),
             ClassWeights::Each(weights) => Ok(Some(weights.clone())),
         }
     }
@@ -200,17 +201,4 @@ impl Monitor {
     fn needs_validation(self) -> bool {
         self != Monitor::Loss
     }
-}
-
-/// rows / (classes · rows of the class); 0 for a class without rows, which no loss ever meets.
-fn balanced(labels: &[i64], classes: usize) -> Vec<f32> {
-    let mut counts = vec![0usize; classes];
-    for label in labels {
-        if let Some(count) = usize::try_from(*label).ok().and_then(|class| counts.get_mut(class)) {
-            *count += 1;
-        }
-    }
-    let rows: usize = counts.iter().sum();
-    let weight = |count: &usize| if *count == 0 { 0.0 } else { rows as f64 / (classes * count) as f64 };
-    counts.iter().map(|count| weight(count) as f32).collect()
 }

@@ -25,6 +25,8 @@ pub(super) const COPY_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Watchers<'a> {
     pub callbacks: Vec<&'a mut dyn Callback>,
+    /// Whether any of them looks at steps.
+    pub steps: bool,
 }
 
 impl Watchers<'_> {
@@ -80,7 +82,7 @@ impl Job<'_> {
             let mut under_way = UnderWay { before, first, pending: Vec::new(), since: Instant::now() };
             for rows in steps[first..].iter().take(STEPS_A_READ) {
                 under_way.pending.push(self.step(rows, model, course)?);
-                if !watchers.callbacks.is_empty() && under_way.since.elapsed() >= READ_INTERVAL {
+                if watchers.steps && under_way.since.elapsed() >= READ_INTERVAL {
                     break;
                 }
             }

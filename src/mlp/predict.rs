@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use super::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::matrix::{Matrix, host_room, not_empty};
+use crate::metrics::{self, ConfusionMatrix};
 use crate::ops::{self, CrossEntropy, Statistics};
 use crate::targets::{Label, Targets, ignored_rows};
 
@@ -53,23 +54,46 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn predict_proba(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.check_inputs("predict_proba", x)?;
+        self.by_class("predict_proba", x, ops::softmax)
+    }
+
+    /// The logarithm of each class's probability, `rows x classes`: finite where [`Mlp::predict_proba`] rounds to 0.
+    ///
+    /// # Errors
+    /// As [`Mlp::predict`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
+    /// let x = ndarray::array![[0.1, 0.2]];
+    /// let (logs, probs) = (model.predict_log_proba(x.view())?, model.predict_proba(x.view())?);
+    /// assert!((logs[[0, 1]].exp() - probs[[0, 1]]).abs() < 1e-6);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn predict_log_proba(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        self.by_class("predict_log_proba", x, ops::log_softmax)
+    }
+
+    /// What `of` makes of the logits, a value a class.
+    fn by_class(
+        &self,
+        op: &'static str,
+        x: ArrayView2<'_, f32>,
+        of: fn(&Matrix) -> Result<Matrix>,
+    ) -> Result<Array2<f32>> {
+        self.check_inputs(op, x)?;
         let shape = Shape { rows: x.nrows(), cols: self.classes() };
-        let mut probs = host_room("predict_proba", shape.rows, shape.cols)?;
+        let mut made = host_room(op, shape.rows, shape.cols)?;
         self.stream(
             x.nrows(),
             |rows| {
                 let x = self.upload(x, rows)?;
-                Ok((ops::softmax(&self.logits(&x)?)?.read_later()?, x))
+                Ok((of(&self.logits(&x)?)?.read_later()?, x))
             },
-            |(batch, _)| batch.finish_into(&mut probs),
+            |(batch, _)| batch.finish_into(&mut made),
         )?;
-        let values = probs.len();
-        Array2::from_shape_vec((shape.rows, shape.cols), probs).map_err(|_| Error::Length {
-            op: "predict_proba",
-            shape,
-            values,
-        })
+        let values = made.len();
+        Array2::from_shape_vec((shape.rows, shape.cols), made).map_err(|_| Error::Length { op, shape, values })
     }
 
     /// The share of rows whose most probable class is their label; a row with NaN is a miss. Rows
@@ -150,37 +174,115 @@ impl Mlp {
         Ok(total)
     }
 
+    /// The share of rows whose label is among their `k` most probable classes; of equal ones the lower class comes first, a
+    /// row with NaN is a miss: [`metrics::top_k_accuracy`] of the logits, of which the host holds a batch at a time.
+    /// With k = 1 it is [`Mlp::score`].
+    ///
+    /// # Errors
+    /// As [`Mlp::score`]; [`Error::Option`] for k = 0.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
+    /// let (x, labels) = (ndarray::array![[0.1, 0.2], [0.3, -0.2]], [0u8, 2]);
+    /// assert_eq!(model.score_top_k(x.view(), &labels, 1)?, model.score(x.view(), &labels)?);
+    /// assert_eq!(model.score_top_k(x.view(), &labels, 3)?, 1.0);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn score_top_k<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L], k: usize) -> Result<f64> {
+        self.check_inputs("score_top_k", x)?;
+        check_rows("score_top_k", x, labels.len())?;
+        metrics::check_k("score_top_k", k)?;
+        let classes = self.classes();
+        let ids = Targets::check(labels, classes)?;
+        let mut left = ids.iter();
+        let mut hits = 0;
+        self.stream(
+            x.nrows(),
+            |rows| {
+                let x = self.upload(x, rows)?;
+                Ok((self.logits(&x)?.read_later()?, x))
+            },
+            |(batch, _)| {
+                let mut logits = Vec::new();
+                batch.finish_into(&mut logits)?;
+                let rows = logits.chunks(classes).zip(left.by_ref());
+                hits += rows.filter(|(row, id)| metrics::in_top_k(row.iter().copied(), **id, k)).count();
+                Ok(())
+            },
+        )?;
+        Ok(hits as f64 / (labels.len() - ignored_rows(labels)) as f64)
+    }
+
+    /// How often [`Mlp::predict`] takes each class for each: row = label, column = prediction.
+    ///
+    /// # Errors
+    /// As [`Mlp::score`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
+    /// let matrix = model.confusion_matrix(ndarray::array![[0.1, 0.2], [0.3, -0.2]].view(), &[0u8, 2])?;
+    /// assert_eq!(matrix.support(), [1, 0, 1]);
+    /// println!("{matrix}\n{}", matrix.report());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn confusion_matrix<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<ConfusionMatrix> {
+        self.check_inputs("confusion_matrix", x)?;
+        check_rows("confusion_matrix", x, labels.len())?;
+        Targets::check(labels, self.classes())?;
+        ConfusionMatrix::new(labels, &self.predict(x)?, self.classes())
+    }
+
     /// Goes through the rows in batches of which two are under way: while the device works on one, the next is uploaded.
     ///
     /// `start` records a batch and gives what `finish` waits for, in the same order; what it gives also keeps the
     /// batch's input buffer, so that the two batches never share one. When the device's memory runs out, the batch
     /// before is finished first, and if that does not help, batches become half as long.
-    fn stream<S>(
+    pub(super) async fn stream_async<S>(
         &self,
         rows: usize,
         mut start: impl FnMut(Range<usize>) -> Result<S>,
-        mut finish: impl FnMut(S) -> Result<()>,
+        mut finish: impl AsyncFnMut(S) -> Result<()>,
     ) -> Result<()> {
         let mut under_way: Option<S> = None;
         let (mut first, mut batch) = (0, self.batch_rows());
         while first < rows {
             let range = first..rows.min(first.saturating_add(batch));
-            match start(range.clone()) {
+            let before = match start(range.clone()) {
                 Ok(started) => {
                     first = range.end;
-                    under_way.replace(started).map_or(Ok(()), &mut finish)?;
+                    under_way.replace(started)
                 }
-                Err(Error::OutOfMemory { .. }) if under_way.is_some() => {
-                    under_way.take().map_or(Ok(()), &mut finish)?
+                Err(Error::OutOfMemory { .. }) if under_way.is_some() => under_way.take(),
+                Err(Error::OutOfMemory { .. }) if range.len() > 1 => {
+                    batch = range.len() / 2;
+                    log::warn!("out of device memory: going on with batches of {batch} rows");
+                    None
                 }
-                Err(Error::OutOfMemory { .. }) if range.len() > 1 => batch = range.len() / 2,
                 Err(error) => return Err(error),
+            };
+            if let Some(before) = before {
+                finish(before).await?;
             }
         }
-        under_way.take().map_or(Ok(()), finish)
+        match under_way {
+            Some(last) => finish(last).await,
+            None => Ok(()),
+        }
     }
 
-    fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
+    /// The same where `finish` blocks.
+    fn stream<S>(
+        &self,
+        rows: usize,
+        start: impl FnMut(Range<usize>) -> Result<S>,
+        mut finish: impl FnMut(S) -> Result<()>,
+    ) -> Result<()> {
+        pollster::block_on(self.stream_async(rows, start, async |started| finish(started)))
+    }
+
+    pub(super) fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
         Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
     }
 

@@ -26,6 +26,28 @@ pub struct StepOptions {
 }
 
 impl Mlp {
+    /// The products (m, k, n) of a training step with batches of so many rows: what [`Device::tune`](crate::Device::tune)
+    /// wants to know.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::auto()?, &[64, 128, 10], 0)?;
+    /// let shapes = model.tuning_shapes(256);
+    /// assert_eq!(shapes[..2], [[256, 64, 128], [64, 256, 128]]);
+    /// model.device().tune(&shapes[..1])?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn tuning_shapes(&self, batch: usize) -> Vec<[usize; 3]> {
+        let widths = self.layers.iter().map(Dense::widths).enumerate();
+        let of_layer = |(index, (inputs, outputs)): (usize, (usize, usize))| {
+            let back = [batch, outputs, inputs];
+            let both = [[batch, inputs, outputs], [inputs, batch, outputs]];
+            // Nobody asks for the gradient of the features.
+            both.into_iter().chain((index > 0).then_some(back))
+        };
+        widths.flat_map(of_layer).collect()
+    }
+
     /// One step of training on a batch that is on the model's device already: forward, mean cross-entropy, backward and the
     /// optimizer's update, in six launches for a model of two layers and up to 16 classes. Nothing here waits for the device;
     /// what comes back is read when it is wanted.

@@ -87,6 +87,12 @@ impl<'a> Trainer<'a> {
     /// let trainer = Trainer::new(&options).callback(&mut silent);
     /// ```
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+        self.watchers.steps = true;
+        self.epoch_callback(callback)
+    }
+
+    /// One that looks at epochs alone: for it no loss need be read before an epoch's end.
+    pub(super) fn epoch_callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.watchers.callbacks.push(callback);
         self
     }

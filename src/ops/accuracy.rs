@@ -50,6 +50,24 @@ pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
     Ok(hits(x, targets)?.read()?.correct as f64 / counted as f64)
 }
 
+/// [`accuracy`] without blocking the thread.
+///
+/// # Errors
+/// As [`accuracy`].
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let probs = Matrix::from_slice(&device, 1, 2, &[0.2, 0.8])?;
+/// let targets = Targets::classes(&device, &[1u8], 2)?;
+/// assert_eq!(pollster::block_on(ops::accuracy_async(&probs, &targets))?, 1.0);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub async fn accuracy_async(x: &Matrix, targets: &Targets) -> Result<f64> {
+    let counted = x.rows() - targets.ignored_rows();
+    Ok(hits(x, targets)?.read_async().await?.correct as f64 / counted as f64)
+}
+
 /// How many rows are correct, to be read later.
 pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
     let (rows, cols) = x.shape();

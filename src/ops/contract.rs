@@ -52,6 +52,7 @@ struct RowWeightParams {
 /// assert_eq!(wgpu_mlp::ops::Reduction::default(), wgpu_mlp::ops::Reduction::Mean);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reduction {
     /// Each row by itself: the gradient of every loss with respect to its own row.
     None,

@@ -14,6 +14,7 @@ pub(super) static FAMILY: Family = family("linear");
 /// assert_eq!(wgpu_mlp::ops::Activation::default(), wgpu_mlp::ops::Activation::None);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Activation {
     /// Nothing: XW + b.
     #[default]

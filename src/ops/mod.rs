@@ -56,8 +56,8 @@ use crate::gpu::{Buffer, Constant, Context, Operand, RowSplit};
 use crate::matrix::{Matrix, Storage};
 use crate::targets::{Kind, Targets};
 
-pub use accuracy::accuracy;
 pub(crate) use accuracy::hits;
+pub use accuracy::{accuracy, accuracy_async};
 pub use adagrad::{AdaGradOptions, adagrad};
 pub(crate) use adam::Adam;
 pub use adam::{AdamOptions, adam};
@@ -86,6 +86,7 @@ pub(crate) use sgd::Sgd;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{Head, softmax_cross_entropy};
+pub(crate) use statistics::PendingRead;
 pub use statistics::{Pending, Statistics};
 pub(crate) use update::{Pull, Rule, update, update_joined};
 

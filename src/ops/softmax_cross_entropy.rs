@@ -54,6 +54,15 @@ struct Params {
 }
 
 /// What [`softmax_cross_entropy`] gives.
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let (logits, targets) = (Matrix::zeros(&device, 2, 3)?, Targets::classes(&device, &[0, 2], 3)?);
+/// let head: ops::Head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+/// assert_eq!((head.losses().shape(), head.dlogits().shape()), ((2, 1), (2, 3)));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Head {
     losses: Matrix,
@@ -114,6 +123,24 @@ impl Head {
         self.pending.read()
     }
 
+    /// [`Head::stats`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
+    /// # let device = Device::cpu();
+    /// # let logits = Matrix::zeros(&device, 1, 2)?;
+    /// # let targets = Targets::classes(&device, &[1u8], 2)?;
+    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    /// assert_eq!(pollster::block_on(head.stats_async())?.rows, 1);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn stats_async(&self) -> Result<Statistics> {
+        self.pending.read_async().await
+    }
+
     /// The statistics by themselves, to be read later.
     pub(crate) fn into_pending(self) -> Pending {
         self.pending
@@ -124,7 +151,8 @@ impl Head {
 /// q_c = v w_c ((1 - s) y_c + s / C),
 ///
 /// - loss = Σ_c q_c · -ln p_c,
-/// - dlogits_c = (p_c Σ_j q_j - q_c) / divisor; the divisor is 1, or for [`Reduction::Mean`] the sum of the rows' weights.
+/// - dlogits_c = (p_c Σ_j q_j - q_c) / divisor; the divisor is 1, or for [`Reduction::Mean`](super::Reduction::Mean) the sum
+///   of the rows' weights.
 ///
 /// `logits` is `rows x classes`; y is the row's one-hot or distribution, w the class weights, v the row's sample weight, s
 /// the smoothing, C the number of classes. A row's weight is v times its class's; for distributions it is v. Rows of the

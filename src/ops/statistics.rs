@@ -45,6 +45,7 @@ impl Record {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Statistics {
     /// Sum of the rows' weighted losses.
     pub loss_sum: f64,
@@ -139,7 +140,21 @@ impl Pending {
         Pending(State::Recorded(records))
     }
 
-    /// Waits for one.
+    /// Waits for them.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`](crate::Matrix::to_array).
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
+    /// # let device = Device::cpu();
+    /// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
+    /// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
+    /// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
+    /// let step = model.train_step(&x, &y, &mut optimizer)?;
+    /// assert_eq!(step.read()?.rows, 2);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
     pub fn read(&self) -> Result<Statistics> {
         match &self.0 {
             State::Ready(statistics) => Ok(*statistics),
@@ -147,6 +162,28 @@ impl Pending {
                 let records: Vec<Record> = buffer.context().read(buffer)?;
                 Ok(joined(records))
             }
+        }
+    }
+
+    /// [`Pending::read`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`](crate::Matrix::to_array).
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
+    /// # let device = Device::cpu();
+    /// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
+    /// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
+    /// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
+    /// let step = model.train_step(&x, &y, &mut optimizer)?;
+    /// assert_eq!(pollster::block_on(step.read_async())?.rows, 2);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn read_async(&self) -> Result<Statistics> {
+        match &self.0 {
+            State::Ready(statistics) => Ok(*statistics),
+            State::Recorded(buffer) => Ok(joined(buffer.context().read_async(buffer).await?)),
         }
     }
 
@@ -183,6 +220,18 @@ pub(crate) enum PendingRead {
 }
 
 impl PendingRead {
+    /// Gives them when they have come, without blocking the thread.
+    pub async fn arrive(self) -> Result<Statistics> {
+        match self {
+            PendingRead::Ready(statistics) => Ok(statistics),
+            PendingRead::Reading(reading) => {
+                let mut records = Vec::new();
+                reading.arrive_into(&mut records).await?;
+                Ok(joined(records))
+            }
+        }
+    }
+
     /// Waits for them.
     pub fn finish(self) -> Result<Statistics> {
         match self {

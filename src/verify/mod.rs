@@ -82,3 +82,8 @@ pub fn run_with(device: &Device, options: &Options) -> Result<Report> {
     }
     Ok(report)
 }
+
+/// How far an element of a product over k may be from exact arithmetic, given that of the magnitudes.
+pub(crate) fn product_bound(magnitude: f64, k: usize) -> f64 {
+    bounds::product(magnitude, k)
+}

@@ -1,5 +1,7 @@
 //! What training promises, on whatever device.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::ops::ControlFlow;
 
 use ndarray::{Array2, s};

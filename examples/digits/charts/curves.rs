@@ -1,4 +1,4 @@
-//! `curves.png`: the loss, and the accuracy on both sets, epoch by epoch.
+//! `curves.png`: the loss, and the accuracy, on the digits to train on and to validate with, epoch by epoch.
 
 use std::path::Path;
 
@@ -7,10 +7,13 @@ use crate::common::charts::Drawn;
 use crate::common::charts::panels::{self, Curve, Panel};
 
 pub(crate) fn draw(path: &Path, outcome: &Outcome) -> Drawn {
-    let lines = || outcome.progress.iter();
-    let train = Curve::train(lines().map(|line| 100.0 * line.train_accuracy));
-    let test = Curve::held_out("test", lines().map(|line| 100.0 * line.test_accuracy));
-    let loss = Panel::loss(vec![Curve::train(lines().map(|line| line.train_loss))]);
-    let accuracy = Panel::accuracy("digits read correctly, %", vec![train, test]);
+    let epochs = || outcome.history.epochs.iter();
+    let train = Curve::train(epochs().map(|epoch| epoch.loss));
+    let held = Curve::held_out("validation", epochs().filter_map(|epoch| epoch.validation_loss));
+    let loss = Panel::loss(vec![train, held]);
+    let train = Curve::train(epochs().map(|epoch| 100.0 * epoch.accuracy));
+    let shares = epochs().filter_map(|epoch| epoch.validation_accuracy);
+    let held = Curve::held_out("validation", shares.map(|share| 100.0 * share));
+    let accuracy = Panel::accuracy("digits read correctly, %", vec![train, held]);
     panels::draw(path, "Learning to read digits", &loss, &accuracy)
 }

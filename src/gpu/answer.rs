@@ -1,0 +1,112 @@
+//! Answers that the device gives through callbacks, for those who wait and for those who are woken.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as Task, Poll, Waker};
+use std::time::Duration;
+
+/// What is to come: `None` once it is certain that nothing comes.
+#[derive(Debug)]
+enum State<T> {
+    Open(Option<Waker>),
+    Told(Option<T>),
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    state: Mutex<State<T>>,
+    told: Condvar,
+}
+
+impl<T> Slot<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The side that waits. As a future it needs somebody who polls the device.
+#[derive(Debug)]
+pub(super) struct Answer<T>(Arc<Slot<T>>);
+
+/// The callback's side. Dropped untold, it tells that nothing comes.
+pub(super) struct Teller<T>(Arc<Slot<T>>);
+
+/// Both sides of an answer.
+pub(super) fn answer<T>() -> (Teller<T>, Answer<T>) {
+    let slot = Arc::new(Slot { state: Mutex::new(State::Open(None)), told: Condvar::new() });
+    (Teller(slot.clone()), Answer(slot))
+}
+
+impl<T> Teller<T> {
+    pub fn tell(self, value: T) {
+        self.close(Some(value));
+    }
+
+    fn close(&self, value: Option<T>) {
+        let mut state = self.0.state();
+        if let State::Open(waker) = &mut *state {
+            let waker = waker.take();
+            *state = State::Told(value);
+            drop(state);
+            self.0.told.notify_all();
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl<T> Drop for Teller<T> {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}
+
+impl<T> Answer<T> {
+    /// Waits no longer than this: whether there is an answer, and the answer, unless none comes.
+    pub fn within(&self, time: Duration) -> Poll<Option<T>> {
+        let open = |state: &mut State<T>| matches!(state, State::Open(_));
+        let waited = self.0.told.wait_timeout_while(self.0.state(), time, open);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match &mut *state {
+            State::Open(_) => Poll::Pending,
+            State::Told(value) => Poll::Ready(value.take()),
+        }
+    }
+}
+
+impl<T> Future for Answer<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<T>> {
+        match &mut *self.0.state() {
+            State::Open(waker) => {
+                *waker = Some(task.waker().clone());
+                Poll::Pending
+            }
+            State::Told(value) => Poll::Ready(value.take()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_comes_to_those_who_wait_and_to_those_who_are_woken() {
+        let (teller, waiting) = answer();
+        assert_eq!(waiting.within(Duration::ZERO), Poll::Pending);
+        teller.tell(7);
+        assert_eq!(waiting.within(Duration::ZERO), Poll::Ready(Some(7)));
+        let (teller, woken) = answer();
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            teller.tell(8);
+        });
+        assert_eq!(pollster::block_on(woken), Some(8));
+        assert!(thread.join().is_ok());
+        let (teller, none) = answer::<()>();
+        drop(teller);
+        assert_eq!(pollster::block_on(none), None);
+    }
+}

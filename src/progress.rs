@@ -1,0 +1,136 @@
+//! A progress bar for a training.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use indicatif::{ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Result;
+use crate::mlp::{Callback, Epoch, History, Mlp, Run, Step};
+
+/// A bar over the steps of each epoch, on standard error, with loss, accuracy, rows a second and the time left; a line stays
+/// for each epoch. Quiet where standard error is no terminal. With the feature `progress`.
+///
+/// ```
+/// use wgpu_mlp::{Device, FitOptions, Mlp, ProgressBar, Trainer};
+/// let (options, mut bar) = (FitOptions::default(), ProgressBar::new());
+/// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+/// Trainer::new(&options).callback(&mut bar).fit(&mut model, ndarray::array![[0.0], [1.0]].view(), &[0u8, 1])?;
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub struct ProgressBar {
+    bar: indicatif::ProgressBar,
+    run: Run,
+    epoch: Instant,
+}
+
+impl Default for ProgressBar {
+    fn default() -> Self {
+        Self::to(ProgressDrawTarget::stderr())
+    }
+}
+
+impl ProgressBar {
+    /// On standard error.
+    ///
+    /// ```
+    /// let bar = wgpu_mlp::ProgressBar::new();
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn to(target: ProgressDrawTarget) -> Self {
+        let bar = indicatif::ProgressBar::with_draw_target(None, target);
+        ProgressBar { bar, run: Run::default(), epoch: Instant::now() }
+    }
+}
+
+/// What all epochs look like; the bar is over all steps, so that the time left is that of the whole training.
+const TEMPLATE: &str = "{prefix}  {bar:24}  {percent:>3} %  {msg}  {eta} left";
+
+impl Callback for ProgressBar {
+    fn on_start(&mut self, run: &Run) -> Result<()> {
+        // The template is the crate's own: where it does not parse, indicatif's plain bar will do.
+        let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+        self.bar.set_length((run.epochs * run.steps_per_epoch) as u64);
+        self.bar.set_position((run.first_epoch * run.steps_per_epoch) as u64);
+        self.bar.reset_eta();
+        self.run = run.clone();
+        self.epoch = Instant::now();
+        Ok(())
+    }
+
+    fn on_step(&mut self, step: &Step) -> Result<()> {
+        self.bar.set_prefix(format!("epoch {}/{}", step.epoch + 1, self.run.epochs));
+        let rate = step.rows as f64 / self.epoch.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+        let (loss, accuracy) = (step.loss.unwrap_or(f64::NAN), step.accuracy.unwrap_or(f64::NAN));
+        self.bar.set_message(format!("loss {loss:.4}  accuracy {:.2} %  {rate:.0} rows/s", 100.0 * accuracy));
+        self.bar.set_position((step.epoch * self.run.steps_per_epoch + step.step + 1) as u64);
+        Ok(())
+    }
+
+    fn on_epoch(&mut self, _: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
+        let (number, of, accuracy) = (epoch.index + 1, self.run.epochs, 100.0 * epoch.accuracy);
+        let rate = epoch.rows as f64 / epoch.seconds.max(f64::MIN_POSITIVE);
+        let held = epoch.validation_loss.zip(epoch.validation_accuracy);
+        let held =
+            held.map(|(loss, accuracy)| format!("  validation loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy));
+        let held = held.unwrap_or_default();
+        let line =
+            format!("epoch {number}/{of}  loss {:.4}  accuracy {accuracy:.2} %{held}  {rate:.0} rows/s", epoch.loss);
+        self.bar.println(line);
+        self.epoch = Instant::now();
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn on_end(&mut self, _: &History) -> Result<()> {
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ProgressBar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProgressBar({} of {:?} steps)", self.bar.position(), self.bar.length())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+    use crate::{Device, FitOptions, Trainer};
+
+    fn train(bar: &mut ProgressBar) {
+        let (options, x) = (FitOptions { epochs: 3, batch: 1, ..Default::default() }, ndarray::array![[0.0], [1.0]]);
+        let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap();
+        let held = Trainer::new(&options).validation_set(x.view(), &[0u8, 1]);
+        held.callback(bar).fit(&mut model, x.view(), &[0u8, 1]).unwrap();
+    }
+
+    #[test]
+    fn a_line_stays_for_each_epoch_on_a_terminal() {
+        let terminal = InMemoryTerm::new(30, 120);
+        train(&mut ProgressBar::to(ProgressDrawTarget::term_like(Box::new(terminal.clone()))));
+        let shown = terminal.contents();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines.len(), 3, "{shown}");
+        for (index, line) in lines.iter().enumerate() {
+            assert!(line.starts_with(&format!("epoch {}/3  loss 0.", index + 1)), "{line}");
+            assert!(line.contains("validation loss") && line.ends_with("rows/s"), "{line}");
+        }
+    }
+
+    #[test]
+    fn it_counts_and_is_quiet_elsewhere() {
+        let mut bar = ProgressBar::to(ProgressDrawTarget::hidden());
+        train(&mut bar);
+        assert!(bar.bar.is_hidden());
+        assert_eq!((bar.bar.position(), bar.bar.length()), (6, Some(6)));
+    }
+}

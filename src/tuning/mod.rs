@@ -1,0 +1,170 @@
+//! Tuning: which kernel computes products of a shape fastest, measured on the user's own device.
+
+mod file;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use ndarray::{Array2, Axis};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::device::{Device, DeviceKind};
+use crate::error::Result;
+use crate::gpu::Tuned;
+use crate::matrix::{Matrix, not_empty};
+use crate::ops;
+use crate::options::MatmulKernel;
+use crate::verify;
+
+pub(crate) use file::load;
+
+/// Multiply-adds that a round of measurements takes at least: enough that the clock's steps and the launch do not count.
+const ROUND: u64 = 1 << 24;
+/// Rounds a candidate; the fastest counts, since whatever disturbs a round makes it slower.
+const ROUNDS: usize = 5;
+/// Rows, from the top and from the bottom, that are held against exact arithmetic.
+const CHECKED_ROWS: usize = 16;
+
+/// What [`Device::tune`] found for one shape. Printed, it is a line.
+///
+/// ```
+/// for tuned in wgpu_mlp::Device::cpu().tune(&[[64, 64, 64]])? {
+///     println!("{tuned}");
+/// }
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TunedShape {
+    /// m, k, n.
+    pub shape: [usize; 3],
+    /// Each candidate with the time of one product; none for one whose result was not within its bound, or that failed.
+    pub candidates: Vec<(MatmulKernel, Option<Duration>)>,
+    /// The fastest of those that were right: what products of this class are computed with from now on.
+    pub winner: Option<MatmulKernel>,
+}
+
+impl fmt::Display for TunedShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [m, k, n] = self.shape;
+        write!(f, "{m}x{k}x{n}:")?;
+        for (kernel, time) in &self.candidates {
+            match time {
+                Some(time) => write!(f, " {kernel:?} {:.3} ms", 1e3 * time.as_secs_f64())?,
+                None => write!(f, " {kernel:?} wrong")?,
+            }
+            let mark = if self.winner == Some(*kernel) { " (taken)," } else { "," };
+            f.write_str(mark)?;
+        }
+        Ok(())
+    }
+}
+
+impl Device {
+    /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device, and takes it from now on for
+    /// all products of the same class: those whose m, k and n round up to the same powers of two.
+    ///
+    /// Up to six candidates a shape are measured, and only one whose result is within the product's error bound can win. With
+    /// [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are kept in a file for this adapter and driver, which is
+    /// read when the device is opened again; a file that is damaged, or of another driver, counts for nothing and is
+    /// replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a training step.
+    ///
+    /// Tuned results are within the same bounds, but not the same bits as untuned ones, nor as those of another machine: that
+    /// is why nothing is tuned unless somebody asks. Nothing else should run on the device meanwhile. On the CPU path there is
+    /// nothing to choose from.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) for a shape with a 0; whatever goes wrong on the device;
+    /// [`Error::File`](crate::Error::File) when the winners cannot be kept.
+    ///
+    /// ```
+    /// use wgpu_mlp::Device;
+    /// let device = Device::auto()?;
+    /// device.tune(&[[256, 64, 10]])?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn tune(&self, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {
+        shapes.iter().try_for_each(|[m, k, n]| not_empty("tune", *m, *k).and(not_empty("tune", *k, *n)))?;
+        let Some(gpu) = self.context() else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for shape in shapes {
+            let measured = measure(self, *shape);
+            gpu.tuned().force(None);
+            let measured = measured?;
+            if let Some(winner) = measured.winner {
+                let [m, k, n] = measured.shape;
+                gpu.tuned().choose(Tuned::class([m, n, k]), winner);
+            }
+            log::info!("tuned {measured}");
+            found.push(measured);
+        }
+        if let Some(folder) = gpu.tuning_folder() {
+            file::save(folder, self.info(), &gpu.tuned().all())?;
+        }
+        Ok(found)
+    }
+}
+
+/// The kernels that may suit a device: software drivers do without workgroup memory, or with tiles of any kind.
+fn candidates(kind: DeviceKind) -> &'static [MatmulKernel] {
+    use MatmulKernel::*;
+    if kind == DeviceKind::SoftwareDriver {
+        &[Direct, Plain, Large, Medium, Small]
+    } else {
+        &[Large, Medium, Small, Narrow, Flat]
+    }
+}
+
+fn measure(device: &Device, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
+    let mut rng = ChaCha12Rng::seed_from_u64(7);
+    let mut normal = |rows, cols| Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut rng));
+    let (a, b): (Array2<f32>, Array2<f32>) = (normal(m, k), normal(k, n));
+    let on_device = [Matrix::from_array(device, a.view())?, Matrix::from_array(device, b.view())?];
+    let multiply_adds = (m as u64).saturating_mul(k as u64).saturating_mul(n as u64);
+    let launches = ROUND.div_ceil(multiply_adds).min(64);
+    let mut timed = Vec::new();
+    for kernel in candidates(device.info().kind) {
+        if let Some(gpu) = device.context() {
+            gpu.tuned().force(Some(*kernel));
+        }
+        timed.push((*kernel, time(device, &on_device, [&a, &b], launches)?));
+    }
+    let right = timed.iter().filter_map(|(kernel, time)| Some((*kernel, (*time)?)));
+    let winner = right.min_by_key(|(_, time)| *time).map(|(kernel, _)| kernel);
+    Ok(TunedShape { shape: [m, k, n], candidates: timed, winner })
+}
+
+/// The time of one product; none where it is wrong.
+fn time(device: &Device, [x, w]: &[Matrix; 2], [a, b]: [&Array2<f32>; 2], launches: u64) -> Result<Option<Duration>> {
+    // The first one compiles the kernel, and shows whether it is right.
+    if !is_right(&ops::matmul(x, w)?.to_array()?, a, b) {
+        return Ok(None);
+    }
+    let mut best = Duration::MAX;
+    for _ in 0..ROUNDS {
+        device.wait()?;
+        let start = Instant::now();
+        for _ in 0..launches {
+            ops::matmul(x, w)?;
+        }
+        device.wait()?;
+        best = best.min(start.elapsed());
+    }
+    Ok(Some(best / launches as u32))
+}
+
+/// Whether the first and the last rows are within the product's bound of exact arithmetic.
+fn is_right(got: &Array2<f32>, a: &Array2<f32>, b: &Array2<f32>) -> bool {
+    let rows = a.nrows();
+    let checked: Vec<usize> = (0..rows).filter(|row| *row < CHECKED_ROWS || row + CHECKED_ROWS >= rows).collect();
+    let exact = |matrix: &Array2<f32>| matrix.mapv(f64::from);
+    let (a, b) = (exact(&a.select(Axis(0), &checked)), exact(b));
+    let (want, sizes) = (a.dot(&b), a.mapv(f64::abs).dot(&b.mapv(f64::abs)));
+    let got = got.select(Axis(0), &checked);
+    got.indexed_iter().all(|(at, got)| {
+        let error = (f64::from(*got) - want[at]).abs();
+        error <= verify::product_bound(sizes[at], a.ncols())
+    })
+}
