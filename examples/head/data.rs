@@ -12,7 +12,7 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::{Args, Failure};
 
 /// How far apart two classes' centres are on average, in standard deviations of the noise.
-const DISTANCE: f64 = 9.0;
+const DISTANCE: f64 = 8.0;
 /// A `.npy` header's length is a multiple of this, so that the data behind it are aligned.
 const ALIGNMENT: usize = 64;
 

@@ -63,10 +63,10 @@ struct Args {
     #[arg(long, default_value = "5")]
     epochs: NonZeroUsize,
     /// Rows in a training step
-    #[arg(long, default_value = "1024")]
+    #[arg(long, default_value = "512")]
     batch: NonZeroUsize,
     /// Step size of the Adam optimizer to begin with; a half cosine takes it down to 0
-    #[arg(long, default_value_t = 0.002)]
+    #[arg(long, default_value_t = 0.004)]
     learning_rate: f64,
     /// Folder for the data
     #[arg(long, default_value = "target/head")]
@@ -93,7 +93,10 @@ fn main() -> Result<(), Failure> {
     writeln!(out, "data    {}, mapped, {:.0} MB", files.features.display(), bytes.len() as f64 / 1e6)?;
     let history = learn(&args, &device, features, &labels, &mut out)?;
     match watch.peak() {
-        Some(bytes) => writeln!(out, "memory      {:.0} MB of the program's own at most", bytes as f64 / 1e6)?,
+        Some(peak) => {
+            let (own, all) = (peak.own as f64 / 1e6, peak.all as f64 / 1e6);
+            writeln!(out, "memory      {own:.0} MB of the program's own at most; {all:.0} MB with the files' pages")?;
+        }
         None => writeln!(out, "memory      not measured: this system has no /proc/self/status")?,
     }
 

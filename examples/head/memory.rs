@@ -31,20 +31,33 @@ impl Watch {
         Watch { over, thread }
     }
 
-    /// The most that was seen, in bytes; `None` where the system does not tell.
-    pub(crate) fn peak(self) -> Option<u64> {
+    /// The most that was seen; `None` where the system does not tell.
+    pub(crate) fn peak(self) -> Option<Peak> {
         self.over.store(true, Relaxed);
-        self.thread.join().ok().flatten()
+        let own = self.thread.join().ok().flatten()?;
+        Some(Peak { own, all: status(&["VmHWM:"])? })
     }
 }
 
-/// Anonymous and shared memory of this process: all that is resident but the pages of files. Software drivers keep what
-/// they call the device's memory in the one or the other.
+/// The most memory, in bytes.
+pub(crate) struct Peak {
+    /// Without the pages of files.
+    pub(crate) own: u64,
+    /// With them: the system takes those back where it needs the room.
+    pub(crate) all: u64,
+}
+
+/// Anonymous and shared memory of this process. Software drivers keep what they call the device's memory in either.
 fn own_bytes() -> Option<u64> {
+    status(&["RssAnon:", "RssShmem:"])
+}
+
+/// The sum of these lines of `/proc/self/status`, in bytes.
+fn status(names: &[&str]) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = |name: &str| {
+    let bytes = |name: &&str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
     };
-    Some(1024 * (kilobytes("RssAnon:")? + kilobytes("RssShmem:")?))
+    names.iter().map(bytes).sum()
 }
