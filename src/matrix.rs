@@ -153,7 +153,8 @@ impl Matrix {
     }
 
     /// [`Matrix::to_array`] without blocking the thread: for any executor, on which nothing else is needed. The work is handed
-    /// to the device when the future is first polled.
+    /// to the device when the future is first polled. Through OpenGL, whose context serves one thread at a time, that poll
+    /// waits.
     ///
     /// # Errors
     /// As [`Matrix::to_array`].

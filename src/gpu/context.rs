@@ -124,7 +124,7 @@ impl Context {
         let errors = ErrorSlot::install(&device);
         let limits = lowered(device.limits(), options)?;
         let recorder = Mutex::new(Recorder::new(&device, &limits));
-        let (pipelines, poller) = (Pipelines::default(), Poller::default());
+        let (pipelines, poller) = (Pipelines::default(), Poller::new(adapter.get_info().backend));
         let folder = options.pipeline_cache.as_deref();
         let cache = folder.and_then(|folder| Cache::open(&device, &adapter.get_info(), folder));
         let live = Live { recorder, pipelines, errors, queue, device, poller, cache };

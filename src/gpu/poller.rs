@@ -3,33 +3,45 @@
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+/// What the thread is asked for: to poll until this submission, or everything, is done.
+type Wish = Option<wgpu::SubmissionIndex>;
+
 /// The thread, once there is something to wait for; it ends with the device.
-#[derive(Default)]
-pub(super) struct Poller(OnceLock<Option<Mutex<Sender<Option<wgpu::SubmissionIndex>>>>>);
+pub(super) struct Poller {
+    /// None where there is no thread to be had.
+    thread: OnceLock<Option<Mutex<Sender<Wish>>>>,
+    /// Poll here and now instead.
+    here: bool,
+}
 
 impl Poller {
-    /// Has the device polled until this submission, or everything, is done: by the thread, or here and now where there is no
-    /// thread to be had.
-    pub fn ask(&self, device: &wgpu::Device, submission: Option<wgpu::SubmissionIndex>) {
-        let asked = self.0.get_or_init(|| start(device.clone()));
-        let asked = asked.as_ref().map(|sender| {
-            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
-            sender.send(submission.clone()).is_ok()
-        });
-        if asked != Some(true) {
-            poll(device, submission);
+    /// An OpenGL context is locked while it works, and wgpu panics on a thread that has waited for that lock for some seconds:
+    /// there, nobody polls beside the thread that works.
+    pub fn new(backend: wgpu::Backend) -> Self {
+        Poller { thread: OnceLock::new(), here: backend == wgpu::Backend::Gl }
+    }
+
+    /// Has the device polled, by the thread where that can be.
+    pub fn ask(&self, device: &wgpu::Device, wish: Wish) {
+        let thread = if self.here { &None } else { self.thread.get_or_init(|| start(device.clone())) };
+        let asked = thread
+            .as_ref()
+            .is_some_and(|sender| sender.lock().unwrap_or_else(PoisonError::into_inner).send(wish.clone()).is_ok());
+        if !asked {
+            poll(device, &wish);
         }
     }
 }
 
-fn start(device: wgpu::Device) -> Option<Mutex<Sender<Option<wgpu::SubmissionIndex>>>> {
+fn start(device: wgpu::Device) -> Option<Mutex<Sender<Wish>>> {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("wgpu-mlp poller".into());
-    let spawned = thread.spawn(move || receiver.into_iter().for_each(|submission| poll(&device, submission)));
+    let spawned = thread.spawn(move || receiver.into_iter().for_each(|wish| poll(&device, &wish)));
     spawned.is_ok().then(|| Mutex::new(sender))
 }
 
-/// What goes wrong is told by the callbacks, and by the device's own handlers.
-fn poll(device: &wgpu::Device, submission_index: Option<wgpu::SubmissionIndex>) {
-    let _ = device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+/// What goes wrong is told by the callbacks, and by the device's own handlers; a driver's wait may end too early.
+fn poll(device: &wgpu::Device, wish: &Wish) {
+    let wait = || wgpu::PollType::Wait { submission_index: wish.clone(), timeout: None };
+    while let Err(wgpu::PollError::Timeout) = device.poll(wait()) {}
 }

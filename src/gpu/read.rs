@@ -116,9 +116,16 @@ impl Context {
     pub(super) fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
         self.counters.waits.fetch_add(1, Relaxed);
-        let waited = live.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
-        self.check()?;
-        waited.map_err(|error| Error::Read { source: error.into() }).map(|_| ())
+        loop {
+            let submission_index = submission_index.clone();
+            let waited = live.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+            self.check()?;
+            match waited {
+                // OpenGL drivers are waited for no longer than some seconds.
+                Err(wgpu::PollError::Timeout) => {}
+                waited => return waited.map_err(|error| Error::Read { source: error.into() }).map(|_| ()),
+            }
+        }
     }
 
     /// Looks whether the tail behind a guarded buffer is as it was.

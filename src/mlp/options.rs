@@ -137,7 +137,8 @@ pub enum ClassWeights {
     /// 1 each.
     #[default]
     Equal,
-    /// rows / (classes · rows of the class), as scikit-learn's `balanced`: rare classes count as much as common ones.
+    /// rows / (classes that occur · rows of the class), as scikit-learn's `balanced`: rare classes count as much as common
+    /// ones. See [`balanced_class_weights`].
     Balanced,
     /// A weight for each class.
     Each(Vec<f32>),

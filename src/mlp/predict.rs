@@ -6,9 +6,9 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use super::Mlp;
 use crate::error::{Error, Result, Shape};
-use crate::matrix::{Matrix, host_room, not_empty};
+use crate::matrix::{Later, Matrix, host_room, not_empty};
 use crate::metrics::{self, ConfusionMatrix};
-use crate::ops::{self, CrossEntropy, Statistics};
+use crate::ops::{self, CrossEntropy, PendingRead, Statistics};
 use crate::targets::{Label, Targets, ignored_rows};
 
 /// A batch holds about this many values in its widest layer.
@@ -30,14 +30,7 @@ impl Mlp {
     pub fn predict(&self, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
         self.check_inputs("predict", x)?;
         let mut classes = host_room("predict", x.nrows(), 1)?;
-        self.stream(
-            x.nrows(),
-            |rows| {
-                let x = self.upload(x, rows)?;
-                Ok((ops::argmax(&self.logits(&x)?)?.read_later()?, x))
-            },
-            |(batch, _)| batch.finish_into(&mut classes),
-        )?;
+        self.stream(x.nrows(), |rows| self.start_predict(x, rows), |(batch, _)| batch.finish_into(&mut classes))?;
         Ok(classes)
     }
 
@@ -84,14 +77,7 @@ impl Mlp {
         self.check_inputs(op, x)?;
         let shape = Shape { rows: x.nrows(), cols: self.classes() };
         let mut made = host_room(op, shape.rows, shape.cols)?;
-        self.stream(
-            x.nrows(),
-            |rows| {
-                let x = self.upload(x, rows)?;
-                Ok((of(&self.logits(&x)?)?.read_later()?, x))
-            },
-            |(batch, _)| batch.finish_into(&mut made),
-        )?;
+        self.stream(x.nrows(), |rows| self.start_of(x, rows, of), |(batch, _)| batch.finish_into(&mut made))?;
         let values = made.len();
         Array2::from_shape_vec((shape.rows, shape.cols), made).map_err(|_| Error::Length { op, shape, values })
     }
@@ -116,11 +102,7 @@ impl Mlp {
         let mut hits = 0;
         self.stream(
             x.nrows(),
-            |rows| {
-                let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
-                let x = self.upload(x, rows)?;
-                Ok((ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
-            },
+            |rows| self.start_score(x, labels, rows),
             |(batch, _)| {
                 hits += batch.finish()?.correct;
                 Ok(())
@@ -199,10 +181,7 @@ impl Mlp {
         let mut hits = 0;
         self.stream(
             x.nrows(),
-            |rows| {
-                let x = self.upload(x, rows)?;
-                Ok((self.logits(&x)?.read_later()?, x))
-            },
+            |rows| self.start_of(x, rows, |logits| Ok(logits.clone())),
             |(batch, _)| {
                 let mut logits = Vec::new();
                 batch.finish_into(&mut logits)?;
@@ -282,7 +261,36 @@ impl Mlp {
         pollster::block_on(self.stream_async(rows, start, async |started| finish(started)))
     }
 
-    pub(super) fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
+    /// The classes of these rows, on their way.
+    pub(super) fn start_predict(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<(Later<u32>, Matrix)> {
+        let x = self.upload(x, rows)?;
+        Ok((ops::argmax(&self.logits(&x)?)?.read_later()?, x))
+    }
+
+    /// What `of` makes of these rows' logits, on its way.
+    pub(super) fn start_of(
+        &self,
+        x: ArrayView2<'_, f32>,
+        rows: Range<usize>,
+        of: fn(&Matrix) -> Result<Matrix>,
+    ) -> Result<(Later<f32>, Matrix)> {
+        let x = self.upload(x, rows)?;
+        Ok((of(&self.logits(&x)?)?.read_later()?, x))
+    }
+
+    /// How many of these rows are classified correctly, on its way.
+    pub(super) fn start_score<L: Label>(
+        &self,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+        rows: Range<usize>,
+    ) -> Result<(PendingRead, Matrix)> {
+        let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
+        let x = self.upload(x, rows)?;
+        Ok((ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
+    }
+
+    fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
         Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
     }
 

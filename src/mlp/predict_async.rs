@@ -1,13 +1,11 @@
 //! Prediction and scoring for those who may not block their thread.
 
-use std::ops::Range;
-
 use ndarray::{Array2, ArrayView2};
 
 use super::predict::check_rows;
 use super::{Mlp, Parameters};
 use crate::error::{Error, Result, Shape};
-use crate::matrix::{Later, Matrix, host_room};
+use crate::matrix::{Matrix, host_room};
 use crate::ops::{self, PendingRead};
 use crate::targets::{Label, Targets, ignored_rows};
 
@@ -27,10 +25,7 @@ impl Mlp {
     pub async fn predict_async(&self, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
         self.check_inputs("predict", x)?;
         let mut classes = host_room("predict", x.nrows(), 1)?;
-        let start = |rows| -> Result<(Later<u32>, Matrix)> {
-            let x = self.upload(x, rows)?;
-            Ok((ops::argmax(&self.logits(&x)?)?.read_later()?, x))
-        };
+        let start = |rows| self.start_predict(x, rows);
         self.stream_async(x.nrows(), start, async |(batch, _)| batch.arrive_into(&mut classes).await).await?;
         Ok(classes)
     }
@@ -52,10 +47,7 @@ impl Mlp {
         self.check_inputs(op, x)?;
         let shape = Shape { rows: x.nrows(), cols: self.classes() };
         let mut probs = host_room(op, shape.rows, shape.cols)?;
-        let start = |rows| -> Result<(Later<f32>, Matrix)> {
-            let x = self.upload(x, rows)?;
-            Ok((ops::softmax(&self.logits(&x)?)?.read_later()?, x))
-        };
+        let start = |rows| self.start_of(x, rows, ops::softmax);
         self.stream_async(x.nrows(), start, async |(batch, _)| batch.arrive_into(&mut probs).await).await?;
         let values = probs.len();
         Array2::from_shape_vec((shape.rows, shape.cols), probs).map_err(|_| Error::Length { op, shape, values })
@@ -77,11 +69,7 @@ impl Mlp {
         check_rows("score", x, labels.len())?;
         Targets::check(labels, self.classes())?;
         let mut hits = 0;
-        let start = |rows: Range<usize>| {
-            let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
-            let x = self.upload(x, rows)?;
-            Ok((ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
-        };
+        let start = |rows| self.start_score(x, labels, rows);
         let finish = async |(batch, _): (PendingRead, Matrix)| {
             hits += batch.arrive().await?.correct;
             Ok(())

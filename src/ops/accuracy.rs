@@ -46,8 +46,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
-    let counted = x.rows() - targets.ignored_rows();
-    Ok(hits(x, targets)?.read()?.correct as f64 / counted as f64)
+    Ok(share(hits(x, targets)?.read()?, targets))
 }
 
 /// [`accuracy`] without blocking the thread.
@@ -64,8 +63,12 @@ pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub async fn accuracy_async(x: &Matrix, targets: &Targets) -> Result<f64> {
-    let counted = x.rows() - targets.ignored_rows();
-    Ok(hits(x, targets)?.read_async().await?.correct as f64 / counted as f64)
+    Ok(share(hits(x, targets)?.read_async().await?, targets))
+}
+
+/// Of the rows that count.
+fn share(hits: Statistics, targets: &Targets) -> f64 {
+    hits.correct as f64 / (targets.rows() - targets.ignored_rows()) as f64
 }
 
 /// How many rows are correct, to be read later.

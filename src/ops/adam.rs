@@ -2,22 +2,13 @@
 
 use ndarray::Array2;
 
-use super::segments::SEGMENT_PIECE;
-use super::update::{self, Numbers, Params, Rule, UPDATES, update};
-use super::{COMMON, ELEMENTS, ELEMENTWISE, VALUES};
+use super::update::{self, Numbers, Rule, rule_kernel, update};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, BY_ONE, Kernel};
+use crate::gpu::Kernel;
 use crate::matrix::Matrix;
 
-pub(super) static KERNEL: Kernel = Kernel {
-    name: "adam",
-    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, SEGMENT_PIECE, UPDATES, include_str!("../../shaders/adam.wgsl")],
-    params: size_of::<Params>(),
-    buffers: &[Access::Write, Access::Read, Access::Read, Access::Write, Access::Write],
-    overrides: ELEMENTWISE,
-    sizes: &["SEGMENTS"],
-};
+pub(super) static KERNEL: Kernel = rule_kernel!("adam", 2);
 
 /// Adam's constants; the default is that of the paper and of PyTorch.
 ///

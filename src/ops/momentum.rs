@@ -2,22 +2,13 @@
 
 use ndarray::Array2;
 
-use super::segments::SEGMENT_PIECE;
-use super::update::{self, Numbers, Params, Rule, UPDATES, update};
-use super::{COMMON, ELEMENTS, ELEMENTWISE, VALUES};
+use super::update::{self, Numbers, Rule, rule_kernel, update};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, BY_ONE, Kernel};
+use crate::gpu::Kernel;
 use crate::matrix::Matrix;
 
-pub(super) static KERNEL: Kernel = Kernel {
-    name: "momentum",
-    source: &[COMMON, BY_ONE, VALUES, ELEMENTS, SEGMENT_PIECE, UPDATES, include_str!("../../shaders/momentum.wgsl")],
-    params: size_of::<Params>(),
-    buffers: &[Access::Write, Access::Read, Access::Read, Access::Write],
-    overrides: ELEMENTWISE,
-    sizes: &["SEGMENTS"],
-};
+pub(super) static KERNEL: Kernel = rule_kernel!("momentum", 1);
 
 /// The constants of [`momentum`].
 ///

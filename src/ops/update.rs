@@ -8,11 +8,37 @@ use super::segments::{SEGMENTS, Segment};
 use super::{On, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Constant, ElementLaunch, Form, Kernel, Launch, LinearGrid, Operand, View};
+use crate::gpu::{Access, Buffer, Constant, ElementLaunch, Form, Kernel, Launch, LinearGrid, Operand, View};
 use crate::matrix::{Joined, Matrix, Unique};
 
 /// The shader's side of them.
 pub(super) const UPDATES: &str = include_str!("../../shaders/updates.wgsl");
+
+/// Parameters, gradients, the clip's scale, and what a rule keeps.
+pub(super) const BUFFERS: &[Access] = &[Access::Write, Access::Read, Access::Read, Access::Write, Access::Write];
+
+/// The kernel of a rule that keeps so many values a parameter; its own file is named like it.
+macro_rules! rule_kernel {
+    ($name:literal, $slots:literal) => {
+        crate::gpu::Kernel {
+            name: $name,
+            source: &[
+                crate::ops::COMMON,
+                crate::gpu::BY_ONE,
+                crate::ops::VALUES,
+                crate::ops::ELEMENTS,
+                crate::ops::segments::SEGMENT_PIECE,
+                crate::ops::update::UPDATES,
+                include_str!(concat!("../../shaders/", $name, ".wgsl")),
+            ],
+            params: size_of::<crate::ops::update::Params>(),
+            buffers: crate::ops::update::BUFFERS.split_at(3 + $slots).0,
+            overrides: crate::ops::ELEMENTWISE,
+            sizes: &["SEGMENTS"],
+        }
+    };
+}
+pub(super) use rule_kernel;
 
 /// How parameters follow their gradients, with the options of one step.
 pub(crate) trait Rule {
