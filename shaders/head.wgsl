@@ -1,6 +1,8 @@
 // head: a row of softmax_cross_entropy.wgsl, whose formulas it follows, and the workgroup's record.
 // The kernel declares `Params` with `contract`, the outputs dlogits, losses and records, and where a row's logits, the
-// weights (contract.wgsl) and the gradient's scale come from: logit and gradient_scale.
+// weights (contract.wgsl) and the gradient's scale come from: item (streamed.wgsl) and gradient_scale.
+
+alias Item = f32;
 
 fn mass(at: Place, c: u32) -> f32 {
   return class_mass(at.row, at.start, c, params.window.first_col);
@@ -8,9 +10,10 @@ fn mass(at: Place, c: u32) -> f32 {
 
 fn row_work(at: Place) {
   let window = params.window;
+  hold(at);
   var peak = Peak(0u, 0u);
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(logit(at, c)), window.first_col + c));
+  for (var j = 0u; j < steps(at); j++) {
+    if is_there(at, j) { peak = higher(peak, Peak(order_key(value(at, j)), window.first_col + column(at, j))); }
   }
   peak = row_peak(at, 0u, peak);
   let top = from_key(peak.key);
@@ -26,14 +29,16 @@ fn row_work(at: Place) {
   var sum = 0.0;
   var mass_sum = 0.0;
   var below = 0.0;
-  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+  for (var first = 0u; first < steps(at); first += RUN) {
     var run = vec3(0.0); // of sum, mass_sum and below
-    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
-      let x = logit(at, c);
-      let q = own_weight * mass(at, c);
-      var cost = 0.0;
-      if q != 0.0 { cost = q * select(top - x, window.infinity, is_negative_infinity(x)); }
-      run += vec3(exp_below(x, top), q, cost);
+    for (var j = first; j < min(first + RUN, steps(at)); j++) {
+      if is_there(at, j) {
+        let x = value(at, j);
+        let q = own_weight * mass(at, column(at, j));
+        var cost = 0.0;
+        if q != 0.0 { cost = q * select(top - x, window.infinity, is_negative_infinity(x)); }
+        run += vec3(exp_below(x, top), q, cost);
+      }
     }
     sum += run.x;
     mass_sum += run.y;
@@ -44,10 +49,13 @@ fn row_work(at: Place) {
   below = row_sum(at, 3u, below);
 
   let scale = gradient_scale();
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    let p = exp_below(logit(at, c), top) / sum;
-    let slope = (p * mass_sum - own_weight * mass(at, c)) * scale;
-    dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
+  for (var j = 0u; j < steps(at); j++) {
+    if is_there(at, j) {
+      let c = column(at, j);
+      let p = exp_below(value(at, j), top) / sum;
+      let slope = (p * mass_sum - own_weight * mass(at, c)) * scale;
+      dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
+    }
   }
 
   let loss = select(select(below + mass_sum * log(sum), window.nan, bad), 0.0, ignored);

@@ -5,7 +5,7 @@
 //   works on a row of its own (head.wgsl): LANES is 1, and BM, ROWS and THREADS are equal.
 
 // The logits take a's tile over, column by column.
-fn logit(at: Place, c: u32) -> f32 {
+fn item(at: Place, c: u32) -> f32 {
   let i = c * BM + at.local.y;
   return a_tile[i / 4u][i % 4u];
 }

@@ -9,7 +9,7 @@
 
 var<private> row_logits: array<f32, CLASSES>;
 
-fn logit(at: Place, c: u32) -> f32 {
+fn item(at: Place, c: u32) -> f32 {
   return row_logits[c];
 }
 

@@ -1,5 +1,5 @@
 // linear_head: what both forms of linear_cross_entropy hand to head.wgsl: parameters, operands behind x and w, and that
-// nothing has a weight. They compute the logits, and declare `logit`.
+// nothing has a weight. They compute the logits, and declare `item`.
 
 struct Params {
   window: Window,

@@ -4,7 +4,7 @@
 //   them out where they do not lie so). The one that all lanes share is `left`, the other `right`: a and b, or where
 //   swapped b and a, for products that have few columns.
 //   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
-//   of the latter. Which groups of left follows from the workgroup alone, so that a driver loads them once for all lanes.
+//   of the latter. How all lanes come by the groups of left is direct_by_memory.wgsl's or direct_by_subgroup.wgsl's.
 //   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
 
 struct Params {
@@ -23,6 +23,7 @@ struct Params {
   relu: u32,
   masked: u32,
   accumulate: u32,
+  left_rows: u32, // LEFT_ROWS, as a number that compilers do not know: they would unroll what stores the sums
 }
 
 override LANES: u32;
@@ -44,13 +45,7 @@ fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
   }
 }
 
-@compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let group = flat(id, count);
+fn product(group: u32, lane: u32) {
   let tile = group % (params.down * params.across);
   let slice = group / (params.down * params.across);
   if slice >= params.slices { return; }
@@ -58,17 +53,16 @@ fn main(
   let right0 = (tile % params.across) * RIGHTS * LANES + lane;
   let k_begin = slice * params.slice;
   let k_end = min(k_begin + params.slice, params.k);
-  // Behind the end the last group is read again, and nothing is written.
-  let last_left = params.lefts - 1u;
-  let last_right = params.rights - 1u;
+  let last_right = params.rights - 1u; // behind the end it is read again, and nothing is written
 
   var sums: array<vec4<f32>, LEFT_ROWS * RIGHTS>;
   for (var i = 0u; i < LEFT_ROWS * RIGHTS; i++) { sums[i] = vec4(0.0); }
   for (var k = k_begin; k < k_end; k++) {
     var mine: array<vec4<f32>, RIGHTS>;
     for (var j = 0u; j < RIGHTS; j++) { mine[j] = right[k * params.rights + min(right0 + j * LANES, last_right)]; }
+    let ahead = read_ahead(k, left0);
     for (var i = 0u; i < LEFTS; i++) {
-      let shared_by_all = left[k * params.lefts + min(left0 + i, last_left)];
+      let shared_by_all = left_group(k, left0, i, ahead);
       for (var e = 0u; e < 4u; e++) {
         let factor = vec4(shared_by_all[e]);
         for (var j = 0u; j < RIGHTS; j++) {
@@ -84,7 +78,7 @@ fn main(
   for (var i = 0u; i < LEFT_ROWS; i++) {
     for (var j = 0u; j < RIGHTS; j++) { done[i * RIGHTS + j] = sums[i * RIGHTS + j]; }
   }
-  let rows = min(LEFT_ROWS, (params.lefts - left0) * 4u);
+  let rows = min(params.left_rows, (params.lefts - left0) * 4u);
   for (var i = 0u; i < rows * RIGHTS; i++) {
     write(slice, left0 * 4u + i / RIGHTS, right0 + i % RIGHTS * LANES, done[i]);
   }

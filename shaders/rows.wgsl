@@ -1,17 +1,11 @@
-// rows: what every kernel that works on rows needs: which threads share a row, and the reductions along it. LANES threads
-// share a row, each taking every LANES-th column; ROWS rows share a workgroup.
-//
-// Reductions follow fixed trees, so the same input gives the same bits: the first of every FAN values gathers its FAN, then
-// everyone gathers what those hold. Flat trees, because each barrier costs a software driver much. Every thread must take
-// part, also for rows behind the end.
+// rows: what every kernel that works on rows needs: which threads share a row. LANES threads share a row, each taking every
+// LANES-th column; ROWS rows share a workgroup. Reductions follow fixed trees, so the same input gives the same bits; every
+// thread must take part in them, also for rows behind the end.
 
 override LANES: u32;
 override ROWS: u32;
 override FAN: u32;
 override ROW_THREADS: u32 = LANES * ROWS; // named: naga 30 trips over unnamed array sizes with overrides behind them
-
-var<workgroup> row_values: array<f32, ROW_THREADS>;
-var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
 
 // The block of the matrix that is bound: all of it, or a window of rows, or a piece of one wide row.
 struct Window {
@@ -34,6 +28,11 @@ struct Place {
   inside: bool, // whether the row exists
   lane: u32,   // the thread's first column
   local: vec2<u32>, // lane and row within the workgroup
+}
+
+// The column of a lane's jth step along its row.
+fn column(at: Place, j: u32) -> u32 {
+  return at.lane + j * LANES;
 }
 
 // A row's maximum as an order-preserving key, and the first column that holds it.
@@ -69,42 +68,6 @@ fn is_bad(peak: Peak) -> bool {
 fn higher(a: Peak, b: Peak) -> Peak {
   if b.key > a.key || (b.key == a.key && b.col < a.col) { return b; }
   return a;
-}
-
-fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
-  if LANES == 1u { return mine; }
-  let start = local.y * LANES;
-  let heads = max(LANES / FAN, 1u);
-  workgroupBarrier(); // the last result has been read
-  row_peaks[start + local.x] = mine;
-  workgroupBarrier();
-  if local.x < heads {
-    var peak = mine;
-    for (var i = heads; i < LANES; i += heads) { peak = higher(peak, row_peaks[start + local.x + i]); }
-    row_peaks[start + local.x] = peak;
-  }
-  workgroupBarrier();
-  var peak = row_peaks[start];
-  for (var i = 1u; i < heads; i++) { peak = higher(peak, row_peaks[start + i]); }
-  return peak;
-}
-
-fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
-  if LANES == 1u { return mine; }
-  let start = local.y * LANES;
-  let heads = max(LANES / FAN, 1u);
-  workgroupBarrier(); // the last result has been read
-  row_values[start + local.x] = mine;
-  workgroupBarrier();
-  if local.x < heads {
-    var sum = mine;
-    for (var i = heads; i < LANES; i += heads) { sum += row_values[start + local.x + i]; }
-    row_values[start + local.x] = sum;
-  }
-  workgroupBarrier();
-  var sum = row_values[start];
-  for (var i = 1u; i < heads; i++) { sum += row_values[start + i]; }
-  return sum;
 }
 
 // exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. Below exp(FAR_BELOW) f32 has only 0.

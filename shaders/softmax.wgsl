@@ -12,30 +12,37 @@ override LOG: bool;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
+alias Item = f32;
+
+fn item(at: Place, c: u32) -> f32 {
+  return logits[at.start + c];
+}
+
 fn row_work(at: Place) {
+  hold(at);
   var peak = Peak(0u, 0u);
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(logits[at.start + c]), c));
+  for (var j = 0u; j < steps(at); j++) {
+    if is_there(at, j) { peak = higher(peak, Peak(order_key(value(at, j)), column(at, j))); }
   }
   peak = row_peak(at, 0u, peak);
   let bad = is_bad(peak);
   let top = from_key(peak.key);
 
   var sum = 0.0;
-  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+  for (var first = 0u; first < steps(at); first += RUN) {
     var run = 0.0;
-    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
-      run += exp_below(logits[at.start + c], top);
+    for (var j = first; j < min(first + RUN, steps(at)); j++) {
+      if is_there(at, j) { run += exp_below(value(at, j), top); }
     }
     sum += run;
   }
   sum = row_sum(at, 1u, sum);
 
   let log_sum = log(sum);
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    let x = logits[at.start + c];
-    var value = exp_below(x, top) / sum;
-    if LOG { value = select((x - top) - log_sum, x, is_negative_infinity(x)); }
-    out[at.start + c] = select(value, params.window.nan, bad);
+  for (var j = 0u; j < steps(at); j++) {
+    let x = value(at, j);
+    var result = exp_below(x, top) / sum;
+    if LOG { result = select((x - top) - log_sum, x, is_negative_infinity(x)); }
+    if is_there(at, j) { out[at.start + column(at, j)] = select(result, params.window.nan, bad); }
   }
 }

@@ -9,18 +9,27 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dprobs: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
 
+alias Item = vec2<f32>; // p, dp
+
+fn item(at: Place, c: u32) -> vec2<f32> {
+  return vec2(probs[at.start + c], dprobs[at.start + c]);
+}
+
 fn row_work(at: Place) {
+  hold(at);
   var dot = 0.0;
-  for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+  for (var first = 0u; first < steps(at); first += RUN) {
     var run = 0.0;
-    for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
-      run += dprobs[at.start + c] * probs[at.start + c];
+    for (var j = first; j < min(first + RUN, steps(at)); j++) {
+      let both = value(at, j);
+      if is_there(at, j) { run += both.x * both.y; }
     }
     dot += run;
   }
   dot = row_sum(at, 0u, dot);
 
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    dlogits[at.start + c] = probs[at.start + c] * (dprobs[at.start + c] - dot);
+  for (var j = 0u; j < steps(at); j++) {
+    let both = value(at, j);
+    if is_there(at, j) { dlogits[at.start + column(at, j)] = both.x * (both.y - dot); }
   }
 }

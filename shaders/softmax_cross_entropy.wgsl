@@ -20,6 +20,6 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(8) var<storage, read_write> records: array<Record>;
 
-fn logit(at: Place, c: u32) -> f32 {
+fn item(at: Place, c: u32) -> f32 {
   return logits[at.start + c];
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::cpu::Kept;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Buffer, Context, PART_WORDS, Reading, View};
@@ -36,7 +37,7 @@ pub struct Matrix {
 #[derive(Clone)]
 pub(crate) enum Storage {
     /// In host memory, standard layout.
-    Cpu(Arc<Array2<f32>>),
+    Cpu(Arc<Kept>),
     /// In a device buffer.
     Gpu(Arc<Buffer>),
 }
@@ -72,7 +73,7 @@ impl Matrix {
         let storage = match device.context() {
             None => {
                 host_room::<f32>("matrix", rows, cols)?;
-                Storage::Cpu(Arc::new(array.as_standard_layout().into_owned()))
+                Storage::Cpu(Arc::new(array.as_standard_layout().into_owned().into()))
             }
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;
@@ -119,7 +120,7 @@ impl Matrix {
         let storage = match device.context() {
             None => {
                 host_room::<f32>("matrix", rows, cols)?;
-                Storage::Cpu(Arc::new(Array2::zeros((rows, cols))))
+                Storage::Cpu(Arc::new(Array2::zeros((rows, cols)).into()))
             }
             Some(gpu) => Storage::Gpu(Arc::new(gpu.zeros("matrix", rows, cols)?)),
         };
@@ -147,7 +148,7 @@ impl Matrix {
     /// ```
     pub fn to_array(&self) -> Result<Array2<f32>> {
         match &self.storage {
-            Storage::Cpu(array) => Ok(array.as_ref().clone()),
+            Storage::Cpu(array) => Ok(Array2::clone(array)),
             Storage::Gpu(buffer) => self.shaped(buffer.context().read(buffer)?),
         }
     }
@@ -167,7 +168,7 @@ impl Matrix {
     /// ```
     pub async fn to_array_async(&self) -> Result<Array2<f32>> {
         match &self.storage {
-            Storage::Cpu(array) => Ok(array.as_ref().clone()),
+            Storage::Cpu(array) => Ok(Array2::clone(array)),
             Storage::Gpu(buffer) => self.shaped(buffer.context().read_async(buffer).await?),
         }
     }
@@ -246,7 +247,7 @@ impl Matrix {
     /// A CPU result; the device is the one its operands live on.
     pub(crate) fn on_cpu(device: &Device, array: Array2<f32>) -> Self {
         let (rows, cols) = array.dim();
-        Matrix { device: device.clone(), rows, cols, storage: Storage::Cpu(Arc::new(array)) }
+        Matrix { device: device.clone(), rows, cols, storage: Storage::Cpu(Arc::new(array.into())) }
     }
 
     /// A GPU result that has been recorded into this buffer.
@@ -316,7 +317,7 @@ impl Matrix {
     /// The storage for an op that works in place: copied first where a clone shares it.
     pub(crate) fn unique(&mut self, op: &'static str) -> Result<Unique<'_>> {
         match &mut self.storage {
-            Storage::Cpu(array) => Ok(Unique::Cpu(Arc::make_mut(array))),
+            Storage::Cpu(array) => Ok(Unique::Cpu(&mut **Arc::make_mut(array))),
             Storage::Gpu(buffer) => {
                 let context = buffer.context();
                 if Arc::strong_count(buffer) > 1 {

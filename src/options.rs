@@ -44,6 +44,8 @@ pub struct GpuOptions {
     pub matmul_kernel: Option<MatmulKernel>,
     /// Let so many threads share a row in the kernels that work on rows: 1, 16 or 128; by default the length decides.
     pub row_lanes: Option<u32>,
+    /// Do without subgroup operations, also where the adapter has them.
+    pub without_subgroups: bool,
     /// Lower the largest grid to this many workgroups a dimension.
     pub max_workgroups_per_dimension: Option<u32>,
 }

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
 use super::column_sum::column_sum;
 use super::relu::rectified;
-use super::{Real, threads};
+use super::{Real, memory, threads};
 
 /// Multiply-adds that a kernel does in the time of one simple operation.
 const PACE: usize = 32;
@@ -89,7 +89,7 @@ fn product<T: Real>(
         rows.for_each(|(number, mut row)| finish(number, 0, row.as_slice_mut().unwrap_or_default()));
         return c;
     }
-    let mut c = Array2::zeros((a.nrows(), b.ncols()));
+    let mut c = memory::unwritten(a.nrows(), b.ncols());
     let mut pieces = vec![Piece { a, b, c: c.view_mut(), row: 0, begin: 0 }];
     // Every sum lies within one piece, in one order of its terms, however the result is cut: this split alone may follow
     // the number of threads, so that nothing is packed more often than it must be.

@@ -14,6 +14,7 @@ mod column_sum;
 mod dropout;
 mod exp;
 mod matmul;
+mod memory;
 mod momentum;
 mod nll;
 mod relu;
@@ -38,6 +39,7 @@ pub use clip_scale::clip_scale;
 pub use column_sum::column_sum;
 pub use dropout::dropout;
 pub use matmul::{linear, linear_backward, linear_gradients, matmul, matmul_nt, matmul_tn};
+pub use memory::Kept;
 pub use momentum::momentum;
 pub use nll::{nll, nll_backward, weight_sum};
 pub use relu::{relu, relu_backward, relu_mask};
@@ -54,6 +56,9 @@ pub trait Real: num_traits::Float + ndarray::LinalgScalar + ndarray::ScalarOpera
 
     /// e^self, in a form that loops over rows of f32 are vectorised with; f64 takes the standard library's.
     fn quick_exp(self) -> Self;
+
+    /// Memory of results of this type that can be used again, where any is kept.
+    fn idle() -> Option<&'static memory::Idle<Self>>;
 }
 
 impl Real for f32 {
@@ -65,6 +70,11 @@ impl Real for f32 {
     fn quick_exp(self) -> Self {
         exp::exp(self)
     }
+
+    fn idle() -> Option<&'static memory::Idle<Self>> {
+        static IDLE: memory::Idle<f32> = memory::Idle::new();
+        Some(&IDLE)
+    }
 }
 
 impl Real for f64 {
@@ -75,6 +85,10 @@ impl Real for f64 {
     #[inline(always)]
     fn quick_exp(self) -> Self {
         self.exp()
+    }
+
+    fn idle() -> Option<&'static memory::Idle<Self>> {
+        None
     }
 }
 

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 use super::softmax::exponentials;
 use super::sum::pairwise;
 use super::threads::{self, EXP};
-use super::{Real, TargetView, first_maximum, softmax_maximum};
+use super::{Real, TargetView, first_maximum, memory, softmax_maximum};
 use crate::ops::Statistics;
 
 /// What the caller asked for.
@@ -46,7 +46,7 @@ pub fn softmax_cross_entropy<T: Real>(
     let (rows, cols) = logits.dim();
     let mut out = RowLosses {
         losses: Array2::zeros((rows, 1)),
-        dlogits: Array2::zeros((rows, cols)),
+        dlogits: memory::unwritten(rows, cols),
         weights: (0..rows).map(|r| contract.row_weight(&targets, r, cols)).collect(),
         correct: vec![false; rows],
     };
@@ -64,7 +64,10 @@ pub fn softmax_cross_entropy<T: Real>(
         let results = losses.iter_mut().zip(correct).zip(dlogits.chunks_exact_mut(width));
         for (r, (row, ((loss, correct), dlogits))) in (index * block..).zip(x.chunks_exact(width).zip(results)) {
             let target = match (out.weights[r], &targets) {
-                (None, _) => continue,
+                (None, _) => {
+                    dlogits.fill(T::zero());
+                    continue;
+                }
                 (Some(weight), TargetView::Classes(classes)) if contract.smoothing == T::zero() => {
                     Target::Class(classes[r] as usize, weight)
                 }

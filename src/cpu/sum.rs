@@ -14,16 +14,28 @@ const ROW_RUN: usize = 32;
 /// The sum of `term` over slices of one length, element by element.
 #[inline(always)]
 pub(super) fn pairwise<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; N]) -> T + Copy) -> T {
-    if x[0].len() <= RUN { run(x, term) } else { halves(x, term) }
-}
-
-fn halves<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; N]) -> T + Copy) -> T {
     if x[0].len() <= RUN {
         return run(x, term);
     }
-    // Whole runs on the left: only the last one may be ragged.
-    let middle = (x[0].len() / 2).next_multiple_of(RUN);
-    halves(x.map(|x| &x[..middle]), term) + halves(x.map(|x| &x[middle..]), term)
+    // Sums of 1, 2, 4, .. runs that wait for another as long; a loop, since recursive calls are not vectorised as callers are.
+    let mut waiting = [T::zero(); usize::BITS as usize];
+    let runs = x[0].len().div_ceil(RUN);
+    for number in 0..runs {
+        let begin = number * RUN;
+        let end = x[0].len().min(begin + RUN);
+        let mut sum = run(x.map(|x| &x[begin..end]), term);
+        let pairs = number.trailing_ones() as usize;
+        for left in &waiting[..pairs] {
+            sum = *left + sum;
+        }
+        waiting[pairs] = sum;
+    }
+    let there = |level: &usize| runs >> level & 1 == 1;
+    (0..usize::BITS as usize)
+        .filter(there)
+        .map(|level| waiting[level])
+        .reduce(|right, left| left + right)
+        .unwrap_or(T::zero())
 }
 
 #[inline(always)]

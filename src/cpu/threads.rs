@@ -6,7 +6,7 @@ use std::thread;
 
 use ndarray::{Array2, ArrayView2};
 
-use super::Real;
+use super::{Real, memory};
 
 /// Work for which a further thread is worth its start, in simple operations on one element.
 const GRAIN: usize = 1 << 18;
@@ -46,19 +46,22 @@ pub(super) fn block_rows(cols: usize) -> usize {
     (BLOCK / cols.max(1)).max(1)
 }
 
-/// Runs every job once, on as many threads as `work`, in simple operations, is worth.
+/// Runs every job once, on as many threads as `work`, in simple operations, is worth, with the widest vectors that the
+/// processor has. What is compiled twice, for vectors of either width, gives the same bits.
 pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: usize, run: impl Fn(J) + Sync) {
     let threads = worth(work);
-    if threads == 1 {
-        return jobs.for_each(run);
-    }
     let queue = Mutex::new(jobs);
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let take = || {
-        while let Some(job) = next() {
-            run(job);
-        }
+        pulp::Arch::new().dispatch(|| {
+            while let Some(job) = next() {
+                run(job);
+            }
+        });
     };
+    if threads == 1 {
+        return take();
+    }
     thread::scope(|scope| {
         for _ in 1..threads {
             // If the system refuses a thread, the others do its share.
@@ -77,7 +80,7 @@ pub(super) fn filled<T: Real, const N: usize>(
     let (rows, cols) = inputs[0].dim();
     let inputs = inputs.each_ref().map(|input| input.as_standard_layout());
     let inputs = inputs.each_ref().map(|input| input.as_slice().unwrap_or_default());
-    let mut out = Array2::zeros((rows, cols));
+    let mut out = memory::unwritten(rows, cols);
     let block = block_rows(cols);
     let results = out.as_slice_mut().unwrap_or_default().chunks_mut((block * cols).max(1));
     each(results.enumerate(), (rows * cols).saturating_mul(cost), |(index, result)| {

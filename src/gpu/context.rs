@@ -14,7 +14,7 @@ use super::pipelines::Pipelines;
 use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
-use super::tiles::Method;
+use super::tiles::{Direct, Lanes, Method};
 use super::tuned::Tuned;
 use super::windows::Piece;
 use crate::error::{Error, Result};
@@ -38,6 +38,8 @@ pub(crate) struct Inner {
     pub(super) options: GpuOptions,
     /// Whether the adapter is a driver that runs on the CPU.
     pub(super) software: bool,
+    /// Lanes of a subgroup, at least.
+    subgroup_lanes: u32,
     pub(super) pool: Mutex<Pool>,
     pub(super) counters: AtomicCounters,
     /// `None` in a dry run, which goes through every step but the device's.
@@ -129,19 +131,21 @@ impl Context {
         let cache = folder.and_then(|folder| Cache::open(&device, &adapter.get_info(), folder));
         let live = Live { recorder, pipelines, errors, queue, device, poller, cache };
         live.errors.check()?;
-        let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-        Ok(Self::with(Some(live), limits, options.clone(), software, Arc::default()))
+        let info = adapter.get_info();
+        let kind = (info.device_type == wgpu::DeviceType::Cpu, info.subgroup_min_size);
+        Ok(Self::with(Some(live), limits, options.clone(), kind, Arc::default()))
     }
 
     /// A context with these limits that goes through every step but touches no device.
-    fn dry_with(limits: wgpu::Limits, options: GpuOptions, software: bool) -> Context {
-        Self::with(None, limits, options, software, Arc::default())
+    fn dry_with(limits: wgpu::Limits, options: GpuOptions) -> Context {
+        Self::with(None, limits, options, (false, 0), Arc::default())
     }
 
     /// A dry context like this one.
     pub fn dry(&self) -> Context {
         let options = GpuOptions { guarded_buffers: false, max_memory_bytes: None, ..self.options.clone() };
-        Self::with(None, self.limits.clone(), options, self.software, self.tuned.clone())
+        let kind = (self.software, self.subgroup_lanes);
+        Self::with(None, self.limits.clone(), options, kind, self.tuned.clone())
     }
 
     /// A dry context without limits, for the CPU path.
@@ -149,19 +153,19 @@ impl Context {
         let most = u64::MAX;
         let limits =
             wgpu::Limits { max_storage_buffer_binding_size: most, max_buffer_size: most, ..Default::default() };
-        Self::dry_with(limits, GpuOptions::default(), false)
+        Self::dry_with(limits, GpuOptions::default())
     }
 
     fn with(
         live: Option<Live>,
         limits: wgpu::Limits,
         options: GpuOptions,
-        software: bool,
+        (software, subgroup_lanes): (bool, u32),
         tuned: Arc<Tuned>,
     ) -> Context {
         let ledger = Ledger::new(live.is_none());
         let (pool, counters) = (Mutex::default(), AtomicCounters::default());
-        Context(Arc::new(Inner { limits, options, software, pool, counters, live, ledger, tuned }))
+        Context(Arc::new(Inner { limits, options, software, subgroup_lanes, pool, counters, live, ledger, tuned }))
     }
 
     pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
@@ -182,6 +186,20 @@ impl Context {
         self.live.as_ref().is_some_and(|live| live.device.features().contains(wgpu::Features::SUBGROUP))
     }
 
+    /// Whether kernels may use them.
+    pub fn uses_subgroups(&self) -> bool {
+        self.has_subgroups() && !self.options.without_subgroups
+    }
+
+    /// What suits the driver's lanes in products.
+    fn lanes(&self) -> Lanes {
+        match self.software {
+            true if self.uses_subgroups() && self.subgroup_lanes >= Direct::MOST_SHUFFLED => Lanes::Shuffled,
+            true => Lanes::Alone,
+            false => Lanes::Hardware,
+        }
+    }
+
     /// Whether the driver runs on the CPU.
     pub fn is_software(&self) -> bool {
         self.software
@@ -190,7 +208,7 @@ impl Context {
     /// How to compute windows of `m x n` over k.
     pub fn method(&self, dims: [usize; 3]) -> Method {
         let wanted = self.options.matmul_kernel.or_else(|| self.tuned.kernel(dims));
-        Method::choose(wanted, self.software, self.binding_words(), dims)
+        Method::choose(wanted, self.lanes(), self.binding_words(), dims)
     }
 
     /// Kernels that were measured to be the fastest.

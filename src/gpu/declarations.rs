@@ -6,13 +6,13 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
-use super::kernel::{Access, BY_FOUR, Form, Kernel, WHOLE_ROWS, WIDE_ROWS};
+use super::kernel::{Access, DIRECT_BY_MEMORY, EACH_ROW, Form, Kernel, WHOLE_ROWS};
 use super::recorder::SLOT_BYTES;
 use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 22] = [
+const PIECES: [&str; 30] = [
     "common",
     "elements",
     "rows",
@@ -22,7 +22,15 @@ const PIECES: [&str; 22] = [
     "row_class",
     "record",
     "tiles",
+    "place",
+    "direct_by_memory",
+    "direct_by_subgroup",
     "each_row",
+    "each_row_by_subgroup",
+    "lanes_by_memory",
+    "lanes_by_subgroup",
+    "streamed",
+    "held",
     "head",
     "segments",
     "updates",
@@ -57,7 +65,7 @@ fn module(kernel: &Kernel, form: Form) -> naga::Module {
     let wgsl = kernel.wgsl(form, &sizes);
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));
-    Validator::new(ValidationFlags::all(), Capabilities::default())
+    Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
     module
@@ -66,16 +74,24 @@ fn module(kernel: &Kernel, form: Form) -> naga::Module {
 /// Every kernel in every form that it has.
 fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
     let by_row = |kernel: &&Kernel| kernel.source.contains(&WHOLE_ROWS);
-    let wide = ops::kernels().into_iter().filter(by_row).map(|kernel| (kernel, Form::WideRows));
-    let fours = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours()).map(|kernel| (kernel, Form::Fours));
-    ops::kernels().into_iter().map(|kernel| (kernel, Form::Plain)).chain(wide).chain(fours)
+    let wide =
+        ops::kernels().into_iter().filter(by_row).map(|kernel| (kernel, Form { wide_rows: true, ..Form::PLAIN }));
+    let fours = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours()).map(|kernel| (kernel, Form::FOURS));
+    let held = ops::kernels().into_iter().filter(|kernel| kernel.holds_rows());
+    let held = held.map(|kernel| (kernel, Form { held: true, ..Form::PLAIN }));
+    let by_lanes = ops::kernels()
+        .into_iter()
+        .filter(|kernel| kernel.source.contains(&EACH_ROW) || kernel.source.contains(&DIRECT_BY_MEMORY));
+    let subgroups = by_lanes.map(|kernel| (kernel, Form { subgroups: true, ..Form::PLAIN }));
+    let plain = ops::kernels().into_iter().map(|kernel| (kernel, Form::PLAIN));
+    plain.chain(wide).chain(fours).chain(held).chain(subgroups)
 }
 
 #[test]
 fn every_shader_has_its_kernel_and_every_kernel_its_case() {
     let kernels = ops::kernels();
     for (name, text) in shaders() {
-        let used = [WIDE_ROWS, BY_FOUR].contains(&text.as_str())
+        let used = Form::PLAIN.swaps().iter().any(|(_, other, _)| *other == text)
             || kernels.iter().any(|kernel| kernel.source.contains(&text.as_str()));
         assert!(used, "no kernel uses shaders/{name}.wgsl");
         let last = kernels.iter().any(|kernel| kernel.source.last() == Some(&text.as_str()));
@@ -102,7 +118,7 @@ fn declarations_agree_with_the_shaders() {
             let Some(binding) = variable.binding else { continue };
             if binding.group == 1 {
                 // The state of wide rows.
-                assert_eq!((form, binding.binding), (Form::WideRows, 0), "{name}");
+                assert_eq!((form.wide_rows, binding.binding), (true, 0), "{name}");
                 continue;
             }
             assert_eq!(binding.group, 0, "{name}");
@@ -131,7 +147,7 @@ fn declarations_agree_with_the_shaders() {
 #[test]
 fn overrides_are_what_the_host_hands_over() {
     for kernel in ops::kernels() {
-        let module = module(kernel, Form::Plain);
+        let module = module(kernel, Form::PLAIN);
         let open = |o: &naga::Override| o.init.is_none().then(|| o.name.clone()).flatten();
         let declared: BTreeSet<_> = module.overrides.iter().filter_map(|(_, o)| open(o)).collect();
         let handed: BTreeSet<_> = kernel.overrides.iter().map(|name| name.to_string()).collect();
@@ -148,7 +164,7 @@ fn overrides_are_what_the_host_hands_over() {
 #[test]
 fn no_shader_owns_a_size() {
     for kernel in ops::kernels() {
-        let module = module(kernel, Form::Plain);
+        let module = module(kernel, Form::PLAIN);
         // Workgroup sizes and array lengths are names that the host defines, so `@workgroup_size(` and `array<..., `
         // are followed by a name.
         for (line, text) in kernel.source.iter().flat_map(|piece| piece.lines()).enumerate() {

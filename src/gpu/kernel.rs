@@ -5,22 +5,65 @@ use super::windows::View;
 /// How a row kernel reduces along its rows, when it sees each of them whole.
 pub(crate) const WHOLE_ROWS: &str = include_str!("../../shaders/whole_rows.wgsl");
 /// The same for rows that are longer than a binding, which it sees piece by piece.
-pub(super) const WIDE_ROWS: &str = include_str!("../../shaders/wide_rows.wgsl");
+const WIDE_ROWS: &str = include_str!("../../shaders/wide_rows.wgsl");
 
 /// How an elementwise kernel takes its values, one by one.
 pub(crate) const BY_ONE: &str = include_str!("../../shaders/by_one.wgsl");
 /// The same by fours.
-pub(super) const BY_FOUR: &str = include_str!("../../shaders/by_four.wgsl");
+const BY_FOUR: &str = include_str!("../../shaders/by_four.wgsl");
 
-/// Which form of a kernel is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Form {
-    /// As the kernel is declared.
-    Plain,
+/// How a row kernel reads its rows: whenever it wants a value.
+pub(crate) const STREAMED: &str = include_str!("../../shaders/streamed.wgsl");
+/// The same once, into registers.
+const HELD: &str = include_str!("../../shaders/held.wgsl");
+
+/// Where a row kernel starts, and how its lanes reduce.
+pub(crate) const EACH_ROW: &str = include_str!("../../shaders/each_row.wgsl");
+pub(crate) const LANES_BY_MEMORY: &str = include_str!("../../shaders/lanes_by_memory.wgsl");
+/// The same with subgroup operations.
+const EACH_ROW_BY_SUBGROUP: &str = include_str!("../../shaders/each_row_by_subgroup.wgsl");
+const LANES_BY_SUBGROUP: &str = include_str!("../../shaders/lanes_by_subgroup.wgsl");
+
+/// How the lanes of products without workgroup memory share what all of them use.
+pub(crate) const DIRECT_BY_MEMORY: &str = include_str!("../../shaders/direct_by_memory.wgsl");
+/// The same with subgroup operations.
+const DIRECT_BY_SUBGROUP: &str = include_str!("../../shaders/direct_by_subgroup.wgsl");
+
+/// Which form of a kernel is wanted: what is set puts a piece in another's place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Form {
     /// Rows piece by piece.
-    WideRows,
+    pub wide_rows: bool,
     /// Values by fours.
-    Fours,
+    pub fours: bool,
+    /// A row's values in registers.
+    pub held: bool,
+    /// Lanes that reduce with subgroup operations.
+    pub subgroups: bool,
+}
+
+impl Form {
+    /// As the kernel is declared.
+    pub const PLAIN: Form = Form { wide_rows: false, fours: false, held: false, subgroups: false };
+    /// Values by fours.
+    pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
+
+    /// Pieces, what stands in for them, and whether it does.
+    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 6] {
+        [
+            (WHOLE_ROWS, WIDE_ROWS, self.wide_rows),
+            (BY_ONE, BY_FOUR, self.fours),
+            (STREAMED, HELD, self.held),
+            (EACH_ROW, EACH_ROW_BY_SUBGROUP, self.subgroups),
+            (LANES_BY_MEMORY, LANES_BY_SUBGROUP, self.subgroups),
+            (DIRECT_BY_MEMORY, DIRECT_BY_SUBGROUP, self.subgroups),
+        ]
+    }
+
+    fn piece(self, declared: &'static str) -> &'static str {
+        let swap = self.swaps().into_iter().find(|(piece, _, set)| *set && *piece == declared);
+        swap.map_or(declared, |(_, other, _)| other)
+    }
 }
 
 /// How a kernel uses one of its storage buffers.
@@ -60,15 +103,7 @@ impl Kernel {
             .filter(|(name, _)| self.sizes.contains(name))
             .map(|(name, value)| format!("const {name}: u32 = {value}u;\n"))
             .collect();
-        let mut wgsl = header;
-        for piece in self.source {
-            wgsl.push_str(match form {
-                Form::WideRows if *piece == WHOLE_ROWS => WIDE_ROWS,
-                Form::Fours if *piece == BY_ONE => BY_FOUR,
-                _ => piece,
-            });
-        }
-        wgsl
+        self.source.iter().fold(header, |wgsl, piece| wgsl + form.piece(piece))
     }
 
     /// The same with the values of the `override`s in place: WGSL that any compiler takes by itself.
@@ -93,6 +128,11 @@ impl Kernel {
     /// Whether there is a form that takes values by fours.
     pub fn takes_fours(&self) -> bool {
         self.source.contains(&BY_ONE)
+    }
+
+    /// Whether there is a form that keeps a row's values in registers.
+    pub fn holds_rows(&self) -> bool {
+        self.source.contains(&STREAMED) && self.source.contains(&EACH_ROW)
     }
 
     /// The constants that are `override`s.

@@ -27,7 +27,9 @@ pub(crate) use adapter::choose;
 pub(crate) use buffers::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
 pub use context::Counters;
-pub(crate) use kernel::{Access, BY_ONE, Constant, Form, Kernel, Launch, WHOLE_ROWS};
+pub(crate) use kernel::{
+    Access, BY_ONE, Constant, DIRECT_BY_MEMORY, EACH_ROW, Form, Kernel, LANES_BY_MEMORY, Launch, STREAMED, WHOLE_ROWS,
+};
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;
 pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackGrid, PlainGrid, RowGrid};

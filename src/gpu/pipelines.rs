@@ -104,7 +104,7 @@ impl Live {
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let module = self.shader_module(kernel, form, constants, checked);
         let layout = self.bind_group_layout(kernel);
-        let state_layout = (form == Form::WideRows).then(|| self.state_layout());
+        let state_layout = form.wide_rows.then(|| self.state_layout());
         let layouts: Vec<_> = std::iter::once(Some(&layout)).chain(state_layout.iter().map(Some)).collect();
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(kernel.name),

@@ -118,7 +118,7 @@ fn bytes(views: &[View<'_>]) -> u64 {
 impl Context {
     /// Records one dispatch.
     pub fn launch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>) -> Result<()> {
-        self.dispatch(launch, Form::Plain, None)
+        self.dispatch(launch, Form::PLAIN, None)
     }
 
     /// Records one dispatch of a kernel in this form, with a buffer for the state of rows that it sees piece by piece.

@@ -14,6 +14,9 @@ const FEW_LANES_COLS: usize = 128;
 /// Rows of up to this many columns belong to one lane each on software drivers.
 const SOFTWARE_LANE_COLS: usize = 4096;
 
+/// Values that a lane keeps in registers: the least of these that is enough, none for longer rows.
+const HELD: [u32; 3] = [8, 16, 32];
+
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
 ///
 /// Three mappings, not one a power of two: each is a variant for the driver to compile.
@@ -21,6 +24,8 @@ const SOFTWARE_LANE_COLS: usize = 4096;
 pub(crate) struct RowGrid {
     lanes: u32,
     rows: u32,
+    /// Whether a row's values stay in registers, where they have room there.
+    holds: bool,
 }
 
 impl RowGrid {
@@ -35,10 +40,10 @@ impl RowGrid {
     /// it much: there, lanes share only rows that are long.
     pub fn new(cols: usize, software: bool, wanted: Option<u32>) -> Self {
         if let Some(lanes) = wanted {
-            return RowGrid { lanes, rows: ROW_THREADS / lanes };
+            return RowGrid { lanes, rows: ROW_THREADS / lanes, holds: true };
         }
         if software && cols <= SOFTWARE_LANE_COLS {
-            return RowGrid { lanes: 1, rows: Self::SOFTWARE_ROWS };
+            return Self::by_thread(Self::SOFTWARE_ROWS);
         }
         let lanes = if cols <= ONE_LANE_COLS {
             1
@@ -47,12 +52,24 @@ impl RowGrid {
         } else {
             ROW_THREADS
         };
-        RowGrid { lanes, rows: ROW_THREADS / lanes }
+        RowGrid { lanes, rows: ROW_THREADS / lanes, holds: !software }
     }
 
     /// So many rows a workgroup, a thread each.
     pub fn by_thread(rows: u32) -> Self {
-        RowGrid { lanes: 1, rows }
+        RowGrid { lanes: 1, rows, holds: false }
+    }
+
+    /// `HELD` for rows of so many columns, where their values stay in registers.
+    pub fn held(&self, cols: usize) -> Option<Constant> {
+        let each = cols.div_ceil(self.lanes as usize);
+        let held = HELD.into_iter().find(|held| each <= *held as usize)?;
+        self.holds.then_some(("HELD", held.into()))
+    }
+
+    /// Whether a row has all threads of a workgroup to itself.
+    pub fn is_a_row_a_group(&self) -> bool {
+        self.rows == 1
     }
 
     /// Workgroups for this many rows.

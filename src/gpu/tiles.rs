@@ -46,6 +46,8 @@ const UNROLL: u32 = 4;
 pub(crate) struct Direct {
     /// Whether b is the factor that all lanes share: where the product has few columns.
     pub swapped: bool,
+    /// Whether lanes take what all of them use from each other.
+    pub shuffled: bool,
     lefts: u32,
     rights: u32,
 }
@@ -56,6 +58,17 @@ const LANES: u32 = 8;
 const MOST_LEFTS: u32 = 4;
 /// Groups of four that each lane has for itself, at most.
 const MOST_RIGHTS: u32 = 4;
+/// What all lanes use is read by each of them, or by one for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lanes {
+    /// A GPU's: products go through workgroup memory.
+    Hardware,
+    /// A software driver's, each by itself.
+    Alone,
+    /// A software driver's, with subgroup operations.
+    Shuffled,
+}
+
 /// The most of one times the other: with more, Mesa no longer keeps the sums in registers and takes ten times as long.
 const MOST_GROUPS: u32 = 16;
 
@@ -66,18 +79,18 @@ const MIN_SLICE: u64 = 256;
 
 impl Method {
     /// How to compute windows of `m x n` over k, where a binding has room for `words`: chosen by shape and kind of device alone, or as wanted where that can be.
-    pub fn choose(wanted: Option<MatmulKernel>, software: bool, words: u64, [m, n, k]: [usize; 3]) -> Self {
+    pub fn choose(wanted: Option<MatmulKernel>, lanes: Lanes, words: u64, [m, n, k]: [usize; 3]) -> Self {
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
-        let by_shape = match software {
-            true if multiply_adds <= FEW_MULTIPLY_ADDS => MatmulKernel::Plain,
-            true => MatmulKernel::Direct,
-            false => Tile::choose(m, n),
+        let by_shape = match lanes {
+            Lanes::Hardware => Tile::choose(m, n),
+            _ if multiply_adds <= FEW_MULTIPLY_ADDS => MatmulKernel::Plain,
+            _ => MatmulKernel::Direct,
         };
         let tile = |kernel| Method::Tiled(Tile::of(kernel));
         match wanted.unwrap_or(by_shape) {
             // What fits a binding counts in u32.
             MatmulKernel::Plain if multiply_adds <= u32::MAX.into() => Method::Plain,
-            MatmulKernel::Direct if Direct::packs(words, k, [m, n]) => Method::Direct(Direct::choose(m, n)),
+            MatmulKernel::Direct if Direct::packs(words, k, [m, n]) => Method::Direct(Direct::choose(m, n, lanes)),
             MatmulKernel::Plain | MatmulKernel::Direct => tile(Tile::choose(m, n)),
             kernel => tile(kernel),
         }
@@ -111,6 +124,9 @@ impl Method {
 }
 
 impl Direct {
+    /// Groups of four that lanes take from each other, at most.
+    pub const MOST_SHUFFLED: u32 = 8;
+
     /// Whether factors of `steps` steps and these lengths can be packed in groups of four: a binding has room for
     /// `words`, and what packs them counts in u32.
     fn packs(words: u64, steps: usize, lengths: [usize; 2]) -> bool {
@@ -120,14 +136,15 @@ impl Direct {
         })
     }
 
-    fn choose(m: usize, n: usize) -> Self {
+    fn choose(m: usize, n: usize, lanes: Lanes) -> Self {
+        let shuffled = lanes == Lanes::Shuffled;
         let swapped = n <= 16 && m > n;
         let (left, right) = if swapped { (n, m) } else { (m, n) };
         let groups = |length: usize| u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
         let (left, right) = (groups(left), groups(right));
-        let lefts = left.min(MOST_LEFTS);
+        let lefts = left.min(if shuffled { Self::MOST_SHUFFLED } else { MOST_LEFTS });
         let rights = (MOST_GROUPS / lefts).min(MOST_RIGHTS).min(right.div_ceil(LANES).next_power_of_two());
-        Direct { swapped, lefts, rights }
+        Direct { swapped, shuffled, lefts, rights }
     }
 
     /// What belongs to the factor that all lanes share, and what to the other, of a pair for a and b.
@@ -135,12 +152,17 @@ impl Direct {
         if self.swapped { (b, a) } else { (a, b) }
     }
 
+    /// Rows or columns of a workgroup's share that all its lanes use.
+    pub fn left_rows(&self) -> u32 {
+        4 * self.lefts
+    }
+
     /// The numbers as the shader wants them.
     pub fn constants(&self) -> [Constant; 4] {
         [
             ("LANES", f64::from(LANES)),
             ("LEFTS", f64::from(self.lefts)),
-            ("LEFT_ROWS", f64::from(4 * self.lefts)),
+            ("LEFT_ROWS", f64::from(self.left_rows())),
             ("RIGHTS", f64::from(self.rights)),
         ]
     }
@@ -248,7 +270,7 @@ fn even(length: usize, whole: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Direct, Method, ProductSplit, Tile};
+    use super::{Direct, Lanes, Method, ProductSplit, Tile};
 
     #[test]
     fn blocks_fit_a_binding_and_are_whole_rows_where_they_can_be() {
@@ -291,10 +313,10 @@ mod tests {
     #[test]
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
-            for direct in [false, true] {
-                let method = Method::choose(None, direct, u64::MAX, [m, n, k]);
+            for lanes in [Lanes::Hardware, Lanes::Alone, Lanes::Shuffled] {
+                let method = Method::choose(None, lanes, u64::MAX, [m, n, k]);
                 let slice = method.slice([m, n, k], u64::MAX);
-                assert!(slice.is_multiple_of(16) || direct);
+                assert!(slice.is_multiple_of(16) || lanes != Lanes::Hardware);
                 assert!(slice >= 256.min(k) && k.div_ceil(slice) <= 64);
             }
         }

@@ -226,6 +226,8 @@ pub(crate) struct RowLaunch<'a> {
 pub(crate) struct RowSplit {
     split: Split,
     grid: RowGrid,
+    /// Whether lanes may reduce with subgroup operations.
+    subgroups: bool,
 }
 
 impl RowSplit {
@@ -260,6 +262,14 @@ impl RowSplit {
             false => None,
         };
         let passes = state.as_ref().map_or(0, |_| launch.reductions);
+        let held = self.grid.held(self.split.cols).filter(|_| launch.kernel.holds_rows() && state.is_none());
+        let constants: Vec<_> = launch.constants.iter().copied().chain(held).collect();
+        let form = Form {
+            wide_rows: state.is_some(),
+            held: held.is_some(),
+            subgroups: self.subgroups && self.grid.is_a_row_a_group(),
+            ..Form::PLAIN
+        };
         let mut first_group = 0;
         for rows in self.split.row_runs() {
             let groups = first_group..first_group + self.groups_of(rows.len());
@@ -268,12 +278,11 @@ impl RowSplit {
                     let block = Block { rows: rows.clone(), cols };
                     let dispatch = Launch {
                         kernel: launch.kernel,
-                        constants: launch.constants,
+                        constants: &constants,
                         params: params(self.window(&block, pass)),
                         buffers: &views(launch.operands, &self.split, &block, groups.clone()),
                         groups: groups.len() as u64,
                     };
-                    let form = if state.is_some() { Form::WideRows } else { Form::Plain };
                     gpu.dispatch(dispatch, form, state.as_ref())?;
                 }
             }
@@ -352,12 +361,13 @@ impl Context {
     /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
         let grid = RowGrid::new(lanes_for, self.software, self.options.row_lanes);
-        Ok(RowSplit { split: self.split(op, rows, cols)?, grid })
+        Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
     }
 
     /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.
     pub fn split_records(&self, op: &'static str, records: usize) -> Result<RowSplit> {
-        Ok(RowSplit { split: self.split(op, records, 1)?, grid: RowGrid::new(1, self.software, None) })
+        let grid = RowGrid::new(1, self.software, None);
+        Ok(RowSplit { split: self.split(op, records, 1)?, grid, subgroups: false })
     }
 
     /// Records an elementwise kernel, block by block, with the parameters for each, by fours where every block's columns
@@ -369,7 +379,7 @@ impl Context {
         params: impl Fn(&Block, u32) -> P,
     ) -> Result<()> {
         let fours = launch.kernel.takes_fours() && split.blocks().all(|block| block.cols.len().is_multiple_of(4));
-        let (form, width) = if fours { (Form::Fours, 4) } else { (Form::Plain, 1) };
+        let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
         for block in split.blocks() {
             let dispatch = Launch {
                 kernel: launch.kernel,

@@ -134,6 +134,39 @@ impl Mlp {
         Ok(())
     }
 
+    /// A network with these parameters, layer by layer: those of [`Mlp::parameters`], or of anything else.
+    ///
+    /// # Errors
+    /// [`Error::Option`] without layers; [`Error::Shape`] for biases that are not one row with a value for each column of their
+    /// weights, or for a layer with other inputs than the outputs of the one before; else as [`Mlp::new`].
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgpu_mlp::{Device, Mlp, Parameters};
+    /// let layer = Parameters { weights: array![[1.0, -1.0], [0.0, 2.0]], biases: array![[0.5, 0.0]] };
+    /// let model = Mlp::from_parameters(&Device::cpu(), vec![layer])?;
+    /// assert_eq!(model.predict(array![[1.0, 0.0], [0.0, 1.0]].view())?, [0, 1]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn from_parameters(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
+        const OP: &str = "mlp";
+        let inputs = layers.iter().take(1).map(|first| first.weights.nrows());
+        let widths: Vec<_> = inputs.chain(layers.iter().map(|layer| layer.weights.ncols())).collect();
+        check_widths(&widths)?;
+        for (layer, inputs) in layers.iter().zip(widths) {
+            let (weights, biases) = (layer.weights.dim(), layer.biases.dim());
+            if biases != (1, weights.1) {
+                let rule = "the biases must be one row with a value for each column of the weights";
+                return Err(Error::Shape { op: OP, rule, left: weights.into(), right: biases.into() });
+            }
+            if weights.0 != inputs {
+                let rule = "a layer must have as many inputs as the one before it has outputs";
+                return Err(Error::Shape { op: OP, rule, left: (1, inputs).into(), right: weights.into() });
+            }
+        }
+        Self::from_host(device, layers)
+    }
+
     /// A network of these layers, of which there is at least one and each fits the next.
     fn from_host(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
         let shapes: Vec<_> = layers.iter().flat_map(|layer| [layer.weights.dim(), layer.biases.dim()]).collect();

@@ -2,12 +2,12 @@
 
 use super::statistics::{self, Pending, Record, Statistics};
 use super::{
-    BY_ROW_AND_TARGETS, COMMON, EACH_ROW, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants,
+    BY_ROW_AND_TARGETS, COMMON, OnTargets, PLACE, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants,
     target_operand,
 };
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -16,7 +16,9 @@ pub(super) static KERNEL: Kernel = Kernel {
     source: &[
         COMMON,
         ROWS,
+        PLACE,
         EACH_ROW,
+        LANES_BY_MEMORY,
         WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{BY_ROW, COMMON, EACH_ROW, On, ROWS, on};
+use super::{BY_ROW, COMMON, On, PLACE, ROWS, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::{Kind, Targets};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "argmax",
-    source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, include_str!("../../shaders/argmax.wgsl")],
+    source: &[COMMON, ROWS, PLACE, EACH_ROW, LANES_BY_MEMORY, WHOLE_ROWS, include_str!("../../shaders/argmax.wgsl")],
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,

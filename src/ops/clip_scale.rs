@@ -89,7 +89,7 @@ pub fn clip_scale(gradients: &[&Matrix], max_norm: f64) -> Result<Matrix> {
             On::Gpu(gpu, [_, dw]) => {
                 let split = gpu.split_flat(gradient.elements());
                 let fours = split.blocks().all(|block| block.cols.len().is_multiple_of(4));
-                let (form, width) = if fours { (Form::Fours, 4) } else { (Form::Plain, 1) };
+                let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
                 parts.extend(split.blocks().map(|block| {
                     let dw = View::of(dw, gradient.elements() as usize, block.rows.clone(), block.cols.clone());
                     Part { dw, form, count: block.words() / width, segments: Segment::alike(&Default::default()) }
@@ -111,7 +111,7 @@ pub(crate) fn clip_scale_joined(device: &Device, gradients: &Gradients, max_norm
     check(max_norm)?;
     let (Some(gpu), Some((dw, segments))) = (device.context(), gradients.segments()) else { return Ok(None) };
     let part =
-        |(first, end, segments)| Part { dw: View::from(dw), form: Form::Fours, count: (end - first) / 4, segments };
+        |(first, end, segments)| Part { dw: View::from(dw), form: Form::FOURS, count: (end - first) / 4, segments };
     let parts: Vec<_> = Segment::runs(&segments).map(part).collect();
     Ok(Some(Matrix::on_gpu(device, 1, 1, record(gpu, &parts, max_norm)?)))
 }

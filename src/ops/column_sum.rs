@@ -116,7 +116,7 @@ pub(super) fn reduce_once(
 /// How the kernel takes rows that are cut like this: its form, the width of a value, and the mapping.
 pub(super) fn grid(gpu: &Context, split: Split, cols: usize) -> (Form, usize, ColumnGrid) {
     let fours = split.col_runs().all(|run| run.len().is_multiple_of(4));
-    let (form, width) = if fours { (Form::Fours, 4) } else { (Form::Plain, 1) };
+    let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
     (form, width, ColumnGrid::new(cols / width, gpu.is_software()))
 }
 

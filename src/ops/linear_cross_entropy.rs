@@ -8,7 +8,9 @@ use super::softmax_cross_entropy::{Head, softmax_cross_entropy};
 use super::statistics::{self, Pending, Record};
 use super::{COMMON, HEAD, On, RECORD, ROW_CLASS, ROWS, TARGETS, TILES, fits, flag, gpu_targets, on};
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, Method, RowGrid, Tile, View, WHOLE_ROWS, Window};
+use crate::gpu::{
+    Access, Buffer, Context, Kernel, LANES_BY_MEMORY, Launch, Method, RowGrid, STREAMED, Tile, View, WHOLE_ROWS, Window,
+};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -29,6 +31,8 @@ static TILED: Kernel = Kernel {
         COMMON,
         TILES,
         ROWS,
+        LANES_BY_MEMORY,
+        STREAMED,
         WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,
@@ -50,6 +54,8 @@ static DIRECT: Kernel = Kernel {
     source: &[
         COMMON,
         ROWS,
+        LANES_BY_MEMORY,
+        STREAMED,
         WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,

@@ -94,7 +94,7 @@ pub(crate) use update::{Pull, Rule, update, update_joined};
 pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");
 pub(crate) const ROWS: &str = include_str!("../../shaders/rows.wgsl");
 pub(crate) const ELEMENTS: &str = include_str!("../../shaders/elements.wgsl");
-pub(crate) const EACH_ROW: &str = include_str!("../../shaders/each_row.wgsl");
+pub(crate) const PLACE: &str = include_str!("../../shaders/place.wgsl");
 pub(crate) const HEAD: &str = include_str!("../../shaders/head.wgsl");
 pub(crate) const VALUES: &str = include_str!("../../shaders/values.wgsl");
 pub(crate) const TILES: &str = include_str!("../../shaders/tiles.wgsl");

@@ -4,12 +4,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::contract::{BOUND_WEIGHTS, CONTRACT, CrossEntropy, Terms};
 use super::{
-    BY_ROW_AND_TARGETS, COMMON, EACH_ROW, ELEMENTS, OnTargets, ROWS, TARGETS, flag, on_targets, row_constants,
+    BY_ROW_AND_TARGETS, COMMON, ELEMENTS, OnTargets, PLACE, ROWS, TARGETS, flag, on_targets, row_constants,
     target_operand,
 };
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Block, ElementLaunch, Kernel, LinearGrid, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{
+    Access, Block, EACH_ROW, ElementLaunch, Kernel, LANES_BY_MEMORY, LinearGrid, Operand, RowLaunch, WHOLE_ROWS, Window,
+};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -25,7 +27,9 @@ static NLL: Kernel = Kernel {
     source: &[
         COMMON,
         ROWS,
+        PLACE,
         EACH_ROW,
+        LANES_BY_MEMORY,
         WHOLE_ROWS,
         TARGETS,
         CONTRACT,

@@ -9,7 +9,8 @@ use super::linear::Activation;
 use super::{COMMON, ELEMENTS, TILES, column_sum, flag};
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, Kernel, Launch, LinearGrid, Method, PackGrid, PlainGrid, ProductSplit, View, runs,
+    Access, Buffer, Context, DIRECT_BY_MEMORY, Form, Kernel, Launch, LinearGrid, Method, PackGrid, PlainGrid,
+    ProductSplit, View, runs,
 };
 
 /// The kernels of one op, which share its name: errors and labels carry it.
@@ -51,7 +52,7 @@ pub(super) const fn family(name: &'static str) -> Family {
         },
         direct: Kernel {
             name,
-            source: &[COMMON, STORE, include_str!("../../shaders/matmul_direct.wgsl")],
+            source: &[COMMON, STORE, DIRECT_BY_MEMORY, include_str!("../../shaders/matmul_direct.wgsl")],
             params: size_of::<DirectParams>(),
             buffers,
             overrides: &["LANES"],
@@ -136,6 +137,7 @@ struct DirectParams {
     relu: u32,
     masked: u32,
     accumulate: u32,
+    left_rows: u32,
 }
 
 #[repr(C)]
@@ -382,14 +384,16 @@ impl<'a> Product<'a> {
                     relu,
                     masked,
                     accumulate,
+                    left_rows: direct.left_rows(),
                 };
-                gpu.launch(Launch {
+                let launch = Launch {
                     kernel: &self.family.direct,
                     constants: &direct.constants(),
                     params,
                     buffers: &[left, right.clone(), extra.unwrap_or(right), c],
                     groups,
-                })
+                };
+                gpu.dispatch(launch, Form { subgroups: direct.shuffled, ..Form::PLAIN }, None)
             }
         }
     }

@@ -1,19 +1,30 @@
 //! softmax, log_softmax and softmax_backward: probabilities, row by row.
 
-use super::{BY_ROW, COMMON, EACH_ROW, On, ROWS, on, row_constants, same_shape};
+use super::{BY_ROW, COMMON, On, PLACE, ROWS, on, row_constants, same_shape};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{
+    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, STREAMED, WHOLE_ROWS, Window,
+};
 use crate::matrix::Matrix;
 
 const fn family(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, include_str!("../../shaders/softmax.wgsl")],
+        source: &[
+            COMMON,
+            ROWS,
+            PLACE,
+            EACH_ROW,
+            LANES_BY_MEMORY,
+            STREAMED,
+            WHOLE_ROWS,
+            include_str!("../../shaders/softmax.wgsl"),
+        ],
         params: size_of::<Window>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["LANES", "ROWS", "FAN", "LOG"],
-        sizes: &[],
+        sizes: &["HELD"],
     }
 }
 
@@ -21,11 +32,20 @@ static SOFTMAX: Kernel = family("softmax");
 static LOG_SOFTMAX: Kernel = family("log_softmax");
 static SOFTMAX_BACKWARD: Kernel = Kernel {
     name: "softmax_backward",
-    source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, include_str!("../../shaders/softmax_backward.wgsl")],
+    source: &[
+        COMMON,
+        ROWS,
+        PLACE,
+        EACH_ROW,
+        LANES_BY_MEMORY,
+        STREAMED,
+        WHOLE_ROWS,
+        include_str!("../../shaders/softmax_backward.wgsl"),
+    ],
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW,
-    sizes: &[],
+    sizes: &["HELD"],
 };
 #[cfg(test)]
 pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACKWARD];

@@ -5,12 +5,14 @@ use bytemuck::{Pod, Zeroable};
 use super::contract::{BOUND_WEIGHTS, CONTRACT, CrossEntropy, Terms};
 use super::statistics::{self, Pending, Record, Statistics};
 use super::{
-    BY_ROW_AND_TARGETS, COMMON, EACH_ROW, HEAD, OnTargets, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants,
+    BY_ROW_AND_TARGETS, COMMON, HEAD, OnTargets, PLACE, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants,
     target_operand,
 };
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{
+    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, STREAMED, WHOLE_ROWS, Window,
+};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -21,7 +23,10 @@ pub(super) static KERNEL: Kernel = Kernel {
     source: &[
         COMMON,
         ROWS,
+        PLACE,
         EACH_ROW,
+        LANES_BY_MEMORY,
+        STREAMED,
         WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,
@@ -43,7 +48,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         Access::Write,
     ],
     overrides: BY_ROW_AND_TARGETS,
-    sizes: &[],
+    sizes: &["HELD"],
 };
 
 #[repr(C)]

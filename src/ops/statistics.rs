@@ -2,13 +2,24 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{BY_ROW, COMMON, EACH_ROW, RECORD, ROWS};
+use super::{BY_ROW, COMMON, PLACE, RECORD, ROWS};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Operand, Reading, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{
+    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, Reading, RowLaunch, WHOLE_ROWS, Window,
+};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
-    source: &[COMMON, ROWS, EACH_ROW, WHOLE_ROWS, RECORD, include_str!("../../shaders/statistics.wgsl")],
+    source: &[
+        COMMON,
+        ROWS,
+        PLACE,
+        EACH_ROW,
+        LANES_BY_MEMORY,
+        WHOLE_ROWS,
+        RECORD,
+        include_str!("../../shaders/statistics.wgsl"),
+    ],
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,

@@ -167,7 +167,7 @@ pub(crate) fn update_joined(
             buffers: &buffers,
             groups: LinearGrid::groups(((end - first) / 4).into()),
         };
-        w.context().dispatch(launch, Form::Fours, None)?;
+        w.context().dispatch(launch, Form::FOURS, None)?;
     }
     Ok(true)
 }

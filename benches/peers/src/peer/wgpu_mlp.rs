@@ -2,9 +2,7 @@
 
 use anyhow::Result;
 use ndarray::Array2;
-use wgpu_mlp::layers::Dense;
-use wgpu_mlp::ops::{self, Activation};
-use wgpu_mlp::{Device, DeviceKind, Matrix, Optimizer, OptimizerState, Targets};
+use wgpu_mlp::{Device, DeviceKind, Matrix, Mlp, Optimizer, OptimizerState, Parameters, Targets, ops};
 
 use super::{Answer, Peer, Work, work};
 use crate::job::LEARNING_RATE;
@@ -17,13 +15,6 @@ pub fn adapter() -> Result<Box<dyn Peer>> {
 
 pub fn cpu() -> Result<Box<dyn Peer>> {
     Ok(Box::new(WgpuMlp(Device::cpu())))
-}
-
-impl WgpuMlp {
-    fn dense(&self, weights: &Array2<f32>) -> Result<Dense> {
-        let biases = Matrix::zeros(&self.0, 1, weights.ncols())?;
-        Ok(Dense::from_parameters(Matrix::from_array(&self.0, weights.view())?, biases)?)
-    }
 }
 
 impl Peer for WgpuMlp {
@@ -46,17 +37,10 @@ impl Peer for WgpuMlp {
     ) -> Result<Box<dyn Work>> {
         let x = Matrix::from_array(&self.0, x.view())?;
         let targets = Targets::classes(&self.0, &labels, output.ncols())?;
-        let mut hidden = self.dense(&hidden)?.with_activation(Activation::Relu);
-        let mut output = self.dense(&output)?;
+        let layer = |weights: Array2<f32>| Parameters { biases: Array2::zeros((1, weights.ncols())), weights };
+        let mut model = Mlp::from_parameters(&self.0, vec![layer(hidden), layer(output)])?;
         let mut state = OptimizerState::new(Optimizer::sgd(LEARNING_RATE.into()));
-        let step = move || {
-            let logits = output.forward(&hidden.forward(&x)?)?;
-            let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
-            let dhidden = output.backward(head.dlogits())?;
-            hidden.backward_parameters(&dhidden)?;
-            state.step(hidden.parameters_mut().chain(output.parameters_mut()))?;
-            Ok(head.stats()?.mean_loss() as f32)
-        };
+        let step = move || Ok(model.train_step(&x, &targets, &mut state)?.read()?.mean_loss() as f32);
         work(step, |loss| Ok(Answer::loss(*loss)))
     }
 

@@ -1,0 +1,105 @@
+//! Memory of large results, kept for the next ones: new memory comes from the system page by page, zeroed as it is first
+//! touched, which takes longer than a softmax.
+
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::Array2;
+
+use super::Real;
+
+/// Elements from which on results are kept.
+const LARGE: usize = 1 << 18;
+/// Elements that lie idle at most: half a GiB of f32.
+const MOST_IDLE: usize = 1 << 27;
+
+/// Memory that nobody uses, the longest idle in front.
+#[derive(Default)]
+pub struct Idle<T>(Mutex<VecDeque<Vec<T>>>);
+
+impl<T> Idle<T> {
+    /// None.
+    pub const fn new() -> Self {
+        Idle(Mutex::new(VecDeque::new()))
+    }
+
+    fn take(&self, elements: usize) -> Option<Vec<T>> {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = idle.iter().position(|memory| memory.len() == elements)?;
+        idle.remove(place)
+    }
+
+    fn keep(&self, memory: Vec<T>) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push_back(memory);
+        let mut elements: usize = idle.iter().map(Vec::len).sum();
+        while elements > MOST_IDLE {
+            elements -= idle.pop_front().map_or(elements, |memory| memory.len());
+        }
+    }
+}
+
+/// A matrix of which every element is to be written: it holds zeros, or what an earlier result was.
+pub(super) fn unwritten<T: Real>(rows: usize, cols: usize) -> Array2<T> {
+    let used = if rows * cols >= LARGE { T::idle().and_then(|idle| idle.take(rows * cols)) } else { None };
+    let used = used.and_then(|memory| Array2::from_shape_vec((rows, cols), memory).ok());
+    used.unwrap_or_else(|| Array2::zeros((rows, cols)))
+}
+
+/// An array whose memory serves others when it is dropped.
+#[derive(Clone, Debug)]
+pub struct Kept(Array2<f32>);
+
+impl From<Array2<f32>> for Kept {
+    fn from(array: Array2<f32>) -> Self {
+        Kept(array)
+    }
+}
+
+impl Deref for Kept {
+    type Target = Array2<f32>;
+    fn deref(&self) -> &Array2<f32> {
+        &self.0
+    }
+}
+
+impl DerefMut for Kept {
+    fn deref_mut(&mut self) -> &mut Array2<f32> {
+        &mut self.0
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let elements = self.0.len();
+        if (LARGE..=MOST_IDLE).contains(&elements)
+            && let (memory, Some(0)) = std::mem::take(&mut self.0).into_raw_vec_and_offset()
+            && memory.len() == elements
+            && let Some(idle) = f32::idle()
+        {
+            idle.keep(memory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again_by_length_and_no_more_than_allowed_is_kept() {
+        let idle = Idle::new();
+        idle.keep(vec![1.0f32; 5]);
+        idle.keep(vec![2.0; 7]);
+        assert_eq!(idle.take(6), None);
+        assert_eq!(idle.take(5), Some(vec![1.0; 5]));
+        assert_eq!(idle.take(5), None);
+        // Zeros that are never touched take no memory.
+        idle.keep(vec![0.0; MOST_IDLE - 7]);
+        assert_eq!(idle.take(7), Some(vec![2.0; 7]));
+        idle.keep(vec![3.0; 7]);
+        idle.keep(vec![4.0; 8]);
+        assert_eq!((idle.take(MOST_IDLE - 7).map(|memory| memory.len()), idle.take(7)), (None, Some(vec![3.0; 7])));
+    }
+}
