@@ -162,6 +162,11 @@ impl Optimizer {
         }
     }
 
+    /// Whether the step size is all that sets them apart.
+    pub(crate) fn is_like(&self, other: &Optimizer) -> bool {
+        self.with_learning_rate(other.learning_rate()) == *other
+    }
+
     /// Refuses constants outside their range.
     pub(crate) fn check(&self) -> Result<()> {
         self.rule(1).check()

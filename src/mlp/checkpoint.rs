@@ -50,6 +50,13 @@ impl Course {
             waited: 0,
         })
     }
+
+    /// As far on as this, with the learning rate, schedule, penalties and clipping of these options.
+    pub fn with_options(self, options: &FitOptions, model: &Mlp) -> Result<Self> {
+        let optimizer = options.complete(self.optimizer, model.layers.len());
+        let schedule = schedule_state(options)?.with_progress(self.schedule.progress());
+        Ok(Course { optimizer, schedule, ..self })
+    }
 }
 
 fn schedule_state(options: &FitOptions) -> Result<ScheduleState> {

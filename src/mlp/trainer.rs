@@ -15,7 +15,6 @@ use super::predict::check_rows;
 use super::rows::{Rows, order, plain_labels, split};
 use super::step::StepOptions;
 use crate::error::{Error, Result, Shape};
-use crate::matrix::Matrix;
 use crate::ops::{CrossEntropy, Statistics};
 use crate::targets::{Label, Targets};
 
@@ -53,7 +52,8 @@ impl<'a> Trainer<'a> {
         Trainer { options, validation: None, row_weights: None, watchers, checkpoint, resume: false }
     }
 
-    /// Validates on these rows after every epoch. Rows labelled -100 do not count.
+    /// Validates on these rows after every epoch. Rows labelled -100, or of the ignored class, do not count; class weights and
+    /// label smoothing are for training alone.
     ///
     /// ```
     /// use wgpu_mlp::{FitOptions, Trainer};
@@ -65,7 +65,8 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// A weight for each row of the training data, in its order: scikit-learn's `sample_weight`.
+    /// A weight for each row of the training data, in its order: scikit-learn's `sample_weight`. Rows that
+    /// [`FitOptions::validation_fraction`] holds back keep theirs.
     ///
     /// ```
     /// use wgpu_mlp::{FitOptions, Trainer};
@@ -161,13 +162,9 @@ impl<'a> Trainer<'a> {
         let held = match &validation {
             Some((x, labels)) => Some((Rows { x: *x, labels, weights: None }, (0..labels.len()).collect())),
             None if held.is_empty() => None,
-            None => Some((Rows { weights: None, ..rows }, held)),
+            None => Some((rows, held)),
         };
-        let step_options = StepOptions {
-            loss: self.loss(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?,
-            dropout: options.dropout,
-            seed: options.seed,
-        };
+        let step_options = self.step_options(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?;
         let job = Job { options, rows, train, held, step_options };
         let mut course = match &self.checkpoint {
             Some(path) if self.resume && path.exists() => checkpoint::load(path, model, options, labels.len())?,
@@ -184,32 +181,30 @@ impl<'a> Trainer<'a> {
     pub(super) fn fit_once<L: Label>(mut self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Epoch> {
         self.check(model, x, labels)?;
         let (options, labels) = (self.options, plain_labels(labels));
-        let wanted = options.optimizer;
-        let same = |kept: &Course| kept.optimizer.optimizer().with_learning_rate(wanted.learning_rate()) == wanted;
-        let mut course = match model.partial.take().filter(|kept| same(kept)) {
-            Some(kept) => *kept,
-            None => Course::new(options, model)?,
+        let step_options = self.step_options(model, &labels)?;
+        let fresh = Course::new(options, model)?;
+        let mut course = match model.partial.take() {
+            Some(kept) if kept.optimizer.optimizer().is_like(&options.optimizer) => {
+                kept.with_options(options, model)?
+            }
+            _ => fresh,
         };
-        course.optimizer = options.complete(course.optimizer, model.layers.len());
-        let job = Job {
-            options,
-            rows: Rows { x, labels: &labels, weights: self.row_weights },
-            train: (0..labels.len()).collect(),
-            held: None,
-            step_options: StepOptions {
-                loss: self.loss(model, &labels)?,
-                dropout: options.dropout,
-                seed: options.seed,
-            },
-        };
+        let train = (0..labels.len()).collect();
+        let rows = Rows { x, labels: &labels, weights: self.row_weights };
+        let job = Job { options, rows, train, held: None, step_options };
         let index = course.history.epochs.len();
         let epoch = job.epoch(index, model, &mut course, &mut self.watchers);
         model.layers.iter_mut().for_each(|layer| layer.forget());
-        let epoch = epoch?;
-        course.history.epochs.push(epoch.clone());
-        model.copy = model.parameters()?.into();
+        if let Ok(epoch) = &epoch {
+            course.schedule.end_of_epoch(epoch.loss);
+            course.history.epochs.push(epoch.clone());
+        }
+        // After an error too: what the optimizer keeps is that of the steps that count.
         model.partial = Some(Box::new(course));
-        Ok(epoch)
+        if epoch.is_ok() {
+            model.copy = model.parameters()?.into();
+        }
+        epoch
     }
 
     fn check<L: Label>(&self, model: &Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<()> {
@@ -229,20 +224,10 @@ impl<'a> Trainer<'a> {
         self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)
     }
 
-    /// The loss to train with.
-    fn loss(&self, model: &Mlp, labels: &[i64]) -> Result<CrossEntropy> {
+    /// How each step is done, in a training on these labels.
+    fn step_options(&self, model: &Mlp, labels: &[i64]) -> Result<StepOptions> {
         let weights = self.options.class_weights.of(labels, model.classes())?;
-        if let Some(weights) = weights.as_ref().filter(|weights| weights.len() != model.classes()) {
-            let (left, right) = (Shape { rows: 1, cols: weights.len() }, Shape { rows: 1, cols: model.classes() });
-            return Err(Error::Shape { op: "fit", rule: "there must be a class weight for each class", left, right });
-        }
-        let matrix = |weights: Vec<f32>| Matrix::from_slice(&model.device, 1, weights.len(), &weights);
-        Ok(CrossEntropy {
-            class_weights: weights.map(matrix).transpose()?,
-            ignore_class: self.options.ignore_class,
-            label_smoothing: self.options.label_smoothing,
-            ..Default::default()
-        })
+        self.options.step_options(&model.device, model.classes(), weights)
     }
 }
 
@@ -296,14 +281,7 @@ impl Job<'_> {
         if let Some(best) = course.best_parameters.take_if(|_| options.early_stopping.is_some_and(|s| s.restore_best)) {
             *model = Mlp::from_host(&model.device.clone(), best)?;
         } else {
-            let now = model.parameters()?.into();
-            let before = std::mem::replace(&mut model.copy, now);
-            if let Some(layer) = model.bad_layer().filter(|_| options.stop_on_non_finite) {
-                // The very last update went wrong, and no step came after it to tell.
-                *model = Mlp::from_host(&model.device.clone(), before.to_vec())?;
-                let (epoch, step) = (options.epochs.saturating_sub(1), run.steps_per_epoch.saturating_sub(1));
-                return Err(Error::NonFinite { op: "update", layer, row: None, epoch, step });
-            }
+            model.copy = model.parameters()?.into();
         }
         watchers.end(&course.history)
     }
@@ -314,10 +292,7 @@ impl Job<'_> {
         let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
         let learning_rate = course.schedule.rate();
         let total = self.pass(index, &rows, model, course, watchers)?;
-        let held = match &self.held {
-            Some((rows, held)) => Some(model.evaluate_rows(rows, held)?),
-            None => None,
-        };
+        let held = self.validate(index, rows.len().div_ceil(options.batch), model)?;
         Ok(Epoch {
             index,
             loss: total.mean_loss(),
@@ -332,6 +307,28 @@ impl Job<'_> {
     }
 }
 
+impl Job<'_> {
+    /// Loss and accuracy on the rows that are held back, behind so many steps of the epoch: of the classes that train, with
+    /// the rows' weights, and without smoothing and class weights.
+    fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<Statistics>> {
+        let Some((rows, held)) = &self.held else { return Ok(None) };
+        let statistics = model.losses(held.len(), |range| {
+            let batch = rows.batch(&model.device, &held[range], model.classes())?;
+            let ignore_class = self.options.ignore_class;
+            let loss = CrossEntropy { ignore_class, sample_weights: batch.weights, ..Default::default() };
+            Ok((batch.x, batch.targets, loss))
+        })?;
+        match statistics.first_bad_row.filter(|_| self.options.stop_on_non_finite) {
+            Some(row) => {
+                let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
+                let (layer, step) = (model.layers.len().saturating_sub(1), steps.saturating_sub(1));
+                Err(Error::NonFinite { op: "validation", layer, row, epoch, step })
+            }
+            None => Ok(Some(statistics)),
+        }
+    }
+}
+
 impl Course {
     /// Takes an epoch in: the history, whether it was the best so far, the learning rate's schedule.
     fn note(&mut self, epoch: Epoch, options: &FitOptions, model: &Mlp) -> Result<()> {
@@ -343,7 +340,8 @@ impl Course {
             Monitor::Loss => epoch.loss,
         };
         let min_delta = options.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
-        if self.best_value.is_none_or(|best| value < best - min_delta) {
+        // NaN is never the best.
+        if !value.is_nan() && self.best_value.is_none_or(|best| value < best - min_delta) {
             (self.best_value, self.waited) = (Some(value), 0);
             self.history.best_epoch = Some(epoch.index);
             if options.early_stopping.is_some_and(|stopping| stopping.restore_best) {
@@ -354,15 +352,5 @@ impl Course {
         }
         self.history.epochs.push(epoch);
         Ok(())
-    }
-}
-
-impl Mlp {
-    /// Loss and accuracy on these rows, a batch at a time.
-    fn evaluate_rows(&self, rows: &Rows<'_>, which: &[usize]) -> Result<Statistics> {
-        self.losses(which.len(), |range| {
-            let batch = rows.batch(&self.device, &which[range], self.classes())?;
-            Ok((batch.x, batch.targets))
-        })
     }
 }

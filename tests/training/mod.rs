@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub mod pieces;
+pub mod undone;
+pub mod validation;
+
 use std::ops::ControlFlow;
 
 use ndarray::{Array2, s};
