@@ -9,7 +9,7 @@ use wgpu_mlp::{Device, GpuOptions, Result};
 
 fn main() -> ExitCode {
     type Test = fn(&Device) -> Result<()>;
-    let tests: [(&str, Test); 18] = [
+    let tests: [(&str, Test); 22] = [
         ("a checkpoint continues to the same bits", training::checkpoints),
         ("early stopping ends in time with the best parameters", training::early_stopping),
         ("what turns into NaN is named and undone", training::non_finite),
@@ -28,6 +28,10 @@ fn main() -> ExitCode {
         ("partial fits take new learning rates", training::pieces::new_learning_rates),
         ("partial fits take and leave clipping and penalties", training::pieces::clipping_and_penalties_come_and_go),
         ("partial fits go on with the schedule", training::pieces::schedules_go_on),
+        ("every option reaches the steps", training::effects::steps_by_hand),
+        ("learning rates follow their schedule", training::effects::learning_rates),
+        ("balanced classes weigh as told", training::effects::balanced),
+        ("dropout goes back as the layers do", training::effects::dropout_by_layers),
     ];
     let trial = |(name, test): (&'static str, Test)| {
         common::trial(name, GpuOptions::default(), move |device| Ok(test(device)?))

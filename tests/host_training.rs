@@ -97,6 +97,26 @@ fn partial_fits_go_on_with_the_schedule() {
 }
 
 #[test]
+fn every_option_reaches_the_steps() {
+    training::effects::steps_by_hand(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn learning_rates_follow_their_schedule() {
+    training::effects::learning_rates(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn balanced_classes_weigh_as_told() {
+    training::effects::balanced(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn dropout_goes_back_as_the_layers_do() {
+    training::effects::dropout_by_layers(&Device::cpu()).unwrap();
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused() {
     let (x, labels) = training::blobs(30, 8);
     let fit = |options: FitOptions| {

@@ -53,7 +53,7 @@ impl Mlp {
     }
 
     /// Records what tells whether the parameters are finite, and waits for nothing: for [`Mlp::spoiled`].
-    pub(super) fn look(&mut self) -> Result<Matrix> {
+    pub(crate) fn look(&mut self) -> Result<Matrix> {
         ops::finite_scale(&self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect::<Vec<_>>())
     }
 

@@ -123,6 +123,12 @@ impl FitOptions {
         state.clipped(self.clip_norm).with_penalties(penalties)
     }
 
+    /// How a step would be done, whose labels are not known yet.
+    pub(crate) fn planned_step(&self, device: &Device, classes: usize) -> Result<StepOptions> {
+        let one_of_each: Vec<i64> = (0..classes as i64).collect();
+        self.step_options(device, classes, self.class_weights.of(&one_of_each, classes)?)
+    }
+
     /// How each step is done, with a weight for each class where there are some.
     pub(crate) fn step_options(
         &self,

@@ -8,7 +8,7 @@ use super::blame::Place;
 use super::callback::{Callback, Run, Step};
 use super::checkpoint::Course;
 use super::history::{Epoch, History};
-use super::trainer::Job;
+use super::job::Job;
 use crate::error::{Error, Result};
 use crate::ops::{CrossEntropy, Pending, Statistics};
 use crate::optim::OptimizerState;
