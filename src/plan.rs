@@ -77,8 +77,8 @@ impl Plan {
     /// Validation is a prediction: see [`Plan::prediction`].
     ///
     /// # Errors
-    /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0. What
-    /// does not fit is no error: see [`Plan::obstacle`].
+    /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0;
+    /// [`Error::Shape`] for class weights that are not one a class. What does not fit is no error: see [`Plan::obstacle`].
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Plan};
