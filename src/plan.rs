@@ -73,7 +73,7 @@ pub struct PlannedBuffer {
 impl Plan {
     /// What a step of [`Mlp::fit`](crate::Mlp::fit) takes, for a network of these widths: with the second copy of parameters
     /// and optimizer state that [`FitOptions::stop_on_non_finite`] keeps. Row weights ([`Trainer`](crate::Trainer)) come on
-    /// top, at 8 bytes a row, and the records of steps whose losses have not been read yet, at some bytes for each 128 rows.
+    /// top, at 8 bytes a row, and small records of the steps whose losses have not been read yet, at most 1,024 of them.
     /// Validation is a prediction: see [`Plan::prediction`].
     ///
     /// # Errors
