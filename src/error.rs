@@ -136,19 +136,20 @@ pub enum Error {
         /// The layer's name.
         layer: &'static str,
     },
-    /// A training turned into NaN or infinity. The model has the parameters of before that step, and of before the epoch
-    /// where only the very last update went wrong.
+    /// A training turned into NaN or infinity. The model has the parameters of before that step; those of after it where
+    /// only the validation did.
     #[error(
         "fit: {op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
          first weights may be too large",
         row.map(|row| format!(" for row {row}")).unwrap_or_default()
     )]
     NonFinite {
-        /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, or the `update` before.
+        /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's own `update`, the `parameters`
+        /// that the training began with, or the `validation` behind the step.
         op: &'static str,
         /// The layer, counted from 0.
         layer: usize,
-        /// The row of the training data, where a row made the difference.
+        /// The row of the training data, or of the validation set, where a row made the difference.
         row: Option<usize>,
         /// The epoch, counted from 0.
         epoch: usize,

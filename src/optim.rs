@@ -162,6 +162,19 @@ impl Optimizer {
         }
     }
 
+    /// A name that tells what its state means.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Optimizer::Momentum(options) if options.nesterov => "nesterov",
+            _ => self.rule(1).name(),
+        }
+    }
+
+    /// Whether the step size is all that sets them apart.
+    pub(crate) fn is_like(&self, other: &Optimizer) -> bool {
+        self.with_learning_rate(other.learning_rate()) == *other
+    }
+
     /// Refuses constants outside their range.
     pub(crate) fn check(&self) -> Result<()> {
         self.rule(1).check()

@@ -71,11 +71,14 @@ pub struct PlannedBuffer {
 }
 
 impl Plan {
-    /// What a step of [`Mlp::fit`](crate::Mlp::fit) takes, for a network of these widths.
+    /// What a step of [`Mlp::fit`](crate::Mlp::fit) takes, for a network of these widths: with the second copy of parameters
+    /// and optimizer state that [`FitOptions::stop_on_non_finite`] keeps. Row weights ([`Trainer`](crate::Trainer)) come on
+    /// top, at 8 bytes a row, and small records of the steps whose losses have not been read yet, at most 1,024 of them.
+    /// Validation is a prediction: see [`Plan::prediction`].
     ///
     /// # Errors
-    /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0. What
-    /// does not fit is no error: see [`Plan::obstacle`].
+    /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0;
+    /// [`Error::Shape`] for class weights that are not one a class. What does not fit is no error: see [`Plan::obstacle`].
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Plan};
@@ -87,18 +90,23 @@ impl Plan {
         let batch = options.batch.max(1);
         let title = format!("training step of {}, batch {batch}", list(widths));
         Self::of(device, widths, title, |model, dry| {
-            let (inputs, classes) = (model.inputs(), model.classes());
             let mut state = options.optimizer_state(widths.len().saturating_sub(1));
-            let mut step = || {
-                let x = Matrix::planned(dry, "features", batch, inputs)?;
-                model.train_step(&x, &planned_classes(dry, batch, classes)?, &mut state)
+            let step_options = options.planned_step(dry, model.classes())?;
+            let mut chunk = |model: &mut Mlp| {
+                let before = options.stop_on_non_finite.then(|| (model.clone(), state.clone()));
+                let launched = dry.counters().dispatches;
+                let x = Matrix::planned(dry, "features", batch, model.inputs())?;
+                let y = planned_classes(dry, batch, model.classes())?;
+                let step = model.train_step_with(&x, &y, &step_options, &mut state)?;
+                let launched = dry.counters().dispatches - launched;
+                let look = before.is_some().then(|| model.look()).transpose()?;
+                drop((before, x, step, look));
+                Ok((entries(dry), launched))
             };
-            // The first step makes the optimizer's state too; the second is like all that follow.
-            let first = step()?;
-            let (buffers, before) = (entries(dry), dry.counters().dispatches);
-            let second = step()?;
-            drop((first, second));
-            Ok((buffers, dry.counters().dispatches - before))
+            // The first step makes the optimizer's state too; the second is like all that follow, and copies it.
+            let ((mut buffers, _), (second, dispatches)) = (chunk(model)?, chunk(model)?);
+            buffers.add_missing(second);
+            Ok((buffers, dispatches))
         })
     }
 

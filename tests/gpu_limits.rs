@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use libtest_mimic::Failed;
 use ndarray::Array2;
 use wgpu_mlp::ops;
-use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, wgpu};
+use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, wgpu};
 
 fn main() -> ExitCode {
     let plain = GpuOptions::default;
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     common::run(vec![
         common::trial("a plan is what happens", plain(), planned),
         common::trial("a plan is what happens, in windows", tiny(), planned),
+        common::trial("a plan's memory is what a fit takes", plain(), planned_memory),
         common::trial("features larger than the memory", little(), larger_than_memory),
         common::trial("class ids from the device", plain(), device_made),
         common::trial("class ids from the device, in pieces", pieces(), device_made),
@@ -36,12 +37,46 @@ fn planned(device: &Device) -> Result<(), Failed> {
         let mut model = Mlp::new(device, &[9, 24, 5], 1)?;
         let before = device.counters().dispatches;
         model.fit(x.view(), &labels, &options)?;
+        // The look at the parameters comes on top, in two launches for the whole epoch.
+        assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64 + 2, "{plan}");
+        let careless = FitOptions { stop_on_non_finite: false, ..options };
+        let before = device.counters().dispatches;
+        model.fit(x.view(), &labels, &careless)?;
         assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64, "{plan}");
     }
     let plan = Plan::prediction(device, &[9, 24, 5], 120)?;
     let before = device.counters().dispatches;
     Mlp::new(device, &[9, 24, 5], 1)?.predict(x.view())?;
     assert_eq!(device.counters().dispatches - before, plan.dispatches as u64, "{plan}");
+    Ok(())
+}
+
+/// The memory that fits take on a device of their own, with everything that takes some.
+fn planned_memory(_: &Device) -> Result<(), Failed> {
+    let widths = [24, 200, 100, 7];
+    let x = common::normal(120, 24, 1);
+    let labels: Vec<u32> = (0..120).map(|row| row % 7).collect();
+    let plain = FitOptions { epochs: 3, batch: 120, stop_on_non_finite: false, ..Default::default() };
+    let guarded = FitOptions { stop_on_non_finite: true, ..plain.clone() };
+    let rich = FitOptions {
+        dropout: 0.5,
+        class_weights: ClassWeights::Balanced,
+        ignore_class: Some(3),
+        clip_norm: Some(1.0),
+        ..guarded.clone()
+    };
+    let mut peaks = Vec::new();
+    for options in [plain, guarded, rich] {
+        let device = common::device(&GpuOptions::default())?;
+        let plan = Plan::training_step(&device, &widths, &options)?;
+        Mlp::new(&device, &widths, 1)?.fit(x.view(), &labels, &options)?;
+        let peak = device.counters().peak_memory_bytes;
+        assert_eq!(plan.peak_bytes, peak, "{plan}");
+        peaks.push(peak);
+    }
+    // Weights, biases and Adam's two moments once more.
+    let copies = 3 * 4 * (24 * 200 + 200 * 100 + 100 * 7);
+    assert!(peaks[1] >= peaks[0] + copies && peaks[2] > peaks[1], "{peaks:?}");
     Ok(())
 }
 

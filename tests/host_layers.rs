@@ -44,6 +44,44 @@ fn notebook() -> (Array2<f32>, [Targets; 2], Matrix) {
     (probs, [ids(&[0, 1, 1], 3), one_hot], logits)
 }
 
+/// PyTorch's sum is the loss that its gradient is of, weights and smoothing included; the notebook's mean stays the default.
+#[test]
+fn losses_are_what_their_gradients_are_of() {
+    let device = Device::cpu();
+    let targets = Targets::classes(&device, &[0u8, 2, 1, 2], 3).unwrap();
+    let values = [1.0, -0.5, 0.25, 0.0, 2.0, 1.0, -1.0, 0.5, 0.75, 0.3, 0.1, -2.0];
+    let weights = Matrix::from_slice(&device, 1, 3, &[1.0, 2.0, 0.5]).unwrap();
+    for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+        let options = CrossEntropy {
+            class_weights: Some(weights.clone()),
+            label_smoothing: 0.1,
+            reduction,
+            ..Default::default()
+        };
+        let mut on_logits = SoftmaxCrossEntropy::with_options(options.clone());
+        let on_probs = CategoricalCrossEntropy::with_options(options.clone());
+        let logits = |at: usize, by: f32| {
+            let mut values = values;
+            values[at] += by;
+            Matrix::from_slice(&device, 4, 3, &values).unwrap()
+        };
+        let plain = logits(0, 0.0);
+        let losses = ops::softmax_cross_entropy(&plain, &targets, &options).unwrap().losses().to_array().unwrap();
+        let value = on_logits.forward(&plain, &targets).unwrap();
+        let wanted =
+            losses.mapv(f64::from).sum() / if reduction == Reduction::Mean { 1.0 + 0.5 + 2.0 + 0.5 } else { 1.0 };
+        assert!((value - wanted).abs() < 1e-5, "{reduction:?}: {value}, {wanted}");
+        let probs = ops::softmax(&plain).unwrap();
+        assert!((on_probs.calculate(&probs, &targets).unwrap() - wanted).abs() < 1e-5, "{reduction:?}");
+        let gradient = on_logits.backward().unwrap().to_array().unwrap();
+        for at in 0..12 {
+            let mut value = |by| on_logits.forward(&logits(at, by), &targets).unwrap();
+            let slope = (value(1e-2) - value(-1e-2)) / 2e-2;
+            assert!((slope - f64::from(gradient[[at / 3, at % 3]])).abs() < 1e-3, "{reduction:?}, {at}: {slope}");
+        }
+    }
+}
+
 #[test]
 fn the_figures_of_the_notebook() {
     let softmax = ops::softmax(&matrix(array![[4.8, 1.21, 2.385]])).unwrap();

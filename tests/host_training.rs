@@ -37,6 +37,86 @@ fn partial_fits_are_the_steps_of_a_fit() {
 }
 
 #[test]
+fn overflowing_updates_are_undone() {
+    training::undone::overflowing_updates(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn wild_rates_leave_the_checkpoint_alone() {
+    training::undone::wild_rates(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn infinities_that_no_loss_shows_are_found() {
+    training::undone::hidden_infinities(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn partial_fits_are_undone_and_go_on() {
+    training::undone::partial_fits_undone(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn rows_that_do_not_count_are_named_where_they_spoil_the_gradients() {
+    training::undone::rows_that_do_not_count(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn parameters_given_as_nan_are_named() {
+    training::undone::parameters_given_as_nan(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn nan_in_the_validation_stops_or_is_named() {
+    training::undone::validation_with_nan(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn the_validation_leaves_the_ignored_class_out() {
+    training::validation::without_the_ignored_class(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn rows_held_back_keep_their_weights() {
+    training::validation::with_the_rows_weights(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn partial_fits_take_new_learning_rates() {
+    training::pieces::new_learning_rates(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn partial_fits_take_and_leave_clipping_and_penalties() {
+    training::pieces::clipping_and_penalties_come_and_go(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn partial_fits_go_on_with_the_schedule() {
+    training::pieces::schedules_go_on(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn every_option_reaches_the_steps() {
+    training::effects::steps_by_hand(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn learning_rates_follow_their_schedule() {
+    training::effects::learning_rates(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn balanced_classes_weigh_as_told() {
+    training::effects::balanced(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn dropout_goes_back_as_the_layers_do() {
+    training::effects::dropout_by_layers(&Device::cpu()).unwrap();
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused() {
     let (x, labels) = training::blobs(30, 8);
     let fit = |options: FitOptions| {

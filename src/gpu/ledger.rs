@@ -20,6 +20,19 @@ pub(crate) struct Entries {
     pub launches: Vec<&'static str>,
 }
 
+impl Entries {
+    /// Takes the buffers of another run in, as far as this one has not as many of their kind.
+    pub fn add_missing(&mut self, other: Entries) {
+        let mut own = self.buffers.clone();
+        for buffer in other.buffers {
+            match own.iter().position(|known| *known == buffer) {
+                Some(place) => drop(own.swap_remove(place)),
+                None => self.buffers.push(buffer),
+            }
+        }
+    }
+}
+
 /// Kept by contexts without a device; the others write nothing down.
 pub(super) struct Ledger(Option<Mutex<Entries>>);
 

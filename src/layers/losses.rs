@@ -3,8 +3,16 @@
 use super::kept;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::ops::{self, CrossEntropy, Head, Statistics};
+use crate::ops::{self, CrossEntropy, Head, Reduction, Statistics};
 use crate::targets::Targets;
+
+/// What the rows' losses come to, of which the options make the gradient.
+fn reduced(reduction: Reduction, loss_sum: f64, weight_sum: impl FnOnce() -> Result<f64>) -> Result<f64> {
+    match reduction {
+        Reduction::Mean => Ok(loss_sum / weight_sum()?),
+        Reduction::Sum | Reduction::None => Ok(loss_sum),
+    }
+}
 
 /// -ln clip(p_t) a row, and its mean. The notebook's `Loss_CategoricalCrossEntropy`, for class ids and one-hot rows.
 ///
@@ -32,7 +40,7 @@ impl CategoricalCrossEntropy {
         Self::default()
     }
 
-    /// With weights, an ignored class, label smoothing, or another reduction of the gradient.
+    /// With weights, an ignored class, label smoothing, or another reduction.
     ///
     /// ```
     /// use wgpu_mlp::{layers::CategoricalCrossEntropy, ops::CrossEntropy};
@@ -59,7 +67,9 @@ impl CategoricalCrossEntropy {
         ops::nll_with(probs, targets, &self.options)
     }
 
-    /// The weighted mean of the rows' losses. On a GPU this waits.
+    /// The rows' losses as the options reduce them: their weighted mean, or their sum for [`Reduction::Sum`], and for
+    /// [`Reduction::None`] too, whose losses row by row are those of [`CategoricalCrossEntropy::forward`]. It is always the
+    /// value whose gradient [`CategoricalCrossEntropy::backward`] gives. On a GPU this waits.
     ///
     /// # Errors
     /// As [`ops::nll`] and [`Matrix::to_array`].
@@ -74,7 +84,8 @@ impl CategoricalCrossEntropy {
     /// ```
     pub fn calculate(&self, probs: &Matrix, targets: &Targets) -> Result<f64> {
         let sum = ops::column_sum(&self.forward(probs, targets)?)?.to_array()?;
-        Ok(f64::from(sum.sum()) / ops::nll_weight_sum(probs, targets, &self.options)?)
+        let weight_sum = || ops::nll_weight_sum(probs, targets, &self.options);
+        reduced(self.options.reduction, sum.sum().into(), weight_sum)
     }
 
     /// -y / (clip(p) · rows), or as the options have it: the gradient of the mean, finite also at p = 0.
@@ -123,7 +134,7 @@ impl SoftmaxCrossEntropy {
         Self::default()
     }
 
-    /// With weights, an ignored class, label smoothing, or another reduction of the gradient.
+    /// With weights, an ignored class, label smoothing, or another reduction.
     ///
     /// ```
     /// use wgpu_mlp::{layers::SoftmaxCrossEntropy, ops::CrossEntropy};
@@ -133,7 +144,9 @@ impl SoftmaxCrossEntropy {
         SoftmaxCrossEntropy { options, kept: None }
     }
 
-    /// The weighted mean of the rows' losses. On a GPU this waits.
+    /// The rows' losses as the options reduce them: their weighted mean, or their sum for [`Reduction::Sum`], and for
+    /// [`Reduction::None`] too. There PyTorch gives a loss a row ([`Head::losses`] of [`ops::softmax_cross_entropy`]); what
+    /// comes back here is always the value whose gradient [`SoftmaxCrossEntropy::backward`] gives. On a GPU this waits.
     ///
     /// # Errors
     /// As [`ops::softmax_cross_entropy`] and [`Matrix::to_array`].
@@ -148,7 +161,8 @@ impl SoftmaxCrossEntropy {
     /// ```
     pub fn forward(&mut self, logits: &Matrix, targets: &Targets) -> Result<f64> {
         self.record(logits, targets)?;
-        Ok(self.stats()?.mean_loss())
+        let stats = self.stats()?;
+        reduced(self.options.reduction, stats.loss_sum, || Ok(stats.weight_sum))
     }
 
     /// The forward pass without the wait: the loss is for [`SoftmaxCrossEntropy::stats`] to read when it is wanted.

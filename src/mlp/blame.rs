@@ -5,6 +5,9 @@ use ndarray::Array2;
 use super::Mlp;
 use super::rows::Batch;
 use crate::error::{Error, Result};
+use crate::layers::Dense;
+use crate::matrix::Matrix;
+use crate::ops::{self, Pending};
 
 /// Which step it was.
 #[derive(Clone, Copy)]
@@ -15,38 +18,61 @@ pub(super) struct Place<'a> {
     pub rows: &'a [usize],
 }
 
+impl Place<'_> {
+    /// What went wrong there, for the batch's row of this number.
+    fn error(&self, op: &'static str, layer: usize, row: Option<usize>) -> Error {
+        let row = row.and_then(|row| self.rows.get(row)).copied();
+        Error::NonFinite { op, layer, row, epoch: self.epoch, step: self.step }
+    }
+}
+
 impl Mlp {
     /// Goes through the batch's forward pass, with the parameters as they were before the step, until something is not
-    /// finite. `bad_row` is the batch's first row with a loss that is not.
-    pub(super) fn blame(&self, batch: &Batch, place: Place<'_>, bad_row: Option<u64>) -> Result<Error> {
-        let Place { epoch, step, rows } = place;
-        let error = |op, layer, row: Option<usize>| {
-            let row = row.and_then(|row| rows.get(row)).copied();
-            Error::NonFinite { op, layer, row, epoch, step }
-        };
+    /// finite. Where everything is, it was `else_op` of this layer, and for a loss the batch's first row whose own is not.
+    pub(super) fn blame(
+        &self,
+        batch: &Batch,
+        place: Place<'_>,
+        (else_op, else_layer, bad_row): (&'static str, usize, Option<u64>),
+    ) -> Result<Error> {
+        let error = |op, layer, row| place.error(op, layer, row);
         if let Some(row) = first_bad_row(&batch.x.to_array()?) {
             return Ok(error("features", 0, Some(row)));
         }
+        if let Some(layer) = self.bad_layer()? {
+            return Ok(error("parameters", layer, None));
+        }
         let mut activations = batch.x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            for parameter in [layer.weights(), layer.biases()] {
-                if first_bad_row(&parameter.to_array()?).is_some() {
-                    return Ok(error("update", index, None));
-                }
-            }
             activations = layer.infer(&activations)?;
             if let Some(row) = first_bad_row(&activations.to_array()?) {
                 return Ok(error("linear", index, Some(row)));
             }
         }
-        let last = self.layers.len().saturating_sub(1);
-        Ok(error("softmax_cross_entropy", last, bad_row.and_then(|row| usize::try_from(row).ok())))
+        Ok(error(else_op, else_layer, bad_row.and_then(|row| usize::try_from(row).ok())))
     }
 
-    /// An error where a parameter is not finite: the layer.
-    pub(super) fn bad_layer(&self) -> Option<usize> {
-        let bad = |values: &Array2<f32>| values.iter().any(|value| !value.is_finite());
-        self.copy.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases))
+    /// Records what tells whether the parameters are finite, and waits for nothing: for [`Mlp::spoiled`].
+    pub(crate) fn look(&mut self) -> Result<Matrix> {
+        ops::finite_scale(&self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect::<Vec<_>>())
+    }
+
+    /// The first layer with a parameter that is not finite, given what [`Mlp::look`] recorded.
+    pub(super) fn spoiled(&self, look: Option<f32>) -> Result<Option<usize>> {
+        // The squares' sum overflows before the parameters do: then each is looked at.
+        if look.is_some_and(|look| look > 0.0) { Ok(None) } else { self.bad_layer() }
+    }
+
+    /// Both at once. This waits.
+    pub(super) fn spoiled_layer(&mut self) -> Result<Option<usize>> {
+        let (_, look) = Pending::read_all(&[], Some(&self.look()?))?;
+        self.spoiled(look)
+    }
+
+    /// The first layer with a parameter that is not finite. This brings them all to the host.
+    fn bad_layer(&self) -> Result<Option<usize>> {
+        let bad = |values: &Array2<f32>| first_bad_row(values).is_some();
+        Ok(self.parameters()?.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! How far a training has come, and the file that it can go on from.
 //!
 //! A checkpoint is a safetensors file of the model's tensors under `model.`, the best epoch's under `best.`, the optimizer's
-//! under `optimizer.` and the slot's name, and three tensors of F64: `history`, a row an epoch; `schedule`; and `run`.
+//! under `optimizer.` and the slot's name, and three tensors of F64: `history`, a row an epoch; `schedule`; and `run`. The
+//! optimizer's kind stands in the metadata, since several have slots of the same name.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -22,6 +23,8 @@ use crate::schedule::{self, LearningRate, ScheduleState};
 
 /// What `run` holds first: files of another make are refused.
 const VERSION: f64 = 1.0;
+/// Where the metadata have the optimizer's kind.
+const OPTIMIZER: &str = "optimizer";
 /// Numbers of an epoch in `history`.
 const EPOCH_NUMBERS: usize = 9;
 
@@ -49,6 +52,13 @@ impl Course {
             best_parameters: None,
             waited: 0,
         })
+    }
+
+    /// As far on as this, with the learning rate, schedule, penalties and clipping of these options.
+    pub fn with_options(self, options: &FitOptions, model: &Mlp) -> Result<Self> {
+        let optimizer = options.complete(self.optimizer, model.layers.len());
+        let schedule = schedule_state(options)?.with_progress(self.schedule.progress());
+        Ok(Course { optimizer, schedule, ..self })
     }
 }
 
@@ -106,7 +116,9 @@ pub(super) fn save(path: &Path, model: &Mlp, course: &Course, options: &FitOptio
         Ok((&tensor.name, view.map_err(|source| failed(path, source))?))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    let bytes = safetensors::serialize(views, None).map_err(|source| failed(path, source))?;
+    let words = [(OPTIMIZER.to_owned(), options.optimizer.kind().to_owned())];
+    let bytes =
+        safetensors::serialize(views, Some(words.into_iter().collect())).map_err(|source| failed(path, source))?;
     replace(path, |file| file.write_all(&bytes))
 }
 
@@ -122,6 +134,9 @@ pub(super) fn load(path: &Path, model: &mut Mlp, options: &FitOptions, rows: usi
     }
     if [seed_low, seed_high] != seed_numbers(options.seed) {
         return file.refuse("run", "must be of a training with the same seed");
+    }
+    if file.optimizer.as_deref() != Some(options.optimizer.kind()) {
+        return file.refuse("optimizer", "must be of a training with an optimizer of the same kind");
     }
     let shapes = shapes(model);
     let parameters = file.parameters("model", &shapes)?;
@@ -205,6 +220,8 @@ fn epoch((index, numbers): (usize, &[f64])) -> Epoch {
 /// The tensors of a file, by name.
 struct Tensors<'a> {
     path: &'a Path,
+    /// The kind of its optimizer.
+    optimizer: Option<String>,
     places: HashMap<String, (Dtype, Vec<usize>, std::ops::Range<usize>)>,
     data: Vec<u8>,
 }
@@ -216,7 +233,9 @@ impl<'a> Tensors<'a> {
             (name, (tensor.dtype, tensor.shape.clone(), tensor.data_offsets.0..tensor.data_offsets.1))
         };
         let places = file.metadata().tensors().into_iter().map(place).collect();
-        Ok(Tensors { path, places, data: file.data()? })
+        let words = file.metadata().metadata().as_ref();
+        let optimizer = words.and_then(|words| words.get(OPTIMIZER)).cloned();
+        Ok(Tensors { path, optimizer, places, data: file.data()? })
     }
 
     fn has(&self, name: &str) -> bool {

@@ -73,8 +73,12 @@ impl Mlp {
     }
 
     /// One pass over these rows, for data that come piece by piece. The optimizer's state stays with the model from call to
-    /// call, until [`Mlp::fit`] or another optimizer; epochs, validation and early stopping in the options have no meaning
-    /// here.
+    /// call, until [`Mlp::fit`] or another optimizer; so does how far the schedule and the warm-up have come. All other options
+    /// are those of this call, the learning rate and the schedule too.
+    ///
+    /// A call counts as an epoch: schedules go on from call to call, and the first call's [`Epoch::index`] is 0.
+    /// [`FitOptions::epochs`], validation and early stopping have no meaning here. After an error the state is still there, as
+    /// it was after the last step that counts.
     ///
     /// # Errors
     /// As [`Mlp::fit`].

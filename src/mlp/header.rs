@@ -8,7 +8,8 @@ use std::path::Path;
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Metadata, TensorInfo};
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::files::Source;
@@ -65,34 +66,43 @@ impl<'a> Opened<'a> {
 /// The header's tensors: their names differ, their shapes fit their places, and they leave no gap.
 fn parse(header: &[u8]) -> Result<Metadata, SafeTensorError> {
     let mut parser = serde_json::Deserializer::from_slice(header);
-    let tensors = parser.deserialize_map(Tensors).and_then(|tensors| parser.end().map(|()| tensors));
-    let mut tensors = tensors.map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+    let header = parser.deserialize_map(Entries).and_then(|header| parser.end().map(|()| header));
+    let Header { words, mut tensors } = header.map_err(SafeTensorError::InvalidHeaderDeserialization)?;
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
-    Metadata::new(None, tensors)
+    Metadata::new(Some(words.into_iter().collect()), tensors)
 }
 
-struct Tensors;
+/// What a header holds.
+#[derive(Default)]
+struct Header {
+    /// Of `__metadata__`, what is text.
+    words: Vec<(String, String)>,
+    tensors: Vec<(String, TensorInfo)>,
+}
 
-impl<'de> Visitor<'de> for Tensors {
-    type Value = Vec<(String, TensorInfo)>;
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Header;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of tensors")
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let (mut tensors, mut names) = (Vec::new(), HashSet::new());
+        let (mut header, mut names) = (Header::default(), HashSet::new());
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
                 return Err(M::Error::custom(format_args!("the name `{name}` stands there twice")));
             }
-            if name == "__metadata__" {
-                map.next_value::<IgnoredAny>()?;
-            } else {
-                tensors.push((name, map.next_value()?));
+            if name != "__metadata__" {
+                header.tensors.push((name, map.next_value()?));
+            } else if let Value::Object(entries) = map.next_value()? {
+                let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
+                header.words.extend(entries.into_iter().filter_map(text));
             }
         }
-        Ok(tensors)
+        Ok(header)
     }
 }
 

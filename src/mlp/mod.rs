@@ -7,6 +7,7 @@ mod file;
 mod fit;
 mod header;
 mod history;
+mod job;
 mod options;
 mod passes;
 mod predict;

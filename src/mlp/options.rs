@@ -1,7 +1,11 @@
 //! How a model is trained.
 
-use crate::error::{Error, Result};
+use super::step::StepOptions;
+use crate::device::Device;
+use crate::error::{Error, Result, Shape};
+use crate::matrix::Matrix;
 use crate::metrics::balanced_class_weights;
+use crate::ops::CrossEntropy;
 use crate::optim::{Optimizer, OptimizerState, Penalty};
 use crate::schedule::Schedule;
 
@@ -37,11 +41,11 @@ pub struct FitOptions {
     pub shuffle: bool,
     /// Seed of these orders, of the validation split, and of dropout.
     pub seed: u64,
-    /// What the classes' losses weigh.
+    /// What the classes' losses weigh in training; all the same in the validation.
     pub class_weights: ClassWeights,
-    /// Rows of this class give no loss and no gradient; rows labelled -100 never do.
+    /// Rows of this class give no loss and no gradient, and do not count in the validation; rows labelled -100 never do.
     pub ignore_class: Option<u32>,
-    /// The part of each target, from 0 to 1, that is spread evenly over all classes.
+    /// The part of each target, from 0 to 1, that is spread evenly over all classes; not in the validation.
     pub label_smoothing: f32,
     /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1.
     pub dropout: f32,
@@ -53,8 +57,8 @@ pub struct FitOptions {
     pub validation_fraction: f64,
     /// End the training when it no longer helps.
     pub early_stopping: Option<EarlyStopping>,
-    /// End it with [`Error::NonFinite`] when a loss or a parameter is NaN or infinite, with the parameters of before. Keeps a
-    /// second copy of parameters and optimizer state on the device.
+    /// End it with [`Error::NonFinite`] when a loss or a parameter is NaN or infinite, with the parameters of before that step;
+    /// no checkpoint is written of such an epoch. Keeps a second copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
 }
 
@@ -110,17 +114,40 @@ impl FitOptions {
         self.complete(OptimizerState::new(self.optimizer), depth)
     }
 
-    /// Gives an optimizer's state the penalties and the norm.
+    /// Gives an optimizer's state the penalties and the norm, in the place of those it had.
     pub(super) fn complete(&self, state: OptimizerState, depth: usize) -> OptimizerState {
         let penalties = match self.penalties.as_slice() {
             [one] => vec![*one; depth],
             several => several.to_vec(),
         };
-        let state = state.with_penalties(penalties);
-        match self.clip_norm {
-            Some(max_norm) => state.with_clip_norm(max_norm),
-            None => state,
+        state.clipped(self.clip_norm).with_penalties(penalties)
+    }
+
+    /// How a step would be done, whose labels are not known yet.
+    pub(crate) fn planned_step(&self, device: &Device, classes: usize) -> Result<StepOptions> {
+        let one_of_each: Vec<i64> = (0..classes as i64).collect();
+        self.step_options(device, classes, self.class_weights.of(&one_of_each, classes)?)
+    }
+
+    /// How each step is done, with a weight for each class where there are some.
+    pub(crate) fn step_options(
+        &self,
+        device: &Device,
+        classes: usize,
+        class_weights: Option<Vec<f32>>,
+    ) -> Result<StepOptions> {
+        if let Some(weights) = class_weights.as_ref().filter(|weights| weights.len() != classes) {
+            let (left, right) = (Shape { rows: 1, cols: weights.len() }, Shape { rows: 1, cols: classes });
+            return Err(Error::Shape { op: "fit", rule: "there must be a class weight for each class", left, right });
         }
+        let matrix = |weights: Vec<f32>| Matrix::from_slice(device, 1, weights.len(), &weights);
+        let loss = CrossEntropy {
+            class_weights: class_weights.map(matrix).transpose()?,
+            ignore_class: self.ignore_class,
+            label_smoothing: self.label_smoothing,
+            ..Default::default()
+        };
+        Ok(StepOptions { loss, dropout: self.dropout, seed: self.seed })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A pass over the rows: step after step without a wait, losses read now and then, and a way back when one goes wrong.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 use super::Mlp;
@@ -8,7 +8,7 @@ use super::blame::Place;
 use super::callback::{Callback, Run, Step};
 use super::checkpoint::Course;
 use super::history::{Epoch, History};
-use super::trainer::Job;
+use super::job::Job;
 use crate::error::{Error, Result};
 use crate::ops::{CrossEntropy, Pending, Statistics};
 use crate::optim::OptimizerState;
@@ -54,13 +54,23 @@ impl Watchers<'_> {
     }
 }
 
-/// Steps whose losses are still on the device, and where they began.
-struct UnderWay {
-    /// Model and optimizer before the first of them, where a step that goes wrong is to be undone.
-    before: Option<(Mlp, OptimizerState, ScheduleState)>,
-    first: usize,
-    pending: Vec<Pending>,
-    since: Instant,
+/// Model, optimizer and schedule as they were.
+struct Before(Mlp, OptimizerState, ScheduleState);
+
+impl Before {
+    fn of(model: &Mlp, course: &Course) -> Self {
+        Before(model.clone(), course.optimizer.clone(), course.schedule)
+    }
+
+    fn restore(self, model: &mut Mlp, course: &mut Course) {
+        (*model, course.optimizer, course.schedule) = (self.0, self.1, self.2);
+    }
+}
+
+/// The steps of an epoch: the caller's numbers of each one's rows.
+struct Steps<'a> {
+    epoch: usize,
+    rows: Vec<&'a [usize]>,
 }
 
 impl Job<'_> {
@@ -73,38 +83,59 @@ impl Job<'_> {
         course: &mut Course,
         watchers: &mut Watchers<'_>,
     ) -> Result<Statistics> {
-        let steps: Vec<&[usize]> = order.chunks(self.options.batch).collect();
+        let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
         let mut total = Statistics::default();
         let mut first = 0;
-        while first < steps.len() {
-            let guarded = self.options.stop_on_non_finite;
-            let before = guarded.then(|| (model.clone(), course.optimizer.clone(), course.schedule));
-            let mut under_way = UnderWay { before, first, pending: Vec::new(), since: Instant::now() };
-            for rows in steps[first..].iter().take(STEPS_A_READ) {
-                under_way.pending.push(self.step(rows, model, course)?);
-                if watchers.steps && under_way.since.elapsed() >= READ_INTERVAL {
-                    break;
+        while first < steps.rows.len() {
+            let before = self.options.stop_on_non_finite.then(|| Before::of(model, course));
+            let pending = self.run_steps(&steps.rows[first..], model, course, watchers.steps)?;
+            let look = before.is_some().then(|| model.look()).transpose()?;
+            let (read, look) = Pending::read_all(&pending, look.as_ref())?;
+            let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
+            for (step, statistics) in (first..).zip(&read[..bad.unwrap_or(read.len())]) {
+                total = total.join(*statistics, (step * self.options.batch) as u64);
+                watchers.step(&self.seen(&steps, step, &total))?;
+            }
+            if let Some(before) = before {
+                let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
+                if bad_row.is_some() || model.spoiled(look)?.is_some() {
+                    let end = first + read.len();
+                    return Err(self.undo(&steps, first, bad_row.unwrap_or((end, None)), before, model, course)?);
                 }
             }
-            first += under_way.pending.len();
-            for (index, statistics) in Pending::read_all(&under_way.pending)?.into_iter().enumerate() {
-                let step = under_way.first + index;
-                if guarded && statistics.non_finite_rows > 0 {
-                    return Err(self.undo(epoch, step, &steps, under_way, statistics, model, course)?);
-                }
-                let rows_before = (step * self.options.batch) as u64;
-                total = total.join(statistics, rows_before);
-                watchers.step(&Step {
-                    epoch,
-                    step,
-                    steps: steps.len(),
-                    rows: rows_before as usize + steps[step].len(),
-                    loss: Some(total.mean_loss()),
-                    accuracy: Some(total.accuracy()),
-                })?;
-            }
+            first += read.len();
         }
         Ok(total)
+    }
+
+    /// Steps without a wait, until it is time to read their losses.
+    fn run_steps(
+        &self,
+        steps: &[&[usize]],
+        model: &mut Mlp,
+        course: &mut Course,
+        watched: bool,
+    ) -> Result<Vec<Pending>> {
+        let (mut pending, since) = (Vec::new(), Instant::now());
+        for rows in steps.iter().take(STEPS_A_READ) {
+            pending.push(self.step(rows, model, course)?);
+            if watched && since.elapsed() >= READ_INTERVAL {
+                break;
+            }
+        }
+        Ok(pending)
+    }
+
+    /// What watchers are told of a step.
+    fn seen(&self, steps: &Steps<'_>, step: usize, total: &Statistics) -> Step {
+        Step {
+            epoch: steps.epoch,
+            step,
+            steps: steps.rows.len(),
+            rows: step * self.options.batch + steps.rows[step].len(),
+            loss: Some(total.mean_loss()),
+            accuracy: Some(total.accuracy()),
+        }
     }
 
     fn step(&self, rows: &[usize], model: &mut Mlp, course: &mut Course) -> Result<Pending> {
@@ -116,27 +147,53 @@ impl Job<'_> {
         model.train_step_with(&batch.x, &batch.targets, &options, &mut course.optimizer)
     }
 
-    /// Takes model and optimizer back to before the step that went wrong, by going through those before it once more, and says
-    /// what it was.
-    #[allow(clippy::too_many_arguments, reason = "one caller, and each is needed")]
+    /// Takes model and optimizer back to before the step that went wrong, and says what it was: of those from `first` on, the
+    /// first whose update left a parameter that is not finite; else step `end`, for its loss and the row where that shows.
     fn undo(
         &self,
-        epoch: usize,
-        step: usize,
-        steps: &[&[usize]],
-        under_way: UnderWay,
-        bad: Statistics,
+        steps: &Steps<'_>,
+        first: usize,
+        (end, bad_row): (usize, Option<u64>),
+        before: Before,
         model: &mut Mlp,
         course: &mut Course,
     ) -> Result<Error> {
-        if let Some(before) = under_way.before {
-            (*model, course.optimizer, course.schedule) = before;
-        }
-        for rows in &steps[under_way.first..step] {
+        let again = Before(before.0.clone(), before.1.clone(), before.2);
+        before.restore(model, course);
+        for rows in &steps.rows[first..end] {
             self.step(rows, model, course)?;
         }
+        let last = model.layers.len().saturating_sub(1);
+        let (mut at, mut cause) = (end.min(steps.rows.len() - 1), ("softmax_cross_entropy", last, bad_row));
+        if model.spoiled_layer()?.is_some() {
+            again.restore(model, course);
+            if let Some((step, layer)) = self.undo_update(steps, first..end, model, course)? {
+                (at, cause) = (step, ("update", layer, None));
+            }
+        }
         model.copy = model.parameters()?.into();
-        let batch = self.rows.batch(&model.device, steps[step], model.classes())?;
-        model.blame(&batch, Place { epoch, step, rows: steps[step] }, bad.first_bad_row)
+        let rows = steps.rows[at];
+        let batch = self.rows.batch(&model.device, rows, model.classes())?;
+        model.blame(&batch, Place { epoch: steps.epoch, step: at, rows }, cause)
+    }
+
+    /// Goes through these steps until an update leaves a parameter that is not finite, and takes that one back: the step, and
+    /// the parameter's layer.
+    fn undo_update(
+        &self,
+        steps: &Steps<'_>,
+        range: Range<usize>,
+        model: &mut Mlp,
+        course: &mut Course,
+    ) -> Result<Option<(usize, usize)>> {
+        for step in range {
+            let before = Before::of(model, course);
+            self.step(steps.rows[step], model, course)?;
+            if let Some(layer) = model.spoiled_layer()? {
+                before.restore(model, course);
+                return Ok(Some((step, layer)));
+            }
+        }
+        Ok(None)
     }
 }

@@ -129,22 +129,22 @@ impl Mlp {
         Targets::check(labels, self.classes())?;
         self.losses(x.nrows(), |rows| {
             let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
-            Ok((self.upload(x, rows)?, targets))
+            Ok((self.upload(x, rows)?, targets, CrossEntropy::default()))
         })
     }
 
-    /// What batches of so many rows in all add up to.
+    /// What batches of so many rows in all add up to, each by its own loss.
     pub(super) fn losses(
         &self,
         rows: usize,
-        mut batch: impl FnMut(Range<usize>) -> Result<(Matrix, Targets)>,
+        mut batch: impl FnMut(Range<usize>) -> Result<(Matrix, Targets, CrossEntropy)>,
     ) -> Result<Statistics> {
         let (mut total, mut first) = (Statistics::default(), 0);
         self.stream(
             rows,
             |rows| {
-                let (x, targets) = batch(rows.clone())?;
-                let head = ops::softmax_cross_entropy(&self.logits(&x)?, &targets, &CrossEntropy::default())?;
+                let (x, targets, loss) = batch(rows.clone())?;
+                let head = ops::softmax_cross_entropy(&self.logits(&x)?, &targets, &loss)?;
                 Ok((head.into_pending().read_later()?, x, rows.len()))
             },
             |(statistics, _, rows)| {

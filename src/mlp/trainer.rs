@@ -1,22 +1,20 @@
-//! Trainer: everything that can go with a training, and the training itself.
+//! Trainer: everything that can go with a training.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use ndarray::ArrayView2;
 
 use super::Mlp;
-use super::callback::{Callback, Run};
+use super::callback::Callback;
 use super::checkpoint::{self, Course};
 use super::history::{Epoch, History};
-use super::options::{FitOptions, Monitor};
-use super::passes::{COPY_INTERVAL, Watchers};
+use super::job::Job;
+use super::options::FitOptions;
+use super::passes::Watchers;
 use super::predict::check_rows;
-use super::rows::{Rows, order, plain_labels, split};
+use super::rows::{Rows, plain_labels, split};
 use super::step::StepOptions;
 use crate::error::{Error, Result, Shape};
-use crate::matrix::Matrix;
-use crate::ops::{CrossEntropy, Statistics};
 use crate::targets::{Label, Targets};
 
 /// A training with all that can go with it: a validation set, row weights, callbacks, checkpoints. [`Mlp::fit`] is the short
@@ -53,7 +51,8 @@ impl<'a> Trainer<'a> {
         Trainer { options, validation: None, row_weights: None, watchers, checkpoint, resume: false }
     }
 
-    /// Validates on these rows after every epoch. Rows labelled -100 do not count.
+    /// Validates on these rows after every epoch. Rows labelled -100, or of the ignored class, do not count; class weights and
+    /// label smoothing are for training alone.
     ///
     /// ```
     /// use wgpu_mlp::{FitOptions, Trainer};
@@ -65,7 +64,8 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// A weight for each row of the training data, in its order: scikit-learn's `sample_weight`.
+    /// A weight for each row of the training data, in its order: scikit-learn's `sample_weight`. Rows that
+    /// [`FitOptions::validation_fraction`] holds back keep theirs.
     ///
     /// ```
     /// use wgpu_mlp::{FitOptions, Trainer};
@@ -161,13 +161,9 @@ impl<'a> Trainer<'a> {
         let held = match &validation {
             Some((x, labels)) => Some((Rows { x: *x, labels, weights: None }, (0..labels.len()).collect())),
             None if held.is_empty() => None,
-            None => Some((Rows { weights: None, ..rows }, held)),
+            None => Some((rows, held)),
         };
-        let step_options = StepOptions {
-            loss: self.loss(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?,
-            dropout: options.dropout,
-            seed: options.seed,
-        };
+        let step_options = self.step_options(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?;
         let job = Job { options, rows, train, held, step_options };
         let mut course = match &self.checkpoint {
             Some(path) if self.resume && path.exists() => checkpoint::load(path, model, options, labels.len())?,
@@ -184,32 +180,30 @@ impl<'a> Trainer<'a> {
     pub(super) fn fit_once<L: Label>(mut self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Epoch> {
         self.check(model, x, labels)?;
         let (options, labels) = (self.options, plain_labels(labels));
-        let wanted = options.optimizer;
-        let same = |kept: &Course| kept.optimizer.optimizer().with_learning_rate(wanted.learning_rate()) == wanted;
-        let mut course = match model.partial.take().filter(|kept| same(kept)) {
-            Some(kept) => *kept,
-            None => Course::new(options, model)?,
+        let step_options = self.step_options(model, &labels)?;
+        let fresh = Course::new(options, model)?;
+        let mut course = match model.partial.take() {
+            Some(kept) if kept.optimizer.optimizer().is_like(&options.optimizer) => {
+                kept.with_options(options, model)?
+            }
+            _ => fresh,
         };
-        course.optimizer = options.complete(course.optimizer, model.layers.len());
-        let job = Job {
-            options,
-            rows: Rows { x, labels: &labels, weights: self.row_weights },
-            train: (0..labels.len()).collect(),
-            held: None,
-            step_options: StepOptions {
-                loss: self.loss(model, &labels)?,
-                dropout: options.dropout,
-                seed: options.seed,
-            },
-        };
+        let train = (0..labels.len()).collect();
+        let rows = Rows { x, labels: &labels, weights: self.row_weights };
+        let job = Job { options, rows, train, held: None, step_options };
         let index = course.history.epochs.len();
         let epoch = job.epoch(index, model, &mut course, &mut self.watchers);
         model.layers.iter_mut().for_each(|layer| layer.forget());
-        let epoch = epoch?;
-        course.history.epochs.push(epoch.clone());
-        model.copy = model.parameters()?.into();
+        if let Ok(epoch) = &epoch {
+            course.schedule.end_of_epoch(epoch.loss);
+            course.history.epochs.push(epoch.clone());
+        }
+        // After an error too: what the optimizer keeps is that of the steps that count.
         model.partial = Some(Box::new(course));
-        Ok(epoch)
+        if epoch.is_ok() {
+            model.copy = model.parameters()?.into();
+        }
+        epoch
     }
 
     fn check<L: Label>(&self, model: &Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<()> {
@@ -229,140 +223,9 @@ impl<'a> Trainer<'a> {
         self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)
     }
 
-    /// The loss to train with.
-    fn loss(&self, model: &Mlp, labels: &[i64]) -> Result<CrossEntropy> {
+    /// How each step is done, in a training on these labels.
+    fn step_options(&self, model: &Mlp, labels: &[i64]) -> Result<StepOptions> {
         let weights = self.options.class_weights.of(labels, model.classes())?;
-        if let Some(weights) = weights.as_ref().filter(|weights| weights.len() != model.classes()) {
-            let (left, right) = (Shape { rows: 1, cols: weights.len() }, Shape { rows: 1, cols: model.classes() });
-            return Err(Error::Shape { op: "fit", rule: "there must be a class weight for each class", left, right });
-        }
-        let matrix = |weights: Vec<f32>| Matrix::from_slice(&model.device, 1, weights.len(), &weights);
-        Ok(CrossEntropy {
-            class_weights: weights.map(matrix).transpose()?,
-            ignore_class: self.options.ignore_class,
-            label_smoothing: self.options.label_smoothing,
-            ..Default::default()
-        })
-    }
-}
-
-/// What a training works on; none of it changes.
-pub(super) struct Job<'a> {
-    pub options: &'a FitOptions,
-    pub rows: Rows<'a>,
-    pub train: Vec<usize>,
-    pub held: Option<(Rows<'a>, Vec<usize>)>,
-    pub step_options: StepOptions,
-}
-
-impl Job<'_> {
-    /// All epochs that are left.
-    fn run(
-        &self,
-        model: &mut Mlp,
-        course: &mut Course,
-        watchers: &mut Watchers<'_>,
-        checkpoint: Option<&Path>,
-    ) -> Result<()> {
-        let options = self.options;
-        let run = Run {
-            epochs: options.epochs,
-            rows: self.train.len(),
-            batch: options.batch,
-            steps_per_epoch: self.train.len().div_ceil(options.batch),
-            first_epoch: course.history.epochs.len(),
-        };
-        watchers.start(&run)?;
-        let mut copied = Instant::now();
-        for index in run.first_epoch..options.epochs {
-            if course.waited >= options.early_stopping.map_or(usize::MAX, |stopping| stopping.patience) {
-                break;
-            }
-            let epoch = self.epoch(index, model, course, watchers)?;
-            if copied.elapsed() >= COPY_INTERVAL {
-                model.copy = model.parameters()?.into();
-                copied = Instant::now();
-            }
-            course.note(epoch, options, model)?;
-            if let Some(path) = checkpoint {
-                checkpoint::save(path, model, course, options, self.rows.labels.len())?;
-            }
-            if let Some(epoch) = course.history.epochs.last()
-                && watchers.epoch(model, epoch)?.is_break()
-            {
-                break;
-            }
-        }
-        if let Some(best) = course.best_parameters.take_if(|_| options.early_stopping.is_some_and(|s| s.restore_best)) {
-            *model = Mlp::from_host(&model.device.clone(), best)?;
-        } else {
-            let now = model.parameters()?.into();
-            let before = std::mem::replace(&mut model.copy, now);
-            if let Some(layer) = model.bad_layer().filter(|_| options.stop_on_non_finite) {
-                // The very last update went wrong, and no step came after it to tell.
-                *model = Mlp::from_host(&model.device.clone(), before.to_vec())?;
-                let (epoch, step) = (options.epochs.saturating_sub(1), run.steps_per_epoch.saturating_sub(1));
-                return Err(Error::NonFinite { op: "update", layer, row: None, epoch, step });
-            }
-        }
-        watchers.end(&course.history)
-    }
-
-    /// One pass over the rows, and the validation behind it.
-    fn epoch(&self, index: usize, model: &mut Mlp, course: &mut Course, watchers: &mut Watchers<'_>) -> Result<Epoch> {
-        let (options, start) = (self.options, Instant::now());
-        let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
-        let learning_rate = course.schedule.rate();
-        let total = self.pass(index, &rows, model, course, watchers)?;
-        let held = match &self.held {
-            Some((rows, held)) => Some(model.evaluate_rows(rows, held)?),
-            None => None,
-        };
-        Ok(Epoch {
-            index,
-            loss: total.mean_loss(),
-            accuracy: total.accuracy(),
-            validation_loss: held.map(|held| held.mean_loss()),
-            validation_accuracy: held.map(|held| held.accuracy()),
-            learning_rate,
-            rows: total.rows,
-            non_finite_rows: total.non_finite_rows,
-            seconds: start.elapsed().as_secs_f64(),
-        })
-    }
-}
-
-impl Course {
-    /// Takes an epoch in: the history, whether it was the best so far, the learning rate's schedule.
-    fn note(&mut self, epoch: Epoch, options: &FitOptions, model: &Mlp) -> Result<()> {
-        self.schedule.end_of_epoch(epoch.validation_loss.unwrap_or(epoch.loss));
-        let monitor = options.early_stopping.map(|stopping| stopping.monitor);
-        let value = match monitor.unwrap_or(Monitor::ValidationLoss) {
-            Monitor::ValidationLoss => epoch.validation_loss.unwrap_or(epoch.loss),
-            Monitor::ValidationAccuracy => -epoch.validation_accuracy.unwrap_or(epoch.accuracy),
-            Monitor::Loss => epoch.loss,
-        };
-        let min_delta = options.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
-        if self.best_value.is_none_or(|best| value < best - min_delta) {
-            (self.best_value, self.waited) = (Some(value), 0);
-            self.history.best_epoch = Some(epoch.index);
-            if options.early_stopping.is_some_and(|stopping| stopping.restore_best) {
-                self.best_parameters = Some(model.parameters()?);
-            }
-        } else {
-            self.waited += 1;
-        }
-        self.history.epochs.push(epoch);
-        Ok(())
-    }
-}
-
-impl Mlp {
-    /// Loss and accuracy on these rows, a batch at a time.
-    fn evaluate_rows(&self, rows: &Rows<'_>, which: &[usize]) -> Result<Statistics> {
-        self.losses(which.len(), |range| {
-            let batch = rows.batch(&self.device, &which[range], self.classes())?;
-            Ok((batch.x, batch.targets))
-        })
+        self.options.step_options(&model.device, model.classes(), weights)
     }
 }

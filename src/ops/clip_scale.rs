@@ -10,7 +10,7 @@ use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Access, BY_ONE, Buffer, Context, Form, Kernel, Launch, NormGrid, View};
-use crate::matrix::Matrix;
+use crate::matrix::{Joined, Matrix, part_words};
 
 const OP: &str = "clip_scale";
 
@@ -114,6 +114,29 @@ pub(crate) fn clip_scale_joined(device: &Device, gradients: &Gradients, max_norm
         |(first, end, segments)| Part { dw: View::from(dw), form: Form::FOURS, count: (end - first) / 4, segments };
     let parts: Vec<_> = Segment::runs(&segments).map(part).collect();
     Ok(Some(Matrix::on_gpu(device, 1, 1, record(gpu, &parts, max_norm)?)))
+}
+
+/// 1 x 1: positive where all parameters are finite and the sum of their squares is too, else 0 or NaN. Two launches for
+/// those of a model that lie side by side, and no wait.
+pub(crate) fn finite_scale(parameters: &[&mut Matrix]) -> Result<Matrix> {
+    let apart = || clip_scale(&parameters.iter().map(|parameter| &**parameter).collect::<Vec<_>>(), 1.0);
+    let (Some(joined), Some(first)) = (Joined::of(parameters), parameters.first()) else { return apart() };
+    let mut end = 0;
+    let segment = |parameter: &&mut Matrix| {
+        let (rows, cols) = parameter.shape();
+        let filled = 4 * end + (rows * cols) as u32;
+        end += (part_words(rows, cols) / 4) as u32;
+        Segment::new(end, 0, 0, 1, filled)
+    };
+    let segments: Vec<_> = parameters.iter().map(segment).collect();
+    let part = |(first, end, segments)| Part {
+        dw: joined.words(0, joined.count() as u32),
+        form: Form::Fours,
+        count: (end - first) / 4,
+        segments,
+    };
+    let parts: Vec<_> = Segment::runs(&segments).map(part).collect();
+    Ok(Matrix::on_gpu(first.device(), 1, 1, record(&joined.context(), &parts, 1.0)?))
 }
 
 /// Gradients that one launch sees.

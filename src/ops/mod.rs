@@ -64,7 +64,7 @@ pub use adam::{AdamOptions, adam};
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use clip_scale::clip_scale;
-pub(crate) use clip_scale::{CLIP_EPSILON, clip_scale_joined};
+pub(crate) use clip_scale::{CLIP_EPSILON, clip_scale_joined, finite_scale};
 pub use column_sum::column_sum;
 pub use contract::{CrossEntropy, Reduction};
 pub(crate) use dropout::Choice as DropoutChoice;

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::gpu::{
     Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, Reading, RowLaunch, WHOLE_ROWS, Window,
 };
+use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
@@ -206,8 +207,8 @@ impl Pending {
         }
     }
 
-    /// Waits once for all of them, which come from one device.
-    pub(crate) fn read_all(all: &[Pending]) -> Result<Vec<Statistics>> {
+    /// Waits once for all of them, and for a single value beside them; all come from one device.
+    pub(crate) fn read_all(all: &[Pending], beside: Option<&Matrix>) -> Result<(Vec<Statistics>, Option<f32>)> {
         let mut statistics = Vec::with_capacity(all.len());
         let mut buffers = Vec::new();
         for pending in all {
@@ -216,11 +217,17 @@ impl Pending {
                 State::Recorded(buffer) => buffers.push(buffer),
             }
         }
+        let mut value = beside.and_then(|beside| beside.storage().cpu()).map(|beside| beside[[0, 0]]);
+        let beside = beside.and_then(|beside| beside.storage().gpu());
+        buffers.extend(beside);
         if let Some(buffer) = buffers.first() {
-            let records: Vec<Vec<Record>> = buffer.context().read_each(&buffers)?;
-            statistics.extend(records.into_iter().map(joined));
+            let mut words: Vec<Vec<u32>> = buffer.context().read_each(&buffers)?;
+            if beside.is_some() {
+                value = words.pop().and_then(|word| word.first().copied()).map(f32::from_bits);
+            }
+            statistics.extend(words.into_iter().map(|words| joined(bytemuck::pod_collect_to_vec(&words))));
         }
-        Ok(statistics)
+        Ok((statistics, value))
     }
 }
 

@@ -92,6 +92,12 @@ impl OptimizerState {
         self
     }
 
+    /// With this limit or none, whatever it was.
+    pub(crate) fn clipped(mut self, max_norm: Option<f64>) -> Self {
+        self.clip_norm = max_norm;
+        self
+    }
+
     /// What is done with the gradients.
     ///
     /// ```

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub mod effects;
+pub mod pieces;
+pub mod undone;
+pub mod validation;
+
 use std::ops::ControlFlow;
 
 use ndarray::{Array2, s};
@@ -117,8 +122,13 @@ fn refused_checkpoints(device: &Device, path: &std::path::Path) -> Result<()> {
     wrong(fit(&FitOptions { batch: 15, ..rich() }, 90, &[4, 8, 3], path)?, "run");
     wrong(fit(&FitOptions { seed: 12, ..rich() }, 90, &[4, 8, 3], path)?, "run");
     wrong(fit(&rich(), 90, &[4, 9, 3], path)?, "model.0.weights");
-    let momentum = FitOptions { optimizer: Optimizer::momentum(0.1, 0.9), ..rich() };
-    wrong(fit(&momentum, 90, &[4, 8, 3], path)?, "optimizer.velocity.0.weights");
+    let others = [Optimizer::sgd(0.1), Optimizer::momentum(0.1, 0.9)].map(|optimizer| (0, optimizer));
+    // Where the slots have the same names: the files of Nesterov, AdaGrad and RMSprop.
+    let alike = [(2, Optimizer::momentum(0.05, 0.9)), (3, Optimizer::rmsprop(0.01)), (4, Optimizer::adagrad(0.05))];
+    for (number, optimizer) in others.into_iter().chain(alike) {
+        let path = path.with_file_name(format!("{number}.checkpoint"));
+        wrong(fit(&FitOptions { optimizer, ..rich() }, 90, &[4, 8, 3], &path)?, "optimizer");
+    }
     let cut = path.with_extension("cut");
     let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.into(), source })?;
     for length in [0, 7, 100, bytes.len() - 1] {

@@ -1,0 +1,143 @@
+//! A training itself: epochs, each with its validation, and what they come to.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::Mlp;
+use super::callback::Run;
+use super::checkpoint::{self, Course};
+use super::history::Epoch;
+use super::options::{FitOptions, Monitor};
+use super::passes::{COPY_INTERVAL, Watchers};
+use super::rows::{Rows, order};
+use super::step::StepOptions;
+use crate::error::{Error, Result};
+use crate::ops::{CrossEntropy, Statistics};
+
+/// What a training works on; none of it changes.
+pub(super) struct Job<'a> {
+    pub options: &'a FitOptions,
+    pub rows: Rows<'a>,
+    pub train: Vec<usize>,
+    pub held: Option<(Rows<'a>, Vec<usize>)>,
+    pub step_options: StepOptions,
+}
+
+impl Job<'_> {
+    /// All epochs that are left.
+    pub(super) fn run(
+        &self,
+        model: &mut Mlp,
+        course: &mut Course,
+        watchers: &mut Watchers<'_>,
+        checkpoint: Option<&Path>,
+    ) -> Result<()> {
+        let options = self.options;
+        let run = Run {
+            epochs: options.epochs,
+            rows: self.train.len(),
+            batch: options.batch,
+            steps_per_epoch: self.train.len().div_ceil(options.batch),
+            first_epoch: course.history.epochs.len(),
+        };
+        watchers.start(&run)?;
+        let mut copied = Instant::now();
+        for index in run.first_epoch..options.epochs {
+            if course.waited >= options.early_stopping.map_or(usize::MAX, |stopping| stopping.patience) {
+                break;
+            }
+            let epoch = self.epoch(index, model, course, watchers)?;
+            if copied.elapsed() >= COPY_INTERVAL {
+                model.copy = model.parameters()?.into();
+                copied = Instant::now();
+            }
+            course.note(epoch, options, model)?;
+            if let Some(path) = checkpoint {
+                checkpoint::save(path, model, course, options, self.rows.labels.len())?;
+            }
+            if let Some(epoch) = course.history.epochs.last()
+                && watchers.epoch(model, epoch)?.is_break()
+            {
+                break;
+            }
+        }
+        if let Some(best) = course.best_parameters.take_if(|_| options.early_stopping.is_some_and(|s| s.restore_best)) {
+            *model = Mlp::from_host(&model.device.clone(), best)?;
+        } else {
+            model.copy = model.parameters()?.into();
+        }
+        watchers.end(&course.history)
+    }
+
+    /// One pass over the rows, and the validation behind it.
+    pub(super) fn epoch(
+        &self,
+        index: usize,
+        model: &mut Mlp,
+        course: &mut Course,
+        watchers: &mut Watchers<'_>,
+    ) -> Result<Epoch> {
+        let (options, start) = (self.options, Instant::now());
+        let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
+        let learning_rate = course.schedule.rate();
+        let total = self.pass(index, &rows, model, course, watchers)?;
+        let held = self.validate(index, rows.len().div_ceil(options.batch), model)?;
+        Ok(Epoch {
+            index,
+            loss: total.mean_loss(),
+            accuracy: total.accuracy(),
+            validation_loss: held.map(|held| held.mean_loss()),
+            validation_accuracy: held.map(|held| held.accuracy()),
+            learning_rate,
+            rows: total.rows,
+            non_finite_rows: total.non_finite_rows,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Loss and accuracy on the rows that are held back, behind so many steps of the epoch: of the classes that train, with
+    /// the rows' weights, and without smoothing and class weights.
+    fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<Statistics>> {
+        let Some((rows, held)) = &self.held else { return Ok(None) };
+        let statistics = model.losses(held.len(), |range| {
+            let batch = rows.batch(&model.device, &held[range], model.classes())?;
+            let ignore_class = self.options.ignore_class;
+            let loss = CrossEntropy { ignore_class, sample_weights: batch.weights, ..Default::default() };
+            Ok((batch.x, batch.targets, loss))
+        })?;
+        match statistics.first_bad_row.filter(|_| self.options.stop_on_non_finite) {
+            Some(row) => {
+                let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
+                let (layer, step) = (model.layers.len().saturating_sub(1), steps.saturating_sub(1));
+                Err(Error::NonFinite { op: "validation", layer, row, epoch, step })
+            }
+            None => Ok(Some(statistics)),
+        }
+    }
+}
+
+impl Course {
+    /// Takes an epoch in: the history, whether it was the best so far, the learning rate's schedule.
+    fn note(&mut self, epoch: Epoch, options: &FitOptions, model: &Mlp) -> Result<()> {
+        self.schedule.end_of_epoch(epoch.validation_loss.unwrap_or(epoch.loss));
+        let monitor = options.early_stopping.map(|stopping| stopping.monitor);
+        let value = match monitor.unwrap_or(Monitor::ValidationLoss) {
+            Monitor::ValidationLoss => epoch.validation_loss.unwrap_or(epoch.loss),
+            Monitor::ValidationAccuracy => -epoch.validation_accuracy.unwrap_or(epoch.accuracy),
+            Monitor::Loss => epoch.loss,
+        };
+        let min_delta = options.early_stopping.map_or(0.0, |stopping| stopping.min_delta);
+        // NaN is never the best.
+        if !value.is_nan() && self.best_value.is_none_or(|best| value < best - min_delta) {
+            (self.best_value, self.waited) = (Some(value), 0);
+            self.history.best_epoch = Some(epoch.index);
+            if options.early_stopping.is_some_and(|stopping| stopping.restore_best) {
+                self.best_parameters = Some(model.parameters()?);
+            }
+        } else {
+            self.waited += 1;
+        }
+        self.history.epochs.push(epoch);
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! What a training leaves behind that went wrong: the parameters of before the step that did it, to the bit.
+
+use ndarray::{Array2, s};
+use wgpu_mlp::{
+    ClassWeights, Device, EarlyStopping, Error, FitOptions, History, Mlp, Optimizer, Result, Schedule, Trainer,
+};
+
+use super::{bits, blobs};
+
+fn model(device: &Device) -> Result<Mlp> {
+    Mlp::new(device, &[4, 8, 3], 1)
+}
+
+/// Batches of eight rows, in their order.
+fn eights(epochs: usize, optimizer: Optimizer) -> FitOptions {
+    FitOptions { epochs, batch: 8, shuffle: false, optimizer, ..Default::default() }
+}
+
+/// Rows whose losses are finite, but in batch `bad` the gradients are so large that plain descent at this rate overflows.
+fn steep(bad: usize) -> (Array2<f32>, Vec<u8>, Optimizer) {
+    let (x, labels) = blobs(64, 4);
+    let mut x = 1e-3 * x; // so that the parameters of one layer stay near 1
+    for row in [8 * bad, 8 * bad + 1] {
+        // Two rows alike, of two classes: one of them is told wrongly.
+        x.row_mut(row).fill(0.0);
+        x[[row, 2]] = 1e37;
+    }
+    (x, labels, Optimizer::sgd(1e3))
+}
+
+fn update_at(error: &Error, epoch: usize, step: usize) {
+    let right = matches!(error, Error::NonFinite { op: "update", row: None, epoch: e, step: s, .. } if (*e, *s) == (epoch, step));
+    assert!(right, "epoch {epoch}, step {step}: {error}");
+}
+
+/// One overflowing update: in the first step of a fit, in the middle, in the last of the epoch, which here is the last of all.
+pub fn overflowing_updates(device: &Device) -> Result<()> {
+    for (bad, epochs) in [(0, 1), (0, 3), (3, 1), (3, 3), (7, 1), (7, 3)] {
+        let (x, labels, optimizer) = steep(bad);
+        // One layer: a second would overflow on its way.
+        let single = || Mlp::new(device, &[4, 3], 1);
+        let mut trained = single()?;
+        let error = trained.fit(x.view(), &labels, &eights(epochs, optimizer)).unwrap_err();
+        update_at(&error, 0, bad);
+        let mut wanted = single()?;
+        if bad > 0 {
+            wanted.fit(x.slice(s![..8 * bad, ..]), &labels[..8 * bad], &eights(1, optimizer))?;
+        }
+        assert_eq!(bits(&trained)?, bits(&wanted)?, "step {bad} of {epochs} epochs");
+        assert_eq!(trained.last_copy(), wanted.parameters()?);
+    }
+    Ok(())
+}
+
+/// The rate grows wild in the third epoch: whatever step that is, the second epoch's checkpoint stays.
+pub fn wild_rates(device: &Device) -> Result<()> {
+    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
+    let (x, labels) = large();
+    let schedule = Schedule::Step { every: 2, factor: 3e42 };
+    // Of one step an epoch, so that the third epoch's only step is its last, and of eight.
+    for (batch, epochs) in [(64, 3), (64, 5), (8, 3)] {
+        let path = folder.path().join(format!("{batch}-{epochs}"));
+        let options = FitOptions { batch, schedule, ..eights(epochs, Optimizer::sgd(1e-4)) };
+        let mut trained = model(device)?;
+        let error = Trainer::new(&options).checkpoint(&path).fit(&mut trained, x.view(), &labels).unwrap_err();
+        update_at(&error, 2, 0);
+        let twice = FitOptions { epochs: 2, ..options.clone() };
+        let mut wanted = model(device)?;
+        wanted.fit(x.view(), &labels, &twice)?;
+        assert_eq!(bits(&trained)?, bits(&wanted)?, "batch {batch}, {epochs} epochs");
+        let mut resumed = model(device)?;
+        let history: History = Trainer::new(&twice).checkpoint(&path).resume().fit(&mut resumed, x.view(), &labels)?;
+        assert_eq!((bits(&resumed)?, history.epochs.len()), (bits(&wanted)?, 2));
+    }
+    Ok(())
+}
+
+/// Features so large that gradients are well above 1.
+fn large() -> (Array2<f32>, Vec<u8>) {
+    let (x, labels) = blobs(64, 4);
+    (100.0 * x, labels)
+}
+
+/// A weight of -inf in front of a ReLU shows in no loss, neither in the next nor in any after that.
+pub fn hidden_infinities(device: &Device) -> Result<()> {
+    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
+    let path = folder.path().join("model.safetensors");
+    let numbers = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+    let tensors = [
+        ("0.weight", vec![1, 1], numbers(&[0.1])),
+        ("0.bias", vec![1], numbers(&[0.0])),
+        ("2.weight", vec![2, 1], numbers(&[1.0, 0.0])),
+        ("2.bias", vec![2], numbers(&[0.0, 0.0])),
+    ];
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (*name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    let (x, labels) = (Array2::from_elem((32, 1), 10.0), [1u8; 32]);
+    let mut trained = Mlp::load(device, &path)?;
+    // The gradient of the first weight is 7.3, of every other parameter below 1.
+    let wild = FitOptions { stop_on_non_finite: false, ..eights(2, Optimizer::sgd(1e38)) };
+    let history = trained.clone().fit(x.view(), &labels, &wild)?;
+    assert_eq!(history.epochs.iter().map(|epoch| epoch.non_finite_rows).sum::<u64>(), 0);
+    let before = bits(&trained)?;
+    let error = trained.fit(x.view(), &labels, &eights(2, Optimizer::sgd(1e38))).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { op: "update", layer: 0, epoch: 0, step: 0, .. }), "{error}");
+    assert_eq!(bits(&trained)?, before);
+    Ok(())
+}
+
+/// Partial fits: as fits; what the optimizer keeps stays too, so that the next piece goes on as if nothing had been.
+pub fn partial_fits_undone(device: &Device) -> Result<()> {
+    let (x, labels) = large();
+    let piece = |model: &mut Mlp, first: usize, options: &FitOptions| {
+        model.partial_fit(x.slice(s![first..first + 16, ..]), &labels[first..first + 16], options)
+    };
+    let options = eights(1, Optimizer::momentum(1e-4, 0.9));
+    let (mut hurt, mut sound) = (model(device)?, model(device)?);
+    for model in [&mut hurt, &mut sound] {
+        piece(model, 0, &options)?;
+    }
+    let wild = eights(1, Optimizer::momentum(3e38, 0.9));
+    for _ in 0..2 {
+        update_at(&piece(&mut hurt, 16, &wild).unwrap_err(), 1, 0);
+        assert_eq!(bits(&hurt)?, bits(&sound)?);
+        assert_eq!(hurt.last_copy(), sound.parameters()?);
+    }
+    let mut spoiled = x.clone();
+    spoiled[[20, 1]] = f32::NAN;
+    let error = hurt.partial_fit(spoiled.view(), &labels, &FitOptions { batch: 64, ..options.clone() }).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { op: "features", row: Some(20), .. }), "{error}");
+    let balanced = FitOptions { class_weights: ClassWeights::Each(vec![1.0]), ..options.clone() };
+    assert!(matches!(piece(&mut hurt, 16, &balanced).unwrap_err(), Error::Shape { .. }));
+    let (after, wanted) = (piece(&mut hurt, 32, &options)?, piece(&mut sound, 32, &options)?);
+    assert_eq!((bits(&hurt)?, after.index), (bits(&sound)?, wanted.index));
+    Ok(())
+}
+
+/// Rows that count for nothing can still spoil the gradients: 0 · NaN is NaN. They are named.
+pub fn rows_that_do_not_count(device: &Device) -> Result<()> {
+    let (mut x, labels) = blobs(64, 4);
+    x[[43, 1]] = f32::NAN; // a row of class 1, in step 5
+    let weights: Vec<f32> = (0..64).map(|row| if row == 43 { 0.0 } else { 1.0 }).collect();
+    let plain = eights(2, Optimizer::adam(0.01));
+    let ignoring = FitOptions { ignore_class: Some(1), ..plain.clone() };
+    for (options, weights) in [(&ignoring, None), (&plain, Some(&weights))] {
+        let trained = |rows: usize| {
+            let mut trained = model(device)?;
+            let mut trainer = Trainer::new(options);
+            if let Some(weights) = weights {
+                trainer = trainer.row_weights(&weights[..rows]);
+            }
+            let result = trainer.fit(&mut trained, x.slice(s![..rows, ..]), &labels[..rows]);
+            Ok((trained, result))
+        };
+        let (hurt, error) = trained(64)?;
+        let error = error.unwrap_err();
+        let right = Error::NonFinite { op: "features", layer: 0, row: Some(43), epoch: 0, step: 5 };
+        assert_eq!(error.to_string(), right.to_string());
+        let one = FitOptions { epochs: 1, ..options.clone() };
+        let mut sound = model(device)?;
+        let mut trainer = Trainer::new(&one);
+        if let Some(weights) = weights {
+            trainer = trainer.row_weights(&weights[..40]);
+        }
+        trainer.fit(&mut sound, x.slice(s![..40, ..]), &labels[..40])?;
+        assert_eq!(bits(&hurt)?, bits(&sound)?);
+    }
+    Ok(())
+}
+
+/// Parameters that were NaN before the first step are told as such, and stay as they were.
+pub fn parameters_given_as_nan(device: &Device) -> Result<()> {
+    let (x, labels) = large();
+    let mut spoiled = model(device)?;
+    let careless = FitOptions { stop_on_non_finite: false, ..eights(1, Optimizer::sgd(3e38)) };
+    let history = spoiled.fit(x.view(), &labels, &careless)?;
+    assert!(history.epochs[0].non_finite_rows > 0);
+    let before = bits(&spoiled)?;
+    let error = spoiled.fit(x.view(), &labels, &eights(2, Optimizer::sgd(1e-4))).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { op: "parameters", row: None, epoch: 0, step: 0, .. }), "{error}");
+    assert_eq!(bits(&spoiled)?, before);
+    Ok(())
+}
+
+/// Early stopping outlives an epoch whose validation loss is NaN, and a guarded training names the row.
+pub fn validation_with_nan(device: &Device) -> Result<()> {
+    let ((x, labels), (mut x_held, held)) = (blobs(64, 4), blobs(30, 5));
+    let stopping = EarlyStopping { patience: 3, ..Default::default() };
+    let options = FitOptions { early_stopping: Some(stopping), ..eights(20, Optimizer::adam(0.01)) };
+    // Nothing to validate: no epoch is ever the best, and the patience ends it.
+    let unlabelled = [-100i32; 30];
+    let mut trained = model(device)?;
+    let trainer = Trainer::new(&options).validation_set(x_held.view(), &unlabelled);
+    let history = trainer.fit(&mut trained, x.view(), &labels)?;
+    assert_eq!((history.epochs.len(), history.best_epoch), (3, None));
+
+    x_held[[17, 0]] = f32::NAN;
+    let mut trained = model(device)?;
+    let trainer = Trainer::new(&options).validation_set(x_held.view(), &held);
+    let error = trainer.fit(&mut trained, x.view(), &labels).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { op: "validation", row: Some(17), epoch: 0, step: 7, .. }), "{error}");
+    // The row's number is the caller's also where rows were held back from the training data.
+    let mut spoiled = x.clone();
+    spoiled[[43, 2]] = f32::NAN;
+    let mut ops = std::collections::BTreeSet::new();
+    for seed in 0..16 {
+        let options = FitOptions { seed, validation_fraction: 0.25, ..eights(1, Optimizer::adam(0.01)) };
+        match model(device)?.fit(spoiled.view(), &labels, &options).unwrap_err() {
+            Error::NonFinite { op, row: Some(43), .. } => ops.insert(op),
+            error => panic!("{error}"),
+        };
+    }
+    assert_eq!(ops.into_iter().collect::<Vec<_>>(), ["features", "validation"]);
+    // Unguarded, NaN is never the best.
+    let mut infinite = x.clone();
+    infinite.column_mut(0).fill(f32::INFINITY);
+    let careless = FitOptions { stop_on_non_finite: false, validation_fraction: 0.25, ..options.clone() };
+    let history = model(device)?.fit(infinite.view(), &labels, &careless)?;
+    assert_eq!((history.epochs.len(), history.best_epoch), (3, None));
+    Ok(())
+}
