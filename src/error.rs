@@ -255,6 +255,19 @@ pub enum Error {
         /// What would be right.
         rule: &'static str,
     },
+    /// A feature that is NaN or infinite.
+    #[cfg(feature = "data")]
+    #[error("{op}: row {row}, column {col} is {value}; features must be finite")]
+    Feature {
+        /// The operation.
+        op: &'static str,
+        /// The first row with such a value.
+        row: usize,
+        /// Its column.
+        col: usize,
+        /// The value.
+        value: f32,
+    },
     /// A file whose header is not that of a `.npy` file.
     #[cfg(feature = "data")]
     #[error("{}: not a .npy file: {source}", path.display())]

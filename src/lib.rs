@@ -24,8 +24,8 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! The [`guide`] is a short book: a first model, the mathematics, numerics, sizes, errors, and what PyTorch's, scikit-learn's,
-//! Keras's and Burn's calls are here.
+//! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, and what
+//! PyTorch's, scikit-learn's, Keras's and Burn's calls are here.
 //!
 //! # What it promises
 //!
@@ -39,7 +39,7 @@
 //!
 //! # Features
 //!
-//! - `data`: the module `data` reads and writes `.npy` files and reads CSV.
+//! - `data`: the module `data` reads and writes `.npy` files, reads CSV, scales features, and splits rows.
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
 //! - `plot`: `History::plot` draws loss and accuracy.
 //! - `serde`: options and results can be written to, and read from, configuration files.
@@ -89,6 +89,9 @@ pub use progress::ProgressBar;
 pub use schedule::{LearningRate, Schedule, ScheduleProgress, ScheduleState};
 pub use targets::{Label, Targets};
 pub use tuning::TunedShape;
+
+/// The versions of the crates that public signatures speak: arrays, and generators for [`layers::Dense::new`].
+pub use {ndarray, rand};
 
 #[cfg(all(doctest, feature = "data"))]
 #[doc = include_str!("../README.md")]

@@ -12,8 +12,9 @@ use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Result, Targe
 
 fn main() -> ExitCode {
     type Test = fn(&Device) -> Result<(), Failed>;
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 6] = [
         ("async forms give what blocking ones give", same_results),
+        ("async scores add up over batches and refuse what blocking ones refuse", scores),
         ("many reads at once", many_at_once),
         ("a future dropped half way leaves nothing behind", dropped),
         ("a future can be awaited on another thread", elsewhere),
@@ -31,6 +32,13 @@ fn same_results(device: &Device) -> Result<(), Failed> {
         assert_eq!(model.predict_async(x.view()).await?, model.predict(x.view())?);
         assert_eq!(model.predict_proba_async(x.view()).await?, model.predict_proba(x.view())?);
         assert_eq!(model.score_async(x.view(), &labels).await?, model.score(x.view(), &labels)?);
+        assert_eq!(model.predict_log_proba_async(x.view()).await?, model.predict_log_proba(x.view())?);
+        assert_eq!(model.evaluate_async(x.view(), &labels).await?, model.evaluate(x.view(), &labels)?);
+        let matrix = model.confusion_matrix(x.view(), &labels)?;
+        assert_eq!(model.confusion_matrix_async(x.view(), &labels).await?, matrix);
+        for k in [1, 3, 5] {
+            assert_eq!(model.score_top_k_async(x.view(), &labels, k).await?, model.score_top_k(x.view(), &labels, k)?);
+        }
         assert_eq!(model.parameters_async().await?, model.parameters()?);
         let logits = Matrix::from_array(device, common::normal(300, 5, 2).view())?;
         let targets = Targets::classes(device, &vec![2u8; 300], 5)?;
@@ -42,6 +50,29 @@ fn same_results(device: &Device) -> Result<(), Failed> {
         let large = Matrix::from_array(device, common::normal(4200, 4097, 3).view())?;
         assert_eq!(large.to_array_async().await?, large.to_array()?);
         device.wait_async().await?;
+        Ok(())
+    })
+}
+
+/// Rows for several batches, some without a label.
+fn scores(device: &Device) -> Result<(), Failed> {
+    let model = Mlp::new(device, &[2, 8192, 3], 1)?;
+    let x = common::normal(1300, 2, 1);
+    let labels: Vec<i64> = (0..1300).map(|row| if row % 7 == 0 { -100 } else { row % 3 }).collect();
+    pollster::block_on(async {
+        assert_eq!(model.evaluate_async(x.view(), &labels).await?, model.evaluate(x.view(), &labels)?);
+        assert_eq!(model.score_top_k_async(x.view(), &labels, 2).await?, model.score_top_k(x.view(), &labels, 2)?);
+        let few = &labels[1..];
+        for error in [
+            model.evaluate_async(x.view(), few).await.err(),
+            model.score_top_k_async(x.view(), few, 1).await.err(),
+            model.confusion_matrix_async(x.view(), few).await.err(),
+        ] {
+            assert!(matches!(error, Some(Error::Shape { .. })), "{error:?}");
+        }
+        let narrow = x.slice(ndarray::s![.., ..1]);
+        assert!(matches!(model.predict_log_proba_async(narrow).await, Err(Error::Shape { .. })));
+        assert!(matches!(model.score_top_k_async(x.view(), &labels, 0).await, Err(Error::Option { option: "k", .. })));
         Ok(())
     })
 }

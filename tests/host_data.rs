@@ -8,6 +8,10 @@ mod broken;
 mod csv;
 #[path = "host_data/npy.rs"]
 mod npy;
+#[path = "host_data/scaler.rs"]
+mod scaler;
+#[path = "host_data/split.rs"]
+mod split;
 
 use std::fs;
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use ndarray::{Array2, array};
 use safetensors::tensor::{TensorView, serialize};
 use safetensors::{Dtype, SafeTensors};
 use tempfile::{TempDir, tempdir};
-use wgpu_mlp::{Device, Error, FitOptions, Mlp};
+use wgpu_mlp::{Device, Error, FitOptions, Mlp, Trainer};
 
 /// A model of three layers that has seen some training.
 fn model() -> Mlp {
@@ -181,7 +181,7 @@ fn zeros(tensors: &[(&str, Dtype, &[usize])]) -> Vec<u8> {
 
 #[test]
 fn tensors_that_make_no_model() {
-    use Dtype::{BF16, F16, F32, F64, I32};
+    use Dtype::{BOOL, F32, I32, I64, U8};
     let dir = tempdir().unwrap();
     let refused = |tensors: &[(&str, Dtype, &[usize])], name: &str, words: &str| {
         let error = load(&dir, &zeros(tensors)).expect_err("no model");
@@ -192,9 +192,10 @@ fn tensors_that_make_no_model() {
     assert!(load(&dir, &zeros(&[weight, bias])).is_ok());
     assert!(load(&dir, &zeros(&[weight, bias, ("2.weight", F32, &[1, 3]), ("2.bias", F32, &[1])])).is_ok());
 
-    for dtype in [F64, F16, BF16, I32] {
-        refused(&[("0.weight", dtype, &[3, 2]), bias], "0.weight", "must be of type F32");
-        refused(&[weight, ("0.bias", dtype, &[3])], "0.bias", "must be of type F32");
+    for dtype in [I32, I64, U8, BOOL] {
+        let types = "must be of type F32, F64, F16 or BF16";
+        refused(&[("0.weight", dtype, &[3, 2]), bias], "0.weight", types);
+        refused(&[weight, ("0.bias", dtype, &[3])], "0.bias", types);
     }
     for shape in [&[][..], &[6], &[3, 2, 1], &[1, 3, 2]] {
         refused(&[("0.weight", F32, shape), bias], "0.weight", "must have two dimensions");
@@ -202,7 +203,7 @@ fn tensors_that_make_no_model() {
     for shape in [&[][..], &[1, 3], &[3, 1]] {
         refused(&[weight, ("0.bias", F32, shape)], "0.bias", "must have one dimension");
     }
-    let missing = "is missing; a model has 0.weight, 0.bias, 2.weight, 2.bias, ... and nothing else";
+    let missing = "is missing; a model has N.weight and N.bias for each layer";
     refused(&[], "0.weight", missing);
     refused(&[bias], "0.weight", missing);
     refused(&[weight], "0.bias", missing);
@@ -216,9 +217,102 @@ fn tensors_that_make_no_model() {
         refused(&[("0.weight", F32, &shape), bias], "0.weight", "must not be empty");
     }
     refused(&[weight, ("0.bias", F32, &[0])], "0.bias", "must not be empty");
-    // What does not belong there is named itself.
-    for name in ["extra", "1.weight", "0.Weight", "running_mean"] {
+    // What does not belong there is named itself: also a module of another kind, and a second prefix.
+    for name in
+        ["extra", "1.weight", "0.Weight", "running_mean", "1.running_mean", "net.1.weight", "01.weight", "-1.bias"]
+    {
         let error = load(&dir, &zeros(&[weight, bias, (name, F32, &[3])])).expect_err("no model");
         assert!(matches!(&error, Error::Model { tensor, .. } if tensor == name), "{name}: {error}");
+    }
+}
+
+/// The bytes of values in one of the types that models come in.
+fn bytes_of(dtype: Dtype, values: &[f32]) -> Vec<u8> {
+    match dtype {
+        Dtype::F64 => values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect(),
+        Dtype::BF16 => values.iter().flat_map(|value| ((value.to_bits() >> 16) as u16).to_le_bytes()).collect(),
+        // Normal numbers with few digits.
+        Dtype::F16 => values
+            .iter()
+            .flat_map(|value| {
+                let bits = value.to_bits();
+                let exponent = if bits << 1 == 0 { 0 } else { ((bits >> 23 & 0xff) - 112) << 10 };
+                ((bits >> 16 & 0x8000 | exponent | bits >> 13 & 0x3ff) as u16).to_le_bytes()
+            })
+            .collect(),
+        _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    }
+}
+
+/// A network 2-3-1 with these names and types.
+fn sequential(names: [&str; 2], dtype: Dtype) -> Vec<u8> {
+    let parts: [(&str, &str, Vec<usize>, &[f32]); 4] = [
+        (names[0], "weight", vec![3, 2], &[1.0, -2.0, 0.5, 0.0, 3.0, -1.5]),
+        (names[0], "bias", vec![3], &[0.25, -0.5, 0.0]),
+        (names[1], "weight", vec![1, 3], &[2.0, 1.0, -4.0]),
+        (names[1], "bias", vec![1], &[0.125]),
+    ];
+    let tensors: Vec<_> = parts
+        .iter()
+        .map(|(module, kind, shape, values)| (format!("{module}.{kind}"), shape, bytes_of(dtype, values)))
+        .collect();
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| (name.as_str(), TensorView::new(dtype, (*shape).clone(), bytes).unwrap()));
+    serialize(views, None).unwrap()
+}
+
+#[test]
+fn modules_without_parameters_leave_gaps_and_names_have_a_prefix() {
+    let dir = tempdir().unwrap();
+    let want = parameters(&load(&dir, &sequential(["0", "2"], Dtype::F32)).unwrap());
+    assert_eq!(want[0], array![[1.0, 0.5, 3.0], [-2.0, 0.0, -1.5]]);
+    for names in [
+        ["0", "3"],                        // Linear, ReLU, Dropout, Linear
+        ["1", "4"],                        // Flatten first
+        ["2", "10"],                       // by number, not by spelling
+        ["net.0", "net.2"],                // self.net = nn.Sequential(..)
+        ["module.net.0", "module.net.12"], // and DataParallel
+    ] {
+        assert_eq!(parameters(&load(&dir, &sequential(names, Dtype::F32)).unwrap()), want, "{names:?}");
+    }
+    for (names, stranger) in [
+        (["net.0", "2"], "net.0.bias"),
+        (["a.0", "b.2"], "b.2.bias"),
+        (["fc1", "fc2"], "fc1.bias"),
+        (["0", "head"], "head.bias"),
+    ] {
+        let error = load(&dir, &sequential(names, Dtype::F32)).unwrap_err();
+        assert!(matches!(&error, Error::Model { tensor, .. } if tensor == stranger), "{error}");
+        assert!(error.to_string().contains("does not belong; a model has N.weight and N.bias"), "{error}");
+    }
+    // The order is that of the numbers: turned round, the layers do not fit.
+    let error = load(&dir, &sequential(["2", "0"], Dtype::F32)).unwrap_err();
+    assert!(error.to_string().ends_with("tensor 2.weight: must have a column for each output of the layer before it"));
+}
+
+#[test]
+fn other_floats_become_f32() {
+    let dir = tempdir().unwrap();
+    let want = parameters(&load(&dir, &sequential(["0", "2"], Dtype::F32)).unwrap());
+    for dtype in [Dtype::F64, Dtype::F16, Dtype::BF16] {
+        assert_eq!(parameters(&load(&dir, &sequential(["0", "2"], dtype)).unwrap()), want, "{dtype:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_gives_its_model() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("run.checkpoint");
+    let x = Array2::from_shape_fn((12, 5), |(r, c)| ((r * 5 + c) as f32).sin());
+    let labels: Vec<u8> = (0..12).map(|row| row % 3).collect();
+    let mut model = Mlp::new(&Device::cpu(), &[5, 7, 4, 3], 1).unwrap();
+    let options = FitOptions { epochs: 3, batch: 5, ..Default::default() };
+    Trainer::new(&options).checkpoint(&path).fit(&mut model, x.view(), &labels).unwrap();
+    let loaded = Mlp::load(&Device::cpu(), &path).unwrap();
+    assert_eq!(parameters(&loaded), parameters(&model));
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 8, 100, whole.len() - 1] {
+        assert!(matches!(load(&dir, &whole[..length]), Err(Error::Format { .. })), "{length}");
     }
 }

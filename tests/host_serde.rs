@@ -5,6 +5,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wgpu_mlp::layers::Init;
+use wgpu_mlp::metrics::ConfusionMatrix;
 use wgpu_mlp::ops::{Reduction, Statistics};
 use wgpu_mlp::{
     ClassWeights, Device, EarlyStopping, FitOptions, GpuOptions, History, LearningRate, MatmulKernel, Mlp, Monitor,
@@ -49,6 +50,40 @@ fn everything_comes_back_as_it_was() {
     let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap();
     let history: History = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &Default::default()).unwrap();
     there_and_back(&history);
+    let matrix = ConfusionMatrix::new(&[0u8, 1, 1], &[0u8, 1, 0], 2).unwrap().with_names(["no", "yes"]).unwrap();
+    there_and_back(&matrix);
+    there_and_back(&matrix.report());
+    there_and_back(&matrix.report().macro_average);
+}
+
+#[cfg(feature = "data")]
+#[test]
+fn options_for_data_come_back() {
+    use wgpu_mlp::data::{Column, CsvOptions, SplitOptions};
+    for label in [Column::Last, Column::Index(3), Column::Name("kind".into())] {
+        there_and_back(&CsvOptions { delimiter: b';', header: Some(true), label, classes: vec!["a".into()] });
+    }
+    there_and_back(&SplitOptions { test_fraction: 0.1, seed: 7, stratify: true });
+    let options: CsvOptions = serde_json::from_str(r#"{ "label": { "Name": "kind" } }"#).unwrap();
+    assert_eq!(options, CsvOptions { label: Column::Name("kind".into()), ..Default::default() });
+    assert!(serde_json::from_str::<CsvOptions>(r#"{ "labels": "Last" }"#).is_err());
+}
+
+/// A file may claim what no matrix is.
+#[test]
+fn a_confusion_matrix_is_whole_or_none() {
+    let read = |text: &str| serde_json::from_str::<ConfusionMatrix>(text).map_err(|error| error.to_string());
+    let matrix = read(r#"{ "names": ["no", "yes"], "counts": [[3, 1], [0, 2]] }"#).unwrap();
+    assert_eq!((matrix.accuracy(), matrix.support()), (5.0 / 6.0, vec![4, 2]));
+    let rule = "confusion_matrix: there must be a row and a column for each name";
+    assert_eq!(read(r#"{ "names": ["no"], "counts": [[3, 1]] }"#).unwrap_err(), format!("{rule}; got 1x2 and 1x1"));
+    assert_eq!(read(r#"{ "names": ["a", "b"], "counts": [[3, 1]] }"#).unwrap_err(), format!("{rule}; got 1x2 and 2x2"));
+    assert_eq!(
+        read(r#"{ "names": ["a", "b"], "counts": [[3, 1], [2]] }"#).unwrap_err(),
+        format!("{rule}; got 2x1 and 2x2")
+    );
+    assert!(read(r#"{ "names": ["a"], "counts": [[18446744073709551615]] }"#).unwrap_err().contains("rows"));
+    assert_eq!(read(r#"{ "names": [], "counts": [] }"#).unwrap().accuracy(), 0.0);
 }
 
 #[test]

@@ -62,6 +62,7 @@ macro_rules! decode {
     };
 }
 decode!(floats, f32);
+decode!(doubles, f64);
 decode!(integers, i64);
 
 /// The bytes of each number, the lowest first.

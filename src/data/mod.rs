@@ -1,4 +1,4 @@
-//! Data files: `.npy` as NumPy writes it, and CSV. With the feature `data`.
+//! Data: `.npy` files as NumPy writes them, CSV, scaling, and splits. With the feature `data`.
 //!
 //! ```
 //! use wgpu_mlp::data::{CsvOptions, read_csv, read_npy, write_npy};
@@ -18,6 +18,8 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
+//! [`train_test_split`] and [`Table::split`] hold rows back for a test; [`Scaler`] brings features to mean 0 and variance 1.
+//!
 //! # Files larger than memory
 //!
 //! [`npy_view`] looks at the bytes of a file that the caller has mapped into memory, without a copy. The mapping is the
@@ -34,7 +36,11 @@ mod dtype;
 mod npy;
 mod npy_header;
 mod rows;
+mod scaler;
+mod split;
 mod table;
 
 pub use npy::{npy_view, read_npy, read_npy_labels, write_npy};
+pub use scaler::Scaler;
+pub use split::{SplitOptions, train_test_rows, train_test_split};
 pub use table::{Column, CsvOptions, Features, Table, read_csv, read_csv_features};

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use bytemuck::NoUninit;
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use ndarray_npy::WritableElement;
 use ndarray_npy::npy::header::{Header as Parsed, Layout};
@@ -33,9 +34,17 @@ const CHUNK: u64 = 1 << 18;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
-    let path = path.as_ref();
+    read_array(path.as_ref(), dtype::floats)
+}
+
+/// The same as f64.
+pub(super) fn read_doubles(path: &Path) -> Result<Array2<f64>> {
+    read_array(path, dtype::doubles)
+}
+
+fn read_array<T>(path: &Path, decode: fn(Dtype, &[u8], &mut Vec<T>)) -> Result<Array2<T>> {
     let (mut source, header) = open(path)?;
-    let values = read_values(path, &mut source, &header, dtype::floats)?;
+    let values = read_values(path, &mut source, &header, decode)?;
     let shape = (header.rows, header.cols).set_f(header.fortran);
     Array2::from_shape_vec(shape, values)
         .or_else(|error| refuse(path, "the array must fit into this machine's memory", error.to_string()))
@@ -136,18 +145,23 @@ pub fn npy_view(bytes: &[u8], path: impl AsRef<Path>) -> Result<ArrayView2<'_, f
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<()> {
+    write_rows(path.as_ref(), values)
+}
+
+/// The same for f64, too.
+pub(super) fn write_rows<T: WritableElement + NoUninit>(path: &Path, values: ArrayView2<'_, T>) -> Result<()> {
     // Not through ndarray-npy's own `write_npy`, which panics on some views without rows.
     let header = Parsed {
-        type_descriptor: f32::type_descriptor(),
+        type_descriptor: T::type_descriptor(),
         layout: Layout::Standard,
         shape: vec![values.nrows(), values.ncols()],
     };
-    replace(path.as_ref(), |file| {
+    replace(path, |file| {
         file.write_all(&header.to_bytes().map_err(io::Error::other)?)?;
         for row in values.rows() {
             match row.as_slice() {
                 Some(row) => file.write_all(bytemuck::cast_slice(row))?,
-                None => row.iter().try_for_each(|value| file.write_all(&value.to_ne_bytes()))?,
+                None => row.iter().try_for_each(|value| file.write_all(bytemuck::bytes_of(value)))?,
             }
         }
         Ok(())

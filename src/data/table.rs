@@ -19,6 +19,7 @@ use crate::error::Result;
 /// assert_eq!(options.header, None);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct CsvOptions {
     /// What stands between two cells; a comma by default.
     pub delimiter: u8,
@@ -46,6 +47,7 @@ impl Default for CsvOptions {
 /// assert_ne!(Column::Name("species".into()), Column::Index(4));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Column {
     /// The last column.
     #[default]

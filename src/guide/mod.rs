@@ -3,9 +3,12 @@
 //! 1. [`start`]: from a first matrix to a trained model, by hand and with [`Mlp`](crate::Mlp).
 //! 2. [`mathematics`]: each op with its derivation.
 //! 3. [`numerics`]: error bounds, NaN and infinity, the same bits.
-//! 4. [`sizes`]: batches and matrices that are too large, plans, speed.
-//! 5. [`errors`]: every error, and what state things are in after it.
-//! 6. [`elsewhere`]: PyTorch's, scikit-learn's, Keras's and Burn's calls, and this crate's.
+//! 4. `data`: CSV and `.npy` files, labels, splits, scaling (with the feature `data`).
+//! 5. [`training`]: options, learning rates, early stopping, checkpoints, callbacks, metrics.
+//! 6. [`sizes`]: batches and matrices that are too large, and plans.
+//! 7. [`performance`]: what a step costs, what to do about it, how to measure.
+//! 8. [`errors`]: every error, and what state things are in after it.
+//! 9. [`elsewhere`]: PyTorch's, scikit-learn's, Keras's and Burn's calls, and this crate's.
 
 #[doc = include_str!("start.md")]
 pub mod start {}
@@ -13,8 +16,15 @@ pub mod start {}
 pub mod mathematics {}
 #[doc = include_str!("numerics.md")]
 pub mod numerics {}
+#[cfg(feature = "data")]
+#[doc = include_str!("data.md")]
+pub mod data {}
+#[doc = include_str!("training.md")]
+pub mod training {}
 #[doc = include_str!("sizes.md")]
 pub mod sizes {}
+#[doc = include_str!("performance.md")]
+pub mod performance {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 #[doc = include_str!("elsewhere.md")]

@@ -25,6 +25,7 @@ use crate::targets::{Label, Targets};
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(into = "Plain", try_from = "Plain"))]
 pub struct ConfusionMatrix {
     counts: Array2<u64>,
     names: Vec<String>,
@@ -181,6 +182,47 @@ impl ConfusionMatrix {
                 support,
             }
         })
+    }
+}
+
+/// The matrix as files have it: a list for each true class.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain {
+    names: Vec<String>,
+    counts: Vec<Vec<u64>>,
+}
+
+#[cfg(feature = "serde")]
+impl From<ConfusionMatrix> for Plain {
+    fn from(matrix: ConfusionMatrix) -> Self {
+        Plain { counts: matrix.counts.rows().into_iter().map(|row| row.to_vec()).collect(), names: matrix.names }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Plain> for ConfusionMatrix {
+    type Error = Error;
+
+    fn try_from(Plain { names, counts }: Plain) -> Result<Self> {
+        let classes = names.len();
+        let cols = counts.iter().map(Vec::len).find(|cols| *cols != classes).unwrap_or(classes);
+        let (left, right) = (Shape { rows: counts.len(), cols }, Shape { rows: classes, cols: classes });
+        if left != right {
+            let rule = "there must be a row and a column for each name";
+            return Err(Error::Shape { op: "confusion_matrix", rule, left, right });
+        }
+        let (counts, values) = (counts.concat(), classes * classes);
+        // The scores add counts up, and double them.
+        let (most, total) = (u64::MAX / 2, counts.iter().try_fold(0, |sum: u64, count| sum.checked_add(*count)));
+        if total.is_none_or(|total| total > most) {
+            let needed = total.unwrap_or(u64::MAX);
+            return Err(Error::Limit { op: "confusion_matrix", what: "rows", needed, allowed: most });
+        }
+        let counts = Array2::from_shape_vec((classes, classes), counts);
+        let counts = counts.map_err(|_| Error::Length { op: "confusion_matrix", shape: right, values })?;
+        Ok(ConfusionMatrix { counts, names })
     }
 }
 

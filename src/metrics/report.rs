@@ -12,6 +12,7 @@ use std::fmt;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Scores {
     /// Of the rows predicted to be of the class, the share that is.
     pub precision: f64,
@@ -47,6 +48,7 @@ pub struct Scores {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ClassificationReport {
     /// Each class with its name.

@@ -126,3 +126,58 @@ impl fmt::Display for History {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn epoch(index: usize, held: Option<(f64, f64)>) -> Epoch {
+        Epoch {
+            index,
+            loss: 1.25 / (index + 1) as f64,
+            accuracy: 0.5,
+            validation_loss: held.map(|held| held.0),
+            validation_accuracy: held.map(|held| held.1),
+            learning_rate: 1e-3,
+            rows: 80,
+            non_finite_rows: 0,
+            seconds: 0.5,
+        }
+    }
+
+    #[test]
+    fn the_table_has_a_line_an_epoch_and_marks_the_best() {
+        let plain = History { epochs: vec![epoch(0, None), epoch(1, None)], best_epoch: Some(1) };
+        let want = "\
+epoch      loss  accuracy  learning rate  seconds
+    1    1.2500    50.00 %       1.000e-3     0.50
+    2    0.6250    50.00 %       1.000e-3     0.50
+";
+        assert_eq!(plain.to_string(), want);
+        let epochs = vec![epoch(0, Some((1.5, 0.25))), epoch(1, Some((f64::NAN, 1.0)))];
+        let want = "\
+epoch      loss  accuracy  validation loss  accuracy  learning rate  seconds
+    1    1.2500    50.00 %           1.5000   25.00 %       1.000e-3     0.50  best
+    2    0.6250    50.00 %              NaN  100.00 %       1.000e-3     0.50
+";
+        assert_eq!(History { epochs, best_epoch: Some(0) }.to_string(), want);
+        assert_eq!(History::default().to_string().lines().count(), 1);
+    }
+
+    #[test]
+    fn the_csv_has_the_same_and_empty_cells_where_nothing_was_validated() {
+        let names =
+            "epoch,loss,accuracy,validation_loss,validation_accuracy,learning_rate,rows,non_finite_rows,seconds";
+        let epochs = vec![epoch(0, None), epoch(1, Some((1.5, 0.25)))];
+        let history = History { epochs, best_epoch: None };
+        let want = format!("{names}\n0,1.25,0.5,,,0.001,80,0,0.5\n1,0.625,0.5,1.5,0.25,0.001,80,0,0.5\n");
+        assert_eq!(history.to_csv(), want);
+        assert_eq!(History::default().to_csv(), format!("{names}\n"));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.csv");
+        history.save_csv(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), want);
+        assert!(history.save_csv(dir.path().join("no folder/history.csv")).is_err());
+    }
+}

@@ -1,4 +1,6 @@
-//! Prediction and scoring, a batch of rows at a time.
+//! Prediction, a batch of rows at a time.
+
+pub(super) mod score;
 
 use std::ops::Range;
 
@@ -7,9 +9,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use super::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::matrix::{Later, Matrix, host_room, not_empty};
-use crate::metrics::{self, ConfusionMatrix};
-use crate::ops::{self, CrossEntropy, PendingRead, Statistics};
-use crate::targets::{Label, Targets, ignored_rows};
+use crate::ops;
 
 /// A batch holds about this many values in its widest layer.
 const BATCH_VALUES: usize = 1 << 22;
@@ -78,139 +78,7 @@ impl Mlp {
         let shape = Shape { rows: x.nrows(), cols: self.classes() };
         let mut made = host_room(op, shape.rows, shape.cols)?;
         self.stream(x.nrows(), |rows| self.start_of(x, rows, of), |(batch, _)| batch.finish_into(&mut made))?;
-        let values = made.len();
-        Array2::from_shape_vec((shape.rows, shape.cols), made).map_err(|_| Error::Length { op, shape, values })
-    }
-
-    /// The share of rows whose most probable class is their label; a row with NaN is a miss. Rows
-    /// labelled -100 do not count.
-    ///
-    /// # Errors
-    /// As [`Mlp::predict`]; [`Error::Shape`] unless there is a label a row; [`Error::Target`] for a label that is no
-    /// class.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// let model = Mlp::new(&Device::cpu(), &[2, 1], 0)?;
-    /// assert_eq!(model.score(ndarray::array![[0.1, 0.2]].view(), &[0u8])?, 1.0);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn score<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<f64> {
-        self.check_inputs("score", x)?;
-        check_rows("score", x, labels.len())?;
-        Targets::check(labels, self.classes())?;
-        let mut hits = 0;
-        self.stream(
-            x.nrows(),
-            |rows| self.start_score(x, labels, rows),
-            |(batch, _)| {
-                hits += batch.finish()?.correct;
-                Ok(())
-            },
-        )?;
-        Ok(hits as f64 / (labels.len() - ignored_rows(labels)) as f64)
-    }
-
-    /// Loss and accuracy on these rows: Keras's `evaluate`. Rows labelled -100 do not count.
-    ///
-    /// # Errors
-    /// As [`Mlp::score`].
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
-    /// let result = model.evaluate(ndarray::array![[0.1, 0.2], [0.3, 0.4]].view(), &[0u8, 2])?;
-    /// println!("loss {:.3}, accuracy {:.3}", result.mean_loss(), result.accuracy());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn evaluate<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Statistics> {
-        self.check_inputs("evaluate", x)?;
-        check_rows("evaluate", x, labels.len())?;
-        Targets::check(labels, self.classes())?;
-        self.losses(x.nrows(), |rows| {
-            let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
-            Ok((self.upload(x, rows)?, targets, CrossEntropy::default()))
-        })
-    }
-
-    /// What batches of so many rows in all add up to, each by its own loss.
-    pub(super) fn losses(
-        &self,
-        rows: usize,
-        mut batch: impl FnMut(Range<usize>) -> Result<(Matrix, Targets, CrossEntropy)>,
-    ) -> Result<Statistics> {
-        let (mut total, mut first) = (Statistics::default(), 0);
-        self.stream(
-            rows,
-            |rows| {
-                let (x, targets, loss) = batch(rows.clone())?;
-                let head = ops::softmax_cross_entropy(&self.logits(&x)?, &targets, &loss)?;
-                Ok((head.into_pending().read_later()?, x, rows.len()))
-            },
-            |(statistics, _, rows)| {
-                total = total.join(statistics.finish()?, first);
-                first += rows as u64;
-                Ok(())
-            },
-        )?;
-        Ok(total)
-    }
-
-    /// The share of rows whose label is among their `k` most probable classes; of equal ones the lower class comes first, a
-    /// row with NaN is a miss: [`metrics::top_k_accuracy`] of the logits, of which the host holds a batch at a time.
-    /// With k = 1 it is [`Mlp::score`].
-    ///
-    /// # Errors
-    /// As [`Mlp::score`]; [`Error::Option`] for k = 0.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
-    /// let (x, labels) = (ndarray::array![[0.1, 0.2], [0.3, -0.2]], [0u8, 2]);
-    /// assert_eq!(model.score_top_k(x.view(), &labels, 1)?, model.score(x.view(), &labels)?);
-    /// assert_eq!(model.score_top_k(x.view(), &labels, 3)?, 1.0);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn score_top_k<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L], k: usize) -> Result<f64> {
-        self.check_inputs("score_top_k", x)?;
-        check_rows("score_top_k", x, labels.len())?;
-        metrics::check_k("score_top_k", k)?;
-        let classes = self.classes();
-        let ids = Targets::check(labels, classes)?;
-        let mut left = ids.iter();
-        let mut hits = 0;
-        self.stream(
-            x.nrows(),
-            |rows| self.start_of(x, rows, |logits| Ok(logits.clone())),
-            |(batch, _)| {
-                let mut logits = Vec::new();
-                batch.finish_into(&mut logits)?;
-                let rows = logits.chunks(classes).zip(left.by_ref());
-                hits += rows.filter(|(row, id)| metrics::in_top_k(row.iter().copied(), **id, k)).count();
-                Ok(())
-            },
-        )?;
-        Ok(hits as f64 / (labels.len() - ignored_rows(labels)) as f64)
-    }
-
-    /// How often [`Mlp::predict`] takes each class for each: row = label, column = prediction.
-    ///
-    /// # Errors
-    /// As [`Mlp::score`].
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
-    /// let matrix = model.confusion_matrix(ndarray::array![[0.1, 0.2], [0.3, -0.2]].view(), &[0u8, 2])?;
-    /// assert_eq!(matrix.support(), [1, 0, 1]);
-    /// println!("{matrix}\n{}", matrix.report());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn confusion_matrix<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<ConfusionMatrix> {
-        self.check_inputs("confusion_matrix", x)?;
-        check_rows("confusion_matrix", x, labels.len())?;
-        Targets::check(labels, self.classes())?;
-        ConfusionMatrix::new(labels, &self.predict(x)?, self.classes())
+        shaped(op, shape, made)
     }
 
     /// Goes through the rows in batches of which two are under way: while the device works on one, the next is uploaded.
@@ -278,18 +146,6 @@ impl Mlp {
         Ok((of(&self.logits(&x)?)?.read_later()?, x))
     }
 
-    /// How many of these rows are classified correctly, on its way.
-    pub(super) fn start_score<L: Label>(
-        &self,
-        x: ArrayView2<'_, f32>,
-        labels: &[L],
-        rows: Range<usize>,
-    ) -> Result<(PendingRead, Matrix)> {
-        let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
-        let x = self.upload(x, rows)?;
-        Ok((ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
-    }
-
     fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
         Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
     }
@@ -319,6 +175,12 @@ impl Mlp {
         }
         Ok(())
     }
+}
+
+/// The array of these values.
+pub(super) fn shaped(op: &'static str, shape: Shape, values: Vec<f32>) -> Result<Array2<f32>> {
+    let length = values.len();
+    Array2::from_shape_vec((shape.rows, shape.cols), values).map_err(|_| Error::Length { op, shape, values: length })
 }
 
 /// An error unless there is a label for each row.

@@ -131,7 +131,7 @@ pub(crate) fn finite_scale(parameters: &[&mut Matrix]) -> Result<Matrix> {
     let segments: Vec<_> = parameters.iter().map(segment).collect();
     let part = |(first, end, segments)| Part {
         dw: joined.words(0, joined.count() as u32),
-        form: Form::Fours,
+        form: Form::FOURS,
         count: (end - first) / 4,
         segments,
     };

@@ -1,0 +1,196 @@
+//! Scaling: features of mean 0 and variance 1, column by column.
+
+use std::path::Path;
+
+use ndarray::{Array2, ArrayView2, aview1, stack};
+
+use super::npy::{read_doubles, write_rows};
+use super::npy_header::refuse;
+use crate::error::{Error, Result, Shape};
+use crate::matrix::{host_room, not_empty};
+
+const OP: &str = "scaler";
+
+/// Standardises features, as scikit-learn's `StandardScaler`: (x - mean) / scale, column by column, with the mean and the
+/// standard deviation √(Σ (x - mean)² / rows) of the rows that it was fitted to.
+///
+/// A column of equal values keeps the scale 1, so that it becomes 0. Sums are in f64. Fit it to the training rows alone,
+/// and hand the test rows, and all rows to come, through the same one.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::data::Scaler;
+/// let train = array![[1.0, 100.0, 5.0], [3.0, 300.0, 5.0]];
+/// let scaler = Scaler::fit(train.view())?;
+/// assert_eq!((scaler.mean(), scaler.scale()), (&[2.0, 200.0, 5.0][..], &[1.0, 100.0, 1.0][..]));
+/// assert_eq!(scaler.transform(train.view())?, array![[-1.0, -1.0, 0.0], [1.0, 1.0, 0.0]]);
+/// assert_eq!(scaler.transform(array![[4.0, 150.0, 6.0]].view())?, array![[2.0, -0.5, 1.0]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scaler {
+    mean: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+impl Scaler {
+    /// Takes mean and scale from these features, `rows x columns`.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without rows or columns; [`Error::Feature`] with the first value that is NaN or infinite.
+    ///
+    /// ```
+    /// use wgpu_mlp::data::Scaler;
+    /// let error = Scaler::fit(ndarray::array![[1.0, 2.0], [3.0, f32::NAN]].view()).unwrap_err();
+    /// assert_eq!(error.to_string(), "scaler: row 1, column 1 is NaN; features must be finite");
+    /// ```
+    pub fn fit(x: ArrayView2<'_, f32>) -> Result<Self> {
+        let (rows, cols) = x.dim();
+        not_empty(OP, rows, cols)?;
+        check_finite(x)?;
+        // Counted from the first row, so that equal values have exactly their own mean, and no variance.
+        let first: Vec<f64> = x.iter().take(cols).copied().map(f64::from).collect();
+        let sums = column_sums(x, &first, |distance| distance);
+        let mean: Vec<f64> = sums.iter().zip(&first).map(|(sum, first)| first + sum / rows as f64).collect();
+        let squares = column_sums(x, &mean, |distance| distance * distance);
+        let deviation = |sum: f64| if sum > 0.0 { (sum / rows as f64).sqrt() } else { 1.0 };
+        Ok(Scaler { scale: squares.into_iter().map(deviation).collect(), mean })
+    }
+
+    /// (x - mean) / scale, as f32; beyond its range infinite.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of columns than it was fitted to; else as [`Scaler::fit`].
+    ///
+    /// ```
+    /// use wgpu_mlp::data::Scaler;
+    /// let scaler = Scaler::fit(ndarray::array![[1.0], [3.0]].view())?;
+    /// assert_eq!(scaler.transform(ndarray::array![[5.0]].view())?, ndarray::array![[3.0]]);
+    /// assert!(scaler.transform(ndarray::array![[5.0, 6.0]].view()).is_err());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn transform(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        self.map(x, |value, mean, scale| (value - mean) / scale)
+    }
+
+    /// The way back: x · scale + mean.
+    ///
+    /// # Errors
+    /// As [`Scaler::transform`].
+    ///
+    /// ```
+    /// use wgpu_mlp::data::Scaler;
+    /// let x = ndarray::array![[1.0, 20.0], [3.0, 60.0]];
+    /// let scaler = Scaler::fit(x.view())?;
+    /// assert_eq!(scaler.inverse_transform(scaler.transform(x.view())?.view())?, x);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn inverse_transform(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        self.map(x, |value, mean, scale| value * scale + mean)
+    }
+
+    /// The mean of each column: scikit-learn's `mean_`.
+    ///
+    /// ```
+    /// # use wgpu_mlp::data::Scaler;
+    /// assert_eq!(Scaler::fit(ndarray::array![[1.0], [3.0]].view())?.mean(), [2.0]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// What each column is divided by: `scale_`.
+    ///
+    /// ```
+    /// # use wgpu_mlp::data::Scaler;
+    /// assert_eq!(Scaler::fit(ndarray::array![[1.0], [3.0]].view())?.scale(), [1.0]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
+    /// Writes a `.npy` file of f64, `2 x columns`: the means, then the scales; in NumPy `mean, scale = np.load(path)`.
+    ///
+    /// The file appears complete or not at all.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be written.
+    ///
+    /// ```
+    /// use wgpu_mlp::data::Scaler;
+    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}-scaler.npy", std::process::id()));
+    /// let scaler = Scaler::fit(ndarray::array![[0.1, 7.0], [0.4, 7.0]].view())?;
+    /// scaler.save(&path)?;
+    /// assert_eq!(Scaler::load(&path)?, scaler);
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let rows = stack![ndarray::Axis(0), aview1(&self.mean), aview1(&self.scale)];
+        write_rows(path, rows.view())
+    }
+
+    /// Reads what [`Scaler::save`] wrote, or NumPy's `np.save(path, [scaler.mean_, scaler.scale_])`.
+    ///
+    /// # Errors
+    /// As [`read_npy`](super::read_npy); [`Error::Data`] too unless there are two rows, all is finite, and the scales are
+    /// positive.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Error, data::Scaler};
+    /// assert!(matches!(Scaler::load("no such file"), Err(Error::File { .. })));
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let array = read_doubles(path)?;
+        let shape = || Shape::from(array.dim()).to_string();
+        let (2, 1..) = array.dim() else {
+            return refuse(path, "a scaler has a row of means and a row of scales", shape());
+        };
+        let row = |row: usize| array.row(row).to_vec();
+        let (mean, scale) = (row(0), row(1));
+        let wrong = mean.iter().find(|mean| !mean.is_finite()).or(scale.iter().find(|s| !(s.is_finite() && **s > 0.0)));
+        match wrong {
+            Some(value) => refuse(path, "means must be finite, scales finite and positive", value.to_string()),
+            None => Ok(Scaler { mean, scale }),
+        }
+    }
+
+    fn map(&self, x: ArrayView2<'_, f32>, of: impl Fn(f64, f64, f64) -> f64) -> Result<Array2<f32>> {
+        let shape = Shape::from(x.dim());
+        not_empty(OP, shape.rows, shape.cols)?;
+        if shape.cols != self.mean.len() {
+            let right = Shape { rows: 1, cols: self.mean.len() };
+            let rule = "features must have the columns that the scaler was fitted to";
+            return Err(Error::Shape { op: OP, rule, left: shape, right });
+        }
+        check_finite(x)?;
+        let mut values = host_room(OP, shape.rows, shape.cols)?;
+        for row in x.rows() {
+            let columns = row.into_iter().zip(self.mean.iter().zip(&self.scale));
+            values.extend(columns.map(|(value, (mean, scale))| of(f64::from(*value), *mean, *scale) as f32));
+        }
+        let length = values.len();
+        Array2::from_shape_vec(x.dim(), values).map_err(|_| Error::Length { op: OP, shape, values: length })
+    }
+}
+
+/// Σ_r of(x - origin), column by column, row after row as they lie in memory.
+fn column_sums(x: ArrayView2<'_, f32>, origin: &[f64], of: impl Fn(f64) -> f64) -> Vec<f64> {
+    let mut sums = vec![0.0; origin.len()];
+    for row in x.rows() {
+        let columns = row.into_iter().zip(origin).zip(&mut sums);
+        columns.for_each(|((value, origin), sum)| *sum += of(f64::from(*value) - origin));
+    }
+    sums
+}
+
+fn check_finite(x: ArrayView2<'_, f32>) -> Result<()> {
+    match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((row, col), value)) => Err(Error::Feature { op: OP, row, col, value: *value }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,196 @@
+//! Splits: rows to train on, and rows to test on.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayView2, Axis};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+use rand::seq::SliceRandom;
+
+use super::table::Table;
+use crate::error::{Error, Result, Shape};
+use crate::matrix::not_empty;
+use crate::targets::Label;
+
+const OP: &str = "train_test_split";
+
+/// How [`train_test_split`] draws rows.
+///
+/// ```
+/// use wgpu_mlp::data::SplitOptions;
+/// let options = SplitOptions { test_fraction: 0.2, stratify: true, ..Default::default() };
+/// assert_eq!((options.seed, SplitOptions::default().test_fraction), (0, 0.25));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct SplitOptions {
+    /// The share of the rows to test on, above 0 and below 1; rounded up to whole rows, as in scikit-learn.
+    pub test_fraction: f64,
+    /// Seed of the draw.
+    pub seed: u64,
+    /// Whether each class is split in the same proportion: scikit-learn's `stratify=y`. A class keeps at least one row to
+    /// train on.
+    pub stratify: bool,
+}
+
+impl Default for SplitOptions {
+    fn default() -> Self {
+        SplitOptions { test_fraction: 0.25, seed: 0, stratify: false }
+    }
+}
+
+/// Features and labels to train on and to test on: `(x_train, x_test, labels_train, labels_test)`, in the order of
+/// scikit-learn's function of this name.
+///
+/// Rows are drawn without replacement, by a generator with the options' seed, and come in the order in which they were
+/// drawn: the same for the same seed and labels, though not scikit-learn's own. Of large arrays that should not be copied,
+/// [`train_test_rows`] gives the rows' numbers.
+///
+/// # Errors
+/// [`Error::Shape`] unless there is a label for each row; else as [`train_test_rows`].
+///
+/// ```
+/// use wgpu_mlp::data::{SplitOptions, train_test_split};
+/// let x = ndarray::Array2::from_shape_fn((8, 2), |(row, _)| row as f32);
+/// let labels = [0, 1, 0, 1, 0, 1, 0, 1];
+/// let options = SplitOptions { stratify: true, ..Default::default() };
+/// let (x_train, x_test, y_train, y_test) = train_test_split(x.view(), &labels, &options)?;
+/// assert_eq!((x_train.dim(), x_test.dim()), ((6, 2), (2, 2)));
+/// assert_eq!((y_train.iter().sum::<i32>(), y_test.iter().sum::<i32>()), (3, 1)); // half of each are ones
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[allow(clippy::type_complexity, reason = "the four parts that scikit-learn's users know")]
+pub fn train_test_split<L: Label>(
+    x: ArrayView2<'_, f32>,
+    labels: &[L],
+    options: &SplitOptions,
+) -> Result<(Array2<f32>, Array2<f32>, Vec<L>, Vec<L>)> {
+    if x.nrows() != labels.len() {
+        let right = Shape { rows: labels.len(), cols: 1 };
+        return Err(Error::Shape { op: OP, rule: "there must be a label for each row", left: x.dim().into(), right });
+    }
+    let (train, test) = train_test_rows(labels, options)?;
+    let features = |rows: &[usize]| x.select(Axis(0), rows);
+    Ok((features(&train), features(&test), select(labels, &train), select(labels, &test)))
+}
+
+/// The numbers of the rows to train on, and of those to test on, for rows with these labels.
+///
+/// # Errors
+/// [`Error::Empty`] without labels; [`Error::Option`] unless the fraction is above 0 and below 1, and leaves rows to train
+/// on.
+///
+/// ```
+/// use wgpu_mlp::data::{SplitOptions, train_test_rows};
+/// let (train, test) = train_test_rows(&[0, 0, 0, 0, 1, 1, 1, 1, 1, 1], &SplitOptions::default())?;
+/// assert_eq!((train.len(), test.len()), (7, 3)); // 2.5, rounded up
+/// assert!(test.iter().all(|row| !train.contains(row)));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn train_test_rows<L: Label>(labels: &[L], options: &SplitOptions) -> Result<(Vec<usize>, Vec<usize>)> {
+    let rows = labels.len();
+    not_empty(OP, rows, 1)?;
+    let fraction = options.test_fraction;
+    let fail = |rule| Err(Error::Option { op: OP, option: "test_fraction", rule, value: fraction });
+    if !(fraction > 0.0 && fraction < 1.0) {
+        return fail("above 0 and below 1");
+    }
+    let wanted = (fraction * rows as f64).ceil() as usize;
+    if wanted >= rows {
+        return fail("such that rows are left to train on");
+    }
+    let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
+    let groups = if options.stratify { by_label(labels) } else { vec![(0..rows).collect()] };
+    let shares = shares(&groups.iter().map(Vec::len).collect::<Vec<_>>(), wanted);
+    let (mut train, mut test) = (Vec::new(), Vec::new());
+    for (mut group, share) in groups.into_iter().zip(shares) {
+        group.shuffle(&mut rng);
+        train.extend(group.split_off(share));
+        test.extend(group);
+    }
+    // Else the classes would lie one behind the other.
+    train.shuffle(&mut rng);
+    test.shuffle(&mut rng);
+    Ok((train, test))
+}
+
+/// The rows of each label.
+fn by_label<L: Label>(labels: &[L]) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<i128, Vec<usize>> = BTreeMap::new();
+    for (row, label) in labels.iter().enumerate() {
+        groups.entry(label.value()).or_default().push(row);
+    }
+    groups.into_values().collect()
+}
+
+/// How many of each group are taken so that there are `wanted` in all: in proportion, what is left over by the largest
+/// remainders, and never all of a group.
+fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
+    let rows: usize = sizes.iter().sum();
+    let exact = |size: usize| wanted as u128 * size as u128;
+    let mut shares: Vec<usize> =
+        sizes.iter().map(|size| ((exact(*size) / rows as u128) as usize).min(size.saturating_sub(1))).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|group| Reverse(exact(sizes[*group]) % rows as u128));
+    let mut left = wanted - shares.iter().sum::<usize>();
+    while left > 0 {
+        let before = left;
+        for group in &order {
+            if left > 0 && shares[*group] + 1 < sizes[*group] {
+                shares[*group] += 1;
+                left -= 1;
+            }
+        }
+        // Every group is down to its last row.
+        if left == before {
+            break;
+        }
+    }
+    shares
+}
+
+fn select<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().map(|row| values[*row]).collect()
+}
+
+impl Table {
+    /// The rows to train on and those to test on, each as a table with the same classes and columns.
+    ///
+    /// # Errors
+    /// As [`train_test_rows`].
+    ///
+    /// ```
+    /// use wgpu_mlp::data::{SplitOptions, read_csv};
+    /// let table = read_csv("examples/data/flowers.csv", &Default::default())?;
+    /// let (train, test) = table.split(&SplitOptions { test_fraction: 0.2, stratify: true, seed: 7 })?;
+    /// assert_eq!((train.labels.len(), test.labels.len()), (120, 30));
+    /// assert_eq!(test.classes, table.classes);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn split(&self, options: &SplitOptions) -> Result<(Table, Table)> {
+        let (train, test) = train_test_rows(&self.labels, options)?;
+        let part = |rows: &[usize]| Table {
+            features: self.features.select(Axis(0), rows),
+            labels: select(&self.labels, rows),
+            classes: self.classes.clone(),
+            columns: self.columns.clone(),
+        };
+        Ok((part(&train), part(&test)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn shares_are_in_proportion_and_leave_a_row_of_each() {
+        assert_eq!(shares(&[50, 50, 50], 30), [10, 10, 10]);
+        assert_eq!(shares(&[50, 50, 50], 31), [11, 10, 10]);
+        assert_eq!(shares(&[90, 9, 1], 25), [23, 2, 0]); // 22.5, 2.25, 0.25
+        assert_eq!(shares(&[1, 1, 8], 5), [0, 0, 5]);
+        assert_eq!(shares(&[1, 1, 2], 3), [0, 0, 1]);
+        assert_eq!(shares(&[7], 3), [3]);
+    }
+}

@@ -1,0 +1,152 @@
+//! Which of a file's tensors are which layer's weights and biases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+
+use ndarray::Array2;
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use super::floats;
+use crate::error::{Error, Result};
+use crate::mlp::Parameters;
+
+/// The rules that a tensor too few and one too many break.
+const MISSING: &str = "is missing; a model has N.weight and N.bias for each layer";
+const STRANGER: &str = "does not belong; a model has N.weight and N.bias for each layer, all with the same words in front, and nothing else";
+
+/// A layer's place in a file.
+pub(super) struct Layer<'a> {
+    weights: Tensor<'a>,
+    biases: Tensor<'a>,
+    inputs: usize,
+    outputs: usize,
+    /// Whether the weights lie as PyTorch has them, outputs x inputs.
+    outputs_first: bool,
+}
+
+/// The layers of a file, first to last: as PyTorch's `nn.Sequential` names them, or as a checkpoint does.
+pub(super) fn layers<'a>(path: &'a Path, metadata: &'a Metadata) -> Result<Vec<Layer<'a>>> {
+    let tensors: BTreeMap<String, &TensorInfo> = metadata.tensors().into_iter().collect();
+    let file = Tensors { path, tensors };
+    let layers = if file.is_checkpoint() { file.of_checkpoint()? } else { file.of_sequential()? };
+    for pair in layers.windows(2) {
+        if pair[0].outputs != pair[1].inputs {
+            return pair[1].weights.refuse("must have a column for each output of the layer before it");
+        }
+    }
+    Ok(layers)
+}
+
+impl Layer<'_> {
+    /// Weights and biases out of the file's data.
+    pub(super) fn parameters(&self, data: &[u8]) -> Result<Parameters> {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let biases = self.biases.values(data, (1, outputs))?;
+        let weights = match self.outputs_first {
+            true => self.weights.values(data, (outputs, inputs))?.t().as_standard_layout().into_owned(),
+            false => self.weights.values(data, (inputs, outputs))?,
+        };
+        Ok(Parameters { weights, biases })
+    }
+}
+
+/// The tensors of a file, by name.
+struct Tensors<'a> {
+    path: &'a Path,
+    tensors: BTreeMap<String, &'a TensorInfo>,
+}
+
+impl<'a> Tensors<'a> {
+    /// `0.weight`, `0.bias`, `3.weight`, ...: modules without parameters count, and leave gaps.
+    fn of_sequential(&self) -> Result<Vec<Layer<'a>>> {
+        let prefix = self.tensors.keys().find_map(|name| Some(parts(name)?.0)).unwrap_or_default();
+        let mut modules = BTreeSet::new();
+        for name in self.tensors.keys() {
+            match parts(name).filter(|(found, _)| *found == prefix) {
+                Some((_, module)) => modules.insert(module),
+                None => return self.tensor(name.clone()).refuse(STRANGER),
+            };
+        }
+        if modules.is_empty() {
+            return self.tensor("0.weight".into()).refuse(MISSING);
+        }
+        let layer = |module: u64| {
+            let [weights, biases] = ["weight", "bias"].map(|kind| self.tensor(format!("{prefix}{module}.{kind}")));
+            let [outputs, inputs] = weights.shape("must have two dimensions")?;
+            let [length] = biases.shape("must have one dimension")?;
+            if length != outputs {
+                return biases.refuse("must have a value for each row of the weight before it");
+            }
+            Ok(Layer { weights, biases, inputs, outputs, outputs_first: true })
+        };
+        modules.into_iter().map(layer).collect()
+    }
+
+    /// What [`Trainer::checkpoint`](crate::Trainer::checkpoint) writes: the model, and more.
+    fn is_checkpoint(&self) -> bool {
+        ["run", "history", "schedule", "model.0.weights"].iter().all(|name| self.tensors.contains_key(*name))
+    }
+
+    /// `model.0.weights`, `model.0.biases`, `model.1.weights`, ...: as they are in memory.
+    fn of_checkpoint(&self) -> Result<Vec<Layer<'a>>> {
+        let named = |index: usize, kind| self.tensor(format!("model.{index}.{kind}"));
+        let weights = (0..).map(|index| named(index, "weights")).take_while(|tensor| tensor.found.is_some());
+        let layer = |(index, weights): (usize, Tensor<'a>)| {
+            let biases = named(index, "biases");
+            let [inputs, outputs] = weights.shape("must have two dimensions")?;
+            if biases.shape("must have two dimensions")? != [1, outputs] {
+                return biases.refuse("must be one row with a value for each column of the weights");
+            }
+            Ok(Layer { weights, biases, inputs, outputs, outputs_first: false })
+        };
+        weights.enumerate().map(layer).collect()
+    }
+
+    fn tensor(&self, name: String) -> Tensor<'a> {
+        Tensor { path: self.path, found: self.tensors.get(&name).copied(), name }
+    }
+}
+
+/// The words in front of a module's number, and the number: of `net.3.weight` `net.` and 3.
+fn parts(name: &str) -> Option<(&str, u64)> {
+    let module = name.strip_suffix(".weight").or(name.strip_suffix(".bias"))?;
+    let begin = module.rfind('.').map_or(0, |dot| dot + 1);
+    let (prefix, digits) = module.split_at(begin);
+    // Spelt in one way alone, so that a number names one module.
+    let number = digits.parse().ok().filter(|number: &u64| number.to_string() == digits)?;
+    Some((prefix, number))
+}
+
+/// A tensor that a layer needs.
+struct Tensor<'a> {
+    path: &'a Path,
+    name: String,
+    found: Option<&'a TensorInfo>,
+}
+
+impl Tensor<'_> {
+    /// The lengths of its dimensions, none of them 0; its numbers are floats.
+    fn shape<const D: usize>(&self, dimensions: &'static str) -> Result<[usize; D]> {
+        let Some(found) = self.found else { return self.refuse(MISSING) };
+        if !floats::is_known(found.dtype) {
+            return self.refuse(floats::RULE);
+        }
+        let Ok(shape) = <[usize; D]>::try_from(found.shape.as_slice()) else { return self.refuse(dimensions) };
+        if shape.contains(&0) { self.refuse("must not be empty") } else { Ok(shape) }
+    }
+
+    fn values(&self, data: &[u8], shape: (usize, usize)) -> Result<Array2<f32>> {
+        let (dtype, place): (_, Range<usize>) =
+            self.found.map_or((Dtype::F32, 0..0), |found| (found.dtype, found.data_offsets.0..found.data_offsets.1));
+        let Some(values) = data.get(place).and_then(|bytes| floats::decode(dtype, bytes)) else {
+            return self.refuse(floats::RULE);
+        };
+        Array2::from_shape_vec(shape, values).or_else(|_| self.refuse("must hold as many values as its shape says"))
+    }
+
+    fn refuse<T>(&self, rule: &'static str) -> Result<T> {
+        Err(Error::Model { path: self.path.into(), tensor: self.name.clone(), rule })
+    }
+}
