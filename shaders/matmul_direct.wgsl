@@ -32,17 +32,11 @@ override LANES: u32;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
 
-// Sums of one of left's rows or columns and a group of right's.
-fn write(slice: u32, i: u32, group: u32, sums: vec4<f32>) {
-  for (var e = 0u; e < 4u; e++) {
-    let j = group * 4u + e;
-    let row = select(i, j, params.swapped == 1u);
-    let col = select(j, i, params.swapped == 1u);
-    if row < params.m && col < params.n {
-      let at = slice * params.stride + row * params.n + col;
-      store(at, col, sums[e]);
-    }
-  }
+// The sum of one of left's rows or columns and one of right's.
+fn write(slice: u32, i: u32, j: u32, sum: f32) {
+  let row = select(i, j, params.swapped == 1u);
+  let col = select(j, i, params.swapped == 1u);
+  if row < params.m && col < params.n { store(slice * params.stride + row * params.n + col, col, sum); }
 }
 
 fn product(group: u32, lane: u32) {
@@ -73,13 +67,15 @@ fn product(group: u32, lane: u32) {
     }
   }
 
-  // A copy in memory, so that this loop need not be unrolled: its body is most of what the driver compiles.
+  // A copy in memory, so that this loop need not be unrolled: its body is much of what the driver compiles.
   var done: array<vec4<f32>, LEFT_ROWS * RIGHTS>;
   for (var i = 0u; i < LEFT_ROWS; i++) {
     for (var j = 0u; j < RIGHTS; j++) { done[i * RIGHTS + j] = sums[i * RIGHTS + j]; }
   }
   let rows = min(params.left_rows, (params.lefts - left0) * 4u);
-  for (var i = 0u; i < rows * RIGHTS; i++) {
-    write(slice, left0 * 4u + i / RIGHTS, right0 + i % RIGHTS * LANES, done[i]);
+  for (var i = 0u; i < rows * RIGHTS * 4u; i++) {
+    let sums_at = i / 4u;
+    let group = right0 + sums_at % RIGHTS * LANES;
+    write(slice, left0 * 4u + sums_at / RIGHTS, group * 4u + i % 4u, done[sums_at][i % 4u]);
   }
 }

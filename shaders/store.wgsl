@@ -10,9 +10,11 @@
 fn store(at: u32, col: u32, sum: f32) {
   var value = sum;
   if params.accumulate == 1u { value += c[at]; }
-  if params.biased == 1u { value += extra[col]; }
+  if params.biased == 1u || params.masked == 1u { // one read for both: each takes software drivers time to compile
+    let other = extra[select(at, col, params.biased == 1u)];
+    value = select(passed(value, other), value + other, params.biased == 1u);
+  }
   if params.relu == 1u { value = rectified(value); }
-  if params.masked == 1u { value = passed(value, extra[at]); }
   c[at] = value;
 }
 

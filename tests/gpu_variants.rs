@@ -1,5 +1,5 @@
-//! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with run-time
-//! checks off and on.
+//! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with subgroup
+//! operations and without, with run-time checks off and on.
 
 mod common;
 
@@ -27,12 +27,27 @@ fn main() -> ExitCode {
                 within_bounds(device, |case| !is_product(case) && !case.large)
             }));
         }
+        // What differs without subgroups.
+        let alone = GpuOptions { without_subgroups: true, runtime_checks, guarded_buffers: true, ..Default::default() };
+        let options = GpuOptions { row_lanes: Some(128), ..alone.clone() };
+        trials.push(common::trial(format!("rows by 128 lanes through memory{checked}"), options, move |device| {
+            within_bounds(device, |case| reads_rows_again(case) && !case.large)
+        }));
+        let options = GpuOptions { matmul_kernel: Some(MatmulKernel::Direct), ..alone };
+        trials.push(common::trial(format!("products by lanes alone{checked}"), options, move |device| {
+            within_bounds(device, |case| is_product(case) && !case.large)
+        }));
     }
     common::run(trials)
 }
 
 fn is_product(case: &Case) -> bool {
     case.op.starts_with("matmul") || case.op.starts_with("linear")
+}
+
+/// Ops that reduce along a row and go back to it.
+fn reads_rows_again(case: &Case) -> bool {
+    case.op.contains("softmax") && !case.op.starts_with("gradient")
 }
 
 fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {

@@ -6,7 +6,7 @@ use super::{Real, threads};
 
 /// X + b.
 pub fn bias_add<T: Real>(x: ArrayView2<'_, T>, bias: ArrayView1<'_, T>) -> Array2<T> {
-    if !threads::fresh(x.len()) {
+    if !threads::pays(x.len()) {
         return &x + &bias;
     }
     let bias = bias.as_standard_layout();

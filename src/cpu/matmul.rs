@@ -11,8 +11,6 @@ use super::{Real, memory, threads};
 const PACE: usize = 32;
 /// Pieces begin where the kernels' tiles do.
 const TILE: usize = 16;
-/// Terms of a sum below which a product costs no more than its memory does.
-const SHALLOW: usize = 32;
 
 /// A B.
 pub fn matmul<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
@@ -79,9 +77,8 @@ fn product<T: Real>(
     finish: impl Fn(usize, usize, &mut [T]) + Sync,
 ) -> Array2<T> {
     let work = a.len().saturating_mul(b.ncols()) / PACE;
-    let shared = a.ncols() >= SHALLOW || threads::fresh(a.nrows().saturating_mul(b.ncols()));
-    let threads = if shared { threads::worth(work) } else { 1 };
-    if threads == 1 {
+    let threads = threads::worth(work);
+    if threads == 1 && !threads::pays(a.nrows().saturating_mul(b.ncols())) {
         let c = a.dot(&b);
         // Operands of one column or row may make ndarray write the result by columns.
         let mut c = if c.is_standard_layout() { c } else { c.as_standard_layout().into_owned() };

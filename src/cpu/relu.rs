@@ -21,7 +21,7 @@ pub fn relu_mask<T: Real>(x: ArrayView2<'_, T>) -> Array2<T> {
 }
 
 fn mapped<T: Real>(x: ArrayView2<'_, T>, of: impl Fn(T) -> T + Sync) -> Array2<T> {
-    if !threads::fresh(x.len()) {
+    if !threads::pays(x.len()) {
         return x.mapv(of);
     }
     threads::filled([x], 1, |_, [x], out| {
@@ -35,7 +35,7 @@ fn mapped<T: Real>(x: ArrayView2<'_, T>, of: impl Fn(T) -> T + Sync) -> Array2<T
 pub fn relu_backward<T: Real>(x: ArrayView2<'_, T>, dy: ArrayView2<'_, T>) -> Array2<T> {
     // Both are read either way, so that this is a selection and no branch.
     let masked = |x: T, dy: T| if x > T::zero() { dy } else { T::zero() };
-    if !threads::fresh(x.len()) {
+    if !threads::pays(x.len()) {
         return Zip::from(x).and(dy).map_collect(|x, dy| masked(*x, *dy));
     }
     threads::filled([x, dy], 1, |_, [x, dy], out| {

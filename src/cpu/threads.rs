@@ -12,8 +12,6 @@ use super::{Real, memory};
 const GRAIN: usize = 1 << 18;
 /// Elements of a block: few enough that a block stays in a core's cache from one loop over it to the next.
 const BLOCK: usize = 1 << 14;
-/// Elements from which on new memory usually comes from the system, zeroed a page at a time as it is first touched.
-const FRESH: usize = 1 << 23;
 /// What an exponential or a logarithm costs, in simple operations.
 pub(super) const EXP: usize = 8;
 
@@ -31,14 +29,14 @@ pub(super) fn worth(work: usize) -> usize {
     available.min(work / GRAIN)
 }
 
-/// Whether a simple loop that makes this many elements gains by threads: they touch new pages side by side. Smaller
-/// memory is used again, and the zeros that [`filled`] needs there cost more than threads save.
-pub(super) fn fresh(elements: usize) -> bool {
+/// Whether [`filled`] gains for a simple loop that makes this many elements: by threads, and by memory that is used again.
+/// Smaller results are written faster where they are allocated, without zeros before.
+pub(super) fn pays(elements: usize) -> bool {
     #[cfg(test)]
     if tests::FORCED.get().is_some() {
         return true;
     }
-    elements >= FRESH
+    elements >= memory::LARGE
 }
 
 /// Rows of a block of a matrix this wide.

@@ -126,6 +126,8 @@ impl Method {
 impl Direct {
     /// Groups of four that lanes take from each other, at most.
     pub const MOST_SHUFFLED: u32 = 8;
+    /// Groups of four that each lane has for itself then, at most: more would only take longer to compile.
+    const MOST_SHUFFLED_RIGHTS: u32 = 2;
 
     /// Whether factors of `steps` steps and these lengths can be packed in groups of four: a binding has room for
     /// `words`, and what packs them counts in u32.
@@ -143,7 +145,8 @@ impl Direct {
         let groups = |length: usize| u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
         let (left, right) = (groups(left), groups(right));
         let lefts = left.min(if shuffled { Self::MOST_SHUFFLED } else { MOST_LEFTS });
-        let rights = (MOST_GROUPS / lefts).min(MOST_RIGHTS).min(right.div_ceil(LANES).next_power_of_two());
+        let most = if shuffled { Self::MOST_SHUFFLED_RIGHTS } else { MOST_RIGHTS };
+        let rights = (MOST_GROUPS / lefts).min(most).min(right.div_ceil(LANES).next_power_of_two());
         Direct { swapped, shuffled, lefts, rights }
     }
 
