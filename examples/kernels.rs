@@ -4,8 +4,8 @@
 //! cargo run --release --example kernels -- --out target/kernels
 //! ```
 //!
-//! It runs the table of cases on the adapter, once for every kernel for products and every number of lanes a row, and writes
-//! what was compiled on the way: for people who read kernels, and for compilers other than the driver's.
+//! It runs the table of cases on the adapter, once for every kernel for products and every number of lanes a row, with
+//! subgroup operations and without, and writes what was compiled on the way: for people who read kernels, and for compilers other than the driver's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,8 +26,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let products = MatmulKernel::ALL.map(|kernel| GpuOptions { matmul_kernel: Some(kernel), ..Default::default() });
     let rows = [1, 16, 128].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });
+    let alone = [
+        GpuOptions { row_lanes: Some(128), without_subgroups: true, ..Default::default() },
+        GpuOptions { matmul_kernel: Some(MatmulKernel::Direct), without_subgroups: true, ..Default::default() },
+    ];
     let mut variants = BTreeMap::new();
-    for options in products.iter().chain(&rows) {
+    for options in products.iter().chain(&rows).chain(&alone) {
         for kernel in compiled(options)? {
             variants.entry(kernel.wgsl.clone()).or_insert(kernel);
         }

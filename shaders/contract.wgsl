@@ -21,8 +21,8 @@ fn is_ignored(class_id: u32, classes: u32) -> bool {
 }
 
 // Of the class first_col + c, which a distribution has at start + c; without the row's own weight.
-fn class_mass(row: u32, start: u32, c: u32, first_col: u32) -> f32 {
-  let share = target_share(row, start, c, first_col);
+fn class_mass(class_id: u32, start: u32, c: u32, first_col: u32) -> f32 {
+  let share = target_share(class_id, start, c, first_col);
   return weight(c) * ((1.0 - params.contract.smoothing) * share + params.contract.spread);
 }
 

@@ -2,10 +2,19 @@
 // The kernel declares `Params` with `contract`, the outputs dlogits, losses and records, and where a row's logits, the
 // weights (contract.wgsl) and the gradient's scale come from: item (streamed.wgsl) and gradient_scale.
 
+// Whether a row's mass lies on more than its class: distributions, and smoothed ids.
+override SPREAD: bool;
+
 alias Item = f32;
 
-fn mass(at: Place, c: u32) -> f32 {
-  return class_mass(at.row, at.start, c, params.window.first_col);
+fn mass(at: Place, class_id: u32, c: u32) -> f32 {
+  return class_mass(class_id, at.start, c, params.window.first_col);
+}
+
+// What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is away.
+fn cost(q: f32, x: f32, top: f32) -> f32 {
+  if q == 0.0 { return 0.0; }
+  return q * select(top - x, params.window.infinity, is_negative_infinity(x));
 }
 
 fn row_work(at: Place) {
@@ -34,15 +43,24 @@ fn row_work(at: Place) {
     for (var j = first; j < min(first + RUN, steps(at)); j++) {
       if is_there(at, j) {
         let x = value(at, j);
-        let q = own_weight * mass(at, column(at, j));
-        var cost = 0.0;
-        if q != 0.0 { cost = q * select(top - x, window.infinity, is_negative_infinity(x)); }
-        run += vec3(exp_below(x, top), q, cost);
+        run.x += exp_below(x, top);
+        if SPREAD {
+          let q = own_weight * mass(at, class_id, column(at, j));
+          run.y += q;
+          run.z += cost(q, x, top);
+        }
       }
     }
     sum += run.x;
     mass_sum += run.y;
     below += run.z;
+  }
+  if !SPREAD {
+    let c = class_id - window.first_col; // wraps where the class lies before the window
+    if at.lane == 0u && c < at.cols {
+      mass_sum = own_weight * weight(c);
+      below = cost(mass_sum, item(at, c), top);
+    }
   }
   sum = row_sum(at, 1u, sum);
   mass_sum = row_sum(at, 2u, mass_sum);
@@ -53,7 +71,9 @@ fn row_work(at: Place) {
     if is_there(at, j) {
       let c = column(at, j);
       let p = exp_below(value(at, j), top) / sum;
-      let slope = (p * mass_sum - own_weight * mass(at, c)) * scale;
+      var q = select(0.0, mass_sum, window.first_col + c == class_id);
+      if SPREAD { q = own_weight * mass(at, class_id, c); }
+      let slope = (p * mass_sum - q) * scale;
       dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
     }
   }

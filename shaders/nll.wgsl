@@ -30,7 +30,7 @@ fn row_work(at: Place) {
   var loss = 0.0;
   if DISTRIBUTIONS || params.contract.smoothing != 0.0 {
     for (var c = at.lane; c < at.cols; c += LANES) {
-      loss += class_mass(at.row, at.start, c, window.first_col) * surprise(probs[at.start + c]);
+      loss += class_mass(class_id, at.start, c, window.first_col) * surprise(probs[at.start + c]);
     }
     loss = row_sum(at, 0u, loss);
   } else {

@@ -26,13 +26,14 @@ struct Params {
 fn element(i: u32) {
   let row = i / params.cols;
   let c = i % params.cols;
-  let q = row_weight(row) * class_mass(row, i - c, c, params.first_col);
+  var class_id = 0u;
+  if !DISTRIBUTIONS { class_id = targets[row]; }
+  let q = row_weight(row) * class_mass(class_id, i - c, c, params.first_col);
   let p = probs[i];
   let slope = -q / clamp(p, params.low, params.high) * gradient_scale();
   // 0 where the class has no mass, whatever p is; NaN where it has one and p is NaN.
   var value = select(0.0, select(slope, params.nan, is_nan(p)), q != 0.0);
   if !DISTRIBUTIONS {
-    let class_id = targets[row];
     value = select(select(params.nan, value, class_id < params.classes), 0.0, is_ignored(class_id, params.classes));
   }
   dprobs[i] = value;

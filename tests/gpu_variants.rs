@@ -1,5 +1,5 @@
 //! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with subgroup
-//! operations and without, with run-time checks off and on.
+//! operations and without; with --full also with run-time checks.
 
 mod common;
 
@@ -11,7 +11,11 @@ use wgpu_mlp::{Device, GpuOptions, MatmulKernel};
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
-    for runtime_checks in [false, true] {
+    let checks: &[bool] = if common::full() { &[false, true] } else { &[false] };
+    if !common::full() && !common::skipping() {
+        common::say("skipped: the same with run-time checks, which takes --full");
+    }
+    for &runtime_checks in checks {
         let checked = if runtime_checks { " [checked]" } else { "" };
         for kernel in MatmulKernel::ALL {
             let options =

@@ -9,7 +9,7 @@ use ndarray::Array2;
 
 use super::Real;
 
-/// Elements from which on results are kept.
+/// Elements from which on results are kept: a MiB of f32.
 pub(super) const LARGE: usize = 1 << 18;
 /// Elements that lie idle at most: half a GiB of f32.
 const MOST_IDLE: usize = 1 << 27;

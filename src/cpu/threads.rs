@@ -45,7 +45,7 @@ pub(super) fn block_rows(cols: usize) -> usize {
 }
 
 /// Runs every job once, on as many threads as `work`, in simple operations, is worth, with the widest vectors that the
-/// processor has. What is compiled twice, for vectors of either width, gives the same bits.
+/// processor has: compiled once for each, and the same bits from all.
 pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: usize, run: impl Fn(J) + Sync) {
     let threads = worth(work);
     let queue = Mutex::new(jobs);

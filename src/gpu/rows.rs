@@ -88,8 +88,8 @@ impl RowGrid {
 pub(crate) struct LinearGrid;
 
 impl LinearGrid {
-    const THREADS: u32 = 128;
-    const PER_THREAD: u32 = 8;
+    const THREADS: u32 = 256;
+    const PER_THREAD: u32 = 4;
 
     /// Workgroups for this many values.
     pub fn groups(elements: u64) -> u64 {

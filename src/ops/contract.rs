@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, On, TARGETS, column_sum, fits, on};
+use super::{COMMON, ELEMENTS, On, TARGETS, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Buffer, Context, ElementLaunch, Kernel, LinearGrid, Operand, View};
+use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Kernel, LinearGrid, Operand, View};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -117,6 +117,11 @@ impl CrossEntropy {
     /// Whether every row that counts weighs 1, and the host knows how many those are.
     pub(super) fn is_plain(&self) -> bool {
         self.class_weights.is_none() && self.sample_weights.is_none() && self.ignore_class.is_none()
+    }
+
+    /// `SPREAD` for the shader: whether a row's mass lies on more than its class.
+    pub(super) fn spread(&self, targets: &Targets) -> Constant {
+        ("SPREAD", flag(targets.are_distributions() || self.label_smoothing != 0.0))
     }
 
     /// The contract for the twin, whose weights live where x does.

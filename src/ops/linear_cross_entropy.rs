@@ -44,7 +44,17 @@ static TILED: Kernel = Kernel {
     ],
     params: size_of::<Params>(),
     buffers: BUFFERS,
-    overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS", "LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
+    overrides: &[
+        "TRANSPOSE_A",
+        "TRANSPOSE_B",
+        "ALIGNED",
+        "COLUMN_SUMS",
+        "LANES",
+        "ROWS",
+        "FAN",
+        "DISTRIBUTIONS",
+        "SPREAD",
+    ],
     sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
 };
 
@@ -67,7 +77,7 @@ static DIRECT: Kernel = Kernel {
     ],
     params: size_of::<Params>(),
     buffers: BUFFERS,
-    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"],
+    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS", "SPREAD"],
     sizes: &["CLASSES"],
 };
 
@@ -172,7 +182,7 @@ impl Way {
         let losses = gpu.buffer(OP, rows, 1)?;
         let records = gpu.buffer(OP, groups as usize, Record::WORDS)?;
         let mut constants = grid.constants().to_vec();
-        constants.push(("DISTRIBUTIONS", flag(targets.are_distributions())));
+        constants.extend([("DISTRIBUTIONS", flag(targets.are_distributions())), options.spread(targets)]);
         let kernel = match self {
             Way::Tiled(tile) => {
                 let aligned = flag(tile.covers(rows, classes, inputs, inputs));

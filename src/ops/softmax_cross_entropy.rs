@@ -5,8 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::contract::{BOUND_WEIGHTS, CONTRACT, CrossEntropy, Terms};
 use super::statistics::{self, Pending, Record, Statistics};
 use super::{
-    BY_ROW_AND_TARGETS, COMMON, HEAD, OnTargets, PLACE, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants,
-    target_operand,
+    COMMON, HEAD, OnTargets, PLACE, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants, target_operand,
 };
 use crate::cpu;
 use crate::error::Result;
@@ -47,7 +46,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         Access::Write,
         Access::Write,
     ],
-    overrides: BY_ROW_AND_TARGETS,
+    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS", "SPREAD"],
     sizes: &["HELD"],
 };
 
@@ -214,11 +213,12 @@ fn on_gpu(
     let losses = gpu.buffer(OP, rows, 1)?;
     let records = gpu.buffer(OP, split.groups(), Record::WORDS)?;
     let [weights, samples, divisor] = contract.operands(&Operand::Matrix(x));
+    let [lanes, row_count, fan, kind] = row_constants(&split, "DISTRIBUTIONS", targets.are_distributions());
     split.launch(
         gpu,
         &RowLaunch {
             kernel: &KERNEL,
-            constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
+            constants: &[lanes, row_count, fan, kind, options.spread(targets)],
             reductions: 5,
             operands: &[
                 Operand::Matrix(x),
