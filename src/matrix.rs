@@ -317,7 +317,10 @@ impl Matrix {
     /// The storage for an op that works in place: copied first where a clone shares it.
     pub(crate) fn unique(&mut self, op: &'static str) -> Result<Unique<'_>> {
         match &mut self.storage {
-            Storage::Cpu(array) => Ok(Unique::Cpu(&mut **Arc::make_mut(array))),
+            Storage::Cpu(array) => {
+                let kept = Arc::make_mut(array);
+                Ok(Unique::Cpu(kept))
+            }
             Storage::Gpu(buffer) => {
                 let context = buffer.context();
                 if Arc::strong_count(buffer) > 1 {
