@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::cpu::Kept;
+use crate::cpu::{self, Kept};
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Buffer, Context, PART_WORDS, Reading, View};
@@ -73,7 +73,7 @@ impl Matrix {
         let storage = match device.context() {
             None => {
                 host_room::<f32>("matrix", rows, cols)?;
-                Storage::Cpu(Arc::new(array.as_standard_layout().into_owned().into()))
+                Storage::Cpu(Arc::new(cpu::copied(array)))
             }
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use super::Real;
 
@@ -13,6 +13,8 @@ use super::Real;
 pub(super) const LARGE: usize = 1 << 18;
 /// Elements that lie idle at most: half a GiB of f32.
 const MOST_IDLE: usize = 1 << 27;
+/// Pieces of memory that lie idle at most: what a step of training lets go of, and not what no one asks for again.
+const MOST_PIECES: usize = 8;
 
 /// Memory that nobody uses, the longest idle in front.
 #[derive(Default)]
@@ -34,7 +36,7 @@ impl<T> Idle<T> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push_back(memory);
         let mut elements: usize = idle.iter().map(Vec::len).sum();
-        while elements > MOST_IDLE {
+        while elements > MOST_IDLE || idle.len() > MOST_PIECES {
             elements -= idle.pop_front().map_or(elements, |memory| memory.len());
         }
     }
@@ -45,6 +47,13 @@ pub(super) fn unwritten<T: Real>(rows: usize, cols: usize) -> Array2<T> {
     let used = if rows * cols >= LARGE { T::idle().and_then(|idle| idle.take(rows * cols)) } else { None };
     let used = used.and_then(|memory| Array2::from_shape_vec((rows, cols), memory).ok());
     used.unwrap_or_else(|| Array2::zeros((rows, cols)))
+}
+
+/// A copy in standard layout.
+pub fn copied(source: ArrayView2<'_, f32>) -> Kept {
+    let mut copy = unwritten(source.nrows(), source.ncols());
+    copy.assign(&source);
+    Kept(copy)
 }
 
 /// An array whose memory serves others when it is dropped.
@@ -101,5 +110,7 @@ mod tests {
         idle.keep(vec![3.0; 7]);
         idle.keep(vec![4.0; 8]);
         assert_eq!((idle.take(MOST_IDLE - 7).map(|memory| memory.len()), idle.take(7)), (None, Some(vec![3.0; 7])));
+        (10..10 + MOST_PIECES).for_each(|length| idle.keep(vec![5.0; length]));
+        assert_eq!((idle.take(8), idle.take(10)), (None, Some(vec![5.0; 10])));
     }
 }

@@ -39,7 +39,7 @@ pub use clip_scale::clip_scale;
 pub use column_sum::column_sum;
 pub use dropout::dropout;
 pub use matmul::{linear, linear_backward, linear_gradients, matmul, matmul_nt, matmul_tn};
-pub use memory::Kept;
+pub use memory::{Kept, copied};
 pub use momentum::momentum;
 pub use nll::{nll, nll_backward, weight_sum};
 pub use relu::{relu, relu_backward, relu_mask};
