@@ -94,6 +94,7 @@ impl Drop for Kept {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Contract, TargetView, log_softmax, matmul, relu, relu_mask, softmax, softmax_cross_entropy};
     use super::*;
 
     #[test]
@@ -112,5 +113,26 @@ mod tests {
         assert_eq!((idle.take(MOST_IDLE - 7).map(|memory| memory.len()), idle.take(7)), (None, Some(vec![3.0; 7])));
         (10..10 + MOST_PIECES).for_each(|length| idle.keep(vec![5.0; length]));
         assert_eq!((idle.take(8), idle.take(10)), (None, Some(vec![5.0; 10])));
+    }
+
+    /// Lengths that no other test has, so that no other takes the memory.
+    #[test]
+    fn nothing_of_an_earlier_result_shows_in_a_later_one() {
+        const SHAPE: (usize, usize) = (521, 523);
+        let leave_nan = || drop(Kept::from(Array2::from_elem(SHAPE, f32::NAN)));
+        let x = Array2::from_shape_fn(SHAPE, |(r, c)| (r * 7 + c * 3) as f32 % 5.0);
+        let classes: Vec<u32> = (0..SHAPE.0 as u32).map(|r| r % 2).collect();
+        let contract = Contract { weights: None, samples: None, ignored: Some(1), smoothing: 0.0, mean: true };
+        leave_nan();
+        let head = softmax_cross_entropy(x.view(), TargetView::Classes(&classes), contract);
+        assert!(head.dlogits.row(1).iter().all(|slope| *slope == 0.0), "rows of the ignored class");
+        for result in [softmax, log_softmax, relu, relu_mask] {
+            leave_nan();
+            assert!(result(x.view()).iter().all(|value| value.is_finite()));
+        }
+        leave_nan();
+        let square = x.slice(ndarray::s![.., ..64]);
+        let factor = x.slice(ndarray::s![..64, ..]);
+        assert!(matmul(square, factor).iter().all(|value| value.is_finite()));
     }
 }
