@@ -14,16 +14,6 @@ fn is_positive(x: f32) -> bool {
   return bits != 0u && bits <= INFINITY_BITS;
 }
 
-// max(x, 0), NaN stays NaN.
-fn rectified(x: f32) -> f32 {
-  return select(0.0, x, is_positive(x) || is_nan(x));
-}
-
-// What goes back through a ReLU: the gradient where its output is positive.
-fn passed(gradient: f32, output: f32) -> f32 {
-  return select(0.0, gradient, is_positive(output));
-}
-
 fn is_negative_infinity(x: f32) -> bool {
   return bitcast<u32>(x) == (SIGN_BIT | INFINITY_BITS);
 }

@@ -1,7 +1,8 @@
 // linear_cross_entropy_direct: what linear_cross_entropy.wgsl does, for software drivers: a thread computes the logits of its
 //   row by itself.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
-//   workgroup; matrices row-major. LANES is 1. CLASSES = n is a constant that the host puts in front.
+//   workgroup; matrices row-major. LANES is 1. CLASSES = n and AHEAD are constants that the host puts in front.
+//   All threads use the same weights; how they come by those of AHEAD steps is weights_by_memory.wgsl's or weights_by_subgroup.wgsl's.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -13,21 +14,18 @@ fn item(at: Place, c: u32) -> f32 {
   return row_logits[c];
 }
 
-@compute @workgroup_size(ROWS)
-fn main(
-  @builtin(workgroup_id) id: vec3<u32>,
-  @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  let group = flat(id, count);
+fn rows_of(group: u32, thread: u32) {
   let row = group * ROWS + thread;
   let inside = row < params.m;
   var sums: array<f32, CLASSES>;
   for (var c = 0u; c < CLASSES; c++) { sums[c] = 0.0; }
   let start = min(row, params.m - 1u) * params.k; // behind the end the last row again, and nothing is written
-  for (var s = 0u; s < params.k; s++) {
-    let factor = x[start + s];
-    for (var c = 0u; c < CLASSES; c++) { sums[c] = fma(factor, w[s * CLASSES + c], sums[c]); }
+  for (var first = 0u; first < params.k; first += AHEAD) {
+    let ahead = weights_ahead(first);
+    for (var s = 0u; s < min(AHEAD, params.k - first); s++) {
+      let factor = x[start + first + s];
+      for (var c = 0u; c < CLASSES; c++) { sums[c] = fma(factor, one_ahead(ahead[c], s), sums[c]); }
+    }
   }
   for (var c = 0u; c < CLASSES; c++) { row_logits[c] = sums[c] + bias[c]; }
   row_work(Place(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));

@@ -39,13 +39,8 @@ fn main(
   for (var i = 0u; i < TM; i++) {
     let row = row0 + row_in_tile(thread, i);
     for (var j = 0u; j < MINE_ACROSS; j++) {
-      for (var e = 0u; e < 4u; e++) {
-        let col = col0 + col_in_tile(thread, j, e);
-        if ALIGNED || (row < params.m && col < params.n) {
-          let at = start + row * params.n + col;
-          store(at, col, sums[i * MINE_ACROSS + j][e]);
-        }
-      }
+      let col = col0 + col_in_tile(thread, j, 0u);
+      if ALIGNED || row < params.m { store(start + row * params.n + col, col, sums[i * MINE_ACROSS + j]); }
     }
   }
 
@@ -56,7 +51,7 @@ fn main(
     if thread < BN && col0 + thread < params.n {
       var sum = 0.0;
       for (var i = thread; i < THREADS; i += BN) { sum += a_tile[i / 4u][i % 4u]; }
-      c[start + params.sums_at + col0 + thread] = sum;
+      set_word(start + params.sums_at + col0 + thread, sum);
     }
   }
 }

@@ -23,7 +23,7 @@ struct Params {
   relu: u32,
   masked: u32,
   accumulate: u32,
-  left_rows: u32, // LEFT_ROWS, as a number that compilers do not know: they would unroll what stores the sums
+  left_groups: u32, // LEFTS, as a number that compilers do not know: they would unroll what stores the sums
 }
 
 override LANES: u32;
@@ -31,13 +31,6 @@ override LANES: u32;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
-
-// The sum of one of left's rows or columns and one of right's.
-fn write(slice: u32, i: u32, j: u32, sum: f32) {
-  let row = select(i, j, params.swapped == 1u);
-  let col = select(j, i, params.swapped == 1u);
-  if row < params.m && col < params.n { store(slice * params.stride + row * params.n + col, col, sum); }
-}
 
 fn product(group: u32, lane: u32) {
   let tile = group % (params.down * params.across);
@@ -72,10 +65,19 @@ fn product(group: u32, lane: u32) {
   for (var i = 0u; i < LEFT_ROWS; i++) {
     for (var j = 0u; j < RIGHTS; j++) { done[i * RIGHTS + j] = sums[i * RIGHTS + j]; }
   }
-  let rows = min(params.left_rows, (params.lefts - left0) * 4u);
-  for (var i = 0u; i < rows * RIGHTS * 4u; i++) {
-    let sums_at = i / 4u;
-    let group = right0 + sums_at % RIGHTS * LANES;
-    write(slice, left0 * 4u + sums_at / RIGHTS, group * 4u + i % 4u, done[sums_at][i % 4u]);
+  let groups = min(params.left_groups, params.lefts - left0);
+  let swapped = params.swapped == 1u;
+  for (var i = 0u; i < groups * RIGHTS * 4u; i++) {
+    let r = i % 4u; // the row of a block of 4 x 4
+    let j = (i / 4u) % RIGHTS;
+    let group = i / (4u * RIGHTS);
+    let first = group * 4u * RIGHTS + j; // of the block's four in `done`
+    let across = vec4(done[first][r], done[first + RIGHTS][r], done[first + 2u * RIGHTS][r], done[first + 3u * RIGHTS][r]);
+    let left_at = (left0 + group) * 4u;
+    let right_at = (right0 + j * LANES) * 4u;
+    let row = r + select(left_at, right_at, swapped);
+    let col = select(right_at, left_at, swapped);
+    let start = slice * params.stride + row * params.n;
+    if row < params.m { store(start + col, col, select(done[first + r * RIGHTS], across, vec4(swapped))); }
   }
 }

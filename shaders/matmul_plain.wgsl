@@ -1,10 +1,9 @@
-// matmul_plain: c = a b, then what matmul.wgsl can do with it, four neighbouring outputs a thread: for small products on
+// matmul_plain: c = a b, then what matmul.wgsl can do with it, a block of 4 x 4 outputs a thread: for small products on
 //   software drivers, where every launch more costs more than the product.
 //   a: m x k with a[r,s] at r a_row + s a_step, b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
-//   With rows = m + 1 the last row holds b's column sums and goes to sums_at.
+//   With `summed`, b's column sums go to sums_at.
 
 struct Params {
-  rows: u32, // of outputs
   m: u32,
   n: u32,
   k: u32,
@@ -13,6 +12,7 @@ struct Params {
   b_step: u32,
   b_col: u32,
   sums_at: u32,
+  summed: u32, // 1 for yes
   biased: u32,
   relu: u32,
   masked: u32,
@@ -24,6 +24,12 @@ override THREADS: u32;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
+
+// `first` and its three neighbours; behind the end the last again, and nothing is written there.
+fn four(first: u32, end: u32) -> vec4<u32> {
+  return min(vec4(first) + vec4(0u, 1u, 2u, 3u), vec4(end - 1u));
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) id: vec3<u32>,
@@ -32,27 +38,27 @@ fn main(
 ) {
   let i = flat(id, count) * THREADS + thread;
   let across = (params.n + 3u) / 4u;
-  let row = i / across;
+  let row0 = (i / across) * 4u;
   let col0 = (i % across) * 4u;
-  if row >= params.rows { return; }
+  if row0 >= params.m { return; }
 
-  let is_product = row < params.m;
-  let a_start = select(0u, row * params.a_row, is_product);
-  let last = params.n - 1u; // behind the end the last column again, and nothing is written
-  var values = vec4(0.0);
+  let a_at = four(row0, params.m) * params.a_row;
+  let b_at = four(col0, params.n) * params.b_col;
+  var sums: mat4x4<f32>; // its vectors are rows of the block
+  var column_sums = vec4(0.0);
   for (var s = 0u; s < params.k; s++) {
-    let factor = select(1.0, a[a_start + s * params.a_step], is_product);
-    let b_start = s * params.b_step;
-    for (var e = 0u; e < 4u; e++) {
-      values[e] = fma(factor, b[b_start + min(col0 + e, last) * params.b_col], values[e]);
-    }
+    let ahead = s * params.b_step;
+    let right = vec4(b[ahead + b_at.x], b[ahead + b_at.y], b[ahead + b_at.z], b[ahead + b_at.w]);
+    for (var r = 0u; r < 4u; r++) { sums[r] = fma(vec4(a[s * params.a_step + a_at[r]]), right, sums[r]); }
+    column_sums += right;
   }
 
-  let start = select(params.sums_at, row * params.n, is_product);
-  for (var e = 0u; e < 4u; e++) {
-    let col = col0 + e;
-    if col < params.n {
-      store(start + col, col, values[e]);
+  for (var r = 0u; r < 4u; r++) {
+    if row0 + r < params.m { store((row0 + r) * params.n + col0, col0, sums[r]); }
+  }
+  if params.summed == 1u && row0 == 0u {
+    for (var e = 0u; e < 4u; e++) {
+      if col0 + e < params.n { set_word(params.sums_at + col0 + e, column_sums[e]); }
     }
   }
 }

@@ -16,6 +16,6 @@ fn element(i: u32) {
   if MASK {
     out[i] = select(Value(0.0), Value(1.0), are_positive(value));
   } else {
-    out[i] = select(Value(0.0), value, are_positive(value) | are_nan(value));
+    out[i] = rectified(value);
   }
 }

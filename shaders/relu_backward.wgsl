@@ -11,5 +11,5 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> dx: array<Value>;
 
 fn element(i: u32) {
-  dx[i] = select(Value(0.0), dy[i], are_positive(x[i]));
+  dx[i] = passed(dy[i], x[i]);
 }

@@ -9,3 +9,13 @@ fn are_positive(x: Value) -> Truth {
   return (bits != Bits(0u)) & (bits <= Bits(INFINITY_BITS));
 }
 
+// max(x, 0), NaN stays NaN.
+fn rectified(x: Value) -> Value {
+  return select(Value(0.0), x, are_positive(x) | are_nan(x));
+}
+
+// What goes back through a ReLU: the gradient where its output is positive.
+fn passed(gradient: Value, output: Value) -> Value {
+  return select(Value(0.0), gradient, are_positive(output));
+}
+

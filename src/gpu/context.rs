@@ -200,6 +200,11 @@ impl Context {
         }
     }
 
+    /// Steps whose weights the lanes of a software driver read for each other.
+    pub fn steps_ahead(&self) -> u32 {
+        if self.lanes() == Lanes::Shuffled { Direct::MOST_SHUFFLED } else { 1 }
+    }
+
     /// Whether the driver runs on the CPU.
     pub fn is_software(&self) -> bool {
         self.software

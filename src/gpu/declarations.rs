@@ -6,13 +6,13 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
-use super::kernel::{Access, DIRECT_BY_MEMORY, EACH_ROW, Form, Kernel, WHOLE_ROWS};
+use super::kernel::{Access, DIRECT_BY_MEMORY, EACH_ROW, Form, Kernel, WEIGHTS_BY_MEMORY, WHOLE_ROWS};
 use super::recorder::SLOT_BYTES;
 use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 30] = [
+const PIECES: [&str; 34] = [
     "common",
     "elements",
     "rows",
@@ -40,6 +40,10 @@ const PIECES: [&str; 30] = [
     "values",
     "columns",
     "store",
+    "store_by_one",
+    "weights_by_memory",
+    "weights_by_subgroup",
+    "store_by_four",
     "linear_head",
     "contract",
     "bound_weights",
@@ -79,12 +83,14 @@ fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
     let fours = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours()).map(|kernel| (kernel, Form::FOURS));
     let held = ops::kernels().into_iter().filter(|kernel| kernel.holds_rows());
     let held = held.map(|kernel| (kernel, Form { held: true, ..Form::PLAIN }));
-    let by_lanes = ops::kernels()
-        .into_iter()
-        .filter(|kernel| kernel.source.contains(&EACH_ROW) || kernel.source.contains(&DIRECT_BY_MEMORY));
+    let by_lanes = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&EACH_ROW));
     let subgroups = by_lanes.map(|kernel| (kernel, Form { subgroups: true, ..Form::PLAIN }));
+    let sharing =
+        |kernel: &&Kernel| [DIRECT_BY_MEMORY, WEIGHTS_BY_MEMORY].iter().any(|piece| kernel.source.contains(piece));
+    let shuffled = ops::kernels().into_iter().filter(sharing);
+    let shuffled = shuffled.map(|kernel| (kernel, Form { shuffled: true, ..Form::PLAIN }));
     let plain = ops::kernels().into_iter().map(|kernel| (kernel, Form::PLAIN));
-    plain.chain(wide).chain(fours).chain(held).chain(subgroups)
+    plain.chain(wide).chain(fours).chain(held).chain(subgroups).chain(shuffled)
 }
 
 #[test]

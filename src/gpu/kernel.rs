@@ -12,6 +12,11 @@ pub(crate) const BY_ONE: &str = include_str!("../../shaders/by_one.wgsl");
 /// The same by fours.
 const BY_FOUR: &str = include_str!("../../shaders/by_four.wgsl");
 
+/// How a product's sums go to memory: one by one.
+pub(crate) const STORE_BY_ONE: &str = include_str!("../../shaders/store_by_one.wgsl");
+/// The same by fours.
+const STORE_BY_FOUR: &str = include_str!("../../shaders/store_by_four.wgsl");
+
 /// How a row kernel reads its rows: whenever it wants a value.
 pub(crate) const STREAMED: &str = include_str!("../../shaders/streamed.wgsl");
 /// The same once, into registers.
@@ -28,6 +33,10 @@ const LANES_BY_SUBGROUP: &str = include_str!("../../shaders/lanes_by_subgroup.wg
 pub(crate) const DIRECT_BY_MEMORY: &str = include_str!("../../shaders/direct_by_memory.wgsl");
 /// The same with subgroup operations.
 const DIRECT_BY_SUBGROUP: &str = include_str!("../../shaders/direct_by_subgroup.wgsl");
+/// How the threads of a head without workgroup memory come by its weights.
+pub(crate) const WEIGHTS_BY_MEMORY: &str = include_str!("../../shaders/weights_by_memory.wgsl");
+/// The same with subgroup operations.
+const WEIGHTS_BY_SUBGROUP: &str = include_str!("../../shaders/weights_by_subgroup.wgsl");
 
 /// Which form of a kernel is wanted: what is set puts a piece in another's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,23 +49,27 @@ pub(crate) struct Form {
     pub held: bool,
     /// Lanes that reduce with subgroup operations.
     pub subgroups: bool,
+    /// Lanes that take what all of them use from each other.
+    pub shuffled: bool,
 }
 
 impl Form {
     /// As the kernel is declared.
-    pub const PLAIN: Form = Form { wide_rows: false, fours: false, held: false, subgroups: false };
+    pub const PLAIN: Form = Form { wide_rows: false, fours: false, held: false, subgroups: false, shuffled: false };
     /// Values by fours.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
 
     /// Pieces, what stands in for them, and whether it does.
-    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 6] {
+    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 8] {
         [
             (WHOLE_ROWS, WIDE_ROWS, self.wide_rows),
             (BY_ONE, BY_FOUR, self.fours),
+            (STORE_BY_ONE, STORE_BY_FOUR, self.fours),
             (STREAMED, HELD, self.held),
             (EACH_ROW, EACH_ROW_BY_SUBGROUP, self.subgroups),
             (LANES_BY_MEMORY, LANES_BY_SUBGROUP, self.subgroups),
-            (DIRECT_BY_MEMORY, DIRECT_BY_SUBGROUP, self.subgroups),
+            (DIRECT_BY_MEMORY, DIRECT_BY_SUBGROUP, self.shuffled),
+            (WEIGHTS_BY_MEMORY, WEIGHTS_BY_SUBGROUP, self.shuffled),
         ]
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Recorder {
     slots: wgpu::Buffer,
     slot_bytes: usize,
     params: Vec<u8>,
+    /// What the slots hold, from the first on.
+    sent: Vec<u8>,
     bind_groups: HashMap<Key, wgpu::BindGroup>,
     /// Uploads since the last submit.
     uploads: u64,
@@ -71,6 +73,7 @@ impl Recorder {
             slots,
             slot_bytes,
             params: Vec::with_capacity(slot_bytes * SLOTS),
+            sent: Vec::with_capacity(slot_bytes * SLOTS),
             bind_groups: HashMap::new(),
             uploads: 0,
             in_flight: VecDeque::new(),
@@ -243,10 +246,12 @@ impl Context {
     /// Hands the commands over; gives their number in the queue, if there were any.
     pub(super) fn submit(&self, live: &Live, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
         let commands = recorder.finish()?;
-        if !recorder.params.is_empty() {
+        // A step like the one before finds its parameters there.
+        if !recorder.sent.starts_with(&recorder.params) {
             live.queue.write_buffer(&recorder.slots, 0, &recorder.params);
-            recorder.params.clear();
+            std::mem::swap(&mut recorder.sent, &mut recorder.params);
         }
+        recorder.params.clear();
         self.counters.submits.fetch_add(1, Relaxed);
         Some(live.hand_over(recorder, Some(commands)))
     }

@@ -123,17 +123,17 @@ impl NormGrid {
     }
 }
 
-/// Small products on software drivers: a thread owns four neighbouring outputs.
+/// Small products on software drivers: a thread owns a block of 4 x 4 outputs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlainGrid;
 
 impl PlainGrid {
     /// Few, so that small products have work for every core.
-    const THREADS: u32 = 32;
+    const THREADS: u32 = 16;
 
     /// Workgroups for so many outputs.
     pub fn groups(rows: usize, cols: usize) -> u64 {
-        (rows as u64 * cols.div_ceil(4) as u64).div_ceil(Self::THREADS.into())
+        (rows.div_ceil(4) as u64 * cols.div_ceil(4) as u64).div_ceil(Self::THREADS.into())
     }
 
     /// `THREADS` as the shader wants it.

@@ -155,9 +155,9 @@ impl Direct {
         if self.swapped { (b, a) } else { (a, b) }
     }
 
-    /// Rows or columns of a workgroup's share that all its lanes use.
-    pub fn left_rows(&self) -> u32 {
-        4 * self.lefts
+    /// Groups of four of a workgroup's share that all its lanes use.
+    pub fn left_groups(&self) -> u32 {
+        self.lefts
     }
 
     /// The numbers as the shader wants them.
@@ -165,7 +165,7 @@ impl Direct {
         [
             ("LANES", f64::from(LANES)),
             ("LEFTS", f64::from(self.lefts)),
-            ("LEFT_ROWS", f64::from(self.left_rows())),
+            ("LEFT_ROWS", f64::from(4 * self.lefts)),
             ("RIGHTS", f64::from(self.rights)),
         ]
     }

@@ -9,7 +9,8 @@ use super::statistics::{self, Pending, Record};
 use super::{COMMON, HEAD, On, RECORD, ROW_CLASS, ROWS, TARGETS, TILES, fits, flag, gpu_targets, on};
 use crate::error::{Error, Result};
 use crate::gpu::{
-    Access, Buffer, Context, Kernel, LANES_BY_MEMORY, Launch, Method, RowGrid, STREAMED, Tile, View, WHOLE_ROWS, Window,
+    Access, Buffer, Context, Form, Kernel, LANES_BY_MEMORY, Launch, Method, RowGrid, STREAMED, Tile, View,
+    WEIGHTS_BY_MEMORY, WHOLE_ROWS, Window,
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
@@ -73,12 +74,13 @@ static DIRECT: Kernel = Kernel {
         CONTRACT,
         HEAD,
         LINEAR_HEAD,
+        WEIGHTS_BY_MEMORY,
         include_str!("../../shaders/linear_cross_entropy_direct.wgsl"),
     ],
     params: size_of::<Params>(),
     buffers: BUFFERS,
     overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS", "SPREAD"],
-    sizes: &["CLASSES"],
+    sizes: &["CLASSES", "AHEAD"],
 };
 
 #[cfg(test)]
@@ -160,7 +162,7 @@ impl Way {
         match gpu.method([m, n, k]) {
             Method::Tiled(tile) => tile.row_a_thread(n).then_some(Way::Tiled(tile)),
             Method::Plain => Some(Way::Direct),
-            Method::Direct(_) => None,
+            Method::Direct(direct) => direct.shuffled.then_some(Way::Direct),
         }
     }
 
@@ -196,11 +198,12 @@ impl Way {
                 &TILED
             }
             Way::Direct => {
-                constants.push(("CLASSES", classes as f64));
+                constants.extend([("CLASSES", classes as f64), ("AHEAD", gpu.steps_ahead().into())]);
                 &DIRECT
             }
         };
-        gpu.launch(Launch {
+        let form = Form { shuffled: matches!(self, Way::Direct) && gpu.steps_ahead() > 1, ..Form::PLAIN };
+        let launch = Launch {
             kernel,
             constants: &constants,
             params: Params {
@@ -212,7 +215,8 @@ impl Way {
             },
             buffers: &[x_values, w, b, y, &dlogits, &losses, &records].map(View::from),
             groups,
-        })?;
+        };
+        gpu.dispatch(launch, form, None)?;
         Ok(Head::new(
             Matrix::on_gpu(x.device(), rows, 1, losses),
             Matrix::on_gpu(x.device(), rows, classes, dlogits),

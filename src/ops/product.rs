@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::linear::Activation;
-use super::{COMMON, ELEMENTS, TILES, column_sum, flag};
+use super::{COMMON, ELEMENTS, TILES, VALUES, column_sum, flag};
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, DIRECT_BY_MEMORY, Form, Kernel, Launch, LinearGrid, Method, PackGrid, PlainGrid,
-    ProductSplit, View, runs,
+    Access, BY_ONE, Buffer, Context, DIRECT_BY_MEMORY, Form, Kernel, Launch, LinearGrid, Method, PackGrid, PlainGrid,
+    ProductSplit, STORE_BY_ONE, View, runs,
 };
 
 /// The kernels of one op, which share its name: errors and labels carry it.
@@ -36,7 +36,7 @@ pub(super) const fn family(name: &'static str) -> Family {
     Family {
         tiled: Kernel {
             name,
-            source: &[COMMON, TILES, STORE, include_str!("../../shaders/matmul.wgsl")],
+            source: &[COMMON, BY_ONE, VALUES, TILES, STORE, STORE_BY_ONE, include_str!("../../shaders/matmul.wgsl")],
             params: size_of::<Params>(),
             buffers,
             overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS"],
@@ -44,7 +44,7 @@ pub(super) const fn family(name: &'static str) -> Family {
         },
         plain: Kernel {
             name,
-            source: &[COMMON, STORE, include_str!("../../shaders/matmul_plain.wgsl")],
+            source: &[COMMON, BY_ONE, VALUES, STORE, STORE_BY_ONE, include_str!("../../shaders/matmul_plain.wgsl")],
             params: size_of::<PlainParams>(),
             buffers,
             overrides: &["THREADS"],
@@ -52,7 +52,15 @@ pub(super) const fn family(name: &'static str) -> Family {
         },
         direct: Kernel {
             name,
-            source: &[COMMON, STORE, DIRECT_BY_MEMORY, include_str!("../../shaders/matmul_direct.wgsl")],
+            source: &[
+                COMMON,
+                BY_ONE,
+                VALUES,
+                STORE,
+                STORE_BY_ONE,
+                DIRECT_BY_MEMORY,
+                include_str!("../../shaders/matmul_direct.wgsl"),
+            ],
             params: size_of::<DirectParams>(),
             buffers,
             overrides: &["LANES"],
@@ -103,7 +111,6 @@ struct Params {
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct PlainParams {
-    rows: u32,
     m: u32,
     n: u32,
     k: u32,
@@ -112,6 +119,7 @@ struct PlainParams {
     b_step: u32,
     b_col: u32,
     sums_at: u32,
+    summed: u32,
     biased: u32,
     relu: u32,
     masked: u32,
@@ -137,7 +145,7 @@ struct DirectParams {
     relu: u32,
     masked: u32,
     accumulate: u32,
-    left_rows: u32,
+    left_groups: u32,
 }
 
 #[repr(C)]
@@ -300,6 +308,9 @@ impl<'a> Product<'a> {
         let (slice, slices, stride) = (slice as u32, slices as u32, layout.stride as u32);
         let (down, across) = (down as u32, across as u32);
         let sums_at = layout.sums_at.map_or(0, |at| at as u32);
+        // Then every row of c, and of each slice, begins at a multiple of four words.
+        let fours = n.is_multiple_of(4) && stride.is_multiple_of(4);
+        let form = Form { fours, ..Form::PLAIN };
         match method {
             Method::Tiled(tile) => {
                 let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
@@ -310,7 +321,7 @@ impl<'a> Product<'a> {
                     ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
                 ];
                 constants.extend(tile.constants());
-                gpu.launch(Launch {
+                let launch = Launch {
                     kernel: &self.family.tiled,
                     constants: &constants,
                     params: Params {
@@ -330,17 +341,16 @@ impl<'a> Product<'a> {
                     },
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
                     groups,
-                })
+                };
+                gpu.dispatch(launch, form, None)
             }
             Method::Plain => {
-                let rows = m + u32::from(layout.sums_at.is_some());
                 let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
                 let (b_step, b_col) = if self.transpose_b { (1, k) } else { (n, 1) };
-                gpu.launch(Launch {
+                let launch = Launch {
                     kernel: &self.family.plain,
                     constants: &PlainGrid::constants(),
                     params: PlainParams {
-                        rows,
                         m,
                         n,
                         k,
@@ -349,14 +359,16 @@ impl<'a> Product<'a> {
                         b_step,
                         b_col,
                         sums_at,
+                        summed: u32::from(layout.sums_at.is_some()),
                         biased,
                         relu,
                         masked,
                         accumulate,
                     },
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
-                    groups: PlainGrid::groups(rows as usize, n as usize),
-                })
+                    groups: PlainGrid::groups(rows.len(), cols.len()),
+                };
+                gpu.dispatch(launch, form, None)
             }
             Method::Direct(direct) => {
                 let op = self.family.name();
@@ -384,7 +396,7 @@ impl<'a> Product<'a> {
                     relu,
                     masked,
                     accumulate,
-                    left_rows: direct.left_rows(),
+                    left_groups: direct.left_groups(),
                 };
                 let launch = Launch {
                     kernel: &self.family.direct,
@@ -393,7 +405,7 @@ impl<'a> Product<'a> {
                     buffers: &[left, right.clone(), extra.unwrap_or(right), c],
                     groups,
                 };
-                gpu.dispatch(launch, Form { subgroups: direct.shuffled, ..Form::PLAIN }, None)
+                gpu.dispatch(launch, Form { shuffled: direct.shuffled, ..form }, None)
             }
         }
     }

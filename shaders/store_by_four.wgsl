@@ -1,0 +1,11 @@
+// store_by_four: four sums at once. Every row of c begins at a multiple of four words.
+
+// The sums that belong to columns col .. col + 3 of c, from word `at` on; nothing behind the last column.
+fn store(at: u32, col: u32, sums: vec4<f32>) {
+  if col < params.n { finish(at / 4u, col / 4u, sums); }
+}
+
+fn set_word(at: u32, value: f32) {
+  c[at / 4u][at % 4u] = value;
+}
+

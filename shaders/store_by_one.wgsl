@@ -1,0 +1,13 @@
+// store_by_one: four sums, one by one; those behind the last column are left out.
+
+// The sums that belong to columns col .. col + 3 of c, from word `at` on.
+fn store(at: u32, col: u32, sums: vec4<f32>) {
+  for (var e = 0u; e < 4u; e++) {
+    if col + e < params.n { finish(at + e, col + e, sums[e]); }
+  }
+}
+
+fn set_word(at: u32, value: f32) {
+  c[at] = value;
+}
+
