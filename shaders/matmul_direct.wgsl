@@ -18,8 +18,7 @@ struct Params {
   across: u32, // workgroups along right
   slices: u32,
   stride: u32, // words from one slice's product to the next
-  swapped: u32, // 1 for yes
-  biased: u32,
+  biased: u32, // 1 for yes, as the next ones
   relu: u32,
   masked: u32,
   accumulate: u32,
@@ -27,6 +26,7 @@ struct Params {
 }
 
 override LANES: u32;
+override SWAPPED: bool;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
@@ -66,18 +66,21 @@ fn product(group: u32, lane: u32) {
     for (var j = 0u; j < RIGHTS; j++) { done[i * RIGHTS + j] = sums[i * RIGHTS + j]; }
   }
   let groups = min(params.left_groups, params.lefts - left0);
-  let swapped = params.swapped == 1u;
   for (var i = 0u; i < groups * RIGHTS * 4u; i++) {
     let r = i % 4u; // the row of a block of 4 x 4
     let j = (i / 4u) % RIGHTS;
     let group = i / (4u * RIGHTS);
     let first = group * 4u * RIGHTS + j; // of the block's four in `done`
-    let across = vec4(done[first][r], done[first + RIGHTS][r], done[first + 2u * RIGHTS][r], done[first + 3u * RIGHTS][r]);
+    var finished: vec4<f32>;
+    if SWAPPED {
+      finished = vec4(done[first][r], done[first + RIGHTS][r], done[first + 2u * RIGHTS][r], done[first + 3u * RIGHTS][r]);
+    } else {
+      finished = done[first + r * RIGHTS];
+    }
     let left_at = (left0 + group) * 4u;
     let right_at = (right0 + j * LANES) * 4u;
-    let row = r + select(left_at, right_at, swapped);
-    let col = select(right_at, left_at, swapped);
-    let start = slice * params.stride + row * params.n;
-    if row < params.m { store(start + col, col, select(done[first + r * RIGHTS], across, vec4(swapped))); }
+    let row = r + select(left_at, right_at, SWAPPED);
+    let col = select(right_at, left_at, SWAPPED);
+    if row < params.m { store(slice * params.stride + row * params.n + col, col, finished); }
   }
 }

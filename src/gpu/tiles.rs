@@ -161,9 +161,10 @@ impl Direct {
     }
 
     /// The numbers as the shader wants them.
-    pub fn constants(&self) -> [Constant; 4] {
+    pub fn constants(&self) -> [Constant; 5] {
         [
             ("LANES", f64::from(LANES)),
+            ("SWAPPED", f64::from(u8::from(self.swapped))),
             ("LEFTS", f64::from(self.lefts)),
             ("LEFT_ROWS", f64::from(4 * self.lefts)),
             ("RIGHTS", f64::from(self.rights)),
