@@ -134,7 +134,7 @@ impl Mlp {
     }
 
     /// Inputs, hidden layers, classes.
-    fn widths(&self) -> Vec<usize> {
+    pub(crate) fn widths(&self) -> Vec<usize> {
         let outputs = self.layers.iter().map(|layer| layer.weights().cols());
         std::iter::once(self.inputs()).chain(outputs).collect()
     }

@@ -62,7 +62,8 @@ pub struct FitOptions {
     pub early_stopping: Option<EarlyStopping>,
     /// End it with [`Error::NonFinite`] when a loss, a parameter or what the optimizer keeps is NaN or infinite, with the
     /// parameters of before that step; no checkpoint is written of such an epoch. Parameters and optimizer are looked at
-    /// where losses are read, at the latest at an epoch's end: no launch and no wait a step. Keeps a second copy of parameters and optimizer state on the device.
+    /// where losses are read, at the latest at an epoch's end, so that a step takes no launch and no wait more. Keeps a second
+    /// copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
 }
 

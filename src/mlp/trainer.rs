@@ -15,7 +15,6 @@ use super::predict::check_rows;
 use super::rows::{Rows, split};
 use super::step::StepOptions;
 use crate::error::{Error, Result, Shape};
-use crate::plan::Plan;
 use crate::targets::{Label, Targets};
 
 /// A training with all that can go with it: a validation set, row weights, callbacks, checkpoints. [`Mlp::fit`] is the short
@@ -134,24 +133,6 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// What a step of this training takes on the model's device: [`Plan::training_step`], and the row weights where there are
-    /// some.
-    ///
-    /// # Errors
-    /// As [`Plan::training_step`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, FitOptions, Mlp, Plan, Trainer};
-    /// let (options, weights) = (FitOptions::default(), vec![0.5; 1000]);
-    /// let model = Mlp::new(&Device::auto()?, &[64, 32, 10], 0)?;
-    /// let plan = Trainer::new(&options).row_weights(&weights).plan(&model)?;
-    /// assert!(plan.peak_bytes > Plan::training_step(model.device(), &[64, 32, 10], &options)?.peak_bytes);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn plan(&self, model: &Mlp) -> Result<Plan> {
-        Plan::training(&model.device, &model.widths(), self.options, self.row_weights.is_some())
-    }
-
     /// Trains the model on `rows x inputs` features and a class id a row.
     ///
     /// # Errors
@@ -228,6 +209,11 @@ impl<'a> Trainer<'a> {
             model.copy = model.parameters()?.into();
         }
         epoch
+    }
+
+    /// What a plan wants to know: the options, and whether rows have weights.
+    pub(crate) fn planned(&self) -> (&FitOptions, bool) {
+        (self.options, self.row_weights.is_some())
     }
 
     fn check<L: Label>(&self, model: &Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<()> {
