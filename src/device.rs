@@ -339,17 +339,49 @@ impl Device {
     /// [`Error::Limit`] when the buffer is too short, [`Error::Combination`] when its usage does not suffice,
     /// [`Error::OtherDevice`] on the CPU path.
     ///
-    /// ```no_run
-    /// use wgpu_mlp::{Device, Result, ops, wgpu};
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, Result, ops, wgpu};
     /// fn total(device: &Device, features: wgpu::Buffer) -> Result<f32> {
-    ///     let x = device.wrap_matrix(features, 4096, 768)?;
+    ///     let x = device.wrap_matrix(features, 2, 3)?;
     ///     Ok(ops::column_sum(&x)?.to_array()?.sum())
     /// }
+    /// // Where there is a GPU. The buffer here is the crate's own; one of the program's own does as well.
+    /// if let Ok(device) = Device::gpu() {
+    ///     let ones = Matrix::from_slice(&device, 2, 3, &[1.0; 6])?;
+    ///     if let Some((buffer, 0)) = Device::buffer_of(&ones) {
+    ///         assert_eq!(total(&device, buffer)?, 6.0);
+    ///     }
+    /// }
+    /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn wrap_matrix(&self, buffer: wgpu::Buffer, rows: usize, cols: usize) -> Result<Matrix> {
+        self.wrap_matrix_at(buffer, 0, rows, cols)
+    }
+
+    /// [`Device::wrap_matrix`] from this byte of the buffer on: a multiple of 256, which every device can bind.
+    ///
+    /// Several matrices may lie in one buffer. wgpu sees whole buffers: an op that writes one of them in place must not read
+    /// another of the same buffer ([`Error::Device`]).
+    ///
+    /// # Errors
+    /// As [`Device::wrap_matrix`]; [`Error::Option`] for another offset.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// if let Ok(device) = Device::gpu() {
+    ///     let numbers: Vec<f32> = (0..70u8).map(f32::from).collect();
+    ///     let all = Matrix::from_slice(&device, 1, 70, &numbers)?;
+    ///     if let Some((buffer, 0)) = Device::buffer_of(&all) {
+    ///         let x = device.wrap_matrix_at(buffer, 256, 2, 3)?; // behind 64 numbers
+    ///         assert_eq!(x.to_array()?, ndarray::array![[64., 65., 66.], [67., 68., 69.]]);
+    ///     }
+    /// }
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn wrap_matrix_at(&self, buffer: wgpu::Buffer, offset: u64, rows: usize, cols: usize) -> Result<Matrix> {
         not_empty("matrix", rows, cols)?;
         let gpu = self.gpu_context("matrix")?;
-        Ok(Matrix::on_gpu(self, rows, cols, gpu.wrap("matrix", buffer, rows, cols)?))
+        Ok(Matrix::on_gpu(self, rows, cols, gpu.wrap("matrix", buffer, offset, rows, cols)?))
     }
 
     /// Class ids that the caller's own commands produce, one u32 a row, in a buffer as in [`Device::wrap_matrix`].
@@ -360,17 +392,44 @@ impl Device {
     /// # Errors
     /// As [`Device::wrap_matrix`].
     ///
-    /// ```no_run
+    /// ```
     /// use wgpu_mlp::{Device, Matrix, Result, ops, wgpu};
     /// fn first_bad(logits: &Matrix, labels: wgpu::Buffer) -> Result<Option<u64>> {
     ///     let (rows, classes) = logits.shape();
     ///     let targets = logits.device().wrap_classes(labels, rows, classes)?;
     ///     Ok(ops::softmax_cross_entropy(logits, &targets, &Default::default())?.stats()?.first_bad_row)
     /// }
+    /// if let Ok(device) = Device::gpu() {
+    ///     // The bits of the classes 2 and 7, of which there are three.
+    ///     let bits = [f32::from_bits(2), f32::from_bits(7)];
+    ///     if let Some((labels, 0)) = Device::buffer_of(&Matrix::from_slice(&device, 2, 1, &bits)?) {
+    ///         assert_eq!(first_bad(&Matrix::zeros(&device, 2, 3)?, labels)?, Some(1));
+    ///     }
+    /// }
+    /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn wrap_classes(&self, buffer: wgpu::Buffer, rows: usize, classes: usize) -> Result<Targets> {
+        self.wrap_classes_at(buffer, 0, rows, classes)
+    }
+
+    /// [`Device::wrap_classes`] from this byte of the buffer on, as in [`Device::wrap_matrix_at`].
+    ///
+    /// # Errors
+    /// As [`Device::wrap_matrix_at`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// if let Ok(device) = Device::gpu() {
+    ///     let bits: Vec<f32> = (0..66).map(f32::from_bits).collect();
+    ///     if let Some((labels, 0)) = Device::buffer_of(&Matrix::from_slice(&device, 66, 1, &bits)?) {
+    ///         assert_eq!(device.wrap_classes_at(labels, 256, 2, 100)?.to_classes()?, [64, 65]);
+    ///     }
+    /// }
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn wrap_classes_at(&self, buffer: wgpu::Buffer, offset: u64, rows: usize, classes: usize) -> Result<Targets> {
         not_empty("targets", rows, classes)?;
-        let ids = self.gpu_context("targets")?.wrap("targets", buffer, rows, 1)?;
+        let ids = self.gpu_context("targets")?.wrap("targets", buffer, offset, rows, 1)?;
         Ok(Targets::made(self, rows, classes, Kind::GpuClasses(Arc::new(ids))))
     }
 

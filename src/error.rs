@@ -6,6 +6,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::optim::SLOTS;
+
 /// The result of every fallible call in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -139,13 +141,15 @@ pub enum Error {
     /// A training turned into NaN or infinity. The model has the parameters of before that step; those of after it where
     /// only the validation did.
     #[error(
-        "fit: {op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
+        "fit: {}{op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
          first weights may be too large",
+        if SLOTS.contains(op) { "the optimizer's " } else { "" },
         row.map(|row| format!(" for row {row}")).unwrap_or_default()
     )]
     NonFinite {
-        /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's own `update`, the `parameters`
-        /// that the training began with, or the `validation` behind the step.
+        /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's own `update`, what the optimizer
+        /// keeps, by its name in [`Optimizer::slots`](crate::Optimizer::slots), the `parameters` that the training began with,
+        /// or the `validation` behind the step.
         op: &'static str,
         /// The layer, counted from 0.
         layer: usize,

@@ -44,8 +44,9 @@
 //! - `plot`: `History::plot` draws loss and accuracy.
 //! - `serde`: options and results can be written to, and read from, configuration files.
 //!
-//! What happens inside goes to the crate `log`: the device chosen and why (info), kernels compiled and how long it took
-//! (debug), memory that runs short (warn), and what the device or its driver reports (error).
+//! What happens inside goes to the crate `log`: the device chosen and why, a training's begin and end and why it ended
+//! (info), its epochs and checkpoints, kernels compiled and how long it took (debug), memory that runs short and steps that
+//! are undone (warn), and what the device or its driver reports (error).
 //!
 //! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
 

@@ -11,6 +11,9 @@ pub use penalty::Penalty;
 pub use snapshot::OptimizerSnapshot;
 pub use state::OptimizerState;
 
+/// The names of all slots that there are.
+pub(crate) const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
+
 /// How parameters follow their gradients.
 ///
 /// ```
@@ -156,9 +159,9 @@ impl Optimizer {
     pub fn slots(&self) -> &'static [&'static str] {
         match self {
             Optimizer::Sgd { .. } => &[],
-            Optimizer::Momentum(_) => &["velocity"],
-            Optimizer::AdaGrad(_) | Optimizer::RmsProp(_) => &["squares"],
-            Optimizer::Adam(_) => &["m", "v"],
+            Optimizer::Momentum(_) => &SLOTS[..1],
+            Optimizer::AdaGrad(_) | Optimizer::RmsProp(_) => &SLOTS[1..2],
+            Optimizer::Adam(_) => &SLOTS[2..],
         }
     }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, Entries};
 use crate::layers::Dense;
 use crate::matrix::{Matrix, not_empty};
-use crate::mlp::{FitOptions, Mlp, check_widths};
+use crate::mlp::{FitOptions, Mlp, Trainer, check_widths};
 use crate::ops;
 use crate::targets::{Kind, Targets};
 
@@ -72,9 +72,9 @@ pub struct PlannedBuffer {
 
 impl Plan {
     /// What a step of [`Mlp::fit`](crate::Mlp::fit) takes, for a network of these widths: with the second copy of parameters
-    /// and optimizer state that [`FitOptions::stop_on_non_finite`] keeps. Row weights ([`Trainer`](crate::Trainer)) come on
-    /// top, at 8 bytes a row, and small records of the steps whose losses have not been read yet, at most 1,024 of them.
-    /// Validation is a prediction: see [`Plan::prediction`].
+    /// and optimizer state that [`FitOptions::stop_on_non_finite`] keeps. Small records of the steps whose losses have not
+    /// been read yet come on top, at most 1,024 of them. For a training with row weights there is
+    /// [`Trainer::plan`]. Validation is a prediction: see [`Plan::prediction`].
     ///
     /// # Errors
     /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0;
@@ -87,19 +87,27 @@ impl Plan {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn training_step(device: &Device, widths: &[usize], options: &FitOptions) -> Result<Self> {
+        Self::training(device, widths, options, false)
+    }
+
+    /// The same, with a weight for each row or without.
+    fn training(device: &Device, widths: &[usize], options: &FitOptions, weighted: bool) -> Result<Self> {
         let batch = options.batch.max(1);
         let title = format!("training step of {}, batch {batch}", list(widths));
         Self::of(device, widths, title, |model, dry| {
             let mut state = options.optimizer_state(widths.len().saturating_sub(1));
-            let step_options = options.planned_step(dry, model.classes())?;
+            let mut step_options = options.planned_step(dry, model.classes())?;
             let mut chunk = |model: &mut Mlp| {
                 let before = options.stop_on_non_finite.then(|| (model.clone(), state.clone()));
                 let launched = dry.counters().dispatches;
                 let x = Matrix::planned(dry, "features", batch, model.inputs())?;
                 let y = planned_classes(dry, batch, model.classes())?;
+                let weights = weighted.then(|| Matrix::planned(dry, "row weights", batch, 1)).transpose()?;
+                step_options.loss.sample_weights = weights;
                 let step = model.train_step_with(&x, &y, &step_options, &mut state)?;
+                step_options.loss.sample_weights = None;
                 let launched = dry.counters().dispatches - launched;
-                let look = before.is_some().then(|| model.look()).transpose()?;
+                let look = before.is_some().then(|| model.look(&state)).transpose()?;
                 drop((before, x, step, look));
                 Ok((entries(dry), launched))
             };
@@ -175,6 +183,27 @@ impl Plan {
         let buffers = joined(dry.context(), entries);
         let title = format!("{title}, on {}", device.info().name);
         Ok(Plan { title, buffers, dispatches, peak_bytes, allowed_bytes, obstacle })
+    }
+}
+
+impl Trainer<'_> {
+    /// What a step of this training takes on the model's device: [`Plan::training_step`], and the row weights where there are
+    /// some.
+    ///
+    /// # Errors
+    /// As [`Plan::training_step`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Plan, Trainer};
+    /// let (options, weights) = (FitOptions::default(), vec![0.5; 1000]);
+    /// let model = Mlp::new(&Device::auto()?, &[64, 32, 10], 0)?;
+    /// let plan = Trainer::new(&options).row_weights(&weights).plan(&model)?;
+    /// assert!(plan.peak_bytes > Plan::training_step(model.device(), &[64, 32, 10], &options)?.peak_bytes);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn plan(&self, model: &Mlp) -> Result<Plan> {
+        let (options, weighted) = self.planned();
+        Plan::training(model.device(), &model.widths(), options, weighted)
     }
 }
 

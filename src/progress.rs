@@ -63,13 +63,13 @@ impl Callback for ProgressBar {
         Ok(())
     }
 
-    fn on_step(&mut self, step: &Step) -> Result<()> {
+    fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         self.bar.set_prefix(format!("epoch {}/{}", step.epoch + 1, self.run.epochs));
         let rate = step.rows as f64 / self.epoch.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
         let (loss, accuracy) = (step.loss.unwrap_or(f64::NAN), step.accuracy.unwrap_or(f64::NAN));
         self.bar.set_message(format!("loss {loss:.4}  accuracy {:.2} %  {rate:.0} rows/s", 100.0 * accuracy));
         self.bar.set_position((step.epoch * self.run.steps_per_epoch + step.step + 1) as u64);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn on_epoch(&mut self, _: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {

@@ -9,7 +9,7 @@ use wgpu_mlp::{Device, GpuOptions, Result};
 
 fn main() -> ExitCode {
     type Test = fn(&Device) -> Result<()>;
-    let tests: [(&str, Test); 22] = [
+    let tests: [(&str, Test); 26] = [
         ("a checkpoint continues to the same bits", training::checkpoints),
         ("early stopping ends in time with the best parameters", training::early_stopping),
         ("what turns into NaN is named and undone", training::non_finite),
@@ -17,6 +17,10 @@ fn main() -> ExitCode {
         ("callbacks see everything and change nothing", training::callbacks),
         ("partial fits are the steps of a fit", training::partial_fits),
         ("overflowing updates are undone", training::undone::overflowing_updates),
+        ("overflowing optimizers are undone", training::undone::overflowing_optimizers),
+        ("any label can mark rows that do not count", training::ignored::any_label),
+        ("a callback ends a training in a step", training::stopped::in_a_step),
+        ("a callback cuts a long epoch short", training::stopped::in_a_long_epoch),
         ("wild rates leave the checkpoint alone", training::undone::wild_rates),
         ("infinities that no loss shows are found", training::undone::hidden_infinities),
         ("partial fits are undone and go on", training::undone::partial_fits_undone),

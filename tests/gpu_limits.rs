@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use libtest_mimic::Failed;
 use ndarray::Array2;
 use wgpu_mlp::ops;
-use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, wgpu};
+use wgpu_mlp::{
+    ClassWeights, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Targets, Trainer, wgpu,
+};
 
 fn main() -> ExitCode {
     let plain = GpuOptions::default;
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
         common::trial("features larger than the memory", little(), larger_than_memory),
         common::trial("class ids from the device", plain(), device_made),
         common::trial("class ids from the device, in pieces", pieces(), device_made),
+        common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
+        common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
     ])
 }
 
@@ -37,8 +41,9 @@ fn planned(device: &Device) -> Result<(), Failed> {
         let mut model = Mlp::new(device, &[9, 24, 5], 1)?;
         let before = device.counters().dispatches;
         model.fit(x.view(), &labels, &options)?;
-        // The look at the parameters comes on top, in two launches for the whole epoch.
-        assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64 + 2, "{plan}");
+        // The look at the parameters, and at what the optimizer keeps, comes on top, once for the whole epoch.
+        let look = 2 + optimizer.slots().len() as u64;
+        assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64 + look, "{plan}");
         let careless = FitOptions { stop_on_non_finite: false, ..options };
         let before = device.counters().dispatches;
         model.fit(x.view(), &labels, &careless)?;
@@ -65,11 +70,16 @@ fn planned_memory(_: &Device) -> Result<(), Failed> {
         clip_norm: Some(1.0),
         ..guarded.clone()
     };
+    let row_weights: Vec<f32> = (0..120).map(|row| 0.5 + (row % 3) as f32).collect();
     let mut peaks = Vec::new();
-    for options in [plain, guarded, rich] {
+    for (options, weighted) in [(&plain, false), (&guarded, false), (&rich, false), (&plain, true), (&rich, true)] {
         let device = common::device(&GpuOptions::default())?;
-        let plan = Plan::training_step(&device, &widths, &options)?;
-        Mlp::new(&device, &widths, 1)?.fit(x.view(), &labels, &options)?;
+        let trainer = || if weighted { Trainer::new(options).row_weights(&row_weights) } else { Trainer::new(options) };
+        let mut model = Mlp::new(&device, &widths, 1)?;
+        let plan = trainer().plan(&model)?;
+        let plain = Plan::training_step(&device, &widths, options)?;
+        assert!(if weighted { plan.peak_bytes > plain.peak_bytes } else { plan.peak_bytes == plain.peak_bytes });
+        trainer().fit(&mut model, x.view(), &labels)?;
         let peak = device.counters().peak_memory_bytes;
         assert_eq!(plan.peak_bytes, peak, "{plan}");
         peaks.push(peak);
@@ -103,13 +113,69 @@ fn larger_than_memory(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-fn device_made(like: &Device) -> Result<(), Failed> {
+/// A device opened by the caller, with the limits of this one.
+fn shared(like: &Device) -> Result<(common::Yours, Device), Failed> {
     let yours = common::yours(like, wgpu::Adapter::limits);
     let limit = Some(like.info().max_binding_bytes);
     let options = GpuOptions { max_binding_bytes: limit, guarded_buffers: true, ..Default::default() };
     let device = Device::from_wgpu_with(&yours.adapter, yours.device.clone(), yours.queue.clone(), &options)?;
-    let (rows, classes) = (7, 150);
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    Ok((yours, device))
+}
+
+const USAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+
+/// Features, class ids and a second matrix in one buffer, each behind the one before it, with marks in the gaps.
+fn side_by_side(like: &Device) -> Result<(), Failed> {
+    const MARK: u32 = 0x7fc0_1234;
+    let (yours, device) = shared(like)?;
+    let (x, w) = (common::normal(37, 5, 1), common::normal(5, 70, 2));
+    let ids: Vec<u32> = (0..37).collect();
+    let (at_x, at_ids, at_w) = (256, 1024, 1280); // 37 x 5 floats are 740 bytes, the ids 148
+    let mut words = vec![MARK; 1000];
+    words[64..64 + 185].copy_from_slice(bytemuck::cast_slice(x.as_slice().expect("one run")));
+    words[256..256 + 37].copy_from_slice(&ids);
+    words[320..320 + 350].copy_from_slice(bytemuck::cast_slice(w.as_slice().expect("one run")));
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 4000, usage: USAGE, mapped_at_creation: false };
+    let buffer = yours.device.create_buffer(&descriptor);
+    yours.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
+    let matrix = |offset, rows, cols| device.wrap_matrix_at(buffer.clone(), offset, rows, cols);
+    let (on_device, mut weights) = (matrix(at_x, 37, 5)?, matrix(at_w, 5, 70)?);
+    assert_eq!((on_device.to_array()?, weights.to_array()?), (x.clone(), w.clone()));
+    let targets = device.wrap_classes_at(buffer.clone(), at_ids, 37, 70)?;
+    assert_eq!(targets.to_classes()?, ids);
+    // Read side by side, as copies of their own would be.
+    let copied = |array: &Array2<f32>| Matrix::from_array(&device, array.view());
+    let logits = ops::matmul(&on_device, &weights)?;
+    assert_eq!(logits.to_array()?, ops::matmul(&copied(&x)?, &copied(&w)?)?.to_array()?);
+    let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    let own = Targets::classes(&device, &ids, 70)?;
+    let wanted = ops::softmax_cross_entropy(&logits, &own, &Default::default())?;
+    assert_eq!(head.dlogits().to_array()?, wanted.dlogits().to_array()?);
+    // In place, between the marks.
+    ops::sgd(&mut weights, &copied(&w)?, 1.0)?;
+    assert_eq!(Device::buffer_of(&weights), Some((buffer.clone(), at_w)));
+    let all = device.wrap_matrix(buffer.clone(), 1, 1000)?.to_array()?;
+    let zeroed = |word: usize| (320..320 + 350).contains(&word);
+    let kept = |(word, value): (usize, &f32)| value.to_bits() == if zeroed(word) { 0 } else { words[word] };
+    assert!(all.iter().enumerate().all(kept));
+
+    let odd = matrix(64, 1, 1).map(drop);
+    assert_eq!(odd.unwrap_err().to_string(), "matrix: offset must be a multiple of 256 bytes; got 64");
+    let beyond = device.wrap_classes_at(buffer.clone(), 3840, 41, 2).map(drop);
+    assert!(matches!(beyond, Err(Error::Limit { op: "targets", needed: 4004, allowed: 4000, .. })));
+    assert!(matches!(matrix(u64::MAX - 255, 1, 1), Err(Error::Limit { .. })));
+    // What wgpu does not allow is told, and the device goes on.
+    let (mut first, second) = (matrix(at_x, 1, 4)?, matrix(at_w, 1, 4)?);
+    let refused = ops::sgd(&mut first, &second, 1.0).and_then(|()| device.wait());
+    assert!(matches!(refused, Err(Error::Device { .. })), "{refused:?}");
+    assert_eq!(ops::relu(&copied(&x)?)?.to_array()?, x.mapv(|x| x.max(0.0)));
+    Ok(())
+}
+
+fn device_made(like: &Device) -> Result<(), Failed> {
+    let (yours, device) = shared(like)?;
+    let (rows, classes, usage) = (7, 150, USAGE);
     let buffer = |bytes, usage| {
         yours.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let plain = GpuOptions::default;
     common::run(vec![
         common::trial("a training step waits for nothing", plain(), no_waits),
+        common::trial("logits of a device's matrix wait for nothing and move nothing", plain(), logits_stay),
         common::trial("a training step is six launches", tiles(), six_launches),
         common::trial("deep models follow the CPU path", plain(), deep),
         common::trial("every optimizer follows the CPU path", plain(), every_optimizer),
@@ -110,6 +111,28 @@ fn no_waits(device: &Device) -> Result<(), Failed> {
     if after.waits != before.waits || after.dispatches == before.dispatches {
         return Err(format!("{} waits in three steps", after.waits - before.waits).into());
     }
+    Ok(())
+}
+
+/// Forward passes on features that are on the device: a launch a layer, and the bits of the predictions.
+fn logits_stay(device: &Device) -> Result<(), Failed> {
+    let (x, _) = data(100);
+    let (model, on_device) =
+        (Mlp::new(device, &[FEATURES, 24, 16, CLASSES], 3)?, Matrix::from_array(device, x.view())?);
+    drop(ops::softmax(&model.logits(&on_device)?)?); // compiles
+    device.wait()?;
+    let before = device.counters();
+    let logits = model.logits(&on_device)?;
+    let (probs, classes) = (ops::softmax(&logits)?, ops::argmax(&logits)?);
+    let after = device.counters();
+    assert_eq!([after.waits - before.waits, after.submits - before.submits], [0; 2]);
+    assert_eq!(logits.shape(), (100, CLASSES));
+    assert_eq!(probs.to_array()?, model.predict_proba(x.view())?);
+    assert_eq!(classes.to_classes()?, model.predict(x.view())?);
+    let narrow = Matrix::zeros(device, 2, FEATURES - 1)?;
+    assert!(matches!(model.logits(&narrow), Err(Error::Shape { .. })));
+    let elsewhere = Matrix::zeros(&Device::cpu(), 2, FEATURES)?;
+    assert!(matches!(model.logits(&elsewhere), Err(Error::OtherDevice { .. })));
     Ok(())
 }
 

@@ -42,6 +42,26 @@ fn overflowing_updates_are_undone() {
 }
 
 #[test]
+fn overflowing_optimizers_are_undone() {
+    training::undone::overflowing_optimizers(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn any_label_can_mark_rows_that_do_not_count() {
+    training::ignored::any_label(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn a_callback_ends_a_training_in_a_step() {
+    training::stopped::in_a_step(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn a_callback_cuts_a_long_epoch_short() {
+    training::stopped::in_a_long_epoch(&Device::cpu()).unwrap();
+}
+
+#[test]
 fn wild_rates_leave_the_checkpoint_alone() {
     training::undone::wild_rates(&Device::cpu()).unwrap();
 }

@@ -49,12 +49,12 @@ impl Callback for Table {
         Ok(())
     }
 
-    fn on_step(&mut self, step: &Step) -> Result<()> {
+    fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         self.bar.set_position(step.rows as u64);
         self.bar.set_message(format!("loss {:.4}", step.loss.unwrap_or(f64::NAN)));
         // Its loss has been read, so the device is done with it.
         self.epoch = self.since.elapsed();
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn on_epoch(&mut self, _: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {

@@ -6,9 +6,10 @@
 //! cargo run --release --features data --example numpy -- read target/numpy
 //! ```
 //!
-//! `write` trains a model, and leaves it as `model.safetensors` beside features and its probabilities. `forward.py` runs
-//! that model in NumPy, then draws weights of its own, under the names that PyTorch's `nn.Sequential(Linear, ReLU, Linear)`
-//! has, and leaves them as `numpy.safetensors` beside their probabilities, which `read` compares with this crate's.
+//! `write` trains a model, and leaves it as `model.safetensors` beside features and its probabilities. `forward.py`
+//! runs that model in NumPy, then draws weights of its own, under the names that PyTorch's `nn.Sequential(Linear, ReLU,
+//! Linear)` has, and leaves them as `numpy.safetensors` beside their probabilities, which `read` compares with this
+//! crate's. `pytorch.py` does the same in PyTorch.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -159,19 +159,31 @@ impl Context {
         Ok(buffer)
     }
 
-    /// A buffer of the caller's, as `rows x cols` four-byte values.
-    pub fn wrap(&self, op: &'static str, buffer: wgpu::Buffer, rows: usize, cols: usize) -> Result<Buffer> {
+    /// A buffer of the caller's, as `rows x cols` four-byte values from this byte on.
+    pub fn wrap(
+        &self,
+        op: &'static str,
+        buffer: wgpu::Buffer,
+        offset: u64,
+        rows: usize,
+        cols: usize,
+    ) -> Result<Buffer> {
         use wgpu::BufferUsages as Usage;
         self.check()?;
         let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
-        if bytes > buffer.size() {
-            return Err(Error::Limit { op, what: "bytes in the buffer", needed: bytes, allowed: buffer.size() });
+        let needed = bytes.saturating_add(offset);
+        if needed > buffer.size() {
+            return Err(Error::Limit { op, what: "bytes in the buffer", needed, allowed: buffer.size() });
+        }
+        if !offset.is_multiple_of(4 * PART_WORDS as u64) {
+            let (option, rule) = ("offset", "a multiple of 256 bytes");
+            return Err(Error::Option { op, option, rule, value: offset as f64 });
         }
         if !buffer.usage().contains(Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST) {
             return Err(Error::Combination { op, rule: "the buffer's usage must hold STORAGE, COPY_SRC and COPY_DST" });
         }
         let raw = Raw { size: buffer.size(), buffer: Some(buffer), id: self.pool().fresh_id() };
-        Ok(Buffer { raw, offset: 0, bytes, whole: None, pooled: false, owner: self.inner() })
+        Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.inner() })
     }
 
     fn take_idle(&self, size: u64) -> Option<Raw> {

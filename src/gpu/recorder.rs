@@ -183,7 +183,7 @@ impl Context {
             |piece: &Piece<'_>| piece.offset.is_multiple_of(self.limits.min_storage_buffer_offset_alignment.into());
         match view.piece().filter(aligned) {
             // The padding too: pooled buffers serve other shapes of the same size with the same bind group.
-            Some(piece) if view.is_whole() && piece.buffer.whole().is_none() => {
+            Some(piece) if view.is_whole() && piece.buffer.whole().is_none() && piece.buffer.is_own() => {
                 let bytes = piece.buffer.raw().size.min(allowed) / 4 * 4;
                 Ok(Placed::Here(Piece { bytes, ..piece }))
             }

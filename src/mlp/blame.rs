@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::ops::{self, Pending};
+use crate::optim::OptimizerState;
 
 /// Which step it was.
 #[derive(Clone, Copy)]
@@ -52,21 +53,38 @@ impl Mlp {
         Ok(error(else_op, else_layer, bad_row.and_then(|row| usize::try_from(row).ok())))
     }
 
-    /// Records what tells whether the parameters are finite, and waits for nothing: for [`Mlp::spoiled`].
-    pub(crate) fn look(&mut self) -> Result<Matrix> {
-        ops::finite_scale(&self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect::<Vec<_>>())
+    /// Records what tells whether the parameters and what the optimizer keeps are finite, and waits for nothing: for
+    /// [`Mlp::spoiled`].
+    pub(crate) fn look(&mut self, state: &OptimizerState) -> Result<Matrix> {
+        let parameters: Vec<_> = self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect();
+        ops::finite_scale(&parameters, &state.matrices().collect::<Vec<_>>())
     }
 
-    /// The first layer with a parameter that is not finite, given what [`Mlp::look`] recorded.
-    pub(super) fn spoiled(&self, look: Option<f32>) -> Result<Option<usize>> {
-        // The squares' sum overflows before the parameters do: then each is looked at.
-        if look.is_some_and(|look| look > 0.0) { Ok(None) } else { self.bad_layer() }
+    /// What an update has left that is not finite, and its layer, given what [`Mlp::look`] recorded: `update` for a
+    /// parameter, else the optimizer's slot.
+    pub(super) fn spoiled(&self, look: Option<f32>, state: &OptimizerState) -> Result<Option<(&'static str, usize)>> {
+        // The squares' sum overflows before the values do: then each is looked at.
+        if look.is_some_and(|look| look > 0.0) {
+            return Ok(None);
+        }
+        match self.bad_layer()? {
+            Some(layer) => Ok(Some(("update", layer))),
+            None => self.bad_slot(state),
+        }
     }
 
     /// Both at once. This waits.
-    pub(super) fn spoiled_layer(&mut self) -> Result<Option<usize>> {
-        let (_, look) = Pending::read_all(&[], Some(&self.look()?))?;
-        self.spoiled(look)
+    pub(super) fn spoiled_now(&mut self, state: &OptimizerState) -> Result<Option<(&'static str, usize)>> {
+        let (_, look) = Pending::read_all(&[], Some(&self.look(state)?))?;
+        self.spoiled(look, state)
+    }
+
+    /// The first slot of the optimizer with a value that is not finite, and the layer. This brings them all to the host.
+    fn bad_slot(&self, state: &OptimizerState) -> Result<Option<(&'static str, usize)>> {
+        let snapshot = state.export(&self.parameter_shapes())?;
+        let slots = state.optimizer().slots().iter().zip(&snapshot.slots);
+        let bad = |arrays: &[Array2<f32>]| arrays.iter().position(|array| first_bad_row(array).is_some());
+        Ok(slots.filter_map(|(name, arrays)| Some((*name, bad(arrays)? / 2))).next())
     }
 
     /// The first layer with a parameter that is not finite. This brings them all to the host.

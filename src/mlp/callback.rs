@@ -31,10 +31,12 @@ pub trait Callback {
         Ok(())
     }
 
-    /// When a step's loss has been read: some time after the step, which waits for nothing.
+    /// When a step's loss has been read: some time after the step, which waits for nothing. It can end the training: behind
+    /// the steps that are done by then, of which it sees the rest, the epoch is over before its time. Such an epoch is
+    /// validated, told of and in the history, with the rows it has come through; no checkpoint is written of it.
     #[allow(unused_variables, reason = "the names are documentation")]
-    fn on_step(&mut self, step: &Step) -> Result<()> {
-        Ok(())
+    fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
     }
 
     /// After an epoch; can end the training.
@@ -80,14 +82,22 @@ pub struct Run {
 /// A step whose loss has been read.
 ///
 /// ```
-/// use wgpu_mlp::{Callback, Result, Step};
-/// struct Report;
-/// impl Callback for Report {
-///     fn on_step(&mut self, step: &Step) -> Result<()> {
+/// use std::ops::ControlFlow;
+/// use std::time::Instant;
+/// use wgpu_mlp::{Callback, Device, FitOptions, Mlp, Result, Step, Trainer};
+/// /// Ends a training when its time is up.
+/// struct Until(Instant);
+/// impl Callback for Until {
+///     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
 ///         println!("step {} of {}: loss {:.3} so far", step.step + 1, step.steps, step.loss.unwrap_or(f64::NAN));
-///         Ok(())
+///         Ok(if Instant::now() >= self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
 ///     }
 /// }
+/// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+/// let (options, x) = (FitOptions { epochs: 1000, ..Default::default() }, ndarray::array![[0.0], [1.0]]);
+/// let history = Trainer::new(&options).callback(&mut Until(Instant::now())).fit(&mut model, x.view(), &[0u8, 1])?;
+/// assert_eq!(history.epochs.len(), 1);
+/// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]

@@ -95,7 +95,7 @@ pub(super) fn save(path: &Path, model: &Mlp, course: &Course, options: &FitOptio
     if let Some(best) = &course.best_parameters {
         parameter_tensors("best", best, &mut tensors);
     }
-    let snapshot = course.optimizer.export(&shapes(model))?;
+    let snapshot = course.optimizer.export(&model.parameter_shapes())?;
     for (slot, arrays) in options.optimizer.slots().iter().zip(&snapshot.slots) {
         let names = (0..).flat_map(|index| [format!("{index}.weights"), format!("{index}.biases")]);
         tensors.extend(
@@ -138,7 +138,7 @@ pub(super) fn load(path: &Path, model: &mut Mlp, options: &FitOptions, rows: usi
     if file.optimizer.as_deref() != Some(options.optimizer.kind()) {
         return file.refuse("optimizer", "must be of a training with an optimizer of the same kind");
     }
-    let shapes = shapes(model);
+    let shapes = model.parameter_shapes();
     let parameters = file.parameters("model", &shapes)?;
     let best_parameters = match file.has("best.0.weights") {
         true => Some(file.parameters("best", &shapes)?),
@@ -162,11 +162,6 @@ pub(super) fn load(path: &Path, model: &mut Mlp, options: &FitOptions, rows: usi
     let best_value = history.best_epoch.map(|_| best_value);
     *model = Mlp::from_host(&model.device.clone(), parameters)?;
     Ok(Course { optimizer, schedule, history, best_value, best_parameters, waited: waited as usize })
-}
-
-/// Rows and columns of all parameters: weights and biases in turn.
-fn shapes(model: &Mlp) -> Vec<(usize, usize)> {
-    model.layers.iter().flat_map(|layer| [layer.weights().shape(), layer.biases().shape()]).collect()
 }
 
 fn parameter_tensors(group: &str, layers: &[Parameters], tensors: &mut Vec<Tensor>) {

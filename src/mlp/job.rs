@@ -1,5 +1,6 @@
 //! A training itself: epochs, each with its validation, and what they come to.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -40,10 +41,13 @@ impl Job<'_> {
             steps_per_epoch: self.train.len().div_ceil(options.batch),
             first_epoch: course.history.epochs.len(),
         };
+        let held = self.held.as_ref().map_or(0, |(_, held)| held.len());
+        log::info!("fit: {} rows in {} steps an epoch, {held} rows to validate on", run.rows, run.steps_per_epoch);
         watchers.start(&run)?;
         let mut copied = Instant::now();
         for index in run.first_epoch..options.epochs {
             if course.waited >= options.early_stopping.map_or(usize::MAX, |stopping| stopping.patience) {
+                log::info!("fit: early stopping: no better for {} epochs", course.waited);
                 break;
             }
             let epoch = self.epoch(index, model, course, watchers)?;
@@ -52,12 +56,16 @@ impl Job<'_> {
                 copied = Instant::now();
             }
             course.note(epoch, options, model)?;
-            if let Some(path) = checkpoint {
+            if let Some(path) = checkpoint.filter(|_| !watchers.cut) {
                 checkpoint::save(path, model, course, options, self.rows.labels.len())?;
+                log::debug!("fit: wrote {}", path.display());
             }
-            if let Some(epoch) = course.history.epochs.last()
-                && watchers.epoch(model, epoch)?.is_break()
-            {
+            let flow = match course.history.epochs.last() {
+                Some(epoch) => watchers.epoch(model, epoch)?,
+                None => ControlFlow::Continue(()),
+            };
+            if flow.is_break() || watchers.stopped {
+                log::info!("fit: a callback ended the training in epoch {index}");
                 break;
             }
         }
@@ -66,6 +74,7 @@ impl Job<'_> {
         } else {
             model.copy = model.parameters()?.into();
         }
+        log::info!("fit: ended after {} epochs; best: {:?}", course.history.epochs.len(), course.history.best_epoch);
         watchers.end(&course.history)
     }
 
@@ -82,7 +91,7 @@ impl Job<'_> {
         let learning_rate = course.schedule.rate();
         let total = self.pass(index, &rows, model, course, watchers)?;
         let held = self.validate(index, rows.len().div_ceil(options.batch), model)?;
-        Ok(Epoch {
+        let epoch = Epoch {
             index,
             loss: total.mean_loss(),
             accuracy: total.accuracy(),
@@ -92,7 +101,9 @@ impl Job<'_> {
             rows: total.rows,
             non_finite_rows: total.non_finite_rows,
             seconds: start.elapsed().as_secs_f64(),
-        })
+        };
+        log::debug!("fit: {epoch:?}");
+        Ok(epoch)
     }
 
     /// Loss and accuracy on the rows that are held back, behind so many steps of the epoch: of the classes that train, with

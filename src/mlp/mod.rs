@@ -129,10 +129,14 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn reset(&mut self, init: Init, seed: u64) -> Result<()> {
-        let outputs = self.layers.iter().map(|layer| layer.weights().cols());
-        let widths: Vec<_> = std::iter::once(self.inputs()).chain(outputs).collect();
-        *self = Self::with_init(&self.device, &widths, init, seed)?;
+        *self = Self::with_init(&self.device, &self.widths(), init, seed)?;
         Ok(())
+    }
+
+    /// Inputs, hidden layers, classes.
+    pub(crate) fn widths(&self) -> Vec<usize> {
+        let outputs = self.layers.iter().map(|layer| layer.weights().cols());
+        std::iter::once(self.inputs()).chain(outputs).collect()
     }
 
     /// A network with these parameters, layer by layer: those of [`Mlp::parameters`], or of anything else.
@@ -188,6 +192,11 @@ impl Mlp {
         let activation = |index| if index < last { Activation::Relu } else { Activation::None };
         let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
         Mlp { device: device.clone(), layers, copy: Arc::default(), partial: None }
+    }
+
+    /// Rows and columns of all parameters: weights and biases in turn.
+    fn parameter_shapes(&self) -> Vec<(usize, usize)> {
+        self.layers.iter().flat_map(|layer| [layer.weights().shape(), layer.biases().shape()]).collect()
     }
 
     /// Puts the parameters side by side in one buffer again, where clones have set them apart.

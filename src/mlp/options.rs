@@ -8,6 +8,7 @@ use crate::metrics::balanced_class_weights;
 use crate::ops::CrossEntropy;
 use crate::optim::{Optimizer, OptimizerState, Penalty};
 use crate::schedule::Schedule;
+use crate::targets::{Label, Targets};
 
 /// How [`Mlp::fit`](crate::Mlp::fit) trains.
 ///
@@ -45,6 +46,8 @@ pub struct FitOptions {
     pub class_weights: ClassWeights,
     /// Rows of this class give no loss and no gradient, and do not count in the validation; rows labelled -100 never do.
     pub ignore_class: Option<u32>,
+    /// Rows with this label count for nothing, as those labelled -100: PyTorch's `ignore_index`, any integer, a class or not.
+    pub ignore_label: Option<i64>,
     /// The part of each target, from 0 to 1, that is spread evenly over all classes; not in the validation.
     pub label_smoothing: f32,
     /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1.
@@ -57,8 +60,10 @@ pub struct FitOptions {
     pub validation_fraction: f64,
     /// End the training when it no longer helps.
     pub early_stopping: Option<EarlyStopping>,
-    /// End it with [`Error::NonFinite`] when a loss or a parameter is NaN or infinite, with the parameters of before that step;
-    /// no checkpoint is written of such an epoch. Keeps a second copy of parameters and optimizer state on the device.
+    /// End it with [`Error::NonFinite`] when a loss, a parameter or what the optimizer keeps is NaN or infinite, with the
+    /// parameters of before that step; no checkpoint is written of such an epoch. Parameters and optimizer are looked at
+    /// where losses are read, at the latest at an epoch's end, so that a step takes no launch and no wait more. Keeps a second
+    /// copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
 }
 
@@ -74,6 +79,7 @@ impl Default for FitOptions {
             seed: 0,
             class_weights: ClassWeights::default(),
             ignore_class: None,
+            ignore_label: None,
             label_smoothing: 0.0,
             dropout: 0.0,
             penalties: Vec::new(),
@@ -107,6 +113,16 @@ impl FitOptions {
             Some(stopping) if stopping.patience == 0 => fail("patience", "at least 1", 0.0),
             _ => Ok(()),
         }
+    }
+
+    /// The label that marks rows which count for nothing.
+    pub(super) fn ignored(&self) -> i64 {
+        self.ignore_label.unwrap_or(Targets::IGNORED)
+    }
+
+    /// The labels as one type, whatever integers they were, with -100 for the ignored one.
+    pub(super) fn plain_labels<L: Label>(&self, labels: &[L]) -> Vec<i64> {
+        Targets::with_ignored(labels, self.ignored())
     }
 
     /// An optimizer before its first step on a model of so many layers.

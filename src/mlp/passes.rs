@@ -27,6 +27,10 @@ pub(super) struct Watchers<'a> {
     pub callbacks: Vec<&'a mut dyn Callback>,
     /// Whether any of them looks at steps.
     pub steps: bool,
+    /// Whether one of them has ended the training in a step.
+    pub stopped: bool,
+    /// Whether the last epoch is short of steps for that.
+    pub cut: bool,
 }
 
 impl Watchers<'_> {
@@ -34,8 +38,12 @@ impl Watchers<'_> {
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_start(run))
     }
 
+    /// All of them see the step, also where one has had enough.
     fn step(&mut self, step: &Step) -> Result<()> {
-        self.callbacks.iter_mut().try_for_each(|callback| callback.on_step(step))
+        for callback in &mut self.callbacks {
+            self.stopped |= callback.on_step(step)?.is_break();
+        }
+        Ok(())
     }
 
     /// All of them see the epoch, also where one has had enough.
@@ -86,10 +94,10 @@ impl Job<'_> {
         let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
         let mut total = Statistics::default();
         let mut first = 0;
-        while first < steps.rows.len() {
+        while first < steps.rows.len() && !watchers.stopped {
             let before = self.options.stop_on_non_finite.then(|| Before::of(model, course));
             let pending = self.run_steps(&steps.rows[first..], model, course, watchers.steps)?;
-            let look = before.is_some().then(|| model.look()).transpose()?;
+            let look = before.is_some().then(|| model.look(&course.optimizer)).transpose()?;
             let (read, look) = Pending::read_all(&pending, look.as_ref())?;
             let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
             for (step, statistics) in (first..).zip(&read[..bad.unwrap_or(read.len())]) {
@@ -98,13 +106,16 @@ impl Job<'_> {
             }
             if let Some(before) = before {
                 let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
-                if bad_row.is_some() || model.spoiled(look)?.is_some() {
+                if bad_row.is_some() || model.spoiled(look, &course.optimizer)?.is_some() {
                     let end = first + read.len();
-                    return Err(self.undo(&steps, first, bad_row.unwrap_or((end, None)), before, model, course)?);
+                    let error = self.undo(&steps, first, bad_row.unwrap_or((end, None)), before, model, course)?;
+                    log::warn!("{error}: the step is undone");
+                    return Err(error);
                 }
             }
             first += read.len();
         }
+        watchers.cut = first < steps.rows.len();
         Ok(total)
     }
 
@@ -148,7 +159,7 @@ impl Job<'_> {
     }
 
     /// Takes model and optimizer back to before the step that went wrong, and says what it was: of those from `first` on, the
-    /// first whose update left a parameter that is not finite; else step `end`, for its loss and the row where that shows.
+    /// first whose update left a parameter, or what the optimizer keeps, that is not finite; else step `end`, for its loss and the row where that shows.
     fn undo(
         &self,
         steps: &Steps<'_>,
@@ -165,10 +176,10 @@ impl Job<'_> {
         }
         let last = model.layers.len().saturating_sub(1);
         let (mut at, mut cause) = (end.min(steps.rows.len() - 1), ("softmax_cross_entropy", last, bad_row));
-        if model.spoiled_layer()?.is_some() {
+        if model.spoiled_now(&course.optimizer)?.is_some() {
             again.restore(model, course);
-            if let Some((step, layer)) = self.undo_update(steps, first..end, model, course)? {
-                (at, cause) = (step, ("update", layer, None));
+            if let Some((step, (op, layer))) = self.undo_update(steps, first..end, model, course)? {
+                (at, cause) = (step, (op, layer, None));
             }
         }
         model.copy = model.parameters()?.into();
@@ -177,21 +188,21 @@ impl Job<'_> {
         model.blame(&batch, Place { epoch: steps.epoch, step: at, rows }, cause)
     }
 
-    /// Goes through these steps until an update leaves a parameter that is not finite, and takes that one back: the step, and
-    /// the parameter's layer.
+    /// Goes through these steps until an update leaves something that is not finite, and takes that one back: the step, what
+    /// it was, and its layer.
     fn undo_update(
         &self,
         steps: &Steps<'_>,
         range: Range<usize>,
         model: &mut Mlp,
         course: &mut Course,
-    ) -> Result<Option<(usize, usize)>> {
+    ) -> Result<Option<(usize, (&'static str, usize))>> {
         for step in range {
             let before = Before::of(model, course);
             self.step(steps.rows[step], model, course)?;
-            if let Some(layer) = model.spoiled_layer()? {
+            if let Some(what) = model.spoiled_now(&course.optimizer)? {
                 before.restore(model, course);
-                return Ok(Some((step, layer)));
+                return Ok(Some((step, what)));
             }
         }
         Ok(None)

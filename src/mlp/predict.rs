@@ -150,7 +150,25 @@ impl Mlp {
         Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
     }
 
-    pub(crate) fn logits(&self, x: &Matrix) -> Result<Matrix> {
+    /// The logits of features that are on the model's device already: `rows x inputs` to `rows x classes`, recorded and not
+    /// waited for, a launch a layer. Nothing is copied or read back; [`ops::softmax`] makes probabilities of them and
+    /// [`ops::argmax`] classes, which stay on the device too. All rows go through at once: for batches see [`Mlp::predict`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless x has a column for each input; [`Error::OtherDevice`] for x of another device;
+    /// [`Error::OutOfMemory`] where the device has no room for a layer's outputs.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, Mlp, ops};
+    /// let device = Device::auto()?;
+    /// let model = Mlp::new(&device, &[2, 8, 3], 0)?;
+    /// let x = ndarray::array![[0.1, 0.2], [0.3, 0.4]];
+    /// let on_device = Matrix::from_array(&device, x.view())?; // or Device::wrap_matrix, of a buffer of your own
+    /// let probs = ops::softmax(&model.logits(&on_device)?)?;
+    /// assert_eq!(probs.to_array()?, model.predict_proba(x.view())?); // only this waits
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn logits(&self, x: &Matrix) -> Result<Matrix> {
         let mut activations = x.clone();
         for layer in &self.layers {
             activations = layer.infer(&activations)?;

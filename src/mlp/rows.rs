@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::targets::{Label, Targets};
+use crate::targets::Targets;
 
 /// Features with a label for each row, and a weight where there are some.
 #[derive(Clone, Copy)]
@@ -36,12 +36,6 @@ impl Rows<'_> {
             weights: weights.map(|weights| Matrix::from_slice(device, rows.len(), 1, &weights)).transpose()?,
         })
     }
-}
-
-/// The labels as one type, whatever integers they were.
-pub(super) fn plain_labels<L: Label>(labels: &[L]) -> Vec<i64> {
-    let saturated = |value: i128| i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX });
-    labels.iter().map(|label| saturated(label.value())).collect()
 }
 
 /// The order of an epoch's rows: the same for the same seed and epoch, whatever came before.

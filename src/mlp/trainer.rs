@@ -12,7 +12,7 @@ use super::job::Job;
 use super::options::FitOptions;
 use super::passes::Watchers;
 use super::predict::check_rows;
-use super::rows::{Rows, plain_labels, split};
+use super::rows::{Rows, split};
 use super::step::StepOptions;
 use crate::error::{Error, Result, Shape};
 use crate::targets::{Label, Targets};
@@ -51,7 +51,8 @@ impl<'a> Trainer<'a> {
         Trainer { options, validation: None, row_weights: None, watchers, checkpoint, resume: false }
     }
 
-    /// Validates on these rows after every epoch. Rows labelled -100, or of the ignored class, do not count; class weights and
+    /// Validates on these rows after every epoch. Rows labelled -100, or with the ignored label or class, do not
+    /// count; class weights and
     /// label smoothing are for training alone.
     ///
     /// ```
@@ -60,7 +61,7 @@ impl<'a> Trainer<'a> {
     /// let trainer = Trainer::new(&options).validation_set(x.view(), &[0u8, 1]);
     /// ```
     pub fn validation_set<L: Label>(mut self, x: ArrayView2<'a, f32>, labels: &[L]) -> Self {
-        self.validation = Some((x, plain_labels(labels)));
+        self.validation = Some((x, self.options.plain_labels(labels)));
         self
     }
 
@@ -149,7 +150,7 @@ impl<'a> Trainer<'a> {
         self.check(model, x, labels)?;
         model.partial = None;
         let (options, classes) = (self.options, model.classes());
-        let labels = plain_labels(labels);
+        let labels = options.plain_labels(labels);
         let (train, held) = split(&labels, classes, options.validation_fraction, options.seed);
         if train.is_empty() {
             let rule = "below 1 by so much that rows are left to train on";
@@ -166,7 +167,11 @@ impl<'a> Trainer<'a> {
         let step_options = self.step_options(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?;
         let job = Job { options, rows, train, held, step_options };
         let mut course = match &self.checkpoint {
-            Some(path) if self.resume && path.exists() => checkpoint::load(path, model, options, labels.len())?,
+            Some(path) if self.resume && path.exists() => {
+                let course = checkpoint::load(path, model, options, labels.len())?;
+                log::info!("fit: goes on from {}, behind epoch {}", path.display(), course.history.epochs.len());
+                course
+            }
             _ => Course::new(options, model)?,
         };
         let checkpoint = self.checkpoint.as_deref();
@@ -179,7 +184,7 @@ impl<'a> Trainer<'a> {
     /// One epoch, which goes on where the model's last one left off.
     pub(super) fn fit_once<L: Label>(mut self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Epoch> {
         self.check(model, x, labels)?;
-        let (options, labels) = (self.options, plain_labels(labels));
+        let (options, labels) = (self.options, self.options.plain_labels(labels));
         let step_options = self.step_options(model, &labels)?;
         let fresh = Course::new(options, model)?;
         let mut course = match model.partial.take() {
@@ -206,10 +211,15 @@ impl<'a> Trainer<'a> {
         epoch
     }
 
+    /// What a plan wants to know: the options, and whether rows have weights.
+    pub(crate) fn planned(&self) -> (&FitOptions, bool) {
+        (self.options, self.row_weights.is_some())
+    }
+
     fn check<L: Label>(&self, model: &Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<()> {
         model.check_inputs("fit", x)?;
         check_rows("fit", x, labels.len())?;
-        Targets::check(labels, model.classes())?;
+        Targets::check_ignoring(labels, model.classes(), self.options.ignored())?;
         if let Some((x, labels)) = &self.validation {
             model.check_inputs("validation", *x)?;
             check_rows("validation", *x, labels.len())?;

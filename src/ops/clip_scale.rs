@@ -86,15 +86,7 @@ pub fn clip_scale(gradients: &[&Matrix], max_norm: f64) -> Result<Matrix> {
     for gradient in gradients {
         match on(OP, [first, gradient])? {
             On::Cpu([_, dw]) => views.push(dw),
-            On::Gpu(gpu, [_, dw]) => {
-                let split = gpu.split_flat(gradient.elements());
-                let fours = split.blocks().all(|block| block.cols.len().is_multiple_of(4));
-                let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
-                parts.extend(split.blocks().map(|block| {
-                    let dw = View::of(dw, gradient.elements() as usize, block.rows.clone(), block.cols.clone());
-                    Part { dw, form, count: block.words() / width, segments: Segment::alike(&Default::default()) }
-                }));
-            }
+            On::Gpu(gpu, [_, dw]) => parts.extend(parts_of(gpu, dw)),
         }
     }
     match first.device().context() {
@@ -110,17 +102,35 @@ pub fn clip_scale(gradients: &[&Matrix], max_norm: f64) -> Result<Matrix> {
 pub(crate) fn clip_scale_joined(device: &Device, gradients: &Gradients, max_norm: f64) -> Result<Option<Matrix>> {
     check(max_norm)?;
     let (Some(gpu), Some((dw, segments))) = (device.context(), gradients.segments()) else { return Ok(None) };
-    let part =
-        |(first, end, segments)| Part { dw: View::from(dw), form: Form::FOURS, count: (end - first) / 4, segments };
-    let parts: Vec<_> = Segment::runs(&segments).map(part).collect();
+    let parts: Vec<_> = parts_by_segment(View::from(dw), &segments).collect();
     Ok(Some(Matrix::on_gpu(device, 1, 1, record(gpu, &parts, max_norm)?)))
 }
 
-/// 1 x 1: positive where all parameters are finite and the sum of their squares is too, else 0 or NaN. Two launches for
-/// those of a model that lie side by side, and no wait.
-pub(crate) fn finite_scale(parameters: &[&mut Matrix]) -> Result<Matrix> {
-    let apart = || clip_scale(&parameters.iter().map(|parameter| &**parameter).collect::<Vec<_>>(), 1.0);
-    let (Some(joined), Some(first)) = (Joined::of(parameters), parameters.first()) else { return apart() };
+/// A buffer that holds these segments, in as many parts as launches need.
+fn parts_by_segment<'a>(dw: View<'a>, segments: &'a [Segment]) -> impl Iterator<Item = Part<'a>> {
+    let part =
+        move |(first, end, segments)| Part { dw: dw.clone(), form: Form::FOURS, count: (end - first) / 4, segments };
+    Segment::runs(segments).map(part)
+}
+
+/// A buffer by itself, in as many parts as bindings need.
+fn parts_of<'a>(gpu: &Context, dw: &'a Buffer) -> impl Iterator<Item = Part<'a>> {
+    let split = gpu.split_flat(dw.words());
+    let fours = split.blocks().all(|block| block.cols.len().is_multiple_of(4));
+    let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
+    split.blocks().map(move |block| {
+        let dw = View::of(dw, dw.words() as usize, block.rows.clone(), block.cols.clone());
+        Part { dw, form, count: block.words() / width, segments: Segment::alike(&Default::default()) }
+    })
+}
+
+/// 1 x 1: positive where all parameters and all that an optimizer keeps for them are finite and the sum of their squares is
+/// too, else 0 or NaN. For those of a model that lie side by side a launch, one more for each slot, and one; and no wait.
+pub(crate) fn finite_scale(parameters: &[&mut Matrix], slots: &[&Matrix]) -> Result<Matrix> {
+    let (Some(joined), Some(first)) = (Joined::of(parameters), parameters.first()) else {
+        let all = parameters.iter().map(|parameter| &**parameter).chain(slots.iter().copied());
+        return clip_scale(&all.collect::<Vec<_>>(), 1.0);
+    };
     let mut end = 0;
     let segment = |parameter: &&mut Matrix| {
         let (rows, cols) = parameter.shape();
@@ -129,14 +139,19 @@ pub(crate) fn finite_scale(parameters: &[&mut Matrix]) -> Result<Matrix> {
         Segment::new(end, 0, 0, 1, filled)
     };
     let segments: Vec<_> = parameters.iter().map(segment).collect();
-    let part = |(first, end, segments)| Part {
-        dw: joined.words(0, joined.count() as u32),
-        form: Form::FOURS,
-        count: (end - first) / 4,
-        segments,
-    };
-    let parts: Vec<_> = Segment::runs(&segments).map(part).collect();
-    Ok(Matrix::on_gpu(first.device(), 1, 1, record(&joined.context(), &parts, 1.0)?))
+    let gpu = joined.context();
+    let mut parts: Vec<_> = parts_by_segment(joined.words(0, joined.count() as u32), &segments).collect();
+    for slot in slots {
+        match slot.storage().gpu() {
+            // It lies as the parameters do, with their gaps.
+            Some(buffer) if buffer.words() == joined.count() as u64 => {
+                parts.extend(parts_by_segment(buffer.into(), &segments));
+            }
+            Some(buffer) => parts.extend(parts_of(&gpu, buffer)),
+            None => {}
+        }
+    }
+    Ok(Matrix::on_gpu(first.device(), 1, 1, record(&gpu, &parts, 1.0)?))
 }
 
 /// Gradients that one launch sees.

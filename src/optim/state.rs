@@ -118,6 +118,11 @@ impl OptimizerState {
         self.step
     }
 
+    /// Everything that it keeps of earlier steps.
+    pub(crate) fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        self.slots.iter().flatten()
+    }
+
     /// Takes this step size from now on.
     ///
     /// ```

@@ -55,10 +55,11 @@ impl Default for Options {
 /// # Errors
 /// What an op returns; a wrong result is no error but a row of the report.
 ///
-/// ```no_run
+/// ```
 /// use wgpu_mlp::{Device, verify};
-/// let report = verify::run(&Device::auto()?)?;
+/// let report = verify::run(&Device::cpu())?; // or Device::auto()
 /// println!("{report}");
+/// assert!(report.passed());
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn run(device: &Device) -> Result<Report> {
@@ -70,9 +71,10 @@ pub fn run(device: &Device) -> Result<Report> {
 /// # Errors
 /// As [`run`].
 ///
-/// ```no_run
+/// ```
 /// use wgpu_mlp::{Device, verify};
-/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 1, full: true })?;
+/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 1, full: false })?;
+/// assert!(report.passed());
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn run_with(device: &Device, options: &Options) -> Result<Report> {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 pub mod effects;
+pub mod ignored;
 pub mod pieces;
+pub mod stopped;
 pub mod undone;
 pub mod validation;
 
@@ -246,10 +248,10 @@ pub fn callbacks(device: &Device) -> Result<()> {
             self.0.push(format!("start {} {} {}", run.epochs, run.rows, run.steps_per_epoch));
             Ok(())
         }
-        fn on_step(&mut self, step: &Step) -> Result<()> {
+        fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
             assert!(step.loss.is_some_and(f64::is_finite) && step.rows <= 25);
             self.0.push(format!("step {}", step.step));
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         }
         fn on_epoch(&mut self, model: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
             assert_eq!(model.classes(), 3);

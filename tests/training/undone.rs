@@ -52,6 +52,59 @@ pub fn overflowing_updates(device: &Device) -> Result<()> {
     Ok(())
 }
 
+/// What an optimizer keeps overflows in one step, which neither a loss nor a parameter shows: the parameter would only stand
+/// still from then on.
+pub fn overflowing_optimizers(device: &Device) -> Result<()> {
+    let optimizers =
+        [(Optimizer::adam(1e-3), "v"), (Optimizer::adagrad(1e-3), "squares"), (Optimizer::rmsprop(1e-3), "squares")];
+    for (optimizer, slot) in optimizers {
+        for (bad, epochs) in [(0, 1), (3, 2), (7, 1)] {
+            let (x, labels, _) = steep(bad);
+            let single = || Mlp::new(device, &[4, 3], 1);
+            let careless = FitOptions { stop_on_non_finite: false, ..eights(epochs, optimizer) };
+            let history = single()?.fit(x.view(), &labels, &careless)?;
+            assert!(history.epochs.iter().all(|epoch| epoch.non_finite_rows == 0));
+            let mut trained = single()?;
+            let error = trained.fit(x.view(), &labels, &eights(epochs, optimizer)).unwrap_err();
+            let right = Error::NonFinite { op: slot, layer: 0, row: None, epoch: 0, step: bad };
+            assert_eq!(error.to_string(), right.to_string());
+            assert!(
+                error.to_string().starts_with(&format!("fit: the optimizer's {slot} of layer 0 is NaN or infinite"))
+            );
+            let mut wanted = single()?;
+            if bad > 0 {
+                wanted.fit(x.slice(s![..8 * bad, ..]), &labels[..8 * bad], &eights(1, optimizer))?;
+            }
+            assert_eq!(bits(&trained)?, bits(&wanted)?, "{optimizer:?}, step {bad} of {epochs} epochs");
+        }
+    }
+    // The second layer alone: its inputs are huge, and its own weights so small that little goes back to the first.
+    let (x, labels) = blobs(64, 4);
+    let sized = |size: f32| -> Result<Mlp> {
+        let mut layers = model(device)?.parameters()?;
+        layers[0].weights *= size;
+        layers[1].weights *= 1e-12;
+        Mlp::from_parameters(device, layers)
+    };
+    let error = sized(1e23)?.fit(x.view(), &labels, &eights(1, Optimizer::adam(1e-3))).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { op: "v", layer: 1, row: None, epoch: 0, step: 0 }), "{error}");
+    // In a partial fit: what the optimizer keeps is that of before the step.
+    let options = eights(1, Optimizer::adam(1e-3));
+    let (mut hurt, mut sound) = (model(device)?, model(device)?);
+    for model in [&mut hurt, &mut sound] {
+        model.partial_fit(x.view(), &labels, &options)?;
+    }
+    let error = hurt.partial_fit((1e25 * &x).view(), &labels, &options).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { op: "v", layer: 0, epoch: 1, step: 0, .. }), "{error}");
+    for model in [&mut hurt, &mut sound] {
+        model.partial_fit(x.view(), &labels, &options)?;
+    }
+    assert_eq!(bits(&hurt)?, bits(&sound)?);
+    // Squares whose own squares overflow are still finite.
+    sized(1e14)?.fit(x.view(), &labels, &eights(2, Optimizer::adam(1e-3)))?;
+    Ok(())
+}
+
 /// The rate grows wild in the third epoch: whatever step that is, the second epoch's checkpoint stays.
 pub fn wild_rates(device: &Device) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;

@@ -1,0 +1,67 @@
+//! What a training says to the crate `log`.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Mutex;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use wgpu_mlp::{Device, EarlyStopping, FitOptions, Mlp, Monitor, Optimizer, Trainer};
+
+/// Keeps what it is told.
+struct Collector(Mutex<Vec<(Level, String)>>);
+
+impl Log for Collector {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &Record<'_>) {
+        if record.target().starts_with("wgpu_mlp") {
+            self.0.lock().unwrap().push((record.level(), record.args().to_string()));
+        }
+    }
+    fn flush(&self) {}
+}
+
+static COLLECTOR: Collector = Collector(Mutex::new(Vec::new()));
+
+/// Whether each of these comes behind the one before it, at its level.
+fn said(wanted: &[(Level, &str)]) {
+    let records = std::mem::take(&mut *COLLECTOR.0.lock().unwrap());
+    let mut left = records.iter();
+    for (level, words) in wanted {
+        let found = left.any(|(of, record)| of == level && record.contains(words));
+        assert!(found, "no {level} {words:?} in its place among {records:#?}");
+    }
+}
+
+#[test]
+fn a_training_tells_what_happens() {
+    log::set_logger(&COLLECTOR).unwrap();
+    log::set_max_level(LevelFilter::Debug);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.checkpoint");
+    let (x, labels) = (ndarray::array![[0.0], [1.0], [0.1], [0.9]], [0u8, 1, 0, 1]);
+    let stopping = EarlyStopping { monitor: Monitor::Loss, patience: 2, min_delta: 1e9, restore_best: false };
+    let options = FitOptions { epochs: 9, batch: 2, early_stopping: Some(stopping), ..Default::default() };
+    let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap();
+    let trainer = Trainer::new(&options).validation_set(x.view(), &labels).checkpoint(&path);
+    trainer.fit(&mut model, x.view(), &labels).unwrap();
+    said(&[
+        (Level::Info, "device: CPU path"),
+        (Level::Info, "fit: 4 rows in 2 steps an epoch, 4 rows to validate on"),
+        (Level::Debug, "fit: Epoch { index: 0"),
+        (Level::Debug, "run.checkpoint"),
+        (Level::Debug, "fit: Epoch { index: 2"),
+        (Level::Info, "fit: early stopping: no better for 2 epochs"),
+        (Level::Info, "fit: ended after 3 epochs; best: Some(0)"),
+    ]);
+    let trainer = Trainer::new(&options).checkpoint(&path).resume();
+    trainer.fit(&mut model, x.view(), &labels).unwrap();
+    said(&[(Level::Info, "run.checkpoint, behind epoch 3"), (Level::Info, "early stopping")]);
+    let plain = FitOptions { early_stopping: None, ..options.clone() };
+    model.fit_with(x.view(), &labels, &plain, |_, _| Ok(std::ops::ControlFlow::Break(()))).unwrap();
+    said(&[(Level::Info, "fit: a callback ended the training in epoch 0")]);
+    let wild = FitOptions { optimizer: Optimizer::sgd(f64::from(f32::MAX)), ..plain };
+    let error = model.fit((1e3 * x).view(), &labels, &wild).unwrap_err();
+    said(&[(Level::Warn, &format!("{error}: the step is undone"))]);
+}

@@ -1,0 +1,82 @@
+//! A label of the caller's own that marks rows which count for nothing.
+
+use ndarray::s;
+use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, Label, Mlp, Result, Targets, Trainer};
+
+use super::{bits, blobs, without_times};
+
+fn model(device: &Device) -> Result<Mlp> {
+    Mlp::new(device, &[4, 8, 3], 1)
+}
+
+fn options(ignore_label: Option<i64>) -> FitOptions {
+    FitOptions {
+        epochs: 3,
+        batch: 16,
+        class_weights: ClassWeights::Balanced,
+        label_smoothing: 0.1,
+        ignore_label,
+        ..Default::default()
+    }
+}
+
+/// Trained in every way there is, with these labels: the history of the fit, and all bits that come of it.
+fn trained<L: Label>(device: &Device, labels: &[L], ignored: Option<i64>) -> Result<(Vec<wgpu_mlp::Epoch>, Vec<u32>)> {
+    let ((x, _), options) = (blobs(60, 5), options(ignored));
+    let (mut fitted, mut held, mut parts) = (model(device)?, model(device)?, model(device)?);
+    let validated = Trainer::new(&options).validation_set(x.slice(s![..30, ..]), &labels[..30]);
+    let history = validated.fit(&mut fitted, x.view(), labels)?;
+    let half = FitOptions { validation_fraction: 0.5, ..options.clone() };
+    let split = held.fit(x.view(), labels, &half)?;
+    let epoch = parts.partial_fit(x.view(), labels, &options)?;
+    assert!(epoch.rows < 60 && epoch.rows == history.epochs[0].rows);
+    let epochs = [without_times(&history), without_times(&split)].concat();
+    Ok((epochs, [bits(&fitted)?, bits(&held)?, bits(&parts)?].concat()))
+}
+
+/// Whatever integer it is, a class too, it does what -100 does, bit for bit; and every other label that is none stays an error.
+pub fn any_label(device: &Device) -> Result<()> {
+    let labels: Vec<i64> = blobs(60, 5).1.iter().map(|label| i64::from(*label)).collect();
+    let with = |ignored: i64| -> Vec<i64> {
+        labels.iter().enumerate().map(|(row, label)| if row % 4 == 1 { ignored } else { *label }).collect()
+    };
+    let wanted = trained(device, &with(Targets::IGNORED), None)?;
+    for ignored in [-100, -1, 3, 255, i64::MIN, i64::MAX] {
+        assert_eq!(trained(device, &with(ignored), Some(ignored))?, wanted, "{ignored}");
+    }
+    let bytes: Vec<u8> = with(255).iter().map(|label| *label as u8).collect();
+    assert_eq!(trained(device, &bytes, Some(255))?, wanted);
+    // A class: the same as those labels told as -100.
+    assert_eq!(trained(device, &labels, Some(2))?, trained(device, &Targets::with_ignored(&labels, 2), None)?);
+    // Without rows of that label nothing changes.
+    let ((x, labels), [mut one, mut other]) = (blobs(60, 5), [model(device)?, model(device)?]);
+    one.fit(x.view(), &labels, &options(Some(7)))?;
+    other.fit(x.view(), &labels, &options(None))?;
+    assert_eq!(bits(&one)?, bits(&other)?);
+
+    let mut spoiled = with(255);
+    spoiled[41] = -1;
+    let error = trained(device, &spoiled, Some(255)).unwrap_err();
+    assert!(matches!(error, Error::Target { row: 41, class: -1, classes: 3 }), "{error}");
+    let error = trained(device, &with(255), None).unwrap_err();
+    assert!(matches!(error, Error::Target { row: 1, class: 255, classes: 3 }), "{error}");
+    let unlabelled = with(255);
+    let error = Trainer::new(&options(None)).validation_set(x.view(), &unlabelled).fit(&mut one, x.view(), &labels);
+    assert!(matches!(error.unwrap_err(), Error::Target { row: 1, class: 255, classes: 3 }));
+    scored(device, &x, &with(-1))
+}
+
+/// Scores leave such rows out where the labels say so.
+fn scored(device: &Device, x: &ndarray::Array2<f32>, labels: &[i64]) -> Result<()> {
+    let (model, marked) = (model(device)?, Targets::with_ignored(labels, -1));
+    let counted: Vec<usize> = (0..60).filter(|row| labels[*row] != -1).collect();
+    let (few, told) =
+        (x.select(ndarray::Axis(0), &counted), counted.iter().map(|row| labels[*row]).collect::<Vec<_>>());
+    assert_eq!(model.score(x.view(), &marked)?, model.score(few.view(), &told)?);
+    assert_eq!(model.evaluate(x.view(), &marked)?.rows, counted.len() as u64);
+    assert_eq!(model.confusion_matrix(x.view(), &marked)?, model.confusion_matrix(few.view(), &told)?);
+    let targets = Targets::classes_ignoring(device, labels, 3, -1)?;
+    assert_eq!(targets.ignored_rows(), 60 - counted.len());
+    assert_eq!(targets.to_classes()?, Targets::classes(device, &marked, 3)?.to_classes()?);
+    Ok(())
+}
