@@ -10,6 +10,7 @@ use crate::cpu::{self, Kept};
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Buffer, Context, PART_WORDS, Reading, View};
+use crate::waiting::{Arrive, Waiting, at_once};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
 ///
@@ -147,10 +148,7 @@ impl Matrix {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn to_array(&self) -> Result<Array2<f32>> {
-        match &self.storage {
-            Storage::Cpu(array) => Ok(Array2::clone(array)),
-            Storage::Gpu(buffer) => self.shaped(buffer.context().read(buffer)?),
-        }
+        at_once(self.to_array_by(Waiting::Blocking))
     }
 
     /// [`Matrix::to_array`] without blocking the thread: for any executor, on which nothing else is needed. The work is handed
@@ -167,9 +165,13 @@ impl Matrix {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn to_array_async(&self) -> Result<Array2<f32>> {
+        self.to_array_by(Waiting::Yielding).await
+    }
+
+    pub(crate) async fn to_array_by(&self, waiting: Waiting) -> Result<Array2<f32>> {
         match &self.storage {
             Storage::Cpu(array) => Ok(Array2::clone(array)),
-            Storage::Gpu(buffer) => self.shaped(buffer.context().read_async(buffer).await?),
+            Storage::Gpu(buffer) => self.shaped(buffer.context().read(waiting, buffer).await?),
         }
     }
 
@@ -338,21 +340,13 @@ pub(crate) enum Later<T> {
     Reading(Reading<T>),
 }
 
-impl<T: bytemuck::AnyBitPattern> Later<T> {
-    /// Appends them when they have come, without blocking the thread.
-    pub async fn arrive_into(self, values: &mut Vec<T>) -> Result<()> {
-        match self {
-            Later::Ready(ready) => values.extend_from_slice(&ready),
-            Later::Reading(reading) => reading.arrive_into(values).await?,
-        }
-        Ok(())
-    }
+impl<T: bytemuck::AnyBitPattern + Send> Arrive for Later<T> {
+    type Values = Vec<T>;
 
-    /// Waits for them, and appends them.
-    pub fn finish_into(self, values: &mut Vec<T>) -> Result<()> {
+    async fn arrive(self, waiting: Waiting, values: &mut Vec<T>) -> Result<()> {
         match self {
             Later::Ready(ready) => values.extend_from_slice(&ready),
-            Later::Reading(reading) => reading.finish_into(values)?,
+            Later::Reading(reading) => reading.arrive_into(waiting, values).await?,
         }
         Ok(())
     }

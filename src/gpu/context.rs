@@ -14,6 +14,7 @@ use super::pipelines::Pipelines;
 use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
+use super::shared::Shared;
 use super::tiles::{Direct, Lanes, Method};
 use super::tuned::Tuned;
 use super::windows::Piece;
@@ -30,7 +31,7 @@ const MIN_BINDING_BYTES: u64 = 256;
 
 /// A cheap handle to a device; clones share everything.
 #[derive(Clone)]
-pub(crate) struct Context(Arc<Inner>);
+pub(crate) struct Context(Shared<Inner>);
 
 /// What a context owns.
 pub(crate) struct Inner {
@@ -165,20 +166,12 @@ impl Context {
     ) -> Context {
         let ledger = Ledger::new(live.is_none());
         let (pool, counters) = (Mutex::default(), AtomicCounters::default());
-        Context(Arc::new(Inner { limits, options, software, subgroup_lanes, pool, counters, live, ledger, tuned }))
-    }
-
-    pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
-        Context(inner)
-    }
-
-    pub(super) fn inner(&self) -> Arc<Inner> {
-        self.0.clone()
+        Context(Shared::new(Inner { limits, options, software, subgroup_lanes, pool, counters, live, ledger, tuned }))
     }
 
     /// Whether both handles name one device.
     pub fn same(&self, other: &Context) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.0.same(&other.0)
     }
 
     /// Whether the device was opened with subgroup operations.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::ops::{self, Pending};
+use crate::waiting::Waiting;
 
 /// Which step it was.
 #[derive(Clone, Copy)]
@@ -29,23 +30,24 @@ impl Place<'_> {
 impl Mlp {
     /// Goes through the batch's forward pass, with the parameters as they were before the step, until something is not
     /// finite. Where everything is, it was `else_op` of this layer, and for a loss the batch's first row whose own is not.
-    pub(super) fn blame(
+    pub(super) async fn blame(
         &self,
+        waiting: Waiting,
         batch: &Batch,
         place: Place<'_>,
         (else_op, else_layer, bad_row): (&'static str, usize, Option<u64>),
     ) -> Result<Error> {
         let error = |op, layer, row| place.error(op, layer, row);
-        if let Some(row) = first_bad_row(&batch.x.to_array()?) {
+        if let Some(row) = first_bad_row(&batch.x.to_array_by(waiting).await?) {
             return Ok(error("features", 0, Some(row)));
         }
-        if let Some(layer) = self.bad_layer()? {
+        if let Some(layer) = self.bad_layer(waiting).await? {
             return Ok(error("parameters", layer, None));
         }
         let mut activations = batch.x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
             activations = layer.infer(&activations)?;
-            if let Some(row) = first_bad_row(&activations.to_array()?) {
+            if let Some(row) = first_bad_row(&activations.to_array_by(waiting).await?) {
                 return Ok(error("linear", index, Some(row)));
             }
         }
@@ -58,21 +60,22 @@ impl Mlp {
     }
 
     /// The first layer with a parameter that is not finite, given what [`Mlp::look`] recorded.
-    pub(super) fn spoiled(&self, look: Option<f32>) -> Result<Option<usize>> {
+    pub(super) async fn spoiled(&self, waiting: Waiting, look: Option<f32>) -> Result<Option<usize>> {
         // The squares' sum overflows before the parameters do: then each is looked at.
-        if look.is_some_and(|look| look > 0.0) { Ok(None) } else { self.bad_layer() }
+        if look.is_some_and(|look| look > 0.0) { Ok(None) } else { self.bad_layer(waiting).await }
     }
 
     /// Both at once. This waits.
-    pub(super) fn spoiled_layer(&mut self) -> Result<Option<usize>> {
-        let (_, look) = Pending::read_all(&[], Some(&self.look()?))?;
-        self.spoiled(look)
+    pub(super) async fn spoiled_layer(&mut self, waiting: Waiting) -> Result<Option<usize>> {
+        let look = self.look()?;
+        let (_, look) = Pending::read_all(waiting, &[], Some(&look)).await?;
+        self.spoiled(waiting, look).await
     }
 
     /// The first layer with a parameter that is not finite. This brings them all to the host.
-    fn bad_layer(&self) -> Result<Option<usize>> {
+    async fn bad_layer(&self, waiting: Waiting) -> Result<Option<usize>> {
         let bad = |values: &Array2<f32>| first_bad_row(values).is_some();
-        Ok(self.parameters()?.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases)))
+        Ok(self.parameters_by(waiting).await?.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases)))
     }
 }
 
