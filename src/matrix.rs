@@ -69,6 +69,27 @@ impl Matrix {
     /// assert!(matches!(Matrix::from_array(&Device::cpu(), empty.view()), Err(Error::Empty { .. })));
     /// ```
     pub fn from_array(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
+        at_once(Self::from_array_by(Waiting::Blocking, device, array))
+    }
+
+    /// [`Matrix::from_array`] without blocking the thread where the array is so large, or the device so far behind, that
+    /// uploads wait: pieces of 32 MiB are copied, each within a poll.
+    ///
+    /// # Errors
+    /// As [`Matrix::from_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let array = ndarray::array![[1.0, 2.0], [3.0, 4.0]];
+    /// let x = pollster::block_on(Matrix::from_array_async(&Device::cpu(), array.view()))?;
+    /// assert_eq!(x.to_array()?, array);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
+        Self::from_array_by(Waiting::Yielding, device, array).await
+    }
+
+    async fn from_array_by(waiting: Waiting, device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
         let (rows, cols) = array.dim();
         not_empty("matrix", rows, cols)?;
         let storage = match device.context() {
@@ -79,7 +100,7 @@ impl Matrix {
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;
                 let array = array.as_standard_layout();
-                gpu.write(&buffer, array.as_slice().unwrap_or_default())?;
+                gpu.write_new(waiting, &buffer, array.as_slice().unwrap_or_default()).await?;
                 Storage::Gpu(Arc::new(buffer))
             }
         };

@@ -63,8 +63,10 @@ fn same_results(device: &Device) -> Result<(), Failed> {
         assert_eq!(ops::accuracy_async(&logits, &targets).await?, ops::accuracy(&logits, &targets)?);
         assert_eq!(targets.to_classes_async().await?, targets.to_classes()?);
         // More than one staging buffer holds.
-        let large = Matrix::from_array(device, common::normal(4200, 4097, 3).view())?;
-        assert_eq!(large.to_array_async().await?, large.to_array()?);
+        let array = common::normal(4200, 4097, 3);
+        let large = Matrix::from_array_async(device, array.view()).await?;
+        assert_eq!(large.to_array_async().await?, array);
+        assert_eq!(large.to_array()?, array);
         device.wait_async().await?;
         Ok(())
     })

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod awaiting;
-#[allow(dead_code, reason = "most of it serves the tests of GPUs")]
 mod common;
 
 use std::ops::ControlFlow;
@@ -73,6 +72,7 @@ fn futures_can_go_to_another_thread() {
     can_move(model.to_device_async(&device));
     can_move(OptimizerState::new(Optimizer::sgd(0.1)).export_async(&[]));
     let (logits, targets) = (Matrix::zeros(&device, 2, 3).unwrap(), Targets::classes(&device, &labels, 3).unwrap());
+    can_move(Matrix::from_array_async(&device, x));
     can_move(logits.to_array_async());
     can_move(targets.to_classes_async());
     can_move(ops::accuracy_async(&logits, &targets));

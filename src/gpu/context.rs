@@ -20,6 +20,7 @@ use super::tuned::Tuned;
 use super::windows::Piece;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
+use crate::waiting::Waiting;
 
 /// Uploads go to the queue in pieces of this size, so that its staging memory stays small.
 const UPLOAD_BYTES: usize = 32 << 20;
@@ -268,6 +269,28 @@ impl Context {
         let mut offset = buffer.offset();
         for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
             live.upload(target, offset, piece);
+            offset += piece.len() as u64;
+        }
+        self.check()
+    }
+
+    /// [`Context::write`] of a buffer that nobody else knows yet, which may wait while more is on its way than should be.
+    pub async fn write_new<T: bytemuck::NoUninit>(
+        &self,
+        waiting: Waiting,
+        buffer: &Buffer,
+        values: &[T],
+    ) -> Result<()> {
+        if waiting == Waiting::Blocking {
+            return self.write(buffer, values);
+        }
+        self.flush()?;
+        let mut offset = buffer.offset();
+        for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
+            self.room_async().await?;
+            if let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) {
+                live.upload(target, offset, piece);
+            }
             offset += piece.len() as u64;
         }
         self.check()
