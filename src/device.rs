@@ -310,9 +310,9 @@ impl Device {
     ///         device.ready_async().await?;
     ///         model.train_step(&x, &y, &mut optimizer)?;
     ///     }
-    ///     Ok(())
-    /// })
-    /// # .and_then(|()| Ok::<(), wgpu_mlp::Error>(()))
+    ///     Ok::<(), wgpu_mlp::Error>(())
+    /// })?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn ready_async(&self) -> Result<()> {
         match &self.0.context {
