@@ -9,6 +9,7 @@ use crate::matrix::{Matrix, Storage, not_empty};
 use crate::options::GpuOptions;
 use crate::targets::{Kind, Targets};
 use crate::tuning;
+use crate::waiting::{Waiting, give_way};
 
 pub use crate::gpu::Counters;
 
@@ -149,6 +150,21 @@ impl Device {
         Self::gpu_with(&GpuOptions::default())
     }
 
+    /// [`Device::gpu`] without blocking the thread, as far as the driver allows that.
+    ///
+    /// # Errors
+    /// As [`Device::gpu`].
+    ///
+    /// ```
+    /// match pollster::block_on(wgpu_mlp::Device::gpu_async()) {
+    ///     Ok(device) => println!("{}", device.info()),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// ```
+    pub async fn gpu_async() -> Result<Self> {
+        Self::gpu_with_async(&GpuOptions::default()).await
+    }
+
     /// Like [`Device::gpu`], with options.
     ///
     /// # Errors
@@ -271,6 +287,58 @@ impl Device {
         match &self.0.context {
             Some(context) => context.wait_async().await,
             None => Ok(()),
+        }
+    }
+
+    /// Waits, without blocking the thread, until the device has caught up so far that it takes more work at once.
+    ///
+    /// Ops and uploads return as soon as they are recorded; but where the device lags far behind, by 16 submits or 128 MiB of
+    /// uploads, the next one blocks until the oldest is done. Await this before each step or upload, and it need not. The
+    /// `_async` calls do it themselves.
+    ///
+    /// # Errors
+    /// As [`Device::wait`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
+    /// # let device = Device::cpu();
+    /// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
+    /// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
+    /// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
+    /// pollster::block_on(async {
+    ///     for _ in 0..100 {
+    ///         device.ready_async().await?;
+    ///         model.train_step(&x, &y, &mut optimizer)?;
+    ///     }
+    ///     Ok::<(), wgpu_mlp::Error>(())
+    /// })?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn ready_async(&self) -> Result<()> {
+        match &self.0.context {
+            Some(context) => context.room_async().await,
+            None => Ok(()),
+        }
+    }
+
+    /// [`Device::ready_async`] for those who yield; without a device to wait for, other tasks get their turn. Where the thread
+    /// may block there is nothing to do: what is recorded waits by itself.
+    pub(crate) async fn make_room(&self, waiting: Waiting) -> Result<()> {
+        match &self.0.context {
+            _ if waiting == Waiting::Blocking => Ok(()),
+            Some(context) => context.room_async().await,
+            None => {
+                give_way().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// [`Device::wait`], either way.
+    pub(crate) async fn wait_by(&self, waiting: Waiting) -> Result<()> {
+        match waiting {
+            Waiting::Blocking => self.wait(),
+            Waiting::Yielding => self.wait_async().await,
         }
     }
 

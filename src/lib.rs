@@ -74,6 +74,7 @@ mod schedule;
 mod targets;
 mod tuning;
 pub mod verify;
+mod waiting;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
 pub use error::{Error, ReadError, Result, Shape};

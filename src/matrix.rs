@@ -10,6 +10,7 @@ use crate::cpu::{self, Kept};
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Buffer, Context, PART_WORDS, Reading, View};
+use crate::waiting::{Arrive, Waiting, at_once};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
 ///
@@ -68,6 +69,27 @@ impl Matrix {
     /// assert!(matches!(Matrix::from_array(&Device::cpu(), empty.view()), Err(Error::Empty { .. })));
     /// ```
     pub fn from_array(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
+        at_once(Self::from_array_by(Waiting::Blocking, device, array))
+    }
+
+    /// [`Matrix::from_array`] without blocking the thread where the array is so large, or the device so far behind, that
+    /// uploads wait: pieces of 32 MiB are copied, each within a poll.
+    ///
+    /// # Errors
+    /// As [`Matrix::from_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let array = ndarray::array![[1.0, 2.0], [3.0, 4.0]];
+    /// let x = pollster::block_on(Matrix::from_array_async(&Device::cpu(), array.view()))?;
+    /// assert_eq!(x.to_array()?, array);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
+        Self::from_array_by(Waiting::Yielding, device, array).await
+    }
+
+    async fn from_array_by(waiting: Waiting, device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
         let (rows, cols) = array.dim();
         not_empty("matrix", rows, cols)?;
         let storage = match device.context() {
@@ -78,7 +100,7 @@ impl Matrix {
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;
                 let array = array.as_standard_layout();
-                gpu.write(&buffer, array.as_slice().unwrap_or_default())?;
+                gpu.write_new(waiting, &buffer, array.as_slice().unwrap_or_default()).await?;
                 Storage::Gpu(Arc::new(buffer))
             }
         };
@@ -147,10 +169,7 @@ impl Matrix {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn to_array(&self) -> Result<Array2<f32>> {
-        match &self.storage {
-            Storage::Cpu(array) => Ok(Array2::clone(array)),
-            Storage::Gpu(buffer) => self.shaped(buffer.context().read(buffer)?),
-        }
+        at_once(self.to_array_by(Waiting::Blocking))
     }
 
     /// [`Matrix::to_array`] without blocking the thread: for any executor, on which nothing else is needed. The work is handed
@@ -167,9 +186,13 @@ impl Matrix {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn to_array_async(&self) -> Result<Array2<f32>> {
+        self.to_array_by(Waiting::Yielding).await
+    }
+
+    pub(crate) async fn to_array_by(&self, waiting: Waiting) -> Result<Array2<f32>> {
         match &self.storage {
             Storage::Cpu(array) => Ok(Array2::clone(array)),
-            Storage::Gpu(buffer) => self.shaped(buffer.context().read_async(buffer).await?),
+            Storage::Gpu(buffer) => self.shaped(buffer.context().read(waiting, buffer).await?),
         }
     }
 
@@ -338,21 +361,13 @@ pub(crate) enum Later<T> {
     Reading(Reading<T>),
 }
 
-impl<T: bytemuck::AnyBitPattern> Later<T> {
-    /// Appends them when they have come, without blocking the thread.
-    pub async fn arrive_into(self, values: &mut Vec<T>) -> Result<()> {
-        match self {
-            Later::Ready(ready) => values.extend_from_slice(&ready),
-            Later::Reading(reading) => reading.arrive_into(values).await?,
-        }
-        Ok(())
-    }
+impl<T: bytemuck::AnyBitPattern + Send> Arrive for Later<T> {
+    type Values = Vec<T>;
 
-    /// Waits for them, and appends them.
-    pub fn finish_into(self, values: &mut Vec<T>) -> Result<()> {
+    async fn arrive(self, waiting: Waiting, values: &mut Vec<T>) -> Result<()> {
         match self {
             Later::Ready(ready) => values.extend_from_slice(&ready),
-            Later::Reading(reading) => reading.finish_into(values)?,
+            Later::Reading(reading) => reading.arrive_into(waiting, values).await?,
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, Shape};
 use crate::gpu::Buffer;
 use crate::matrix::{Later, Matrix, not_empty};
 use crate::ops;
+use crate::waiting::{Waiting, at_once};
 
 /// Class ids or class distributions for a batch, validated when they are made, on one [`Device`].
 ///
@@ -197,11 +198,7 @@ impl Targets {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn to_classes(&self) -> Result<Vec<u32>> {
-        match &self.kind {
-            Kind::CpuClasses(ids) => Ok(ids.as_ref().clone()),
-            Kind::GpuClasses(buffer) => buffer.context().read(buffer),
-            Kind::Distributions(shares) => ops::argmax(shares)?.to_classes(),
-        }
+        at_once(self.to_classes_by(Waiting::Blocking))
     }
 
     /// [`Targets::to_classes`] without blocking the thread.
@@ -216,9 +213,20 @@ impl Targets {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn to_classes_async(&self) -> Result<Vec<u32>> {
-        let mut classes = Vec::new();
-        self.read_later()?.arrive_into(&mut classes).await?;
-        Ok(classes)
+        self.to_classes_by(Waiting::Yielding).await
+    }
+
+    pub(crate) async fn to_classes_by(&self, waiting: Waiting) -> Result<Vec<u32>> {
+        let chosen = match &self.kind {
+            Kind::Distributions(shares) => Some(ops::argmax(shares)?),
+            _ => None,
+        };
+        match &chosen.as_ref().unwrap_or(self).kind {
+            Kind::CpuClasses(ids) => Ok(ids.as_ref().clone()),
+            Kind::GpuClasses(buffer) => buffer.context().read(waiting, buffer).await,
+            // argmax gives class ids.
+            Kind::Distributions(_) => Ok(Vec::new()),
+        }
     }
 
     /// The class of each row, to be fetched later; the device need not be waited for yet.

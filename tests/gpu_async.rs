@@ -1,5 +1,6 @@
 //! Async forms: the same results without blocking a thread, on an executor that knows nothing of this crate.
 
+mod awaiting;
 mod common;
 
 use std::future::Future;
@@ -8,17 +9,32 @@ use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
 use libtest_mimic::Failed;
-use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Result, Targets, ops};
+use wgpu_mlp::layers::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
+use wgpu_mlp::ops::{CrossEntropy, Reduction};
+use wgpu_mlp::{
+    Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Result, Targets, ops, verify,
+};
 
 fn main() -> ExitCode {
     type Test = fn(&Device) -> Result<(), Failed>;
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 17] = [
         ("async forms give what blocking ones give", same_results),
         ("async scores add up over batches and refuse what blocking ones refuse", scores),
         ("many reads at once", many_at_once),
         ("a future dropped half way leaves nothing behind", dropped),
         ("a future can be awaited on another thread", elsewhere),
         ("a lost device wakes who waits", lost),
+        ("awaited fits give the bits of blocking ones, and give way", awaiting::same_bits),
+        ("awaited trainings give the bits of blocking ones", awaiting::same_trainings),
+        ("a dropped training goes on from its checkpoint", awaiting::checkpoints),
+        ("a dropped fit leaves the model behind a whole step", awaiting::dropped),
+        ("what turns into NaN is named and undone", awaiting::non_finite),
+        ("files and exports are the same", awaiting::same_exports),
+        ("losses of the layers are the same", losses),
+        ("a device that is ready takes a step at once", ready),
+        ("tuning finds what is right, and forces nothing beyond that", tuned),
+        ("every op's case gives the same bits", cases),
+        ("a fit on a lost device ends", lost_fit),
     ];
     let trial = |(name, test): (&'static str, Test)| common::trial(name, GpuOptions::default(), test);
     common::run(tests.into_iter().map(trial).collect())
@@ -47,8 +63,10 @@ fn same_results(device: &Device) -> Result<(), Failed> {
         assert_eq!(ops::accuracy_async(&logits, &targets).await?, ops::accuracy(&logits, &targets)?);
         assert_eq!(targets.to_classes_async().await?, targets.to_classes()?);
         // More than one staging buffer holds.
-        let large = Matrix::from_array(device, common::normal(4200, 4097, 3).view())?;
-        assert_eq!(large.to_array_async().await?, large.to_array()?);
+        let array = common::normal(4200, 4097, 3);
+        let large = Matrix::from_array_async(device, array.view()).await?;
+        assert_eq!(large.to_array_async().await?, array);
+        assert_eq!(large.to_array()?, array);
         device.wait_async().await?;
         Ok(())
     })
@@ -112,6 +130,7 @@ fn dropped(device: &Device) -> Result<(), Failed> {
     fn can_move<T: Send>(_: &T) {}
     can_move(&matrix.to_array_async());
     can_move(&device.wait_async());
+    can_move(&device.ready_async());
     let before = device.counters().memory_bytes;
     for _ in 0..50 {
         let mut future = pin!(matrix.to_array_async());
@@ -145,5 +164,121 @@ fn lost(device: &Device) -> Result<(), Failed> {
     assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
     let error = pollster::block_on(device.wait_async()).err();
     assert!(matches!(error, Some(Error::DeviceLost { .. })), "{error:?}");
+    Ok(())
+}
+
+fn losses(device: &Device) -> Result<(), Failed> {
+    let logits = Matrix::from_array(device, common::normal(300, 5, 2).view())?;
+    let (probs, labels) = (ops::softmax(&logits)?, (0..300).map(|row| row % 5).collect::<Vec<u32>>());
+    let targets = Targets::classes(device, &labels, 5)?;
+    let class_weights = Some(Matrix::from_slice(device, 1, 5, &[1.0, 2.0, 3.0, 4.0, 5.0])?);
+    for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+        for class_weights in [None, class_weights.clone()] {
+            let options = CrossEntropy { reduction, class_weights, ..Default::default() };
+            let clipped = CategoricalCrossEntropy::with_options(options.clone());
+            let awaited = pollster::block_on(clipped.calculate_async(&probs, &targets))?;
+            assert_eq!(awaited, clipped.calculate(&probs, &targets)?);
+            let mut combined = SoftmaxCrossEntropy::with_options(options);
+            let awaited = pollster::block_on(combined.forward_async(&logits, &targets))?;
+            assert_eq!(pollster::block_on(combined.stats_async())?, combined.stats()?);
+            assert_eq!(awaited, combined.forward(&logits, &targets)?);
+        }
+    }
+    // A future that is dropped leaves the forward pass to the backward one.
+    let mut combined = SoftmaxCrossEntropy::new();
+    let (done, _) = awaiting::poll_up_to(1, pin!(combined.forward_async(&logits, &targets)));
+    let slopes = combined.backward()?.to_array()?;
+    let value = done.transpose()?.map_or_else(|| Ok(combined.stats()?.mean_loss()), Ok::<_, Failed>)?;
+    assert_eq!(value, combined.forward(&logits, &targets)?);
+    assert_eq!(slopes, combined.backward()?.to_array()?);
+    assert!(matches!(pollster::block_on(SoftmaxCrossEntropy::new().stats_async()), Err(Error::NoForward { .. })));
+    Ok(())
+}
+
+fn ready(device: &Device) -> Result<(), Failed> {
+    let (x, labels) = common::clusters(64, 12, 5, 1);
+    let run = |ready: bool| -> Result<_, Failed> {
+        let (mut model, mut state) = (Mlp::new(device, &[12, 16, 5], 1)?, OptimizerState::new(Optimizer::adam(0.01)));
+        let mut turns = 0;
+        for _ in 0..50 {
+            if ready {
+                let (done, pending) = awaiting::poll_up_to(usize::MAX, pin!(device.ready_async()));
+                done.ok_or("never ready")??;
+                turns += pending;
+            }
+            let (x, targets) = (Matrix::from_array(device, x.view())?, Targets::classes(device, &labels, 5)?);
+            model.train_step(&x, &targets, &mut state)?;
+        }
+        assert!(turns > 0 || !ready, "50 steps, and the device was never behind");
+        Ok(model.parameters()?)
+    };
+    assert_eq!(run(true)?, run(false)?);
+    Ok(())
+}
+
+fn tuned(_: &Device) -> Result<(), Failed> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let options = GpuOptions { tuning: Some(folder.path().into()), ..Default::default() };
+    // Small ones: software drivers run tiles slowly.
+    let (device, shapes) = (common::device(&options)?, [[33, 65, 17], [9, 16, 20]]);
+    let (a, b) = (common::normal(33, 65, 1), common::normal(65, 17, 2));
+    let product = || ops::matmul(&Matrix::from_array(&device, a.view())?, &Matrix::from_array(&device, b.view())?);
+    let before = product()?.to_array()?;
+    for polls in [1, 4] {
+        // Within the first shape at the latest: five candidates are waited for eleven times each.
+        let (done, _) = awaiting::poll_up_to(polls, pin!(device.tune_async(&shapes)));
+        if device.info().backend != "gl" {
+            assert!(done.is_none(), "done within {polls} polls");
+            assert_eq!(product()?.to_array()?, before, "a kernel is forced still");
+        }
+    }
+    let awaited = pollster::block_on(device.tune_async(&shapes))?;
+    for (awaited, blocking) in awaited.iter().zip(common::device(&GpuOptions::default())?.tune(&shapes)?) {
+        assert_eq!(awaited.shape, blocking.shape);
+        let kernels = |tuned: &wgpu_mlp::TunedShape| {
+            tuned.candidates.iter().map(|(kernel, time)| (*kernel, time.is_some())).collect::<Vec<_>>()
+        };
+        assert_eq!(kernels(awaited), kernels(&blocking));
+        let fastest = awaited.candidates.iter().filter(|(_, time)| time.is_some()).min_by_key(|(_, time)| *time);
+        assert_eq!(fastest.map(|(kernel, _)| *kernel), awaited.winner, "{awaited}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?.count(), 1);
+    assert!(matches!(pollster::block_on(device.tune_async(&[[0, 1, 1]])), Err(Error::Empty { .. })));
+    Ok(())
+}
+
+/// One of each op, and some more.
+fn cases(device: &Device) -> Result<(), Failed> {
+    let cases = verify::cases();
+    let first = |index: usize| index == 0 || cases[index].op != cases[index - 1].op;
+    for (index, case) in
+        cases.iter().enumerate().filter(|(index, case)| !case.large && (first(*index) || index % 97 == 0))
+    {
+        let inputs = case.inputs(index as u64);
+        let awaited = pollster::block_on(case.run_async(device, &inputs))?;
+        assert!(common::same_bits(&awaited, &case.run(device, &inputs)?), "{case}");
+        let worst = pollster::block_on(case.verify_async(device, index as u64))?;
+        assert!(worst.passed(), "{case}: {worst:?}");
+    }
+    Ok(())
+}
+
+fn lost_fit(device: &Device) -> Result<(), Failed> {
+    let yours = common::yours(device, wgpu_mlp::wgpu::Adapter::limits);
+    let device = yours.share()?;
+    let (x, labels) = common::clusters(257, 12, 5, 1);
+    let mut model = Mlp::new(&device, &[12, 16, 5], 1)?;
+    let options = FitOptions { epochs: 100, batch: 8, ..Default::default() };
+    let result = {
+        let mut fit = pin!(model.fit_async(x.view(), &labels, &options));
+        let (done, _) = awaiting::poll_up_to(2, fit.as_mut());
+        assert!(done.is_none(), "done within two polls");
+        yours.device.destroy();
+        pollster::block_on(fit)
+    };
+    assert!(matches!(result, Err(Error::DeviceLost { .. })), "{result:?}");
+    // What was last on the host is not lost.
+    let moved = pollster::block_on(model.to_device_async(&Device::cpu()))?;
+    assert_eq!(moved.parameters()?, model.last_copy());
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::context::{Context, Inner, Live};
+use super::shared::Shared;
 use crate::error::{Error, Result};
 
 /// Extra bytes behind a guarded buffer, filled with [`POISON`] and looked at by every read.
@@ -29,14 +30,14 @@ pub(crate) struct Buffer {
     whole: Option<Arc<Buffer>>,
     /// The caller's own buffer never enters the pool.
     pooled: bool,
-    owner: Arc<Inner>,
+    owner: Context,
 }
 
 /// What the pool keeps: the wgpu buffer, its size, and the id under which bind groups know it.
 #[derive(Clone)]
 pub(super) struct Raw {
     /// `None` in a dry run.
-    pub buffer: Option<wgpu::Buffer>,
+    pub buffer: Option<Shared<wgpu::Buffer>>,
     pub size: u64,
     pub id: u64,
 }
@@ -95,7 +96,7 @@ impl Buffer {
 
     /// wgpu's own handle; none in a dry run.
     pub fn wgpu(&self) -> Option<&wgpu::Buffer> {
-        self.raw.buffer.as_ref()
+        self.raw.buffer.as_deref()
     }
 
     /// Whether the content is followed by a guard that reads look at.
@@ -105,7 +106,7 @@ impl Buffer {
 
     /// The context that owns this buffer.
     pub fn context(&self) -> Context {
-        Context::from_inner(self.owner.clone())
+        self.owner.clone()
     }
 }
 
@@ -152,7 +153,7 @@ impl Context {
             None => self.allocate(size)?,
         };
         self.ledger.buffer(op, rows, cols, size);
-        let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, owner: self.inner() };
+        let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, owner: self.clone() };
         if self.options.guarded_buffers {
             self.poison(&buffer)?;
         }
@@ -182,8 +183,8 @@ impl Context {
         if !buffer.usage().contains(Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST) {
             return Err(Error::Combination { op, rule: "the buffer's usage must hold STORAGE, COPY_SRC and COPY_DST" });
         }
-        let raw = Raw { size: buffer.size(), buffer: Some(buffer), id: self.pool().fresh_id() };
-        Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.inner() })
+        let raw = Raw { size: buffer.size(), buffer: Some(Shared::new(buffer)), id: self.pool().fresh_id() };
+        Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.clone() })
     }
 
     fn take_idle(&self, size: u64) -> Option<Raw> {
@@ -216,7 +217,7 @@ impl Context {
         if self.pool().allocated_bytes.saturating_add(size) > allowed {
             return Err(Error::OutOfMemory { bytes: size, source: None });
         }
-        let buffer = self.live.as_ref().map(|live| live.allocate(size)).transpose()?;
+        let buffer = self.live.as_ref().map(|live| live.allocate(size).map(Shared::new)).transpose()?;
         self.counters.allocations.fetch_add(1, Relaxed);
         let mut pool = self.pool();
         pool.allocated_bytes += size;

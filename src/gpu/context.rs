@@ -14,11 +14,13 @@ use super::pipelines::Pipelines;
 use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
+use super::shared::Shared;
 use super::tiles::{Direct, Lanes, Method};
 use super::tuned::Tuned;
 use super::windows::Piece;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
+use crate::waiting::Waiting;
 
 /// Uploads go to the queue in pieces of this size, so that its staging memory stays small.
 const UPLOAD_BYTES: usize = 32 << 20;
@@ -30,7 +32,7 @@ const MIN_BINDING_BYTES: u64 = 256;
 
 /// A cheap handle to a device; clones share everything.
 #[derive(Clone)]
-pub(crate) struct Context(Arc<Inner>);
+pub(crate) struct Context(Shared<Inner>);
 
 /// What a context owns.
 pub(crate) struct Inner {
@@ -165,20 +167,12 @@ impl Context {
     ) -> Context {
         let ledger = Ledger::new(live.is_none());
         let (pool, counters) = (Mutex::default(), AtomicCounters::default());
-        Context(Arc::new(Inner { limits, options, software, subgroup_lanes, pool, counters, live, ledger, tuned }))
-    }
-
-    pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
-        Context(inner)
-    }
-
-    pub(super) fn inner(&self) -> Arc<Inner> {
-        self.0.clone()
+        Context(Shared::new(Inner { limits, options, software, subgroup_lanes, pool, counters, live, ledger, tuned }))
     }
 
     /// Whether both handles name one device.
     pub fn same(&self, other: &Context) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.0.same(&other.0)
     }
 
     /// Whether the device was opened with subgroup operations.
@@ -280,6 +274,28 @@ impl Context {
         let mut offset = buffer.offset();
         for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
             live.upload(target, offset, piece);
+            offset += piece.len() as u64;
+        }
+        self.check()
+    }
+
+    /// [`Context::write`] of a buffer that nobody else knows yet, which may wait while more is on its way than should be.
+    pub async fn write_new<T: bytemuck::NoUninit>(
+        &self,
+        waiting: Waiting,
+        buffer: &Buffer,
+        values: &[T],
+    ) -> Result<()> {
+        if waiting == Waiting::Blocking {
+            return self.write(buffer, values);
+        }
+        self.flush()?;
+        let mut offset = buffer.offset();
+        for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
+            self.room_async().await?;
+            if let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) {
+                live.upload(target, offset, piece);
+            }
             offset += piece.len() as u64;
         }
         self.check()

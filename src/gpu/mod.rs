@@ -19,6 +19,7 @@ mod poller;
 mod read;
 mod recorder;
 mod rows;
+mod shared;
 mod tiles;
 mod tuned;
 mod windows;

@@ -3,8 +3,13 @@
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// What the thread is asked for: to poll until this submission, or everything, is done.
-type Wish = Option<wgpu::SubmissionIndex>;
+use super::answer::{Answer, Teller, answer};
+
+/// What the thread is asked for: to poll until this submission, or everything, is done, and to tell who waits for just that.
+struct Wish {
+    until: Option<wgpu::SubmissionIndex>,
+    done: Option<Teller<()>>,
+}
 
 /// The thread, once there is something to wait for; it ends with the device.
 pub(super) struct Poller {
@@ -22,13 +27,28 @@ impl Poller {
     }
 
     /// Has the device polled, by the thread where that can be.
-    pub fn ask(&self, device: &wgpu::Device, wish: Wish) {
+    pub fn ask(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) {
+        self.wish(device, Wish { until, done: None });
+    }
+
+    /// The same, with an answer when it is done.
+    pub fn after(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) -> Answer<()> {
+        let (teller, answer) = answer();
+        self.wish(device, Wish { until, done: Some(teller) });
+        answer
+    }
+
+    fn wish(&self, device: &wgpu::Device, wish: Wish) {
         let thread = if self.here { &None } else { self.thread.get_or_init(|| start(device.clone())) };
-        let asked = thread
-            .as_ref()
-            .is_some_and(|sender| sender.lock().unwrap_or_else(PoisonError::into_inner).send(wish.clone()).is_ok());
-        if !asked {
-            poll(device, &wish);
+        let refused = match thread {
+            Some(sender) => {
+                let sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
+                sender.send(wish).err().map(|refused| refused.0)
+            }
+            None => Some(wish),
+        };
+        if let Some(wish) = refused {
+            poll(device, wish);
         }
     }
 }
@@ -36,12 +56,15 @@ impl Poller {
 fn start(device: wgpu::Device) -> Option<Mutex<Sender<Wish>>> {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("wgpu-mlp poller".into());
-    let spawned = thread.spawn(move || receiver.into_iter().for_each(|wish| poll(&device, &wish)));
+    let spawned = thread.spawn(move || receiver.into_iter().for_each(|wish| poll(&device, wish)));
     spawned.is_ok().then(|| Mutex::new(sender))
 }
 
 /// What goes wrong is told by the callbacks, and by the device's own handlers; a driver's wait may end too early.
-fn poll(device: &wgpu::Device, wish: &Wish) {
-    let wait = || wgpu::PollType::Wait { submission_index: wish.clone(), timeout: None };
+fn poll(device: &wgpu::Device, Wish { until, done }: Wish) {
+    let wait = || wgpu::PollType::Wait { submission_index: until.clone(), timeout: None };
     while let Err(wgpu::PollError::Timeout) = device.poll(wait()) {}
+    if let Some(done) = done {
+        done.tell(());
+    }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::answer::{Answer, answer};
 use super::buffers::{Buffer, GUARD_BYTES, POISON};
 use super::context::{Context, Live};
+use super::shared::Shared;
 use super::windows::Piece;
 use crate::error::{Error, ReadError, Result};
+use crate::waiting::{Waiting, give_way};
 
 /// The answer to `map_async`.
 type Mapped = Result<(), wgpu::BufferAsyncError>;
@@ -21,7 +23,7 @@ const STAGING_BYTES: u64 = 64 << 20;
 pub(crate) struct Reading<T> {
     context: Context,
     /// The staging buffer, the answer of its mapping, and the submission that fills it; `None` in a dry run.
-    staged: Option<(wgpu::Buffer, Answer<Mapped>, Option<wgpu::SubmissionIndex>)>,
+    staged: Option<(Shared<wgpu::Buffer>, Answer<Mapped>, Option<wgpu::SubmissionIndex>)>,
     /// Values in each of the pieces.
     lengths: Vec<usize>,
     values: PhantomData<T>,
@@ -29,30 +31,30 @@ pub(crate) struct Reading<T> {
 
 impl Context {
     /// The content of a buffer.
-    pub fn read<T: bytemuck::AnyBitPattern>(&self, buffer: &Buffer) -> Result<Vec<T>> {
-        let mut values = Vec::new();
-        self.read_into(buffer, &mut values)?;
-        Ok(values)
-    }
-
-    /// Appends the content of a buffer to what is there.
-    pub fn read_into<T: bytemuck::AnyBitPattern>(&self, buffer: &Buffer, values: &mut Vec<T>) -> Result<()> {
-        values.reserve((buffer.bytes() / size_of::<T>() as u64) as usize);
+    pub async fn read<T: bytemuck::AnyBitPattern>(&self, waiting: Waiting, buffer: &Buffer) -> Result<Vec<T>> {
+        let mut values = Vec::with_capacity((buffer.bytes() / size_of::<T>() as u64) as usize);
         let (mut offset, end) = (buffer.offset(), buffer.offset() + buffer.bytes());
         while offset < end {
             let bytes = (end - offset).min(STAGING_BYTES);
-            self.start_read(&[Piece { buffer, offset, bytes }])?.show(|piece| values.extend_from_slice(piece))?;
+            self.start_read(&[Piece { buffer, offset, bytes }])?.arrive_into(waiting, &mut values).await?;
             offset += bytes;
         }
-        if buffer.is_guarded() { self.check_guard(buffer) } else { Ok(()) }
+        if buffer.is_guarded() {
+            self.check_guard(waiting, buffer).await?;
+        }
+        Ok(values)
     }
 
     /// The contents of several small buffers, with a single wait.
-    pub fn read_each<T: bytemuck::AnyBitPattern>(&self, buffers: &[&Buffer]) -> Result<Vec<Vec<T>>> {
+    pub async fn read_each<T: bytemuck::AnyBitPattern>(
+        &self,
+        waiting: Waiting,
+        buffers: &[&Buffer],
+    ) -> Result<Vec<Vec<T>>> {
         let mut values = Vec::with_capacity(buffers.len());
         for group in buffers.chunks(1024) {
             let pieces: Vec<_> = group.iter().map(|buffer| Piece::of(buffer)).collect();
-            self.start_read(&pieces)?.show(|piece| values.push(piece.to_vec()))?;
+            self.start_read(&pieces)?.arrive(waiting, |piece| values.push(piece.to_vec())).await?;
         }
         Ok(values)
     }
@@ -82,22 +84,7 @@ impl Context {
         let (teller, answer) = answer();
         staging.map_async(wgpu::MapMode::Read, .., move |result| teller.tell(result));
         self.check()?;
-        Ok(reading(Some((staging, answer, submission))))
-    }
-
-    /// The content of a buffer, without blocking the thread.
-    pub async fn read_async<T: bytemuck::AnyBitPattern>(&self, buffer: &Buffer) -> Result<Vec<T>> {
-        let mut values = Vec::with_capacity((buffer.bytes() / size_of::<T>() as u64) as usize);
-        let (mut offset, end) = (buffer.offset(), buffer.offset() + buffer.bytes());
-        while offset < end {
-            let bytes = (end - offset).min(STAGING_BYTES);
-            self.start_read(&[Piece { buffer, offset, bytes }])?.arrive_into(&mut values).await?;
-            offset += bytes;
-        }
-        if buffer.is_guarded() {
-            self.check_guard(buffer)?;
-        }
-        Ok(values)
+        Ok(reading(Some((Shared::new(staging), answer, submission))))
     }
 
     /// [`Context::wait`] without blocking the thread.
@@ -110,6 +97,24 @@ impl Context {
         live.poller.ask(&live.device, None);
         answer.await;
         self.check()
+    }
+
+    /// Sees to it that what is recorded next need not wait for the device: of what it has been handed, so much is done that
+    /// no bound is near.
+    pub async fn room_async(&self) -> Result<()> {
+        if let Some(done) = self.oldest_done() {
+            // The other tasks' turn, also where it is done by now.
+            give_way().await;
+            done.await;
+        }
+        self.check()
+    }
+
+    /// Tells when so much is done, where it is not yet.
+    fn oldest_done(&self) -> Option<Answer<()>> {
+        let live = self.live.as_ref()?;
+        let oldest = live.recorder().take_oldest()?;
+        Some(live.poller.after(&live.device, Some(oldest)))
     }
 
     /// Waits for a submission, or for everything.
@@ -129,48 +134,39 @@ impl Context {
     }
 
     /// Looks whether the tail behind a guarded buffer is as it was.
-    fn check_guard(&self, buffer: &Buffer) -> Result<()> {
+    async fn check_guard(&self, waiting: Waiting, buffer: &Buffer) -> Result<()> {
         let mut intact = true;
         let guard = Piece { buffer, offset: buffer.bytes(), bytes: GUARD_BYTES };
-        self.start_read::<u32>(&[guard])?.show(|words| intact = words.iter().all(|word| *word == POISON))?;
+        let look = |words: &[u32]| intact = words.iter().all(|word| *word == POISON);
+        self.start_read::<u32>(&[guard])?.arrive(waiting, look).await?;
         if intact { Ok(()) } else { Err(Error::Read { source: ReadError::Guard }) }
     }
 }
 
 impl<T: bytemuck::AnyBitPattern> Reading<T> {
     /// Waits, and shows the pieces one by one.
-    fn show(mut self, look: impl FnMut(&[T])) -> Result<()> {
+    async fn arrive(mut self, waiting: Waiting, look: impl FnMut(&[T])) -> Result<()> {
         let staging = match self.staged.take() {
             None => None,
             Some((staging, answer, submission)) => {
-                self.context.mapped(&answer, submission)?.map_err(|error| Error::Read { source: error.into() })?;
+                let mapped = match waiting {
+                    Waiting::Blocking => self.context.mapped(&answer, submission)?,
+                    Waiting::Yielding => self.context.mapped_async(answer, submission).await?,
+                };
+                mapped.map_err(|error| Error::Read { source: error.into() })?;
                 Some(staging)
             }
         };
         self.unpack(staging, look)
     }
 
-    /// Appends what comes to what is there, without blocking the thread.
-    pub async fn arrive_into(mut self, values: &mut Vec<T>) -> Result<()> {
-        let staging = match self.staged.take() {
-            None => None,
-            Some((staging, answer, submission)) => {
-                self.context.counters.waits.fetch_add(1, Relaxed);
-                if let Some(live) = &self.context.live {
-                    live.poller.ask(&live.device, submission);
-                }
-                let mapped = answer.await;
-                self.context.check()?;
-                let mapped = mapped.unwrap_or(Err(wgpu::BufferAsyncError));
-                mapped.map_err(|error| Error::Read { source: error.into() })?;
-                Some(staging)
-            }
-        };
-        self.unpack(staging, |piece| values.extend_from_slice(piece))
+    /// Waits, and appends what has come to what is there.
+    pub async fn arrive_into(self, waiting: Waiting, values: &mut Vec<T>) -> Result<()> {
+        self.arrive(waiting, |piece| values.extend_from_slice(piece)).await
     }
 
     /// Shows what has come to the staging buffer; zeros in a dry run.
-    fn unpack(self, staging: Option<wgpu::Buffer>, mut look: impl FnMut(&[T])) -> Result<()> {
+    fn unpack(self, staging: Option<Shared<wgpu::Buffer>>, mut look: impl FnMut(&[T])) -> Result<()> {
         let Some(staging) = staging else {
             self.lengths.iter().for_each(|length| look(&vec![T::zeroed(); *length]));
             return Ok(());
@@ -185,11 +181,6 @@ impl<T: bytemuck::AnyBitPattern> Reading<T> {
         drop(range);
         staging.unmap();
         Ok(())
-    }
-
-    /// Waits, and appends what has come to what is there.
-    pub fn finish_into(self, values: &mut Vec<T>) -> Result<()> {
-        self.show(|piece| values.extend_from_slice(piece))
     }
 }
 
@@ -206,6 +197,17 @@ impl Context {
                 Poll::Ready(None) => return Ok(Err(wgpu::BufferAsyncError)),
             }
         }
+    }
+
+    /// The same without blocking the thread.
+    async fn mapped_async(&self, answer: Answer<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
+        self.counters.waits.fetch_add(1, Relaxed);
+        if let Some(live) = &self.live {
+            live.poller.ask(&live.device, submission);
+        }
+        let mapped = answer.await;
+        self.check()?;
+        Ok(mapped.unwrap_or(Err(wgpu::BufferAsyncError)))
     }
 }
 

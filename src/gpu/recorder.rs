@@ -104,6 +104,21 @@ impl Recorder {
         self.pass.insert(pass)
     }
 
+    /// Whether more submits than these, or more bytes of uploads, may be in flight.
+    fn has_in_flight(&self, submits: usize, bytes: u64) -> bool {
+        let uploads: u64 = self.in_flight.iter().map(|(_, uploads)| uploads).sum();
+        self.in_flight.len() > submits || (self.in_flight.len() > 1 && uploads > bytes)
+    }
+
+    /// The submit that must be done before no more than half of the bounds is in flight, for a caller who waits for it.
+    pub(super) fn take_oldest(&mut self) -> Option<wgpu::SubmissionIndex> {
+        let mut oldest = None;
+        while self.has_in_flight(MAX_IN_FLIGHT / 2, MAX_UPLOADS_IN_FLIGHT / 2) {
+            oldest = self.in_flight.pop_front().map(|(index, _)| index);
+        }
+        oldest
+    }
+
     /// Ends the pass and takes the finished commands, if there are any.
     fn finish(&mut self) -> Option<wgpu::CommandBuffer> {
         self.pass = None;
@@ -288,11 +303,7 @@ impl Live {
     fn hand_over(&self, recorder: &mut Recorder, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         let index = self.queue.submit(commands);
         recorder.in_flight.push_back((index.clone(), std::mem::take(&mut recorder.uploads)));
-        let too_much = |in_flight: &VecDeque<(_, u64)>| {
-            let uploads: u64 = in_flight.iter().map(|(_, uploads)| uploads).sum();
-            in_flight.len() > MAX_IN_FLIGHT || (in_flight.len() > 1 && uploads > MAX_UPLOADS_IN_FLIGHT)
-        };
-        while too_much(&recorder.in_flight) {
+        while recorder.has_in_flight(MAX_IN_FLIGHT, MAX_UPLOADS_IN_FLIGHT) {
             let submission_index = recorder.in_flight.pop_front().map(|(index, _)| index);
             // A failed wait is a lost device, which the next check reports.
             let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });

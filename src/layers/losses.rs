@@ -5,14 +5,7 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::ops::{self, CrossEntropy, Head, Reduction, Statistics};
 use crate::targets::Targets;
-
-/// What the rows' losses come to, of which the options make the gradient.
-fn reduced(reduction: Reduction, loss_sum: f64, weight_sum: impl FnOnce() -> Result<f64>) -> Result<f64> {
-    match reduction {
-        Reduction::Mean => Ok(loss_sum / weight_sum()?),
-        Reduction::Sum | Reduction::None => Ok(loss_sum),
-    }
-}
+use crate::waiting::{Waiting, at_once};
 
 /// -ln clip(p_t) a row, and its mean. The notebook's `Loss_CategoricalCrossEntropy`, for class ids and one-hot rows.
 ///
@@ -83,9 +76,34 @@ impl CategoricalCrossEntropy {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn calculate(&self, probs: &Matrix, targets: &Targets) -> Result<f64> {
-        let sum = ops::column_sum(&self.forward(probs, targets)?)?.to_array()?;
-        let weight_sum = || ops::nll_weight_sum(probs, targets, &self.options);
-        reduced(self.options.reduction, sum.sum().into(), weight_sum)
+        at_once(self.calculate_by(Waiting::Blocking, probs, targets))
+    }
+
+    /// [`CategoricalCrossEntropy::calculate`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`CategoricalCrossEntropy::calculate`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::CategoricalCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let probs = Matrix::from_slice(&device, 2, 2, &[0.5, 0.5, 0.5, 0.5])?;
+    /// let (targets, loss) = (Targets::classes(&device, &[0u8, 1], 2)?, CategoricalCrossEntropy::new());
+    /// let value = pollster::block_on(loss.calculate_async(&probs, &targets))?;
+    /// assert_eq!(value, loss.calculate(&probs, &targets)?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn calculate_async(&self, probs: &Matrix, targets: &Targets) -> Result<f64> {
+        self.calculate_by(Waiting::Yielding, probs, targets).await
+    }
+
+    async fn calculate_by(&self, waiting: Waiting, probs: &Matrix, targets: &Targets) -> Result<f64> {
+        let losses = self.forward(probs, targets)?;
+        let sum = ops::column_sum(&losses)?.to_array_by(waiting).await?.sum();
+        match self.options.reduction {
+            Reduction::Mean => Ok(f64::from(sum) / ops::nll_weight_sum(waiting, probs, targets, &self.options).await?),
+            Reduction::Sum | Reduction::None => Ok(sum.into()),
+        }
     }
 
     /// -y / (clip(p) · rows), or as the options have it: the gradient of the mean, finite also at p = 0.
@@ -161,8 +179,35 @@ impl SoftmaxCrossEntropy {
     /// ```
     pub fn forward(&mut self, logits: &Matrix, targets: &Targets) -> Result<f64> {
         self.record(logits, targets)?;
-        let stats = self.stats()?;
-        reduced(self.options.reduction, stats.loss_sum, || Ok(stats.weight_sum))
+        Ok(self.reduced(self.stats()?))
+    }
+
+    /// [`SoftmaxCrossEntropy::forward`] without blocking the thread. The forward pass is recorded when the future is first
+    /// polled: one that is dropped after that leaves it to [`SoftmaxCrossEntropy::backward`] and
+    /// [`SoftmaxCrossEntropy::stats`].
+    ///
+    /// # Errors
+    /// As [`SoftmaxCrossEntropy::forward`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let logits = Matrix::from_slice(&device, 1, 2, &[1000.0, 0.0])?;
+    /// let (targets, mut loss) = (Targets::classes(&device, &[1u8], 2)?, SoftmaxCrossEntropy::new());
+    /// assert_eq!(pollster::block_on(loss.forward_async(&logits, &targets))?, 1000.0);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn forward_async(&mut self, logits: &Matrix, targets: &Targets) -> Result<f64> {
+        self.record(logits, targets)?;
+        Ok(self.reduced(self.stats_async().await?))
+    }
+
+    /// What the rows' losses come to, of which the options make the gradient.
+    fn reduced(&self, stats: Statistics) -> f64 {
+        match self.options.reduction {
+            Reduction::Mean => stats.mean_loss(),
+            Reduction::Sum | Reduction::None => stats.loss_sum,
+        }
     }
 
     /// The forward pass without the wait: the loss is for [`SoftmaxCrossEntropy::stats`] to read when it is wanted.
@@ -199,6 +244,23 @@ impl SoftmaxCrossEntropy {
     /// ```
     pub fn stats(&self) -> Result<Statistics> {
         kept("softmax_cross_entropy", &self.kept)?.1.stats()
+    }
+
+    /// [`SoftmaxCrossEntropy::stats`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`SoftmaxCrossEntropy::stats`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
+    /// # let device = Device::cpu();
+    /// let mut loss = SoftmaxCrossEntropy::new();
+    /// loss.record(&Matrix::zeros(&device, 1, 2)?, &Targets::classes(&device, &[0u8], 2)?)?;
+    /// assert_eq!(pollster::block_on(loss.stats_async())?.accuracy(), 1.0);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn stats_async(&self) -> Result<Statistics> {
+        kept("softmax_cross_entropy", &self.kept)?.1.stats_async().await
     }
 
     /// The probabilities of the last forward pass, `rows x classes`.

@@ -9,6 +9,7 @@ use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::ops::{self, Pending};
 use crate::optim::OptimizerState;
+use crate::waiting::Waiting;
 
 /// Which step it was.
 #[derive(Clone, Copy)]
@@ -30,23 +31,24 @@ impl Place<'_> {
 impl Mlp {
     /// Goes through the batch's forward pass, with the parameters as they were before the step, until something is not
     /// finite. Where everything is, it was `else_op` of this layer, and for a loss the batch's first row whose own is not.
-    pub(super) fn blame(
+    pub(super) async fn blame(
         &self,
+        waiting: Waiting,
         batch: &Batch,
         place: Place<'_>,
         (else_op, else_layer, bad_row): (&'static str, usize, Option<u64>),
     ) -> Result<Error> {
         let error = |op, layer, row| place.error(op, layer, row);
-        if let Some(row) = first_bad_row(&batch.x.to_array()?) {
+        if let Some(row) = first_bad_row(&batch.x.to_array_by(waiting).await?) {
             return Ok(error("features", 0, Some(row)));
         }
-        if let Some(layer) = self.bad_layer()? {
+        if let Some(layer) = self.bad_layer(waiting).await? {
             return Ok(error("parameters", layer, None));
         }
         let mut activations = batch.x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
             activations = layer.infer(&activations)?;
-            if let Some(row) = first_bad_row(&activations.to_array()?) {
+            if let Some(row) = first_bad_row(&activations.to_array_by(waiting).await?) {
                 return Ok(error("linear", index, Some(row)));
             }
         }
@@ -62,35 +64,45 @@ impl Mlp {
 
     /// What an update has left that is not finite, and its layer, given what [`Mlp::look`] recorded: `update` for a
     /// parameter, else the optimizer's slot.
-    pub(super) fn spoiled(&self, look: Option<f32>, state: &OptimizerState) -> Result<Option<(&'static str, usize)>> {
+    pub(super) async fn spoiled(
+        &self,
+        waiting: Waiting,
+        look: Option<f32>,
+        state: &OptimizerState,
+    ) -> Result<Option<(&'static str, usize)>> {
         // The squares' sum overflows before the values do: then each is looked at.
         if look.is_some_and(|look| look > 0.0) {
             return Ok(None);
         }
-        match self.bad_layer()? {
+        match self.bad_layer(waiting).await? {
             Some(layer) => Ok(Some(("update", layer))),
-            None => self.bad_slot(state),
+            None => self.bad_slot(waiting, state).await,
         }
     }
 
     /// Both at once. This waits.
-    pub(super) fn spoiled_now(&mut self, state: &OptimizerState) -> Result<Option<(&'static str, usize)>> {
-        let (_, look) = Pending::read_all(&[], Some(&self.look(state)?))?;
-        self.spoiled(look, state)
+    pub(super) async fn spoiled_now(
+        &mut self,
+        waiting: Waiting,
+        state: &OptimizerState,
+    ) -> Result<Option<(&'static str, usize)>> {
+        let look = self.look(state)?;
+        let (_, look) = Pending::read_all(waiting, &[], Some(&look)).await?;
+        self.spoiled(waiting, look, state).await
     }
 
     /// The first slot of the optimizer with a value that is not finite, and the layer. This brings them all to the host.
-    fn bad_slot(&self, state: &OptimizerState) -> Result<Option<(&'static str, usize)>> {
-        let snapshot = state.export(&self.parameter_shapes())?;
+    async fn bad_slot(&self, waiting: Waiting, state: &OptimizerState) -> Result<Option<(&'static str, usize)>> {
+        let snapshot = state.export_by(waiting, &self.parameter_shapes()).await?;
         let slots = state.optimizer().slots().iter().zip(&snapshot.slots);
         let bad = |arrays: &[Array2<f32>]| arrays.iter().position(|array| first_bad_row(array).is_some());
         Ok(slots.filter_map(|(name, arrays)| Some((*name, bad(arrays)? / 2))).next())
     }
 
     /// The first layer with a parameter that is not finite. This brings them all to the host.
-    fn bad_layer(&self) -> Result<Option<usize>> {
+    async fn bad_layer(&self, waiting: Waiting) -> Result<Option<usize>> {
         let bad = |values: &Array2<f32>| first_bad_row(values).is_some();
-        Ok(self.parameters()?.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases)))
+        Ok(self.parameters_by(waiting).await?.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases)))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::files::replace;
 use crate::optim::{OptimizerSnapshot, OptimizerState};
 use crate::schedule::{self, LearningRate, ScheduleState};
+use crate::waiting::Waiting;
 
 /// What `run` holds first: files of another make are refused.
 const VERSION: f64 = 1.0;
@@ -89,13 +90,20 @@ impl Tensor {
 }
 
 /// Writes a checkpoint, whole or not at all.
-pub(super) fn save(path: &Path, model: &Mlp, course: &Course, options: &FitOptions, rows: usize) -> Result<()> {
+pub(super) async fn save(
+    waiting: Waiting,
+    path: &Path,
+    model: &Mlp,
+    course: &Course,
+    options: &FitOptions,
+    rows: usize,
+) -> Result<()> {
     let mut tensors = Vec::new();
-    parameter_tensors("model", &model.parameters()?, &mut tensors);
+    parameter_tensors("model", &model.parameters_by(waiting).await?, &mut tensors);
     if let Some(best) = &course.best_parameters {
         parameter_tensors("best", best, &mut tensors);
     }
-    let snapshot = course.optimizer.export(&model.parameter_shapes())?;
+    let snapshot = course.optimizer.export_by(waiting, &model.parameter_shapes()).await?;
     for (slot, arrays) in options.optimizer.slots().iter().zip(&snapshot.slots) {
         let names = (0..).flat_map(|index| [format!("{index}.weights"), format!("{index}.biases")]);
         tensors.extend(

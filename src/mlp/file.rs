@@ -18,6 +18,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::error::Result;
 use crate::files::replace;
+use crate::waiting::{Waiting, at_once};
 
 impl Mlp {
     /// Writes the parameters to a safetensors file: `0.weight`, `0.bias`, `2.weight`, ..., each weight `outputs x
@@ -36,9 +37,29 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
+        at_once(self.save_by(Waiting::Blocking, path.as_ref()))
+    }
+
+    /// [`Mlp::save`] without blocking the thread while the parameters come from the device; the file is written as in
+    /// [`Mlp::save`], within one poll.
+    ///
+    /// # Errors
+    /// As [`Mlp::save`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let path = std::env::temp_dir().join("wgpu-mlp-doc-async.safetensors");
+    /// pollster::block_on(Mlp::new(&Device::cpu(), &[4, 3], 0)?.save_async(&path))?;
+    /// assert_eq!(Mlp::load(&Device::cpu(), &path)?.classes(), 3);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn save_async(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_by(Waiting::Yielding, path.as_ref()).await
+    }
+
+    async fn save_by(&self, waiting: Waiting, path: &Path) -> Result<()> {
         let mut tensors = Vec::new();
-        for (index, Parameters { weights, biases }) in self.parameters()?.into_iter().enumerate() {
+        for (index, Parameters { weights, biases }) in self.parameters_by(waiting).await?.into_iter().enumerate() {
             let weights = weights.t().as_standard_layout().into_owned();
             tensors.push((format!("{}.weight", 2 * index), weights.shape().to_vec(), little_endian(weights.view())));
             tensors.push((format!("{}.bias", 2 * index), vec![biases.ncols()], little_endian(biases.view())));

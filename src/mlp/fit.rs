@@ -11,9 +11,10 @@ use super::options::FitOptions;
 use super::trainer::Trainer;
 use crate::error::Result;
 use crate::targets::Label;
+use crate::waiting::{Waiting, at_once};
 
 /// A closure that sees each epoch.
-struct Watch<F>(F);
+pub(super) struct Watch<F>(pub F);
 
 impl<F: FnMut(&Mlp, &Epoch) -> Result<ControlFlow<()>>> Callback for Watch<F> {
     fn on_epoch(&mut self, model: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
@@ -42,7 +43,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn fit<L: Label>(&mut self, x: ArrayView2<'_, f32>, labels: &[L], options: &FitOptions) -> Result<History> {
-        Trainer::new(options).fit(self, x, labels)
+        at_once(unwatched(options).fit_by(Waiting::Blocking, self, x, labels))
     }
 
     /// Like [`Mlp::fit`]; `watch` sees the model after each epoch and can end the training.
@@ -69,7 +70,7 @@ impl Mlp {
         options: &FitOptions,
         watch: impl FnMut(&Mlp, &Epoch) -> Result<ControlFlow<()>>,
     ) -> Result<History> {
-        Trainer::new(options).epoch_callback(&mut Watch(watch)).fit(self, x, labels)
+        Trainer::watched(options).epoch_callback(&mut Watch(watch)).fit(self, x, labels)
     }
 
     /// One pass over these rows, for data that come piece by piece. The optimizer's state stays with the model from call to
@@ -97,7 +98,22 @@ impl Mlp {
         labels: &[L],
         options: &FitOptions,
     ) -> Result<Epoch> {
-        let options = FitOptions { validation_fraction: 0.0, early_stopping: None, ..options.clone() };
-        Trainer::new(&options).fit_once(self, x, labels)
+        at_once(self.partial_fit_by(Waiting::Blocking, x, labels, options))
     }
+
+    pub(super) async fn partial_fit_by<L: Label>(
+        &mut self,
+        waiting: Waiting,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+        options: &FitOptions,
+    ) -> Result<Epoch> {
+        let options = FitOptions { validation_fraction: 0.0, early_stopping: None, ..options.clone() };
+        unwatched(&options).fit_once(waiting, self, x, labels).await
+    }
+}
+
+/// A training that nobody watches, whose future can go to another thread.
+pub(super) fn unwatched(options: &FitOptions) -> Trainer<'_, dyn Callback + Send + '_> {
+    Trainer::new_send(options)
 }

@@ -1,11 +1,11 @@
 //! A training itself: epochs, each with its validation, and what they come to.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Instant;
 
 use super::Mlp;
-use super::callback::Run;
+use super::callback::{Callback, Run};
 use super::checkpoint::{self, Course};
 use super::history::Epoch;
 use super::options::{FitOptions, Monitor};
@@ -14,6 +14,7 @@ use super::rows::{Rows, order};
 use super::step::StepOptions;
 use crate::error::{Error, Result};
 use crate::ops::{CrossEntropy, Statistics};
+use crate::waiting::Waiting;
 
 /// What a training works on; none of it changes.
 pub(super) struct Job<'a> {
@@ -22,15 +23,16 @@ pub(super) struct Job<'a> {
     pub train: Vec<usize>,
     pub held: Option<(Rows<'a>, Vec<usize>)>,
     pub step_options: StepOptions,
+    pub waiting: Waiting,
 }
 
 impl Job<'_> {
     /// All epochs that are left.
-    pub(super) fn run(
+    pub(super) async fn run<C: Callback + ?Sized>(
         &self,
         model: &mut Mlp,
         course: &mut Course,
-        watchers: &mut Watchers<'_>,
+        watchers: &mut Watchers<'_, C>,
         checkpoint: Option<&Path>,
     ) -> Result<()> {
         let options = self.options;
@@ -50,14 +52,14 @@ impl Job<'_> {
                 log::info!("fit: early stopping: no better for {} epochs", course.waited);
                 break;
             }
-            let epoch = self.epoch(index, model, course, watchers)?;
+            let epoch = self.epoch(index, model, course, watchers).await?;
             if copied.elapsed() >= COPY_INTERVAL {
-                model.copy = model.parameters()?.into();
+                model.copy = model.parameters_by(self.waiting).await?.into();
                 copied = Instant::now();
             }
-            course.note(epoch, options, model)?;
+            course.note(epoch, options, model, self.waiting).await?;
             if let Some(path) = checkpoint.filter(|_| !watchers.cut) {
-                checkpoint::save(path, model, course, options, self.rows.labels.len())?;
+                checkpoint::save(self.waiting, path, model, course, options, self.rows.labels.len()).await?;
                 log::debug!("fit: wrote {}", path.display());
             }
             let flow = match course.history.epochs.last() {
@@ -72,25 +74,25 @@ impl Job<'_> {
         if let Some(best) = course.best_parameters.take_if(|_| options.early_stopping.is_some_and(|s| s.restore_best)) {
             *model = Mlp::from_host(&model.device.clone(), best)?;
         } else {
-            model.copy = model.parameters()?.into();
+            model.copy = model.parameters_by(self.waiting).await?.into();
         }
         log::info!("fit: ended after {} epochs; best: {:?}", course.history.epochs.len(), course.history.best_epoch);
         watchers.end(&course.history)
     }
 
     /// One pass over the rows, and the validation behind it.
-    pub(super) fn epoch(
+    pub(super) async fn epoch<C: Callback + ?Sized>(
         &self,
         index: usize,
         model: &mut Mlp,
         course: &mut Course,
-        watchers: &mut Watchers<'_>,
+        watchers: &mut Watchers<'_, C>,
     ) -> Result<Epoch> {
         let (options, start) = (self.options, Instant::now());
         let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
         let learning_rate = course.schedule.rate();
-        let total = self.pass(index, &rows, model, course, watchers)?;
-        let held = self.validate(index, rows.len().div_ceil(options.batch), model)?;
+        let total = self.pass(index, &rows, model, course, watchers).await?;
+        let held = self.validate(index, rows.len().div_ceil(options.batch), model).await?;
         let epoch = Epoch {
             index,
             loss: total.mean_loss(),
@@ -108,14 +110,15 @@ impl Job<'_> {
 
     /// Loss and accuracy on the rows that are held back, behind so many steps of the epoch: of the classes that train, with
     /// the rows' weights, and without smoothing and class weights.
-    fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<Statistics>> {
+    async fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<Statistics>> {
         let Some((rows, held)) = &self.held else { return Ok(None) };
-        let statistics = model.losses(held.len(), |range| {
+        let batch = |range: Range<usize>| {
             let batch = rows.batch(&model.device, &held[range], model.classes())?;
             let ignore_class = self.options.ignore_class;
             let loss = CrossEntropy { ignore_class, sample_weights: batch.weights, ..Default::default() };
             Ok((batch.x, batch.targets, loss))
-        })?;
+        };
+        let statistics = model.losses(self.waiting, held.len(), batch).await?;
         match statistics.first_bad_row.filter(|_| self.options.stop_on_non_finite) {
             Some(row) => {
                 let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
@@ -129,7 +132,7 @@ impl Job<'_> {
 
 impl Course {
     /// Takes an epoch in: the history, whether it was the best so far, the learning rate's schedule.
-    fn note(&mut self, epoch: Epoch, options: &FitOptions, model: &Mlp) -> Result<()> {
+    async fn note(&mut self, epoch: Epoch, options: &FitOptions, model: &Mlp, waiting: Waiting) -> Result<()> {
         self.schedule.end_of_epoch(epoch.validation_loss.unwrap_or(epoch.loss));
         let monitor = options.early_stopping.map(|stopping| stopping.monitor);
         let value = match monitor.unwrap_or(Monitor::ValidationLoss) {
@@ -143,7 +146,7 @@ impl Course {
             (self.best_value, self.waited) = (Some(value), 0);
             self.history.best_epoch = Some(epoch.index);
             if options.early_stopping.is_some_and(|stopping| stopping.restore_best) {
-                self.best_parameters = Some(model.parameters()?);
+                self.best_parameters = Some(model.parameters_by(waiting).await?);
             }
         } else {
             self.waited += 1;

@@ -5,6 +5,7 @@ mod callback;
 mod checkpoint;
 mod file;
 mod fit;
+mod fit_async;
 mod header;
 mod history;
 mod job;
@@ -27,6 +28,7 @@ use crate::error::{Error, Result, Shape};
 use crate::layers::{Dense, Init};
 use crate::matrix::{Matrix, not_empty};
 use crate::ops::Activation;
+use crate::waiting::{Waiting, at_once};
 
 pub use callback::{Callback, Run, Step};
 use checkpoint::Course;
@@ -217,9 +219,31 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn parameters(&self) -> Result<Vec<Parameters>> {
-        let host =
-            |layer: &Dense| Ok(Parameters { weights: layer.weights().to_array()?, biases: layer.biases().to_array()? });
-        self.layers.iter().map(host).collect()
+        at_once(self.parameters_by(Waiting::Blocking))
+    }
+
+    /// [`Mlp::parameters`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Mlp::parameters`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[4, 3], 0)?;
+    /// assert_eq!(pollster::block_on(model.parameters_async())?, model.parameters()?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn parameters_async(&self) -> Result<Vec<Parameters>> {
+        self.parameters_by(Waiting::Yielding).await
+    }
+
+    async fn parameters_by(&self, waiting: Waiting) -> Result<Vec<Parameters>> {
+        let mut parameters = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let weights = layer.weights().to_array_by(waiting).await?;
+            parameters.push(Parameters { weights, biases: layer.biases().to_array_by(waiting).await? });
+        }
+        Ok(parameters)
     }
 
     /// The parameters when they were last on the host: as made or loaded, or after the last [`Mlp::fit`]. In a long fit
@@ -248,7 +272,29 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        match self.parameters() {
+        at_once(self.to_device_by(Waiting::Blocking, device))
+    }
+
+    /// [`Mlp::to_device`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Mlp::to_device`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::auto()?, &[64, 128, 10], 0)?;
+    /// let moved = pollster::block_on(model.to_device_async(&Device::cpu()))?;
+    /// assert_eq!(moved.parameters()?, model.parameters()?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn to_device_async(&self, device: &Device) -> Result<Self> {
+        self.to_device_by(Waiting::Yielding, device).await
+    }
+
+    async fn to_device_by(&self, waiting: Waiting, device: &Device) -> Result<Self> {
+        let parameters = self.parameters_by(waiting).await;
+        device.make_room(waiting).await?;
+        match parameters {
             Ok(parameters) => Self::from_host(device, parameters),
             Err(Error::DeviceLost { .. }) => Self::from_host(device, self.copy.to_vec()),
             Err(error) => Err(error),

@@ -22,9 +22,8 @@ const READ_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) const COPY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All who watch a training.
-#[derive(Default)]
-pub(super) struct Watchers<'a> {
-    pub callbacks: Vec<&'a mut dyn Callback>,
+pub(super) struct Watchers<'a, C: ?Sized> {
+    pub callbacks: Vec<&'a mut C>,
     /// Whether any of them looks at steps.
     pub steps: bool,
     /// Whether one of them has ended the training in a step.
@@ -33,7 +32,7 @@ pub(super) struct Watchers<'a> {
     pub cut: bool,
 }
 
-impl Watchers<'_> {
+impl<C: Callback + ?Sized> Watchers<'_, C> {
     pub fn start(&mut self, run: &Run) -> Result<()> {
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_start(run))
     }
@@ -83,22 +82,22 @@ struct Steps<'a> {
 
 impl Job<'_> {
     /// One pass over the rows in this order.
-    pub(super) fn pass(
+    pub(super) async fn pass<C: Callback + ?Sized>(
         &self,
         epoch: usize,
         order: &[usize],
         model: &mut Mlp,
         course: &mut Course,
-        watchers: &mut Watchers<'_>,
+        watchers: &mut Watchers<'_, C>,
     ) -> Result<Statistics> {
         let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
         let mut total = Statistics::default();
         let mut first = 0;
         while first < steps.rows.len() && !watchers.stopped {
             let before = self.options.stop_on_non_finite.then(|| Before::of(model, course));
-            let pending = self.run_steps(&steps.rows[first..], model, course, watchers.steps)?;
+            let pending = self.run_steps(&steps.rows[first..], model, course, watchers.steps).await?;
             let look = before.is_some().then(|| model.look(&course.optimizer)).transpose()?;
-            let (read, look) = Pending::read_all(&pending, look.as_ref())?;
+            let (read, look) = Pending::read_all(self.waiting, &pending, look.as_ref()).await?;
             let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
             for (step, statistics) in (first..).zip(&read[..bad.unwrap_or(read.len())]) {
                 total = total.join(*statistics, (step * self.options.batch) as u64);
@@ -106,9 +105,9 @@ impl Job<'_> {
             }
             if let Some(before) = before {
                 let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
-                if bad_row.is_some() || model.spoiled(look, &course.optimizer)?.is_some() {
-                    let end = first + read.len();
-                    let error = self.undo(&steps, first, bad_row.unwrap_or((end, None)), before, model, course)?;
+                if bad_row.is_some() || model.spoiled(self.waiting, look, &course.optimizer).await?.is_some() {
+                    let end = bad_row.unwrap_or((first + read.len(), None));
+                    let error = self.undo(&steps, first, end, before, model, course).await?;
                     log::warn!("{error}: the step is undone");
                     return Err(error);
                 }
@@ -120,7 +119,7 @@ impl Job<'_> {
     }
 
     /// Steps without a wait, until it is time to read their losses.
-    fn run_steps(
+    async fn run_steps(
         &self,
         steps: &[&[usize]],
         model: &mut Mlp,
@@ -129,7 +128,7 @@ impl Job<'_> {
     ) -> Result<Vec<Pending>> {
         let (mut pending, since) = (Vec::new(), Instant::now());
         for rows in steps.iter().take(STEPS_A_READ) {
-            pending.push(self.step(rows, model, course)?);
+            pending.push(self.step(rows, model, course).await?);
             if watched && since.elapsed() >= READ_INTERVAL {
                 break;
             }
@@ -149,7 +148,9 @@ impl Job<'_> {
         }
     }
 
-    fn step(&self, rows: &[usize], model: &mut Mlp, course: &mut Course) -> Result<Pending> {
+    /// A step happens as a whole: a future that is dropped stops between two.
+    async fn step(&self, rows: &[usize], model: &mut Mlp, course: &mut Course) -> Result<Pending> {
+        model.device.make_room(self.waiting).await?;
         course.optimizer.set_learning_rate(course.schedule.rate());
         course.schedule.end_of_step();
         let batch = self.rows.batch(&model.device, rows, model.classes())?;
@@ -159,8 +160,9 @@ impl Job<'_> {
     }
 
     /// Takes model and optimizer back to before the step that went wrong, and says what it was: of those from `first` on, the
-    /// first whose update left a parameter, or what the optimizer keeps, that is not finite; else step `end`, for its loss and the row where that shows.
-    fn undo(
+    /// first whose update left a parameter, or what the optimizer keeps, that is not finite; else step `end`, for its loss
+    /// and the row where that shows.
+    async fn undo(
         &self,
         steps: &Steps<'_>,
         first: usize,
@@ -172,25 +174,25 @@ impl Job<'_> {
         let again = Before(before.0.clone(), before.1.clone(), before.2);
         before.restore(model, course);
         for rows in &steps.rows[first..end] {
-            self.step(rows, model, course)?;
+            self.step(rows, model, course).await?;
         }
         let last = model.layers.len().saturating_sub(1);
         let (mut at, mut cause) = (end.min(steps.rows.len() - 1), ("softmax_cross_entropy", last, bad_row));
-        if model.spoiled_now(&course.optimizer)?.is_some() {
+        if model.spoiled_now(self.waiting, &course.optimizer).await?.is_some() {
             again.restore(model, course);
-            if let Some((step, (op, layer))) = self.undo_update(steps, first..end, model, course)? {
+            if let Some((step, (op, layer))) = self.undo_update(steps, first..end, model, course).await? {
                 (at, cause) = (step, (op, layer, None));
             }
         }
-        model.copy = model.parameters()?.into();
+        model.copy = model.parameters_by(self.waiting).await?.into();
         let rows = steps.rows[at];
         let batch = self.rows.batch(&model.device, rows, model.classes())?;
-        model.blame(&batch, Place { epoch: steps.epoch, step: at, rows }, cause)
+        model.blame(self.waiting, &batch, Place { epoch: steps.epoch, step: at, rows }, cause).await
     }
 
     /// Goes through these steps until an update leaves something that is not finite, and takes that one back: the step, what
     /// it was, and its layer.
-    fn undo_update(
+    async fn undo_update(
         &self,
         steps: &Steps<'_>,
         range: Range<usize>,
@@ -199,8 +201,8 @@ impl Job<'_> {
     ) -> Result<Option<(usize, (&'static str, usize))>> {
         for step in range {
             let before = Before::of(model, course);
-            self.step(steps.rows[step], model, course)?;
-            if let Some(what) = model.spoiled_now(&course.optimizer)? {
+            self.step(steps.rows[step], model, course).await?;
+            if let Some(what) = model.spoiled_now(self.waiting, &course.optimizer).await? {
                 before.restore(model, course);
                 return Ok(Some((step, what)));
             }

@@ -10,6 +10,7 @@ use super::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::matrix::{Later, Matrix, host_room, not_empty};
 use crate::ops;
+use crate::waiting::{Arrive, Waiting, at_once};
 
 /// A batch holds about this many values in its widest layer.
 const BATCH_VALUES: usize = 1 << 22;
@@ -28,9 +29,14 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn predict(&self, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
+        at_once(self.predict_by(Waiting::Blocking, x))
+    }
+
+    pub(super) async fn predict_by(&self, waiting: Waiting, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
         self.check_inputs("predict", x)?;
         let mut classes = host_room("predict", x.nrows(), 1)?;
-        self.stream(x.nrows(), |rows| self.start_predict(x, rows), |(batch, _)| batch.finish_into(&mut classes))?;
+        let start = |rows| self.start_predict(x, rows);
+        self.stream(waiting, x.nrows(), start, &mut classes, |_, _| {}).await?;
         Ok(classes)
     }
 
@@ -47,7 +53,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn predict_proba(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.by_class("predict_proba", x, ops::softmax)
+        at_once(self.by_class(Waiting::Blocking, "predict_proba", x, ops::softmax))
     }
 
     /// The logarithm of each class's probability, `rows x classes`: finite where [`Mlp::predict_proba`] rounds to 0.
@@ -64,12 +70,13 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn predict_log_proba(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.by_class("predict_log_proba", x, ops::log_softmax)
+        at_once(self.by_class(Waiting::Blocking, "predict_log_proba", x, ops::log_softmax))
     }
 
     /// What `of` makes of the logits, a value a class.
-    fn by_class(
+    pub(super) async fn by_class(
         &self,
+        waiting: Waiting,
         op: &'static str,
         x: ArrayView2<'_, f32>,
         of: fn(&Matrix) -> Result<Matrix>,
@@ -77,29 +84,35 @@ impl Mlp {
         self.check_inputs(op, x)?;
         let shape = Shape { rows: x.nrows(), cols: self.classes() };
         let mut made = host_room(op, shape.rows, shape.cols)?;
-        self.stream(x.nrows(), |rows| self.start_of(x, rows, of), |(batch, _)| batch.finish_into(&mut made))?;
+        let start = |rows| self.start_of(x, rows, of);
+        self.stream(waiting, x.nrows(), start, &mut made, |_, _| {}).await?;
         shaped(op, shape, made)
     }
 
     /// Goes through the rows in batches of which two are under way: while the device works on one, the next is uploaded.
     ///
-    /// `start` records a batch and gives what `finish` waits for, in the same order; what it gives also keeps the
-    /// batch's input buffer, so that the two batches never share one. When the device's memory runs out, the batch
-    /// before is finished first, and if that does not help, batches become half as long.
-    pub(super) async fn stream_async<S>(
+    /// `start` records a batch; what it gives arrives in `values`, in the same order, and is shown to `seen` with the number of
+    /// its rows. Beside it stands what keeps the batch's input buffer, so that the two batches never share one. When the
+    /// device's memory runs out, the batch before is finished first, and if that does not help, batches become half as long.
+    pub(super) async fn stream<S: Arrive>(
         &self,
+        waiting: Waiting,
         rows: usize,
-        mut start: impl FnMut(Range<usize>) -> Result<S>,
-        mut finish: impl AsyncFnMut(S) -> Result<()>,
+        mut start: impl FnMut(Range<usize>) -> Result<(S, Matrix)>,
+        values: &mut S::Values,
+        mut seen: impl FnMut(&mut S::Values, usize),
     ) -> Result<()> {
-        let mut under_way: Option<S> = None;
+        let mut under_way: Option<((S, Matrix), usize)> = None;
         let (mut first, mut batch) = (0, self.batch_rows());
-        while first < rows {
+        while first < rows || under_way.is_some() {
             let range = first..rows.min(first.saturating_add(batch));
-            let before = match start(range.clone()) {
+            if !range.is_empty() {
+                self.device.make_room(waiting).await?;
+            }
+            let before = match (!range.is_empty()).then(|| start(range.clone())).transpose() {
                 Ok(started) => {
                     first = range.end;
-                    under_way.replace(started)
+                    std::mem::replace(&mut under_way, started.map(|started| (started, range.len())))
                 }
                 Err(Error::OutOfMemory { .. }) if under_way.is_some() => under_way.take(),
                 Err(Error::OutOfMemory { .. }) if range.len() > 1 => {
@@ -109,34 +122,22 @@ impl Mlp {
                 }
                 Err(error) => return Err(error),
             };
-            if let Some(before) = before {
-                finish(before).await?;
+            if let Some(((coming, _input), rows)) = before {
+                coming.arrive(waiting, values).await?;
+                seen(values, rows);
             }
         }
-        match under_way {
-            Some(last) => finish(last).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The same where `finish` blocks.
-    fn stream<S>(
-        &self,
-        rows: usize,
-        start: impl FnMut(Range<usize>) -> Result<S>,
-        mut finish: impl FnMut(S) -> Result<()>,
-    ) -> Result<()> {
-        pollster::block_on(self.stream_async(rows, start, async |started| finish(started)))
+        Ok(())
     }
 
     /// The classes of these rows, on their way.
-    pub(super) fn start_predict(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<(Later<u32>, Matrix)> {
+    fn start_predict(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<(Later<u32>, Matrix)> {
         let x = self.upload(x, rows)?;
         Ok((ops::argmax(&self.logits(&x)?)?.read_later()?, x))
     }
 
     /// What `of` makes of these rows' logits, on its way.
-    pub(super) fn start_of(
+    fn start_of(
         &self,
         x: ArrayView2<'_, f32>,
         rows: Range<usize>,
@@ -196,7 +197,7 @@ impl Mlp {
 }
 
 /// The array of these values.
-pub(super) fn shaped(op: &'static str, shape: Shape, values: Vec<f32>) -> Result<Array2<f32>> {
+fn shaped(op: &'static str, shape: Shape, values: Vec<f32>) -> Result<Array2<f32>> {
     let length = values.len();
     Array2::from_shape_vec((shape.rows, shape.cols), values).map_err(|_| Error::Length { op, shape, values: length })
 }

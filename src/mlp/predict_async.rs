@@ -2,14 +2,12 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::predict::score::{hits_in_top_k, share_of};
-use super::predict::shaped;
-use super::{Mlp, Parameters};
-use crate::error::{Result, Shape};
-use crate::matrix::{Later, Matrix, host_room};
-use crate::metrics::{self, ConfusionMatrix};
-use crate::ops::{self, CrossEntropy, PendingRead, Statistics};
+use super::Mlp;
+use crate::error::Result;
+use crate::metrics::ConfusionMatrix;
+use crate::ops::{self, Statistics};
 use crate::targets::Label;
+use crate::waiting::Waiting;
 
 impl Mlp {
     /// [`Mlp::predict`] without blocking the thread.
@@ -25,11 +23,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn predict_async(&self, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
-        self.check_inputs("predict", x)?;
-        let mut classes = host_room("predict", x.nrows(), 1)?;
-        let start = |rows| self.start_predict(x, rows);
-        self.stream_async(x.nrows(), start, async |(batch, _)| batch.arrive_into(&mut classes).await).await?;
-        Ok(classes)
+        self.predict_by(Waiting::Yielding, x).await
     }
 
     /// [`Mlp::predict_proba`] without blocking the thread.
@@ -45,7 +39,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn predict_proba_async(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.by_class_async("predict_proba", x, ops::softmax).await
+        self.by_class(Waiting::Yielding, "predict_proba", x, ops::softmax).await
     }
 
     /// [`Mlp::predict_log_proba`] without blocking the thread.
@@ -61,22 +55,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn predict_log_proba_async(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.by_class_async("predict_log_proba", x, ops::log_softmax).await
-    }
-
-    /// What `of` makes of the logits, a value a class.
-    async fn by_class_async(
-        &self,
-        op: &'static str,
-        x: ArrayView2<'_, f32>,
-        of: fn(&Matrix) -> Result<Matrix>,
-    ) -> Result<Array2<f32>> {
-        self.check_inputs(op, x)?;
-        let shape = Shape { rows: x.nrows(), cols: self.classes() };
-        let mut made = host_room(op, shape.rows, shape.cols)?;
-        let start = |rows| self.start_of(x, rows, of);
-        self.stream_async(x.nrows(), start, async |(batch, _)| batch.arrive_into(&mut made).await).await?;
-        shaped(op, shape, made)
+        self.by_class(Waiting::Yielding, "predict_log_proba", x, ops::log_softmax).await
     }
 
     /// [`Mlp::score`] without blocking the thread.
@@ -91,15 +70,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn score_async<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<f64> {
-        self.check_scored("score", x, labels)?;
-        let mut hits = 0;
-        let start = |rows| self.start_score(x, labels, rows);
-        let finish = async |(batch, _): (PendingRead, Matrix)| {
-            hits += batch.arrive().await?.correct as usize;
-            Ok(())
-        };
-        self.stream_async(x.nrows(), start, finish).await?;
-        Ok(share_of(hits, labels))
+        self.score_by(Waiting::Yielding, x, labels).await
     }
 
     /// [`Mlp::evaluate`] without blocking the thread.
@@ -115,19 +86,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn evaluate_async<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Statistics> {
-        self.check_scored("evaluate", x, labels)?;
-        let (mut total, mut first) = (Statistics::default(), 0);
-        let start = |rows: std::ops::Range<usize>| {
-            let (batch, targets) = self.labelled(x, labels, rows.clone())?;
-            Ok((self.start_losses(batch, &targets, &CrossEntropy::default())?, rows.len()))
-        };
-        let finish = async |((batch, _), rows): ((PendingRead, Matrix), usize)| {
-            total = total.join(batch.arrive().await?, first);
-            first += rows as u64;
-            Ok(())
-        };
-        self.stream_async(x.nrows(), start, finish).await?;
-        Ok(total)
+        self.evaluate_by(Waiting::Yielding, x, labels).await
     }
 
     /// [`Mlp::score_top_k`] without blocking the thread.
@@ -142,18 +101,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn score_top_k_async<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L], k: usize) -> Result<f64> {
-        metrics::check_k("score_top_k", k)?;
-        let ids = self.check_scored("score_top_k", x, labels)?;
-        let (mut left, mut hits) = (ids.iter(), 0);
-        let start = |rows| self.start_of(x, rows, |logits| Ok(logits.clone()));
-        let finish = async |(batch, _): (Later<f32>, Matrix)| {
-            let mut logits = Vec::new();
-            batch.arrive_into(&mut logits).await?;
-            hits += hits_in_top_k(&logits, self.classes(), &mut left, k);
-            Ok(())
-        };
-        self.stream_async(x.nrows(), start, finish).await?;
-        Ok(share_of(hits, labels))
+        self.score_top_k_by(Waiting::Yielding, x, labels, k).await
     }
 
     /// [`Mlp::confusion_matrix`] without blocking the thread.
@@ -173,27 +121,6 @@ impl Mlp {
         x: ArrayView2<'_, f32>,
         labels: &[L],
     ) -> Result<ConfusionMatrix> {
-        self.check_scored("confusion_matrix", x, labels)?;
-        ConfusionMatrix::new(labels, &self.predict_async(x).await?, self.classes())
-    }
-
-    /// [`Mlp::parameters`] without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Mlp::parameters`].
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// let model = Mlp::new(&Device::cpu(), &[4, 3], 0)?;
-    /// assert_eq!(pollster::block_on(model.parameters_async())?, model.parameters()?);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn parameters_async(&self) -> Result<Vec<Parameters>> {
-        let mut parameters = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let weights = layer.weights().to_array_async().await?;
-            parameters.push(Parameters { weights, biases: layer.biases().to_array_async().await? });
-        }
-        Ok(parameters)
+        self.confusion_matrix_by(Waiting::Yielding, x, labels).await
     }
 }

@@ -16,6 +16,7 @@ use super::rows::{Rows, split};
 use super::step::StepOptions;
 use crate::error::{Error, Result, Shape};
 use crate::targets::{Label, Targets};
+use crate::waiting::{Waiting, at_once};
 
 /// A training with all that can go with it: a validation set, row weights, callbacks, checkpoints. [`Mlp::fit`] is the short
 /// form.
@@ -30,13 +31,26 @@ use crate::targets::{Label, Targets};
 /// assert!(history.epochs[0].validation_loss.is_some());
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
-pub struct Trainer<'a> {
+pub struct Trainer<'a, C: Callback + ?Sized + 'a = dyn Callback + 'a> {
     options: &'a FitOptions,
     validation: Option<(ArrayView2<'a, f32>, Vec<i64>)>,
     row_weights: Option<&'a [f32]>,
-    watchers: Watchers<'a>,
+    watchers: Watchers<'a, C>,
     checkpoint: Option<PathBuf>,
     resume: bool,
+}
+
+/// A model in a partial fit. However that ends, by an error or a future that is dropped, what the optimizer keeps goes back
+/// to the model: it is that of the steps that count.
+struct Kept<'a> {
+    model: &'a mut Mlp,
+    course: Option<Course>,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.model.partial = self.course.take().map(Box::new);
+    }
 }
 
 impl<'a> Trainer<'a> {
@@ -47,8 +61,35 @@ impl<'a> Trainer<'a> {
     /// let trainer = wgpu_mlp::Trainer::new(&options);
     /// ```
     pub fn new(options: &'a FitOptions) -> Self {
-        let (watchers, checkpoint) = (Watchers::default(), None);
-        Trainer { options, validation: None, row_weights: None, watchers, checkpoint, resume: false }
+        Self::watched(options)
+    }
+}
+
+impl<'a> Trainer<'a, dyn Callback + Send + 'a> {
+    /// Like [`Trainer::new`], for callbacks that are `Send`: then the future of [`Trainer::fit_async`] is, as executors with
+    /// several threads want it.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// fn can_move<T: Send>(future: T) -> T {
+    ///     future
+    /// }
+    /// let (options, x) = (FitOptions::default(), ndarray::array![[0.0], [1.0]]);
+    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// let fit = can_move(Trainer::new_send(&options).fit_async(&mut model, x.view(), &[0u8, 1]));
+    /// assert_eq!(pollster::block_on(fit)?.epochs.len(), 10);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn new_send(options: &'a FitOptions) -> Self {
+        Self::watched(options)
+    }
+}
+
+impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
+    /// With these options, to be watched by such callbacks.
+    pub(super) fn watched(options: &'a FitOptions) -> Self {
+        let watchers = Watchers { callbacks: Vec::new(), steps: false, stopped: false, cut: false };
+        Trainer { options, validation: None, row_weights: None, watchers, checkpoint: None, resume: false }
     }
 
     /// Validates on these rows after every epoch. Rows labelled -100, or with the ignored label or class, do not
@@ -87,13 +128,13 @@ impl<'a> Trainer<'a> {
     /// let (options, mut silent) = (FitOptions::default(), Silent);
     /// let trainer = Trainer::new(&options).callback(&mut silent);
     /// ```
-    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+    pub fn callback(mut self, callback: &'a mut C) -> Self {
         self.watchers.steps = true;
         self.epoch_callback(callback)
     }
 
     /// One that looks at epochs alone: for it no loss need be read before an epoch's end.
-    pub(super) fn epoch_callback(mut self, callback: &'a mut dyn Callback) -> Self {
+    pub(super) fn epoch_callback(mut self, callback: &'a mut C) -> Self {
         self.watchers.callbacks.push(callback);
         self
     }
@@ -146,7 +187,39 @@ impl<'a> Trainer<'a> {
     /// assert_eq!(history.epochs.len(), 10);
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
-    pub fn fit<L: Label>(mut self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<History> {
+    pub fn fit<L: Label>(self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<History> {
+        at_once(self.fit_by(Waiting::Blocking, model, x, labels))
+    }
+
+    /// [`Trainer::fit`] without blocking the thread: the same bits. Callbacks are called where the future is polled, and
+    /// checkpoints are written there.
+    ///
+    /// A dropped future ends the training between two steps, as with [`Mlp::fit_async`]. [`Callback::on_end`] is not called
+    /// then, and [`EarlyStopping`](crate::EarlyStopping) restores nothing; the checkpoint is that of the last whole epoch, and
+    /// [`Trainer::resume`] goes on from there. The future is `Send` with [`Trainer::new_send`].
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// let (options, x) = (FitOptions::default(), ndarray::array![[0.0], [1.0]]);
+    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// let fit = Trainer::new(&options).validation_set(x.view(), &[0u8, 1]).fit_async(&mut model, x.view(), &[0u8, 1]);
+    /// assert!(pollster::block_on(fit)?.epochs[9].validation_loss.is_some());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn fit_async<L: Label>(self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<History> {
+        self.fit_by(Waiting::Yielding, model, x, labels).await
+    }
+
+    pub(super) async fn fit_by<L: Label>(
+        mut self,
+        waiting: Waiting,
+        model: &mut Mlp,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+    ) -> Result<History> {
         self.check(model, x, labels)?;
         model.partial = None;
         let (options, classes) = (self.options, model.classes());
@@ -165,7 +238,7 @@ impl<'a> Trainer<'a> {
             None => Some((rows, held)),
         };
         let step_options = self.step_options(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?;
-        let job = Job { options, rows, train, held, step_options };
+        let job = Job { options, rows, train, held, step_options, waiting };
         let mut course = match &self.checkpoint {
             Some(path) if self.resume && path.exists() => {
                 let course = checkpoint::load(path, model, options, labels.len())?;
@@ -175,19 +248,25 @@ impl<'a> Trainer<'a> {
             _ => Course::new(options, model)?,
         };
         let checkpoint = self.checkpoint.as_deref();
-        let result = job.run(model, &mut course, &mut self.watchers, checkpoint);
+        let result = job.run(model, &mut course, &mut self.watchers, checkpoint).await;
         model.layers.iter_mut().for_each(|layer| layer.forget());
         result?;
         Ok(course.history)
     }
 
     /// One epoch, which goes on where the model's last one left off.
-    pub(super) fn fit_once<L: Label>(mut self, model: &mut Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Epoch> {
+    pub(super) async fn fit_once<L: Label>(
+        mut self,
+        waiting: Waiting,
+        model: &mut Mlp,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+    ) -> Result<Epoch> {
         self.check(model, x, labels)?;
         let (options, labels) = (self.options, self.options.plain_labels(labels));
         let step_options = self.step_options(model, &labels)?;
         let fresh = Course::new(options, model)?;
-        let mut course = match model.partial.take() {
+        let course = match model.partial.take() {
             Some(kept) if kept.optimizer.optimizer().is_like(&options.optimizer) => {
                 kept.with_options(options, model)?
             }
@@ -195,18 +274,16 @@ impl<'a> Trainer<'a> {
         };
         let train = (0..labels.len()).collect();
         let rows = Rows { x, labels: &labels, weights: self.row_weights };
-        let job = Job { options, rows, train, held: None, step_options };
+        let job = Job { options, rows, train, held: None, step_options, waiting };
+        let mut kept = Kept { model, course: None };
+        let course = kept.course.insert(course);
         let index = course.history.epochs.len();
-        let epoch = job.epoch(index, model, &mut course, &mut self.watchers);
-        model.layers.iter_mut().for_each(|layer| layer.forget());
+        let epoch = job.epoch(index, kept.model, course, &mut self.watchers).await;
+        kept.model.layers.iter_mut().for_each(|layer| layer.forget());
         if let Ok(epoch) = &epoch {
             course.schedule.end_of_epoch(epoch.loss);
             course.history.epochs.push(epoch.clone());
-        }
-        // After an error too: what the optimizer keeps is that of the steps that count.
-        model.partial = Some(Box::new(course));
-        if epoch.is_ok() {
-            model.copy = model.parameters()?.into();
+            kept.model.copy = kept.model.parameters_by(waiting).await?.into();
         }
         epoch
     }

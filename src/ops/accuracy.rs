@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
+use crate::waiting::{Waiting, at_once};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "accuracy",
@@ -48,7 +49,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
-    Ok(share(hits(x, targets)?.read()?, targets))
+    at_once(accuracy_by(Waiting::Blocking, x, targets))
 }
 
 /// [`accuracy`] without blocking the thread.
@@ -65,12 +66,12 @@ pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub async fn accuracy_async(x: &Matrix, targets: &Targets) -> Result<f64> {
-    Ok(share(hits(x, targets)?.read_async().await?, targets))
+    accuracy_by(Waiting::Yielding, x, targets).await
 }
 
-/// Of the rows that count.
-fn share(hits: Statistics, targets: &Targets) -> f64 {
-    hits.correct as f64 / (targets.rows() - targets.ignored_rows()) as f64
+pub(crate) async fn accuracy_by(waiting: Waiting, x: &Matrix, targets: &Targets) -> Result<f64> {
+    let hits = hits(x, targets)?.read_by(waiting).await?;
+    Ok(hits.correct as f64 / (targets.rows() - targets.ignored_rows()) as f64)
 }
 
 /// How many rows are correct, to be read later.

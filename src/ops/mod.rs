@@ -56,8 +56,8 @@ use crate::gpu::{Buffer, Constant, Context, Operand, RowSplit};
 use crate::matrix::{Matrix, Storage};
 use crate::targets::{Kind, Targets};
 
-pub(crate) use accuracy::hits;
 pub use accuracy::{accuracy, accuracy_async};
+pub(crate) use accuracy::{accuracy_by, hits};
 pub use adagrad::{AdaGradOptions, adagrad};
 pub(crate) use adam::Adam;
 pub use adam::{AdamOptions, adam};

@@ -14,6 +14,7 @@ use crate::gpu::{
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
+use crate::waiting::Waiting;
 
 /// Probabilities are clipped to `CLIP ..= 1 - CLIP` before the logarithm, so that a loss stays finite.
 ///
@@ -224,7 +225,12 @@ pub fn nll_backward_with(probs: &Matrix, targets: &Targets, options: &CrossEntro
 }
 
 /// What a mean of [`nll_with`]'s losses divides by. On a GPU this waits.
-pub(crate) fn nll_weight_sum(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Result<f64> {
+pub(crate) async fn nll_weight_sum(
+    waiting: Waiting,
+    probs: &Matrix,
+    targets: &Targets,
+    options: &CrossEntropy,
+) -> Result<f64> {
     if options.is_plain() {
         return Ok((targets.rows() - targets.ignored_rows()) as f64);
     }
@@ -235,7 +241,7 @@ pub(crate) fn nll_weight_sum(probs: &Matrix, targets: &Targets, options: &CrossE
         }
         OnTargets::Gpu(gpu, _, y) => {
             match options.on_gpu("nll", probs, targets, y, false)?.weight_sum(gpu, "nll", targets)? {
-                Some(sum) => Ok(gpu.read::<f32>(&sum)?.iter().map(|sum| f64::from(*sum)).sum()),
+                Some(sum) => Ok(gpu.read::<f32>(waiting, &sum).await?.iter().map(|sum| f64::from(*sum)).sum()),
                 None => Ok(targets.rows() as f64),
             }
         }

@@ -14,6 +14,7 @@ use crate::gpu::{
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
+use crate::waiting::{Waiting, at_once};
 
 const OP: &str = "softmax_cross_entropy";
 
@@ -124,7 +125,7 @@ impl Head {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn stats(&self) -> Result<Statistics> {
-        self.pending.read()
+        at_once(self.stats_by(Waiting::Blocking))
     }
 
     /// [`Head::stats`] without blocking the thread.
@@ -142,7 +143,11 @@ impl Head {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn stats_async(&self) -> Result<Statistics> {
-        self.pending.read_async().await
+        self.stats_by(Waiting::Yielding).await
+    }
+
+    pub(crate) async fn stats_by(&self, waiting: Waiting) -> Result<Statistics> {
+        self.pending.read_by(waiting).await
     }
 
     /// The statistics by themselves, to be read later.

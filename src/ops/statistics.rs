@@ -8,6 +8,7 @@ use crate::gpu::{
     Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, Reading, RowLaunch, WHOLE_ROWS, Window,
 };
 use crate::matrix::Matrix;
+use crate::waiting::{Arrive, Waiting, at_once};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
@@ -168,13 +169,7 @@ impl Pending {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn read(&self) -> Result<Statistics> {
-        match &self.0 {
-            State::Ready(statistics) => Ok(*statistics),
-            State::Recorded(buffer) => {
-                let records: Vec<Record> = buffer.context().read(buffer)?;
-                Ok(joined(records))
-            }
-        }
+        at_once(self.read_by(Waiting::Blocking))
     }
 
     /// [`Pending::read`] without blocking the thread.
@@ -193,9 +188,13 @@ impl Pending {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub async fn read_async(&self) -> Result<Statistics> {
+        self.read_by(Waiting::Yielding).await
+    }
+
+    pub(crate) async fn read_by(&self, waiting: Waiting) -> Result<Statistics> {
         match &self.0 {
             State::Ready(statistics) => Ok(*statistics),
-            State::Recorded(buffer) => Ok(joined(buffer.context().read_async(buffer).await?)),
+            State::Recorded(buffer) => Ok(joined(buffer.context().read(waiting, buffer).await?)),
         }
     }
 
@@ -208,7 +207,11 @@ impl Pending {
     }
 
     /// Waits once for all of them, and for a single value beside them; all come from one device.
-    pub(crate) fn read_all(all: &[Pending], beside: Option<&Matrix>) -> Result<(Vec<Statistics>, Option<f32>)> {
+    pub(crate) async fn read_all(
+        waiting: Waiting,
+        all: &[Pending],
+        beside: Option<&Matrix>,
+    ) -> Result<(Vec<Statistics>, Option<f32>)> {
         let mut statistics = Vec::with_capacity(all.len());
         let mut buffers = Vec::new();
         for pending in all {
@@ -221,7 +224,7 @@ impl Pending {
         let beside = beside.and_then(|beside| beside.storage().gpu());
         buffers.extend(beside);
         if let Some(buffer) = buffers.first() {
-            let mut words: Vec<Vec<u32>> = buffer.context().read_each(&buffers)?;
+            let mut words: Vec<Vec<u32>> = buffer.context().read_each(waiting, &buffers).await?;
             if beside.is_some() {
                 value = words.pop().and_then(|word| word.first().copied()).map(f32::from_bits);
             }
@@ -237,29 +240,19 @@ pub(crate) enum PendingRead {
     Reading(Reading<Record>),
 }
 
-impl PendingRead {
-    /// Gives them when they have come, without blocking the thread.
-    pub async fn arrive(self) -> Result<Statistics> {
-        match self {
-            PendingRead::Ready(statistics) => Ok(statistics),
-            PendingRead::Reading(reading) => {
-                let mut records = Vec::new();
-                reading.arrive_into(&mut records).await?;
-                Ok(joined(records))
-            }
-        }
-    }
+impl Arrive for PendingRead {
+    type Values = Statistics;
 
-    /// Waits for them.
-    pub fn finish(self) -> Result<Statistics> {
-        match self {
-            PendingRead::Ready(statistics) => Ok(statistics),
+    async fn arrive(self, waiting: Waiting, values: &mut Statistics) -> Result<()> {
+        *values = match self {
+            PendingRead::Ready(statistics) => statistics,
             PendingRead::Reading(reading) => {
                 let mut records = Vec::new();
-                reading.finish_into(&mut records)?;
-                Ok(joined(records))
+                reading.arrive_into(waiting, &mut records).await?;
+                joined(records)
             }
-        }
+        };
+        Ok(())
     }
 }
 

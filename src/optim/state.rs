@@ -8,6 +8,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::matrix::{Joined, Matrix, part_words};
 use crate::ops::{self, Gradients, Pull};
+use crate::waiting::{Waiting, at_once};
 
 /// What holds between a state and the parameters of its steps.
 const SAME_PARAMETERS: &str = "an optimizer's state serves the parameters that it began with";
@@ -256,18 +257,42 @@ impl OptimizerState {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn export(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
+        at_once(self.export_by(Waiting::Blocking, shapes))
+    }
+
+    /// [`OptimizerState::export`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`OptimizerState::export`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, OptimizerState};
+    /// let optimizer = OptimizerState::new(Optimizer::adam(1e-3));
+    /// assert_eq!(pollster::block_on(optimizer.export_async(&[(3, 2)]))?, optimizer.export(&[(3, 2)])?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn export_async(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
+        self.export_by(Waiting::Yielding, shapes).await
+    }
+
+    pub(crate) async fn export_by(&self, waiting: Waiting, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
         let kinds = 0..self.optimizer.slots().len();
         let all = (1, shapes.iter().map(|(rows, cols)| part_words(*rows, *cols)).sum());
-        let of_each = |kind: usize| self.slots.iter().map(move |slots| &slots[kind]);
-        let slots: Vec<_> = if self.slots.is_empty() && !self.restored.is_empty() {
-            self.restored.clone()
+        let mut slots: Vec<Vec<_>> = Vec::with_capacity(kinds.len());
+        if self.slots.is_empty() && !self.restored.is_empty() {
+            slots.clone_from(&self.restored);
         } else if self.slots.is_empty() {
-            kinds.map(|_| shapes.iter().map(|shape| Array2::zeros(*shape)).collect()).collect()
-        } else if self.slots.len() == 1 && of_each(0).take(kinds.len()).all(|slot| slot.shape() == all) {
-            kinds.map(|kind| apart(&self.slots[0][kind].to_array()?, shapes)).collect::<Result<_>>()?
+            slots.extend(kinds.map(|_| shapes.iter().map(|shape| Array2::zeros(*shape)).collect()));
         } else {
-            kinds.map(|kind| of_each(kind).map(Matrix::to_array).collect()).collect::<Result<_>>()?
-        };
+            let joined = self.slots.len() == 1 && self.slots[0].iter().all(|slot| slot.shape() == all);
+            for kind in kinds {
+                let mut arrays = Vec::with_capacity(self.slots.len());
+                for slots in &self.slots {
+                    arrays.push(slots[kind].to_array_by(waiting).await?);
+                }
+                slots.push(if joined { apart(&arrays[0], shapes)? } else { arrays });
+            }
+        }
         check_shapes("export", &slots, shapes)?;
         Ok(OptimizerSnapshot { step: self.step, slots })
     }

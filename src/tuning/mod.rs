@@ -17,6 +17,7 @@ use crate::matrix::{Matrix, not_empty};
 use crate::ops;
 use crate::options::MatmulKernel;
 use crate::verify;
+use crate::waiting::{Waiting, at_once};
 
 pub(crate) use file::load;
 
@@ -86,13 +87,32 @@ impl Device {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn tune(&self, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {
+        at_once(self.tune_by(Waiting::Blocking, shapes))
+    }
+
+    /// [`Device::tune`] without blocking the thread. The times hold what it takes to wake the task, so that they are a little
+    /// longer, for all candidates alike. A future that is dropped keeps the winners that it has found for this device, and
+    /// writes no file.
+    ///
+    /// # Errors
+    /// As [`Device::tune`].
+    ///
+    /// ```
+    /// use wgpu_mlp::Device;
+    /// let device = Device::auto()?;
+    /// pollster::block_on(device.tune_async(&[[256, 64, 10]]))?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn tune_async(&self, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {
+        self.tune_by(Waiting::Yielding, shapes).await
+    }
+
+    async fn tune_by(&self, waiting: Waiting, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {
         shapes.iter().try_for_each(|[m, k, n]| not_empty("tune", *m, *k).and(not_empty("tune", *k, *n)))?;
         let Some(gpu) = self.context() else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for shape in shapes {
-            let measured = measure(self, *shape);
-            gpu.tuned().force(None);
-            let measured = measured?;
+            let measured = measure(waiting, self, Forced(gpu.tuned()), *shape).await?;
             if let Some(winner) = measured.winner {
                 let [m, k, n] = measured.shape;
                 gpu.tuned().choose(Tuned::class([m, n, k]), winner);
@@ -107,6 +127,15 @@ impl Device {
     }
 }
 
+/// Kernels that are forced for a while: not beyond an error, nor a future that is dropped.
+struct Forced<'a>(&'a Tuned);
+
+impl Drop for Forced<'_> {
+    fn drop(&mut self) {
+        self.0.force(None);
+    }
+}
+
 /// The kernels that may suit a device: software drivers do without workgroup memory, or with tiles of any kind.
 fn candidates(kind: DeviceKind) -> &'static [MatmulKernel] {
     use MatmulKernel::*;
@@ -117,7 +146,7 @@ fn candidates(kind: DeviceKind) -> &'static [MatmulKernel] {
     }
 }
 
-fn measure(device: &Device, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
+async fn measure(waiting: Waiting, device: &Device, forced: Forced<'_>, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
     let mut rng = ChaCha12Rng::seed_from_u64(7);
     let mut normal = |rows, cols| Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut rng));
     let (a, b): (Array2<f32>, Array2<f32>) = (normal(m, k), normal(k, n));
@@ -126,10 +155,8 @@ fn measure(device: &Device, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
     let launches = ROUND.div_ceil(multiply_adds).min(64);
     let mut timed = Vec::new();
     for kernel in candidates(device.info().kind) {
-        if let Some(gpu) = device.context() {
-            gpu.tuned().force(Some(*kernel));
-        }
-        timed.push((*kernel, time(device, &on_device, [&a, &b], launches)?));
+        forced.0.force(Some(*kernel));
+        timed.push((*kernel, time(waiting, device, &on_device, [&a, &b], launches).await?));
     }
     let right = timed.iter().filter_map(|(kernel, time)| Some((*kernel, (*time)?)));
     let winner = right.min_by_key(|(_, time)| *time).map(|(kernel, _)| kernel);
@@ -137,19 +164,25 @@ fn measure(device: &Device, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
 }
 
 /// The time of one product; none where it is wrong.
-fn time(device: &Device, [x, w]: &[Matrix; 2], [a, b]: [&Array2<f32>; 2], launches: u64) -> Result<Option<Duration>> {
+async fn time(
+    waiting: Waiting,
+    device: &Device,
+    [x, w]: &[Matrix; 2],
+    [a, b]: [&Array2<f32>; 2],
+    launches: u64,
+) -> Result<Option<Duration>> {
     // The first one compiles the kernel, and shows whether it is right.
-    if !is_right(&ops::matmul(x, w)?.to_array()?, a, b) {
+    if !is_right(&ops::matmul(x, w)?.to_array_by(waiting).await?, a, b) {
         return Ok(None);
     }
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
-        device.wait()?;
+        device.wait_by(waiting).await?;
         let start = Instant::now();
         for _ in 0..launches {
             ops::matmul(x, w)?;
         }
-        device.wait()?;
+        device.wait_by(waiting).await?;
         best = best.min(start.elapsed());
     }
     Ok(Some(best / launches as u32))

@@ -7,8 +7,10 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
 use super::compare::{Worst, compare};
+use super::output::Output;
 use crate::device::Device;
 use crate::error::Result;
+use crate::waiting::{Waiting, at_once};
 
 /// The generator that inputs are drawn from.
 pub(crate) type CaseRng = ChaCha12Rng;
@@ -43,7 +45,7 @@ pub struct Expected {
 }
 
 pub(super) type Make = Box<dyn Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync>;
-pub(super) type Run = Box<dyn Fn(&Device, &Inputs) -> Result<Vec<Array2<f32>>> + Send + Sync>;
+pub(super) type Run = Box<dyn Fn(&Device, &Inputs) -> Result<Vec<Output>> + Send + Sync>;
 pub(super) type Expect = Box<dyn Fn(&Inputs) -> Vec<Expected> + Send + Sync>;
 
 /// One row of the table that feeds the parity tests, the report and the benches.
@@ -93,7 +95,32 @@ impl Case {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn run(&self, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
-        (self.run)(device, inputs)
+        at_once(self.run_by(Waiting::Blocking, device, inputs))
+    }
+
+    /// [`Case::run`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Case::run`].
+    ///
+    /// ```
+    /// let (case, device) = (&wgpu_mlp::verify::cases()[0], wgpu_mlp::Device::cpu());
+    /// let outputs = pollster::block_on(case.run_async(&device, &case.inputs(0)))?;
+    /// assert_eq!(outputs, case.run(&device, &case.inputs(0))?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn run_async(&self, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
+        self.run_by(Waiting::Yielding, device, inputs).await
+    }
+
+    async fn run_by(&self, waiting: Waiting, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
+        device.make_room(waiting).await?;
+        let outputs = (self.run)(device, inputs)?;
+        let mut arrays = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            arrays.push(output.read(waiting).await?);
+        }
+        Ok(arrays)
     }
 
     /// What it should make of them, and how far it may be off.
@@ -117,8 +144,27 @@ impl Case {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn verify(&self, device: &Device, seed: u64) -> Result<Worst> {
+        at_once(self.verify_by(Waiting::Blocking, device, seed))
+    }
+
+    /// [`Case::verify`] without blocking the thread while the device computes; the reference is computed within a poll.
+    ///
+    /// # Errors
+    /// As [`Case::verify`].
+    ///
+    /// ```
+    /// let case = &wgpu_mlp::verify::cases()[0];
+    /// let worst = pollster::block_on(case.verify_async(&wgpu_mlp::Device::cpu(), 0))?;
+    /// assert!(worst.passed());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn verify_async(&self, device: &Device, seed: u64) -> Result<Worst> {
+        self.verify_by(Waiting::Yielding, device, seed).await
+    }
+
+    pub(super) async fn verify_by(&self, waiting: Waiting, device: &Device, seed: u64) -> Result<Worst> {
         let inputs = self.inputs(seed);
-        Ok(compare(&self.run(device, &inputs)?, &self.expected(&inputs)))
+        Ok(compare(&self.run_by(waiting, device, &inputs).await?, &self.expected(&inputs)))
     }
 
     /// The case's dimensions as a report prints them.

@@ -28,7 +28,7 @@ impl Table {
             |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
             |device, inputs| {
                 let x = &uploaded(device, inputs)?[0];
-                Ok(vec![ops::dropout(x, RATE, SEED, COUNTER)?.to_array()?])
+                Ok(vec![ops::dropout(x, RATE, SEED, COUNTER)?.into()])
             },
             |inputs| {
                 let Ok(choice) = DropoutChoice::new(RATE, SEED, COUNTER) else { return Vec::new() };
@@ -47,7 +47,7 @@ impl Table {
             |rng, [rows, cols, _]| matrices([normal(rng, rows, cols), normal(rng, 1, cols)]),
             |device, inputs| {
                 let m = uploaded(device, inputs)?;
-                Ok(vec![ops::bias_add(&m[0], &m[1])?.to_array()?])
+                Ok(vec![ops::bias_add(&m[0], &m[1])?.into()])
             },
             |inputs| {
                 let m = reference(inputs);
@@ -59,7 +59,7 @@ impl Table {
             ("column_sum", ""),
             |[rows, cols, _]| (rows * cols, 4 * (rows * cols + cols)),
             |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
-            |device, inputs| Ok(vec![ops::column_sum(&uploaded(device, inputs)?[0])?.to_array()?]),
+            |device, inputs| Ok(vec![ops::column_sum(&uploaded(device, inputs)?[0])?.into()]),
             |inputs| {
                 let x = &reference(inputs)[0];
                 let magnitude = cpu::column_sum(x.mapv(f64::abs).view());
@@ -76,7 +76,7 @@ impl Table {
                     *dims,
                     |[rows, cols, _]| (rows * cols, 8 * rows * cols),
                     |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
-                    move |device, inputs| Ok(vec![run(&uploaded(device, inputs)?[0])?.to_array()?]),
+                    move |device, inputs| Ok(vec![run(&uploaded(device, inputs)?[0])?.into()]),
                     move |inputs| vec![exactly(twin(reference(inputs)[0].view()))],
                 );
             }
@@ -87,7 +87,7 @@ impl Table {
             |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols), normal(rng, rows, cols)]),
             |device, inputs| {
                 let m = uploaded(device, inputs)?;
-                Ok(vec![ops::relu_backward(&m[0], &m[1])?.to_array()?])
+                Ok(vec![ops::relu_backward(&m[0], &m[1])?.into()])
             },
             |inputs| {
                 let m = reference(inputs);

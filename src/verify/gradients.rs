@@ -6,6 +6,7 @@ use super::bounds::{self, FLUSH, U};
 use super::case::{Expected, Inputs};
 use super::head::{Choice, slope_bounds};
 use super::inputs::{classes, normal};
+use super::output::Output;
 use super::table::{Cost, Table, matrices, reference, target_view, targets, uploaded};
 use crate::cpu;
 use crate::layers::{CategoricalCrossEntropy, Dense, ReLU, Softmax};
@@ -63,9 +64,9 @@ fn dense(table: &mut Table, dims: [usize; 3], relu: bool) {
             let m = uploaded(device, inputs)?;
             let mut layer = Dense::from_parameters(m[1].clone(), m[2].clone())?.with_activation(activation);
             layer.forward(&m[0])?;
-            let dx = layer.backward(&m[3])?.to_array()?;
-            let gradients = [layer.dweights(), layer.dbiases()].into_iter().flatten().map(Matrix::to_array);
-            std::iter::once(Ok(dx)).chain(gradients).collect()
+            let dx = layer.backward(&m[3])?;
+            let gradients = [layer.dweights(), layer.dbiases()].into_iter().flatten().cloned();
+            Ok(std::iter::once(dx).chain(gradients).map(Output::from).collect())
         },
         move |inputs| {
             let m = reference(inputs);
@@ -105,7 +106,7 @@ fn activations(table: &mut Table, dims: [usize; 3]) {
             let m = uploaded(device, inputs)?;
             let mut layer = ReLU::new();
             layer.forward(&m[0])?;
-            Ok(vec![layer.backward(&m[1])?.to_array()?])
+            Ok(vec![layer.backward(&m[1])?.into()])
         },
         |inputs| {
             let m = reference(inputs);
@@ -122,7 +123,7 @@ fn activations(table: &mut Table, dims: [usize; 3]) {
             let m = uploaded(device, inputs)?;
             let mut layer = Softmax::new();
             layer.forward(&m[0])?;
-            Ok(vec![layer.backward(&m[1])?.to_array()?])
+            Ok(vec![layer.backward(&m[1])?.into()])
         },
         |inputs| {
             let m = reference(inputs);
@@ -154,7 +155,7 @@ fn losses(table: &mut Table, dims: [usize; 3]) {
             move |device, inputs| {
                 let probs = Matrix::from_array(device, inputs.matrices[0].view())?;
                 let y = targets(device, inputs, distributed)?;
-                Ok(vec![CategoricalCrossEntropy::new().backward(&probs, &y)?.to_array()?])
+                Ok(vec![CategoricalCrossEntropy::new().backward(&probs, &y)?.into()])
             },
             move |inputs| {
                 let m = reference(inputs);
@@ -182,7 +183,7 @@ fn head(table: &mut Table, [rows, cols, _]: [usize; 3], choice: Choice) {
             let logits = Matrix::from_array(device, inputs.matrices[0].view())?;
             let y = targets(device, inputs, choice.distributed)?;
             let head = ops::softmax_cross_entropy(&logits, &y, &choice.options(device, inputs)?)?;
-            Ok(vec![head.dlogits().to_array()?])
+            Ok(vec![head.dlogits().clone().into()])
         },
         move |inputs| {
             let m = reference(inputs);

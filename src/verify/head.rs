@@ -6,6 +6,7 @@ use super::bounds::{self, FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::Fill;
 use super::inputs::{normal, special_rows};
+use super::output::Output;
 use super::products::biased;
 use super::table::{Table, all_matrices, reference, supervised, target_view, targets};
 use crate::cpu::{self, Contract, RowLosses};
@@ -243,18 +244,18 @@ fn add(table: &mut Table, choice: Choice, suffix: &str, fill: Fill, dims: [usize
     );
 }
 
-fn run(choice: Choice, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
+fn run(choice: Choice, device: &Device, inputs: &Inputs) -> Result<Vec<Output>> {
     let logits = Matrix::from_array(device, inputs.matrices[0].view())?;
     let y = targets(device, inputs, choice.distributed)?;
     let head = ops::softmax_cross_entropy(&logits, &y, &choice.options(device, inputs)?)?;
     outputs(head)
 }
 
-fn outputs(head: Head) -> Result<Vec<Array2<f32>>> {
-    Ok(vec![head.losses().to_array()?, head.dlogits().to_array()?, record(&head.stats()?).mapv(|x| x as f32)])
+fn outputs(head: Head) -> Result<Vec<Output>> {
+    Ok(vec![head.losses().clone().into(), head.dlogits().clone().into(), Output::Statistics(head.into_pending())])
 }
 
-fn record(stats: &Statistics) -> Array2<f64> {
+pub(super) fn record(stats: &Statistics) -> Array2<f64> {
     let first_bad = stats.first_bad_row.map_or(-1.0, |row| row as f64);
     let counts = [stats.correct, stats.rows, stats.non_finite_rows].map(|count| count as f64);
     let values = [stats.loss_sum, stats.weight_sum, counts[0], counts[1], counts[2], first_bad];

@@ -17,6 +17,7 @@ mod gradients;
 mod head;
 mod inputs;
 mod nll;
+mod output;
 mod products;
 mod report;
 mod rows;
@@ -25,6 +26,7 @@ mod updates;
 
 use crate::device::Device;
 use crate::error::Result;
+use crate::waiting::{Waiting, at_once};
 
 pub use case::{Case, Expected, Inputs};
 pub use compare::{Worst, compare};
@@ -66,6 +68,21 @@ pub fn run(device: &Device) -> Result<Report> {
     run_with(device, &Options::default())
 }
 
+/// [`run`] without blocking the thread; as [`run_with_async`].
+///
+/// # Errors
+/// As [`run`].
+///
+/// ```no_run
+/// use wgpu_mlp::{Device, verify};
+/// let report = pollster::block_on(verify::run_async(&Device::auto()?))?;
+/// println!("{report}");
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub async fn run_async(device: &Device) -> Result<Report> {
+    run_with_async(device, &Options::default()).await
+}
+
 /// Like [`run`], with options.
 ///
 /// # Errors
@@ -78,9 +95,30 @@ pub fn run(device: &Device) -> Result<Report> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn run_with(device: &Device, options: &Options) -> Result<Report> {
+    at_once(run_by(Waiting::Blocking, device, options))
+}
+
+/// [`run_with`] without blocking the thread while the device computes. The references are computed within polls, a case each:
+/// the large ones take some tenths of a second.
+///
+/// # Errors
+/// As [`run`].
+///
+/// ```
+/// use wgpu_mlp::{Device, verify};
+/// let options = verify::Options { full: false, ..Default::default() };
+/// let report = pollster::block_on(verify::run_with_async(&Device::cpu(), &options))?;
+/// assert!(report.passed(), "{report}");
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub async fn run_with_async(device: &Device, options: &Options) -> Result<Report> {
+    run_by(Waiting::Yielding, device, options).await
+}
+
+async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<Report> {
     let mut report = Report::new(device.info().clone());
     for case in cases().iter().filter(|case| options.full || !case.large) {
-        report.add(case, case.verify(device, options.seed)?);
+        report.add(case, case.verify_by(waiting, device, options.seed).await?);
     }
     Ok(report)
 }

@@ -35,7 +35,7 @@ fn add(table: &mut Table, choice: Choice, dims: [usize; 3]) {
             move |device, inputs| {
                 let probs = Matrix::from_array(device, inputs.matrices[0].view())?;
                 let (y, options) = (targets(device, inputs, choice.distributed)?, choice.options(device, inputs)?);
-                Ok(vec![ops::nll_with(&probs, &y, &options)?.to_array()?])
+                Ok(vec![ops::nll_with(&probs, &y, &options)?.into()])
             },
             move |inputs| vec![losses(choice, inputs)],
         );
@@ -48,7 +48,7 @@ fn add(table: &mut Table, choice: Choice, dims: [usize; 3]) {
         move |device, inputs| {
             let probs = Matrix::from_array(device, inputs.matrices[0].view())?;
             let (y, options) = (targets(device, inputs, choice.distributed)?, choice.options(device, inputs)?);
-            Ok(vec![ops::nll_backward_with(&probs, &y, &options)?.to_array()?])
+            Ok(vec![ops::nll_backward_with(&probs, &y, &options)?.into()])
         },
         move |inputs| {
             let m = reference(inputs);

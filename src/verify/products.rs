@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use super::bounds::{self, U};
 use super::case::{Expected, Inputs};
 use super::inputs::{Fill, integers, normal};
+use super::output::Output;
 use super::table::{LARGE_PRODUCTS, PRODUCTS, Table, reference, uploaded};
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -31,7 +32,7 @@ impl Table {
                         let matrices = shapes(dims).into_iter().map(|[rows, cols]| fill(rng, rows, cols)).collect();
                         Inputs { matrices, ..Default::default() }
                     },
-                    move |device, inputs| run(&uploaded(device, inputs)?)?.iter().map(Matrix::to_array).collect(),
+                    move |device, inputs| Ok(run(&uploaded(device, inputs)?)?.into_iter().map(Output::from).collect()),
                     move |inputs| {
                         let mut expected = expect(&reference(inputs));
                         if exact {

@@ -5,6 +5,7 @@ use ndarray::Array2;
 use super::bounds::{self, FLUSH, U};
 use super::case::Expected;
 use super::inputs::{normal, probabilities, special_rows};
+use super::output::Output;
 use super::table::{
     Draw, Table, all_matrices, exactly, matrices, reference, supervised, target_view, targets, uploaded,
 };
@@ -23,7 +24,7 @@ impl Table {
                 ("softmax", variant),
                 |[rows, cols, _]| (5 * rows * cols, 8 * rows * cols),
                 make,
-                |device, inputs| Ok(vec![ops::softmax(&uploaded(device, inputs)?[0])?.to_array()?]),
+                |device, inputs| Ok(vec![ops::softmax(&uploaded(device, inputs)?[0])?.into()]),
                 |inputs| {
                     let x = &reference(inputs)[0];
                     let want = cpu::softmax(x.view());
@@ -34,7 +35,7 @@ impl Table {
                 ("log_softmax", variant),
                 |[rows, cols, _]| (5 * rows * cols, 8 * rows * cols),
                 make,
-                |device, inputs| Ok(vec![ops::log_softmax(&uploaded(device, inputs)?[0])?.to_array()?]),
+                |device, inputs| Ok(vec![ops::log_softmax(&uploaded(device, inputs)?[0])?.into()]),
                 |inputs| {
                     let x = &reference(inputs)[0];
                     vec![log_softmax_of(x)]
@@ -47,7 +48,7 @@ impl Table {
             |rng, [rows, cols, _]| matrices([probabilities(rng, rows, cols), normal(rng, rows, cols)]),
             |device, inputs| {
                 let m = uploaded(device, inputs)?;
-                Ok(vec![ops::softmax_backward(&m[0], &m[1])?.to_array()?])
+                Ok(vec![ops::softmax_backward(&m[0], &m[1])?.into()])
             },
             |inputs| {
                 let m = reference(inputs);
@@ -67,10 +68,7 @@ impl Table {
             ("argmax", "all kinds of row"),
             |[rows, cols, _]| (rows * cols, 4 * (rows * cols + rows)),
             |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
-            |device, inputs| {
-                let classes = ops::argmax(&uploaded(device, inputs)?[0])?.to_classes()?;
-                Ok(vec![Array2::from_shape_fn((classes.len(), 1), |(r, _)| classes[r] as f32)])
-            },
+            |device, inputs| Ok(vec![Output::Classes(ops::argmax(&uploaded(device, inputs)?[0])?)]),
             |inputs| {
                 let classes = cpu::argmax(reference(inputs)[0].view());
                 vec![exactly(Array2::from_shape_fn((classes.len(), 1), |(r, _)| f64::from(classes[r])))]
@@ -92,8 +90,8 @@ impl Table {
                     },
                     move |device, inputs| {
                         let y = targets(device, inputs, distributed)?;
-                        let accuracy = ops::accuracy(&uploaded(device, inputs)?[0], &y)?;
-                        Ok(vec![Array2::from_elem((1, 1), accuracy as f32)])
+                        let x = uploaded(device, inputs)?.swap_remove(0);
+                        Ok(vec![Output::Accuracy(x, y)])
                     },
                     move |inputs| {
                         let m = reference(inputs);

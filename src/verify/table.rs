@@ -5,6 +5,7 @@ use ndarray::Array2;
 use super::bounds::FLUSH;
 use super::case::{Case, CaseRng, Expected, Inputs};
 use super::inputs::{Fill, classes, distributions};
+use super::output::Output;
 use super::{gradients, head, nll};
 use crate::cpu::TargetView;
 use crate::device::Device;
@@ -102,7 +103,7 @@ impl Table {
         dims: [usize; 3],
         cost: Cost,
         make: impl Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync + 'static,
-        run: impl Fn(&Device, &Inputs) -> Result<Vec<Array2<f32>>> + Send + Sync + 'static,
+        run: impl Fn(&Device, &Inputs) -> Result<Vec<Output>> + Send + Sync + 'static,
         expect: impl Fn(&Inputs) -> Vec<Expected> + Send + Sync + 'static,
     ) {
         let (flops, bytes) = cost(dims.map(|dim| dim as u64));
@@ -118,7 +119,7 @@ impl Table {
         name: (&'static str, &str),
         cost: Cost,
         make: Draw,
-        run: fn(&Device, &Inputs) -> Result<Vec<Array2<f32>>>,
+        run: fn(&Device, &Inputs) -> Result<Vec<Output>>,
         expect: fn(&Inputs) -> Vec<Expected>,
     ) {
         for dims in all_matrices() {

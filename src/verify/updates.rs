@@ -5,6 +5,7 @@ use ndarray::{Array2, array};
 use super::bounds::{FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::{Fill, normal, special_rows};
+use super::output::Output;
 use super::table::{Cost, Table, all_matrices, matrices, reference, uploaded};
 use crate::cpu::{self, Slope};
 use crate::matrix::Matrix;
@@ -232,7 +233,7 @@ impl Table {
                     let [w, dw, kept @ ..] = m.as_mut_slice() else { return Ok(Vec::new()) };
                     let mut slots: Vec<_> = kept.iter_mut().collect();
                     ops::update((update.rule)().as_ref(), w, dw, &mut slots, &pull, scale)?;
-                    std::iter::once(&*w).chain(&*kept).map(Matrix::to_array).collect()
+                    Ok(std::iter::once(&*w).chain(&*kept).cloned().map(Output::from).collect())
                 },
                 move |inputs| update.expected(inputs, changed),
             );
@@ -250,7 +251,7 @@ impl Table {
                 move |device, inputs| {
                     let gradients = uploaded(device, inputs)?;
                     let gradients: Vec<_> = gradients.iter().collect();
-                    Ok(vec![ops::clip_scale(&gradients, limit)?.to_array()?])
+                    Ok(vec![ops::clip_scale(&gradients, limit)?.into()])
                 },
                 move |inputs| {
                     let gradients = reference(inputs);

@@ -13,6 +13,7 @@ use crate::metrics::{self, ConfusionMatrix};
 use crate::mlp::Mlp;
 use crate::ops::{self, CrossEntropy, PendingRead, Statistics};
 use crate::targets::{Label, Targets, ignored_rows};
+use crate::waiting::{Waiting, at_once};
 
 impl Mlp {
     /// The share of rows whose most probable class is their label; a row with NaN is a miss. Rows
@@ -29,16 +30,19 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn score<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<f64> {
+        at_once(self.score_by(Waiting::Blocking, x, labels))
+    }
+
+    pub(in crate::mlp) async fn score_by<L: Label>(
+        &self,
+        waiting: Waiting,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+    ) -> Result<f64> {
         self.check_scored("score", x, labels)?;
-        let mut hits = 0;
-        self.stream(
-            x.nrows(),
-            |rows| self.start_score(x, labels, rows),
-            |(batch, _)| {
-                hits += batch.finish()?.correct as usize;
-                Ok(())
-            },
-        )?;
+        let (mut batch, mut hits) = (Statistics::default(), 0);
+        let start = |rows| self.start_score(x, labels, rows);
+        self.stream(waiting, x.nrows(), start, &mut batch, |batch, _| hits += batch.correct as usize).await?;
         Ok(share_of(hits, labels))
     }
 
@@ -55,30 +59,37 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn evaluate<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Statistics> {
+        at_once(self.evaluate_by(Waiting::Blocking, x, labels))
+    }
+
+    pub(in crate::mlp) async fn evaluate_by<L: Label>(
+        &self,
+        waiting: Waiting,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+    ) -> Result<Statistics> {
         self.check_scored("evaluate", x, labels)?;
-        let plain = CrossEntropy::default;
-        self.losses(x.nrows(), |rows| self.labelled(x, labels, rows).map(|(x, targets)| (x, targets, plain())))
+        let batch = |rows| self.labelled(x, labels, rows).map(|(x, targets)| (x, targets, CrossEntropy::default()));
+        self.losses(waiting, x.nrows(), batch).await
     }
 
     /// What batches of so many rows in all add up to, each by its own loss.
-    pub(in crate::mlp) fn losses(
+    pub(in crate::mlp) async fn losses(
         &self,
+        waiting: Waiting,
         rows: usize,
         mut batch: impl FnMut(Range<usize>) -> Result<(Matrix, Targets, CrossEntropy)>,
     ) -> Result<Statistics> {
-        let (mut total, mut first) = (Statistics::default(), 0);
-        self.stream(
-            rows,
-            |rows| {
-                let (x, targets, loss) = batch(rows.clone())?;
-                Ok((self.start_losses(x, &targets, &loss)?, rows.len()))
-            },
-            |((statistics, _), rows)| {
-                total = total.join(statistics.finish()?, first);
-                first += rows as u64;
-                Ok(())
-            },
-        )?;
+        let (mut read, mut total, mut first) = (Statistics::default(), Statistics::default(), 0);
+        let start = |rows| {
+            let (x, targets, loss) = batch(rows)?;
+            self.start_losses(x, &targets, &loss)
+        };
+        let seen = |read: &mut Statistics, rows| {
+            total = total.join(*read, first);
+            first += rows as u64;
+        };
+        self.stream(waiting, rows, start, &mut read, seen).await?;
         Ok(total)
     }
 
@@ -98,19 +109,25 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn score_top_k<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L], k: usize) -> Result<f64> {
+        at_once(self.score_top_k_by(Waiting::Blocking, x, labels, k))
+    }
+
+    pub(in crate::mlp) async fn score_top_k_by<L: Label>(
+        &self,
+        waiting: Waiting,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+        k: usize,
+    ) -> Result<f64> {
         metrics::check_k("score_top_k", k)?;
         let ids = self.check_scored("score_top_k", x, labels)?;
-        let (mut left, mut hits) = (ids.iter(), 0);
-        self.stream(
-            x.nrows(),
-            |rows| self.start_of(x, rows, |logits| Ok(logits.clone())),
-            |(batch, _)| {
-                let mut logits = Vec::new();
-                batch.finish_into(&mut logits)?;
-                hits += hits_in_top_k(&logits, self.classes(), &mut left, k);
-                Ok(())
-            },
-        )?;
+        let (mut left, mut hits, mut logits) = (ids.iter(), 0, Vec::new());
+        let start = |rows| self.start_of(x, rows, |logits| Ok(logits.clone()));
+        let seen = |logits: &mut Vec<f32>, _| {
+            hits += hits_in_top_k(logits, self.classes(), &mut left, k);
+            logits.clear();
+        };
+        self.stream(waiting, x.nrows(), start, &mut logits, seen).await?;
         Ok(share_of(hits, labels))
     }
 
@@ -128,12 +145,21 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn confusion_matrix<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<ConfusionMatrix> {
+        at_once(self.confusion_matrix_by(Waiting::Blocking, x, labels))
+    }
+
+    pub(in crate::mlp) async fn confusion_matrix_by<L: Label>(
+        &self,
+        waiting: Waiting,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+    ) -> Result<ConfusionMatrix> {
         self.check_scored("confusion_matrix", x, labels)?;
-        ConfusionMatrix::new(labels, &self.predict(x)?, self.classes())
+        ConfusionMatrix::new(labels, &self.predict_by(waiting, x).await?, self.classes())
     }
 
     /// How many of these rows are classified correctly, on its way.
-    pub(in crate::mlp) fn start_score<L: Label>(
+    fn start_score<L: Label>(
         &self,
         x: ArrayView2<'_, f32>,
         labels: &[L],
@@ -144,18 +170,13 @@ impl Mlp {
     }
 
     /// The losses of a batch, on their way, and what keeps its input buffer.
-    pub(in crate::mlp) fn start_losses(
-        &self,
-        x: Matrix,
-        targets: &Targets,
-        loss: &CrossEntropy,
-    ) -> Result<(PendingRead, Matrix)> {
+    fn start_losses(&self, x: Matrix, targets: &Targets, loss: &CrossEntropy) -> Result<(PendingRead, Matrix)> {
         let head = ops::softmax_cross_entropy(&self.logits(&x)?, targets, loss)?;
         Ok((head.into_pending().read_later()?, x))
     }
 
     /// These rows and their labels on the device.
-    pub(in crate::mlp) fn labelled<L: Label>(
+    fn labelled<L: Label>(
         &self,
         x: ArrayView2<'_, f32>,
         labels: &[L],
@@ -166,12 +187,7 @@ impl Mlp {
     }
 
     /// The labels as class ids, where features and labels can be scored.
-    pub(in crate::mlp) fn check_scored<L: Label>(
-        &self,
-        op: &'static str,
-        x: ArrayView2<'_, f32>,
-        labels: &[L],
-    ) -> Result<Vec<u32>> {
+    fn check_scored<L: Label>(&self, op: &'static str, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Vec<u32>> {
         self.check_inputs(op, x)?;
         check_rows(op, x, labels.len())?;
         Targets::check(labels, self.classes())
@@ -179,16 +195,11 @@ impl Mlp {
 }
 
 /// How many rows of these logits have their class among the `k` most probable; takes the rows' classes out of `ids`.
-pub(in crate::mlp) fn hits_in_top_k<'a>(
-    logits: &[f32],
-    classes: usize,
-    ids: &mut impl Iterator<Item = &'a u32>,
-    k: usize,
-) -> usize {
+fn hits_in_top_k<'a>(logits: &[f32], classes: usize, ids: &mut impl Iterator<Item = &'a u32>, k: usize) -> usize {
     logits.chunks(classes).zip(ids).filter(|(row, id)| metrics::in_top_k(row.iter().copied(), **id, k)).count()
 }
 
 /// Hits as a share of the rows that have a label.
-pub(in crate::mlp) fn share_of<L: Label>(hits: usize, labels: &[L]) -> f64 {
+fn share_of<L: Label>(hits: usize, labels: &[L]) -> f64 {
     hits as f64 / (labels.len() - ignored_rows(labels)) as f64
 }

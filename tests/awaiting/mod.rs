@@ -1,0 +1,255 @@
+//! Training that is awaited: what it promises on either device.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use libtest_mimic::Failed;
+use ndarray::{Array2, Axis, Slice, s};
+use wgpu_mlp::{
+    Callback, Device, EarlyStopping, Error, FitOptions, History, Matrix, Mlp, Optimizer, OptimizerState, Parameters,
+    Result, Step, Targets, Trainer,
+};
+
+use super::common;
+
+const BATCH: usize = 8;
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Polls by hand, each time that the future wakes the task, up to so many times: what it gave, and how often it was pending.
+pub fn poll_up_to<F: Future>(times: usize, mut future: Pin<&mut F>) -> (Option<F::Output>, usize) {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    for pending in 0..times {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return (Some(output), pending),
+            Poll::Pending => std::thread::park(),
+        }
+    }
+    (None, times)
+}
+
+fn model(device: &Device) -> Result<Mlp> {
+    Mlp::new(device, &[12, 16, 5], 1)
+}
+
+fn data() -> (Array2<f32>, Vec<u32>) {
+    common::clusters(257, 12, 5, 1)
+}
+
+fn options() -> FitOptions {
+    FitOptions { epochs: 4, batch: BATCH, optimizer: Optimizer::momentum(0.05, 0.9), ..Default::default() }
+}
+
+/// Without what differs from run to run.
+fn timeless(mut history: History) -> History {
+    history.epochs.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
+    history
+}
+
+fn text(error: impl std::fmt::Display) -> Failed {
+    error.to_string().into()
+}
+
+/// Every form of a fit, blocking and awaited.
+pub fn same_bits(device: &Device) -> Result<(), Failed> {
+    let ((x, labels), options) = (data(), options());
+    let (mut blocking, mut awaited) = (model(device)?, model(device)?);
+    let history = blocking.fit(x.view(), &labels, &options)?;
+    let (other, pending) = poll_up_to(usize::MAX, pin!(awaited.fit_async(x.view(), &labels, &options)));
+    assert_eq!(timeless(history), timeless(other.ok_or("no history")??));
+    assert_eq!(blocking.parameters()?, awaited.parameters()?);
+    assert_eq!(blocking.last_copy(), awaited.last_copy());
+    assert!(pending > 0, "nobody else had a turn");
+
+    for rows in [0..100, 100..257] {
+        let (x, labels) = (x.slice(s![rows.clone(), ..]), &labels[rows]);
+        let epoch = blocking.partial_fit(x, labels, &options)?;
+        let other = pollster::block_on(awaited.partial_fit_async(x, labels, &options))?;
+        assert_eq!((epoch.index, epoch.loss), (other.index, other.loss));
+        assert_eq!(blocking.parameters()?, awaited.parameters()?);
+    }
+
+    let mut seen = [Vec::new(), Vec::new()];
+    let [watched, other] = &mut seen;
+    let stop = |index| if index == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    blocking.fit_with(x.view(), &labels, &options, |model, epoch| {
+        watched.push(model.score(x.view(), &labels)?);
+        Ok(stop(epoch.index))
+    })?;
+    let fit = awaited.fit_with_async(x.view(), &labels, &options, |model, epoch| {
+        other.push(model.score(x.view(), &labels)?);
+        Ok(stop(epoch.index))
+    });
+    assert_eq!(pollster::block_on(fit)?.epochs.len(), 3);
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(blocking.parameters()?, awaited.parameters()?);
+    Ok(())
+}
+
+/// Counts steps; not `Send`.
+struct Count<'a>(&'a Cell<usize>);
+
+impl Callback for Count<'_> {
+    fn on_step(&mut self, _: &Step) -> Result<ControlFlow<()>> {
+        self.0.set(self.0.get() + 1);
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Validation, early stopping, row weights, dropout, callbacks.
+pub fn same_trainings(device: &Device) -> Result<(), Failed> {
+    let ((x, labels), (held, held_labels)) = (data(), common::clusters(60, 12, 5, 2));
+    let weights: Vec<f32> = (0..x.nrows()).map(|row| 0.5 + (row % 3) as f32).collect();
+    let early_stopping = Some(EarlyStopping { patience: 2, ..Default::default() });
+    let options = FitOptions { epochs: 30, batch: 32, dropout: 0.3, early_stopping, ..options() };
+    let (mut blocking, mut awaited, steps) = (model(device)?, model(device)?, [Cell::new(0), Cell::new(0)]);
+    let trainer = || Trainer::new(&options).validation_set(held.view(), &held_labels).row_weights(&weights);
+    let [mut count, mut other] = [Count(&steps[0]), Count(&steps[1])];
+    let history = trainer().callback(&mut count).fit(&mut blocking, x.view(), &labels)?;
+    let fit = trainer().callback(&mut other).fit_async(&mut awaited, x.view(), &labels);
+    assert_eq!(timeless(history), timeless(pollster::block_on(fit)?));
+    assert_eq!(blocking.parameters()?, awaited.parameters()?);
+    assert!(steps[0].get() > 0 && steps[0] == steps[1], "{steps:?}");
+    Ok(())
+}
+
+/// A training that is dropped goes on from its checkpoint to the bits of one that never stopped.
+pub fn checkpoints(device: &Device) -> Result<(), Failed> {
+    let ((x, labels), options) = (data(), options());
+    let folder = tempfile::tempdir().map_err(text)?;
+    let (path, whole) = (folder.path().join("dropped"), folder.path().join("whole"));
+    let mut blocking = model(device)?;
+    let history = Trainer::new(&options).checkpoint(&whole).fit(&mut blocking, x.view(), &labels)?;
+    let trainer = || Trainer::new(&options).checkpoint(&path).resume();
+    let mut awaited = model(device)?;
+    {
+        let mut fit = pin!(trainer().fit_async(&mut awaited, x.view(), &labels));
+        while !path.exists() {
+            assert!(poll_up_to(1, fit.as_mut()).0.is_none(), "done before it was dropped");
+        }
+        assert!(poll_up_to(1, fit.as_mut()).0.is_none());
+    }
+    let resumed = pollster::block_on(trainer().fit_async(&mut awaited, x.view(), &labels))?;
+    assert_eq!(timeless(history), timeless(resumed));
+    assert_eq!(blocking.parameters()?, awaited.parameters()?);
+    Ok(())
+}
+
+/// The parameters before the first step and behind each, of so many epochs without shuffling.
+fn course(device: &Device, x: &Array2<f32>, labels: &[u32], options: &FitOptions) -> Result<Vec<Vec<Parameters>>> {
+    let (mut model, mut state) = (model(device)?, OptimizerState::new(options.optimizer));
+    let mut parameters = vec![model.parameters()?];
+    for _ in 0..options.epochs {
+        for (x, labels) in x.axis_chunks_iter(Axis(0), BATCH).zip(labels.chunks(BATCH)) {
+            let targets = Targets::classes(device, labels, 5)?;
+            model.train_step(&Matrix::from_array(device, x)?, &targets, &mut state)?;
+            parameters.push(model.parameters()?);
+        }
+    }
+    Ok(parameters)
+}
+
+/// The model of a dropped future is that of a whole number of steps, and as good as any.
+pub fn dropped(device: &Device) -> Result<(), Failed> {
+    let ((x, labels), options) = (data(), FitOptions { shuffle: false, epochs: 2, ..options() });
+    let course = course(device, &x, &labels, &options)?;
+    let steps = |model: &Mlp| -> Result<usize, Failed> {
+        let parameters = model.parameters()?;
+        course.iter().position(|known| *known == parameters).ok_or("not the parameters of any step".into())
+    };
+    let before = device.counters().memory_bytes;
+    let mut most = 0;
+    for polls in [0, 1, 2, 3, 5, 8] {
+        let mut model = model(device)?;
+        let (done, _) = poll_up_to(polls, pin!(model.fit_async(x.view(), &labels, &options)));
+        assert!(done.is_none(), "done within {polls} polls");
+        most = most.max(steps(&model)?);
+        assert!(model.score(x.view(), &labels)? >= 0.0);
+        // A whole training behind that begins as any other does: its optimizer is a fresh one.
+        let mut again = Mlp::from_parameters(device, model.parameters()?)?;
+        let histories = [model.fit(x.view(), &labels, &options)?, again.fit(x.view(), &labels, &options)?];
+        assert_eq!(model.parameters()?, again.parameters()?);
+        assert_eq!(histories[0].epochs[0].loss, histories[1].epochs[0].loss);
+    }
+    assert!((1..course.len() - 1).contains(&most), "dropped behind {most} steps");
+
+    // What the optimizer keeps of a partial fit is that of the same step.
+    for polls in [0, 1, 2, 3, 5, 8] {
+        let mut model = model(device)?;
+        let (done, _) = poll_up_to(polls, pin!(model.partial_fit_async(x.view(), &labels, &options)));
+        assert!(done.is_none(), "done within {polls} polls");
+        let rest = steps(&model)? * BATCH..x.nrows();
+        if rest.is_empty() {
+            continue; // Dropped while the losses were read.
+        }
+        let (x, labels) = (x.slice_axis(Axis(0), Slice::from(rest.clone())), &labels[rest]);
+        assert_eq!(model.partial_fit(x, labels, &options)?.index, 0);
+        assert_eq!(model.parameters()?, course[257usize.div_ceil(BATCH)], "dropped after {polls} polls");
+    }
+    assert!(device.counters().memory_bytes <= before + (1 << 20), "memory is gone");
+    Ok(())
+}
+
+/// What turns into NaN is named, and undone, as in a blocking fit.
+pub fn non_finite(device: &Device) -> Result<(), Failed> {
+    let ((mut x, labels), options) = (data(), options());
+    let (mut blocking, mut awaited) = (model(device)?, model(device)?);
+    for (row, rate) in [(Some(71), None), (None, Some(1e30))] {
+        if let Some(row) = row {
+            x[[row, 3]] = f32::NAN;
+        } else {
+            x = data().0;
+        }
+        let optimizer = rate.map_or(options.optimizer, Optimizer::sgd);
+        let options = FitOptions { optimizer, ..options.clone() };
+        let errors = [
+            blocking.fit(x.view(), &labels, &options).err(),
+            pollster::block_on(awaited.fit_async(x.view(), &labels, &options)).err(),
+        ];
+        assert!(matches!(errors[0], Some(Error::NonFinite { .. })), "{errors:?}");
+        let [one, other] = errors.map(|error| error.map(|error| error.to_string()));
+        assert_eq!(one, other);
+        assert_eq!(blocking.parameters()?, awaited.parameters()?);
+        assert_eq!(blocking.last_copy(), awaited.last_copy());
+    }
+    Ok(())
+}
+
+/// Files, other devices, and what an optimizer keeps.
+pub fn same_exports(device: &Device) -> Result<(), Failed> {
+    let ((x, labels), folder) = (data(), tempfile::tempdir().map_err(text)?);
+    let mut model = model(device)?;
+    model.fit(x.view(), &labels, &options())?;
+    let path = |name: &str| folder.path().join(name);
+    let bytes = |path: &Path| std::fs::read(path).map_err(text);
+    let mut optimizer = OptimizerState::new(Optimizer::adam(1e-3));
+    let targets = Targets::classes(device, &labels, 5)?;
+    model.train_step(&Matrix::from_array(device, x.view())?, &targets, &mut optimizer)?;
+    let shapes: Vec<_> =
+        model.layers().iter().flat_map(|layer| [layer.weights().shape(), layer.biases().shape()]).collect();
+    pollster::block_on(async {
+        model.save(path("blocking"))?;
+        model.save_async(path("awaited")).await?;
+        assert_eq!(bytes(&path("blocking"))?, bytes(&path("awaited"))?);
+        let missing = path("no such folder").join("model");
+        assert!(matches!(model.save_async(missing).await, Err(Error::File { .. })));
+        let moved = model.to_device_async(&Device::cpu()).await?;
+        assert_eq!(moved.parameters()?, model.parameters()?);
+        assert_eq!(moved.to_device_async(device).await?.parameters_async().await?, model.parameters()?);
+        assert_eq!(optimizer.export_async(&shapes).await?, optimizer.export(&shapes)?);
+        assert!(matches!(optimizer.export_async(&shapes[1..]).await, Err(Error::Shape { .. })));
+        Ok(())
+    })
+}
