@@ -2,16 +2,16 @@
 //   row by itself.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
 //   workgroup; matrices row-major. LANES is 1. CLASSES = n and AHEAD are constants that the host puts in front.
-//   All threads use the same weights; how they come by those of AHEAD steps is weights_by_memory.wgsl's or weights_by_subgroup.wgsl's.
+//   All threads use the same weights; how they come by those of AHEAD steps is weights_by_memory.wgsl's or
+//   weights_by_subgroup.wgsl's.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 
-var<private> row_logits: array<f32, CLASSES>;
-
+// The logits lie where their gradient will: loops over a private array would be unrolled, which takes long to compile.
 fn item(at: Place, c: u32) -> f32 {
-  return row_logits[c];
+  return dlogits[at.start + c];
 }
 
 fn rows_of(group: u32, thread: u32) {
@@ -27,6 +27,8 @@ fn rows_of(group: u32, thread: u32) {
       for (var c = 0u; c < CLASSES; c++) { sums[c] = fma(factor, one_ahead(ahead[c], s), sums[c]); }
     }
   }
-  for (var c = 0u; c < CLASSES; c++) { row_logits[c] = sums[c] + bias[c]; }
+  if inside {
+    for (var c = 0u; c < CLASSES; c++) { dlogits[row * CLASSES + c] = sums[c] + bias[c]; }
+  }
   row_work(Place(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
 }

@@ -22,15 +22,30 @@ struct Params {
   relu: u32,
   masked: u32,
   accumulate: u32,
-  left_groups: u32, // LEFTS, as a number that compilers do not know: they would unroll what stores the sums
+  left_groups: u32, // LEFTS, as a number that compilers do not know: they would unroll what stores the sums again
 }
 
 override LANES: u32;
 override SWAPPED: bool;
+override ACCUMULATE: bool; // for a later window of k
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
+
+// Where four neighbouring outputs begin.
+struct Four {
+  row: u32,
+  col: u32,
+  word: u32,
+}
+
+// Row r of the block that a group of left and one of right make.
+fn place(left_group: u32, right_group: u32, r: u32) -> Four {
+  let row = 4u * select(left_group, right_group, SWAPPED) + r;
+  let col = 4u * select(right_group, left_group, SWAPPED);
+  return Four(row, col, row * params.n + col);
+}
 
 fn product(group: u32, lane: u32) {
   let tile = group % (params.down * params.across);
@@ -60,27 +75,28 @@ fn product(group: u32, lane: u32) {
     }
   }
 
-  // A copy in memory, so that this loop need not be unrolled: its body is much of what the driver compiles.
-  var done: array<vec4<f32>, LEFT_ROWS * RIGHTS>;
+  // First the bare sums: drivers unroll this loop, and would compile for each sum whatever becomes of it.
+  let start = slice * params.stride;
   for (var i = 0u; i < LEFT_ROWS; i++) {
-    for (var j = 0u; j < RIGHTS; j++) { done[i * RIGHTS + j] = sums[i * RIGHTS + j]; }
-  }
-  let groups = min(params.left_groups, params.lefts - left0);
-  for (var i = 0u; i < groups * RIGHTS * 4u; i++) {
-    let r = i % 4u; // the row of a block of 4 x 4
-    let j = (i / 4u) % RIGHTS;
-    let group = i / (4u * RIGHTS);
-    let first = group * 4u * RIGHTS + j; // of the block's four in `done`
-    var finished: vec4<f32>;
-    if SWAPPED {
-      finished = vec4(done[first][r], done[first + RIGHTS][r], done[first + 2u * RIGHTS][r], done[first + 3u * RIGHTS][r]);
-    } else {
-      finished = done[first + r * RIGHTS];
+    for (var j = 0u; j < RIGHTS; j++) {
+      let r = i % 4u; // the row of a block of 4 x 4
+      let first = (i - r) * RIGHTS + j;
+      var bare = sums[first + r * RIGHTS];
+      if SWAPPED {
+        bare = vec4(sums[first][r], sums[first + RIGHTS][r], sums[first + 2u * RIGHTS][r], sums[first + 3u * RIGHTS][r]);
+      }
+      let at = place(left0 + i / 4u, right0 + j * LANES, r);
+      if at.row < params.m && at.col < params.n {
+        if ACCUMULATE { store(start + at.word, at.col, bare); } else { put(start + at.word, at.col, bare); }
+      }
     }
-    let left_at = (left0 + group) * 4u;
-    let right_at = (right0 + j * LANES) * 4u;
-    let row = r + select(left_at, right_at, SWAPPED);
-    let col = select(right_at, left_at, SWAPPED);
-    if row < params.m { store(slice * params.stride + row * params.n + col, col, finished); }
+  }
+
+  if ACCUMULATE || params.biased + params.relu + params.masked == 0u { return; }
+  let blocks = min(params.left_groups, params.lefts - left0) * RIGHTS;
+  for (var i = 0u; i < blocks * 4u; i++) {
+    let block = i / 4u;
+    let at = place(left0 + block / RIGHTS, right0 + block % RIGHTS * LANES, i % 4u);
+    if at.row < params.m && at.col < params.n { store_again(start + at.word, at.col); }
   }
 }

@@ -5,6 +5,16 @@ fn store(at: u32, col: u32, sums: vec4<f32>) {
   if col < params.n { finish(at / 4u, col / 4u, sums); }
 }
 
+// The same without what becomes of them.
+fn put(at: u32, col: u32, sums: vec4<f32>) {
+  c[at / 4u] = sums;
+}
+
+// What becomes of those that were put there.
+fn store_again(at: u32, col: u32) {
+  finish(at / 4u, col / 4u, c[at / 4u]);
+}
+
 fn set_word(at: u32, value: f32) {
   c[at / 4u][at % 4u] = value;
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, ops};
@@ -39,10 +40,15 @@ fn kept(_: &Device) -> Result<(), Failed> {
         SHAPES.map(product).into_iter().collect()
     };
     let device = open()?;
+    let start = Instant::now();
     let found = device.tune(&SHAPES)?;
+    let elapsed = start.elapsed();
     for (tuned, shape) in found.iter().zip(SHAPES) {
         assert_eq!(tuned.shape, shape);
         assert!((2..=6).contains(&tuned.candidates.len()) && tuned.winner.is_some(), "{tuned}");
+        // Whatever clock it was.
+        let times = tuned.candidates.iter().filter_map(|(_, time)| *time);
+        assert!(times.clone().all(|time| time > Duration::ZERO) && times.sum::<Duration>() < elapsed, "{tuned}");
         let fastest = tuned.candidates.iter().filter(|(_, time)| time.is_some()).min_by_key(|(_, time)| *time);
         assert_eq!(fastest.map(|(kernel, _)| *kernel), tuned.winner, "{tuned}");
     }

@@ -6,6 +6,7 @@ mod adapter;
 mod answer;
 mod buffers;
 mod cache;
+mod clock;
 mod context;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests")]

@@ -46,6 +46,8 @@ pub(super) struct Recorder {
     /// Declared before the encoder: a pass must end first.
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
+    /// Passes begun.
+    passes: u64,
     slots: wgpu::Buffer,
     slot_bytes: usize,
     params: Vec<u8>,
@@ -70,6 +72,7 @@ impl Recorder {
         Recorder {
             pass: None,
             encoder: None,
+            passes: 0,
             slots,
             slot_bytes,
             params: Vec::with_capacity(slot_bytes * SLOTS),
@@ -96,12 +99,29 @@ impl Recorder {
         self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
     }
 
-    fn pass(&mut self, device: &wgpu::Device) -> &mut wgpu::ComputePass<'static> {
-        let pass = match self.pass.take() {
-            Some(pass) => pass,
-            None => self.encoder(device).begin_compute_pass(&Default::default()).forget_lifetime(),
-        };
-        self.pass.insert(pass)
+    fn pass(&mut self, device: &wgpu::Device) -> Option<&mut wgpu::ComputePass<'static>> {
+        if self.pass.is_none() {
+            self.begin_pass(device, None);
+        }
+        self.pass.as_mut()
+    }
+
+    /// Begins a pass behind what is open, and gives its number.
+    pub(super) fn begin_pass(
+        &mut self,
+        device: &wgpu::Device,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) -> u64 {
+        self.pass = None;
+        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+        self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
+        self.passes += 1;
+        self.passes
+    }
+
+    /// Whether the pass with this number is still open.
+    pub(super) fn is_in_pass(&self, number: u64) -> bool {
+        self.pass.is_some() && self.passes == number
     }
 
     /// Whether more submits than these, or more bytes of uploads, may be in flight.
@@ -288,7 +308,7 @@ impl Context {
         let bind_group = live.bind_group(&mut recorder, pipeline, bindings);
         let state = state.map(Piece::of).zip(pipeline.state_layout.as_ref());
         let state = state.map(|(state, layout)| live.create_bind_group(layout, &[binding(&state)]));
-        let pass = recorder.pass(&live.device);
+        let Some(pass) = recorder.pass(&live.device) else { return };
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &bind_group, &[offset]);
         if let Some(state) = &state {

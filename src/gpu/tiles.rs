@@ -15,7 +15,7 @@ pub(crate) enum Method {
 }
 
 /// Multiply-adds up to which a software driver computes a few outputs a thread: laying factors out would cost it more.
-const FEW_MULTIPLY_ADDS: u64 = 1 << 17;
+const FEW_MULTIPLY_ADDS: u64 = 1 << 18;
 
 /// A workgroup's share of the product (`bm x bn`, in steps of `bk` along k) and a thread's share (`tm x tn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,7 +63,7 @@ pub(super) const fn family(name: &'static str) -> Family {
             ],
             params: size_of::<DirectParams>(),
             buffers,
-            overrides: &["LANES", "SWAPPED"],
+            overrides: &["LANES", "SWAPPED", "ACCUMULATE"],
             sizes: &["LEFTS", "LEFT_ROWS", "RIGHTS"],
         },
         pack: Kernel {
@@ -371,6 +371,8 @@ impl<'a> Product<'a> {
             }
             Method::Direct(direct) => {
                 let op = self.family.name();
+                let mut constants = direct.constants().to_vec();
+                constants.push(("ACCUMULATE", f64::from(accumulate)));
                 let a = Factor { view: a, steps: ks.len(), length: rows.len(), by_step: self.transpose_a };
                 let b = Factor { view: b, steps: ks.len(), length: cols.len(), by_step: !self.transpose_b };
                 let (left, right) = direct.ordered(a, b);
@@ -398,7 +400,7 @@ impl<'a> Product<'a> {
                 };
                 let launch = Launch {
                     kernel: &self.family.direct,
-                    constants: &direct.constants(),
+                    constants: &constants,
                     params,
                     buffers: &[left, right.clone(), extra.unwrap_or(right), c],
                     groups,

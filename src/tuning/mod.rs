@@ -41,7 +41,7 @@ const CHECKED_ROWS: usize = 16;
 pub struct TunedShape {
     /// m, k, n.
     pub shape: [usize; 3],
-    /// Each candidate with the time of one product; none for one whose result was not within its bound, or that failed.
+    /// Each candidate with the time of one product, by the device's clock where it has one, else by the host's; none for one whose result was not within its bound, or that failed.
     pub candidates: Vec<(MatmulKernel, Option<Duration>)>,
     /// The fastest of those that were right: what products of this class are computed with from now on.
     pub winner: Option<MatmulKernel>,
@@ -90,8 +90,8 @@ impl Device {
         at_once(self.tune_by(Waiting::Blocking, shapes))
     }
 
-    /// [`Device::tune`] without blocking the thread. The times hold what it takes to wake the task, so that they are a little
-    /// longer, for all candidates alike. A future that is dropped keeps the winners that it has found for this device, and
+    /// [`Device::tune`] without blocking the thread. By the host's clock the times hold what it takes to wake the
+    /// task, so that they are a little longer, for all candidates alike. A future that is dropped keeps the winners that it has found for this device, and
     /// writes no file.
     ///
     /// # Errors
@@ -158,34 +158,54 @@ async fn measure(waiting: Waiting, device: &Device, forced: Forced<'_>, [m, k, n
         forced.0.force(Some(*kernel));
         timed.push((*kernel, time(waiting, device, &on_device, [&a, &b], launches).await?));
     }
+    // Only times of one clock compare.
+    let by_device = timed.iter().filter_map(|(_, times)| times.as_ref()).all(|times| times.by_device.is_some());
+    let by_clock = |times: Times| if by_device { times.by_device } else { Some(times.by_host) };
+    let timed: Vec<_> = timed.into_iter().map(|(kernel, times)| (kernel, times.and_then(by_clock))).collect();
     let right = timed.iter().filter_map(|(kernel, time)| Some((*kernel, (*time)?)));
     let winner = right.min_by_key(|(_, time)| *time).map(|(kernel, _)| kernel);
     Ok(TunedShape { shape: [m, k, n], candidates: timed, winner })
 }
 
-/// The time of one product; none where it is wrong.
+/// The time of one product.
+struct Times {
+    by_host: Duration,
+    /// None where the device has no clock, or the product is no single pass.
+    by_device: Option<Duration>,
+}
+
+/// How long one product takes; none where it is wrong.
 async fn time(
     waiting: Waiting,
     device: &Device,
     [x, w]: &[Matrix; 2],
     [a, b]: [&Array2<f32>; 2],
     launches: u64,
-) -> Result<Option<Duration>> {
+) -> Result<Option<Times>> {
     // The first one compiles the kernel, and shows whether it is right.
     if !is_right(&ops::matmul(x, w)?.to_array_by(waiting).await?, a, b) {
         return Ok(None);
     }
-    let mut best = Duration::MAX;
+    let Some(gpu) = device.context() else { return Ok(None) };
+    let (mut by_host, mut by_device) = (Duration::MAX, Some(Duration::MAX));
     for _ in 0..ROUNDS {
         device.wait_by(waiting).await?;
-        let start = Instant::now();
+        let (start, clock) = (Instant::now(), gpu.start_clock());
         for _ in 0..launches {
             ops::matmul(x, w)?;
         }
+        let times = clock.map(|clock| gpu.stop_clock(&clock)).transpose()?.flatten();
         device.wait_by(waiting).await?;
-        best = best.min(start.elapsed());
+        by_host = by_host.min(start.elapsed());
+        let measured = match &times {
+            Some(times) => gpu.clock_time(waiting, times).await?,
+            None => None,
+        };
+        by_device = by_device.zip(measured).map(|(best, time)| best.min(time));
     }
-    Ok(Some(best / launches as u32))
+    log::debug!("tune: {launches} launches took {by_host:?} by the host's clock, {by_device:?} by the device's");
+    let each = |time: Duration| time / launches as u32;
+    Ok(Some(Times { by_host: each(by_host), by_device: by_device.map(each) }))
 }
 
 /// Whether the first and the last rows are within the product's bound of exact arithmetic.

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
