@@ -42,11 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     fs::create_dir_all(&arguments.out)?;
-    let mut list = String::from("| file | constants |\n|---|---|\n");
+    let mut list = String::from("| file | form | constants |\n|---|---|---|\n");
     for (number, kernel) in variants.iter().enumerate() {
         let file = format!("{number:03}-{}.wgsl", kernel.name);
         let constants: Vec<_> = kernel.constants.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        list += &format!("| {file} | {} |\n", constants.join(", "));
+        list += &format!("| {file} | {} | {} |\n", kernel.form.join(", "), constants.join(", "));
         fs::write(arguments.out.join(file), &kernel.wgsl)?;
     }
     fs::write(arguments.out.join("list.md"), list)?;

@@ -6,8 +6,7 @@
 
 // The logits take a's tile over, column by column.
 fn item(at: Place, c: u32) -> f32 {
-  let i = c * BM + at.local.y;
-  return a_tile[i / 4u][i % 4u];
+  return a_tile[c * BM + at.local.y];
 }
 
 @compute @workgroup_size(THREADS)
@@ -24,8 +23,7 @@ fn main(
       for (var e = 0u; e < 4u; e++) {
         let col = col_in_tile(thread, j, e);
         if col < params.n {
-          let at = col * BM + row_in_tile(thread, i);
-          a_tile[at / 4u][at % 4u] = sums[i * MINE_ACROSS + j][e] + bias[col];
+          a_tile[col * BM + row_in_tile(thread, i)] = sums[i * MINE_ACROSS + j][e] + bias[col];
         }
       }
     }

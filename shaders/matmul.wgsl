@@ -46,12 +46,13 @@ fn main(
 
   // The first tiles of a column of tiles write its sums: THREADS / BN threads have parts of each.
   if COLUMN_SUMS && row0 == 0u {
-    a_tile[thread / 4u][thread % 4u] = column_sum;
+    a_tile[thread] = column_sum;
     workgroupBarrier();
-    if thread < BN && col0 + thread < params.n {
-      var sum = 0.0;
-      for (var i = thread; i < THREADS; i += BN) { sum += a_tile[i / 4u][i % 4u]; }
-      set_word(start + params.sums_at + col0 + thread, sum);
+    let first = 4u * thread;
+    if first < BN && col0 + first < params.n {
+      var four = vec4(0.0);
+      for (var i = first; i < THREADS; i += BN) { four += a_group(i / 4u); }
+      put(start + params.sums_at + col0 + first, col0 + first, four);
     }
   }
 }

@@ -56,9 +56,5 @@ fn main(
   for (var r = 0u; r < 4u; r++) {
     if row0 + r < params.m { store((row0 + r) * params.n + col0, col0, sums[r]); }
   }
-  if params.summed == 1u && row0 == 0u {
-    for (var e = 0u; e < 4u; e++) {
-      if col0 + e < params.n { set_word(params.sums_at + col0 + e, column_sums[e]); }
-    }
-  }
+  if params.summed == 1u && row0 == 0u { put(params.sums_at + col0, col0, column_sums); }
 }

@@ -14,19 +14,19 @@ struct Segment {
   spare: u32,
 }
 
-// The number of the parameter's segment.
-fn segment_of(i: u32) -> u32 {
-  var number = 0u;
-  while i >= params.segments[number].end { number++; }
-  return number;
+// The parameter's segment. The first often has most parameters: by its literal number compilers see that
+// all threads read the same.
+fn segment_of(i: u32) -> Segment {
+  var segment = params.segments[0];
+  for (var number = 1u; i >= segment.end; number++) { segment = params.segments[number]; }
+  return segment;
 }
 
 // The gradient as the backward pass left it.
-fn raw_gradient(i: u32, number: u32) -> Value {
-  let first = i + params.segments[number].gradient;
-  let stride = params.segments[number].stride;
+fn raw_gradient(i: u32, segment: Segment) -> Value {
+  let first = i + segment.gradient;
   var sum = dw[first];
-  for (var s = 1u; s < params.segments[number].slices; s++) { sum += dw[first + s * stride]; }
+  for (var s = 1u; s < segment.slices; s++) { sum += dw[first + s * segment.stride]; }
   return sum;
 }
 

@@ -22,8 +22,8 @@ fn main(
   let group = flat(id, count);
   var sum = Value(0.0);
   for (var i = group * THREADS + thread; i < params.count; i += params.groups * THREADS) {
-    let number = segment_of(i);
-    let slope = filled(raw_gradient(i, number), i, params.segments[number].filled);
+    let segment = segment_of(i);
+    let slope = filled(raw_gradient(i, segment), i, segment.filled);
     sum += slope * slope;
   }
   let total = group_sum(thread, added(sum));

@@ -15,7 +15,3 @@ fn store_again(at: u32, col: u32) {
   finish(at / 4u, col / 4u, c[at / 4u]);
 }
 
-fn set_word(at: u32, value: f32) {
-  c[at / 4u][at % 4u] = value;
-}
-

@@ -21,7 +21,3 @@ fn store_again(at: u32, col: u32) {
   }
 }
 
-fn set_word(at: u32, value: f32) {
-  c[at] = value;
-}
-

@@ -24,8 +24,9 @@ const B_LOADS: u32 = min(4u, BK * BN / THREADS);
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 
-var<workgroup> a_tile: array<vec4<f32>, BK * DOWN4>;   // k-major: a_tile[kk * DOWN4 + row / 4]
-var<workgroup> b_tile: array<vec4<f32>, BK * ACROSS4>; // k-major: b_tile[kk * ACROSS4 + col / 4]
+// Words, not vectors: threads that wrote components of one vector would race.
+var<workgroup> a_tile: array<f32, BK * BM>; // k-major: a_tile[kk * BM + row]
+var<workgroup> b_tile: array<f32, BK * BN>; // k-major: b_tile[kk * BN + col]
 
 // What this thread owns: row i / 4 of its groups, group j of its columns is sums[i * MINE_ACROSS + j].
 var<private> sums: array<vec4<f32>, TM * MINE_ACROSS>;
@@ -45,7 +46,7 @@ fn stage_a(thread: u32, row0: u32, k0: u32, k_end: u32) {
       if ALIGNED || (row < params.m && col < k_end) {
         value = a[select(row * params.k + col, col * params.m + row, TRANSPOSE_A)];
       }
-      a_tile[kk * DOWN4 + rr / 4u][rr % 4u] = value;
+      a_tile[kk * BM + rr] = value;
     }
   }
 }
@@ -62,7 +63,7 @@ fn stage_b(thread: u32, col0: u32, k0: u32, k_end: u32) {
       if ALIGNED || (row < k_end && col < params.n) {
         value = b[select(row * params.n + col, col * params.k + row, TRANSPOSE_B)];
       }
-      b_tile[kk * ACROSS4 + cc / 4u][cc % 4u] = value;
+      b_tile[kk * BN + cc] = value;
       if COLUMN_SUMS { column_sum += value; }
     }
   }
@@ -75,6 +76,17 @@ fn row_in_tile(thread: u32, i: u32) -> u32 {
 
 fn col_in_tile(thread: u32, j: u32, e: u32) -> u32 {
   return (j * THREADS_ACROSS + thread % THREADS_ACROSS) * 4u + e;
+}
+
+// Four neighbours in a tile, counted in groups.
+fn a_group(group: u32) -> vec4<f32> {
+  let i = 4u * group;
+  return vec4(a_tile[i], a_tile[i + 1u], a_tile[i + 2u], a_tile[i + 3u]);
+}
+
+fn b_group(group: u32) -> vec4<f32> {
+  let i = 4u * group;
+  return vec4(b_tile[i], b_tile[i + 1u], b_tile[i + 2u], b_tile[i + 3u]);
 }
 
 // Fills `sums` from the steps k_begin .. k_end; afterwards the tiles in workgroup memory are free.
@@ -94,9 +106,9 @@ fn multiply(thread: u32, row0: u32, col0: u32, k_begin: u32, k_end: u32) {
       let a_at = (k1 % BK) * DOWN4 + down;
       let b_at = (k1 % BK) * ACROSS4 + across;
       for (var u = 0u; u < UNROLL; u++) {
-        for (var i = 0u; i < MINE_DOWN; i++) { a_part[u * MINE_DOWN + i] = a_tile[a_at + u * DOWN4 + i * THREADS_DOWN]; }
+        for (var i = 0u; i < MINE_DOWN; i++) { a_part[u * MINE_DOWN + i] = a_group(a_at + u * DOWN4 + i * THREADS_DOWN); }
         for (var j = 0u; j < MINE_ACROSS; j++) {
-          b_part[u * MINE_ACROSS + j] = b_tile[b_at + u * ACROSS4 + j * THREADS_ACROSS];
+          b_part[u * MINE_ACROSS + j] = b_group(b_at + u * ACROSS4 + j * THREADS_ACROSS);
         }
         for (var i = 0u; i < TM; i++) {
           for (var j = 0u; j < MINE_ACROSS; j++) {

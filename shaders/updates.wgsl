@@ -31,13 +31,11 @@ fn signs(x: Value) -> Value {
 
 // The gradient, scaled where it is clipped, and what penalties add. Without them nothing is added: 0 * w is not always 0.
 fn gradient(i: u32) -> Value {
-  let number = segment_of(i);
-  var slope = raw_gradient(i, number);
+  let segment = segment_of(i);
+  var slope = raw_gradient(i, segment);
   if params.clipped != 0u { slope *= scale[0]; }
-  let l1 = params.segments[number].l1;
-  if l1 > 0.0 { slope += l1 * signs(w[i]); }
-  let l2 = params.segments[number].l2;
-  if l2 > 0.0 { slope += l2 * w[i]; }
+  if segment.l1 > 0.0 { slope += segment.l1 * signs(w[i]); }
+  if segment.l2 > 0.0 { slope += segment.l2 * w[i]; }
   return slope;
 }
 

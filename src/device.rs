@@ -96,7 +96,9 @@ pub enum DeviceKind {
 pub struct KernelSource {
     /// The op for which it was compiled first.
     pub name: &'static str,
-    /// What makes it this variant.
+    /// Its form: which parts have another in their place, such as `by fours` for values that go by fours.
+    pub form: Vec<&'static str>,
+    /// What else makes it this variant.
     pub constants: Vec<(&'static str, f64)>,
     /// Its WGSL, with the constants in place.
     pub wgsl: String,
@@ -377,7 +379,7 @@ impl Device {
     /// assert!(Device::cpu().kernels().is_empty());
     /// ```
     pub fn kernels(&self) -> Vec<KernelSource> {
-        let source = |(name, constants, wgsl)| KernelSource { name, constants, wgsl };
+        let source = |(name, form, constants, wgsl)| KernelSource { name, form, constants, wgsl };
         self.context().map(|gpu| gpu.compiled().into_iter().map(source).collect()).unwrap_or_default()
     }
 

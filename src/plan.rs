@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, Entries};
 use crate::layers::Dense;
 use crate::matrix::{Matrix, not_empty};
-use crate::mlp::{FitOptions, Mlp, Trainer, check_widths};
+use crate::mlp::{Callback, FitOptions, Mlp, Trainer, check_widths};
 use crate::ops;
 use crate::targets::{Kind, Targets};
 
@@ -186,7 +186,7 @@ impl Plan {
     }
 }
 
-impl Trainer<'_> {
+impl<C: Callback + ?Sized> Trainer<'_, C> {
     /// What a step of this training takes on the model's device: [`Plan::training_step`], and the row weights where there are
     /// some.
     ///

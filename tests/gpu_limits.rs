@@ -84,6 +84,19 @@ fn planned_memory(_: &Device) -> Result<(), Failed> {
         assert_eq!(plan.peak_bytes, peak, "{plan}");
         peaks.push(peak);
     }
+    // Wide enough that software drivers choose the last layer's kernel by whether they have subgroups.
+    let wide = [24, 512, 10];
+    let device = common::device(&GpuOptions::default())?;
+    let mut model = Mlp::new(&device, &wide, 1)?;
+    let plan = Plan::training_step(&device, &wide, &plain)?;
+    let before = device.counters().dispatches;
+    model.fit(x.view(), &labels, &FitOptions { epochs: 1, ..plain.clone() })?;
+    let counters = device.counters();
+    assert_eq!(
+        (plan.peak_bytes, plan.dispatches as u64),
+        (counters.peak_memory_bytes, counters.dispatches - before),
+        "{plan}"
+    );
     // Weights, biases and Adam's two moments once more.
     let copies = 3 * 4 * (24 * 200 + 200 * 100 + 100 * 7);
     assert!(peaks[1] >= peaks[0] + copies && peaks[2] > peaks[1], "{peaks:?}");

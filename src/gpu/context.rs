@@ -40,7 +40,7 @@ pub(crate) struct Inner {
     pub(super) options: GpuOptions,
     /// Whether the adapter is a driver that runs on the CPU.
     pub(super) software: bool,
-    /// Lanes of a subgroup, at least.
+    /// Lanes of a subgroup, at least; 0 without subgroup operations.
     subgroup_lanes: u32,
     pub(super) pool: Mutex<Pool>,
     pub(super) counters: AtomicCounters,
@@ -134,7 +134,9 @@ impl Context {
         let live = Live { recorder, pipelines, errors, queue, device, poller, cache };
         live.errors.check()?;
         let info = adapter.get_info();
-        let kind = (info.device_type == wgpu::DeviceType::Cpu, info.subgroup_min_size);
+        let subgroups = live.device.features().contains(wgpu::Features::SUBGROUP);
+        let lanes = if subgroups { info.subgroup_min_size.max(1) } else { 0 };
+        let kind = (info.device_type == wgpu::DeviceType::Cpu, lanes);
         Ok(Self::with(Some(live), limits, options.clone(), kind, Arc::default()))
     }
 
@@ -177,7 +179,7 @@ impl Context {
 
     /// Whether the device was opened with subgroup operations.
     pub fn has_subgroups(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.device.features().contains(wgpu::Features::SUBGROUP))
+        self.subgroup_lanes > 0
     }
 
     /// Whether kernels may use them.

@@ -59,6 +59,18 @@ impl Form {
     /// Values by fours.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
 
+    /// What is set, in words.
+    pub fn names(self) -> Vec<&'static str> {
+        let named = [
+            (self.wide_rows, "wide rows"),
+            (self.fours, "by fours"),
+            (self.held, "held"),
+            (self.subgroups, "subgroups"),
+            (self.shuffled, "shuffled"),
+        ];
+        named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
+    }
+
     /// Pieces, what stands in for them, and whether it does.
     pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 8] {
         [

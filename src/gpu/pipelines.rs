@@ -67,7 +67,12 @@ impl Context {
         let start = Instant::now();
         let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, compiled.len() as u64);
         match &pipeline {
-            Ok(_) => log::debug!("kernel {} {form:?} {constants:?}: compiled in {:.0?}", kernel.name, start.elapsed()),
+            Ok(_) => log::debug!(
+                "kernel {} {:?} {constants:?}: compiled in {:.0?}",
+                kernel.name,
+                form.names(),
+                start.elapsed()
+            ),
             Err(error) => log::error!("{error}"),
         }
         let pipeline = pipeline?;
@@ -78,14 +83,14 @@ impl Context {
 
     /// Every variant compiled so far, in the order of their names: the kernel's name, its constants, and its WGSL with these
     /// in place.
-    pub fn compiled(&self) -> Vec<(&'static str, Vec<Constant>, String)> {
+    pub fn compiled(&self) -> Vec<(&'static str, Vec<&'static str>, Vec<Constant>, String)> {
         let Some(live) = &self.live else { return Vec::new() };
         let guard = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let mut compiled: Vec<_> = guard.1.values().collect();
         compiled.sort_by_key(|pipeline| (pipeline.kernel.name, pipeline.id));
         let source = |pipeline: &&Arc<Pipeline>| {
             let wgsl = pipeline.kernel.resolved_wgsl(pipeline.form, &pipeline.constants);
-            (pipeline.kernel.name, pipeline.constants.clone(), wgsl)
+            (pipeline.kernel.name, pipeline.form.names(), pipeline.constants.clone(), wgsl)
         };
         compiled.iter().map(source).collect()
     }

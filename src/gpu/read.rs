@@ -102,19 +102,23 @@ impl Context {
     /// Sees to it that what is recorded next need not wait for the device: of what it has been handed, so much is done that
     /// no bound is near.
     pub async fn room_async(&self) -> Result<()> {
-        if let Some(done) = self.oldest_done() {
+        if let Some((number, done)) = self.oldest_done() {
             // The other tasks' turn, also where it is done by now.
             give_way().await;
             done.await;
+            // Not before: a future that is dropped forgets none.
+            if let Some(live) = &self.live {
+                live.recorder().is_done(number);
+            }
         }
         self.check()
     }
 
     /// Tells when so much is done, where it is not yet.
-    fn oldest_done(&self) -> Option<Answer<()>> {
+    fn oldest_done(&self) -> Option<(u64, Answer<()>)> {
         let live = self.live.as_ref()?;
-        let oldest = live.recorder().take_oldest()?;
-        Some(live.poller.after(&live.device, Some(oldest)))
+        let (number, oldest) = live.recorder().oldest()?;
+        Some((number, live.poller.after(&live.device, Some(oldest))))
     }
 
     /// Waits for a submission, or for everything.

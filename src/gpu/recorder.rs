@@ -56,8 +56,23 @@ pub(super) struct Recorder {
     bind_groups: HashMap<Key, wgpu::BindGroup>,
     /// Uploads since the last submit.
     uploads: u64,
-    /// Submits that may not be done, and the uploads that went with each.
-    in_flight: VecDeque<(wgpu::SubmissionIndex, u64)>,
+    /// Submits so far.
+    submits: u64,
+    /// Those that may not be done.
+    in_flight: VecDeque<InFlight>,
+}
+
+struct InFlight {
+    /// Which submit it was.
+    number: u64,
+    index: wgpu::SubmissionIndex,
+    /// Bytes of uploads that went with it.
+    uploads: u64,
+}
+
+/// Whether more submits than these, or more bytes of uploads, are in flight.
+fn too_much(submits: usize, uploads: u64, most_submits: usize, most_uploads: u64) -> bool {
+    submits > most_submits || (submits > 1 && uploads > most_uploads)
 }
 
 impl Recorder {
@@ -79,6 +94,7 @@ impl Recorder {
             sent: Vec::with_capacity(slot_bytes * SLOTS),
             bind_groups: HashMap::new(),
             uploads: 0,
+            submits: 0,
             in_flight: VecDeque::new(),
         }
     }
@@ -124,19 +140,28 @@ impl Recorder {
         self.pass.is_some() && self.passes == number
     }
 
-    /// Whether more submits than these, or more bytes of uploads, may be in flight.
-    fn has_in_flight(&self, submits: usize, bytes: u64) -> bool {
-        let uploads: u64 = self.in_flight.iter().map(|(_, uploads)| uploads).sum();
-        self.in_flight.len() > submits || (self.in_flight.len() > 1 && uploads > bytes)
+    /// Bytes of uploads in flight.
+    fn uploads_in_flight(&self) -> u64 {
+        self.in_flight.iter().map(|submit| submit.uploads).sum()
     }
 
-    /// The submit that must be done before no more than half of the bounds is in flight, for a caller who waits for it.
-    pub(super) fn take_oldest(&mut self) -> Option<wgpu::SubmissionIndex> {
-        let mut oldest = None;
-        while self.has_in_flight(MAX_IN_FLIGHT / 2, MAX_UPLOADS_IN_FLIGHT / 2) {
-            oldest = self.in_flight.pop_front().map(|(index, _)| index);
+    /// The submit that must be done before no more than half of the bounds is in flight, and its number for
+    /// [`Recorder::is_done`].
+    pub(super) fn oldest(&self) -> Option<(u64, wgpu::SubmissionIndex)> {
+        let (mut submits, mut uploads) = (self.in_flight.len(), self.uploads_in_flight());
+        let awaited = self.in_flight.iter().take_while(|submit| {
+            let wanted = too_much(submits, uploads, MAX_IN_FLIGHT / 2, MAX_UPLOADS_IN_FLIGHT / 2);
+            (submits, uploads) = (submits - 1, uploads - submit.uploads);
+            wanted
+        });
+        awaited.last().map(|submit| (submit.number, submit.index.clone()))
+    }
+
+    /// That submit, and all before it, are done.
+    pub(super) fn is_done(&mut self, number: u64) {
+        while self.in_flight.front().is_some_and(|submit| submit.number <= number) {
+            self.in_flight.pop_front();
         }
-        oldest
     }
 
     /// Ends the pass and takes the finished commands, if there are any.
@@ -322,9 +347,11 @@ impl Live {
     /// Hands uploads, and commands if there are any, to the queue; waits for the oldest where too much is in flight.
     fn hand_over(&self, recorder: &mut Recorder, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         let index = self.queue.submit(commands);
-        recorder.in_flight.push_back((index.clone(), std::mem::take(&mut recorder.uploads)));
-        while recorder.has_in_flight(MAX_IN_FLIGHT, MAX_UPLOADS_IN_FLIGHT) {
-            let submission_index = recorder.in_flight.pop_front().map(|(index, _)| index);
+        recorder.submits += 1;
+        let (number, uploads) = (recorder.submits, std::mem::take(&mut recorder.uploads));
+        recorder.in_flight.push_back(InFlight { number, index: index.clone(), uploads });
+        while too_much(recorder.in_flight.len(), recorder.uploads_in_flight(), MAX_IN_FLIGHT, MAX_UPLOADS_IN_FLIGHT) {
+            let submission_index = recorder.in_flight.pop_front().map(|submit| submit.index);
             // A failed wait is a lost device, which the next check reports.
             let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
         }

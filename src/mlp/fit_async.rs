@@ -20,8 +20,8 @@ impl Mlp {
     ///
     /// A future that is dropped ends the training between two steps. The model stays usable, with the parameters of the last
     /// step that was handed to the device; nobody has looked yet whether the latest of them are finite.
-    /// [`Mlp::last_copy`] is what it was, the history is lost, and the optimizer's state with it. The future is `Send` where
-    /// the labels are `Sync`.
+    /// [`Mlp::last_copy`] is at most some seconds older, or what it was; the history is lost, and the optimizer's state with
+    /// it. The future is `Send` where the labels are `Sync`.
     ///
     /// # Errors
     /// As [`Mlp::fit`].

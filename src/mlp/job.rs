@@ -91,8 +91,8 @@ impl Job<'_> {
         let (options, start) = (self.options, Instant::now());
         let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
         let learning_rate = course.schedule.rate();
-        let total = self.pass(index, &rows, model, course, watchers).await?;
-        let held = self.validate(index, rows.len().div_ceil(options.batch), model).await?;
+        let (total, steps) = self.pass(index, &rows, model, course, watchers).await?;
+        let held = self.validate(index, steps, model).await?;
         let epoch = Epoch {
             index,
             loss: total.mean_loss(),

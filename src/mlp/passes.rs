@@ -89,7 +89,7 @@ impl Job<'_> {
         model: &mut Mlp,
         course: &mut Course,
         watchers: &mut Watchers<'_, C>,
-    ) -> Result<Statistics> {
+    ) -> Result<(Statistics, usize)> {
         let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
         let mut total = Statistics::default();
         let mut first = 0;
@@ -115,7 +115,7 @@ impl Job<'_> {
             first += read.len();
         }
         watchers.cut = first < steps.rows.len();
-        Ok(total)
+        Ok((total, first))
     }
 
     /// Steps without a wait, until it is time to read their losses.

@@ -281,9 +281,9 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
         let epoch = job.epoch(index, kept.model, course, &mut self.watchers).await;
         kept.model.layers.iter_mut().for_each(|layer| layer.forget());
         if let Ok(epoch) = &epoch {
+            kept.model.copy = kept.model.parameters_by(waiting).await?.into();
             course.schedule.end_of_epoch(epoch.loss);
             course.history.epochs.push(epoch.clone());
-            kept.model.copy = kept.model.parameters_by(waiting).await?.into();
         }
         epoch
     }

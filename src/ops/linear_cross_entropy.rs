@@ -16,7 +16,7 @@ use crate::matrix::Matrix;
 use crate::targets::Targets;
 
 const OP: &str = "linear_cross_entropy";
-/// The most classes whose logits never leave the kernel.
+/// The most classes of the one kernel, which keeps no logits.
 const FEW_CLASSES: usize = 16;
 
 const BUFFERS: &[Access] =
@@ -97,8 +97,8 @@ struct Params {
 }
 
 /// [`softmax_cross_entropy`] on the logits XW + b of a dense layer, for X `rows x inputs`, W `inputs x classes` and b
-/// `1 x classes`: with up to 16 classes, and without weights or an ignored class, in one kernel that never stores the logits;
-/// else in two.
+/// `1 x classes`: with up to 16 classes, and without weights or an ignored class, in one kernel that keeps no logits; else in
+/// two.
 ///
 /// Error: with e the largest error of a row's logits (that of [`linear`]), the loss's bound and 2e Σ q, and for the gradients
 /// p (exp(2e) - 1) Σ q over the divisor beside those of [`softmax_cross_entropy`].

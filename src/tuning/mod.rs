@@ -12,7 +12,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::device::{Device, DeviceKind};
 use crate::error::Result;
-use crate::gpu::Tuned;
+use crate::gpu::{Context, Tuned};
 use crate::matrix::{Matrix, not_empty};
 use crate::ops;
 use crate::options::MatmulKernel;
@@ -41,7 +41,8 @@ const CHECKED_ROWS: usize = 16;
 pub struct TunedShape {
     /// m, k, n.
     pub shape: [usize; 3],
-    /// Each candidate with the time of one product, by the device's clock where it has one, else by the host's; none for one whose result was not within its bound, or that failed.
+    /// Each candidate with the time of one product, by the device's clock where it has one and rounds are
+    /// single passes, else by the host's; none for one whose result was not within its bound, or that failed.
     pub candidates: Vec<(MatmulKernel, Option<Duration>)>,
     /// The fastest of those that were right: what products of this class are computed with from now on.
     pub winner: Option<MatmulKernel>,
@@ -112,7 +113,7 @@ impl Device {
         let Some(gpu) = self.context() else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for shape in shapes {
-            let measured = measure(waiting, self, Forced(gpu.tuned()), *shape).await?;
+            let measured = measure(waiting, self, gpu, *shape).await?;
             if let Some(winner) = measured.winner {
                 let [m, k, n] = measured.shape;
                 gpu.tuned().choose(Tuned::class([m, n, k]), winner);
@@ -127,13 +128,12 @@ impl Device {
     }
 }
 
-/// Kernels that are forced for a while: not beyond an error, nor a future that is dropped.
-struct Forced<'a>(&'a Tuned);
-
-impl Drop for Forced<'_> {
-    fn drop(&mut self) {
-        self.0.force(None);
-    }
+/// A product by this kernel. Nobody else's: it is forced for no longer than the call takes.
+fn product(gpu: &Context, kernel: MatmulKernel, [x, w]: &[Matrix; 2]) -> Result<Matrix> {
+    gpu.tuned().force(Some(kernel));
+    let made = ops::matmul(x, w);
+    gpu.tuned().force(None);
+    made
 }
 
 /// The kernels that may suit a device: software drivers do without workgroup memory, or with tiles of any kind.
@@ -146,7 +146,7 @@ fn candidates(kind: DeviceKind) -> &'static [MatmulKernel] {
     }
 }
 
-async fn measure(waiting: Waiting, device: &Device, forced: Forced<'_>, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
+async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
     let mut rng = ChaCha12Rng::seed_from_u64(7);
     let mut normal = |rows, cols| Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut rng));
     let (a, b): (Array2<f32>, Array2<f32>) = (normal(m, k), normal(k, n));
@@ -155,8 +155,8 @@ async fn measure(waiting: Waiting, device: &Device, forced: Forced<'_>, [m, k, n
     let launches = ROUND.div_ceil(multiply_adds).min(64);
     let mut timed = Vec::new();
     for kernel in candidates(device.info().kind) {
-        forced.0.force(Some(*kernel));
-        timed.push((*kernel, time(waiting, device, &on_device, [&a, &b], launches).await?));
+        let launch = || product(gpu, *kernel, &on_device);
+        timed.push((*kernel, time(waiting, (device, gpu), launch, [&a, &b], launches).await?));
     }
     // Only times of one clock compare.
     let by_device = timed.iter().filter_map(|(_, times)| times.as_ref()).all(|times| times.by_device.is_some());
@@ -177,22 +177,21 @@ struct Times {
 /// How long one product takes; none where it is wrong.
 async fn time(
     waiting: Waiting,
-    device: &Device,
-    [x, w]: &[Matrix; 2],
+    (device, gpu): (&Device, &Context),
+    launch: impl Fn() -> Result<Matrix>,
     [a, b]: [&Array2<f32>; 2],
     launches: u64,
 ) -> Result<Option<Times>> {
     // The first one compiles the kernel, and shows whether it is right.
-    if !is_right(&ops::matmul(x, w)?.to_array_by(waiting).await?, a, b) {
+    if !is_right(&launch()?.to_array_by(waiting).await?, a, b) {
         return Ok(None);
     }
-    let Some(gpu) = device.context() else { return Ok(None) };
     let (mut by_host, mut by_device) = (Duration::MAX, Some(Duration::MAX));
     for _ in 0..ROUNDS {
         device.wait_by(waiting).await?;
         let (start, clock) = (Instant::now(), gpu.start_clock());
         for _ in 0..launches {
-            ops::matmul(x, w)?;
+            launch()?;
         }
         let times = clock.map(|clock| gpu.stop_clock(&clock)).transpose()?.flatten();
         device.wait_by(waiting).await?;
