@@ -8,12 +8,6 @@ fn is_nan(x: f32) -> bool {
   return (bitcast<u32>(x) & ~SIGN_BIT) > INFINITY_BITS;
 }
 
-// x > 0, false for NaN, by its bits.
-fn is_positive(x: f32) -> bool {
-  let bits = bitcast<u32>(x);
-  return bits != 0u && bits <= INFINITY_BITS;
-}
-
 fn is_negative_infinity(x: f32) -> bool {
   return bitcast<u32>(x) == (SIGN_BIT | INFINITY_BITS);
 }

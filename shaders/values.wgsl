@@ -1,9 +1,10 @@
-// values: what common.wgsl has for single numbers, for the values of by_one.wgsl or by_four.wgsl.
+// values: tools for the values of by_one.wgsl or by_four.wgsl.
 
 fn are_nan(x: Value) -> Truth {
   return (bitcast<Bits>(x) & Bits(~SIGN_BIT)) > Bits(INFINITY_BITS);
 }
 
+// x > 0, false for NaN, by its bits.
 fn are_positive(x: Value) -> Truth {
   let bits = bitcast<Bits>(x);
   return (bits != Bits(0u)) & (bits <= Bits(INFINITY_BITS));

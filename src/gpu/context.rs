@@ -20,7 +20,7 @@ use super::tuned::Tuned;
 use super::windows::Piece;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
-use crate::waiting::Waiting;
+use crate::waiting::{Waiting, at_once};
 
 /// Uploads go to the queue in pieces of this size, so that its staging memory stays small.
 const UPLOAD_BYTES: usize = 32 << 20;
@@ -271,14 +271,7 @@ impl Context {
     /// Queue writes land before everything that is still being recorded, which may yet read the buffer's old content:
     /// so what is recorded goes first.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
-        self.flush()?;
-        let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) else { return Ok(()) };
-        let mut offset = buffer.offset();
-        for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
-            live.upload(target, offset, piece);
-            offset += piece.len() as u64;
-        }
-        self.check()
+        at_once(self.write_new(Waiting::Blocking, buffer, values))
     }
 
     /// [`Context::write`] of a buffer that nobody else knows yet, which may wait while more is on its way than should be.
@@ -288,16 +281,14 @@ impl Context {
         buffer: &Buffer,
         values: &[T],
     ) -> Result<()> {
-        if waiting == Waiting::Blocking {
-            return self.write(buffer, values);
-        }
         self.flush()?;
+        let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) else { return Ok(()) };
         let mut offset = buffer.offset();
         for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
-            self.room_async().await?;
-            if let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) {
-                live.upload(target, offset, piece);
+            if waiting == Waiting::Yielding {
+                self.room_async().await?;
             }
+            live.upload(target, offset, piece);
             offset += piece.len() as u64;
         }
         self.check()
