@@ -4,7 +4,7 @@
 //   them out where they do not lie so). The one that all lanes share is `left`, the other `right`: a and b, or where
 //   swapped b and a, for products that have few columns.
 //   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
-//   of the latter. How all lanes come by the groups of left is direct_by_memory.wgsl's or direct_by_subgroup.wgsl's.
+//   of the latter.
 //   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
 
 struct Params {
@@ -47,7 +47,13 @@ fn place(left_group: u32, right_group: u32, r: u32) -> Four {
   return Four(row, col, row * params.n + col);
 }
 
-fn product(group: u32, lane: u32) {
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let group = flat(id, count);
   let tile = group % (params.down * params.across);
   let slice = group / (params.down * params.across);
   if slice >= params.slices { return; }
@@ -55,16 +61,16 @@ fn product(group: u32, lane: u32) {
   let right0 = (tile % params.across) * RIGHTS * LANES + lane;
   let k_begin = slice * params.slice;
   let k_end = min(k_begin + params.slice, params.k);
-  let last_right = params.rights - 1u; // behind the end it is read again, and nothing is written
+  let last_left = params.lefts - 1u; // behind the ends the last are read again, and nothing is written
+  let last_right = params.rights - 1u;
 
   var sums: array<vec4<f32>, LEFT_ROWS * RIGHTS>;
   for (var i = 0u; i < LEFT_ROWS * RIGHTS; i++) { sums[i] = vec4(0.0); }
   for (var k = k_begin; k < k_end; k++) {
     var mine: array<vec4<f32>, RIGHTS>;
     for (var j = 0u; j < RIGHTS; j++) { mine[j] = right[k * params.rights + min(right0 + j * LANES, last_right)]; }
-    let ahead = read_ahead(k, left0);
     for (var i = 0u; i < LEFTS; i++) {
-      let shared_by_all = left_group(k, left0, i, ahead);
+      let shared_by_all = left[k * params.lefts + min(left0 + i, last_left)];
       for (var e = 0u; e < 4u; e++) {
         let factor = vec4(shared_by_all[e]);
         for (var j = 0u; j < RIGHTS; j++) {

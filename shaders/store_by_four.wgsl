@@ -7,11 +7,16 @@ fn store(at: u32, col: u32, sums: vec4<f32>) {
 
 // The same without what becomes of them.
 fn put(at: u32, col: u32, sums: vec4<f32>) {
-  c[at / 4u] = sums;
+  if col < params.n { c[at / 4u] = closed(sums); }
+}
+
+// The same, added to what was put there.
+fn add(at: u32, col: u32, sums: vec4<f32>) {
+  if col < params.n { c[at / 4u] = closed(opened(c[at / 4u]) + sums); }
 }
 
 // What becomes of those that were put there.
 fn store_again(at: u32, col: u32) {
-  finish(at / 4u, col / 4u, c[at / 4u]);
+  if col < params.n { conclude(at / 4u, col / 4u, opened(c[at / 4u])); }
 }
 

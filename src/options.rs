@@ -53,7 +53,7 @@ pub struct GpuOptions {
 /// A kernel for products, for tests and measurements: see [`GpuOptions::matmul_kernel`].
 ///
 /// ```
-/// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 7);
+/// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 8);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -69,8 +69,10 @@ pub enum MatmulKernel {
     Narrow,
     /// Tiles of 16 x 128, for products of few rows.
     Flat,
-    /// Without workgroup memory: what software drivers like.
+    /// Without workgroup memory: for software drivers.
     Direct,
+    /// Without it, in panels of b that lanes keep in registers: for software drivers with subgroup operations and 64-bit words.
+    Panel,
     /// Four sums a thread, for small products on software drivers.
     Plain,
 }
@@ -82,8 +84,8 @@ impl MatmulKernel {
     /// use wgpu_mlp::MatmulKernel;
     /// assert!(MatmulKernel::ALL.contains(&MatmulKernel::Large));
     /// ```
-    pub const ALL: [MatmulKernel; 7] = {
+    pub const ALL: [MatmulKernel; 8] = {
         use MatmulKernel::*;
-        [Large, Medium, Small, Narrow, Flat, Direct, Plain]
+        [Large, Medium, Small, Narrow, Flat, Direct, Panel, Plain]
     };
 }

@@ -15,7 +15,7 @@ use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
 use super::shared::Shared;
-use super::tiles::{Direct, Lanes, Method};
+use super::tiles::{Lanes, Method, Panel};
 use super::tuned::Tuned;
 use super::windows::Piece;
 use crate::error::{Error, Result};
@@ -24,6 +24,12 @@ use crate::waiting::{Waiting, at_once};
 
 /// Uploads go to the queue in pieces of this size, so that its staging memory stays small.
 const UPLOAD_BYTES: usize = 32 << 20;
+
+/// What a device is opened with where the adapter has it: kernels take advantage of the first two, but do without them.
+const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
+    .union(wgpu::Features::SHADER_INT64)
+    .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::PIPELINE_CACHE);
 
 /// Storage buffers that the widest kernel binds.
 const MAX_STORAGE_BUFFERS: u64 = 8;
@@ -38,10 +44,7 @@ pub(crate) struct Context(Shared<Inner>);
 pub(crate) struct Inner {
     pub(super) limits: wgpu::Limits,
     pub(super) options: GpuOptions,
-    /// Whether the adapter is a driver that runs on the CPU.
-    pub(super) software: bool,
-    /// Lanes of a subgroup, at least; 0 without subgroup operations.
-    subgroup_lanes: u32,
+    pub(super) traits: Traits,
     pub(super) pool: Mutex<Pool>,
     pub(super) counters: AtomicCounters,
     /// `None` in a dry run, which goes through every step but the device's.
@@ -49,6 +52,17 @@ pub(crate) struct Inner {
     pub(super) ledger: Ledger,
     /// What was measured; shared with dry contexts.
     tuned: Arc<Tuned>,
+}
+
+/// What decides which kernels suit a device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traits {
+    /// Whether the adapter is a driver that runs on the CPU.
+    pub software: bool,
+    /// Lanes of a subgroup, at least; 0 without subgroup operations.
+    subgroup_lanes: u32,
+    /// Whether shaders know 64-bit words.
+    longs: bool,
 }
 
 /// The device itself, and what belongs to it.
@@ -106,8 +120,7 @@ impl Context {
     pub async fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Context> {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgpu-mlp"),
-            required_features: adapter.features()
-                & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE),
+            required_features: adapter.features() & USEFUL_FEATURES,
             required_limits: adapter.limits(),
             ..Default::default()
         };
@@ -134,22 +147,24 @@ impl Context {
         let live = Live { recorder, pipelines, errors, queue, device, poller, cache };
         live.errors.check()?;
         let info = adapter.get_info();
-        let subgroups = live.device.features().contains(wgpu::Features::SUBGROUP);
-        let lanes = if subgroups { info.subgroup_min_size.max(1) } else { 0 };
-        let kind = (info.device_type == wgpu::DeviceType::Cpu, lanes);
-        Ok(Self::with(Some(live), limits, options.clone(), kind, Arc::default()))
+        let has = |feature| live.device.features().contains(feature);
+        let traits = Traits {
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            subgroup_lanes: if has(wgpu::Features::SUBGROUP) { info.subgroup_min_size.max(1) } else { 0 },
+            longs: has(wgpu::Features::SHADER_INT64),
+        };
+        Ok(Self::with(Some(live), limits, options.clone(), traits, Arc::default()))
     }
 
     /// A context with these limits that goes through every step but touches no device.
     fn dry_with(limits: wgpu::Limits, options: GpuOptions) -> Context {
-        Self::with(None, limits, options, (false, 0), Arc::default())
+        Self::with(None, limits, options, Traits::default(), Arc::default())
     }
 
     /// A dry context like this one.
     pub fn dry(&self) -> Context {
         let options = GpuOptions { guarded_buffers: false, max_memory_bytes: None, ..self.options.clone() };
-        let kind = (self.software, self.subgroup_lanes);
-        Self::with(None, self.limits.clone(), options, kind, self.tuned.clone())
+        Self::with(None, self.limits.clone(), options, self.traits, self.tuned.clone())
     }
 
     /// A dry context without limits, for the CPU path.
@@ -164,12 +179,12 @@ impl Context {
         live: Option<Live>,
         limits: wgpu::Limits,
         options: GpuOptions,
-        (software, subgroup_lanes): (bool, u32),
+        traits: Traits,
         tuned: Arc<Tuned>,
     ) -> Context {
         let ledger = Ledger::new(live.is_none());
         let (pool, counters) = (Mutex::default(), AtomicCounters::default());
-        Context(Shared::new(Inner { limits, options, software, subgroup_lanes, pool, counters, live, ledger, tuned }))
+        Context(Shared::new(Inner { limits, options, traits, pool, counters, live, ledger, tuned }))
     }
 
     /// Whether both handles name one device.
@@ -179,7 +194,7 @@ impl Context {
 
     /// Whether the device was opened with subgroup operations.
     pub fn has_subgroups(&self) -> bool {
-        self.subgroup_lanes > 0
+        self.traits.subgroup_lanes > 0
     }
 
     /// Whether kernels may use them.
@@ -189,8 +204,9 @@ impl Context {
 
     /// What suits the driver's lanes in products.
     fn lanes(&self) -> Lanes {
-        match self.software {
-            true if self.uses_subgroups() && self.subgroup_lanes >= Direct::MOST_SHUFFLED => Lanes::Shuffled,
+        let Traits { software, subgroup_lanes, longs } = self.traits;
+        match software {
+            true if longs && self.uses_subgroups() && subgroup_lanes >= Panel::LANES => Lanes::Shuffled,
             true => Lanes::Alone,
             false => Lanes::Hardware,
         }
@@ -198,12 +214,12 @@ impl Context {
 
     /// Steps whose weights the lanes of a software driver read for each other.
     pub fn steps_ahead(&self) -> u32 {
-        if self.lanes() == Lanes::Shuffled { Direct::MOST_SHUFFLED } else { 1 }
+        if self.lanes() == Lanes::Shuffled { Panel::LANES } else { 1 }
     }
 
     /// Whether the driver runs on the CPU.
     pub fn is_software(&self) -> bool {
-        self.software
+        self.traits.software
     }
 
     /// How to compute windows of `m x n` over k.

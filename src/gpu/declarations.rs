@@ -6,13 +6,13 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
-use super::kernel::{Access, DIRECT_BY_MEMORY, EACH_ROW, Form, Kernel, WEIGHTS_BY_MEMORY, WHOLE_ROWS};
+use super::kernel::{Access, EACH_ROW, Form, Kernel, LONGS, WEIGHTS_BY_MEMORY, WHOLE_ROWS};
 use super::recorder::SLOT_BYTES;
 use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 34] = [
+const PIECES: [&str; 35] = [
     "common",
     "elements",
     "rows",
@@ -23,8 +23,9 @@ const PIECES: [&str; 34] = [
     "record",
     "tiles",
     "place",
-    "direct_by_memory",
-    "direct_by_subgroup",
+    "longs",
+    "cells",
+    "cells_by_long",
     "each_row",
     "each_row_by_subgroup",
     "lanes_by_memory",
@@ -64,12 +65,16 @@ fn shaders() -> Vec<(String, String)> {
 }
 
 fn module(kernel: &Kernel, form: Form) -> naga::Module {
-    let sizes: Vec<_> =
-        kernel.sizes.iter().map(|name| (*name, if *name == "SEGMENTS" { ops::SEGMENTS as f64 } else { 8.0 })).collect();
+    let size = |name| match name {
+        "SEGMENTS" => ops::SEGMENTS as f64,
+        "STEPS" => 64.0,
+        _ => 8.0,
+    };
+    let sizes: Vec<_> = kernel.sizes.iter().map(|name| (*name, size(*name))).collect();
     let wgsl = kernel.wgsl(form, &sizes);
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));
-    Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
+    Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SHADER_INT64)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
     module
@@ -85,12 +90,12 @@ fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
     let held = held.map(|kernel| (kernel, Form { held: true, ..Form::PLAIN }));
     let by_lanes = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&EACH_ROW));
     let subgroups = by_lanes.map(|kernel| (kernel, Form { subgroups: true, ..Form::PLAIN }));
-    let sharing =
-        |kernel: &&Kernel| [DIRECT_BY_MEMORY, WEIGHTS_BY_MEMORY].iter().any(|piece| kernel.source.contains(piece));
-    let shuffled = ops::kernels().into_iter().filter(sharing);
+    let shuffled = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&WEIGHTS_BY_MEMORY));
     let shuffled = shuffled.map(|kernel| (kernel, Form { shuffled: true, ..Form::PLAIN }));
+    let longs = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&LONGS));
+    let longs = longs.map(|kernel| (kernel, Form { longs: true, ..Form::FOURS }));
     let plain = ops::kernels().into_iter().map(|kernel| (kernel, Form::PLAIN));
-    plain.chain(wide).chain(fours).chain(held).chain(subgroups).chain(shuffled)
+    plain.chain(longs).chain(wide).chain(fours).chain(held).chain(subgroups).chain(shuffled)
 }
 
 #[test]

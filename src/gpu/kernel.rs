@@ -29,10 +29,13 @@ pub(crate) const LANES_BY_MEMORY: &str = include_str!("../../shaders/lanes_by_me
 const EACH_ROW_BY_SUBGROUP: &str = include_str!("../../shaders/each_row_by_subgroup.wgsl");
 const LANES_BY_SUBGROUP: &str = include_str!("../../shaders/lanes_by_subgroup.wgsl");
 
-/// How the lanes of products without workgroup memory share what all of them use.
-pub(crate) const DIRECT_BY_MEMORY: &str = include_str!("../../shaders/direct_by_memory.wgsl");
-/// The same with subgroup operations.
-const DIRECT_BY_SUBGROUP: &str = include_str!("../../shaders/direct_by_subgroup.wgsl");
+/// Four values as two 64-bit words.
+pub(crate) const LONGS: &str = include_str!("../../shaders/longs.wgsl");
+/// How a product's memory holds its values.
+pub(crate) const CELLS: &str = include_str!("../../shaders/cells.wgsl");
+/// The same by fours of two 64-bit words.
+const CELLS_BY_LONG: &str = include_str!("../../shaders/cells_by_long.wgsl");
+
 /// How the threads of a head without workgroup memory come by its weights.
 pub(crate) const WEIGHTS_BY_MEMORY: &str = include_str!("../../shaders/weights_by_memory.wgsl");
 /// The same with subgroup operations.
@@ -45,6 +48,8 @@ pub(crate) struct Form {
     pub wide_rows: bool,
     /// Values by fours.
     pub fours: bool,
+    /// Fours as two 64-bit words.
+    pub longs: bool,
     /// A row's values in registers.
     pub held: bool,
     /// Lanes that reduce with subgroup operations.
@@ -55,7 +60,8 @@ pub(crate) struct Form {
 
 impl Form {
     /// As the kernel is declared.
-    pub const PLAIN: Form = Form { wide_rows: false, fours: false, held: false, subgroups: false, shuffled: false };
+    pub const PLAIN: Form =
+        Form { wide_rows: false, fours: false, longs: false, held: false, subgroups: false, shuffled: false };
     /// Values by fours.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
 
@@ -64,6 +70,7 @@ impl Form {
         let named = [
             (self.wide_rows, "wide rows"),
             (self.fours, "by fours"),
+            (self.longs, "by longs"),
             (self.held, "held"),
             (self.subgroups, "subgroups"),
             (self.shuffled, "shuffled"),
@@ -80,7 +87,7 @@ impl Form {
             (STREAMED, HELD, self.held),
             (EACH_ROW, EACH_ROW_BY_SUBGROUP, self.subgroups),
             (LANES_BY_MEMORY, LANES_BY_SUBGROUP, self.subgroups),
-            (DIRECT_BY_MEMORY, DIRECT_BY_SUBGROUP, self.shuffled),
+            (CELLS, CELLS_BY_LONG, self.longs),
             (WEIGHTS_BY_MEMORY, WEIGHTS_BY_SUBGROUP, self.shuffled),
         ]
     }

@@ -30,12 +30,12 @@ pub(crate) use buffers::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
 pub use context::Counters;
 pub(crate) use kernel::{
-    Access, BY_ONE, Constant, DIRECT_BY_MEMORY, EACH_ROW, Form, Kernel, LANES_BY_MEMORY, Launch, STORE_BY_ONE,
-    STREAMED, WEIGHTS_BY_MEMORY, WHOLE_ROWS,
+    Access, BY_ONE, CELLS, Constant, EACH_ROW, Form, Kernel, LANES_BY_MEMORY, LONGS, Launch, STORE_BY_ONE, STREAMED,
+    WEIGHTS_BY_MEMORY, WHOLE_ROWS,
 };
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;
-pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackGrid, PlainGrid, RowGrid};
-pub(crate) use tiles::{Method, ProductSplit, Tile};
+pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackBlocks, PackGrid, PlainGrid, RowGrid};
+pub(crate) use tiles::{Method, Panel, ProductSplit, Tile};
 pub(crate) use tuned::{ShapeClass, Tuned};
 pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};

@@ -142,11 +142,12 @@ impl PlainGrid {
     }
 }
 
-/// Packing a product's factor: elementwise over tiles of `GROUPS` groups of four and `STEPS` steps.
+/// Packing a product's factor: elementwise over tiles of `GROUPS` groups of four and `STEPS` steps, one group a thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PackGrid;
 
 impl PackGrid {
+    const THREADS: u32 = 256;
     const GROUPS: u32 = 16;
     const STEPS: u32 = 32;
 
@@ -156,10 +157,38 @@ impl PackGrid {
         whole(steps, Self::STEPS) * whole(groups, Self::GROUPS)
     }
 
-    /// `TILE_GROUPS`, `TILE_STEPS` and the elementwise constants as the shader wants them.
+    /// Workgroups for this many groups.
+    pub fn groups(count: u64) -> u64 {
+        count.div_ceil(Self::THREADS.into())
+    }
+
+    /// `TILE_GROUPS`, `TILE_STEPS`, `THREADS` and `PER_THREAD` as the shader wants them.
     pub fn constants() -> [Constant; 4] {
-        let [threads, per_thread] = LinearGrid::constants();
-        [("TILE_GROUPS", f64::from(Self::GROUPS)), ("TILE_STEPS", f64::from(Self::STEPS)), threads, per_thread]
+        [
+            ("TILE_GROUPS", f64::from(Self::GROUPS)),
+            ("TILE_STEPS", f64::from(Self::STEPS)),
+            ("THREADS", f64::from(Self::THREADS)),
+            ("PER_THREAD", 1.0),
+        ]
+    }
+}
+
+/// The same by blocks of four groups' values in four steps: a workgroup owns `LANES` groups of `BLOCKS` times four steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackBlocks;
+
+impl PackBlocks {
+    const LANES: u32 = 8;
+    const BLOCKS: u32 = 4;
+
+    /// Workgroups along the groups, and along blocks of four steps.
+    pub fn grid(groups: usize, blocks: usize) -> (u64, u64) {
+        ((groups as u64).div_ceil(Self::LANES.into()), (blocks as u64).div_ceil(Self::BLOCKS.into()))
+    }
+
+    /// `LANES` and `BLOCKS` as the shader wants them.
+    pub fn constants() -> [Constant; 2] {
+        [("LANES", f64::from(Self::LANES)), ("BLOCKS", f64::from(Self::BLOCKS))]
     }
 }
 

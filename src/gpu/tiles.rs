@@ -5,12 +5,13 @@ use super::kernel::Constant;
 use super::rows::PackGrid;
 use crate::options::MatmulKernel;
 
-/// How a product is computed: in tiles through workgroup memory; or without it, as software drivers like it, or there even
-/// a few outputs a thread.
+/// How a product is computed: in tiles through workgroup memory; or without it, as software drivers like it: each lane by
+/// itself, or in panels; or there even a few outputs a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Tiled(Tile),
     Direct(Direct),
+    Panel(Panel),
     Plain,
 }
 
@@ -46,10 +47,14 @@ const UNROLL: u32 = 4;
 pub(crate) struct Direct {
     /// Whether b is the factor that all lanes share: where the product has few columns.
     pub swapped: bool,
-    /// Whether lanes take what all of them use from each other.
-    pub shuffled: bool,
     lefts: u32,
     rights: u32,
+}
+
+/// How workgroups go through a product in panels of b: each owns so many rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panel {
+    rows: u32,
 }
 
 /// Lanes of a workgroup without workgroup memory: what a software driver runs side by side.
@@ -58,14 +63,15 @@ const LANES: u32 = 8;
 const MOST_LEFTS: u32 = 4;
 /// Groups of four that each lane has for itself, at most.
 const MOST_RIGHTS: u32 = 4;
-/// What all lanes use is read by each of them, or by one for the others.
+
+/// How a device's lanes come by what all of them use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lanes {
     /// A GPU's: products go through workgroup memory.
     Hardware,
     /// A software driver's, each by itself.
     Alone,
-    /// A software driver's, with subgroup operations.
+    /// A software driver's, which take it from each other and know 64-bit words.
     Shuffled,
 }
 
@@ -84,14 +90,18 @@ impl Method {
         let by_shape = match lanes {
             Lanes::Hardware => Tile::choose(m, n),
             _ if multiply_adds <= FEW_MULTIPLY_ADDS => MatmulKernel::Plain,
-            _ => MatmulKernel::Direct,
+            Lanes::Shuffled => MatmulKernel::Panel,
+            Lanes::Alone => MatmulKernel::Direct,
         };
         let tile = |kernel| Method::Tiled(Tile::of(kernel));
         match wanted.unwrap_or(by_shape) {
             // What fits a binding counts in u32.
             MatmulKernel::Plain if multiply_adds <= u32::MAX.into() => Method::Plain,
-            MatmulKernel::Direct if Direct::packs(words, k, [m, n]) => Method::Direct(Direct::choose(m, n, lanes)),
-            MatmulKernel::Plain | MatmulKernel::Direct => tile(Tile::choose(m, n)),
+            MatmulKernel::Panel if lanes == Lanes::Shuffled && packs(words, m, k) => Method::Panel(Panel::choose(m, n)),
+            MatmulKernel::Direct | MatmulKernel::Panel if packs(words, k, m) && packs(words, k, n) => {
+                Method::Direct(Direct::choose(m, n))
+            }
+            MatmulKernel::Plain | MatmulKernel::Direct | MatmulKernel::Panel => tile(Tile::choose(m, n)),
             kernel => tile(kernel),
         }
     }
@@ -105,6 +115,7 @@ impl Method {
                 let (left, right) = direct.ordered(m, n);
                 (left, right, 4 * direct.lefts, 4 * direct.rights * LANES)
             }
+            Method::Panel(panel) => (m, n, panel.rows, Panel::COLUMNS),
         };
         ((m as u64).div_ceil(down.into()), (n as u64).div_ceil(across.into()))
     }
@@ -118,36 +129,59 @@ impl Method {
         let (down, across) = self.grid(m, n);
         let wanted = (ENOUGH_GROUPS / (down * across)).min(words / (m as u64 * n as u64)).max(1);
         let slice = (k as u64).div_ceil(wanted).max(MIN_SLICE);
-        let step = if let Method::Tiled(tile) = self { tile.bk } else { 1 };
+        let step = match self {
+            Method::Tiled(tile) => tile.bk,
+            Method::Panel(_) => Panel::STEPS,
+            Method::Direct(_) | Method::Plain => 1,
+        };
         slice.next_multiple_of(step.into()) as usize
     }
 }
 
-impl Direct {
-    /// Groups of four that lanes take from each other, at most.
-    pub const MOST_SHUFFLED: u32 = 8;
-    /// Groups of four that each lane has for itself then, at most: more would only take longer to compile.
-    const MOST_SHUFFLED_RIGHTS: u32 = 2;
+/// Whether a factor of `steps` steps and this length can be packed in groups of four: a binding has room for `words`, and
+/// what packs it counts in u32.
+fn packs(words: u64, steps: usize, length: usize) -> bool {
+    let groups = length.div_ceil(4);
+    4 * steps as u64 * groups as u64 <= words && PackGrid::count(steps, groups) <= u32::MAX.into()
+}
 
-    /// Whether factors of `steps` steps and these lengths can be packed in groups of four: a binding has room for
-    /// `words`, and what packs them counts in u32.
-    fn packs(words: u64, steps: usize, lengths: [usize; 2]) -> bool {
-        lengths.into_iter().all(|length| {
-            let groups = length.div_ceil(4);
-            4 * steps as u64 * groups as u64 <= words && PackGrid::count(steps, groups) <= u32::MAX.into()
-        })
+impl Panel {
+    /// Lanes of a workgroup, and the fewest that a subgroup must have.
+    pub const LANES: u32 = 8;
+    /// Steps of k in a panel. More would mean fewer additions to c, but code that no longer fits a CPU's caches.
+    pub const STEPS: u32 = 64;
+    /// Columns of a workgroup.
+    const COLUMNS: u32 = 4 * Self::LANES;
+    /// Rows of a workgroup, at least and at most: each panel is read once for all of them.
+    const ROWS: [u64; 2] = [64, 512];
+
+    fn choose(m: usize, n: usize) -> Self {
+        let [least, most] = Self::ROWS;
+        let (m, across) = (m as u64, (n as u64).div_ceil(Self::COLUMNS.into()));
+        let down = ENOUGH_GROUPS.div_ceil(across).min(m.div_ceil(least)).max(m.div_ceil(most));
+        Panel { rows: m.div_ceil(down) as u32 }
     }
 
-    fn choose(m: usize, n: usize, lanes: Lanes) -> Self {
-        let shuffled = lanes == Lanes::Shuffled;
+    /// Rows of a workgroup.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// The numbers as the shader wants them.
+    pub fn constants() -> [Constant; 2] {
+        [("LANES", f64::from(Self::LANES)), ("STEPS", f64::from(Self::STEPS))]
+    }
+}
+
+impl Direct {
+    fn choose(m: usize, n: usize) -> Self {
         let swapped = n <= 16 && m > n;
         let (left, right) = if swapped { (n, m) } else { (m, n) };
         let groups = |length: usize| u32::try_from(length.div_ceil(4)).unwrap_or(u32::MAX);
         let (left, right) = (groups(left), groups(right));
-        let lefts = left.min(if shuffled { Self::MOST_SHUFFLED } else { MOST_LEFTS });
-        let most = if shuffled { Self::MOST_SHUFFLED_RIGHTS } else { MOST_RIGHTS };
-        let rights = (MOST_GROUPS / lefts).min(most).min(right.div_ceil(LANES).next_power_of_two());
-        Direct { swapped, shuffled, lefts, rights }
+        let lefts = left.min(MOST_LEFTS);
+        let rights = (MOST_GROUPS / lefts).min(MOST_RIGHTS).min(right.div_ceil(LANES).next_power_of_two());
+        Direct { swapped, lefts, rights }
     }
 
     /// What belongs to the factor that all lanes share, and what to the other, of a pair for a and b.
@@ -274,7 +308,7 @@ fn even(length: usize, whole: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Direct, Lanes, Method, ProductSplit, Tile};
+    use super::{Lanes, Method, ProductSplit, Tile, packs};
 
     #[test]
     fn blocks_fit_a_binding_and_are_whole_rows_where_they_can_be() {
@@ -299,9 +333,9 @@ mod tests {
 
     #[test]
     fn packing_stays_within_bindings_and_u32() {
-        assert!(Direct::packs(1 << 25, 1, [1 << 25, 1]) && !Direct::packs(1 << 25, 1, [(1 << 25) + 1, 1]));
+        assert!(packs(1 << 25, 1, 1 << 25) && !packs(1 << 25, 1, (1 << 25) + 1));
         // A single step is packed as a tile of 32: 2^28 groups would make 2^33.
-        assert!(!Direct::packs(u64::MAX, 1, [1, 1 << 30]) && Direct::packs(u64::MAX, 1, [1, 1 << 28]));
+        assert!(!packs(u64::MAX, 1, 1 << 30) && packs(u64::MAX, 1, 1 << 28));
     }
 
     #[test]

@@ -360,13 +360,13 @@ impl Context {
 
     /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
-        let grid = RowGrid::new(lanes_for, self.software, self.options.row_lanes);
+        let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes);
         Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
     }
 
     /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.
     pub fn split_records(&self, op: &'static str, records: usize) -> Result<RowSplit> {
-        let grid = RowGrid::new(1, self.software, None);
+        let grid = RowGrid::new(1, self.traits.software, None);
         Ok(RowSplit { split: self.split(op, records, 1)?, grid, subgroups: false })
     }
 

@@ -1,6 +1,7 @@
 //! linear: a dense layer's forward pass in one kernel.
 
-use super::product::{Epilogue, Family, Product, family};
+use super::family::{Family, family};
+use super::product::{Epilogue, Product};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;

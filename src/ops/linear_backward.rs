@@ -1,6 +1,7 @@
 //! linear_backward: the gradient of a dense layer's input, through the ReLU that made this input.
 
-use super::product::{Epilogue, Family, Product, family};
+use super::family::{Family, family};
+use super::product::{Epilogue, Product};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;

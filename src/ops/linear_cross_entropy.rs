@@ -161,8 +161,8 @@ impl Way {
         }
         match gpu.method([m, n, k]) {
             Method::Tiled(tile) => tile.row_a_thread(n).then_some(Way::Tiled(tile)),
-            Method::Plain => Some(Way::Direct),
-            Method::Direct(direct) => direct.shuffled.then_some(Way::Direct),
+            Method::Plain | Method::Panel(_) => Some(Way::Direct),
+            Method::Direct(_) => None,
         }
     }
 

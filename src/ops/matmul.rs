@@ -1,6 +1,7 @@
 //! matmul, matmul_tn, matmul_nt: the three layouts of a product.
 
-use super::product::{Family, Product, family};
+use super::family::{Family, family};
+use super::product::Product;
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;

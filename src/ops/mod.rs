@@ -28,6 +28,8 @@ mod clip_scale;
 mod column_sum;
 mod contract;
 mod dropout;
+mod factor;
+mod family;
 mod gradients;
 mod linear;
 mod linear_backward;

@@ -1,160 +1,14 @@
-//! Products on the device: the kernels that matmul, linear and its gradients share, and how each is recorded.
+//! Products on the device, which matmul, linear and its gradients share: how each is cut up and recorded.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
+use super::factor::Factor;
+use super::family::{DirectParams, Family, PanelParams, Params, PlainParams};
 use super::linear::Activation;
-use super::{COMMON, ELEMENTS, TILES, VALUES, column_sum, flag};
+use super::{column_sum, flag};
 use crate::error::Result;
-use crate::gpu::{
-    Access, BY_ONE, Buffer, Context, DIRECT_BY_MEMORY, Form, Kernel, Launch, LinearGrid, Method, PackGrid, PlainGrid,
-    ProductSplit, STORE_BY_ONE, View, runs,
-};
-
-/// The kernels of one op, which share its name: errors and labels carry it.
-#[derive(Debug)]
-pub(super) struct Family {
-    /// Through workgroup memory.
-    tiled: Kernel,
-    /// A few outputs a thread.
-    plain: Kernel,
-    /// Without it.
-    direct: Kernel,
-    /// What lays factors out for these.
-    pack: Kernel,
-}
-
-/// What becomes of finished sums, in every kernel for products.
-const STORE: &str = include_str!("../../shaders/store.wgsl");
-
-const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
-
-pub(super) const fn family(name: &'static str) -> Family {
-    let buffers = OPERANDS;
-    Family {
-        tiled: Kernel {
-            name,
-            source: &[COMMON, BY_ONE, VALUES, TILES, STORE, STORE_BY_ONE, include_str!("../../shaders/matmul.wgsl")],
-            params: size_of::<Params>(),
-            buffers,
-            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS"],
-            sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
-        },
-        plain: Kernel {
-            name,
-            source: &[COMMON, BY_ONE, VALUES, STORE, STORE_BY_ONE, include_str!("../../shaders/matmul_plain.wgsl")],
-            params: size_of::<PlainParams>(),
-            buffers,
-            overrides: &["THREADS"],
-            sizes: &[],
-        },
-        direct: Kernel {
-            name,
-            source: &[
-                COMMON,
-                BY_ONE,
-                VALUES,
-                STORE,
-                STORE_BY_ONE,
-                DIRECT_BY_MEMORY,
-                include_str!("../../shaders/matmul_direct.wgsl"),
-            ],
-            params: size_of::<DirectParams>(),
-            buffers,
-            overrides: &["LANES", "SWAPPED", "ACCUMULATE"],
-            sizes: &["LEFTS", "LEFT_ROWS", "RIGHTS"],
-        },
-        pack: Kernel {
-            name,
-            source: &[COMMON, ELEMENTS, include_str!("../../shaders/pack.wgsl")],
-            params: size_of::<PackParams>(),
-            buffers: &[Access::Read, Access::Write],
-            overrides: &["TRANSPOSE", "TILE_GROUPS", "TILE_STEPS", "THREADS", "PER_THREAD"],
-            sizes: &[],
-        },
-    }
-}
-
-impl Family {
-    fn name(&self) -> &'static str {
-        self.tiled.name
-    }
-
-    /// All of them.
-    #[cfg(test)]
-    pub fn kernels(&'static self) -> [&'static Kernel; 4] {
-        [&self.tiled, &self.plain, &self.direct, &self.pack]
-    }
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    m: u32,
-    n: u32,
-    k: u32,
-    slice: u32,
-    down: u32,
-    across: u32,
-    slices: u32,
-    stride: u32,
-    sums_at: u32,
-    biased: u32,
-    relu: u32,
-    masked: u32,
-    accumulate: u32,
-}
-
-/// For a few outputs a thread.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct PlainParams {
-    m: u32,
-    n: u32,
-    k: u32,
-    a_row: u32,
-    a_step: u32,
-    b_step: u32,
-    b_col: u32,
-    sums_at: u32,
-    summed: u32,
-    biased: u32,
-    relu: u32,
-    masked: u32,
-    accumulate: u32,
-}
-
-/// For the kernels without workgroup memory.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct DirectParams {
-    m: u32,
-    n: u32,
-    k: u32,
-    lefts: u32,
-    rights: u32,
-    slice: u32,
-    down: u32,
-    across: u32,
-    slices: u32,
-    stride: u32,
-    biased: u32,
-    relu: u32,
-    masked: u32,
-    accumulate: u32,
-    left_groups: u32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct PackParams {
-    count: u32,
-    steps: u32,
-    length: u32,
-    groups: u32,
-}
+use crate::gpu::{Buffer, Context, Form, Launch, Method, Panel, PlainGrid, ProductSplit, View, runs};
 
 /// What happens to the finished sums.
 #[derive(Clone, Copy)]
@@ -369,8 +223,41 @@ impl<'a> Product<'a> {
                 };
                 gpu.dispatch(launch, form, None)
             }
+            Method::Panel(panel) => {
+                let a = Factor { view: a, steps: rows.len(), length: ks.len(), by_step: !self.transpose_a };
+                let a_groups = a.groups() as u32;
+                let packed = a.pack(gpu, self.family, true)?;
+                let a = packed.as_ref().map_or(a.view, View::from);
+                let (b_step, b_col) = if self.transpose_b { (1, k) } else { (n, 1) };
+                let launch = Launch {
+                    kernel: &self.family.panel,
+                    constants: &Panel::constants(),
+                    params: PanelParams {
+                        m,
+                        n,
+                        k,
+                        groups: a_groups,
+                        b_step,
+                        b_col,
+                        rows: panel.rows(),
+                        slice,
+                        down,
+                        across,
+                        slices,
+                        stride,
+                        sums_at,
+                        summed: u32::from(layout.sums_at.is_some()),
+                        biased,
+                        relu,
+                        masked,
+                        accumulate,
+                    },
+                    buffers: &[a, b.clone(), extra.unwrap_or(b), c],
+                    groups,
+                };
+                gpu.dispatch(launch, Form { longs: fours, ..form }, None)
+            }
             Method::Direct(direct) => {
-                let op = self.family.name();
                 let mut constants = direct.constants().to_vec();
                 constants.push(("ACCUMULATE", f64::from(accumulate)));
                 let a = Factor { view: a, steps: ks.len(), length: rows.len(), by_step: self.transpose_a };
@@ -378,7 +265,7 @@ impl<'a> Product<'a> {
                 let (left, right) = direct.ordered(a, b);
                 let (lefts, rights) = (left.groups() as u32, right.groups() as u32);
                 let (packed_left, packed_right) =
-                    (left.pack(gpu, op, &self.family.pack)?, right.pack(gpu, op, &self.family.pack)?);
+                    (left.pack(gpu, self.family, false)?, right.pack(gpu, self.family, false)?);
                 let left = packed_left.as_ref().map_or(left.view, View::from);
                 let right = packed_right.as_ref().map_or(right.view, View::from);
                 let params = DirectParams {
@@ -405,48 +292,8 @@ impl<'a> Product<'a> {
                     buffers: &[left, right.clone(), extra.unwrap_or(right), c],
                     groups,
                 };
-                gpu.dispatch(launch, Form { shuffled: direct.shuffled, ..form }, None)
+                gpu.dispatch(launch, form, None)
             }
         }
-    }
-}
-
-/// A block of a product's factor: `steps x length` where it lies step by step, else `length x steps`.
-struct Factor<'a> {
-    view: View<'a>,
-    steps: usize,
-    length: usize,
-    by_step: bool,
-}
-
-impl Factor<'_> {
-    /// Groups of four in a step.
-    fn groups(&self) -> usize {
-        self.length.div_ceil(4)
-    }
-
-    /// A copy as the kernels without workgroup memory read it, unless it lies so already.
-    fn pack(&self, gpu: &Context, op: &'static str, kernel: &'static Kernel) -> Result<Option<Buffer>> {
-        if self.by_step && self.length.is_multiple_of(4) {
-            return Ok(None);
-        }
-        let groups = self.groups();
-        let packed = gpu.buffer(op, self.steps, 4 * groups)?;
-        let mut constants = vec![("TRANSPOSE", flag(!self.by_step))];
-        constants.extend(PackGrid::constants());
-        let count = PackGrid::count(self.steps, groups);
-        gpu.launch(Launch {
-            kernel,
-            constants: &constants,
-            params: PackParams {
-                count: count as u32,
-                steps: self.steps as u32,
-                length: self.length as u32,
-                groups: groups as u32,
-            },
-            buffers: &[self.view.clone(), View::from(&packed)],
-            groups: LinearGrid::groups(count),
-        })?;
-        Ok(Some(packed))
     }
 }

@@ -140,7 +140,7 @@ fn product(gpu: &Context, kernel: MatmulKernel, [x, w]: &[Matrix; 2]) -> Result<
 fn candidates(kind: DeviceKind) -> &'static [MatmulKernel] {
     use MatmulKernel::*;
     if kind == DeviceKind::SoftwareDriver {
-        &[Direct, Plain, Large, Medium, Small]
+        &[Panel, Direct, Plain, Large, Medium, Small]
     } else {
         &[Large, Medium, Small, Narrow, Flat]
     }

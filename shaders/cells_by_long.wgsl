@@ -1,0 +1,12 @@
+// cells_by_long: a product's memory, by fours as longs.wgsl has them.
+
+alias Cell = vec2<u64>;
+
+fn opened(cell: Cell) -> Value {
+  return opened_long(cell);
+}
+
+fn closed(value: Value) -> Cell {
+  return closed_long(value);
+}
+

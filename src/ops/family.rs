@@ -1,0 +1,196 @@
+//! The kernels for products: one family an op, which shares its name, and what each kernel is told.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{COMMON, TILES, VALUES, factor};
+use crate::gpu::{Access, BY_ONE, CELLS, Kernel, LONGS, STORE_BY_ONE};
+
+/// The kernels of one op, which share its name: errors and labels carry it.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// Through workgroup memory.
+    pub tiled: Kernel,
+    /// A few outputs a thread.
+    pub plain: Kernel,
+    /// Without it, each lane by itself.
+    pub direct: Kernel,
+    /// Without it, in panels of b.
+    pub panel: Kernel,
+    /// What lays factors out for these.
+    pub pack: Kernel,
+    /// The same where it can turn blocks of four by four.
+    pub pack_blocks: Kernel,
+}
+
+/// What becomes of finished sums, in every kernel for products.
+const STORE: &str = include_str!("../../shaders/store.wgsl");
+
+const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
+
+pub(super) const fn family(name: &'static str) -> Family {
+    let buffers = OPERANDS;
+    Family {
+        tiled: Kernel {
+            name,
+            source: &[
+                COMMON,
+                BY_ONE,
+                VALUES,
+                CELLS,
+                TILES,
+                STORE,
+                STORE_BY_ONE,
+                include_str!("../../shaders/matmul.wgsl"),
+            ],
+            params: size_of::<Params>(),
+            buffers,
+            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS"],
+            sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+        },
+        plain: Kernel {
+            name,
+            source: &[
+                COMMON,
+                BY_ONE,
+                VALUES,
+                CELLS,
+                STORE,
+                STORE_BY_ONE,
+                include_str!("../../shaders/matmul_plain.wgsl"),
+            ],
+            params: size_of::<PlainParams>(),
+            buffers,
+            overrides: &["THREADS"],
+            sizes: &[],
+        },
+        direct: Kernel {
+            name,
+            source: &[
+                COMMON,
+                BY_ONE,
+                VALUES,
+                CELLS,
+                STORE,
+                STORE_BY_ONE,
+                include_str!("../../shaders/matmul_direct.wgsl"),
+            ],
+            params: size_of::<DirectParams>(),
+            buffers,
+            overrides: &["LANES", "SWAPPED", "ACCUMULATE"],
+            sizes: &["LEFTS", "LEFT_ROWS", "RIGHTS"],
+        },
+        panel: Kernel {
+            name,
+            source: &[
+                COMMON,
+                BY_ONE,
+                VALUES,
+                LONGS,
+                CELLS,
+                STORE,
+                STORE_BY_ONE,
+                include_str!("../../shaders/matmul_panel.wgsl"),
+            ],
+            params: size_of::<PanelParams>(),
+            buffers,
+            overrides: &[],
+            sizes: &["LANES", "STEPS"],
+        },
+        pack: factor::pack(name),
+        pack_blocks: factor::pack_blocks(name),
+    }
+}
+
+impl Family {
+    pub fn name(&self) -> &'static str {
+        self.tiled.name
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub fn kernels(&'static self) -> [&'static Kernel; 6] {
+        [&self.tiled, &self.plain, &self.direct, &self.panel, &self.pack, &self.pack_blocks]
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub slice: u32,
+    pub down: u32,
+    pub across: u32,
+    pub slices: u32,
+    pub stride: u32,
+    pub sums_at: u32,
+    pub biased: u32,
+    pub relu: u32,
+    pub masked: u32,
+    pub accumulate: u32,
+}
+
+/// For a few outputs a thread.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct PlainParams {
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub a_row: u32,
+    pub a_step: u32,
+    pub b_step: u32,
+    pub b_col: u32,
+    pub sums_at: u32,
+    pub summed: u32,
+    pub biased: u32,
+    pub relu: u32,
+    pub masked: u32,
+    pub accumulate: u32,
+}
+
+/// For panels of b.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct PanelParams {
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub groups: u32,
+    pub b_step: u32,
+    pub b_col: u32,
+    pub rows: u32,
+    pub slice: u32,
+    pub down: u32,
+    pub across: u32,
+    pub slices: u32,
+    pub stride: u32,
+    pub sums_at: u32,
+    pub summed: u32,
+    pub biased: u32,
+    pub relu: u32,
+    pub masked: u32,
+    pub accumulate: u32,
+}
+
+/// For lanes that each go by themselves.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct DirectParams {
+    pub m: u32,
+    pub n: u32,
+    pub k: u32,
+    pub lefts: u32,
+    pub rights: u32,
+    pub slice: u32,
+    pub down: u32,
+    pub across: u32,
+    pub slices: u32,
+    pub stride: u32,
+    pub biased: u32,
+    pub relu: u32,
+    pub masked: u32,
+    pub accumulate: u32,
+    pub left_groups: u32,
+}
