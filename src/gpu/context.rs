@@ -340,7 +340,7 @@ impl Context {
 impl Inner {
     pub(super) fn forget_bind_groups(&self) {
         if let Some(live) = &self.live {
-            live.recorder().forget_bind_groups();
+            live.recorder().bindings.forget();
         }
     }
 

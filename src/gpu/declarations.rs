@@ -6,8 +6,8 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
+use super::bindings::SLOT_BYTES;
 use super::kernel::{Access, EACH_ROW, Form, Kernel, LONGS, WEIGHTS_BY_MEMORY, WHOLE_ROWS};
-use super::recorder::SLOT_BYTES;
 use crate::ops;
 use crate::verify;
 

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod answer;
+mod bindings;
 mod buffers;
 mod cache;
 mod clock;

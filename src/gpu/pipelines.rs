@@ -158,7 +158,7 @@ impl Live {
     fn bind_group_layout(&self, kernel: &Kernel) -> wgpu::BindGroupLayout {
         let uniform = wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: true,
+            has_dynamic_offset: false,
             min_binding_size: wgpu::BufferSize::new(kernel.params as u64),
         };
         self.layout(kernel.name, std::iter::once(uniform).chain(kernel.buffers.iter().map(storage)))

@@ -1,9 +1,10 @@
 //! Dispatches are recorded into one open compute pass; nothing is waited for until somebody reads.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use super::bindings::{Bindings, bind_group, binding};
 use super::buffers::Buffer;
 use super::context::{Context, Live};
 use super::grid::fold;
@@ -12,19 +13,12 @@ use super::pipelines::Pipeline;
 use super::windows::{Piece, View};
 use crate::error::{Error, Result};
 
-/// Dispatches in one submit, which is also the number of parameter slots.
-const SLOTS: usize = 128;
-/// Bytes of a kernel's parameters, at most; every device binds 16 KiB of them.
-pub(super) const SLOT_BYTES: usize = 1024;
+/// Dispatches in one submit.
+const MAX_DISPATCHES: u32 = 128;
 /// Submits in flight before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 16;
 /// Bytes of uploads in flight before the host waits for the oldest: what bounds wgpu's staging memory.
 const MAX_UPLOADS_IN_FLIGHT: u64 = 128 << 20;
-/// Bind groups kept; a training loop needs a few dozen.
-const MAX_BIND_GROUPS: usize = 1024;
-
-/// A pipeline's id, and what is bound: the ids of the buffers, from where on, and how much.
-type Key = (u64, Vec<(u64, u64, u64)>);
 
 /// An operand where the kernel will see it: where it lies, or in a scratch copy.
 enum Placed<'a> {
@@ -41,19 +35,17 @@ impl Placed<'_> {
     }
 }
 
-/// The open command encoder, its compute pass, and the parameters of what is recorded.
+/// The open command encoder, its compute pass, and what is in flight.
 pub(super) struct Recorder {
     /// Declared before the encoder: a pass must end first.
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     /// Passes begun.
     passes: u64,
-    slots: wgpu::Buffer,
-    slot_bytes: usize,
-    params: Vec<u8>,
-    /// What the slots hold, from the first on.
-    sent: Vec<u8>,
-    bind_groups: HashMap<Key, wgpu::BindGroup>,
+    /// Dispatches that are recorded, and which recording they are.
+    dispatches: u32,
+    recording: u64,
+    pub(super) bindings: Bindings,
     /// Uploads since the last submit.
     uploads: u64,
     /// Submits so far.
@@ -77,38 +69,17 @@ fn too_much(submits: usize, uploads: u64, most_submits: usize, most_uploads: u64
 
 impl Recorder {
     pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
-        let slot_bytes = (limits.min_uniform_buffer_offset_alignment as usize).max(SLOT_BYTES);
-        let slots = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("params"),
-            size: (slot_bytes * SLOTS) as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
         Recorder {
             pass: None,
             encoder: None,
             passes: 0,
-            slots,
-            slot_bytes,
-            params: Vec::with_capacity(slot_bytes * SLOTS),
-            sent: Vec::with_capacity(slot_bytes * SLOTS),
-            bind_groups: HashMap::new(),
+            dispatches: 0,
+            recording: 0,
+            bindings: Bindings::new(device, limits),
             uploads: 0,
             submits: 0,
             in_flight: VecDeque::new(),
         }
-    }
-
-    pub fn forget_bind_groups(&mut self) {
-        self.bind_groups.clear();
-    }
-
-    /// Puts the parameters into the next slot and says at which offset.
-    fn push_params(&mut self, params: &[u8]) -> u32 {
-        let offset = self.params.len();
-        self.params.extend_from_slice(params);
-        self.params.resize(offset + self.slot_bytes, 0);
-        offset as u32
     }
 
     fn encoder(&mut self, device: &wgpu::Device) -> &mut wgpu::CommandEncoder {
@@ -306,12 +277,9 @@ impl Context {
     /// Hands the commands over; gives their number in the queue, if there were any.
     pub(super) fn submit(&self, live: &Live, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
         let commands = recorder.finish()?;
-        // A step like the one before finds its parameters there.
-        if !recorder.sent.starts_with(&recorder.params) {
-            live.queue.write_buffer(&recorder.slots, 0, &recorder.params);
-            std::mem::swap(&mut recorder.sent, &mut recorder.params);
-        }
-        recorder.params.clear();
+        recorder.bindings.send(&live.queue);
+        recorder.dispatches = 0;
+        recorder.recording += 1;
         self.counters.submits.fetch_add(1, Relaxed);
         Some(live.hand_over(recorder, Some(commands)))
     }
@@ -326,20 +294,42 @@ impl Context {
         (x, y): (u32, u32),
     ) {
         let mut recorder = live.recorder();
-        if recorder.params.len() == recorder.slot_bytes * SLOTS {
+        if recorder.dispatches == MAX_DISPATCHES {
             self.submit(live, &mut recorder);
         }
-        let offset = recorder.push_params(params);
-        let bind_group = live.bind_group(&mut recorder, pipeline, bindings);
+        let Some(bound) = self.bind(live, &mut recorder, pipeline, params, bindings) else { return };
         let state = state.map(Piece::of).zip(pipeline.state_layout.as_ref());
-        let state = state.map(|(state, layout)| live.create_bind_group(layout, &[binding(&state)]));
+        let state = state.map(|(state, layout)| bind_group(&live.device, layout, &[binding(&state)]));
+        recorder.dispatches += 1;
         let Some(pass) = recorder.pass(&live.device) else { return };
         pass.set_pipeline(&pipeline.pipeline);
-        pass.set_bind_group(0, &bind_group, &[offset]);
+        pass.set_bind_group(0, &bound, &[]);
         if let Some(state) = &state {
             pass.set_bind_group(1, state, &[]);
         }
         pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
+impl Context {
+    /// The bind group of a dispatch with these parameters. When all slots for parameters are taken, what is recorded goes
+    /// to the device first, and all are free.
+    fn bind(
+        &self,
+        live: &Live,
+        recorder: &mut Recorder,
+        pipeline: &Pipeline,
+        params: &[u8],
+        pieces: &[Piece<'_>],
+    ) -> Option<wgpu::BindGroup> {
+        let find = |recorder: &mut Recorder| {
+            recorder.bindings.find(&live.device, pipeline, pieces, params, recorder.recording)
+        };
+        find(recorder).or_else(|| {
+            self.submit(live, recorder);
+            recorder.bindings.clear();
+            find(recorder)
+        })
     }
 }
 
@@ -372,39 +362,4 @@ impl Live {
     pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn bind_group(&self, recorder: &mut Recorder, pipeline: &Pipeline, pieces: &[Piece<'_>]) -> wgpu::BindGroup {
-        let bound = |piece: &Piece<'_>| (piece.buffer.raw().id, piece.offset, piece.bytes);
-        let key = (pipeline.id, pieces.iter().map(bound).collect());
-        if let Some(bind_group) = recorder.bind_groups.get(&key) {
-            return bind_group.clone();
-        }
-        if recorder.bind_groups.len() >= MAX_BIND_GROUPS {
-            recorder.bind_groups.clear();
-        }
-        let size = wgpu::BufferSize::new(recorder.slot_bytes as u64);
-        let params = Some(wgpu::BufferBinding { buffer: &recorder.slots, offset: 0, size });
-        let bindings: Vec<_> = std::iter::once(params).chain(pieces.iter().map(binding)).collect();
-        let bind_group = self.create_bind_group(&pipeline.layout, &bindings);
-        recorder.bind_groups.insert(key, bind_group.clone());
-        bind_group
-    }
-
-    fn create_bind_group(
-        &self,
-        layout: &wgpu::BindGroupLayout,
-        bindings: &[Option<wgpu::BufferBinding<'_>>],
-    ) -> wgpu::BindGroup {
-        let bound = (0..).zip(bindings.iter().flatten().cloned());
-        let entries: Vec<_> = bound
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) })
-            .collect();
-        self.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
-    }
-}
-
-/// A piece as wgpu binds it; none in a dry run, which binds nothing.
-fn binding<'a>(piece: &Piece<'a>) -> Option<wgpu::BufferBinding<'a>> {
-    let size = wgpu::BufferSize::new(piece.bytes);
-    piece.buffer.wgpu().map(|buffer| wgpu::BufferBinding { buffer, offset: piece.offset, size })
 }
