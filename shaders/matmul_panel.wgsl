@@ -53,7 +53,7 @@ fn main(
   let row0 = (tile / params.across) * params.rows;
   let row_end = min(row0 + params.rows, params.m);
   let col = 4u * ((tile % params.across) * LANES + lane);
-  let b_at = min(vec4(col) + vec4(0u, 1u, 2u, 3u), vec4(params.n - 1u)) * params.b_col;
+  let b_at = four(col, params.n) * params.b_col;
   let start = slice * params.stride;
   let k_begin = slice * params.slice;
   let k_end = min(k_begin + params.slice, params.k);

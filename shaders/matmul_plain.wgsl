@@ -25,11 +25,6 @@ override THREADS: u32;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 
-// `first` and its three neighbours; behind the end the last again, and nothing is written there.
-fn four(first: u32, end: u32) -> vec4<u32> {
-  return min(vec4(first) + vec4(0u, 1u, 2u, 3u), vec4(end - 1u));
-}
-
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) id: vec3<u32>,

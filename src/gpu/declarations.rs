@@ -12,7 +12,7 @@ use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 35] = [
+const PIECES: [&str; 36] = [
     "common",
     "elements",
     "rows",
@@ -24,6 +24,7 @@ const PIECES: [&str; 35] = [
     "tiles",
     "place",
     "longs",
+    "fours",
     "cells",
     "cells_by_long",
     "each_row",

@@ -131,9 +131,14 @@ impl PlainGrid {
     /// Few, so that small products have work for every core.
     const THREADS: u32 = 16;
 
-    /// Workgroups for so many outputs.
-    pub fn groups(rows: usize, cols: usize) -> u64 {
-        (rows.div_ceil(4) as u64 * cols.div_ceil(4) as u64).div_ceil(Self::THREADS.into())
+    /// Blocks of so many outputs.
+    pub fn blocks(rows: usize, cols: usize) -> u64 {
+        rows.div_ceil(4) as u64 * cols.div_ceil(4) as u64
+    }
+
+    /// Workgroups for so many blocks.
+    pub fn groups(blocks: u64) -> u64 {
+        blocks.div_ceil(Self::THREADS.into())
     }
 
     /// `THREADS` as the shader wants it.

@@ -49,7 +49,7 @@ impl Mlp {
     }
 
     /// One step of training on a batch that is on the model's device already: forward, mean cross-entropy, backward and the
-    /// optimizer's update, in six launches for a model of two layers and up to 16 classes. Nothing here waits for the device;
+    /// optimizer's update, in at most six launches for a model of two layers and up to 16 classes. Nothing here waits for the device;
     /// what comes back is read when it is wanted.
     ///
     /// # Errors
@@ -111,9 +111,10 @@ impl Mlp {
         for (index, layer) in self.layers.iter().enumerate().rev() {
             // Popped, so that its memory serves the next.
             let Some(input) = inputs.pop() else { break };
-            gradients.set(index, &input, &dy)?;
-            if index > 0 {
-                dy = ops::linear_backward(&dy, layer.weights(), &input)?;
+            if index == 0 {
+                gradients.set(index, &input, &dy)?;
+            } else {
+                dy = gradients.set_and_go_back(index, &input, &dy, layer.weights())?;
                 if *dropout > 0.0 {
                     dy = ops::dropout_backward(&dy, *dropout, *seed, counter(index - 1))?;
                 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, TILES, VALUES, factor};
+use super::{COMMON, FOURS, TILES, VALUES, factor};
 use crate::gpu::{Access, BY_ONE, CELLS, Kernel, LONGS, STORE_BY_ONE};
 
 /// The kernels of one op, which share its name: errors and labels carry it.
@@ -53,6 +53,7 @@ pub(super) const fn family(name: &'static str) -> Family {
                 COMMON,
                 BY_ONE,
                 VALUES,
+                FOURS,
                 CELLS,
                 STORE,
                 STORE_BY_ONE,
@@ -86,6 +87,7 @@ pub(super) const fn family(name: &'static str) -> Family {
                 BY_ONE,
                 VALUES,
                 LONGS,
+                FOURS,
                 CELLS,
                 STORE,
                 STORE_BY_ONE,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::matmul::gradient;
 use super::product::Slicing;
 use super::segments::Segment;
-use super::{On, column_sum, fits, matmul_tn, on};
+use super::{On, column_sum, dense_backward, fits, linear_backward, matmul_tn, on};
 use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -150,6 +150,22 @@ impl Gradients {
             }
         }
         Ok(())
+    }
+
+    /// [`Gradients::set`], and the gradient of the sums which a ReLU made the layer's input from.
+    pub fn set_and_go_back(&mut self, index: usize, x: &Matrix, dy: &Matrix, weights: &Matrix) -> Result<Matrix> {
+        let pair = &self.pairs[index];
+        let fit = x.rows() == dy.rows() && weights.shape() == (x.cols(), dy.cols());
+        if let (true, On::Gpu(gpu, buffers), Some(joined), Some(slicing)) =
+            (fit, on(OP, [x, dy, weights])?, &self.joined, &pair.slicing)
+            && slicing.is_plain_both_ways(gpu, x.rows(), pair.inputs, pair.outputs)
+        {
+            let dims = [x.rows(), pair.inputs, pair.outputs];
+            let dx = dense_backward::record(gpu, buffers, dims, &pair.part(joined), pair.weight_words())?;
+            return Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), dx));
+        }
+        self.set(index, x, dy)?;
+        linear_backward(dy, weights, x)
     }
 
     /// The whole gradients of a layer's weights and biases.

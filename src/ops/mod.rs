@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`matmul`], [`matmul_tn`], [`matmul_nt`] | AB, AᵀB, ABᵀ |
 //! | [`linear`] | act(XW + b) |
-//! | [`linear_backward`], [`linear_gradients`] | dY Wᵀ · 1\[X > 0\]; Xᵀ dY and Σ_r dY |
+//! | [`linear_backward`], [`linear_gradients`], [`dense_backward`] | dY Wᵀ · 1\[X > 0\]; Xᵀ dY and Σ_r dY; both |
 //! | [`bias_add`] | X + b |
 //! | [`column_sum`] | Σ_r X |
 //! | [`relu`], [`relu_mask`], [`relu_backward`] | max(X, 0), 1\[X > 0\], dY · 1\[X > 0\] |
@@ -27,6 +27,7 @@ mod bias_add;
 mod clip_scale;
 mod column_sum;
 mod contract;
+mod dense_backward;
 mod dropout;
 mod factor;
 mod family;
@@ -69,6 +70,7 @@ pub use clip_scale::clip_scale;
 pub(crate) use clip_scale::{CLIP_EPSILON, clip_scale_joined, finite_scale};
 pub use column_sum::column_sum;
 pub use contract::{CrossEntropy, Reduction};
+pub use dense_backward::dense_backward;
 pub(crate) use dropout::Choice as DropoutChoice;
 pub use dropout::{dropout, dropout_backward};
 pub(crate) use gradients::Gradients;
@@ -99,6 +101,7 @@ pub(crate) const ELEMENTS: &str = include_str!("../../shaders/elements.wgsl");
 pub(crate) const PLACE: &str = include_str!("../../shaders/place.wgsl");
 pub(crate) const HEAD: &str = include_str!("../../shaders/head.wgsl");
 pub(crate) const VALUES: &str = include_str!("../../shaders/values.wgsl");
+pub(crate) const FOURS: &str = include_str!("../../shaders/fours.wgsl");
 pub(crate) const TILES: &str = include_str!("../../shaders/tiles.wgsl");
 pub(crate) const TARGETS: &str = include_str!("../../shaders/targets.wgsl");
 pub(crate) const ROW_CLASS: &str = include_str!("../../shaders/row_class.wgsl");
@@ -120,6 +123,7 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
         &argmax::KERNEL,
         &bias_add::KERNEL,
         &column_sum::KERNEL,
+        &dense_backward::KERNEL,
         &dropout::KERNEL,
         &momentum::KERNEL,
         &rmsprop::KERNEL,

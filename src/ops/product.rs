@@ -63,6 +63,15 @@ impl Slicing {
         Some(Slicing { method, slice, slices: rows.div_ceil(slice) })
     }
 
+    /// Whether the product, and the way back to the inputs as well, go by a few outputs a thread, each operand in one piece.
+    pub fn is_plain_both_ways(&self, gpu: &Context, rows: usize, inputs: usize, outputs: usize) -> bool {
+        let back = [rows, inputs, outputs];
+        let whole = ProductSplit { m: rows, n: inputs, k: outputs };
+        self.method == Method::Plain
+            && ProductSplit::new(gpu.binding_words(), back, false, true) == whole
+            && gpu.method(back) == Method::Plain
+    }
+
     /// The same product over `k` in one slice.
     pub fn uncut(self, k: usize) -> Self {
         Slicing { slice: k, slices: 1, ..self }
@@ -219,7 +228,7 @@ impl<'a> Product<'a> {
                         accumulate,
                     },
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
-                    groups: PlainGrid::groups(rows.len(), cols.len()),
+                    groups: PlainGrid::groups(PlainGrid::blocks(rows.len(), cols.len())),
                 };
                 gpu.dispatch(launch, form, None)
             }

@@ -83,6 +83,16 @@ impl Table {
             |m| vec![masked(product_of(m[0].view(), m[1].t()), &m[2])],
         );
         self.product(
+            "dense_backward",
+            |[m, k, n]| vec![[k, m], [k, n], [m, n]],
+            |m| ops::dense_backward(&m[0], &m[1], &m[2]).map(|(dweights, dbiases, dx)| vec![dweights, dbiases, dx]),
+            |m| {
+                let ones = Array2::ones((1, m[1].nrows()));
+                let dx = masked(product_of(m[1].view(), m[2].t()), &m[0]);
+                vec![product_of(m[0].t(), m[1].view()), product_of(ones.view(), m[1].view()), dx]
+            },
+        );
+        self.product(
             "linear_gradients",
             |[m, k, n]| vec![[k, m], [k, n]],
             |m| ops::linear_gradients(&m[0], &m[1]).map(|(dweights, dbiases)| vec![dweights, dbiases]),
