@@ -1,11 +1,11 @@
 // adagrad: squares += dw^2;  w -= learning_rate * dw / (sqrt(squares) + epsilon)
 //   squares: `count` values, in place. Source: Duchi et al., 2011.
 
-@group(0) @binding(4) var<storage, read_write> squares: array<Value>;
+@group(0) @binding(4) var<storage, read_write> squares: array<Cell>;
 
 fn element(i: u32) {
   let slope = gradient(i);
-  let square = squares[i] + slope * slope;
-  squares[i] = square;
-  w[i] -= params.learning_rate * slope / (sqrt(square) + params.epsilon);
+  let square = opened(squares[i]) + slope * slope;
+  squares[i] = closed(square);
+  w[i] = closed(opened(w[i]) - params.learning_rate * slope / (sqrt(square) + params.epsilon));
 }

@@ -3,15 +3,15 @@
 //   m, v: the moments, `count` values each, in place. Source: Kingma and Ba, 2015, algorithm 1; keep: Loshchilov and
 //   Hutter, 2019.
 
-@group(0) @binding(4) var<storage, read_write> m: array<Value>;
-@group(0) @binding(5) var<storage, read_write> v: array<Value>;
+@group(0) @binding(4) var<storage, read_write> m: array<Cell>;
+@group(0) @binding(5) var<storage, read_write> v: array<Cell>;
 
 fn element(i: u32) {
   let slope = gradient(i);
-  let mean = params.decay1 * m[i] + params.rest1 * slope;
-  let square = params.decay2 * v[i] + params.rest2 * slope * slope;
-  m[i] = mean;
-  v[i] = square;
+  let mean = params.decay1 * opened(m[i]) + params.rest1 * slope;
+  let square = params.decay2 * opened(v[i]) + params.rest2 * slope * slope;
+  m[i] = closed(mean);
+  v[i] = closed(square);
   let step = params.learning_rate * (mean * params.unbias1) / (sqrt(square * params.unbias2) + params.epsilon);
-  w[i] = params.keep * w[i] - step;
+  w[i] = closed(params.keep * opened(w[i]) - step);
 }

@@ -2,9 +2,9 @@
 //   x, out: rows x cols, row-major; bias: 1 x cols.
 //   Down columns, as columns.wgsl hands them out: each lane keeps its column's bias for DEPTH rows.
 
-@group(0) @binding(1) var<storage, read> x: array<Value>;
-@group(0) @binding(2) var<storage, read> bias: array<Value>;
-@group(0) @binding(3) var<storage, read_write> out: array<Value>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read> bias: array<Cell>;
+@group(0) @binding(3) var<storage, read_write> out: array<Cell>;
 
 @compute @workgroup_size(WIDTH, LANES)
 fn main(
@@ -14,10 +14,10 @@ fn main(
 ) {
   let at = strip(id, count, local);
   if !at.inside { return; }
-  let mine = bias[at.col];
+  let mine = opened(bias[at.col]);
   for (var d = 0u; d < DEPTH; d++) {
     let row = row_of(at.block, d, local.y);
     let i = row * params.cols + at.col;
-    if row < params.rows { out[i] = x[i] + mine; }
+    if row < params.rows { out[i] = closed(opened(x[i]) + mine); }
   }
 }

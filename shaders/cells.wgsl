@@ -1,4 +1,4 @@
-// cells: a product's memory, by values.
+// cells: memory as kernels that take values by by_one.wgsl or by_four.wgsl find it: a value a cell.
 
 alias Cell = Value;
 

@@ -1,4 +1,4 @@
-// cells_by_long: a product's memory, by fours as longs.wgsl has them.
+// cells_by_long: the same for software drivers, by fours as longs.wgsl has them.
 
 alias Cell = vec2<u64>;
 

@@ -5,8 +5,8 @@
 override RUN: u32; // rows that a lane adds up by themselves; divides DEPTH
 override CELLS: u32 = WIDTH * LANES;
 
-@group(0) @binding(1) var<storage, read> x: array<Value>;
-@group(0) @binding(2) var<storage, read_write> out: array<Value>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read_write> out: array<Cell>;
 
 var<workgroup> sums: array<Value, CELLS>;
 
@@ -22,7 +22,7 @@ fn main(
     var run = Value(0.0);
     for (var d = first; d < first + RUN; d++) {
       let row = row_of(here.block, d, local.y);
-      if here.inside && row < params.rows { run += x[row * params.cols + here.col]; }
+      if here.inside && row < params.rows { run += opened(x[row * params.cols + here.col]); }
     }
     sum += run;
   }
@@ -33,5 +33,5 @@ fn main(
     workgroupBarrier();
     if local.y < step { sums[at] += sums[at + step * WIDTH]; }
   }
-  if here.inside && local.y == 0u { out[here.block * params.cols + here.col] = sums[at]; }
+  if here.inside && local.y == 0u { out[here.block * params.cols + here.col] = closed(sums[at]); }
 }

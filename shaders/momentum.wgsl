@@ -1,13 +1,13 @@
 // momentum: velocity = decay1 velocity + dw;  w -= learning_rate * velocity, or * (dw + decay1 velocity) after Nesterov
 //   velocity: `count` values, in place. Source: Sutskever et al., 2013, as PyTorch writes it.
 
-@group(0) @binding(4) var<storage, read_write> velocity: array<Value>;
+@group(0) @binding(4) var<storage, read_write> velocity: array<Cell>;
 
 fn element(i: u32) {
   let slope = gradient(i);
-  let speed = params.decay1 * velocity[i] + slope;
-  velocity[i] = speed;
+  let speed = params.decay1 * opened(velocity[i]) + slope;
+  velocity[i] = closed(speed);
   var direction = speed;
   if params.nesterov != 0u { direction = slope + params.decay1 * speed; }
-  w[i] -= params.learning_rate * direction;
+  w[i] = closed(opened(w[i]) - params.learning_rate * direction);
 }

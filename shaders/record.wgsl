@@ -11,8 +11,6 @@ struct Record {
 
 const NO_ROW: u32 = 0xffffffffu;
 
-var<workgroup> group_records: array<Record, ROWS>;
-
 fn join(a: Record, b: Record) -> Record {
   return Record(
     a.loss + b.loss,
@@ -22,24 +20,5 @@ fn join(a: Record, b: Record) -> Record {
     a.non_finite + b.non_finite,
     min(a.first_bad, b.first_bad),
   );
-}
-
-// Joins the records that the first lane of each row holds; the result is for the workgroup's first thread.
-fn group_record(at: Place, mine: Record) -> Record {
-  let local = at.local;
-  // As many rows as there are: a bound that compilers do not know, or they would unroll the loop below.
-  let rows = min(ROWS, params.window.rows - at.group * ROWS);
-  if local.x == 0u { group_records[local.y] = mine; }
-  let heads = max(ROWS / FAN, 1u);
-  workgroupBarrier();
-  if local.x == 0u && local.y < heads {
-    var total = mine;
-    for (var i = local.y + heads; i < rows; i += heads) { total = join(total, group_records[i]); }
-    group_records[local.y] = total;
-  }
-  workgroupBarrier();
-  var total = group_records[0];
-  for (var i = 1u; i < heads; i++) { total = join(total, group_records[i]); }
-  return total;
 }
 

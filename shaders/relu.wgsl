@@ -8,14 +8,14 @@ struct Params {
 
 override MASK: bool;
 
-@group(0) @binding(1) var<storage, read> x: array<Value>;
-@group(0) @binding(2) var<storage, read_write> out: array<Value>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read_write> out: array<Cell>;
 
 fn element(i: u32) {
-  let value = x[i];
+  let value = opened(x[i]);
   if MASK {
-    out[i] = select(Value(0.0), Value(1.0), are_positive(value));
+    out[i] = closed(select(Value(0.0), Value(1.0), are_positive(value)));
   } else {
-    out[i] = rectified(value);
+    out[i] = closed(rectified(value));
   }
 }

@@ -6,10 +6,10 @@ struct Params {
   count: u32,
 }
 
-@group(0) @binding(1) var<storage, read> x: array<Value>;
-@group(0) @binding(2) var<storage, read> dy: array<Value>;
-@group(0) @binding(3) var<storage, read_write> dx: array<Value>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read> dy: array<Cell>;
+@group(0) @binding(3) var<storage, read_write> dx: array<Cell>;
 
 fn element(i: u32) {
-  dx[i] = passed(dy[i], x[i]);
+  dx[i] = closed(passed(opened(dy[i]), opened(x[i])));
 }

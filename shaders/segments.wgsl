@@ -1,5 +1,5 @@
 // segments: where the gradient of a parameter lies, for kernels that see parameters of several layers at once.
-// The kernel declares `Params`, which has `segments: array<Segment, SEGMENTS>`, and `dw: array<Value>`.
+// The kernel declares `Params`, which has `segments: array<Segment, SEGMENTS>`, and `dw: array<Cell>`.
 // Everything but `filled` is counted in values. SEGMENTS is a constant that the host puts in front.
 
 // A run of neighbouring parameters. Its gradient is the sum of `slices` partial ones.
@@ -25,8 +25,8 @@ fn segment_of(i: u32) -> Segment {
 // The gradient as the backward pass left it.
 fn raw_gradient(i: u32, segment: Segment) -> Value {
   let first = i + segment.gradient;
-  var sum = dw[first];
-  for (var s = 1u; s < segment.slices; s++) { sum += dw[first + s * segment.stride]; }
+  var sum = opened(dw[first]);
+  for (var s = 1u; s < segment.slices; s++) { sum += opened(dw[first + s * segment.stride]); }
   return sum;
 }
 

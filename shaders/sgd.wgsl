@@ -1,5 +1,5 @@
 // sgd: w -= learning_rate * dw, in place
 
 fn element(i: u32) {
-  w[i] -= params.learning_rate * gradient(i);
+  w[i] = closed(opened(w[i]) - params.learning_rate * gradient(i));
 }

@@ -10,7 +10,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dw: array<Value>;
+@group(0) @binding(1) var<storage, read> dw: array<Cell>;
 @group(0) @binding(2) var<storage, read_write> squares: array<f32>;
 
 @compute @workgroup_size(THREADS)

@@ -19,8 +19,8 @@ struct Params {
   keep: f32,          // 1 - learning_rate * weight_decay
 }
 
-@group(0) @binding(1) var<storage, read_write> w: array<Value>;
-@group(0) @binding(2) var<storage, read> dw: array<Value>;
+@group(0) @binding(1) var<storage, read_write> w: array<Cell>;
+@group(0) @binding(2) var<storage, read> dw: array<Cell>;
 @group(0) @binding(3) var<storage, read> scale: array<f32>;
 
 // -1, 0 or 1, by the bits; NaN stays NaN.
@@ -34,8 +34,8 @@ fn gradient(i: u32) -> Value {
   let segment = segment_of(i);
   var slope = raw_gradient(i, segment);
   if params.clipped != 0u { slope *= scale[0]; }
-  if segment.l1 > 0.0 { slope += segment.l1 * signs(w[i]); }
-  if segment.l2 > 0.0 { slope += segment.l2 * w[i]; }
+  if segment.l1 > 0.0 { slope += segment.l1 * signs(opened(w[i])); }
+  if segment.l2 > 0.0 { slope += segment.l2 * opened(w[i]); }
   return slope;
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::buffers::{Buffer, Pool};
 use super::cache::Cache;
 use super::errors::ErrorSlot;
+use super::kernel::Form;
 use super::ledger::{Entries, Ledger};
 use super::pipelines::Pipelines;
 use super::poller::Poller;
@@ -215,6 +216,11 @@ impl Context {
     /// Steps whose weights the lanes of a software driver read for each other.
     pub fn steps_ahead(&self) -> u32 {
         if self.lanes() == Lanes::Shuffled { Panel::LANES } else { 1 }
+    }
+
+    /// How kernels take values by fours.
+    pub fn fours(&self) -> Form {
+        Form { longs: self.lanes() == Lanes::Shuffled, ..Form::FOURS }
     }
 
     /// Whether the driver runs on the CPU.

@@ -7,12 +7,12 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
 use super::bindings::SLOT_BYTES;
-use super::kernel::{Access, EACH_ROW, Form, Kernel, LONGS, WEIGHTS_BY_MEMORY, WHOLE_ROWS};
+use super::kernel::{Access, EACH_ROW, Form, Kernel, WEIGHTS_BY_MEMORY, WHOLE_ROWS};
 use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 36] = [
+const PIECES: [&str; 38] = [
     "common",
     "elements",
     "rows",
@@ -21,6 +21,8 @@ const PIECES: [&str; 36] = [
     "targets",
     "row_class",
     "record",
+    "record_by_memory",
+    "record_by_subgroup",
     "tiles",
     "place",
     "longs",
@@ -93,7 +95,7 @@ fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
     let subgroups = by_lanes.map(|kernel| (kernel, Form { subgroups: true, ..Form::PLAIN }));
     let shuffled = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&WEIGHTS_BY_MEMORY));
     let shuffled = shuffled.map(|kernel| (kernel, Form { shuffled: true, ..Form::PLAIN }));
-    let longs = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&LONGS));
+    let longs = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours());
     let longs = longs.map(|kernel| (kernel, Form { longs: true, ..Form::FOURS }));
     let plain = ops::kernels().into_iter().map(|kernel| (kernel, Form::PLAIN));
     plain.chain(longs).chain(wide).chain(fours).chain(held).chain(subgroups).chain(shuffled)

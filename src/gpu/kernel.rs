@@ -36,6 +36,10 @@ pub(crate) const CELLS: &str = include_str!("../../shaders/cells.wgsl");
 /// The same by fours of two 64-bit words.
 const CELLS_BY_LONG: &str = include_str!("../../shaders/cells_by_long.wgsl");
 
+/// How a workgroup's rows are joined to one record.
+pub(crate) const RECORD_BY_MEMORY: &str = include_str!("../../shaders/record_by_memory.wgsl");
+/// The same with subgroup operations.
+const RECORD_BY_SUBGROUP: &str = include_str!("../../shaders/record_by_subgroup.wgsl");
 /// How the threads of a head without workgroup memory come by its weights.
 pub(crate) const WEIGHTS_BY_MEMORY: &str = include_str!("../../shaders/weights_by_memory.wgsl");
 /// The same with subgroup operations.
@@ -79,7 +83,7 @@ impl Form {
     }
 
     /// Pieces, what stands in for them, and whether it does.
-    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 8] {
+    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 9] {
         [
             (WHOLE_ROWS, WIDE_ROWS, self.wide_rows),
             (BY_ONE, BY_FOUR, self.fours),
@@ -88,6 +92,7 @@ impl Form {
             (EACH_ROW, EACH_ROW_BY_SUBGROUP, self.subgroups),
             (LANES_BY_MEMORY, LANES_BY_SUBGROUP, self.subgroups),
             (CELLS, CELLS_BY_LONG, self.longs),
+            (RECORD_BY_MEMORY, RECORD_BY_SUBGROUP, self.shuffled),
             (WEIGHTS_BY_MEMORY, WEIGHTS_BY_SUBGROUP, self.shuffled),
         ]
     }
@@ -135,7 +140,8 @@ impl Kernel {
             .filter(|(name, _)| self.sizes.contains(name))
             .map(|(name, value)| format!("const {name}: u32 = {value}u;\n"))
             .collect();
-        self.source.iter().fold(header, |wgsl, piece| wgsl + form.piece(piece))
+        let tools = if form.longs && !self.source.contains(&LONGS) { LONGS } else { "" };
+        self.source.iter().fold(header + tools, |wgsl, piece| wgsl + form.piece(piece))
     }
 
     /// The same with the values of the `override`s in place: WGSL that any compiler takes by itself.

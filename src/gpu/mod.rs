@@ -31,8 +31,8 @@ pub(crate) use buffers::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
 pub use context::Counters;
 pub(crate) use kernel::{
-    Access, BY_ONE, CELLS, Constant, EACH_ROW, Form, Kernel, LANES_BY_MEMORY, LONGS, Launch, STORE_BY_ONE, STREAMED,
-    WEIGHTS_BY_MEMORY, WHOLE_ROWS,
+    Access, BY_ONE, CELLS, Constant, EACH_ROW, Form, Kernel, LANES_BY_MEMORY, LONGS, Launch, RECORD_BY_MEMORY,
+    STORE_BY_ONE, STREAMED, WEIGHTS_BY_MEMORY, WHOLE_ROWS,
 };
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;

@@ -31,6 +31,8 @@ pub(crate) struct RowGrid {
 impl RowGrid {
     /// Rows of a workgroup on software drivers, where they belong to one lane each.
     pub const SOFTWARE_ROWS: u32 = 32;
+    /// Rows of a workgroup that is one subgroup there.
+    pub const SUBGROUP_ROWS: u32 = 8;
     /// How many lanes can share a row.
     pub const LANES: [u32; 3] = [1, FAN, ROW_THREADS];
     /// Rows of a workgroup whose rows belong to one lane each.

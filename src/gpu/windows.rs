@@ -379,7 +379,7 @@ impl Context {
         params: impl Fn(&Block, u32) -> P,
     ) -> Result<()> {
         let fours = launch.kernel.takes_fours() && split.blocks().all(|block| block.cols.len().is_multiple_of(4));
-        let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
+        let (form, width) = if fours { (self.fours(), 4) } else { (Form::PLAIN, 1) };
         for block in split.blocks() {
             let dispatch = Launch {
                 kernel: launch.kernel,

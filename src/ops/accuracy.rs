@@ -7,7 +7,7 @@ use super::{
 };
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, WHOLE_ROWS, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 use crate::waiting::{Waiting, at_once};
@@ -24,6 +24,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         TARGETS,
         ROW_CLASS,
         RECORD,
+        RECORD_BY_MEMORY,
         include_str!("../../shaders/accuracy.wgsl"),
     ],
     params: size_of::<Window>(),

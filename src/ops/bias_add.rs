@@ -4,12 +4,12 @@ use super::column_sum::{self, COLUMNS, Params};
 use super::{COMMON, On, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, BY_ONE, Kernel, Launch, View};
+use crate::gpu::{Access, BY_ONE, CELLS, Kernel, Launch, View};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "bias_add",
-    source: &[COMMON, BY_ONE, COLUMNS, include_str!("../../shaders/bias_add.wgsl")],
+    source: &[COMMON, BY_ONE, CELLS, COLUMNS, include_str!("../../shaders/bias_add.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: &["WIDTH", "LANES", "DEPTH"],

@@ -9,7 +9,7 @@ use super::{COMMON, On, on};
 use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
-use crate::gpu::{Access, BY_ONE, Buffer, Context, Form, Kernel, Launch, NormGrid, View};
+use crate::gpu::{Access, BY_ONE, Buffer, CELLS, Context, Form, Kernel, Launch, NormGrid, View};
 use crate::matrix::{Joined, Matrix, part_words};
 
 const OP: &str = "clip_scale";
@@ -30,7 +30,7 @@ static KERNEL: Kernel = Kernel {
 
 static SQUARED_NORM: Kernel = Kernel {
     name: "squared_norm",
-    source: &[COMMON, BY_ONE, SEGMENT_PIECE, GROUP_SUM, include_str!("../../shaders/squared_norm.wgsl")],
+    source: &[COMMON, BY_ONE, CELLS, SEGMENT_PIECE, GROUP_SUM, include_str!("../../shaders/squared_norm.wgsl")],
     params: size_of::<NormParams>(),
     buffers: &[Access::Read, Access::Write],
     overrides: &["THREADS", "FAN"],
@@ -102,14 +102,14 @@ pub fn clip_scale(gradients: &[&Matrix], max_norm: f64) -> Result<Matrix> {
 pub(crate) fn clip_scale_joined(device: &Device, gradients: &Gradients, max_norm: f64) -> Result<Option<Matrix>> {
     check(max_norm)?;
     let (Some(gpu), Some((dw, segments))) = (device.context(), gradients.segments()) else { return Ok(None) };
-    let parts: Vec<_> = parts_by_segment(View::from(dw), &segments).collect();
+    let parts: Vec<_> = parts_by_segment(gpu, View::from(dw), &segments).collect();
     Ok(Some(Matrix::on_gpu(device, 1, 1, record(gpu, &parts, max_norm)?)))
 }
 
 /// A buffer that holds these segments, in as many parts as launches need.
-fn parts_by_segment<'a>(dw: View<'a>, segments: &'a [Segment]) -> impl Iterator<Item = Part<'a>> {
-    let part =
-        move |(first, end, segments)| Part { dw: dw.clone(), form: Form::FOURS, count: (end - first) / 4, segments };
+fn parts_by_segment<'a>(gpu: &Context, dw: View<'a>, segments: &'a [Segment]) -> impl Iterator<Item = Part<'a>> {
+    let form = gpu.fours();
+    let part = move |(first, end, segments)| Part { dw: dw.clone(), form, count: (end - first) / 4, segments };
     Segment::runs(segments).map(part)
 }
 
@@ -117,7 +117,7 @@ fn parts_by_segment<'a>(dw: View<'a>, segments: &'a [Segment]) -> impl Iterator<
 fn parts_of<'a>(gpu: &Context, dw: &'a Buffer) -> impl Iterator<Item = Part<'a>> {
     let split = gpu.split_flat(dw.words());
     let fours = split.blocks().all(|block| block.cols.len().is_multiple_of(4));
-    let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
+    let (form, width) = if fours { (gpu.fours(), 4) } else { (Form::PLAIN, 1) };
     split.blocks().map(move |block| {
         let dw = View::of(dw, dw.words() as usize, block.rows.clone(), block.cols.clone());
         Part { dw, form, count: block.words() / width, segments: Segment::alike(&Default::default()) }
@@ -140,12 +140,12 @@ pub(crate) fn finite_scale(parameters: &[&mut Matrix], slots: &[&Matrix]) -> Res
     };
     let segments: Vec<_> = parameters.iter().map(segment).collect();
     let gpu = joined.context();
-    let mut parts: Vec<_> = parts_by_segment(joined.words(0, joined.count() as u32), &segments).collect();
+    let mut parts: Vec<_> = parts_by_segment(&gpu, joined.words(0, joined.count() as u32), &segments).collect();
     for slot in slots {
         match slot.storage().gpu() {
             // It lies as the parameters do, with their gaps.
             Some(buffer) if buffer.words() == joined.count() as u64 => {
-                parts.extend(parts_by_segment(buffer.into(), &segments));
+                parts.extend(parts_by_segment(&gpu, buffer.into(), &segments));
             }
             Some(buffer) => parts.extend(parts_of(&gpu, buffer)),
             None => {}

@@ -5,12 +5,12 @@ use bytemuck::{Pod, Zeroable};
 use super::{COMMON, On, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, BY_ONE, Buffer, ColumnGrid, Context, Form, Kernel, Launch, Split, View};
+use crate::gpu::{Access, BY_ONE, Buffer, CELLS, ColumnGrid, Context, Form, Kernel, Launch, Split, View};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "column_sum",
-    source: &[COMMON, BY_ONE, COLUMNS, include_str!("../../shaders/column_sum.wgsl")],
+    source: &[COMMON, BY_ONE, CELLS, COLUMNS, include_str!("../../shaders/column_sum.wgsl")],
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Write],
     overrides: &["WIDTH", "LANES", "DEPTH", "RUN"],
@@ -116,7 +116,7 @@ pub(super) fn reduce_once(
 /// How the kernel takes rows that are cut like this: its form, the width of a value, and the mapping.
 pub(super) fn grid(gpu: &Context, split: Split, cols: usize) -> (Form, usize, ColumnGrid) {
     let fours = split.col_runs().all(|run| run.len().is_multiple_of(4));
-    let (form, width) = if fours { (Form::FOURS, 4) } else { (Form::PLAIN, 1) };
+    let (form, width) = if fours { (gpu.fours(), 4) } else { (Form::PLAIN, 1) };
     (form, width, ColumnGrid::new(cols / width, gpu.is_software()))
 }
 

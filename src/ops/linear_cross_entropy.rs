@@ -9,8 +9,8 @@ use super::statistics::{self, Pending, Record};
 use super::{COMMON, HEAD, On, RECORD, ROW_CLASS, ROWS, TARGETS, TILES, fits, flag, gpu_targets, on};
 use crate::error::{Error, Result};
 use crate::gpu::{
-    Access, Buffer, Context, Form, Kernel, LANES_BY_MEMORY, Launch, Method, RowGrid, STREAMED, Tile, View,
-    WEIGHTS_BY_MEMORY, WHOLE_ROWS, Window,
+    Access, Buffer, Context, Form, Kernel, LANES_BY_MEMORY, Launch, Method, RECORD_BY_MEMORY, RowGrid, STREAMED, Tile,
+    View, WEIGHTS_BY_MEMORY, WHOLE_ROWS, Window,
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
@@ -38,6 +38,7 @@ static TILED: Kernel = Kernel {
         TARGETS,
         ROW_CLASS,
         RECORD,
+        RECORD_BY_MEMORY,
         CONTRACT,
         HEAD,
         LINEAR_HEAD,
@@ -71,6 +72,7 @@ static DIRECT: Kernel = Kernel {
         TARGETS,
         ROW_CLASS,
         RECORD,
+        RECORD_BY_MEMORY,
         CONTRACT,
         HEAD,
         LINEAR_HEAD,
@@ -175,8 +177,10 @@ impl Way {
         options: &CrossEntropy,
     ) -> Result<Head> {
         let (rows, classes, inputs) = (x.rows(), targets.class_count(), x.cols());
+        let shuffled = matches!(self, Way::Direct) && gpu.steps_ahead() > 1;
         let grid = match self {
             Way::Tiled(tile) => RowGrid::by_thread(tile.rows()),
+            Way::Direct if shuffled => RowGrid::by_thread(RowGrid::SUBGROUP_ROWS),
             Way::Direct => RowGrid::by_thread(RowGrid::SOFTWARE_ROWS),
         };
         let groups = grid.groups(rows);
@@ -202,7 +206,7 @@ impl Way {
                 &DIRECT
             }
         };
-        let form = Form { shuffled: matches!(self, Way::Direct) && gpu.steps_ahead() > 1, ..Form::PLAIN };
+        let form = Form { shuffled, ..Form::PLAIN };
         let launch = Launch {
             kernel,
             constants: &constants,

@@ -172,7 +172,7 @@ impl<'a> Product<'a> {
         let sums_at = layout.sums_at.map_or(0, |at| at as u32);
         // Then every row of c, and of each slice, begins at a multiple of four words.
         let fours = n.is_multiple_of(4) && stride.is_multiple_of(4);
-        let form = Form { fours, ..Form::PLAIN };
+        let form = if fours { gpu.fours() } else { Form::PLAIN };
         match method {
             Method::Tiled(tile) => {
                 let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
@@ -264,7 +264,7 @@ impl<'a> Product<'a> {
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
                     groups,
                 };
-                gpu.dispatch(launch, Form { longs: fours, ..form }, None)
+                gpu.dispatch(launch, form, None)
             }
             Method::Direct(direct) => {
                 let mut constants = direct.constants().to_vec();

@@ -10,7 +10,8 @@ use super::{
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, STREAMED, WHOLE_ROWS, Window,
+    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, STREAMED,
+    WHOLE_ROWS, Window,
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
@@ -31,6 +32,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         TARGETS,
         ROW_CLASS,
         RECORD,
+        RECORD_BY_MEMORY,
         CONTRACT,
         BOUND_WEIGHTS,
         HEAD,

@@ -5,7 +5,8 @@ use bytemuck::{Pod, Zeroable};
 use super::{BY_ROW, COMMON, PLACE, RECORD, ROWS};
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, Reading, RowLaunch, WHOLE_ROWS, Window,
+    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, Reading, RowLaunch,
+    WHOLE_ROWS, Window,
 };
 use crate::matrix::Matrix;
 use crate::waiting::{Arrive, Waiting, at_once};
@@ -20,6 +21,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         LANES_BY_MEMORY,
         WHOLE_ROWS,
         RECORD,
+        RECORD_BY_MEMORY,
         include_str!("../../shaders/statistics.wgsl"),
     ],
     params: size_of::<Window>(),
@@ -257,7 +259,7 @@ impl Arrive for PendingRead {
 }
 
 /// Records that the host joins by itself: a launch more would cost the device more than reading them does.
-const MOST_RECORDS: usize = 256;
+const MOST_RECORDS: usize = 1024;
 
 /// What records of runs of rows, in order, add up to.
 fn joined(records: Vec<Record>) -> Statistics {

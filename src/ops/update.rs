@@ -8,7 +8,7 @@ use super::segments::{SEGMENTS, Segment};
 use super::{On, on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Buffer, Constant, ElementLaunch, Form, Kernel, Launch, LinearGrid, Operand, View};
+use crate::gpu::{Access, Buffer, Constant, ElementLaunch, Kernel, Launch, LinearGrid, Operand, View};
 use crate::matrix::{Joined, Matrix, Unique};
 
 /// The shader's side of them.
@@ -25,6 +25,7 @@ macro_rules! rule_kernel {
             source: &[
                 crate::ops::COMMON,
                 crate::gpu::BY_ONE,
+                crate::gpu::CELLS,
                 crate::ops::VALUES,
                 crate::ops::ELEMENTS,
                 crate::ops::segments::SEGMENT_PIECE,
@@ -167,7 +168,7 @@ pub(crate) fn update_joined(
             buffers: &buffers,
             groups: LinearGrid::groups(((end - first) / 4).into()),
         };
-        w.context().dispatch(launch, Form::FOURS, None)?;
+        w.context().dispatch(launch, w.context().fours(), None)?;
     }
     Ok(true)
 }
