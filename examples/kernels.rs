@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows = [1, 16, 128].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });
     let alone = [
         GpuOptions { row_lanes: Some(128), without_subgroups: true, ..Default::default() },
-        GpuOptions { matmul_kernel: Some(MatmulKernel::Direct), without_subgroups: true, ..Default::default() },
+        GpuOptions { matmul_kernel: Some(MatmulKernel::Plain), without_subgroups: true, ..Default::default() },
     ];
     let mut variants = BTreeMap::new();
     for options in products.iter().chain(&rows).chain(&alone) {

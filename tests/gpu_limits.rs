@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         common::trial("features larger than the memory", little(), larger_than_memory),
         common::trial("class ids from the device", plain(), device_made),
         common::trial("class ids from the device, in pieces", pieces(), device_made),
+        common::trial("more bind groups than are kept, each with its own parameters", plain(), many_dispatches),
         common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
         common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
     ])
@@ -53,6 +54,24 @@ fn planned(device: &Device) -> Result<(), Failed> {
     let before = device.counters().dispatches;
     Mlp::new(device, &[9, 24, 5], 1)?.predict(x.view())?;
     assert_eq!(device.counters().dispatches - before, plan.dispatches as u64, "{plan}");
+    Ok(())
+}
+
+/// Many matrices, each with a rate of its own, then all once more with others: nothing waits in between.
+fn many_dispatches(device: &Device) -> Result<(), Failed> {
+    let gradient = Matrix::from_slice(device, 1, 4, &[1.0; 4])?;
+    let mut matrices = (0..1100).map(|_| Matrix::zeros(device, 1, 4)).collect::<Result<Vec<_>, _>>()?;
+    for scale in [1.0, 0.25, 0.25] {
+        for (number, matrix) in matrices.iter_mut().enumerate() {
+            ops::sgd(matrix, &gradient, scale * number as f64)?;
+            ops::sgd(matrix, &gradient, 1.0)?;
+        }
+    }
+    for (number, matrix) in matrices.iter().enumerate() {
+        let want = -1.5 * number as f32 - 3.0;
+        let got = matrix.to_array()?;
+        assert!(got.iter().all(|got| *got == want), "matrix {number}: {got}, {want} wanted");
+    }
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use rand_distr::{Distribution, StandardNormal};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, CrossEntropy};
 use wgpu_mlp::{
-    Device, Error, FitOptions, GpuOptions, History, MatmulKernel, Matrix, Mlp, Optimizer, OptimizerState, Parameters,
-    Penalty, Targets,
+    Device, DeviceKind, Error, FitOptions, GpuOptions, History, MatmulKernel, Matrix, Mlp, Optimizer, OptimizerState,
+    Parameters, Penalty, Targets,
 };
 
 const CLASSES: usize = 4;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         common::trial("a training step waits for nothing", plain(), no_waits),
         common::trial("logits of a device's matrix wait for nothing and move nothing", plain(), logits_stay),
         common::trial("a training step is six launches", tiles(), six_launches),
+        common::trial("a small training step is five launches on software drivers", plain(), five_launches),
         common::trial("deep models follow the CPU path", plain(), deep),
         common::trial("every optimizer follows the CPU path", plain(), every_optimizer),
         common::trial("every optimizer follows the CPU path, in windows", pieces(), every_optimizer),
@@ -179,6 +180,18 @@ fn six_launches(device: &Device) -> Result<(), Failed> {
         let bytes = (after.bytes - before.bytes) as usize + in_place - kept;
         assert!(bytes as f64 <= 1.1 * least as f64, "{bytes} bytes, {least} at least");
     }
+    Ok(())
+}
+
+/// What a small layer's way back gives comes from one launch, where launches are what costs.
+fn five_launches(device: &Device) -> Result<(), Failed> {
+    let software = device.info().kind == DeviceKind::SoftwareDriver;
+    let (x, y) = batch(device)?;
+    let mut model = Mlp::new(device, &[FEATURES, 16, CLASSES], 1)?;
+    let mut state = OptimizerState::new(Optimizer::sgd(0.1));
+    let before = device.counters().dispatches;
+    model.train_step(&x, &y, &mut state)?;
+    assert_eq!(device.counters().dispatches - before, if software { 5 } else { 6 });
     Ok(())
 }
 

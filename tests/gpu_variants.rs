@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         trials.push(common::trial(format!("rows by 128 lanes through memory{checked}"), options, move |device| {
             within_bounds(device, |case| reads_rows_again(case) && !case.large)
         }));
-        let options = GpuOptions { matmul_kernel: Some(MatmulKernel::Direct), ..alone };
+        let options = GpuOptions { matmul_kernel: Some(MatmulKernel::Plain), ..alone };
         trials.push(common::trial(format!("products by lanes alone{checked}"), options, move |device| {
             within_bounds(device, |case| is_product(case) && !case.large)
         }));
