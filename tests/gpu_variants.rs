@@ -1,5 +1,5 @@
 //! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with subgroup
-//! operations and without; with --full also with run-time checks.
+//! operations and without; with --full also with run-time checks, and on stacks whose cases are reduced.
 
 mod common;
 
@@ -42,7 +42,11 @@ fn main() -> ExitCode {
             within_bounds(device, |case| is_product(case) && !case.large)
         }));
     }
-    common::run(trials)
+    let elsewhere = !common::full() && !common::full_cases() && !common::skipping();
+    if elsewhere {
+        common::say("skipped: forced kernels, which take --full where cases are reduced");
+    }
+    common::run(trials.into_iter().map(|trial| trial.with_ignored_flag(elsewhere || common::skipping())).collect())
 }
 
 fn is_product(case: &Case) -> bool {

@@ -84,7 +84,8 @@ const ENOUGH_GROUPS: u64 = 64;
 const MIN_SLICE: u64 = 256;
 
 impl Method {
-    /// How to compute windows of `m x n` over k, where a binding has room for `words`: chosen by shape and kind of device alone, or as wanted where that can be.
+    /// How to compute windows of `m x n` over k, where a binding has room for `words`: chosen by shape and kind of device
+    /// alone, or as wanted where that can be.
     pub fn choose(wanted: Option<MatmulKernel>, lanes: Lanes, words: u64, [m, n, k]: [usize; 3]) -> Self {
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
         let by_shape = match lanes {
