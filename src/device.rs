@@ -206,7 +206,9 @@ impl Device {
 
     /// Shares the caller's adapter, device and queue, which keep working for the caller.
     ///
-    /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls.
+    /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls. Where it was
+    /// opened with them, kernels use the features `SUBGROUP` and, on software drivers, `SHADER_INT64`, and tuning
+    /// `TIMESTAMP_QUERY`.
     ///
     /// # Errors
     /// [`Error::Limit`] when the device was opened with fewer storage buffers a stage than the kernels bind.

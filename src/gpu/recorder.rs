@@ -284,6 +284,26 @@ impl Context {
         Some(live.hand_over(recorder, Some(commands)))
     }
 
+    /// The bind group of a dispatch with these parameters. When all slots for parameters are taken, what is recorded goes
+    /// to the device first, and all are free.
+    fn bind(
+        &self,
+        live: &Live,
+        recorder: &mut Recorder,
+        pipeline: &Pipeline,
+        params: &[u8],
+        pieces: &[Piece<'_>],
+    ) -> Option<wgpu::BindGroup> {
+        let find = |recorder: &mut Recorder| {
+            recorder.bindings.find(&live.device, pipeline, pieces, params, recorder.recording)
+        };
+        find(recorder).or_else(|| {
+            self.submit(live, recorder);
+            recorder.bindings.clear();
+            find(recorder)
+        })
+    }
+
     fn record_dispatch(
         &self,
         live: &Live,
@@ -308,28 +328,6 @@ impl Context {
             pass.set_bind_group(1, state, &[]);
         }
         pass.dispatch_workgroups(x, y, 1);
-    }
-}
-
-impl Context {
-    /// The bind group of a dispatch with these parameters. When all slots for parameters are taken, what is recorded goes
-    /// to the device first, and all are free.
-    fn bind(
-        &self,
-        live: &Live,
-        recorder: &mut Recorder,
-        pipeline: &Pipeline,
-        params: &[u8],
-        pieces: &[Piece<'_>],
-    ) -> Option<wgpu::BindGroup> {
-        let find = |recorder: &mut Recorder| {
-            recorder.bindings.find(&live.device, pipeline, pieces, params, recorder.recording)
-        };
-        find(recorder).or_else(|| {
-            self.submit(live, recorder);
-            recorder.bindings.clear();
-            find(recorder)
-        })
     }
 }
 
