@@ -24,6 +24,19 @@ fn main() -> ExitCode {
                 within_bounds(device, |case| is_product(case) && (!case.large || (common::full() && !runtime_checks)))
             }));
         }
+        // Windows, so that products go on with what earlier steps of k have left in c.
+        for kernel in [MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small] {
+            let options = GpuOptions {
+                matmul_kernel: Some(kernel),
+                max_binding_bytes: Some(4096),
+                runtime_checks,
+                guarded_buffers: true,
+                ..Default::default()
+            };
+            trials.push(common::trial(format!("products by {kernel:?} in windows{checked}"), options, move |device| {
+                within_bounds(device, |case| is_product(case) && !case.large)
+            }));
+        }
         for lanes in [1, 16, 128] {
             let options =
                 GpuOptions { row_lanes: Some(lanes), runtime_checks, guarded_buffers: true, ..Default::default() };
