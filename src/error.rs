@@ -102,6 +102,18 @@ pub enum Error {
         /// The entry.
         value: f32,
     },
+    /// A weight of a row or of a class that is negative, infinite or NaN.
+    #[error("{op}: the weight of {what} {index} is {value}; weights are finite and not negative")]
+    Weight {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// What has the weight: `row` or `class`.
+        what: &'static str,
+        /// The first row or class with such a weight, counted from 0.
+        index: usize,
+        /// The weight.
+        value: f32,
+    },
     /// An option outside its range.
     #[error("{op}: {option} must be {rule}; got {value}")]
     Option {

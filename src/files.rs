@@ -3,32 +3,59 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
+use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// Puts a file in place whole: written beside it first, under a name of its own, then renamed over it.
-///
-/// Not through a crate for temporary files: those are readable by their owner alone, a file should be as any new one.
+/// What the names of unfinished files begin and end with.
+const UNFINISHED: (&str, &str) = (".wgpu-mlp-", ".tmp");
+/// An unfinished file that is older belongs to a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Puts a file in place whole: written beside it first, under a name that nobody has, then renamed over it.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     try_replace(path, write).map_err(|source| failed(path, source))
 }
 
 fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let unique = format!(".{name}.{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Relaxed));
-    let beside = path.with_file_name(unique);
-    // Nothing is removed that was not made here.
-    let mut writer = BufWriter::new(File::create_new(&beside)?);
-    let written = write(&mut writer).and_then(|()| writer.into_inner()?.sync_all());
-    let placed = written.and_then(|()| std::fs::rename(&beside, path));
-    if placed.is_err() {
-        // The error that counts is the one above.
-        let _ = std::fs::remove_file(&beside);
+    // A path like `..` names no file that could be replaced.
+    path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_abandoned(folder, ABANDONED);
+    // Dropped before it is in place, it is removed.
+    let unfinished = unfinished(folder)?;
+    let mut writer = BufWriter::new(unfinished.reopen()?);
+    write(&mut writer)?;
+    writer.into_inner()?.sync_all()?;
+    unfinished.persist(path)?;
+    Ok(())
+}
+
+/// A new file that others may read as any new file, which temporary files are not by themselves.
+fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1).rand_bytes(12);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// Removes unfinished files of this crate that are older than this: what processes left behind that were killed while
+/// they wrote. What cannot be removed stays; nothing depends on it.
+fn remove_abandoned(folder: &Path, age: Duration) {
+    let Some(before) = SystemTime::now().checked_sub(age) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(|name| name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1));
+        let is_old = |data: std::fs::Metadata| data.is_file() && data.modified().is_ok_and(|time| time < before);
+        // A link is looked at itself, not what it points at.
+        if ours && entry.metadata().is_ok_and(is_old) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
-    placed
 }
 
 /// What the system said about this file.
@@ -86,6 +113,49 @@ mod tests {
         assert!(matches!(replace(&path, failing), Err(Error::File { path: named, .. }) if named == path));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_killed_processes_left_behind_stops_nobody_and_goes_after_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.checkpoint");
+        let leftover = |name: &str, hours: u64| {
+            let file = File::create_new(dir.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(3600 * hours)).unwrap();
+        };
+        // As earlier versions named them, too: by the process's number, which is 1 in every container, and a counter.
+        (0..4).for_each(|count| leftover(&format!(".run.checkpoint.{}-{count}.tmp", std::process::id()), 48));
+        leftover(".wgpu-mlp-old.tmp", 25);
+        leftover(".wgpu-mlp-young.tmp", 23);
+        leftover(".wgpu-mlp-old.txt", 48);
+        leftover("wgpu-mlp-old.tmp", 48);
+        for round in 0..4 {
+            replace(&path, |file| write!(file, "{round}")).unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"3");
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 8, "{left:?}");
+        assert!(!left.iter().any(|name| name == ".wgpu-mlp-old.tmp"), "{left:?}");
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_system_allows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x".repeat(255));
+        replace(&path, |file| file.write_all(b"long")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"long");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_is_as_readable_as_any_new_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (path, plain) = (dir.path().join("replaced"), dir.path().join("plain"));
+        replace(&path, |file| file.write_all(b"new")).unwrap();
+        fs::write(&plain, b"new").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&plain));
     }
 
     #[test]

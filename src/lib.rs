@@ -71,6 +71,7 @@ mod plot;
 #[cfg(feature = "progress")]
 mod progress;
 mod schedule;
+mod shares;
 mod targets;
 mod tuning;
 pub mod verify;

@@ -55,8 +55,9 @@ impl Callback for ProgressBar {
         // The template is the crate's own: where it does not parse, indicatif's plain bar will do.
         let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-        self.bar.set_length((run.epochs * run.steps_per_epoch) as u64);
-        self.bar.set_position((run.first_epoch * run.steps_per_epoch) as u64);
+        // Nearly endless trainings, which early stopping ends, have more steps than can be counted.
+        self.bar.set_length(run.epochs.saturating_mul(run.steps_per_epoch) as u64);
+        self.bar.set_position(run.first_epoch.saturating_mul(run.steps_per_epoch) as u64);
         self.bar.reset_eta();
         self.run = run.clone();
         self.epoch = Instant::now();
@@ -68,7 +69,8 @@ impl Callback for ProgressBar {
         let rate = step.rows as f64 / self.epoch.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
         let (loss, accuracy) = (step.loss.unwrap_or(f64::NAN), step.accuracy.unwrap_or(f64::NAN));
         self.bar.set_message(format!("loss {loss:.4}  accuracy {:.2} %  {rate:.0} rows/s", 100.0 * accuracy));
-        self.bar.set_position((step.epoch * self.run.steps_per_epoch + step.step + 1) as u64);
+        let done = step.epoch.saturating_mul(self.run.steps_per_epoch).saturating_add(step.step + 1);
+        self.bar.set_position(done as u64);
         Ok(ControlFlow::Continue(()))
     }
 

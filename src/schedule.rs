@@ -208,7 +208,7 @@ impl ScheduleState {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn end_of_step(&mut self) {
-        self.progress.steps += 1;
+        self.progress.steps = self.progress.steps.saturating_add(1);
     }
 
     /// Tells of an epoch, and of the loss that plateaus are told by.
@@ -224,15 +224,15 @@ impl ScheduleState {
     /// ```
     pub fn end_of_epoch(&mut self, loss: f64) {
         let progress = &mut self.progress;
-        progress.epochs += 1;
+        progress.epochs = progress.epochs.saturating_add(1);
         let Schedule::OnPlateau { patience, threshold, .. } = self.options.schedule else { return };
         if loss < progress.best_loss * (1.0 - threshold) {
             (progress.best_loss, progress.stale_epochs) = (loss, 0);
         } else {
-            progress.stale_epochs += 1;
+            progress.stale_epochs = progress.stale_epochs.saturating_add(1);
         }
         if progress.stale_epochs > patience as u64 {
-            (progress.stale_epochs, progress.reductions) = (0, progress.reductions + 1);
+            (progress.stale_epochs, progress.reductions) = (0, progress.reductions.saturating_add(1));
         }
     }
 }

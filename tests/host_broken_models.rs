@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use safetensors::SafeTensorError;
 use tempfile::{TempDir, tempdir};
-use wgpu_mlp::{Device, Error, Mlp};
+use wgpu_mlp::{Device, Error, FitOptions, Mlp, Trainer};
 
 /// The bytes of a model that can be loaded.
 fn whole() -> Vec<u8> {
@@ -222,4 +222,35 @@ proptest! {
         }
         let _ = load(&dir, &bytes);
     }
+}
+
+/// Counts that no training reaches, and numbers that count nothing, in the tensors that a training goes on from.
+#[test]
+fn checkpoints_whose_counts_make_no_sense() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("run.checkpoint");
+    let (x, labels) = (ndarray::array![[0.0], [1.0], [0.5], [0.2]], [0u8, 1, 1, 0]);
+    let resume = || {
+        let options = FitOptions { epochs: 3, ..Default::default() };
+        let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+        Trainer::new(&options).checkpoint(&path).resume().fit(&mut model, x.view(), &labels)
+    };
+    assert_eq!(resume().unwrap().epochs.len(), 3);
+    let bytes = fs::read(&path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let tensors: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let place = |name: &str| 8 + header + tensors[name]["data_offsets"][0].as_u64().unwrap() as usize;
+    // Where the counts stand: the step, epochs waited and the best epoch; steps, epochs, stale ones and reductions; rows.
+    let counts: [(&str, &[usize]); 3] = [("run", &[5, 6, 7]), ("schedule", &[0, 1, 3, 4]), ("history", &[6, 7, 15])];
+    for (name, numbers) in counts {
+        for (number, bad) in numbers.iter().flat_map(|number| [1e300, -2.0, 0.5, f64::NAN].map(|bad| (number, bad))) {
+            let mut changed = bytes.clone();
+            changed[place(name) + 8 * number..][..8].copy_from_slice(&bad.to_le_bytes());
+            fs::write(&path, &changed).unwrap();
+            let error = resume().unwrap_err();
+            assert!(matches!(&error, Error::Model { tensor, .. } if tensor == name), "{name} {number} {bad}: {error}");
+        }
+    }
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(resume().unwrap().epochs.len(), 3);
 }

@@ -305,3 +305,27 @@ fn an_export_before_the_first_step_is_all_zeros() {
     let snapshot = OptimizerState::new(Optimizer::adam(0.1)).export(&[(2, 3)]).unwrap();
     assert_eq!(snapshot, OptimizerSnapshot { step: 0, slots: vec![vec![Array2::zeros((2, 3))]; 2] });
 }
+
+/// A step that is refused has moved nothing, not even the parameters before the one that does not fit.
+#[test]
+fn a_step_is_taken_whole_or_not_at_all() {
+    let device = Device::cpu();
+    let ones = |rows, cols| Matrix::from_array(&device, Array2::ones((rows, cols)).view()).unwrap();
+    for optimizer in [Optimizer::sgd(0.5), Optimizer::momentum(0.5, 0.9), Optimizer::adam(0.5)] {
+        let (mut first, mut second, good, wrong) = (ones(2, 3), ones(1, 3), ones(2, 3), ones(3, 1));
+        let mut state = OptimizerState::new(optimizer);
+        let error = state.step([(&mut first, &good), (&mut second, &wrong)].into_iter()).unwrap_err();
+        assert!(matches!(error, Error::Shape { .. }), "{error}");
+        let untouched = |matrix: &Matrix| matrix.to_array().unwrap().iter().all(|value| *value == 1.0);
+        assert!(untouched(&first) && untouched(&second) && state.steps() == 0, "{optimizer:?}");
+        // And the next one, which fits, is the first.
+        let (mut fresh, mut alone) = (OptimizerState::new(optimizer), [ones(2, 3), ones(1, 3)]);
+        let [one, two] = &mut alone;
+        fresh.step([(one, &good), (two, &ones(1, 3))].into_iter()).unwrap();
+        state.step([(&mut first, &good), (&mut second, &ones(1, 3))].into_iter()).unwrap();
+        assert_eq!(first.to_array().unwrap(), alone[0].to_array().unwrap());
+        assert_eq!(second.to_array().unwrap(), alone[1].to_array().unwrap());
+        let shapes = [(2, 3), (1, 3)];
+        assert_eq!(state.export(&shapes).unwrap(), fresh.export(&shapes).unwrap());
+    }
+}

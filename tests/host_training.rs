@@ -4,7 +4,10 @@
 
 mod training;
 
-use wgpu_mlp::{ClassWeights, Device, EarlyStopping, Error, FitOptions, Mlp, Monitor, Trainer};
+use wgpu_mlp::{
+    ClassWeights, Device, EarlyStopping, Error, FitOptions, Mlp, Monitor, Optimizer, OptimizerSnapshot, OptimizerState,
+    Plan, Schedule, ScheduleProgress, ScheduleState, Trainer,
+};
 
 #[test]
 fn a_checkpoint_continues_to_the_same_bits() {
@@ -175,6 +178,25 @@ fn options_that_make_no_sense_are_refused() {
             },
             "fit: patience must be at least 1; got 0",
         ),
+        (
+            FitOptions {
+                early_stopping: Some(EarlyStopping {
+                    monitor: Monitor::Loss,
+                    min_delta: f64::NAN,
+                    ..Default::default()
+                }),
+                ..plain()
+            },
+            "fit: min_delta must be at least 0 and finite; got NaN",
+        ),
+        (
+            FitOptions { class_weights: ClassWeights::Each(vec![1.0, -1.0, 2.0]), ..plain() },
+            "fit: the weight of class 1 is -1; weights are finite and not negative",
+        ),
+        (
+            FitOptions { class_weights: ClassWeights::Each(vec![1.0, 1.0, f32::NAN]), ..plain() },
+            "fit: the weight of class 2 is NaN; weights are finite and not negative",
+        ),
     ];
     for (options, words) in cases {
         assert_eq!(fit(options), words);
@@ -185,4 +207,58 @@ fn options_that_make_no_sense_are_refused() {
     assert_eq!(error.to_string(), "fit: there must be a weight for each row; got 30x4 and 1x1");
     let error = Trainer::new(&options).validation_set(x.view(), &[0u8]).fit(&mut model, x.view(), &labels).unwrap_err();
     assert!(matches!(error, Error::Shape { op: "validation", .. }), "{error}");
+    for bad in [f32::NAN, -1.0, f32::INFINITY] {
+        let mut weights = [1.0; 30];
+        weights[17] = bad;
+        let error = Trainer::new(&options).row_weights(&weights).fit(&mut model, x.view(), &labels).unwrap_err();
+        assert!(matches!(error, Error::Weight { what: "row", index: 17, .. }), "{error}");
+    }
+}
+
+/// Each class of its own: a validation by fractions would hold no row back, and early stopping would watch the training.
+#[test]
+fn a_validation_without_rows_is_refused() {
+    let x = ndarray::Array2::from_shape_fn((3, 4), |(row, col)| (row + col) as f32);
+    let options = FitOptions { validation_fraction: 0.4, ..Default::default() };
+    let fit = |labels: &[u8]| Mlp::new(&Device::cpu(), &[4, 3], 1).unwrap().fit(x.view(), labels, &options);
+    let error = fit(&[0, 1, 2]).unwrap_err();
+    assert!(error.to_string().starts_with("fit: no row is left to validate on"), "{error}");
+    assert!(fit(&[0, 1, 1]).unwrap().epochs[0].validation_loss.is_some_and(f64::is_finite));
+}
+
+#[test]
+fn counts_near_their_end_neither_overflow_nor_wrap() {
+    let snapshot = |step| OptimizerSnapshot { step, slots: vec![] };
+    let error = OptimizerState::restore(Optimizer::sgd(0.1), snapshot(u64::MAX)).unwrap_err();
+    assert!(matches!(error, Error::Option { option: "step", .. }), "{error}");
+    let last = OptimizerState::restore(Optimizer::sgd(0.1), snapshot(1 << 53)).unwrap();
+    assert_eq!(last.steps(), 1 << 53);
+
+    let plateau = Schedule::OnPlateau { factor: 0.5, patience: 0, threshold: 0.0, minimum: 0.0 };
+    let ends = ScheduleProgress {
+        steps: u64::MAX,
+        epochs: u64::MAX,
+        best_loss: 0.0,
+        stale_epochs: u64::MAX,
+        reductions: u64::MAX,
+    };
+    let mut schedule = ScheduleState::new(plateau.into(), 1.0).unwrap().with_progress(ends);
+    schedule.end_of_step();
+    schedule.end_of_epoch(1.0);
+    assert_eq!((schedule.progress().steps, schedule.progress().reductions), (u64::MAX, u64::MAX));
+    assert_eq!(schedule.rate(), 0.0);
+
+    // The whole data set as one batch, however long it will be.
+    let options = FitOptions { batch: usize::MAX, ..Default::default() };
+    let plan = Plan::training_step(&Device::cpu(), &[784, 10], &options).unwrap();
+    assert!(matches!(plan.obstacle, Some(Error::Limit { .. })), "{plan}");
+    let options = FitOptions { epochs: usize::MAX, early_stopping: Some(patient(1)), ..options };
+    let (x, labels) = training::blobs(30, 8);
+    let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap();
+    let still = FitOptions { optimizer: Optimizer::sgd(0.0), ..options };
+    assert_eq!(model.fit(x.view(), &labels, &still).unwrap().epochs.len(), 2);
+}
+
+fn patient(patience: usize) -> EarlyStopping {
+    EarlyStopping { monitor: Monitor::Loss, patience, ..Default::default() }
 }

@@ -1,6 +1,5 @@
 //! Splits: rows to train on, and rows to test on.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView2, Axis};
@@ -11,6 +10,7 @@ use rand::seq::SliceRandom;
 use super::table::Table;
 use crate::error::{Error, Result, Shape};
 use crate::matrix::not_empty;
+use crate::shares::shares;
 use crate::targets::Label;
 
 const OP: &str = "train_test_split";
@@ -124,32 +124,6 @@ fn by_label<L: Label>(labels: &[L]) -> Vec<Vec<usize>> {
     groups.into_values().collect()
 }
 
-/// How many of each group are taken so that there are `wanted` in all: in proportion, what is left over by the largest
-/// remainders, and never all of a group.
-fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
-    let rows: usize = sizes.iter().sum();
-    let exact = |size: usize| wanted as u128 * size as u128;
-    let mut shares: Vec<usize> =
-        sizes.iter().map(|size| ((exact(*size) / rows as u128) as usize).min(size.saturating_sub(1))).collect();
-    let mut order: Vec<usize> = (0..sizes.len()).collect();
-    order.sort_by_key(|group| Reverse(exact(sizes[*group]) % rows as u128));
-    let mut left = wanted - shares.iter().sum::<usize>();
-    while left > 0 {
-        let before = left;
-        for group in &order {
-            if left > 0 && shares[*group] + 1 < sizes[*group] {
-                shares[*group] += 1;
-                left -= 1;
-            }
-        }
-        // Every group is down to its last row.
-        if left == before {
-            break;
-        }
-    }
-    shares
-}
-
 fn select<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
     rows.iter().map(|row| values[*row]).collect()
 }
@@ -177,20 +151,5 @@ impl Table {
             columns: self.columns.clone(),
         };
         Ok((part(&train), part(&test)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shares;
-
-    #[test]
-    fn shares_are_in_proportion_and_leave_a_row_of_each() {
-        assert_eq!(shares(&[50, 50, 50], 30), [10, 10, 10]);
-        assert_eq!(shares(&[50, 50, 50], 31), [11, 10, 10]);
-        assert_eq!(shares(&[90, 9, 1], 25), [23, 2, 0]); // 22.5, 2.25, 0.25
-        assert_eq!(shares(&[1, 1, 8], 5), [0, 0, 5]);
-        assert_eq!(shares(&[1, 1, 2], 3), [0, 0, 1]);
-        assert_eq!(shares(&[7], 3), [3]);
     }
 }

@@ -147,7 +147,8 @@ impl Context {
         if bytes > allowed.saturating_sub(guard) {
             return Err(Error::Limit { op, what: "bytes in one buffer", needed: bytes, allowed });
         }
-        let size = (bytes + guard).next_multiple_of(GRAIN).min(allowed);
+        let size =
+            bytes.saturating_add(guard).checked_next_multiple_of(GRAIN).map_or(allowed, |size| size.min(allowed));
         let raw = match self.take_idle(size) {
             Some(raw) => raw,
             None => self.allocate(size)?,

@@ -168,11 +168,15 @@ impl Context {
         Self::with(None, self.limits.clone(), options, self.traits, self.tuned.clone())
     }
 
-    /// A dry context without limits, for the CPU path.
+    /// A dry context for the CPU path, without limits but those of host memory: no allocation is longer than `isize::MAX` bytes.
     pub fn dry_unlimited() -> Context {
-        let most = u64::MAX;
-        let limits =
-            wgpu::Limits { max_storage_buffer_binding_size: most, max_buffer_size: most, ..Default::default() };
+        let most = isize::MAX as u64;
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: most,
+            max_buffer_size: most,
+            max_compute_workgroups_per_dimension: u32::MAX,
+            ..Default::default()
+        };
         Self::dry_with(limits, GpuOptions::default())
     }
 

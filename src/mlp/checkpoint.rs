@@ -26,6 +26,8 @@ use crate::waiting::Waiting;
 const VERSION: f64 = 1.0;
 /// Where the metadata have the optimizer's kind.
 const OPTIMIZER: &str = "optimizer";
+/// The largest count that a file may hold: f64 counts by ones up to there.
+const MOST: f64 = 9_007_199_254_740_992.0;
 /// Numbers of an epoch in `history`.
 const EPOCH_NUMBERS: usize = 9;
 
@@ -157,19 +159,27 @@ pub(super) fn load(path: &Path, model: &mut Mlp, options: &FitOptions, rows: usi
         Ok(layers.into_iter().flat_map(|layer| [layer.weights, layer.biases]).collect())
     };
     let slots = options.optimizer.slots().iter().map(slot).collect::<Result<_>>()?;
-    let snapshot = OptimizerSnapshot { step: step as u64, slots };
+    let snapshot = OptimizerSnapshot { step: file.count("run", step)?, slots };
     let optimizer = options.complete(OptimizerState::restore(options.optimizer, snapshot)?, model.layers.len());
     let [steps, epochs, best_loss, stale, reductions] = file.f64("schedule")?[..] else {
         return file.refuse("schedule", "must have five numbers, as a checkpoint of this version has");
     };
-    let [steps, epochs, stale_epochs, reductions] = [steps, epochs, stale, reductions].map(|count| count as u64);
-    let schedule = schedule::ScheduleProgress { steps, epochs, best_loss, stale_epochs, reductions };
+    let schedule = schedule::ScheduleProgress {
+        steps: file.count("schedule", steps)?,
+        epochs: file.count("schedule", epochs)?,
+        best_loss,
+        stale_epochs: file.count("schedule", stale)?,
+        reductions: file.count("schedule", reductions)?,
+    };
     let schedule = schedule_state(options)?.with_progress(schedule);
-    let epochs = file.f64("history")?.chunks_exact(EPOCH_NUMBERS).enumerate().map(epoch).collect();
-    let history = History { epochs, best_epoch: (best_epoch >= 0.0).then_some(best_epoch as usize) };
+    let history = file.history(best_epoch)?;
     let best_value = history.best_epoch.map(|_| best_value);
+    let waited = usize::try_from(file.count("run", waited)?).unwrap_or(usize::MAX);
+    if waited > history.epochs.len() {
+        return file.refuse("run", "must not have waited for more epochs than there were");
+    }
     *model = Mlp::from_host(&model.device.clone(), parameters)?;
-    Ok(Course { optimizer, schedule, history, best_value, best_parameters, waited: waited as usize })
+    Ok(Course { optimizer, schedule, history, best_value, best_parameters, waited })
 }
 
 fn parameter_tensors(group: &str, layers: &[Parameters], tensors: &mut Vec<Tensor>) {
@@ -203,21 +213,6 @@ fn numbers(epoch: &Epoch) -> [f64; EPOCH_NUMBERS] {
         epoch.non_finite_rows as f64,
         epoch.seconds,
     ]
-}
-
-fn epoch((index, numbers): (usize, &[f64])) -> Epoch {
-    let validated = numbers[2] != 0.0;
-    Epoch {
-        index,
-        loss: numbers[0],
-        accuracy: numbers[1],
-        validation_loss: validated.then_some(numbers[3]),
-        validation_accuracy: validated.then_some(numbers[4]),
-        learning_rate: numbers[5],
-        rows: numbers[6] as u64,
-        non_finite_rows: numbers[7] as u64,
-        seconds: numbers[8],
-    }
 }
 
 /// The tensors of a file, by name.
@@ -258,6 +253,50 @@ impl<'a> Tensors<'a> {
     fn f64(&self, name: &str) -> Result<Vec<f64>> {
         let (_, bytes) = self.bytes(name, Dtype::F64)?;
         Ok(bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    }
+
+    /// A number of this tensor that counts something.
+    fn count(&self, tensor: &str, number: f64) -> Result<u64> {
+        match number.fract() == 0.0 && (0.0..=MOST).contains(&number) {
+            true => Ok(number as u64),
+            false => self.refuse(tensor, "must count steps, epochs and rows in whole numbers from 0 to 2^53"),
+        }
+    }
+
+    /// The history, with this number for its best epoch; -1 where there is none.
+    fn history(&self, best_epoch: f64) -> Result<History> {
+        let numbers = self.f64("history")?;
+        let (epochs, rest) = numbers.as_chunks::<EPOCH_NUMBERS>();
+        if !rest.is_empty() {
+            return self.refuse("history", "must have nine numbers an epoch, as a checkpoint of this version has");
+        }
+        let epochs = epochs.iter().enumerate().map(|(index, numbers)| self.epoch(index, numbers));
+        let epochs = epochs.collect::<Result<Vec<_>>>()?;
+        let best_epoch = match best_epoch == -1.0 {
+            true => None,
+            false => Some(usize::try_from(self.count("run", best_epoch)?).unwrap_or(usize::MAX)),
+        };
+        if best_epoch.is_some_and(|best| best >= epochs.len()) {
+            return self.refuse("run", "must have a best epoch that is in the history");
+        }
+        Ok(History { epochs, best_epoch })
+    }
+
+    fn epoch(&self, index: usize, numbers: &[f64; EPOCH_NUMBERS]) -> Result<Epoch> {
+        let [loss, accuracy, validated, validation_loss, validation_accuracy, learning_rate, rows, bad_rows, seconds] =
+            *numbers;
+        let validated = validated != 0.0;
+        Ok(Epoch {
+            index,
+            loss,
+            accuracy,
+            validation_loss: validated.then_some(validation_loss),
+            validation_accuracy: validated.then_some(validation_accuracy),
+            learning_rate,
+            rows: self.count("history", rows)?,
+            non_finite_rows: self.count("history", bad_rows)?,
+            seconds,
+        })
     }
 
     /// A matrix of this shape.

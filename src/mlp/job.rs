@@ -52,8 +52,8 @@ impl Job<'_> {
                 log::info!("fit: early stopping: no better for {} epochs", course.waited);
                 break;
             }
-            let epoch = self.epoch(index, model, course, watchers).await?;
-            if copied.elapsed() >= COPY_INTERVAL {
+            let (epoch, failed) = self.epoch(index, model, course, watchers).await?;
+            if failed.is_some() || copied.elapsed() >= COPY_INTERVAL {
                 model.copy = model.parameters_by(self.waiting).await?.into();
                 copied = Instant::now();
             }
@@ -66,6 +66,10 @@ impl Job<'_> {
                 Some(epoch) => watchers.epoch(model, epoch)?,
                 None => ControlFlow::Continue(()),
             };
+            // The parameters are those of a good epoch, which everything above has kept.
+            if let Some(error) = failed {
+                return Err(error);
+            }
             if flow.is_break() || watchers.stopped {
                 log::info!("fit: a callback ended the training in epoch {index}");
                 break;
@@ -80,19 +84,21 @@ impl Job<'_> {
         watchers.end(&course.history)
     }
 
-    /// One pass over the rows, and the validation behind it.
+    /// One pass over the rows, and the validation behind it, with the error where only that went wrong: the epoch itself
+    /// counts then.
     pub(super) async fn epoch<C: Callback + ?Sized>(
         &self,
         index: usize,
         model: &mut Mlp,
         course: &mut Course,
         watchers: &mut Watchers<'_, C>,
-    ) -> Result<Epoch> {
+    ) -> Result<(Epoch, Option<Error>)> {
         let (options, start) = (self.options, Instant::now());
         let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
         let learning_rate = course.schedule.rate();
         let (total, steps) = self.pass(index, &rows, model, course, watchers).await?;
-        let held = self.validate(index, steps, model).await?;
+        let (held, failed) = self.validate(index, steps, model).await?.unzip();
+        let failed = failed.flatten();
         let epoch = Epoch {
             index,
             loss: total.mean_loss(),
@@ -105,12 +111,12 @@ impl Job<'_> {
             seconds: start.elapsed().as_secs_f64(),
         };
         log::debug!("fit: {epoch:?}");
-        Ok(epoch)
+        Ok((epoch, failed))
     }
 
     /// Loss and accuracy on the rows that are held back, behind so many steps of the epoch: of the classes that train, with
-    /// the rows' weights, and without smoothing and class weights.
-    async fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<Statistics>> {
+    /// the rows' weights, and without smoothing and class weights. With the error that ends a training where a loss is not finite.
+    async fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<(Statistics, Option<Error>)>> {
         let Some((rows, held)) = &self.held else { return Ok(None) };
         let batch = |range: Range<usize>| {
             let batch = rows.batch(&model.device, &held[range], model.classes())?;
@@ -119,14 +125,13 @@ impl Job<'_> {
             Ok((batch.x, batch.targets, loss))
         };
         let statistics = model.losses(self.waiting, held.len(), batch).await?;
-        match statistics.first_bad_row.filter(|_| self.options.stop_on_non_finite) {
-            Some(row) => {
-                let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
-                let (layer, step) = (model.layers.len().saturating_sub(1), steps.saturating_sub(1));
-                Err(Error::NonFinite { op: "validation", layer, row, epoch, step })
-            }
-            None => Ok(Some(statistics)),
-        }
+        let bad_row = statistics.first_bad_row.filter(|_| self.options.stop_on_non_finite);
+        let failed = bad_row.map(|row| {
+            let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
+            let (layer, step) = (model.layers.len().saturating_sub(1), steps.saturating_sub(1));
+            Error::NonFinite { op: "validation", layer, row, epoch, step }
+        });
+        Ok(Some((statistics, failed)))
     }
 }
 

@@ -56,7 +56,9 @@ pub struct FitOptions {
     pub penalties: Vec<Penalty>,
     /// Scale gradients whose norm, over all parameters, is beyond this.
     pub clip_norm: Option<f64>,
-    /// The share of each class's rows that is held back to validate, from 0 up to but not including 1.
+    /// The share of the rows that is held back to validate, from 0 up to but not including 1: rounded up to whole rows, from
+    /// each class in proportion, and never all of a class. Where no class has a second row there is nothing to hold back, which
+    /// is an error.
     pub validation_fraction: f64,
     /// End the training when it no longer helps.
     pub early_stopping: Option<EarlyStopping>,
@@ -111,6 +113,9 @@ impl FitOptions {
                 Err(Error::Combination { op: "fit", rule })
             }
             Some(stopping) if stopping.patience == 0 => fail("patience", "at least 1", 0.0),
+            Some(stopping) if !(stopping.min_delta >= 0.0 && stopping.min_delta.is_finite()) => {
+                fail("min_delta", "at least 0 and finite", stopping.min_delta)
+            }
             _ => Ok(()),
         }
     }
@@ -193,8 +198,17 @@ impl ClassWeights {
         match self {
             ClassWeights::Equal => Ok(None),
             ClassWeights::Balanced => balanced_class_weights(labels, classes).map(Some),
-            ClassWeights::Each(weights) => Ok(Some(weights.clone())),
+            ClassWeights::Each(weights) => check_weights("class", weights).map(|()| Some(weights.clone())),
         }
+    }
+}
+
+/// Refuses a weight that no row or class can have.
+pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
+    let fits = |weight: &f32| *weight >= 0.0 && weight.is_finite();
+    match weights.iter().position(|weight| !fits(weight)) {
+        Some(index) => Err(Error::Weight { op: "fit", what, index, value: weights[index] }),
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use rand::seq::SliceRandom;
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
+use crate::shares::shares;
 use crate::targets::Targets;
 
 /// Features with a label for each row, and a weight where there are some.
@@ -47,45 +48,81 @@ pub(super) fn order(rows: &[usize], seed: u64, epoch: usize) -> Vec<usize> {
     order
 }
 
-/// Rows to train on and rows to validate on: of each class this share of its rows, rounded, drawn by the seed.
-pub(super) fn split(labels: &[i64], classes: usize, fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+/// Rows to train on and rows to validate on: this share of the rows that count, rounded up to whole rows, from each class in
+/// proportion and never all of one, drawn by the seed: what `train_test_split` does with `stratify`.
+pub(super) fn split(
+    labels: &[i64],
+    classes: usize,
+    ignored: Option<u32>,
+    fraction: f64,
+    seed: u64,
+) -> (Vec<usize>, Vec<usize>) {
     if fraction == 0.0 {
         return ((0..labels.len()).collect(), Vec::new());
     }
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
-    // One group more for rows without a target, which validate nothing.
+    // One group more for rows that do not count, which validate nothing.
     let mut groups = vec![Vec::new(); classes + 1];
     for (row, label) in labels.iter().enumerate() {
-        groups[usize::try_from(*label).unwrap_or(classes).min(classes)].push(row);
+        groups[counted_class(*label, ignored).unwrap_or(classes).min(classes)].push(row);
     }
     let (mut train, mut held) = (groups.pop().unwrap_or_default(), Vec::new());
-    for mut group in groups {
+    let wanted = (fraction * (labels.len() - train.len()) as f64).ceil() as usize;
+    let shares = shares(&groups.iter().map(Vec::len).collect::<Vec<_>>(), wanted);
+    for (mut group, share) in groups.into_iter().zip(shares) {
         group.shuffle(&mut rng);
-        let rest = group.split_off((fraction * group.len() as f64).round() as usize);
+        train.extend(group.split_off(share));
         held.extend(group);
-        train.extend(rest);
     }
     train.sort_unstable();
     held.sort_unstable();
     (train, held)
 }
 
+/// The class of a row that counts in loss and accuracy.
+pub(super) fn counted_class(label: i64, ignored: Option<u32>) -> Option<usize> {
+    usize::try_from(label).ok().filter(|_| ignored.is_none_or(|ignored| i64::from(ignored) != label))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn a_split_takes_its_share_of_every_class_and_loses_nothing() {
         let labels: Vec<i64> = (0..1000).map(|row| if row % 10 == 0 { 2 } else { row % 2 }).collect();
-        let (train, held) = split(&labels, 3, 0.25, 7);
+        let (train, held) = split(&labels, 3, None, 0.25, 7);
         let count = |rows: &[usize], class| rows.iter().filter(|row| labels[**row] == class).count();
         assert_eq!([0, 1, 2].map(|class| count(&held, class)), [100, 125, 25]);
         let mut all = [train.clone(), held.clone()].concat();
         all.sort_unstable();
         assert_eq!(all, (0..1000).collect::<Vec<_>>());
-        assert_eq!((train.clone(), held), split(&labels, 3, 0.25, 7));
-        assert_ne!(train, split(&labels, 3, 0.25, 8).0);
-        assert_eq!(split(&[0, -100, 0, 1], 2, 0.5, 0).1.len(), 2); // one of class 0, one of class 1 (0.5 rounds up)
+        assert_eq!((train.clone(), held), split(&labels, 3, None, 0.25, 7));
+        assert_ne!(train, split(&labels, 3, None, 0.25, 8).0);
+    }
+
+    #[test]
+    fn a_split_of_many_small_classes_takes_its_share_of_all_rows_and_all_of_no_class() {
+        let labels: Vec<i64> = (0..4000).map(|row| row % 1000).collect();
+        for (fraction, share) in [(0.1, 400), (0.125, 500), (0.9, 3000)] {
+            let (train, held) = split(&labels, 1000, None, fraction, 3);
+            assert_eq!((train.len(), held.len()), (4000 - share, share), "{fraction}");
+            let trained: HashSet<_> = train.iter().map(|row| labels[*row]).collect();
+            assert_eq!(trained.len(), 1000, "{fraction}");
+        }
+        let (train, held) = split(&[0, 1, 1, 1], 2, None, 0.5, 0);
+        assert!(train.contains(&0) && held.len() == 2, "{train:?} {held:?}");
+        assert!(split(&[0, 1, 2], 3, None, 0.5, 0).1.is_empty());
+    }
+
+    #[test]
+    fn rows_that_do_not_count_are_not_held_back() {
+        let labels = [0, -100, 0, 1, 1, 2, 2, 2];
+        let (train, held) = split(&labels, 3, Some(2), 0.5, 0);
+        assert_eq!((train.len(), held.len()), (6, 2));
+        assert!(held.iter().all(|row| [0, 1].contains(&labels[*row])), "{held:?}");
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Mlp {
         let Some((last, hidden)) = self.layers.split_last() else { return Ok(Pending::ready(Statistics::default())) };
         let StepOptions { loss, dropout, seed } = options;
         // Each layer of each step leaves out others.
-        let counter = |index: usize| state.steps() * self.layers.len() as u64 + index as u64;
+        let counter = |index: usize| state.steps().wrapping_mul(self.layers.len() as u64).wrapping_add(index as u64);
         let mut inputs = vec![x.clone()];
         for (index, layer) in hidden.iter().enumerate() {
             let outputs = layer.infer(&inputs[index])?;

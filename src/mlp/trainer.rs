@@ -9,14 +9,18 @@ use super::callback::Callback;
 use super::checkpoint::{self, Course};
 use super::history::{Epoch, History};
 use super::job::Job;
-use super::options::FitOptions;
+use super::options::{FitOptions, check_weights};
 use super::passes::Watchers;
 use super::predict::check_rows;
-use super::rows::{Rows, split};
+use super::rows::{Rows, counted_class, split};
 use super::step::StepOptions;
 use crate::error::{Error, Result, Shape};
 use crate::targets::{Label, Targets};
 use crate::waiting::{Waiting, at_once};
+
+/// Where a validation was asked for that would say nothing.
+const NOTHING_TO_VALIDATE: &str = "no row is left to validate on: a validation set needs a row that counts, and \
+                                   validation_fraction takes none where no class has a second row";
 
 /// A training with all that can go with it: a validation set, row weights, callbacks, checkpoints. [`Mlp::fit`] is the short
 /// form.
@@ -224,19 +228,20 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
         model.partial = None;
         let (options, classes) = (self.options, model.classes());
         let labels = options.plain_labels(labels);
-        let (train, held) = split(&labels, classes, options.validation_fraction, options.seed);
-        if train.is_empty() {
-            let rule = "below 1 by so much that rows are left to train on";
-            let (option, value) = ("validation_fraction", options.validation_fraction);
-            return Err(Error::Option { op: "fit", option, rule, value });
-        }
+        let (fraction, ignored) = (options.validation_fraction, options.ignore_class);
+        let (train, held) = split(&labels, classes, ignored, fraction, options.seed);
         let rows = Rows { x, labels: &labels, weights: self.row_weights };
         let validation = self.validation.take();
         let held = match &validation {
             Some((x, labels)) => Some((Rows { x: *x, labels, weights: None }, (0..labels.len()).collect())),
-            None if held.is_empty() => None,
+            None if fraction == 0.0 => None,
             None => Some((rows, held)),
         };
+        if let Some((rows, held)) = &held
+            && !held.iter().any(|row| counted_class(rows.labels[*row], ignored).is_some())
+        {
+            return Err(Error::Combination { op: "fit", rule: NOTHING_TO_VALIDATE });
+        }
         let step_options = self.step_options(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?;
         let job = Job { options, rows, train, held, step_options, waiting };
         let mut course = match &self.checkpoint {
@@ -278,7 +283,7 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
         let mut kept = Kept { model, course: None };
         let course = kept.course.insert(course);
         let index = course.history.epochs.len();
-        let epoch = job.epoch(index, kept.model, course, &mut self.watchers).await;
+        let epoch = job.epoch(index, kept.model, course, &mut self.watchers).await.map(|(epoch, _)| epoch);
         kept.model.layers.iter_mut().for_each(|layer| layer.forget());
         if let Ok(epoch) = &epoch {
             kept.model.copy = kept.model.parameters_by(waiting).await?.into();
@@ -302,10 +307,13 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
             check_rows("validation", *x, labels.len())?;
             Targets::check(labels, model.classes())?;
         }
-        if let Some(weights) = self.row_weights.filter(|weights| weights.len() != x.nrows()) {
-            let right = Shape { rows: weights.len(), cols: 1 };
-            let rule = "there must be a weight for each row";
-            return Err(Error::Shape { op: "fit", rule, left: x.dim().into(), right });
+        if let Some(weights) = self.row_weights {
+            if weights.len() != x.nrows() {
+                let right = Shape { rows: weights.len(), cols: 1 };
+                let rule = "there must be a weight for each row";
+                return Err(Error::Shape { op: "fit", rule, left: x.dim().into(), right });
+            }
+            check_weights("row", weights)?;
         }
         self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)
     }

@@ -92,7 +92,7 @@ pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{Head, softmax_cross_entropy};
 pub(crate) use statistics::PendingRead;
 pub use statistics::{Pending, Statistics};
-pub(crate) use update::{Pull, Rule, update, update_joined};
+pub(crate) use update::{Pull, Rule, check_update, update, update_joined};
 
 /// Shared WGSL, in the order in which kernels put it in front of their own.
 pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");

@@ -97,6 +97,21 @@ pub(crate) struct Pull {
     pub l2: f64,
 }
 
+/// Refuses what [`update`] cannot take.
+pub(crate) fn check_update<'a>(
+    rule: &dyn Rule,
+    w: &Matrix,
+    dw: &'a Matrix,
+    slots: impl IntoIterator<Item = &'a Matrix>,
+    scale: Option<&'a Matrix>,
+) -> Result<()> {
+    let op = rule.name();
+    let others: Vec<_> = std::iter::once(dw).chain(slots).collect();
+    others.iter().try_for_each(|other| same_shape(op, w, other))?;
+    rule.check()?;
+    others.into_iter().chain(scale).try_for_each(|other| on(op, [w, other]).map(|_| ()))
+}
+
 /// One step of a matrix of parameters. The gradient is multiplied by `scale`, 1 x 1, where there is one; then the penalties
 /// pull.
 pub(crate) fn update(
@@ -107,11 +122,8 @@ pub(crate) fn update(
     pull: &Pull,
     scale: Option<&Matrix>,
 ) -> Result<()> {
+    check_update(rule, w, dw, slots.iter().map(|slot| &**slot), scale)?;
     let op = rule.name();
-    let others = || std::iter::once(dw).chain(slots.iter().map(|slot| &**slot));
-    others().try_for_each(|other| same_shape(op, w, other))?;
-    rule.check()?;
-    others().chain(scale).try_for_each(|other| on(op, [&*w, other]).map(|_| ()))?;
     let elements = w.elements();
     let kept: Vec<_> = slots.iter_mut().map(|slot| slot.unique(op)).collect::<Result<_>>()?;
     match (w.unique(op)?, on(op, [dw])?) {

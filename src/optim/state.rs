@@ -13,6 +13,9 @@ use crate::waiting::{Waiting, at_once};
 /// What holds between a state and the parameters of its steps.
 const SAME_PARAMETERS: &str = "an optimizer's state serves the parameters that it began with";
 
+/// The most steps that a snapshot may tell of: more than any training takes, and a number that f64 still counts by ones.
+const MOST_STEPS: u64 = 1 << 53;
+
 /// An optimizer at work: its step count and what it keeps of earlier steps (Adam's two moments a parameter, say), on the
 /// parameters' device.
 ///
@@ -140,7 +143,7 @@ impl OptimizerState {
     pub(crate) fn step_joined(&mut self, mut parameters: Vec<&mut Matrix>, gradients: &Gradients) -> Result<()> {
         let Some(device) = parameters.first().map(|first| first.device().clone()) else { return Ok(()) };
         if let Some(joined) = Joined::of(&parameters).filter(|_| gradients.are_joined()) {
-            let (rule, pulls) = (self.optimizer.rule(self.step + 1), self.pulls(parameters.len())?);
+            let (rule, pulls) = (self.optimizer.rule(self.step.saturating_add(1)), self.pulls(parameters.len())?);
             rule.check()?;
             let shapes: Vec<_> = parameters.iter().map(|parameter| parameter.shape()).collect();
             self.begin_joined(&device, rule.name(), &shapes)?;
@@ -148,7 +151,7 @@ impl OptimizerState {
             let scale = self.clip_norm.map(clip).transpose()?.flatten();
             let slots = self.slots.first_mut().map_or(&mut [][..], Vec::as_mut_slice);
             ops::update_joined(rule.as_ref(), &joined, gradients, slots, &pulls, scale.as_ref())?;
-            self.step += 1;
+            self.step = self.step.saturating_add(1);
             return Ok(());
         }
         let mut apart = Vec::with_capacity(parameters.len());
@@ -177,7 +180,7 @@ impl OptimizerState {
     pub fn step<'a>(&mut self, parameters: impl Iterator<Item = (&'a mut Matrix, &'a Matrix)>) -> Result<()> {
         let mut parameters: Vec<_> = parameters.collect();
         let Some(device) = parameters.first().map(|(first, _)| first.device().clone()) else { return Ok(()) };
-        let (rule, pulls) = (self.optimizer.rule(self.step + 1), self.pulls(parameters.len())?);
+        let (rule, pulls) = (self.optimizer.rule(self.step.saturating_add(1)), self.pulls(parameters.len())?);
         rule.check()?;
         let scale = match self.clip_norm {
             Some(max_norm) => {
@@ -188,11 +191,15 @@ impl OptimizerState {
         };
         let shapes: Vec<_> = parameters.iter().map(|(parameter, _)| parameter.shape()).collect();
         self.begin(&device, rule.name(), &shapes)?;
+        // All of them before the first moves.
+        for ((parameter, gradient), slots) in parameters.iter().zip(&self.slots) {
+            ops::check_update(rule.as_ref(), parameter, gradient, slots, scale.as_ref())?;
+        }
         for (((parameter, gradient), slots), pull) in parameters.iter_mut().zip(&mut self.slots).zip(&pulls) {
             let mut slots: Vec<_> = slots.iter_mut().collect();
             ops::update(rule.as_ref(), parameter, gradient, &mut slots, pull, scale.as_ref())?;
         }
-        self.step += 1;
+        self.step = self.step.saturating_add(1);
         Ok(())
     }
 
@@ -300,7 +307,7 @@ impl OptimizerState {
     /// The state behind the steps that a snapshot tells of; penalties and clipping are to be set again.
     ///
     /// # Errors
-    /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`]. Whether their shapes fit shows in the
+    /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], and for more than 2^53 steps. Whether their shapes fit shows in the
     /// first step, with [`Error::Shape`].
     ///
     /// ```
@@ -317,6 +324,9 @@ impl OptimizerState {
             return Err(Error::Option { op: "restore", option, rule: "as many as the optimizer keeps", value });
         }
         let OptimizerSnapshot { step, slots } = snapshot;
+        if step > MOST_STEPS {
+            return Err(Error::Option { op: "restore", option: "step", rule: "at most 2^53", value: step as f64 });
+        }
         Ok(OptimizerState { step, restored: slots, ..Self::new(optimizer) })
     }
 }

@@ -1,8 +1,11 @@
 //! What a training leaves behind that went wrong: the parameters of before the step that did it, to the bit.
 
+use std::ops::ControlFlow;
+
 use ndarray::{Array2, s};
 use wgpu_mlp::{
-    ClassWeights, Device, EarlyStopping, Error, FitOptions, History, Mlp, Optimizer, Result, Schedule, Trainer,
+    Callback, ClassWeights, Device, EarlyStopping, Error, FitOptions, History, Mlp, Optimizer, Result, Schedule,
+    Trainer,
 };
 
 use super::{bits, blobs};
@@ -237,23 +240,50 @@ pub fn parameters_given_as_nan(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Early stopping outlives an epoch whose validation loss is NaN, and a guarded training names the row.
+/// What watched a training: the epochs it was told of, and each one's parameters.
+#[derive(Default)]
+struct Watched(Vec<(wgpu_mlp::Epoch, Vec<u32>)>);
+
+impl Callback for Watched {
+    fn on_epoch(&mut self, model: &Mlp, epoch: &wgpu_mlp::Epoch) -> Result<ControlFlow<()>> {
+        self.0.push((epoch.clone(), bits(model)?));
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Early stopping outlives an epoch whose validation loss is NaN, and a guarded training names the row and keeps the epoch.
 pub fn validation_with_nan(device: &Device) -> Result<()> {
     let ((x, labels), (mut x_held, held)) = (blobs(64, 4), blobs(30, 5));
     let stopping = EarlyStopping { patience: 3, ..Default::default() };
     let options = FitOptions { early_stopping: Some(stopping), ..eights(20, Optimizer::adam(0.01)) };
-    // Nothing to validate: no epoch is ever the best, and the patience ends it.
+    // Nothing to validate, which would not be seen in the losses before the patience has ended it.
     let unlabelled = [-100i32; 30];
     let mut trained = model(device)?;
     let trainer = Trainer::new(&options).validation_set(x_held.view(), &unlabelled);
-    let history = trainer.fit(&mut trained, x.view(), &labels)?;
-    assert_eq!((history.epochs.len(), history.best_epoch), (3, None));
+    let error = trainer.fit(&mut trained, x.view(), &labels).unwrap_err();
+    assert!(error.to_string().starts_with("fit: no row is left to validate on"), "{error}");
 
     x_held[[17, 0]] = f32::NAN;
     let mut trained = model(device)?;
-    let trainer = Trainer::new(&options).validation_set(x_held.view(), &held);
+    let (folder, mut watched) = (tempfile::tempdir().unwrap(), Watched::default());
+    let path = folder.path().join("checkpoint");
+    let trainer = Trainer::new(&options).validation_set(x_held.view(), &held).checkpoint(&path).callback(&mut watched);
     let error = trainer.fit(&mut trained, x.view(), &labels).unwrap_err();
     assert!(matches!(error, Error::NonFinite { op: "validation", row: Some(17), epoch: 0, step: 7, .. }), "{error}");
+    // The epoch's parameters and its history are good, and kept: on the model, for callbacks, and in the checkpoint.
+    let mut one_epoch = model(device)?;
+    let wanted =
+        one_epoch.fit(x.view(), &labels, &FitOptions { epochs: 1, early_stopping: None, ..options.clone() })?;
+    let (parameters, loss) = (bits(&one_epoch)?, wanted.epochs[0].loss);
+    assert_eq!(bits(&trained)?, parameters);
+    let [(epoch, seen)] = &watched.0[..] else { panic!("{} epochs", watched.0.len()) };
+    assert_eq!((epoch.loss, seen), (loss, &parameters));
+    assert!(epoch.validation_loss.is_some_and(f64::is_nan), "{epoch:?}");
+    let mut resumed = model(device)?;
+    let again = FitOptions { epochs: 1, ..options.clone() };
+    let trainer = Trainer::new(&again).validation_set(x_held.view(), &held).checkpoint(&path).resume();
+    let history = trainer.fit(&mut resumed, x.view(), &labels)?;
+    assert_eq!((history.epochs.len(), history.epochs[0].loss, bits(&resumed)?), (1, loss, parameters));
     // The row's number is the caller's also where rows were held back from the training data.
     let mut spoiled = x.clone();
     spoiled[[43, 2]] = f32::NAN;
