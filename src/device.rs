@@ -545,9 +545,19 @@ impl Device {
     }
 
     async fn choose(options: &GpuOptions, software: bool) -> Result<Self> {
-        let choice = gpu::choose(options, software).await?;
-        let context = Context::open(&choice.adapter, options).await?;
-        Ok(Self::with_context(&choice.adapter, context, choice.reason))
+        let mut refused = None;
+        for choice in gpu::choices(options, software).await? {
+            match Context::open(&choice.adapter, options).await {
+                Ok(context) => return Ok(Self::with_context(&choice.adapter, context, choice.reason)),
+                Err(error) => {
+                    log::warn!("{}: {error}", choice.adapter.get_info().name);
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        // Where there is no adapter at all, the choice has said so.
+        let none = || Error::NoAdapter { wanted: "a GPU".into(), found: Vec::new() };
+        Err(refused.unwrap_or_else(none))
     }
 
     fn with_context(adapter: &wgpu::Adapter, context: Context, reason: String) -> Self {

@@ -1,7 +1,45 @@
 //! Choosing an adapter, with wgpu's own environment variables honoured.
 
+use std::sync::{Mutex, OnceLock, PoisonError};
+
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
+use crate::waiting::at_once;
+
+/// A wgpu instance with these backends and flags, which lives as long as the process.
+///
+/// Dropping an instance unloads its drivers. Drivers keep data for each thread that has called them, and free these as the
+/// thread ends: with code that is no longer there, where they were unloaded before.
+struct Loaded {
+    backends: wgpu::Backends,
+    flags: wgpu::InstanceFlags,
+    instance: wgpu::Instance,
+    /// All devices on OpenGL share the instance's one context. Its lock belongs to an adapter, so they share that too.
+    gl: OnceLock<Vec<wgpu::Adapter>>,
+}
+
+impl Loaded {
+    /// The process's instance of this description; the first call makes it.
+    fn of(descriptor: wgpu::InstanceDescriptor) -> &'static Loaded {
+        static ALL: Mutex<Vec<&'static Loaded>> = Mutex::new(Vec::new());
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let (backends, flags) = (descriptor.backends, descriptor.flags);
+        if let Some(known) = all.iter().find(|known| (known.backends, known.flags) == (backends, flags)) {
+            return known;
+        }
+        let (instance, gl) = (wgpu::Instance::new(descriptor), OnceLock::new());
+        let loaded: &'static Loaded = Box::leak(Box::new(Loaded { backends, flags, instance, gl }));
+        all.push(loaded);
+        loaded
+    }
+
+    async fn adapters(&self) -> Vec<wgpu::Adapter> {
+        let mut adapters = self.instance.enumerate_adapters(self.backends - wgpu::Backends::GL).await;
+        let gl = self.backends & wgpu::Backends::GL;
+        adapters.extend_from_slice(self.gl.get_or_init(|| at_once(self.instance.enumerate_adapters(gl))));
+        adapters
+    }
+}
 
 /// An adapter, and why it was the one.
 pub(crate) struct Choice {
@@ -9,11 +47,11 @@ pub(crate) struct Choice {
     pub reason: String,
 }
 
-/// Takes the best adapter that the options and the environment allow.
+/// The adapters that the options and the environment allow, the best first: there is one at least.
 ///
 /// `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` count as if they had been passed; a software driver is
 /// taken when `software` allows it or when it is asked for by name.
-pub(crate) async fn choose(options: &GpuOptions, software: bool) -> Result<Choice> {
+pub(crate) async fn choices(options: &GpuOptions, software: bool) -> Result<Vec<Choice>> {
     let name = options.adapter_name.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     if options.validation {
@@ -21,8 +59,7 @@ pub(crate) async fn choose(options: &GpuOptions, software: bool) -> Result<Choic
     }
     let descriptor = descriptor.with_env();
     let backends = descriptor.backends;
-    let instance = wgpu::Instance::new(descriptor);
-    let mut adapters = instance.enumerate_adapters(backends).await;
+    let mut adapters = Loaded::of(descriptor).adapters().await;
     adapters.sort_by_key(rank);
     let found = adapters.iter().map(describe).collect();
     let wanted = |adapter: &wgpu::Adapter| match &name {
@@ -32,10 +69,12 @@ pub(crate) async fn choose(options: &GpuOptions, software: bool) -> Result<Choic
     let usable = |adapter: &wgpu::Adapter| {
         adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
     };
-    match adapters.into_iter().find(|adapter| wanted(adapter) && usable(adapter)) {
-        Some(adapter) => Ok(Choice { reason: reason(&adapter, name.as_deref()), adapter }),
-        None => Err(Error::NoAdapter { wanted: describe_wish(name.as_deref(), backends, software), found }),
+    let chosen = adapters.into_iter().filter(|adapter| wanted(adapter) && usable(adapter));
+    let choices: Vec<_> = chosen.map(|adapter| Choice { reason: reason(&adapter, name.as_deref()), adapter }).collect();
+    if choices.is_empty() {
+        return Err(Error::NoAdapter { wanted: describe_wish(name.as_deref(), backends, software), found });
     }
+    Ok(choices)
 }
 
 /// Lower is better: real GPUs before software, the preferred kind of GPU first, modern backends before GL.
@@ -76,4 +115,23 @@ fn describe_wish(name: Option<&str>, backends: wgpu::Backends, software: bool) -
     let compiled = backends & wgpu::Instance::enabled_backend_features();
     let names: Vec<_> = compiled.iter_names().map(|(name, _)| name.to_lowercase()).collect();
     format!("{kind} on {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Loaded;
+
+    #[test]
+    fn an_instance_is_made_once_for_each_description() {
+        let described = |flags| {
+            let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+            (descriptor.backends, descriptor.flags) = (wgpu::Backends::empty(), flags);
+            descriptor
+        };
+        let flags = [wgpu::InstanceFlags::empty(), wgpu::InstanceFlags::DEBUG];
+        let [plain, debug] = flags.map(|flags| Loaded::of(described(flags)));
+        assert!(std::ptr::eq(plain, Loaded::of(described(flags[0]))));
+        assert!(std::ptr::eq(debug, Loaded::of(described(flags[1]))));
+        assert!(!std::ptr::eq(plain, debug));
+    }
 }

@@ -68,12 +68,13 @@ pub(super) struct Traits {
 
 /// The device itself, and what belongs to it.
 pub(super) struct Live {
+    /// Dropped first: its thread holds the device.
+    pub poller: Poller,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub errors: ErrorSlot,
     pub pipelines: Pipelines,
     pub recorder: Mutex<Recorder>,
-    pub poller: Poller,
     pub cache: Option<Cache>,
 }
 

@@ -26,7 +26,7 @@ mod tiles;
 mod tuned;
 mod windows;
 
-pub(crate) use adapter::choose;
+pub(crate) use adapter::choices;
 pub(crate) use buffers::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
 pub use context::Counters;

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 
 use super::answer::{Answer, Teller, answer};
 
@@ -11,12 +12,17 @@ struct Wish {
     done: Option<Teller<()>>,
 }
 
-/// The thread, once there is something to wait for; it ends with the device.
+/// The thread, once there is something to wait for. It ends with the device: whoever drops the last handle waits for it.
 pub(super) struct Poller {
     /// None where there is no thread to be had.
-    thread: OnceLock<Option<Mutex<Sender<Wish>>>>,
+    thread: OnceLock<Option<Thread>>,
     /// Poll here and now instead.
     here: bool,
+}
+
+struct Thread {
+    wishes: Mutex<Sender<Wish>>,
+    handle: JoinHandle<()>,
 }
 
 impl Poller {
@@ -41,9 +47,9 @@ impl Poller {
     fn wish(&self, device: &wgpu::Device, wish: Wish) {
         let thread = if self.here { &None } else { self.thread.get_or_init(|| start(device.clone())) };
         let refused = match thread {
-            Some(sender) => {
-                let sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
-                sender.send(wish).err().map(|refused| refused.0)
+            Some(thread) => {
+                let wishes = thread.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+                wishes.send(wish).err().map(|refused| refused.0)
             }
             None => Some(wish),
         };
@@ -53,11 +59,24 @@ impl Poller {
     }
 }
 
-fn start(device: wgpu::Device) -> Option<Mutex<Sender<Wish>>> {
-    let (sender, receiver) = mpsc::channel();
+impl Drop for Poller {
+    /// Lets the thread do what it was asked for, and end: while it holds the device, nobody else has dropped the last of it.
+    fn drop(&mut self) {
+        let Some(Thread { wishes, handle }) = self.thread.take().flatten() else { return };
+        drop(wishes);
+        // A waker may drop the last handle on the thread itself, which then ends by itself.
+        if handle.thread().id() != std::thread::current().id() {
+            // It panics only where a waker did, which has told of that.
+            let _ = handle.join();
+        }
+    }
+}
+
+fn start(device: wgpu::Device) -> Option<Thread> {
+    let (wishes, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("wgpu-mlp poller".into());
     let spawned = thread.spawn(move || receiver.into_iter().for_each(|wish| poll(&device, wish)));
-    spawned.is_ok().then(|| Mutex::new(sender))
+    spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
 }
 
 /// What goes wrong is told by the callbacks, and by the device's own handlers; a driver's wait may end too early.

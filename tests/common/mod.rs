@@ -66,7 +66,15 @@ pub fn trial(
 
 /// Runs the trials of a test file.
 pub fn run(trials: Vec<Trial>) -> ExitCode {
-    let mut arguments = Arguments::from_args();
+    run_with(Arguments::from_args(), trials)
+}
+
+/// The same with one trial at a time.
+pub fn run_one_by_one(trials: Vec<Trial>) -> ExitCode {
+    run_with(Arguments { test_threads: Some(1), ..Arguments::from_args() }, trials)
+}
+
+fn run_with(mut arguments: Arguments, trials: Vec<Trial>) -> ExitCode {
     if skipping() {
         say(&format!("skipped: {} GPU tests, since WGPU_MLP_SKIP_GPU is set", trials.len()));
     }
