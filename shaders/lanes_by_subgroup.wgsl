@@ -13,10 +13,12 @@ var<private> subgroup: Subgroup;
 var<workgroup> row_values: array<f32, ROW_THREADS>; // one a subgroup
 var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
 
+// The lanes come from loops that some leave before others, and Vulkan does not promise that they go on together: the barrier
+// in front brings them together, and behind it the last result has been read, too.
 fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
+  workgroupBarrier();
   let key = subgroupMax(mine.key);
   let col = subgroupMin(select(NO_COL, mine.col, mine.key == key));
-  workgroupBarrier(); // the last result has been read
   if subgroup.lane == 0u { row_peaks[subgroup.number] = Peak(key, col); }
   workgroupBarrier();
   var peak = row_peaks[0];
@@ -25,8 +27,8 @@ fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
 }
 
 fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
+  workgroupBarrier();
   let partial = subgroupAdd(mine);
-  workgroupBarrier(); // the last result has been read
   if subgroup.lane == 0u { row_values[subgroup.number] = partial; }
   workgroupBarrier();
   var sum = row_values[0];

@@ -14,7 +14,7 @@ use libtest_mimic::Failed;
 use ndarray::{Array2, ArrayView2, array, s};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy, Head};
-use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, MatmulKernel, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
+use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
 
 fn main() -> ExitCode {
     let plain = GpuOptions::default;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         common::trial("bad input is told as on the CPU path", plain(), told_as_on_the_cpu),
         common::trial("matrices come back as they went", plain(), round_trips),
         common::trial("a device of the caller's", plain(), handed_over),
-        common::trial("kernels that a device rejects", plain(), rejected),
+        common::trial("devices too small for some kernel", plain(), too_small),
         common::trial("a device that is destroyed", plain(), destroyed),
         common::trial("a device that is destroyed at work", plain(), destroyed_at_work),
         common::trial("a model outlives its device", plain(), outlived),
@@ -308,20 +308,23 @@ fn handed_over(like: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A device whose limits are below what some kernels need: those are told, the others work.
-fn rejected(like: &Device) -> Result<(), Failed> {
-    let few_threads =
-        |adapter: &wgpu::Adapter| wgpu::Limits { max_compute_invocations_per_workgroup: 128, ..adapter.limits() };
-    let yours = common::yours(like, few_threads);
-    let options = GpuOptions { matmul_kernel: Some(MatmulKernel::Large), ..Default::default() };
-    let device = Device::from_wgpu_with(&yours.adapter, yours.device.clone(), yours.queue.clone(), &options)?;
-    let (tall, wide) = (ones(&device, 1024, 3), ones(&device, 3, 512));
-    for _ in 0..2 {
-        let error = refused(ops::matmul(&tall, &wide));
-        assert!(matches!(error, Error::Shader { kernel: "matmul", .. }), "{error:?}");
-        let words = error.to_string();
-        assert!(words.starts_with("kernel matmul was rejected: ") && words.contains("128"), "{words}");
-        assert_eq!(ops::relu(&tall)?.to_array()?, Array2::<f32>::ones((1024, 3)));
+/// A device whose limits are below what some kernels need: told when it is handed over, not by the op that comes to it first.
+fn too_small(like: &Device) -> Result<(), Failed> {
+    type Lower = fn(wgpu::Limits) -> wgpu::Limits;
+    let lowered: [(&str, Lower); 2] = [
+        ("needs 256 threads a workgroup; the device allows 128", |limits| wgpu::Limits {
+            max_compute_invocations_per_workgroup: 128,
+            ..limits
+        }),
+        ("needs 16384 bytes of workgroup memory; the device allows 16352", |limits| wgpu::Limits {
+            max_compute_workgroup_storage_size: 16_352,
+            ..limits
+        }),
+    ];
+    for (words, lower) in lowered {
+        let error = refused(common::yours(like, |adapter| lower(adapter.limits())).share());
+        assert!(matches!(error, Error::Limit { op: "device", .. }), "{error:?}");
+        assert_eq!(error.to_string(), format!("device: {words}"));
     }
     Ok(())
 }

@@ -214,16 +214,21 @@ impl Context {
     }
 
     fn try_allocate(&self, size: u64) -> Result<Raw> {
-        let allowed = self.options.max_memory_bytes.unwrap_or(u64::MAX);
-        if self.pool().allocated_bytes.saturating_add(size) > allowed {
-            return Err(Error::OutOfMemory { bytes: size, source: None });
-        }
-        let buffer = self.live.as_ref().map(|live| live.allocate(size).map(Shared::new)).transpose()?;
-        self.counters.allocations.fetch_add(1, Relaxed);
+        // Taken before the driver is asked, so that threads cannot exceed the limit together.
+        self.pool().take(size, self.options.max_memory_bytes.unwrap_or(u64::MAX))?;
+        let buffer = self.live.as_ref().map(|live| live.allocate(size).map(Shared::new)).transpose();
         let mut pool = self.pool();
-        pool.allocated_bytes += size;
-        pool.peak_bytes = pool.peak_bytes.max(pool.allocated_bytes);
-        Ok(Raw { buffer, size, id: pool.fresh_id() })
+        match buffer {
+            Ok(buffer) => {
+                self.counters.allocations.fetch_add(1, Relaxed);
+                pool.peak_bytes = pool.peak_bytes.max(pool.allocated_bytes);
+                Ok(Raw { buffer, size, id: pool.fresh_id() })
+            }
+            Err(error) => {
+                pool.allocated_bytes -= size;
+                Err(error)
+            }
+        }
     }
 
     /// Fills a guarded buffer, tail included, so that a missing or stray write shows.
@@ -266,6 +271,17 @@ impl Inner {
 }
 
 impl Pool {
+    /// Counts a buffer that is about to be allocated.
+    fn take(&mut self, size: u64, allowed: u64) -> Result<()> {
+        match self.allocated_bytes.checked_add(size).filter(|bytes| *bytes <= allowed) {
+            Some(bytes) => {
+                self.allocated_bytes = bytes;
+                Ok(())
+            }
+            None => Err(Error::OutOfMemory { bytes: size, source: None }),
+        }
+    }
+
     fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id

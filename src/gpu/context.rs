@@ -11,6 +11,7 @@ use super::cache::Cache;
 use super::errors::ErrorSlot;
 use super::kernel::Form;
 use super::ledger::{Entries, Ledger};
+use super::needs;
 use super::pipelines::Pipelines;
 use super::poller::Poller;
 use super::recorder::Recorder;
@@ -32,8 +33,9 @@ const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
     .union(wgpu::Features::TIMESTAMP_QUERY)
     .union(wgpu::Features::PIPELINE_CACHE);
 
-/// Storage buffers that the widest kernel binds.
-const MAX_STORAGE_BUFFERS: u64 = 8;
+/// The longest binding that kernels are given: they count a binding's words in u32, and its bytes as drivers do in i32. Metal
+/// allows more.
+const MAX_BINDING_BYTES: u64 = (1 << 31) - 4;
 /// The least that a binding can be lowered to: the smallest reductions need some room.
 const MIN_BINDING_BYTES: u64 = 256;
 
@@ -364,15 +366,8 @@ impl Inner {
 /// The device's limits, lowered where the caller asked for that.
 fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limits> {
     let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
-    let allowed = u64::from(limits.max_storage_buffers_per_shader_stage);
-    if allowed < MAX_STORAGE_BUFFERS {
-        return Err(Error::Limit {
-            op: "device",
-            what: "storage buffers a stage",
-            needed: MAX_STORAGE_BUFFERS,
-            allowed,
-        });
-    }
+    needs::check(&limits)?;
+    limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(MAX_BINDING_BYTES);
     if let Some(bytes) = options.max_binding_bytes {
         if bytes < alignment.max(MIN_BINDING_BYTES) {
             let rule = "at least 256 and the device's offset alignment";
@@ -398,4 +393,27 @@ fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limit
         limits.max_compute_workgroups_per_dimension = limits.max_compute_workgroups_per_dimension.min(groups);
     }
     Ok(limits)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// A device as Metal has them: bindings may be longer than 2^32 words.
+    #[test]
+    fn no_binding_counts_more_words_than_kernels_can() {
+        let most = 1 << 36;
+        let limits =
+            wgpu::Limits { max_storage_buffer_binding_size: most, max_buffer_size: most, ..Default::default() };
+        let gpu = Context::dry_with(lowered(limits, &GpuOptions::default()).unwrap(), GpuOptions::default());
+        assert_eq!((gpu.max_binding_bytes(), gpu.max_buffer_bytes()), (MAX_BINDING_BYTES, most));
+        let (rows, cols) = (70_000, 65_536);
+        let split = gpu.split_flat(rows * cols);
+        let words: Vec<_> = split.blocks().map(|block| u64::from(block.words())).collect();
+        assert!(words.iter().all(|words| 4 * words <= MAX_BINDING_BYTES), "{words:?}");
+        assert_eq!(words.iter().sum::<u64>(), rows * cols);
+        let split = gpu.split("relu", rows as usize, cols as usize).unwrap();
+        assert_eq!(split.blocks().map(|block| u64::from(block.words())).sum::<u64>(), rows * cols);
+    }
 }

@@ -158,6 +158,13 @@ fn declarations_agree_with_the_shaders() {
     }
 }
 
+/// What a device is asked for when it is opened.
+#[test]
+fn a_device_has_all_that_any_kernel_binds() {
+    let most = ops::kernels().iter().map(|kernel| kernel.buffers.len()).max();
+    assert_eq!(most, Some(super::needs::STORAGE_BUFFERS as usize));
+}
+
 #[test]
 fn overrides_are_what_the_host_hands_over() {
     for kernel in ops::kernels() {

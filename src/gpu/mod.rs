@@ -16,6 +16,7 @@ mod errors;
 mod grid;
 mod kernel;
 mod ledger;
+mod needs;
 mod pipelines;
 mod poller;
 mod read;

@@ -90,7 +90,7 @@ impl RowGrid {
 pub(crate) struct LinearGrid;
 
 impl LinearGrid {
-    const THREADS: u32 = 256;
+    pub const THREADS: u32 = 256;
     const PER_THREAD: u32 = 4;
 
     /// Workgroups for this many values.

@@ -229,9 +229,23 @@ impl Tile {
         }
     }
 
-    /// Every tile, for tests.
-    #[cfg(test)]
-    pub const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
+    /// Every tile.
+    const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
+
+    /// Threads of the largest workgroup, and bytes of the workgroup memory that the most demanding one takes.
+    pub fn most() -> (u32, u32) {
+        let most = |of: fn(&Tile) -> u32| Self::ALL.iter().map(of).max().unwrap_or_default();
+        (most(Self::threads), most(Self::memory))
+    }
+
+    fn threads(&self) -> u32 {
+        (self.bm / self.tm) * (self.bn / self.tn)
+    }
+
+    /// Bytes that both factors take in workgroup memory.
+    fn memory(&self) -> u32 {
+        (self.bm + self.bn) * self.bk * size_of::<f32>() as u32
+    }
 
     /// Rows of a tile.
     pub fn rows(&self) -> u32 {
@@ -240,7 +254,7 @@ impl Tile {
 
     /// Whether a tile holds all of `n` columns, and as many rows as it has threads: then each can go on with a row.
     pub fn row_a_thread(&self, n: usize) -> bool {
-        n <= self.bn as usize && self.bm == (self.bm / self.tm) * (self.bn / self.tn)
+        n <= self.bn as usize && self.bm == self.threads()
     }
 
     /// Whether the tiles cover the product exactly.
@@ -342,9 +356,7 @@ mod tests {
     #[test]
     fn threads_and_memory_stay_within_what_every_adapter_has() {
         for tile in Tile::ALL {
-            let threads = (tile.bm / tile.tm) * (tile.bn / tile.tn);
-            assert!(threads <= 256, "{tile:?} has {threads} threads");
-            assert!((tile.bm + tile.bn) * tile.bk * 4 <= 16 << 10, "{tile:?}");
+            assert!(tile.threads() <= 256 && tile.memory() <= 16 << 10, "{tile:?}");
             assert!(tile.bm % tile.tm == 0 && tile.bn % tile.tn == 0);
         }
     }

@@ -104,9 +104,10 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// The number of elements; as much as a binding holds, so it fits.
+    /// The number of elements: no more than a binding holds, and no binding is longer than u32 counts. Only the plans for the CPU
+    /// path, which has no bindings, know larger blocks.
     pub fn words(&self) -> u32 {
-        (self.rows.len() * self.cols.len()) as u32
+        u32::try_from(self.rows.len() as u64 * self.cols.len() as u64).unwrap_or(u32::MAX)
     }
 }
 
