@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::buffers::Raw;
 use super::pipelines::Pipeline;
 use super::windows::Piece;
 
@@ -27,6 +28,8 @@ pub(super) struct Bindings {
     bound: HashMap<Key, Vec<Bound>>,
     buffer: wgpu::Buffer,
     slot_bytes: usize,
+    /// Slots that no bind group has any more, and the recording that each was last part of.
+    free: Vec<(usize, u64)>,
     /// What the slots hold, those that changed since the last submit included.
     params: Vec<u8>,
     changed: Vec<usize>,
@@ -41,17 +44,32 @@ impl Bindings {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        Bindings { bound: HashMap::new(), buffer, slot_bytes, params: Vec::new(), changed: Vec::new() }
+        Bindings {
+            bound: HashMap::new(),
+            free: Vec::new(),
+            buffer,
+            slot_bytes,
+            params: Vec::new(),
+            changed: Vec::new(),
+        }
     }
 
-    /// Lets go of the buffers. Their slots stay taken: what is recorded may use them.
-    pub fn forget(&mut self) {
-        self.bound.clear();
+    /// Lets go of these buffers. The slots serve others once what is recorded has been handed over.
+    pub fn forget(&mut self, buffers: &[Raw]) {
+        let Bindings { bound, free, .. } = self;
+        bound.retain(|(_, pieces), groups| {
+            let keep = !pieces.iter().any(|(id, ..)| buffers.iter().any(|buffer| buffer.id == *id));
+            if !keep {
+                free.extend(groups.iter().map(|bound| (bound.slot, bound.recording)));
+            }
+            keep
+        });
     }
 
     /// Frees all slots: only right after a submit.
     pub fn clear(&mut self) {
         self.bound.clear();
+        self.free.clear();
         self.params.clear();
         self.changed.clear();
     }
@@ -79,12 +97,15 @@ impl Bindings {
                 (bound.slot, bound.group.clone())
             }
             None => {
-                let slot = self.params.len() / self.slot_bytes;
-                if slot == SLOTS {
-                    return None;
-                }
-                let offset = self.params.len() as u64;
-                self.params.resize(self.params.len() + self.slot_bytes, 0);
+                let slot = match self.free.iter().position(|(_, last)| *last != recording) {
+                    Some(place) => self.free.swap_remove(place).0,
+                    None if self.params.len() == SLOTS * self.slot_bytes => return None,
+                    None => {
+                        self.params.resize(self.params.len() + self.slot_bytes, 0);
+                        self.params.len() / self.slot_bytes - 1
+                    }
+                };
+                let offset = (slot * self.slot_bytes) as u64;
                 let size = wgpu::BufferSize::new(self.slot_bytes as u64);
                 let slot_binding = Some(wgpu::BufferBinding { buffer: &self.buffer, offset, size });
                 let bindings: Vec<_> = std::iter::once(slot_binding).chain(pieces.iter().map(binding)).collect();

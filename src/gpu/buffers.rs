@@ -1,6 +1,6 @@
 //! Device buffers: allocated once, kept in a pool, handed out again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -17,8 +17,9 @@ pub(super) const POISON: u32 = 0x7fc0_dead;
 const GRAIN: u64 = 256;
 /// Parts of a buffer start at multiples of so many words: no device wants more of a binding's offset.
 pub(crate) const PART_WORDS: usize = 64;
-/// Idle buffers above this many bytes go back to the driver.
-const MAX_IDLE_BYTES: u64 = 1 << 30;
+/// Idle buffers beyond a quarter of the largest buffer go back to the driver, the oldest first; but no less than the first of
+/// these is kept, and no more than the second. wgpu does not tell how much memory a device has: what one buffer can be, grows with it.
+const IDLE_BYTES: (u64, u64) = (1 << 30, 16 << 30);
 
 /// A storage buffer that returns to its context's pool when dropped.
 pub(crate) struct Buffer {
@@ -42,10 +43,14 @@ pub(super) struct Raw {
     pub id: u64,
 }
 
-/// Idle buffers by size, and how much there is of all.
+/// Idle buffers, and how much there is of all.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: HashMap<u64, Vec<Raw>>,
+    /// By the number of their return: the oldest first.
+    idle: BTreeMap<u64, Raw>,
+    /// Those numbers by the buffers' size, in the same order.
+    by_size: HashMap<u64, VecDeque<u64>>,
+    returns: u64,
     idle_bytes: u64,
     allocated_bytes: u64,
     peak_bytes: u64,
@@ -121,19 +126,11 @@ impl Drop for Buffer {
         if self.whole.is_some() {
             return;
         }
-        if !self.pooled {
-            return self.owner.forget_bind_groups();
-        }
-        let mut pool = self.owner.pool();
-        let size = self.raw.size;
-        if pool.idle_bytes + size <= MAX_IDLE_BYTES {
-            pool.idle_bytes += size;
-            pool.idle.entry(size).or_default().push(self.raw.clone());
-        } else {
-            pool.allocated_bytes -= size;
-            drop(pool);
-            self.owner.forget_bind_groups();
-        }
+        let gone = match self.pooled {
+            true => self.owner.pool().put_back(self.raw.clone(), self.owner.most_idle_bytes()),
+            false => vec![self.raw.clone()],
+        };
+        self.owner.forget_bind_groups(&gone);
     }
 }
 
@@ -149,7 +146,8 @@ impl Context {
         }
         let size =
             bytes.saturating_add(guard).checked_next_multiple_of(GRAIN).map_or(allowed, |size| size.min(allowed));
-        let raw = match self.take_idle(size) {
+        let idle = self.pool().take_idle(size);
+        let raw = match idle {
             Some(raw) => raw,
             None => self.allocate(size)?,
         };
@@ -188,27 +186,16 @@ impl Context {
         Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.clone() })
     }
 
-    fn take_idle(&self, size: u64) -> Option<Raw> {
-        let mut pool = self.pool();
-        let raw = pool.idle.get_mut(&size)?.pop()?;
-        pool.idle_bytes -= size;
-        Some(raw)
-    }
-
     /// A new buffer from the driver; when memory is short, once more with the pool emptied.
     fn allocate(&self, size: u64) -> Result<Raw> {
         let first = self.try_allocate(size);
         if !matches!(first, Err(Error::OutOfMemory { .. })) {
             return first;
         }
-        {
-            let mut pool = self.pool();
-            log::warn!("out of device memory: letting go of {} idle bytes", pool.idle_bytes);
-            pool.idle.clear();
-            pool.allocated_bytes -= pool.idle_bytes;
-            pool.idle_bytes = 0;
-        }
-        self.forget_bind_groups();
+        let gone = self.pool().shrink(0);
+        log::warn!("out of device memory: letting go of {} idle buffers", gone.len());
+        self.forget_bind_groups(&gone);
+        drop(gone);
         self.wait()?;
         self.try_allocate(size)
     }
@@ -263,6 +250,12 @@ impl Inner {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The most that lies idle.
+    fn most_idle_bytes(&self) -> u64 {
+        let (least, most) = IDLE_BYTES;
+        (self.limits.max_buffer_size / 4).clamp(least, most)
+    }
+
     /// Bytes taken from the driver, pooled ones included: now, and at most so far.
     pub(super) fn memory(&self) -> (u64, u64) {
         let pool = self.pool();
@@ -271,6 +264,46 @@ impl Inner {
 }
 
 impl Pool {
+    /// The idle buffer of this size that was used last.
+    fn take_idle(&mut self, size: u64) -> Option<Raw> {
+        let newest = self.by_size.get_mut(&size)?.pop_back()?;
+        self.forget_empty(size);
+        self.idle_bytes -= size;
+        self.idle.remove(&newest)
+    }
+
+    /// Takes back a buffer that is no longer used; gives those that there is no room for any more.
+    fn put_back(&mut self, raw: Raw, most: u64) -> Vec<Raw> {
+        self.returns += 1;
+        self.idle_bytes += raw.size;
+        self.by_size.entry(raw.size).or_default().push_back(self.returns);
+        self.idle.insert(self.returns, raw);
+        self.shrink(most)
+    }
+
+    /// Gives up the oldest idle buffers until no more than this is left.
+    fn shrink(&mut self, most: u64) -> Vec<Raw> {
+        let mut gone = Vec::new();
+        while self.idle_bytes > most {
+            let Some((_, raw)) = self.idle.pop_first() else { break };
+            self.idle_bytes -= raw.size;
+            self.allocated_bytes -= raw.size;
+            if let Some(returns) = self.by_size.get_mut(&raw.size) {
+                // The oldest of all is the oldest of its size.
+                returns.pop_front();
+            }
+            self.forget_empty(raw.size);
+            gone.push(raw);
+        }
+        gone
+    }
+
+    fn forget_empty(&mut self, size: u64) {
+        if self.by_size.get(&size).is_some_and(VecDeque::is_empty) {
+            self.by_size.remove(&size);
+        }
+    }
+
     /// Counts a buffer that is about to be allocated.
     fn take(&mut self, size: u64, allowed: u64) -> Result<()> {
         match self.allocated_bytes.checked_add(size).filter(|bytes| *bytes <= allowed) {
@@ -285,5 +318,41 @@ impl Pool {
     fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pool, Raw};
+
+    fn raw(size: u64, id: u64) -> Raw {
+        Raw { buffer: None, size, id }
+    }
+
+    #[test]
+    fn the_pool_lets_go_of_the_oldest() {
+        let mut pool = Pool { allocated_bytes: 1_000, ..Pool::default() };
+        assert!(pool.put_back(raw(40, 1), 100).is_empty());
+        assert!(pool.put_back(raw(50, 2), 100).is_empty());
+        // Odd sizes that nobody asks for again keep no room from those that come back.
+        let gone = pool.put_back(raw(60, 3), 100);
+        assert_eq!(gone.iter().map(|raw| raw.id).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((pool.idle_bytes, pool.allocated_bytes), (60, 910));
+        assert!(pool.take_idle(40).is_none() && pool.take_idle(50).is_none());
+        assert_eq!(pool.take_idle(60).map(|raw| raw.id), Some(3));
+        // Of two of a size, the one whose content is still in caches.
+        for id in [4, 5] {
+            assert!(pool.put_back(raw(10, id), 100).is_empty());
+        }
+        assert_eq!(pool.take_idle(10).map(|raw| raw.id), Some(5));
+        assert_eq!(pool.put_back(raw(200, 6), 100).len(), 2);
+        assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (0, 700, 0));
+    }
+
+    #[test]
+    fn what_is_allocated_stays_within_what_is_allowed() {
+        let mut pool = Pool::default();
+        assert!(pool.take(600, 1_000).is_ok() && pool.take(600, 1_000).is_err() && pool.take(400, 1_000).is_ok());
+        assert!(pool.take(u64::MAX, u64::MAX).is_err());
     }
 }

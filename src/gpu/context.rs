@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use super::buffers::{Buffer, Pool};
+use super::buffers::{Buffer, Pool, Raw};
 use super::cache::Cache;
 use super::errors::ErrorSlot;
 use super::kernel::Form;
@@ -351,9 +351,10 @@ impl Context {
 }
 
 impl Inner {
-    pub(super) fn forget_bind_groups(&self) {
-        if let Some(live) = &self.live {
-            live.recorder().bindings.forget();
+    /// Lets go of what is bound of buffers that nobody uses any more.
+    pub(super) fn forget_bind_groups(&self, buffers: &[Raw]) {
+        if let Some(live) = self.live.as_ref().filter(|_| !buffers.is_empty()) {
+            live.recorder().bindings.forget(buffers);
         }
     }
 
