@@ -14,10 +14,10 @@ struct Params {
 fn row_work(at: Place) {
   var peak = Peak(0u, 0u);
   for (var c = at.lane; c < at.cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(x[at.start + c]), params.window.first_col + c));
+    peak = higher(peak, Peak(order_key(x[at.start + c]), c));
   }
-  peak = row_peak(at, 0u, peak);
-  let class_id = row_class(at, 1u);
+  peak = lanes_peak(at.local, peak);
+  let class_id = row_class(at);
   let hit = at.inside && peak.key != NAN_KEY && peak.col == class_id;
   let total = group_record(at, Record(0.0, 0.0, u32(hit), u32(at.inside), 0u, NO_ROW));
   if at.inside && at.lane == 0u && at.local.y == 0u { records[at.group] = total; }

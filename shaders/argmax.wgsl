@@ -11,8 +11,8 @@ struct Params {
 fn row_work(at: Place) {
   var peak = Peak(0u, 0u);
   for (var c = at.lane; c < at.cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(x[at.start + c]), params.window.first_col + c));
+    peak = higher(peak, Peak(order_key(x[at.start + c]), c));
   }
-  peak = row_peak(at, 0u, peak);
+  peak = lanes_peak(at.local, peak);
   if at.inside && at.lane == 0u { classes[at.row] = peak.col; }
 }

@@ -1,6 +1,6 @@
 // each_row: the entry point of the kernels that find their rows in a matrix.
-// The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: Place)`. It reduces with row_peak,
-// row_sum and row_only of whole_rows.wgsl, or of wide_rows.wgsl where a row is longer than a binding.
+// The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: Place)`. It reduces with lanes_peak
+// and lanes_sum of lanes_by_memory.wgsl or lanes_by_subgroup.wgsl.
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(

@@ -8,13 +8,13 @@ override SPREAD: bool;
 alias Item = f32;
 
 fn mass(at: Place, class_id: u32, c: u32) -> f32 {
-  return class_mass(class_id, at.start, c, params.window.first_col);
+  return class_mass(class_id, at.start, c, 0u);
 }
 
 // What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is away.
 fn cost(q: f32, x: f32, top: f32) -> f32 {
   if q == 0.0 { return 0.0; }
-  return q * select(top - x, params.window.infinity, is_negative_infinity(x));
+  return q * select(top - x, bitcast<f32>(INFINITY_BITS | (bitcast<u32>(x) & ~SIGN_BIT)), is_negative_infinity(x));
 }
 
 fn row_work(at: Place) {
@@ -22,14 +22,13 @@ fn row_work(at: Place) {
   hold(at);
   var peak = Peak(0u, 0u);
   for (var j = 0u; j < steps(at); j++) {
-    if is_there(at, j) { peak = higher(peak, Peak(order_key(value(at, j)), window.first_col + column(at, j))); }
+    if is_there(at, j) { peak = higher(peak, Peak(order_key(value(at, j)), column(at, j))); }
   }
-  peak = row_peak(at, 0u, peak);
+  peak = lanes_peak(at.local, peak);
   let top = from_key(peak.key);
-  // A distribution's class and an id's weight: the last reduction.
-  let class_id = row_class(at, 4u);
-  let in_range = class_id < window.row_length;
-  let ignored = is_ignored(class_id, window.row_length);
+  let class_id = row_class(at);
+  let in_range = class_id < window.cols;
+  let ignored = is_ignored(class_id, window.cols);
   let bad = is_bad(peak) || !in_range;
   var own_weight = 0.0; // none behind the end
   if at.inside { own_weight = row_weight(at.row); }
@@ -56,22 +55,21 @@ fn row_work(at: Place) {
     below += run.z;
   }
   if !SPREAD {
-    let c = class_id - window.first_col; // wraps where the class lies before the window
-    if at.lane == 0u && c < at.cols {
-      mass_sum = own_weight * weight(c);
-      below = cost(mass_sum, item(at, c), top);
+    if at.lane == 0u && class_id < at.cols {
+      mass_sum = own_weight * weight(class_id);
+      below = cost(mass_sum, item(at, class_id), top);
     }
   }
-  sum = row_sum(at, 1u, sum);
-  mass_sum = row_sum(at, 2u, mass_sum);
-  below = row_sum(at, 3u, below);
+  sum = lanes_sum(at.local, sum);
+  mass_sum = lanes_sum(at.local, mass_sum);
+  below = lanes_sum(at.local, below);
 
   let scale = gradient_scale();
   for (var j = 0u; j < steps(at); j++) {
     if is_there(at, j) {
       let c = column(at, j);
       let p = exp_below(value(at, j), top) / sum;
-      var q = select(0.0, mass_sum, window.first_col + c == class_id);
+      var q = select(0.0, mass_sum, c == class_id);
       if SPREAD { q = own_weight * mass(at, class_id, c); }
       let slope = (p * mass_sum - q) * scale;
       dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
@@ -85,10 +83,8 @@ fn row_work(at: Place) {
   let finite = (bitcast<u32>(loss) & ~SIGN_BIT) < INFINITY_BITS;
   var share = 1.0; // of the row in a mean
   if !DISTRIBUTIONS {
-    let c = class_id - window.first_col; // wraps where the class lies before the window
     share = 0.0;
-    if c < at.cols { share = weight(c); }
-    share = row_only(at, 4u, share);
+    if class_id < at.cols { share = weight(class_id); }
   }
   let total = group_record(at, Record(
     select(0.0, loss, counted),

@@ -30,16 +30,14 @@ fn row_work(at: Place) {
   var loss = 0.0;
   if DISTRIBUTIONS || params.contract.smoothing != 0.0 {
     for (var c = at.lane; c < at.cols; c += LANES) {
-      loss += class_mass(class_id, at.start, c, window.first_col) * surprise(probs[at.start + c]);
+      loss += class_mass(class_id, at.start, c, 0u) * surprise(probs[at.start + c]);
     }
-    loss = row_sum(at, 0u, loss);
-  } else {
-    let c = class_id - window.first_col; // wraps where the class lies before the window
-    if at.lane == 0u && c < at.cols { loss = weight(c) * surprise(probs[at.start + c]); }
-    loss = row_only(at, 0u, loss);
+    loss = lanes_sum(at.local, loss);
+  } else if at.lane == 0u && class_id < at.cols {
+    loss = weight(class_id) * surprise(probs[at.start + class_id]);
   }
   if at.inside && at.lane == 0u {
-    let known = select(window.nan, row_weight(at.row) * loss, class_id < window.row_length);
-    losses[at.row] = select(known, 0.0, is_ignored(class_id, window.row_length));
+    let known = select(window.nan, row_weight(at.row) * loss, class_id < window.cols);
+    losses[at.row] = select(known, 0.0, is_ignored(class_id, window.cols));
   }
 }

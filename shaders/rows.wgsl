@@ -7,16 +7,12 @@ override ROWS: u32;
 override FAN: u32;
 override ROW_THREADS: u32 = LANES * ROWS; // named: naga 30 trips over unnamed array sizes with overrides behind them
 
-// The block of the matrix that is bound: all of it, or a window of rows, or a piece of one wide row.
+// The rows of the matrix that are bound: all of them, or some.
 struct Window {
   rows: u32,
   cols: u32,
-  first_row: u32,  // the number of its first row in the matrix
-  first_col: u32,  // and of its first column
-  row_length: u32, // columns of the matrix
-  done: u32,       // for wide rows: how many reductions are done
-  nan: f32,        // handed over as data: WGSL has no literals for them
-  infinity: f32,
+  first_row: u32, // the number of the first in the matrix
+  nan: f32,       // handed over as data: WGSL has no literal for it
 }
 
 // What a thread works on, counted within the window.

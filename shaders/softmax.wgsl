@@ -24,7 +24,7 @@ fn row_work(at: Place) {
   for (var j = 0u; j < steps(at); j++) {
     if is_there(at, j) { peak = higher(peak, Peak(order_key(value(at, j)), column(at, j))); }
   }
-  peak = row_peak(at, 0u, peak);
+  peak = lanes_peak(at.local, peak);
   let bad = is_bad(peak);
   let top = from_key(peak.key);
 
@@ -36,7 +36,7 @@ fn row_work(at: Place) {
     }
     sum += run;
   }
-  sum = row_sum(at, 1u, sum);
+  sum = lanes_sum(at.local, sum);
 
   let log_sum = log(sum);
   for (var j = 0u; j < steps(at); j++) {

@@ -26,7 +26,7 @@ fn row_work(at: Place) {
     }
     dot += run;
   }
-  dot = row_sum(at, 0u, dot);
+  dot = lanes_sum(at.local, dot);
 
   for (var j = 0u; j < steps(at); j++) {
     let both = value(at, j);

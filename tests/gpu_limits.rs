@@ -16,7 +16,7 @@ use wgpu_mlp::{
 fn main() -> ExitCode {
     let plain = GpuOptions::default;
     let tiny = || GpuOptions { max_binding_bytes: Some(4096), ..Default::default() };
-    let pieces = || GpuOptions { max_binding_bytes: Some(256), ..Default::default() };
+    let pieces = || GpuOptions { max_binding_bytes: Some(768), ..Default::default() };
     let little = || GpuOptions { max_memory_bytes: Some(1 << 20), ..Default::default() };
     common::run(vec![
         common::trial("a plan is what happens", plain(), planned),

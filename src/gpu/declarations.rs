@@ -7,17 +7,15 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
 use super::bindings::SLOT_BYTES;
-use super::kernel::{Access, EACH_ROW, Form, Kernel, WEIGHTS_BY_MEMORY, WHOLE_ROWS};
+use super::kernel::{Access, EACH_ROW, Form, Kernel, WEIGHTS_BY_MEMORY};
 use crate::ops;
 use crate::verify;
 
 /// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 38] = [
+const PIECES: [&str; 36] = [
     "common",
     "elements",
     "rows",
-    "whole_rows",
-    "wide_rows",
     "targets",
     "row_class",
     "record",
@@ -85,9 +83,6 @@ fn module(kernel: &Kernel, form: Form) -> naga::Module {
 
 /// Every kernel in every form that it has.
 fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
-    let by_row = |kernel: &&Kernel| kernel.source.contains(&WHOLE_ROWS);
-    let wide =
-        ops::kernels().into_iter().filter(by_row).map(|kernel| (kernel, Form { wide_rows: true, ..Form::PLAIN }));
     let fours = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours()).map(|kernel| (kernel, Form::FOURS));
     let held = ops::kernels().into_iter().filter(|kernel| kernel.holds_rows());
     let held = held.map(|kernel| (kernel, Form { held: true, ..Form::PLAIN }));
@@ -98,7 +93,7 @@ fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
     let longs = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours());
     let longs = longs.map(|kernel| (kernel, Form { longs: true, ..Form::FOURS }));
     let plain = ops::kernels().into_iter().map(|kernel| (kernel, Form::PLAIN));
-    plain.chain(longs).chain(wide).chain(fours).chain(held).chain(subgroups).chain(shuffled)
+    plain.chain(longs).chain(fours).chain(held).chain(subgroups).chain(shuffled)
 }
 
 #[test]
@@ -130,11 +125,6 @@ fn declarations_agree_with_the_shaders() {
         let mut found = vec![None; kernel.buffers.len() + 1];
         for (_, variable) in module.global_variables.iter() {
             let Some(binding) = variable.binding else { continue };
-            if binding.group == 1 {
-                // The state of wide rows.
-                assert_eq!((form.wide_rows, binding.binding), (true, 0), "{name}");
-                continue;
-            }
             assert_eq!(binding.group, 0, "{name}");
             found[binding.binding as usize] = Some(variable);
         }

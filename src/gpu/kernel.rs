@@ -2,11 +2,6 @@
 
 use super::windows::View;
 
-/// How a row kernel reduces along its rows, when it sees each of them whole.
-pub(crate) const WHOLE_ROWS: &str = include_str!("../../shaders/whole_rows.wgsl");
-/// The same for rows that are longer than a binding, which it sees piece by piece.
-const WIDE_ROWS: &str = include_str!("../../shaders/wide_rows.wgsl");
-
 /// How an elementwise kernel takes its values, one by one.
 pub(crate) const BY_ONE: &str = include_str!("../../shaders/by_one.wgsl");
 /// The same by fours.
@@ -48,8 +43,6 @@ const WEIGHTS_BY_SUBGROUP: &str = include_str!("../../shaders/weights_by_subgrou
 /// Which form of a kernel is wanted: what is set puts a piece in another's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
-    /// Rows piece by piece.
-    pub wide_rows: bool,
     /// Values by fours.
     pub fours: bool,
     /// Fours as two 64-bit words.
@@ -64,15 +57,13 @@ pub(crate) struct Form {
 
 impl Form {
     /// As the kernel is declared.
-    pub const PLAIN: Form =
-        Form { wide_rows: false, fours: false, longs: false, held: false, subgroups: false, shuffled: false };
+    pub const PLAIN: Form = Form { fours: false, longs: false, held: false, subgroups: false, shuffled: false };
     /// Values by fours.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
 
     /// What is set, in words.
     pub fn names(self) -> Vec<&'static str> {
         let named = [
-            (self.wide_rows, "wide rows"),
             (self.fours, "by fours"),
             (self.longs, "by longs"),
             (self.held, "held"),
@@ -83,9 +74,8 @@ impl Form {
     }
 
     /// Pieces, what stands in for them, and whether it does.
-    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 9] {
+    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 8] {
         [
-            (WHOLE_ROWS, WIDE_ROWS, self.wide_rows),
             (BY_ONE, BY_FOUR, self.fours),
             (STORE_BY_ONE, STORE_BY_FOUR, self.fours),
             (STREAMED, HELD, self.held),

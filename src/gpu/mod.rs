@@ -33,7 +33,7 @@ pub(crate) use context::Context;
 pub use context::Counters;
 pub(crate) use kernel::{
     Access, BY_ONE, CELLS, Constant, EACH_ROW, Form, Kernel, LANES_BY_MEMORY, LONGS, Launch, RECORD_BY_MEMORY,
-    STORE_BY_ONE, STREAMED, WEIGHTS_BY_MEMORY, WHOLE_ROWS,
+    STORE_BY_ONE, STREAMED, WEIGHTS_BY_MEMORY,
 };
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;

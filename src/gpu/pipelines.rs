@@ -18,8 +18,6 @@ pub(super) struct Pipeline {
     constants: Vec<Constant>,
     pub pipeline: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
-    /// Where the state of a row's reductions is bound, for kernels that see wide rows piece by piece.
-    pub state_layout: Option<wgpu::BindGroupLayout>,
 }
 
 /// A kernel's program, its form, and the values of its constants, in the order its op hands them over.
@@ -109,11 +107,9 @@ impl Live {
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let module = self.shader_module(kernel, form, constants, checked);
         let layout = self.bind_group_layout(kernel);
-        let state_layout = form.wide_rows.then(|| self.state_layout());
-        let layouts: Vec<_> = std::iter::once(Some(&layout)).chain(state_layout.iter().map(Some)).collect();
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(kernel.name),
-            bind_group_layouts: &layouts,
+            bind_group_layouts: &[Some(&layout)],
             ..Default::default()
         });
         let overrides = kernel.override_values(constants);
@@ -135,7 +131,7 @@ impl Live {
         if let Some(source) = internal.or(validation) {
             return Err(Error::Shader { kernel: kernel.name, source });
         }
-        Ok(Pipeline { id, kernel, form, constants: constants.to_vec(), pipeline, layout, state_layout })
+        Ok(Pipeline { id, kernel, form, constants: constants.to_vec(), pipeline, layout })
     }
 
     #[allow(unsafe_code, reason = "shaders without run-time checks")]
@@ -162,10 +158,6 @@ impl Live {
             min_binding_size: wgpu::BufferSize::new(kernel.params as u64),
         };
         self.layout(kernel.name, std::iter::once(uniform).chain(kernel.buffers.iter().map(storage)))
-    }
-
-    fn state_layout(&self) -> wgpu::BindGroupLayout {
-        self.layout("state", std::iter::once(storage(&Access::Write)))
     }
 
     fn layout(&self, label: &str, types: impl Iterator<Item = wgpu::BindingType>) -> wgpu::BindGroupLayout {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::bindings::{Bindings, bind_group, binding};
+use super::bindings::Bindings;
 use super::buffers::Buffer;
 use super::context::{Context, Live};
 use super::grid::fold;
@@ -152,16 +152,11 @@ fn bytes(views: &[View<'_>]) -> u64 {
 impl Context {
     /// Records one dispatch.
     pub fn launch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>) -> Result<()> {
-        self.dispatch(launch, Form::PLAIN, None)
+        self.dispatch(launch, Form::PLAIN)
     }
 
-    /// Records one dispatch of a kernel in this form, with a buffer for the state of rows that it sees piece by piece.
-    pub(crate) fn dispatch<P: bytemuck::NoUninit>(
-        &self,
-        launch: Launch<'_, P>,
-        form: Form,
-        state: Option<&Buffer>,
-    ) -> Result<()> {
+    /// Records one dispatch of a kernel in this form.
+    pub(crate) fn dispatch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>, form: Form) -> Result<()> {
         self.check()?;
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
@@ -175,7 +170,7 @@ impl Context {
         if let Some(live) = &self.live {
             let pipeline = self.pipeline(live, kernel, form, launch.constants)?;
             let bindings: Vec<_> = placed.iter().map(Placed::piece).collect();
-            self.record_dispatch(live, &pipeline, bytemuck::bytes_of(&launch.params), &bindings, state, grid);
+            self.record_dispatch(live, &pipeline, bytemuck::bytes_of(&launch.params), &bindings, grid);
         }
         for (copied, access) in placed.iter().zip(kernel.buffers) {
             if *access == Access::Write {
@@ -310,7 +305,6 @@ impl Context {
         pipeline: &Arc<Pipeline>,
         params: &[u8],
         bindings: &[Piece<'_>],
-        state: Option<&Buffer>,
         (x, y): (u32, u32),
     ) {
         let mut recorder = live.recorder();
@@ -318,15 +312,10 @@ impl Context {
             self.submit(live, &mut recorder);
         }
         let Some(bound) = self.bind(live, &mut recorder, pipeline, params, bindings) else { return };
-        let state = state.map(Piece::of).zip(pipeline.state_layout.as_ref());
-        let state = state.map(|(state, layout)| bind_group(&live.device, layout, &[binding(&state)]));
         recorder.dispatches += 1;
         let Some(pass) = recorder.pass(&live.device) else { return };
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &bound, &[]);
-        if let Some(state) = &state {
-            pass.set_bind_group(1, state, &[]);
-        }
         pass.dispatch_workgroups(x, y, 1);
     }
 }

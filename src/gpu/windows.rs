@@ -2,7 +2,8 @@
 //!
 //! A kernel sees dense blocks, each from the start of its binding. A block of whole rows lies in the matrix as it is and
 //! is bound there, as long as it starts at a multiple of the device's offset alignment; any other is copied to a scratch
-//! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows.
+//! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows. Kernels that
+//! reduce along rows see them whole: [`Context::split_rows`] refuses rows that are longer than a binding.
 
 use std::ops::Range;
 
@@ -135,11 +136,6 @@ impl Split {
     pub fn col_runs(self) -> impl Iterator<Item = Range<usize>> {
         runs(self.cols, self.block_cols)
     }
-
-    /// Whether a row has to be seen in pieces.
-    pub fn is_wide(&self) -> bool {
-        self.block_cols < self.cols
-    }
 }
 
 /// A length in steps, the last of which may be shorter.
@@ -178,47 +174,32 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// What a row kernel knows about the block before it: `Window` in `shaders/rows.wgsl`.
+/// What a row kernel knows about the rows before it: `Window` in `shaders/rows.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Window {
     rows: u32,
     cols: u32,
     first_row: u32,
-    first_col: u32,
-    row_length: u32,
-    done: u32,
     nan: f32,
-    infinity: f32,
 }
 
 impl Window {
     /// All of a matrix.
     pub fn whole(rows: usize, cols: usize) -> Self {
-        Self::of(&Block { rows: 0..rows, cols: 0..cols }, cols, 0)
+        Self::of(&(0..rows), cols)
     }
 
-    /// This block of a matrix with rows of `row_length`, when so many reductions are done.
-    fn of(block: &Block, row_length: usize, done: u32) -> Self {
-        Window {
-            rows: block.rows.len() as u32,
-            cols: block.cols.len() as u32,
-            first_row: block.rows.start as u32,
-            first_col: block.cols.start as u32,
-            row_length: row_length as u32,
-            done,
-            nan: f32::NAN,
-            infinity: f32::INFINITY,
-        }
+    /// These rows of a matrix.
+    fn of(rows: &Range<usize>, cols: usize) -> Self {
+        Window { rows: rows.len() as u32, cols: cols as u32, first_row: rows.start as u32, nan: f32::NAN }
     }
 }
 
-/// A launch of a row kernel over a matrix of any size.
+/// A launch of a row kernel over a matrix of any number of rows.
 pub(crate) struct RowLaunch<'a> {
     pub kernel: &'static Kernel,
     pub constants: &'a [Constant],
-    /// How often the kernel reduces along a row: wide rows take a pass for each, and one more.
-    pub reductions: u32,
     pub operands: &'a [Operand<'a>],
 }
 
@@ -246,48 +227,29 @@ impl RowSplit {
         self.grid.constants()
     }
 
-    fn window(&self, block: &Block, done: u32) -> Window {
-        Window::of(block, self.split.cols, done)
-    }
-
-    /// Records the kernel, block by block, with the parameters for each window; wide rows one by one, in passes.
+    /// Records the kernel, block by block, with the parameters for each.
     pub fn launch<P: bytemuck::NoUninit>(
         &self,
         gpu: &Context,
         launch: &RowLaunch<'_>,
         params: impl Fn(Window) -> P,
     ) -> Result<()> {
-        let name = launch.kernel.name;
-        let state = match self.split.is_wide() {
-            true => Some(gpu.buffer(name, launch.reductions as usize, 2)?),
-            false => None,
-        };
-        let passes = state.as_ref().map_or(0, |_| launch.reductions);
-        let held = self.grid.held(self.split.cols).filter(|_| launch.kernel.holds_rows() && state.is_none());
+        let held = self.grid.held(self.split.cols).filter(|_| launch.kernel.holds_rows());
         let constants: Vec<_> = launch.constants.iter().copied().chain(held).collect();
-        let form = Form {
-            wide_rows: state.is_some(),
-            held: held.is_some(),
-            subgroups: self.subgroups && self.grid.is_a_row_a_group(),
-            ..Form::PLAIN
-        };
+        let subgroups = self.subgroups && self.grid.is_a_row_a_group();
+        let form = Form { held: held.is_some(), subgroups, ..Form::PLAIN };
         let mut first_group = 0;
-        for rows in self.split.row_runs() {
-            let groups = first_group..first_group + self.groups_of(rows.len());
-            for pass in 0..=passes {
-                for cols in self.split.col_runs() {
-                    let block = Block { rows: rows.clone(), cols };
-                    let dispatch = Launch {
-                        kernel: launch.kernel,
-                        constants: &constants,
-                        params: params(self.window(&block, pass)),
-                        buffers: &views(launch.operands, &self.split, &block, groups.clone()),
-                        groups: groups.len() as u64,
-                    };
-                    gpu.dispatch(dispatch, form, state.as_ref())?;
-                }
-            }
+        for block in self.split.blocks() {
+            let groups = first_group..first_group + self.groups_of(block.rows.len());
             first_group = groups.end;
+            let dispatch = Launch {
+                kernel: launch.kernel,
+                constants: &constants,
+                params: params(Window::of(&block.rows, self.split.cols)),
+                groups: groups.len() as u64,
+                buffers: &views(launch.operands, &self.split, &block, groups),
+            };
+            gpu.dispatch(dispatch, form)?;
         }
         Ok(())
     }
@@ -359,8 +321,12 @@ impl Context {
         split.row_runs().count() as u64 * split.col_runs().count() as u64
     }
 
-    /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns.
+    /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns, and see them whole.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
+        let (needed, allowed) = (4 * (cols as u64).max(RECORD_ROOM), 4 * self.binding_words());
+        if needed > allowed {
+            return Err(Error::Limit { op, what: "bytes in one row", needed, allowed });
+        }
         let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes);
         Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
     }
@@ -389,7 +355,7 @@ impl Context {
                 buffers: &views(launch.operands, &split, &block, 0..0),
                 groups: LinearGrid::groups((block.words() / width).into()),
             };
-            self.dispatch(dispatch, form, None)?;
+            self.dispatch(dispatch, form)?;
         }
         Ok(())
     }

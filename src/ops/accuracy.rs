@@ -7,7 +7,7 @@ use super::{
 };
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 use crate::waiting::{Waiting, at_once};
@@ -20,7 +20,6 @@ pub(super) static KERNEL: Kernel = Kernel {
         PLACE,
         EACH_ROW,
         LANES_BY_MEMORY,
-        WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,
         RECORD,
@@ -93,7 +92,6 @@ pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
                 &RowLaunch {
                     kernel: &KERNEL,
                     constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
-                    reductions: 2,
                     operands: &operands,
                 },
                 |window| window,

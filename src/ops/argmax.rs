@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{BY_ROW, COMMON, On, PLACE, ROWS, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, WHOLE_ROWS, Window};
+use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
 use crate::targets::{Kind, Targets};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "argmax",
-    source: &[COMMON, ROWS, PLACE, EACH_ROW, LANES_BY_MEMORY, WHOLE_ROWS, include_str!("../../shaders/argmax.wgsl")],
+    source: &[COMMON, ROWS, PLACE, EACH_ROW, LANES_BY_MEMORY, include_str!("../../shaders/argmax.wgsl")],
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,
@@ -43,7 +43,6 @@ pub fn argmax(x: &Matrix) -> Result<Targets> {
                 &RowLaunch {
                     kernel: &KERNEL,
                     constants: &split.constants(),
-                    reductions: 1,
                     operands: &[Operand::Matrix(values), Operand::PerRow(&classes, 1)],
                 },
                 |window| window,

@@ -51,7 +51,7 @@ pub fn bias_add(x: &Matrix, bias: &Matrix) -> Result<Matrix> {
                     buffers: &[part(values), View::of(bias, x.cols(), 0..1, block.cols.clone()), part(&out)],
                     groups: params.groups(),
                 };
-                gpu.dispatch(launch, form, None)?;
+                gpu.dispatch(launch, form)?;
             }
             Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
         }

@@ -180,7 +180,7 @@ fn record(gpu: &Context, parts: &[Part<'_>], max_norm: f64) -> Result<Buffer> {
             buffers: &[part.dw.clone(), out],
             groups: groups.into(),
         };
-        gpu.dispatch(launch, part.form, None)?;
+        gpu.dispatch(launch, part.form)?;
         next = own.end;
     }
     let (squares, count) = match whole {

@@ -145,7 +145,7 @@ fn sum_blocks(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: us
                 ],
                 groups: params.groups(),
             };
-            gpu.dispatch(launch, form, None)?;
+            gpu.dispatch(launch, form)?;
         }
         first = sums.end;
     }

@@ -10,7 +10,7 @@ use super::{COMMON, HEAD, On, RECORD, ROW_CLASS, ROWS, TARGETS, TILES, fits, fla
 use crate::error::{Error, Result};
 use crate::gpu::{
     Access, Buffer, Context, Form, Kernel, LANES_BY_MEMORY, Launch, Method, RECORD_BY_MEMORY, RowGrid, STREAMED, Tile,
-    View, WEIGHTS_BY_MEMORY, WHOLE_ROWS, Window,
+    View, WEIGHTS_BY_MEMORY, Window,
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
@@ -34,7 +34,6 @@ static TILED: Kernel = Kernel {
         ROWS,
         LANES_BY_MEMORY,
         STREAMED,
-        WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,
         RECORD,
@@ -68,7 +67,6 @@ static DIRECT: Kernel = Kernel {
         ROWS,
         LANES_BY_MEMORY,
         STREAMED,
-        WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,
         RECORD,
@@ -220,7 +218,7 @@ impl Way {
             buffers: &[x_values, w, b, y, &dlogits, &losses, &records].map(View::from),
             groups,
         };
-        gpu.dispatch(launch, form, None)?;
+        gpu.dispatch(launch, form)?;
         Ok(Head::new(
             Matrix::on_gpu(x.device(), rows, 1, losses),
             Matrix::on_gpu(x.device(), rows, classes, dlogits),

@@ -10,7 +10,7 @@ use super::{
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{
-    Access, Block, EACH_ROW, ElementLaunch, Kernel, LANES_BY_MEMORY, LinearGrid, Operand, RowLaunch, WHOLE_ROWS, Window,
+    Access, Block, EACH_ROW, ElementLaunch, Kernel, LANES_BY_MEMORY, LinearGrid, Operand, RowLaunch, Window,
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
@@ -31,7 +31,6 @@ static NLL: Kernel = Kernel {
         PLACE,
         EACH_ROW,
         LANES_BY_MEMORY,
-        WHOLE_ROWS,
         TARGETS,
         CONTRACT,
         BOUND_WEIGHTS,
@@ -137,7 +136,6 @@ pub fn nll_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Re
                 &RowLaunch {
                     kernel: &NLL,
                     constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
-                    reductions: 1,
                     operands: &[Operand::Matrix(p), y, weights, samples, divisor, Operand::PerRow(&out, 1)],
                 },
                 |window| Params { window, terms: contract.terms, low, high },

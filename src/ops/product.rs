@@ -204,7 +204,7 @@ impl<'a> Product<'a> {
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
                     groups,
                 };
-                gpu.dispatch(launch, form, None)
+                gpu.dispatch(launch, form)
             }
             Method::Plain => {
                 let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
@@ -230,7 +230,7 @@ impl<'a> Product<'a> {
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
                     groups: PlainGrid::groups(PlainGrid::blocks(rows.len(), cols.len())),
                 };
-                gpu.dispatch(launch, form, None)
+                gpu.dispatch(launch, form)
             }
             Method::Panel(panel) => {
                 let a = Factor { view: a, steps: rows.len(), length: ks.len(), by_step: !self.transpose_a };
@@ -264,7 +264,7 @@ impl<'a> Product<'a> {
                     buffers: &[a, b.clone(), extra.unwrap_or(b), c],
                     groups,
                 };
-                gpu.dispatch(launch, form, None)
+                gpu.dispatch(launch, form)
             }
             Method::Direct(direct) => {
                 let mut constants = direct.constants().to_vec();
@@ -301,7 +301,7 @@ impl<'a> Product<'a> {
                     buffers: &[left, right.clone(), extra.unwrap_or(right), c],
                     groups,
                 };
-                gpu.dispatch(launch, form, None)
+                gpu.dispatch(launch, form)
             }
         }
     }

@@ -3,24 +3,13 @@
 use super::{BY_ROW, COMMON, On, PLACE, ROWS, on, row_constants, same_shape};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{
-    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, STREAMED, WHOLE_ROWS, Window,
-};
+use crate::gpu::{Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, STREAMED, Window};
 use crate::matrix::Matrix;
 
 const fn family(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[
-            COMMON,
-            ROWS,
-            PLACE,
-            EACH_ROW,
-            LANES_BY_MEMORY,
-            STREAMED,
-            WHOLE_ROWS,
-            include_str!("../../shaders/softmax.wgsl"),
-        ],
+        source: &[COMMON, ROWS, PLACE, EACH_ROW, LANES_BY_MEMORY, STREAMED, include_str!("../../shaders/softmax.wgsl")],
         params: size_of::<Window>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["LANES", "ROWS", "FAN", "LOG"],
@@ -39,7 +28,6 @@ static SOFTMAX_BACKWARD: Kernel = Kernel {
         EACH_ROW,
         LANES_BY_MEMORY,
         STREAMED,
-        WHOLE_ROWS,
         include_str!("../../shaders/softmax_backward.wgsl"),
     ],
     params: size_of::<Window>(),
@@ -102,7 +90,6 @@ fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x
         &RowLaunch {
             kernel,
             constants: &row_constants(&split, "LOG", log),
-            reductions: 2,
             operands: &[Operand::Matrix(x), Operand::Matrix(&out)],
         },
         |window| window,
@@ -139,7 +126,6 @@ pub fn softmax_backward(probs: &Matrix, dprobs: &Matrix) -> Result<Matrix> {
                 &RowLaunch {
                     kernel: &SOFTMAX_BACKWARD,
                     constants: &split.constants(),
-                    reductions: 1,
                     operands: &[Operand::Matrix(p), Operand::Matrix(dp), Operand::Matrix(&out)],
                 },
                 |window| window,

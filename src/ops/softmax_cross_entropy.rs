@@ -10,8 +10,7 @@ use super::{
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, STREAMED,
-    WHOLE_ROWS, Window,
+    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, STREAMED, Window,
 };
 use crate::matrix::Matrix;
 use crate::targets::Targets;
@@ -28,7 +27,6 @@ pub(super) static KERNEL: Kernel = Kernel {
         EACH_ROW,
         LANES_BY_MEMORY,
         STREAMED,
-        WHOLE_ROWS,
         TARGETS,
         ROW_CLASS,
         RECORD,
@@ -226,7 +224,6 @@ fn on_gpu(
         &RowLaunch {
             kernel: &KERNEL,
             constants: &[lanes, row_count, fan, kind, options.spread(targets)],
-            reductions: 5,
             operands: &[
                 Operand::Matrix(x),
                 target_operand(targets, y),

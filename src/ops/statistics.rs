@@ -5,8 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{BY_ROW, COMMON, PLACE, RECORD, ROWS};
 use crate::error::Result;
 use crate::gpu::{
-    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, Reading, RowLaunch,
-    WHOLE_ROWS, Window,
+    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, Reading, RowLaunch, Window,
 };
 use crate::matrix::Matrix;
 use crate::waiting::{Arrive, Waiting, at_once};
@@ -19,7 +18,6 @@ pub(super) static KERNEL: Kernel = Kernel {
         PLACE,
         EACH_ROW,
         LANES_BY_MEMORY,
-        WHOLE_ROWS,
         RECORD,
         RECORD_BY_MEMORY,
         include_str!("../../shaders/statistics.wgsl"),
@@ -277,7 +275,6 @@ pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: us
             &RowLaunch {
                 kernel: &KERNEL,
                 constants: &split.constants(),
-                reductions: 0,
                 operands: &[Operand::PerRow(&records, Record::WORDS), Operand::PerGroup(&out, Record::WORDS)],
             },
             |window| window,

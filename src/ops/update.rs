@@ -180,7 +180,7 @@ pub(crate) fn update_joined(
             buffers: &buffers,
             groups: LinearGrid::groups(((end - first) / 4).into()),
         };
-        w.context().dispatch(launch, w.context().fours(), None)?;
+        w.context().dispatch(launch, w.context().fours())?;
     }
     Ok(true)
 }
