@@ -18,6 +18,7 @@ struct Params {
   relu: u32,
   masked: u32,
   accumulate: u32,
+  first_group: u32, // of this dispatch: a long product comes in several
 }
 
 @compute @workgroup_size(THREADS)
@@ -26,7 +27,7 @@ fn main(
   @builtin(num_workgroups) count: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let group = flat(id, count);
+  let group = params.first_group + flat(id, count);
   let tile = group % (params.down * params.across);
   let slice = group / (params.down * params.across);
   if slice >= params.slices { return; }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Failed;
 use wgpu_mlp::verify::{self, Case};
-use wgpu_mlp::{Device, Error, GpuOptions};
+use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel};
 
 fn main() -> ExitCode {
     common::run(vec![
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             let folded = GpuOptions { max_workgroups_per_dimension: Some(40), ..guarded(false) };
             same_bits(device, &common::device(&folded)?)
         }),
+        common::trial("products in several dispatches give the same bits", GpuOptions::default(), |_| cut_by_work()),
         common::trial("tiny bindings and grids", tiny(), in_windows),
         common::trial("a second run gives the same bits", GpuOptions::default(), |device| same_bits(device, device)),
     ])
@@ -67,6 +68,30 @@ fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), F
         if !worst.passed() {
             return Err(format!("{case}: {worst}").into());
         }
+    }
+    Ok(())
+}
+
+/// Each product as one dispatch, and as several: a workgroup at a time where k is long, else some.
+fn cut_by_work() -> Result<(), Failed> {
+    use MatmulKernel::{Flat, Large, Medium, Narrow, Small};
+    let kernels: &[MatmulKernel] = if common::full() { &[Large, Medium, Small, Narrow, Flat] } else { &[Small] };
+    for kernel in kernels {
+        let opened = |max_multiply_adds| {
+            let options = GpuOptions { matmul_kernel: Some(*kernel), max_multiply_adds, ..guarded(false) };
+            common::device(&options)
+        };
+        let (whole, cut) = (opened(None)?, opened(Some(1 << 17))?);
+        let is_product = |case: &&Case| case.op.starts_with("matmul") || case.op.starts_with("linear");
+        for case in verify::cases().iter().filter(is_product).filter(|case| !case.large) {
+            let inputs = case.inputs(3);
+            let run = |device| case.run(device, &inputs).map_err(|error| format!("{case}: {error}"));
+            if !common::same_bits(&run(&whole)?, &run(&cut)?) {
+                return Err(format!("{kernel:?}: {case}: the bits differ").into());
+            }
+        }
+        let (more, fewer) = (cut.counters().dispatches, whole.counters().dispatches);
+        assert!(more > fewer, "{more} dispatches instead of {fewer}: nothing was cut");
     }
     Ok(())
 }

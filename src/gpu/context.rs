@@ -412,7 +412,7 @@ mod tests {
         let (rows, cols) = (70_000, 65_536);
         let split = gpu.split_flat(rows * cols);
         let words: Vec<_> = split.blocks().map(|block| u64::from(block.words())).collect();
-        assert!(words.iter().all(|words| 4 * words <= MAX_BINDING_BYTES), "{words:?}");
+        assert!(words.iter().all(|words| *words <= crate::gpu::budget::WORDS), "{words:?}");
         assert_eq!(words.iter().sum::<u64>(), rows * cols);
         let split = gpu.split("relu", rows as usize, cols as usize).unwrap();
         assert_eq!(split.blocks().map(|block| u64::from(block.words())).sum::<u64>(), rows * cols);

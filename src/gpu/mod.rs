@@ -5,6 +5,7 @@
 mod adapter;
 mod answer;
 mod bindings;
+mod budget;
 mod buffers;
 mod cache;
 mod clock;

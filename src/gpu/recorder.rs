@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::bindings::Bindings;
+use super::budget;
 use super::buffers::Buffer;
 use super::context::{Context, Live};
 use super::grid::fold;
@@ -45,6 +46,8 @@ pub(super) struct Recorder {
     /// Dispatches that are recorded, and which recording they are.
     dispatches: u32,
     recording: u64,
+    /// What the recording would take a slow GPU.
+    nanoseconds: u64,
     pub(super) bindings: Bindings,
     /// Uploads since the last submit.
     uploads: u64,
@@ -75,6 +78,7 @@ impl Recorder {
             passes: 0,
             dispatches: 0,
             recording: 0,
+            nanoseconds: 0,
             bindings: Bindings::new(device, limits),
             uploads: 0,
             submits: 0,
@@ -157,6 +161,16 @@ impl Context {
 
     /// Records one dispatch of a kernel in this form.
     pub(crate) fn dispatch<P: bytemuck::NoUninit>(&self, launch: Launch<'_, P>, form: Form) -> Result<()> {
+        self.dispatch_work(launch, form, 0)
+    }
+
+    /// The same, of so many multiply-adds: for kernels that do more than go through their operands.
+    pub(crate) fn dispatch_work<P: bytemuck::NoUninit>(
+        &self,
+        launch: Launch<'_, P>,
+        form: Form,
+        multiply_adds: u64,
+    ) -> Result<()> {
         self.check()?;
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
@@ -165,12 +179,20 @@ impl Context {
             self.fetch(copied)?;
         }
         self.counters.dispatches.fetch_add(1, Relaxed);
-        self.counters.bytes.fetch_add(bytes(launch.buffers), Relaxed);
+        let bytes = bytes(launch.buffers);
+        self.counters.bytes.fetch_add(bytes, Relaxed);
         self.ledger.launch(kernel.name);
         if let Some(live) = &self.live {
             let pipeline = self.pipeline(live, kernel, form, launch.constants)?;
             let bindings: Vec<_> = placed.iter().map(Placed::piece).collect();
-            self.record_dispatch(live, &pipeline, bytemuck::bytes_of(&launch.params), &bindings, grid);
+            self.record_dispatch(
+                live,
+                &pipeline,
+                bytemuck::bytes_of(&launch.params),
+                &bindings,
+                grid,
+                budget::nanoseconds(multiply_adds, bytes),
+            );
         }
         for (copied, access) in placed.iter().zip(kernel.buffers) {
             if *access == Access::Write {
@@ -273,7 +295,7 @@ impl Context {
     pub(super) fn submit(&self, live: &Live, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
         let commands = recorder.finish()?;
         recorder.bindings.send(&live.queue);
-        recorder.dispatches = 0;
+        (recorder.dispatches, recorder.nanoseconds) = (0, 0);
         recorder.recording += 1;
         self.counters.submits.fetch_add(1, Relaxed);
         Some(live.hand_over(recorder, Some(commands)))
@@ -306,13 +328,15 @@ impl Context {
         params: &[u8],
         bindings: &[Piece<'_>],
         (x, y): (u32, u32),
+        nanoseconds: u64,
     ) {
         let mut recorder = live.recorder();
-        if recorder.dispatches == MAX_DISPATCHES {
+        if recorder.dispatches == MAX_DISPATCHES || budget::is_full(recorder.nanoseconds, nanoseconds) {
             self.submit(live, &mut recorder);
         }
         let Some(bound) = self.bind(live, &mut recorder, pipeline, params, bindings) else { return };
         recorder.dispatches += 1;
+        recorder.nanoseconds += nanoseconds;
         let Some(pass) = recorder.pass(&live.device) else { return };
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &bound, &[]);

@@ -219,7 +219,7 @@ impl Tile {
         }
     }
 
-    fn of(kernel: MatmulKernel) -> Self {
+    pub fn of(kernel: MatmulKernel) -> Self {
         match kernel {
             MatmulKernel::Large => LARGE,
             MatmulKernel::Small => SMALL,
@@ -255,6 +255,11 @@ impl Tile {
     /// Whether a tile holds all of `n` columns, and as many rows as it has threads: then each can go on with a row.
     pub fn row_a_thread(&self, n: usize) -> bool {
         n <= self.bn as usize && self.bm == self.threads()
+    }
+
+    /// What a workgroup does over so many steps of k.
+    pub fn multiply_adds(&self, steps: u32) -> u64 {
+        u64::from(self.bm) * u64::from(self.bn) * u64::from(steps)
     }
 
     /// Whether the tiles cover the product exactly.

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::budget;
 use super::buffers::Buffer;
 use super::context::Context;
 use super::kernel::{Constant, Form, Kernel, Launch};
@@ -295,14 +296,16 @@ impl Context {
         Ok(Split { block_rows: rows.min(TALL), block_cols: cols.min(room / TALL), ..split })
     }
 
-    /// Cuts a run of elements, whatever their rows and columns, into blocks that a binding holds.
+    /// Cuts a run of elements, whatever their rows and columns, into blocks that a binding holds and a dispatch may go through.
     pub fn split_flat(&self, elements: u64) -> Split {
-        self.cut(1, elements as usize)
+        let room = round_down(self.binding_words().min(budget::WORDS), self.offset_words());
+        Split { rows: 1, cols: elements as usize, block_rows: 1, block_cols: elements.min(room) as usize }
     }
 
     fn cut(&self, rows: usize, cols: usize) -> Split {
         let room = self.binding_words();
-        let whole = room / (cols as u64).max(RECORD_ROOM);
+        let rows_of = |words: u64| words / (cols as u64).max(RECORD_ROOM);
+        let whole = rows_of(room.min(budget::WORDS)).max(rows_of(room).min(1));
         if whole == 0 {
             let block_cols = round_down(room, self.offset_words()) as usize;
             return Split { rows, cols, block_rows: 1, block_cols: block_cols.min(cols) };

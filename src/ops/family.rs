@@ -131,6 +131,7 @@ pub(super) struct Params {
     pub relu: u32,
     pub masked: u32,
     pub accumulate: u32,
+    pub first_group: u32,
 }
 
 /// For a few outputs a thread.

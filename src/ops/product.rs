@@ -183,28 +183,36 @@ impl<'a> Product<'a> {
                     ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
                 ];
                 constants.extend(tile.constants());
-                let launch = Launch {
-                    kernel: &self.family.tiled,
-                    constants: &constants,
-                    params: Params {
-                        m,
-                        n,
-                        k,
-                        slice,
-                        down,
-                        across,
-                        slices,
-                        stride,
-                        sums_at,
-                        biased,
-                        relu,
-                        masked,
-                        accumulate,
-                    },
-                    buffers: &[a, b.clone(), extra.unwrap_or(b), c],
-                    groups,
+                let params = |first_group| Params {
+                    m,
+                    n,
+                    k,
+                    slice,
+                    down,
+                    across,
+                    slices,
+                    stride,
+                    sums_at,
+                    biased,
+                    relu,
+                    masked,
+                    accumulate,
+                    first_group,
                 };
-                gpu.dispatch(launch, form)
+                let buffers = [a, b.clone(), extra.unwrap_or(b), c];
+                // Each workgroup does what it would have done in one dispatch, so the bits are the same.
+                let multiply_adds = tile.multiply_adds(slice.min(k));
+                for run in gpu.groups_at_a_time(groups, multiply_adds) {
+                    let launch = Launch {
+                        kernel: &self.family.tiled,
+                        constants: &constants,
+                        params: params(run.start as u32),
+                        buffers: &buffers,
+                        groups: run.end - run.start,
+                    };
+                    gpu.dispatch_work(launch, form, (run.end - run.start).saturating_mul(multiply_adds))?;
+                }
+                Ok(())
             }
             Method::Plain => {
                 let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
