@@ -5,6 +5,8 @@
 mod common;
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +22,60 @@ fn main() -> ExitCode {
     shared::<Targets>();
     shared::<Mlp>();
     shared::<Plan>();
-    common::run(vec![common::trial("sixteen threads on one device", GpuOptions::default(), sixteen)])
+    common::run(vec![
+        common::trial("sixteen threads on one device", GpuOptions::default(), sixteen),
+        common::trial("others work while one thread waits", GpuOptions::default(), beside_a_wait),
+        common::trial("two devices on two threads", GpuOptions::default(), two_devices),
+    ])
+}
+
+/// A product of factors whose rows add up to 1, over and over: work that takes a while, and stays within f32.
+fn long_work(device: &Device, products: usize) -> Result<Array2<f32>> {
+    let x = ops::softmax(&Matrix::from_array(device, common::normal(512, 512, 1).view())?)?;
+    let mut y = x.clone();
+    for _ in 0..products {
+        y = ops::matmul(&y, &x)?;
+    }
+    y.to_array()
+}
+
+/// With --full so long that wgpu would take the lock of an OpenGL context for dead, which it does after 6 s.
+fn beside_a_wait(device: &Device) -> Result<(), Failed> {
+    let products = match (common::full(), common::full_cases()) {
+        (true, true) => 1000,
+        (false, true) => 50,
+        (_, false) => 10,
+    };
+    let (done, beside) = (AtomicBool::new(false), common::normal(3, 5, 1));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let result = long_work(device, products);
+            done.store(true, Relaxed);
+            result
+        });
+        let (mut longest, mut rounds) = (Duration::ZERO, 0u32);
+        while !done.load(Relaxed) {
+            let start = Instant::now();
+            ops::relu(&Matrix::from_array(device, beside.view())?)?;
+            longest = longest.max(start.elapsed());
+            rounds += 1;
+            thread::sleep(Duration::from_millis(1));
+        }
+        common::say(&format!("{rounds} ops beside a wait, the longest of {longest:.1?}"));
+        let y = waiting.join().expect("no panic")?;
+        assert!(y.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-3), "rows add up to 1");
+        Ok(())
+    })
+}
+
+fn two_devices(device: &Device) -> Result<(), Failed> {
+    let second = common::device(&GpuOptions::default())?;
+    let (first, second) = thread::scope(|scope| {
+        let other = scope.spawn(|| long_work(&second, 5));
+        (long_work(device, 5), other.join().expect("no panic"))
+    });
+    assert!(common::same_bits(&[first?], &[second?]));
+    Ok(())
 }
 
 fn sixteen(device: &Device) -> Result<(), Failed> {

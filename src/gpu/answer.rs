@@ -1,10 +1,48 @@
 //! Answers that the device gives through callbacks, for those who wait and for those who are woken.
 
+use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
+
+thread_local! {
+    /// How often this thread is quiet.
+    static QUIET: Cell<u32> = const { Cell::new(0) };
+    /// Who is to be woken when it no longer is.
+    static LATER: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, its thread wakes nobody: a waker may run a task there and then, or drop one, with locks that are held.
+pub(super) struct Quiet(PhantomData<*const ()>);
+
+impl Quiet {
+    pub fn begin() -> Self {
+        QUIET.set(QUIET.get() + 1);
+        Quiet(PhantomData)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        QUIET.set(QUIET.get() - 1);
+        if QUIET.get() == 0 {
+            let woken = LATER.try_with(RefCell::take).unwrap_or_default();
+            woken.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// Wakes the task, as soon as the thread may.
+fn wake(waker: Waker) {
+    if QUIET.get() == 0 {
+        return waker.wake();
+    }
+    // Only a thread that ends has no list any more, and that one is not quiet.
+    let _ = LATER.try_with(|later| later.borrow_mut().push(waker));
+}
 
 /// What is to come: `None` once it is certain that nothing comes.
 #[derive(Debug)]
@@ -50,7 +88,7 @@ impl<T> Teller<T> {
             *state = State::Told(value);
             drop(state);
             self.0.told.notify_all();
-            waker.into_iter().for_each(Waker::wake);
+            waker.into_iter().for_each(wake);
         }
     }
 }
@@ -90,6 +128,10 @@ impl<T> Future for Answer<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Wake;
+
     use super::*;
 
     #[test]
@@ -108,5 +150,26 @@ mod tests {
         let (teller, none) = answer::<()>();
         drop(teller);
         assert_eq!(pollster::block_on(none), None);
+    }
+
+    #[test]
+    fn a_quiet_thread_wakes_nobody_until_it_no_longer_is() {
+        struct Counted(AtomicU32);
+        impl Wake for Counted {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let woken = Arc::new(Counted(AtomicU32::new(0)));
+        let (teller, mut waiting) = answer();
+        let waker = woken.clone().into();
+        assert!(Pin::new(&mut waiting).poll(&mut Task::from_waker(&waker)).is_pending());
+        let (outer, inner) = (Quiet::begin(), Quiet::begin());
+        teller.tell(7);
+        drop(inner);
+        assert_eq!(woken.0.load(Relaxed), 0);
+        drop(outer);
+        assert_eq!(woken.0.load(Relaxed), 1);
+        assert_eq!(waiting.within(Duration::ZERO), Poll::Ready(Some(7)));
     }
 }

@@ -131,6 +131,7 @@ impl Drop for Buffer {
             false => vec![self.raw.clone()],
         };
         self.owner.forget_bind_groups(&gone);
+        self.owner.release(gone);
     }
 }
 
@@ -195,7 +196,7 @@ impl Context {
         let gone = self.pool().shrink(0);
         log::warn!("out of device memory: letting go of {} idle buffers", gone.len());
         self.forget_bind_groups(&gone);
-        drop(gone);
+        self.release(gone);
         self.wait()?;
         self.try_allocate(size)
     }
@@ -231,6 +232,7 @@ impl Context {
 impl Live {
     fn allocate(&self, size: u64) -> Result<wgpu::Buffer> {
         use wgpu::BufferUsages as Usage;
+        let _turn = self.turns.take();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("matrix"),
@@ -248,6 +250,14 @@ impl Live {
 impl Inner {
     pub(super) fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands buffers back to the driver.
+    fn release(&self, gone: Vec<Raw>) {
+        if !gone.is_empty() {
+            let _turn = self.live.as_ref().map(|live| live.turns.take());
+            drop(gone);
+        }
     }
 
     /// The most that lies idle.

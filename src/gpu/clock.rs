@@ -21,6 +21,7 @@ impl Context {
         if !live.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return None;
         }
+        let _turn = live.turns.take();
         let queries = live.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("clock"),
             ty: wgpu::QueryType::Timestamp,
@@ -42,6 +43,7 @@ impl Context {
             return Ok(None);
         }
         let times = self.buffer("clock", 2, 2)?;
+        let _turn = live.turns.take();
         let resolved = live.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("clock"),
             size: times.bytes(),

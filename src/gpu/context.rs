@@ -19,6 +19,7 @@ use super::rows::RowGrid;
 use super::shared::Shared;
 use super::tiles::{Lanes, Method, Panel};
 use super::tuned::Tuned;
+use super::turns::Turns;
 use super::windows::Piece;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
@@ -72,6 +73,7 @@ pub(super) struct Traits {
 pub(super) struct Live {
     /// Dropped first: its thread holds the device.
     pub poller: Poller,
+    pub turns: Turns,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub errors: ErrorSlot,
@@ -128,10 +130,12 @@ impl Context {
             required_limits: adapter.limits(),
             ..Default::default()
         };
-        let (device, queue) = adapter
-            .request_device(&descriptor)
-            .await
-            .map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
+        let opened = {
+            // The answer is there at once, except in browsers; a turn is no thing to hold while others run.
+            let _turn = Turns::new(adapter.get_info().backend).take();
+            at_once(adapter.request_device(&descriptor))
+        };
+        let (device, queue) = opened.map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
         Context::adopt(adapter, device, queue, options)
     }
 
@@ -142,13 +146,16 @@ impl Context {
         queue: wgpu::Queue,
         options: &GpuOptions,
     ) -> Result<Context> {
-        let errors = ErrorSlot::install(&device);
+        let turns = Turns::new(adapter.get_info().backend);
+        let turn = turns.take();
+        let errors = ErrorSlot::install(&device, turns);
         let limits = lowered(device.limits(), options)?;
         let recorder = Mutex::new(Recorder::new(&device, &limits));
-        let (pipelines, poller) = (Pipelines::default(), Poller::new(adapter.get_info().backend));
+        let (pipelines, poller) = (Pipelines::default(), Poller::new(turns));
         let folder = options.pipeline_cache.as_deref();
         let cache = folder.and_then(|folder| Cache::open(&device, &adapter.get_info(), folder));
-        let live = Live { recorder, pipelines, errors, queue, device, poller, cache };
+        let live = Live { recorder, pipelines, errors, queue, device, turns, poller, cache };
+        drop(turn);
         live.errors.check()?;
         let info = adapter.get_info();
         let has = |feature| live.device.features().contains(feature);
@@ -347,6 +354,16 @@ impl Context {
     /// Copies a buffer's content to another as large, on the device.
     pub fn copy_all(&self, source: &Buffer, target: &Buffer) -> Result<()> {
         self.copy(Piece::of(source), Piece::of(target))
+    }
+}
+
+impl Drop for Inner {
+    /// What wgpu lets go of with the device is a call, too.
+    fn drop(&mut self) {
+        let turn = self.live.as_ref().map(|live| live.turns.take());
+        self.pool = Mutex::default();
+        self.live = None;
+        drop(turn);
     }
 }
 

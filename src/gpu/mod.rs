@@ -26,6 +26,7 @@ mod rows;
 mod shared;
 mod tiles;
 mod tuned;
+mod turns;
 mod windows;
 
 pub(crate) use adapter::choices;

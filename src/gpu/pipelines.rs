@@ -1,6 +1,7 @@
 //! Pipelines, compiled when first needed and kept.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -39,10 +40,15 @@ impl Programs {
     }
 }
 
+/// A variant, or the room for one that somebody compiles.
+type Place = Arc<Mutex<Option<Arc<Pipeline>>>>;
+
 /// Every variant compiled so far.
 #[derive(Default)]
 pub(super) struct Pipelines {
-    compiled: Mutex<(Programs, HashMap<Key, Arc<Pipeline>>)>,
+    known: Mutex<(Programs, HashMap<Key, Place>)>,
+    /// The number of the next.
+    next: AtomicU64,
 }
 
 impl Context {
@@ -54,16 +60,20 @@ impl Context {
         form: Form,
         constants: &[Constant],
     ) -> Result<Arc<Pipeline>> {
-        // Held while compiling: two threads that need the same variant compile it once.
-        let mut guard = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let (programs, compiled) = &mut *guard;
-        let constant_bits = constants.iter().map(|(_, value)| value.to_bits()).collect();
-        let key = (programs.number(kernel), form, constant_bits);
-        if let Some(pipeline) = compiled.get(&key) {
+        let place = {
+            let mut guard = live.pipelines.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let (programs, known) = &mut *guard;
+            let constant_bits = constants.iter().map(|(_, value)| value.to_bits()).collect();
+            known.entry((programs.number(kernel), form, constant_bits)).or_default().clone()
+        };
+        // Held while compiling: two threads that need the same variant compile it once, and keep nobody from others.
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = &*place {
             return Ok(pipeline.clone());
         }
         let start = Instant::now();
-        let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, compiled.len() as u64);
+        let id = live.pipelines.next.fetch_add(1, Relaxed);
+        let pipeline = live.compile(kernel, form, constants, self.options.runtime_checks, id);
         match &pipeline {
             Ok(_) => log::debug!(
                 "kernel {} {:?} {constants:?}: compiled in {:.0?}",
@@ -76,17 +86,20 @@ impl Context {
         let pipeline = pipeline?;
         self.counters.pipelines.fetch_add(1, Relaxed);
         live.cache.iter().for_each(Cache::note);
-        Ok(compiled.entry(key).or_insert(Arc::new(pipeline)).clone())
+        Ok(place.insert(Arc::new(pipeline)).clone())
     }
 
     /// Every variant compiled so far, in the order of their names: the kernel's name, its constants, and its WGSL with these
     /// in place.
     pub fn compiled(&self) -> Vec<(&'static str, Vec<&'static str>, Vec<Constant>, String)> {
         let Some(live) = &self.live else { return Vec::new() };
-        let guard = live.pipelines.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut compiled: Vec<_> = guard.1.values().collect();
+        let guard = live.pipelines.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let places: Vec<Place> = guard.1.values().cloned().collect();
+        drop(guard);
+        let made = |place: &Place| place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut compiled: Vec<_> = places.iter().filter_map(made).collect();
         compiled.sort_by_key(|pipeline| (pipeline.kernel.name, pipeline.id));
-        let source = |pipeline: &&Arc<Pipeline>| {
+        let source = |pipeline: &Arc<Pipeline>| {
             let wgsl = pipeline.kernel.resolved_wgsl(pipeline.form, &pipeline.constants);
             (pipeline.kernel.name, pipeline.form.names(), pipeline.constants.clone(), wgsl)
         };
@@ -103,6 +116,7 @@ impl Live {
         checked: bool,
         id: u64,
     ) -> Result<Pipeline> {
+        let _turn = self.turns.take();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let module = self.shader_module(kernel, form, constants, checked);

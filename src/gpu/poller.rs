@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use super::answer::{Answer, Teller, answer};
+use super::turns::Turns;
 
 /// What the thread is asked for: to poll until this submission, or everything, is done, and to tell who waits for just that.
 struct Wish {
@@ -16,8 +17,8 @@ struct Wish {
 pub(super) struct Poller {
     /// None where there is no thread to be had.
     thread: OnceLock<Option<Thread>>,
-    /// Poll here and now instead.
-    here: bool,
+    /// Where these are taken, poll here and now instead.
+    turns: Turns,
 }
 
 struct Thread {
@@ -26,10 +27,8 @@ struct Thread {
 }
 
 impl Poller {
-    /// An OpenGL context is locked while it works, and wgpu panics on a thread that has waited for that lock for some seconds:
-    /// there, nobody polls beside the thread that works.
-    pub fn new(backend: wgpu::Backend) -> Self {
-        Poller { thread: OnceLock::new(), here: backend == wgpu::Backend::Gl }
+    pub fn new(turns: Turns) -> Self {
+        Poller { thread: OnceLock::new(), turns }
     }
 
     /// Has the device polled, by the thread where that can be.
@@ -45,7 +44,9 @@ impl Poller {
     }
 
     fn wish(&self, device: &wgpu::Device, wish: Wish) {
-        let thread = if self.here { &None } else { self.thread.get_or_init(|| start(device.clone())) };
+        // A context of OpenGL is the thread's that works.
+        let start = || start(device.clone(), self.turns);
+        let thread = if self.turns.are_taken() { &None } else { self.thread.get_or_init(start) };
         let refused = match thread {
             Some(thread) => {
                 let wishes = thread.wishes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +55,7 @@ impl Poller {
             None => Some(wish),
         };
         if let Some(wish) = refused {
-            poll(device, wish);
+            poll(device, self.turns, wish);
         }
     }
 }
@@ -72,17 +73,16 @@ impl Drop for Poller {
     }
 }
 
-fn start(device: wgpu::Device) -> Option<Thread> {
+fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
     let (wishes, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("wgpu-mlp poller".into());
-    let spawned = thread.spawn(move || receiver.into_iter().for_each(|wish| poll(&device, wish)));
+    let spawned = thread.spawn(move || receiver.into_iter().for_each(|wish| poll(&device, turns, wish)));
     spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
 }
 
-/// What goes wrong is told by the callbacks, and by the device's own handlers; a driver's wait may end too early.
-fn poll(device: &wgpu::Device, Wish { until, done }: Wish) {
-    let wait = || wgpu::PollType::Wait { submission_index: until.clone(), timeout: None };
-    while let Err(wgpu::PollError::Timeout) = device.poll(wait()) {}
+/// What goes wrong is told by the callbacks, and by the device's own handlers.
+fn poll(device: &wgpu::Device, turns: Turns, Wish { until, done }: Wish) {
+    let _ = turns.wait_for(device, until.as_ref(), || false);
     if let Some(done) = done {
         done.tell(());
     }

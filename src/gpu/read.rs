@@ -81,8 +81,11 @@ impl Context {
             }
         })?;
         let submission = self.submit(live, &mut live.recorder());
+        live.catch_up();
         let (teller, answer) = answer();
+        let turn = live.turns.take();
         staging.map_async(wgpu::MapMode::Read, .., move |result| teller.tell(result));
+        drop(turn);
         self.check()?;
         Ok(reading(Some((Shared::new(staging), answer, submission))))
     }
@@ -93,7 +96,10 @@ impl Context {
         let Some(live) = &self.live else { return Ok(()) };
         self.counters.waits.fetch_add(1, Relaxed);
         let (teller, answer) = answer();
-        live.queue.on_submitted_work_done(move || teller.tell(()));
+        {
+            let _turn = live.turns.take();
+            live.queue.on_submitted_work_done(move || teller.tell(()));
+        }
         live.poller.ask(&live.device, None);
         answer.await;
         self.check()
@@ -125,16 +131,9 @@ impl Context {
     pub(super) fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
         self.counters.waits.fetch_add(1, Relaxed);
-        loop {
-            let submission_index = submission_index.clone();
-            let waited = live.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
-            self.check()?;
-            match waited {
-                // OpenGL drivers are waited for no longer than some seconds.
-                Err(wgpu::PollError::Timeout) => {}
-                waited => return waited.map_err(|error| Error::Read { source: error.into() }).map(|_| ()),
-            }
-        }
+        let waited = live.wait_for(submission_index.as_ref());
+        self.check()?;
+        waited.map_err(|error| Error::Read { source: error.into() })
     }
 
     /// Looks whether the tail behind a guarded buffer is as it was.
@@ -175,6 +174,7 @@ impl<T: bytemuck::AnyBitPattern> Reading<T> {
             self.lengths.iter().for_each(|length| look(&vec![T::zeroed(); *length]));
             return Ok(());
         };
+        let _turn = self.context.live.as_ref().map(|live| live.turns.take());
         let range = staging.get_mapped_range(..).map_err(|error| Error::Read { source: error.into() })?;
         let mut rest: &[T] = bytemuck::cast_slice(&range);
         for length in self.lengths {
@@ -217,6 +217,7 @@ impl Context {
 
 impl Live {
     fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
+        let _turn = self.turns.take();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("staging"),

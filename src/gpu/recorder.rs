@@ -1,9 +1,11 @@
 //! Dispatches are recorded into one open compute pass; nothing is waited for until somebody reads.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use super::answer::Quiet;
 use super::bindings::Bindings;
 use super::budget;
 use super::buffers::Buffer;
@@ -11,6 +13,7 @@ use super::context::{Context, Live};
 use super::grid::fold;
 use super::kernel::{Access, Form, Launch};
 use super::pipelines::Pipeline;
+use super::turns::Turn;
 use super::windows::{Piece, View};
 use crate::error::{Error, Result};
 
@@ -63,6 +66,27 @@ struct InFlight {
     index: wgpu::SubmissionIndex,
     /// Bytes of uploads that went with it.
     uploads: u64,
+}
+
+/// The recorder, for one thread at a time: nobody is woken before the others may have it.
+pub(super) struct Recording<'a> {
+    recorder: MutexGuard<'a, Recorder>,
+    _turn: Turn,
+    _quiet: Quiet,
+}
+
+impl Deref for Recording<'_> {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.recorder
+    }
+}
+
+impl DerefMut for Recording<'_> {
+    fn deref_mut(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
 }
 
 /// Whether more submits than these, or more bytes of uploads, are in flight.
@@ -130,6 +154,11 @@ impl Recorder {
             wanted
         });
         awaited.last().map(|submit| (submit.number, submit.index.clone()))
+    }
+
+    /// Whether the host is so far ahead that it must wait.
+    fn is_ahead(&self) -> bool {
+        too_much(self.in_flight.len(), self.uploads_in_flight(), MAX_IN_FLIGHT, MAX_UPLOADS_IN_FLIGHT)
     }
 
     /// That submit, and all before it, are done.
@@ -280,6 +309,7 @@ impl Context {
     pub fn flush(&self) -> Result<()> {
         if let Some(live) = &self.live {
             self.submit(live, &mut live.recorder());
+            live.catch_up();
         }
         self.check()
     }
@@ -341,22 +371,41 @@ impl Context {
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &bound, &[]);
         pass.dispatch_workgroups(x, y, 1);
+        let ahead = recorder.is_ahead();
+        drop(recorder);
+        if ahead {
+            live.catch_up();
+        }
     }
 }
 
 impl Live {
-    /// Hands uploads, and commands if there are any, to the queue; waits for the oldest where too much is in flight.
+    /// Hands uploads, and commands if there are any, to the queue.
     fn hand_over(&self, recorder: &mut Recorder, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         let index = self.queue.submit(commands);
         recorder.submits += 1;
         let (number, uploads) = (recorder.submits, std::mem::take(&mut recorder.uploads));
         recorder.in_flight.push_back(InFlight { number, index: index.clone(), uploads });
-        while too_much(recorder.in_flight.len(), recorder.uploads_in_flight(), MAX_IN_FLIGHT, MAX_UPLOADS_IN_FLIGHT) {
-            let submission_index = recorder.in_flight.pop_front().map(|submit| submit.index);
-            // A failed wait is a lost device, which the next check reports.
-            let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
-        }
         index
+    }
+
+    /// Waits for the oldest submits while too much is in flight, without keeping others from the recorder.
+    pub(super) fn catch_up(&self) {
+        loop {
+            let oldest = {
+                let mut recorder = self.recorder();
+                let ahead = recorder.is_ahead();
+                ahead.then(|| recorder.in_flight.pop_front()).flatten()
+            };
+            let Some(oldest) = oldest else { return };
+            // A failed wait is a lost device, which the next check reports.
+            let _ = self.wait_for(Some(&oldest.index));
+        }
+    }
+
+    /// Waits for a submission, or for everything.
+    pub(super) fn wait_for(&self, until: Option<&wgpu::SubmissionIndex>) -> Result<(), wgpu::PollError> {
+        self.turns.wait_for(&self.device, until, || self.errors.is_lost())
     }
 
     /// Uploads a piece to a buffer, ahead of everything that is recorded from now on.
@@ -368,9 +417,12 @@ impl Live {
         if recorder.uploads > MAX_UPLOADS_IN_FLIGHT / 4 {
             self.hand_over(&mut recorder, None);
         }
+        drop(recorder);
+        self.catch_up();
     }
 
-    pub(super) fn recorder(&self) -> MutexGuard<'_, Recorder> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn recorder(&self) -> Recording<'_> {
+        let (_quiet, _turn) = (Quiet::begin(), self.turns.take());
+        Recording { recorder: self.recorder.lock().unwrap_or_else(PoisonError::into_inner), _turn, _quiet }
     }
 }

@@ -1,0 +1,69 @@
+//! Turns: on OpenGL, the threads of a process call the driver one at a time.
+//!
+//! An OpenGL context serves one thread at a time. wgpu locks it for each call, and panics where another thread has had it for
+//! some seconds. So every call of the crate's that reaches the context waits for its turn first, however long that takes; and
+//! nobody who waits for the device keeps the turn longer than [`SLICE`].
+
+use std::time::Duration;
+
+use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
+
+/// The longest that a wait for the device keeps its turn.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// One for all devices: those of one wgpu instance share a context.
+static CONTEXT: ReentrantMutex<()> = ReentrantMutex::new(());
+
+/// Whether a device's calls take turns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turns {
+    taken: bool,
+}
+
+/// A turn; the next in line has it when this is dropped.
+pub(super) struct Turn(Option<ReentrantMutexGuard<'static, ()>>);
+
+impl Turns {
+    pub fn new(backend: wgpu::Backend) -> Self {
+        Turns { taken: backend == wgpu::Backend::Gl }
+    }
+
+    /// Whether they do.
+    pub fn are_taken(self) -> bool {
+        self.taken
+    }
+
+    /// Waits for the turn. A thread that has it has it at once.
+    pub fn take(self) -> Turn {
+        Turn(self.taken.then(|| CONTEXT.lock()))
+    }
+
+    /// Polls the device until this submission, or everything, is done, and the driver lets go of it; or until it is no use.
+    pub fn wait_for(
+        self,
+        device: &wgpu::Device,
+        until: Option<&wgpu::SubmissionIndex>,
+        useless: impl Fn() -> bool,
+    ) -> Result<(), wgpu::PollError> {
+        loop {
+            let (submission_index, timeout) = (until.cloned(), self.taken.then_some(SLICE));
+            let turn = self.take();
+            let waited = device.poll(wgpu::PollType::Wait { submission_index, timeout });
+            drop(turn);
+            match waited {
+                // Drivers end a wait when they please.
+                Err(wgpu::PollError::Timeout) if !useless() => {}
+                waited => return waited.map(|_| ()),
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Fair: else a thread that waits in slices takes each turn before another has woken up.
+        if let Some(guard) = self.0.take() {
+            ReentrantMutexGuard::unlock_fair(guard);
+        }
+    }
+}
