@@ -325,17 +325,14 @@ impl Device {
         }
     }
 
-    /// [`Device::ready_async`] for those who yield; without a device to wait for, other tasks get their turn. Where the thread
-    /// may block there is nothing to do: what is recorded waits by itself.
+    /// [`Device::ready_async`] for those who yield, whose executor's other tasks get their turn each time. Where the thread may
+    /// block there is nothing to do: what is recorded waits by itself.
     pub(crate) async fn make_room(&self, waiting: Waiting) -> Result<()> {
-        match &self.0.context {
-            _ if waiting == Waiting::Blocking => Ok(()),
-            Some(context) => context.room_async().await,
-            None => {
-                give_way().await;
-                Ok(())
-            }
+        if waiting == Waiting::Blocking {
+            return Ok(());
         }
+        give_way().await;
+        self.ready_async().await
     }
 
     /// [`Device::wait`], either way.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use crate::cpu::{self, Kept};
 use crate::device::Device;
@@ -100,7 +100,7 @@ impl Matrix {
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;
                 let array = array.as_standard_layout();
-                gpu.write_new(waiting, &buffer, array.as_slice().unwrap_or_default()).await?;
+                gpu.write_by(waiting, &buffer, array.as_slice().unwrap_or_default()).await?;
                 Storage::Gpu(Arc::new(buffer))
             }
         };
@@ -187,6 +187,56 @@ impl Matrix {
     /// ```
     pub async fn to_array_async(&self) -> Result<Array2<f32>> {
         self.to_array_by(Waiting::Yielding).await
+    }
+
+    /// [`Matrix::to_array`] into an array that is there: for results that come again and again, since new memory costs the
+    /// system more time than the copy.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the array has this matrix's shape; else as [`Matrix::to_array`].
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let x = Matrix::from_slice(&Device::cpu(), 1, 2, &[1.0, 2.0])?;
+    /// let mut kept = Array2::zeros((1, 2));
+    /// x.read_into(kept.view_mut())?;
+    /// assert_eq!(kept, ndarray::array![[1.0, 2.0]]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn read_into(&self, target: ArrayViewMut2<'_, f32>) -> Result<()> {
+        at_once(self.read_into_by(Waiting::Blocking, target))
+    }
+
+    /// [`Matrix::read_into`] without blocking the thread; as [`Matrix::to_array_async`].
+    ///
+    /// # Errors
+    /// As [`Matrix::read_into`].
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use wgpu_mlp::{Device, Matrix};
+    /// let (x, mut kept) = (Matrix::zeros(&Device::cpu(), 1, 2)?, Array2::ones((1, 2)));
+    /// pollster::block_on(x.read_into_async(kept.view_mut()))?;
+    /// assert_eq!(kept, Array2::<f32>::zeros((1, 2)));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn read_into_async(&self, target: ArrayViewMut2<'_, f32>) -> Result<()> {
+        self.read_into_by(Waiting::Yielding, target).await
+    }
+
+    async fn read_into_by(&self, waiting: Waiting, mut target: ArrayViewMut2<'_, f32>) -> Result<()> {
+        if target.dim() != self.shape() {
+            let rule = "the array must have the matrix's shape";
+            return Err(Error::Shape { op: "read_into", rule, left: self.dims(), right: target.dim().into() });
+        }
+        match (&self.storage, target.as_slice_mut()) {
+            (Storage::Cpu(array), _) => target.assign(array),
+            (Storage::Gpu(buffer), Some(values)) => buffer.context().read_into(waiting, buffer, values).await?,
+            // Its rows do not lie one behind the other.
+            (Storage::Gpu(_), None) => target.assign(&self.to_array_by(waiting).await?),
+        }
+        Ok(())
     }
 
     pub(crate) async fn to_array_by(&self, waiting: Waiting) -> Result<Array2<f32>> {
@@ -361,7 +411,7 @@ pub(crate) enum Later<T> {
     Reading(Reading<T>),
 }
 
-impl<T: bytemuck::AnyBitPattern + Send> Arrive for Later<T> {
+impl<T: bytemuck::AnyBitPattern + Send + Sync> Arrive for Later<T> {
     type Values = Vec<T>;
 
     async fn arrive(self, waiting: Waiting, values: &mut Vec<T>) -> Result<()> {

@@ -200,7 +200,7 @@ fn ready(device: &Device) -> Result<(), Failed> {
     let run = |ready: bool| -> Result<_, Failed> {
         let (mut model, mut state) = (Mlp::new(device, &[12, 16, 5], 1)?, OptimizerState::new(Optimizer::adam(0.01)));
         let mut turns = 0;
-        for _ in 0..50 {
+        for _ in 0..400 {
             if ready {
                 let (done, pending) = awaiting::poll_up_to(usize::MAX, pin!(device.ready_async()));
                 done.ok_or("never ready")??;
@@ -209,7 +209,7 @@ fn ready(device: &Device) -> Result<(), Failed> {
             let (x, targets) = (Matrix::from_array(device, x.view())?, Targets::classes(device, &labels, 5)?);
             model.train_step(&x, &targets, &mut state)?;
         }
-        assert!(turns > 0 || !ready, "50 steps, and the device was never behind");
+        assert!(turns > 0 || !ready, "400 steps, and the device was never behind");
         Ok(model.parameters()?)
     };
     assert_eq!(run(true)?, run(false)?);

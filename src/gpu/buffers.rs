@@ -187,9 +187,14 @@ impl Context {
         Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.clone() })
     }
 
-    /// A new buffer from the driver; when memory is short, once more with the pool emptied.
+    /// A new buffer from the driver.
     fn allocate(&self, size: u64) -> Result<Raw> {
-        let first = self.try_allocate(size);
+        self.with_room(|| self.try_allocate(size))
+    }
+
+    /// What takes device memory; when that is short, once more with the pool emptied.
+    pub(super) fn with_room<T>(&self, make: impl Fn() -> Result<T>) -> Result<T> {
+        let first = make();
         if !matches!(first, Err(Error::OutOfMemory { .. })) {
             return first;
         }
@@ -198,7 +203,7 @@ impl Context {
         self.forget_bind_groups(&gone);
         self.release(gone);
         self.wait()?;
-        self.try_allocate(size)
+        make()
     }
 
     fn try_allocate(&self, size: u64) -> Result<Raw> {

@@ -17,6 +17,7 @@ use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
 use super::shared::Shared;
+use super::staging::{PIECE_BYTES, Reads};
 use super::tiles::{Lanes, Method, Panel};
 use super::tuned::Tuned;
 use super::turns::Turns;
@@ -24,9 +25,6 @@ use super::windows::Piece;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
 use crate::waiting::{Waiting, at_once};
-
-/// Uploads go to the queue in pieces of this size, so that its staging memory stays small.
-const UPLOAD_BYTES: usize = 32 << 20;
 
 /// What a device is opened with where the adapter has it: kernels take advantage of the first two, but do without them.
 const USEFUL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
@@ -79,6 +77,8 @@ pub(super) struct Live {
     pub errors: ErrorSlot,
     pub pipelines: Pipelines,
     pub recorder: Mutex<Recorder>,
+    /// Staging buffers for reads.
+    pub reads: Reads,
     pub cache: Option<Cache>,
 }
 
@@ -98,7 +98,8 @@ pub struct Counters {
     pub allocations: u64,
     /// Pipelines compiled.
     pub pipelines: u64,
-    /// Bytes of device memory held now, idle buffers included; staging memory is wgpu's own and not counted.
+    /// Bytes of device memory held now, idle buffers included; staging memory, some 128 MiB for uploads and 64 MiB for reads at
+    /// most, is not counted.
     pub memory_bytes: u64,
     /// The most that was held at a time.
     pub peak_memory_bytes: u64,
@@ -154,7 +155,7 @@ impl Context {
         let (pipelines, poller) = (Pipelines::default(), Poller::new(turns));
         let folder = options.pipeline_cache.as_deref();
         let cache = folder.and_then(|folder| Cache::open(&device, &adapter.get_info(), folder));
-        let live = Live { recorder, pipelines, errors, queue, device, turns, poller, cache };
+        let live = Live { reads: Reads::default(), recorder, pipelines, errors, queue, device, turns, poller, cache };
         drop(turn);
         live.errors.check()?;
         let info = adapter.get_info();
@@ -302,29 +303,21 @@ impl Context {
         Ok(buffer)
     }
 
-    /// Overwrites a buffer from its start.
-    ///
-    /// Queue writes land before everything that is still being recorded, which may yet read the buffer's old content:
-    /// so what is recorded goes first.
+    /// Overwrites a buffer from its start, behind everything that is recorded so far.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
-        at_once(self.write_new(Waiting::Blocking, buffer, values))
+        at_once(self.write_by(Waiting::Blocking, buffer, values))
     }
 
-    /// [`Context::write`] of a buffer that nobody else knows yet, which may wait while more is on its way than should be.
-    pub async fn write_new<T: bytemuck::NoUninit>(
-        &self,
-        waiting: Waiting,
-        buffer: &Buffer,
-        values: &[T],
-    ) -> Result<()> {
-        self.flush()?;
+    /// [`Context::write`], which may wait while more is on its way than should be.
+    pub async fn write_by<T: bytemuck::NoUninit>(&self, waiting: Waiting, buffer: &Buffer, values: &[T]) -> Result<()> {
+        self.check_device()?;
         let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) else { return Ok(()) };
         let mut offset = buffer.offset();
-        for piece in bytemuck::cast_slice::<T, u8>(values).chunks(UPLOAD_BYTES) {
+        for piece in bytemuck::cast_slice::<T, u8>(values).chunks(PIECE_BYTES) {
             if waiting == Waiting::Yielding {
                 self.room_async().await?;
             }
-            live.upload(target, offset, piece);
+            self.or_lost(self.upload_piece(live, target, offset, piece))?;
             offset += piece.len() as u64;
         }
         self.check()
@@ -373,6 +366,19 @@ impl Inner {
         if let Some(live) = self.live.as_ref().filter(|_| !buffers.is_empty()) {
             live.recorder().bindings.forget(buffers);
         }
+    }
+
+    /// What failed, or the loss of the device where that is why.
+    pub(super) fn or_lost<T>(&self, outcome: Result<T>) -> Result<T> {
+        if let (Err(_), Some(live)) = (&outcome, &self.live) {
+            live.errors.check_loss()?;
+        }
+        outcome
+    }
+
+    /// [`Inner::check`], as an op begins, a read or an upload: these look whether the device is still there.
+    pub(super) fn check_device(&self) -> Result<()> {
+        self.live.as_ref().map_or(Ok(()), |live| live.errors.poll_and_check())
     }
 
     /// The error that waits to be told, if one does.

@@ -1,15 +1,11 @@
 //! Errors that wgpu reports outside a call's return value, kept until the next call asks.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
 
 use super::turns::Turns;
 use crate::error::{Error, Result};
-
-/// Microseconds after which a device is polled once more for no other reason than a loss.
-const POLL_INTERVAL: u64 = 1000;
 
 /// The first uncaptured error since the last look, and the reason of a device loss, which stays.
 pub(super) struct ErrorSlot {
@@ -17,9 +13,6 @@ pub(super) struct ErrorSlot {
     turns: Turns,
     first: Arc<First>,
     lost: Arc<OnceLock<String>>,
-    opened: Instant,
-    /// When the device was polled last, in microseconds since it was opened.
-    polled: AtomicU64,
 }
 
 #[derive(Default)]
@@ -49,8 +42,7 @@ impl ErrorSlot {
     /// Installs the handlers; wgpu's own would panic.
     pub(super) fn install(device: &wgpu::Device, turns: Turns) -> Self {
         let (first, lost) = (Arc::<First>::default(), Arc::<OnceLock<String>>::default());
-        let (opened, polled) = (Instant::now(), AtomicU64::new(0));
-        let slot = ErrorSlot { device: device.clone(), turns, first, lost, opened, polled };
+        let slot = ErrorSlot { device: device.clone(), turns, first, lost };
         let first = slot.first.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             log::error!("the device reported: {error}");
@@ -66,24 +58,23 @@ impl ErrorSlot {
 
     /// The error that is waiting, if one is: a loss every time, any other once.
     pub(super) fn check(&self) -> Result<()> {
-        // wgpu tells of a loss only while it is polled: by every submit, and now and then between them.
-        let now = self.opened.elapsed().as_micros() as u64;
-        if now.saturating_sub(self.polled.load(Relaxed)) > POLL_INTERVAL {
-            self.polled.store(now, Relaxed);
-            self.poll_for_loss(wgpu::PollType::Poll);
-        }
         self.check_lost()?;
         let Some(source) = self.first.take() else { return Ok(()) };
-        // And only when the work in flight has ended; until then a loss looks like a wrong call.
-        if !self.is_lost() {
-            // A wait that fails says nothing that the lost callback does not.
-            let _ = self.turns.wait_for(&self.device, None, || self.is_lost());
-        }
-        self.check_lost()?;
+        // Until the work in flight has ended, a loss looks like a wrong call.
+        self.check_loss()?;
         match source {
             wgpu::Error::OutOfMemory { .. } => Err(Error::OutOfMemory { bytes: 0, source: Some(source) }),
             source => Err(Error::Device { source }),
         }
+    }
+
+    /// An error where the device is lost: known for certain when the work in flight has ended.
+    pub(super) fn check_loss(&self) -> Result<()> {
+        if !self.is_lost() {
+            // A wait that fails says nothing that the lost callback does not.
+            let _ = self.turns.wait_for(&self.device, None, || self.is_lost());
+        }
+        self.check_lost()
     }
 
     /// Whether the device is lost, as far as wgpu has told.
@@ -91,13 +82,15 @@ impl ErrorSlot {
         self.lost.get().is_some()
     }
 
-    fn poll_for_loss(&self, poll: wgpu::PollType) {
+    /// [`ErrorSlot::check`] behind a poll: wgpu tells of a loss only while it is polled.
+    pub(super) fn poll_and_check(&self) -> Result<()> {
         // wgpu can panic over a device that is lost.
         if !self.is_lost() {
             let _turn = self.turns.take();
             // A poll that fails says nothing that the lost callback does not.
-            let _ = self.device.poll(poll);
+            let _ = self.device.poll(wgpu::PollType::Poll);
         }
+        self.check()
     }
 
     fn check_lost(&self) -> Result<()> {

@@ -24,6 +24,7 @@ mod read;
 mod recorder;
 mod rows;
 mod shared;
+mod staging;
 mod tiles;
 mod tuned;
 mod turns;

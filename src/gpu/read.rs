@@ -1,5 +1,6 @@
 //! Reading back: the only place where the crate waits for the device.
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use super::answer::{Answer, answer};
 use super::buffers::{Buffer, GUARD_BYTES, POISON};
-use super::context::{Context, Live};
+use super::context::Context;
 use super::shared::Shared;
+use super::staging::{PIECE_BYTES, Reads, Way, copy_down};
 use super::windows::Piece;
 use crate::error::{Error, ReadError, Result};
 use crate::waiting::{Waiting, give_way};
@@ -16,8 +18,13 @@ use crate::waiting::{Waiting, give_way};
 /// The answer to `map_async`.
 type Mapped = Result<(), wgpu::BufferAsyncError>;
 
-/// Results come back through a staging buffer of at most this size.
-const STAGING_BYTES: u64 = 64 << 20;
+/// Pieces of a long read that are on their way at a time.
+const PIECES_UNDER_WAY: usize = 4;
+
+/// Values that any bytes are.
+pub(crate) trait Plain: bytemuck::AnyBitPattern + Send + Sync {}
+
+impl<T: bytemuck::AnyBitPattern + Send + Sync> Plain for T {}
 
 /// Contents on their way back to the host.
 pub(crate) struct Reading<T> {
@@ -31,26 +38,40 @@ pub(crate) struct Reading<T> {
 
 impl Context {
     /// The content of a buffer.
-    pub async fn read<T: bytemuck::AnyBitPattern>(&self, waiting: Waiting, buffer: &Buffer) -> Result<Vec<T>> {
-        let mut values = Vec::with_capacity((buffer.bytes() / size_of::<T>() as u64) as usize);
+    pub async fn read<T: Plain>(&self, waiting: Waiting, buffer: &Buffer) -> Result<Vec<T>> {
+        // Zeroed by the system, a page at a time, where it is first written to.
+        let mut values: Vec<T> = bytemuck::allocation::zeroed_vec((buffer.bytes() / size_of::<T>() as u64) as usize);
+        self.read_into(waiting, buffer, &mut values).await?;
+        Ok(values)
+    }
+
+    /// The content of a buffer, into as many values. A long one comes in pieces: while the host copies one, the device copies
+    /// the next.
+    pub async fn read_into<T: Plain>(&self, waiting: Waiting, buffer: &Buffer, values: &mut [T]) -> Result<()> {
         let (mut offset, end) = (buffer.offset(), buffer.offset() + buffer.bytes());
-        while offset < end {
-            let bytes = (end - offset).min(STAGING_BYTES);
-            self.start_read(&[Piece { buffer, offset, bytes }])?.arrive_into(waiting, &mut values).await?;
-            offset += bytes;
+        let (mut under_way, mut rest) = (VecDeque::with_capacity(PIECES_UNDER_WAY), values);
+        while offset < end || !under_way.is_empty() {
+            while offset < end && under_way.len() < PIECES_UNDER_WAY {
+                let bytes = (end - offset).min(PIECE_BYTES as u64);
+                under_way.push_back(self.start_read::<T>(&[Piece { buffer, offset, bytes }])?);
+                offset += bytes;
+            }
+            let Some(reading) = under_way.pop_front() else { break };
+            let copied = |piece: &[T]| {
+                let (head, behind) = std::mem::take(&mut rest).split_at_mut(piece.len());
+                copy_down(head, piece);
+                rest = behind;
+            };
+            reading.arrive(waiting, copied).await?;
         }
         if buffer.is_guarded() {
             self.check_guard(waiting, buffer).await?;
         }
-        Ok(values)
+        Ok(())
     }
 
     /// The contents of several small buffers, with a single wait.
-    pub async fn read_each<T: bytemuck::AnyBitPattern>(
-        &self,
-        waiting: Waiting,
-        buffers: &[&Buffer],
-    ) -> Result<Vec<Vec<T>>> {
+    pub async fn read_each<T: Plain>(&self, waiting: Waiting, buffers: &[&Buffer]) -> Result<Vec<Vec<T>>> {
         let mut values = Vec::with_capacity(buffers.len());
         for group in buffers.chunks(1024) {
             let pieces: Vec<_> = group.iter().map(|buffer| Piece::of(buffer)).collect();
@@ -60,17 +81,21 @@ impl Context {
     }
 
     /// Starts to bring a buffer's content back, and does not wait for it.
-    pub fn read_later<T: bytemuck::AnyBitPattern>(&self, buffer: &Buffer) -> Result<Reading<T>> {
+    pub fn read_later<T: Plain>(&self, buffer: &Buffer) -> Result<Reading<T>> {
         self.start_read(&[Piece::of(buffer)])
     }
 
     /// Copies the pieces one behind another into staging memory and hands that to the queue.
-    fn start_read<T: bytemuck::AnyBitPattern>(&self, pieces: &[Piece<'_>]) -> Result<Reading<T>> {
-        self.check()?;
+    fn start_read<T: Plain>(&self, pieces: &[Piece<'_>]) -> Result<Reading<T>> {
+        self.check_device()?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
         let reading = |staged| Reading { context: self.clone(), staged, lengths, values: PhantomData };
         let Some(live) = &self.live else { return Ok(reading(None)) };
-        let staging = live.staging(pieces.iter().map(|piece| piece.bytes).sum())?;
+        let bytes = pieces.iter().map(|piece| piece.bytes).sum();
+        let staging = match live.reads.take(bytes) {
+            Some(staging) => staging,
+            None => Shared::new(self.with_room(|| live.staging(Way::Down, Reads::size(bytes)))?),
+        };
         self.record(|encoder| {
             let mut at = 0;
             for piece in pieces {
@@ -84,10 +109,10 @@ impl Context {
         live.catch_up();
         let (teller, answer) = answer();
         let turn = live.turns.take();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| teller.tell(result));
+        staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| teller.tell(result));
         drop(turn);
         self.check()?;
-        Ok(reading(Some((Shared::new(staging), answer, submission))))
+        Ok(reading(Some((staging, answer, submission))))
     }
 
     /// [`Context::wait`] without blocking the thread.
@@ -131,9 +156,9 @@ impl Context {
     pub(super) fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
         self.counters.waits.fetch_add(1, Relaxed);
-        let waited = live.wait_for(submission_index.as_ref());
+        let waited = live.wait_for(submission_index.as_ref()).map_err(|error| Error::Read { source: error.into() });
         self.check()?;
-        waited.map_err(|error| Error::Read { source: error.into() })
+        self.or_lost(waited)
     }
 
     /// Looks whether the tail behind a guarded buffer is as it was.
@@ -146,7 +171,7 @@ impl Context {
     }
 }
 
-impl<T: bytemuck::AnyBitPattern> Reading<T> {
+impl<T: Plain> Reading<T> {
     /// Waits, and shows the pieces one by one.
     async fn arrive(mut self, waiting: Waiting, look: impl FnMut(&[T])) -> Result<()> {
         let staging = match self.staged.take() {
@@ -160,7 +185,8 @@ impl<T: bytemuck::AnyBitPattern> Reading<T> {
                 Some(staging)
             }
         };
-        self.unpack(staging, look)
+        let context = self.context.clone();
+        context.or_lost(self.unpack(staging, look))
     }
 
     /// Waits, and appends what has come to what is there.
@@ -175,15 +201,19 @@ impl<T: bytemuck::AnyBitPattern> Reading<T> {
             return Ok(());
         };
         let _turn = self.context.live.as_ref().map(|live| live.turns.take());
-        let range = staging.get_mapped_range(..).map_err(|error| Error::Read { source: error.into() })?;
+        let bytes = self.lengths.iter().map(|length| length * size_of::<T>()).sum::<usize>() as u64;
+        let range = staging.get_mapped_range(..bytes).map_err(|error| Error::Read { source: error.into() })?;
         let mut rest: &[T] = bytemuck::cast_slice(&range);
-        for length in self.lengths {
-            let (head, tail) = rest.split_at(length);
+        for length in &self.lengths {
+            let (head, tail) = rest.split_at(*length);
             look(head);
             rest = tail;
         }
         drop(range);
         staging.unmap();
+        if let Some(live) = &self.context.live {
+            drop(live.reads.put(staging));
+        }
         Ok(())
     }
 }
@@ -212,22 +242,5 @@ impl Context {
         let mapped = answer.await;
         self.check()?;
         Ok(mapped.unwrap_or(Err(wgpu::BufferAsyncError)))
-    }
-}
-
-impl Live {
-    fn staging(&self, size: u64) -> Result<wgpu::Buffer> {
-        let _turn = self.turns.take();
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("staging"),
-            size,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        match pollster::block_on(scope.pop()) {
-            Some(source) => Err(Error::OutOfMemory { bytes: size, source: Some(source) }),
-            None => Ok(staging),
-        }
     }
 }

@@ -13,6 +13,7 @@ use super::context::{Context, Live};
 use super::grid::fold;
 use super::kernel::{Access, Form, Launch};
 use super::pipelines::Pipeline;
+use super::staging::{Uploads, Way, copy_up};
 use super::turns::Turn;
 use super::windows::{Piece, View};
 use crate::error::{Error, Result};
@@ -21,8 +22,12 @@ use crate::error::{Error, Result};
 const MAX_DISPATCHES: u32 = 128;
 /// Submits in flight before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 16;
-/// Bytes of uploads in flight before the host waits for the oldest: what bounds wgpu's staging memory.
+/// Bytes of uploads in flight before the host waits for the oldest: what bounds staging memory.
 const MAX_UPLOADS_IN_FLIGHT: u64 = 128 << 20;
+/// Bytes of uploads after which what is recorded is handed over, so that the device copies while the host does.
+const UPLOADS_A_SUBMIT: u64 = 4 << 20;
+/// Uploads up to this length share a staging buffer.
+const SMALL_UPLOAD: usize = 1 << 18;
 
 /// An operand where the kernel will see it: where it lies, or in a scratch copy.
 enum Placed<'a> {
@@ -52,8 +57,9 @@ pub(super) struct Recorder {
     /// What the recording would take a slow GPU.
     nanoseconds: u64,
     pub(super) bindings: Bindings,
-    /// Uploads since the last submit.
+    /// Bytes of uploads since the last submit, and the staging buffers that they go through.
     uploads: u64,
+    staging: Uploads,
     /// Submits so far.
     submits: u64,
     /// Those that may not be done.
@@ -105,6 +111,7 @@ impl Recorder {
             nanoseconds: 0,
             bindings: Bindings::new(device, limits),
             uploads: 0,
+            staging: Uploads::default(),
             submits: 0,
             in_flight: VecDeque::new(),
         }
@@ -168,6 +175,19 @@ impl Recorder {
         }
     }
 
+    fn copy_upload(
+        &mut self,
+        device: &wgpu::Device,
+        staging: &wgpu::Buffer,
+        at: u64,
+        target: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+    ) {
+        self.pass = None;
+        self.encoder(device).copy_buffer_to_buffer(staging, at, target, offset, Some(bytes));
+    }
+
     /// Ends the pass and takes the finished commands, if there are any.
     fn finish(&mut self) -> Option<wgpu::CommandBuffer> {
         self.pass = None;
@@ -200,7 +220,7 @@ impl Context {
         form: Form,
         multiply_adds: u64,
     ) -> Result<()> {
-        self.check()?;
+        self.check_device()?;
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
         let placed = self.place_all(&launch)?;
@@ -311,7 +331,7 @@ impl Context {
             self.submit(live, &mut live.recorder());
             live.catch_up();
         }
-        self.check()
+        self.check_device()
     }
 
     /// Hands over everything recorded and waits until the device has done it.
@@ -324,11 +344,54 @@ impl Context {
     /// Hands the commands over; gives their number in the queue, if there were any.
     pub(super) fn submit(&self, live: &Live, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
         let commands = recorder.finish()?;
+        recorder.staging.close();
         recorder.bindings.send(&live.queue);
         (recorder.dispatches, recorder.nanoseconds) = (0, 0);
         recorder.recording += 1;
         self.counters.submits.fetch_add(1, Relaxed);
-        Some(live.hand_over(recorder, Some(commands)))
+        Some(live.hand_over(recorder, commands))
+    }
+
+    /// Copies a piece of an upload to staging memory, and records the copy from there.
+    pub(super) fn upload_piece(&self, live: &Live, target: &wgpu::Buffer, offset: u64, piece: &[u8]) -> Result<()> {
+        let bytes = piece.len() as u64;
+        let mut recorder = match piece.len() {
+            ..=SMALL_UPLOAD => {
+                let (mut recorder, staging, at) = loop {
+                    let mut recorder = live.recorder();
+                    if let Some((staging, at)) = recorder.staging.room(bytes) {
+                        break (recorder, staging, at);
+                    }
+                    drop(recorder);
+                    let staging = self.with_room(|| live.staging(Way::Up, Uploads::size(bytes)))?;
+                    live.recorder().staging.put(staging);
+                };
+                copy_up(&staging, at, piece)?;
+                recorder.copy_upload(&live.device, &staging, at, target, offset, bytes);
+                recorder
+            }
+            _ => {
+                let taken = live.recorder().staging.take(bytes);
+                let staging = match taken {
+                    Some(staging) => staging,
+                    None => self.with_room(|| live.staging(Way::Up, Uploads::size(bytes)))?,
+                };
+                // Others record meanwhile: this takes as long as a launch or a hundred.
+                copy_up(&staging, 0, piece)?;
+                let mut recorder = live.recorder();
+                staging.unmap();
+                recorder.copy_upload(&live.device, &staging, 0, target, offset, bytes);
+                recorder.staging.fill(staging);
+                recorder
+            }
+        };
+        recorder.uploads += bytes;
+        if recorder.uploads >= UPLOADS_A_SUBMIT {
+            self.submit(live, &mut recorder);
+        }
+        drop(recorder);
+        live.catch_up();
+        Ok(())
     }
 
     /// The bind group of a dispatch with these parameters. When all slots for parameters are taken, what is recorded goes
@@ -380,9 +443,10 @@ impl Context {
 }
 
 impl Live {
-    /// Hands uploads, and commands if there are any, to the queue.
-    fn hand_over(&self, recorder: &mut Recorder, commands: Option<wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
-        let index = self.queue.submit(commands);
+    /// Hands commands to the queue, and the uploads that they copy.
+    fn hand_over(&self, recorder: &mut Recorder, commands: wgpu::CommandBuffer) -> wgpu::SubmissionIndex {
+        let index = self.queue.submit([commands]);
+        recorder.staging.sent();
         recorder.submits += 1;
         let (number, uploads) = (recorder.submits, std::mem::take(&mut recorder.uploads));
         recorder.in_flight.push_back(InFlight { number, index: index.clone(), uploads });
@@ -406,19 +470,6 @@ impl Live {
     /// Waits for a submission, or for everything.
     pub(super) fn wait_for(&self, until: Option<&wgpu::SubmissionIndex>) -> Result<(), wgpu::PollError> {
         self.turns.wait_for(&self.device, until, || self.errors.is_lost())
-    }
-
-    /// Uploads a piece to a buffer, ahead of everything that is recorded from now on.
-    pub(super) fn upload(&self, target: &wgpu::Buffer, offset: u64, piece: &[u8]) {
-        let mut recorder = self.recorder();
-        self.queue.write_buffer(target, offset, piece);
-        recorder.uploads += piece.len() as u64;
-        // Only what is submitted gives its staging memory back.
-        if recorder.uploads > MAX_UPLOADS_IN_FLIGHT / 4 {
-            self.hand_over(&mut recorder, None);
-        }
-        drop(recorder);
-        self.catch_up();
     }
 
     pub(super) fn recorder(&self) -> Recording<'_> {

@@ -1,0 +1,222 @@
+//! Staging: buffers that host and device both reach, through which uploads and reads go. They are kept and used again.
+//!
+//! They are the crate's own, made like any other buffer: where there is no memory for one, that is an error and the device goes
+//! on. wgpu's own staging is made inside calls that lose the device then.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::context::Live;
+use super::shared::Shared;
+use crate::error::{Error, Result};
+
+/// The largest staging buffer: what is longer goes in pieces, so that host and device copy at the same time. Small enough for
+/// caches (`benches/transfers.rs`: with 16 MiB lavapipe's transfers take half as long again).
+pub(super) const PIECE_BYTES: usize = 4 << 20;
+/// The least that is made for uploads: small ones share it.
+const LEAST_UPLOAD: u64 = 1 << 20;
+/// The least that is made for reads.
+const LEAST_READ: u64 = 1 << 12;
+/// What is kept for reads.
+const MOST_READ_BYTES: u64 = 64 << 20;
+/// Uploads begin at multiples of this.
+const ALIGNMENT: u64 = 256;
+/// Bytes that one more thread is worth in a copy.
+const BYTES_A_THREAD: usize = 1 << 20;
+
+/// What a staging buffer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To the device: made mapped.
+    Up,
+    /// Back from it.
+    Down,
+}
+
+/// Sizes are powers of two, so that a buffer serves many lengths.
+fn size_for(bytes: u64, least: u64) -> u64 {
+    bytes.max(least).next_power_of_two()
+}
+
+/// Buffers for uploads, on their way round: filled while mapped, read by the device, mapped again.
+#[derive(Default)]
+pub(super) struct Uploads {
+    /// Where small uploads go, and how much of it is taken.
+    open: Option<(wgpu::Buffer, u64)>,
+    /// Filled and no longer mapped: what is recorded copies from them.
+    filled: Vec<wgpu::Buffer>,
+    /// With the device, until they are mapped.
+    away: VecDeque<(wgpu::Buffer, Arc<AtomicU8>)>,
+    /// Mapped, and empty.
+    ready: Vec<wgpu::Buffer>,
+}
+
+/// What has become of a mapping.
+const MAPPED: u8 = 1;
+const FAILED: u8 = 2;
+
+impl Uploads {
+    /// Where the next so many bytes of a small upload go, if there is room.
+    pub fn room(&mut self, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
+        let fits = |(buffer, used): &&mut (wgpu::Buffer, u64)| *used + bytes <= buffer.size();
+        if let Some((buffer, used)) = self.open.as_mut().filter(fits) {
+            let at = *used;
+            *used = (at + bytes).next_multiple_of(ALIGNMENT);
+            return Some((buffer.clone(), at));
+        }
+        let next = self.take(bytes)?;
+        self.close();
+        self.open = Some((next.clone(), bytes.next_multiple_of(ALIGNMENT)));
+        Some((next, 0))
+    }
+
+    /// A mapped buffer for so many bytes, if one is there.
+    pub fn take(&mut self, bytes: u64) -> Option<wgpu::Buffer> {
+        let size = Self::size(bytes);
+        self.collect();
+        let place = self.ready.iter().rposition(|buffer| buffer.size() == size)?;
+        Some(self.ready.swap_remove(place))
+    }
+
+    /// The size of a buffer for so many bytes.
+    pub fn size(bytes: u64) -> u64 {
+        size_for(bytes, LEAST_UPLOAD)
+    }
+
+    /// Takes in a mapped buffer, new or not needed after all.
+    pub fn put(&mut self, buffer: wgpu::Buffer) {
+        self.ready.push(buffer);
+    }
+
+    /// A buffer that has been filled, and is no longer mapped.
+    pub fn fill(&mut self, buffer: wgpu::Buffer) {
+        self.filled.push(buffer);
+    }
+
+    /// No more goes into the open buffer: before what copies from it is handed over.
+    pub fn close(&mut self) {
+        if let Some((buffer, _)) = self.open.take() {
+            buffer.unmap();
+            self.filled.push(buffer);
+        }
+    }
+
+    /// What was filled is on its way: it is mapped again as soon as the device has read it.
+    pub fn sent(&mut self) {
+        for buffer in self.filled.drain(..) {
+            let state = Arc::new(AtomicU8::new(0));
+            let told = state.clone();
+            // The callback holds no buffer: a device that is never polled again would hold itself.
+            buffer.map_async(wgpu::MapMode::Write, .., move |mapped| {
+                told.store(if mapped.is_ok() { MAPPED } else { FAILED }, Release);
+            });
+            self.away.push_back((buffer, state));
+        }
+    }
+
+    /// Takes in what has come back. What could not be mapped, on a device that is lost, is let go.
+    fn collect(&mut self) {
+        for (buffer, state) in std::mem::take(&mut self.away) {
+            match state.load(Acquire) {
+                MAPPED => self.ready.push(buffer),
+                FAILED => {}
+                _ => self.away.push_back((buffer, state)),
+            }
+        }
+    }
+}
+
+/// Idle buffers for reads.
+#[derive(Default)]
+pub(super) struct Reads(Mutex<Vec<Shared<wgpu::Buffer>>>);
+
+impl Reads {
+    /// One for so many bytes, if it is there.
+    pub fn take(&self, bytes: u64) -> Option<Shared<wgpu::Buffer>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.iter().rposition(|buffer| buffer.size() == Self::size(bytes))?;
+        Some(kept.swap_remove(place))
+    }
+
+    /// The size of a buffer for so many bytes.
+    pub fn size(bytes: u64) -> u64 {
+        size_for(bytes, LEAST_READ)
+    }
+
+    /// Takes back one that is no longer mapped; gives those that there is no room for, the oldest.
+    pub fn put(&self, buffer: Shared<wgpu::Buffer>) -> Vec<Shared<wgpu::Buffer>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(buffer);
+        let mut bytes: u64 = kept.iter().map(|buffer| buffer.size()).sum();
+        let too_many = kept.iter().take_while(|buffer| {
+            let much = bytes > MOST_READ_BYTES;
+            bytes -= buffer.size();
+            much
+        });
+        let too_many = too_many.count();
+        kept.drain(..too_many).collect()
+    }
+}
+
+impl Live {
+    /// A new staging buffer of this size.
+    pub(super) fn staging(&self, way: Way, size: u64) -> Result<wgpu::Buffer> {
+        use wgpu::BufferUsages as Usage;
+        let (usage, mapped_at_creation) = match way {
+            Way::Up => (Usage::MAP_WRITE | Usage::COPY_SRC, true),
+            Way::Down => (Usage::MAP_READ | Usage::COPY_DST, false),
+        };
+        let descriptor = wgpu::BufferDescriptor { label: Some("staging"), size, usage, mapped_at_creation };
+        let _turn = self.turns.take();
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let staging = self.device.create_buffer(&descriptor);
+        match pollster::block_on(scope.pop()) {
+            Some(source) => Err(Error::OutOfMemory { bytes: size, source: Some(source) }),
+            None => Ok(staging),
+        }
+    }
+}
+
+/// Threads that share a copy of so many bytes: one core rarely reaches all of a machine's memory bandwidth, and new memory is
+/// given out a page at a time to the thread that first writes to it. Half of the cores are the driver's.
+fn threads_for(bytes: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (bytes / BYTES_A_THREAD).clamp(1, (cores / 2).max(1))
+}
+
+/// Copies to this place of a mapped buffer, on several threads where there is much.
+pub(super) fn copy_up(target: &wgpu::Buffer, at: u64, source: &[u8]) -> Result<()> {
+    let view = |first: usize, piece: &[u8]| {
+        let first = at + first as u64;
+        let view = target.get_mapped_range_mut(first..first + piece.len() as u64);
+        view.map_err(|error| Error::Read { source: error.into() })
+    };
+    let share = source.len().div_ceil(threads_for(source.len())).next_multiple_of(ALIGNMENT as usize);
+    if share >= source.len() {
+        view(0, source)?.copy_from_slice(source);
+        return Ok(());
+    }
+    let pieces = source.chunks(share).enumerate();
+    let views = pieces.map(|(index, piece)| Ok((view(index * share, piece)?, piece))).collect::<Result<Vec<_>>>()?;
+    std::thread::scope(|scope| {
+        for (mut view, piece) in views {
+            scope.spawn(move || view.copy_from_slice(piece));
+        }
+    });
+    Ok(())
+}
+
+/// Copies from mapped memory, likewise.
+pub(super) fn copy_down<T: Copy + Send + Sync>(target: &mut [T], source: &[T]) {
+    let share = source.len().div_ceil(threads_for(size_of_val(source))).max(1);
+    if share >= source.len() {
+        return target.copy_from_slice(source);
+    }
+    std::thread::scope(|scope| {
+        for (target, source) in target.chunks_mut(share).zip(source.chunks(share)) {
+            scope.spawn(|| target.copy_from_slice(source));
+        }
+    });
+}
