@@ -429,8 +429,10 @@ impl Device {
 
     /// [`Device::wrap_matrix`] from this byte of the buffer on: a multiple of 256, which every device can bind.
     ///
-    /// Several matrices may lie in one buffer. wgpu sees whole buffers: an op that writes one of them in place must not read
-    /// another of the same buffer ([`Error::Device`]).
+    /// Several matrices may lie in one buffer, or one buffer be wrapped more than once: the crate knows buffers by their identity,
+    /// and what an op reads of a buffer that it also writes is copied first. Two matrices that an op writes must not overlap
+    /// ([`Error::Combination`]). A caller who destroys a buffer that is still to be read loses the results of that, and of all
+    /// that was recorded beside it ([`Error::Unwritten`]).
     ///
     /// # Errors
     /// As [`Device::wrap_matrix`]; [`Error::Option`] for another offset.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::optim::SLOTS;
 
@@ -232,6 +233,13 @@ pub enum Error {
         kernel: &'static str,
         /// The driver's or the compiler's words.
         source: wgpu::Error,
+    },
+    /// The device rejected the commands that should have written a matrix, with all that were recorded beside them; what it
+    /// holds is whatever was there before. Each use of it says so.
+    #[error("the commands that should have written this were rejected: {source}")]
+    Unwritten {
+        /// wgpu's own words.
+        source: Arc<wgpu::Error>,
     },
     /// wgpu reported an error outside any of the cases above.
     #[error("the device reported: {source}")]

@@ -7,7 +7,7 @@ mod common;
 use std::process::ExitCode;
 
 use libtest_mimic::Failed;
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use wgpu_mlp::ops;
 use wgpu_mlp::{
     ClassWeights, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Targets, Trainer, wgpu,
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         common::trial("more bind groups than are kept, each with its own parameters", plain(), many_dispatches),
         common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
         common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
+        common::trial("a recording that the device rejects", plain(), rejected),
     ])
 }
 
@@ -197,11 +198,66 @@ fn side_by_side(like: &Device) -> Result<(), Failed> {
     let beyond = device.wrap_classes_at(buffer.clone(), 3840, 41, 2).map(drop);
     assert!(matches!(beyond, Err(Error::Limit { op: "targets", needed: 4004, allowed: 4000, .. })));
     assert!(matches!(matrix(u64::MAX - 255, 1, 1), Err(Error::Limit { .. })));
-    // What wgpu does not allow is told, and the device goes on.
-    let (mut first, second) = (matrix(at_x, 1, 4)?, matrix(at_w, 1, 4)?);
-    let refused = ops::sgd(&mut first, &second, 1.0).and_then(|()| device.wait());
-    assert!(matches!(refused, Err(Error::Device { .. })), "{refused:?}");
-    assert_eq!(ops::relu(&copied(&x)?)?.to_array()?, x.mapv(|x| x.max(0.0)));
+    // wgpu lets no dispatch read and write one buffer, whatever its parts: the crate knows it as one, and copies what is read.
+    let (mut first, second) = (matrix(at_x, 1, 4)?, matrix(at_ids, 1, 4)?);
+    let other = second.to_array()?;
+    ops::sgd(&mut first, &second, 1.0)?;
+    assert_eq!(first.to_array()?, x.slice(s![..1, ..4]).to_owned() - other);
+    // Itself too, under two names.
+    let (mut one, again) = (matrix(at_x, 37, 5)?, matrix(at_x, 37, 5)?);
+    let before = one.to_array()?;
+    ops::sgd(&mut one, &again, 0.5)?;
+    assert_eq!(again.to_array()?, before.mapv(|x| 0.5f32.mul_add(-x, x)));
+    // Two that are written on the same memory.
+    let mut twice = [matrix(at_x, 1, 4)?, matrix(at_x, 1, 4)?];
+    let [w, velocity] = &mut twice;
+    let refused = ops::momentum(w, &copied(&x.slice(s![..1, ..4]).to_owned())?, velocity, &Default::default());
+    assert!(matches!(refused, Err(Error::Combination { op: "momentum", .. })), "{refused:?}");
+    // A buffer of the crate's own that comes back as the caller's is the same buffer, too.
+    let mut own = copied(&x)?;
+    let (buffer, offset) = Device::buffer_of(&own).expect("a GPU's");
+    let alias = device.wrap_matrix_at(buffer, offset, 37, 5)?;
+    ops::sgd(&mut own, &alias, 1.0)?;
+    assert_eq!(own.to_array()?, Array2::<f32>::zeros((37, 5)));
+    Ok(())
+}
+
+/// A buffer that its caller destroys before the device has read it: wgpu rejects all commands that were recorded beside those
+/// which read it. Everybody whose results are lost by that is told, whenever they ask, and nobody else.
+fn rejected(like: &Device) -> Result<(), Failed> {
+    let (yours, device) = shared(like)?;
+    let (x, bytes) = (common::normal(8, 16, 1), 4 * 8 * 16);
+    let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage: USAGE, mapped_at_creation: false };
+    let (on_device, wanted) = (Matrix::from_array(&device, x.view())?, x.mapv(|x| x.max(0.0)));
+    let mut parameters = on_device.clone();
+    ops::sgd(&mut parameters, &on_device, 0.5)?;
+    let earlier = ops::relu(&on_device)?;
+    assert_eq!(earlier.to_array()?, wanted);
+    for round in 0..3 {
+        let yours_alone = yours.device.create_buffer(&descriptor);
+        let foreign = device.wrap_matrix(yours_alone.clone(), 8, 16)?;
+        let mine = std::thread::scope(|scope| scope.spawn(|| ops::relu(&on_device)).join().expect("no panic"))?;
+        let theirs = ops::relu(&foreign)?;
+        ops::sgd(&mut parameters, &on_device, 0.5)?;
+        yours_alone.destroy();
+        let told = device.flush();
+        assert!(matches!(told, Err(Error::Unwritten { .. })), "{told:?}");
+        for lost in [&mine, &theirs, &parameters] {
+            for _ in 0..2 {
+                let error = lost.to_array().expect_err("a result that was never made");
+                assert!(error.to_string().starts_with("the commands that should have written this were rejected: "));
+            }
+            assert!(matches!(ops::softmax(lost), Err(Error::Unwritten { .. })), "{round}");
+        }
+        // What was there before is there, and the device goes on.
+        assert_eq!(earlier.to_array()?, wanted);
+        assert_eq!(ops::relu(&on_device)?.to_array()?, wanted);
+        parameters = on_device.clone();
+        // Bound for the first time when it is no longer there: told at once, and nobody loses anything.
+        let (mine, refused) = (ops::relu(&on_device)?, ops::softmax(&foreign));
+        assert!(matches!(refused, Err(Error::Device { .. })), "{refused:?}");
+        assert_eq!(mine.to_array()?, wanted);
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::buffers::Raw;
 use super::pipelines::Pipeline;
 use super::windows::Piece;
+use crate::error::{Error, Result};
 
 /// Bytes of a kernel's parameters, at most; every device binds 16 KiB of them.
 pub(super) const SLOT_BYTES: usize = 1024;
@@ -74,7 +75,8 @@ impl Bindings {
         self.changed.clear();
     }
 
-    /// The bind group of this dispatch, which is part of this recording; none when all slots are taken.
+    /// The bind group of this dispatch, which is part of this recording; none when all slots are taken, and an error for
+    /// buffers that cannot be bound.
     pub fn find(
         &mut self,
         device: &wgpu::Device,
@@ -82,13 +84,13 @@ impl Bindings {
         pieces: &[Piece<'_>],
         params: &[u8],
         recording: u64,
-    ) -> Option<wgpu::BindGroup> {
+    ) -> Result<Option<wgpu::BindGroup>> {
         let piece = |piece: &Piece<'_>| (piece.buffer.raw().id, piece.offset, piece.bytes);
         let bound = self.bound.entry((pipeline.id, pieces.iter().map(piece).collect())).or_default();
         let held = |slot: usize| &self.params[slot * self.slot_bytes..][..params.len()];
         if let Some(bound) = bound.iter_mut().find(|bound| held(bound.slot) == params) {
             bound.recording = recording;
-            return Some(bound.group.clone());
+            return Ok(Some(bound.group.clone()));
         }
         // Its parameters have changed since: they go where no dispatch of this recording looks for others.
         let (slot, group) = match bound.iter_mut().find(|bound| bound.recording != recording) {
@@ -99,7 +101,7 @@ impl Bindings {
             None => {
                 let slot = match self.free.iter().position(|(_, last)| *last != recording) {
                     Some(place) => self.free.swap_remove(place).0,
-                    None if self.params.len() == SLOTS * self.slot_bytes => return None,
+                    None if self.params.len() == SLOTS * self.slot_bytes => return Ok(None),
                     None => {
                         self.params.resize(self.params.len() + self.slot_bytes, 0);
                         self.params.len() / self.slot_bytes - 1
@@ -109,14 +111,15 @@ impl Bindings {
                 let size = wgpu::BufferSize::new(self.slot_bytes as u64);
                 let slot_binding = Some(wgpu::BufferBinding { buffer: &self.buffer, offset, size });
                 let bindings: Vec<_> = std::iter::once(slot_binding).chain(pieces.iter().map(binding)).collect();
-                let group = bind_group(device, &pipeline.layout, &bindings);
+                let group =
+                    bind_group(device, &pipeline.layout, &bindings).inspect_err(|_| self.free.push((slot, 0)))?;
                 bound.push(Bound { group: group.clone(), slot, recording });
                 (slot, group)
             }
         };
         self.params[slot * self.slot_bytes..][..params.len()].copy_from_slice(params);
         self.changed.push(slot);
-        Some(group)
+        Ok(Some(group))
     }
 
     /// Sends the parameters that have changed, ahead of the submit whose dispatches use them.
@@ -136,12 +139,14 @@ pub(super) fn bind_group(
     device: &wgpu::Device,
     layout: &wgpu::BindGroupLayout,
     bindings: &[Option<wgpu::BufferBinding<'_>>],
-) -> wgpu::BindGroup {
+) -> Result<wgpu::BindGroup> {
     let bound = (0..).zip(bindings.iter().flatten().cloned());
     let entries: Vec<_> = bound
         .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) })
         .collect();
-    device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries });
+    pollster::block_on(scope.pop()).map_or(Ok(group), |source| Err(Error::Device { source }))
 }
 
 /// A piece as wgpu binds it; none in a dry run, which binds nothing.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::context::{Context, Inner, Live};
+use super::mark::Mark;
 use super::shared::Shared;
 use crate::error::{Error, Result};
 
@@ -41,6 +42,16 @@ pub(super) struct Raw {
     pub buffer: Option<Shared<wgpu::Buffer>>,
     pub size: u64,
     pub id: u64,
+    pub mark: Arc<Mark>,
+}
+
+/// A buffer that is known by its identity: whoever wraps it again gets the same id, and the same mark.
+struct Known {
+    raw: Raw,
+    /// How many of the crate's buffers are made from it.
+    wraps: usize,
+    /// Whether it is one of the crate's own.
+    own: bool,
 }
 
 /// Idle buffers, and how much there is of all.
@@ -51,6 +62,7 @@ pub(super) struct Pool {
     /// Those numbers by the buffers' size, in the same order.
     by_size: HashMap<u64, VecDeque<u64>>,
     returns: u64,
+    known: HashMap<wgpu::Buffer, Known>,
     idle_bytes: u64,
     allocated_bytes: u64,
     peak_bytes: u64,
@@ -70,6 +82,11 @@ impl Buffer {
 
     pub(super) fn raw(&self) -> &Raw {
         &self.raw
+    }
+
+    /// An error where the content was never written, since what should have done it was rejected.
+    pub(super) fn check_written(&self) -> Result<()> {
+        self.raw.mark.check()
     }
 
     /// Where the content starts in wgpu's buffer.
@@ -128,7 +145,7 @@ impl Drop for Buffer {
         }
         let gone = match self.pooled {
             true => self.owner.pool().put_back(self.raw.clone(), self.owner.most_idle_bytes()),
-            false => vec![self.raw.clone()],
+            false => self.owner.pool().unwrap(&self.raw).into_iter().collect(),
         };
         self.owner.forget_bind_groups(&gone);
         self.owner.release(gone);
@@ -152,6 +169,7 @@ impl Context {
             Some(raw) => raw,
             None => self.allocate(size)?,
         };
+        raw.mark.clear();
         self.ledger.buffer(op, rows, cols, size);
         let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, owner: self.clone() };
         if self.options.guarded_buffers {
@@ -183,7 +201,7 @@ impl Context {
         if !buffer.usage().contains(Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST) {
             return Err(Error::Combination { op, rule: "the buffer's usage must hold STORAGE, COPY_SRC and COPY_DST" });
         }
-        let raw = Raw { size: buffer.size(), buffer: Some(Shared::new(buffer)), id: self.pool().fresh_id() };
+        let raw = self.pool().wrap(buffer);
         Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.clone() })
     }
 
@@ -215,7 +233,7 @@ impl Context {
             Ok(buffer) => {
                 self.counters.allocations.fetch_add(1, Relaxed);
                 pool.peak_bytes = pool.peak_bytes.max(pool.allocated_bytes);
-                Ok(Raw { buffer, size, id: pool.fresh_id() })
+                Ok(pool.own(buffer, size))
             }
             Err(error) => {
                 pool.allocated_bytes -= size;
@@ -308,9 +326,51 @@ impl Pool {
                 returns.pop_front();
             }
             self.forget_empty(raw.size);
+            self.forget_own(&raw);
             gone.push(raw);
         }
         gone
+    }
+
+    /// A new buffer of the crate's own.
+    fn own(&mut self, buffer: Option<Shared<wgpu::Buffer>>, size: u64) -> Raw {
+        let raw = Raw { buffer, size, id: self.fresh_id(), mark: Arc::default() };
+        if let Some(buffer) = raw.buffer.as_deref() {
+            self.known.insert(buffer.clone(), Known { raw: raw.clone(), wraps: 0, own: true });
+        }
+        raw
+    }
+
+    /// A buffer of the caller's, or one of the crate's own that the caller has come by.
+    fn wrap(&mut self, buffer: wgpu::Buffer) -> Raw {
+        if let Some(known) = self.known.get_mut(&buffer) {
+            known.wraps += 1;
+            return known.raw.clone();
+        }
+        let (size, shared) = (buffer.size(), Shared::new(buffer.clone()));
+        let raw = Raw { buffer: Some(shared), size, id: self.fresh_id(), mark: Arc::default() };
+        self.known.insert(buffer, Known { raw: raw.clone(), wraps: 1, own: false });
+        raw
+    }
+
+    /// One use of a wrapped buffer less; the buffer itself, when that was the last of a buffer of the caller's.
+    fn unwrap(&mut self, raw: &Raw) -> Option<Raw> {
+        let buffer = raw.buffer.as_deref()?;
+        let known = self.known.get_mut(buffer)?;
+        known.wraps -= 1;
+        let last = known.wraps == 0 && !known.own;
+        last.then(|| self.known.remove(buffer)).flatten().map(|known| known.raw)
+    }
+
+    /// A buffer that goes back to the driver, as far as the crate is concerned.
+    fn forget_own(&mut self, raw: &Raw) {
+        let Some(buffer) = raw.buffer.as_deref() else { return };
+        if let Some(known) = self.known.get_mut(buffer) {
+            known.own = false;
+            if known.wraps == 0 {
+                self.known.remove(buffer);
+            }
+        }
     }
 
     fn forget_empty(&mut self, size: u64) {
@@ -338,10 +398,12 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{Pool, Raw};
 
     fn raw(size: u64, id: u64) -> Raw {
-        Raw { buffer: None, size, id }
+        Raw { buffer: None, size, id, mark: Arc::default() }
     }
 
     #[test]

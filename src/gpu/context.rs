@@ -311,13 +311,16 @@ impl Context {
     /// [`Context::write`], which may wait while more is on its way than should be.
     pub async fn write_by<T: bytemuck::NoUninit>(&self, waiting: Waiting, buffer: &Buffer, values: &[T]) -> Result<()> {
         self.check_device()?;
-        let (Some(live), Some(target)) = (&self.live, buffer.wgpu()) else { return Ok(()) };
+        let Some(live) = &self.live else { return Ok(()) };
+        if buffer.whole().is_none() && buffer.is_own() {
+            buffer.raw().mark.clear();
+        }
         let mut offset = buffer.offset();
         for piece in bytemuck::cast_slice::<T, u8>(values).chunks(PIECE_BYTES) {
             if waiting == Waiting::Yielding {
                 self.room_async().await?;
             }
-            self.or_lost(self.upload_piece(live, target, offset, piece))?;
+            self.or_lost(self.upload_piece(live, buffer, offset, piece))?;
             offset += piece.len() as u64;
         }
         self.check()
@@ -327,7 +330,7 @@ impl Context {
     pub fn zeros(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
         let buffer = self.buffer(op, rows, cols)?;
         if let Some(target) = buffer.wgpu() {
-            self.record(|encoder| encoder.clear_buffer(target, buffer.offset(), Some(buffer.bytes())))?;
+            self.record(Some(&buffer), |encoder| encoder.clear_buffer(target, buffer.offset(), Some(buffer.bytes())))?;
         }
         Ok(buffer)
     }

@@ -19,16 +19,23 @@ pub(super) struct ErrorSlot {
 struct First {
     /// Whether there is one: looked at before the lock is taken.
     there: AtomicBool,
-    error: Mutex<Option<wgpu::Error>>,
+    error: Mutex<Option<Told>>,
+}
+
+enum Told {
+    /// By wgpu, of some call.
+    Reported(wgpu::Error),
+    /// Of a recording: those who look at what it should have written are told, too.
+    Rejected(Arc<wgpu::Error>),
 }
 
 impl First {
-    fn keep(&self, error: wgpu::Error) {
+    fn keep(&self, error: Told) {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.there.store(true, Relaxed);
     }
 
-    fn take(&self) -> Option<wgpu::Error> {
+    fn take(&self) -> Option<Told> {
         if !self.there.load(Relaxed) {
             return None;
         }
@@ -46,7 +53,7 @@ impl ErrorSlot {
         let first = slot.first.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
             log::error!("the device reported: {error}");
-            first.keep(error);
+            first.keep(Told::Reported(error));
         }));
         let lost = slot.lost.clone();
         device.set_device_lost_callback(move |reason, message| {
@@ -59,13 +66,22 @@ impl ErrorSlot {
     /// The error that is waiting, if one is: a loss every time, any other once.
     pub(super) fn check(&self) -> Result<()> {
         self.check_lost()?;
-        let Some(source) = self.first.take() else { return Ok(()) };
+        let Some(told) = self.first.take() else { return Ok(()) };
         // Until the work in flight has ended, a loss looks like a wrong call.
         self.check_loss()?;
-        match source {
-            wgpu::Error::OutOfMemory { .. } => Err(Error::OutOfMemory { bytes: 0, source: Some(source) }),
-            source => Err(Error::Device { source }),
+        match told {
+            Told::Rejected(source) => Err(Error::Unwritten { source }),
+            Told::Reported(source @ wgpu::Error::OutOfMemory { .. }) => {
+                Err(Error::OutOfMemory { bytes: 0, source: Some(source) })
+            }
+            Told::Reported(source) => Err(Error::Device { source }),
         }
+    }
+
+    /// A recording was rejected, which the next call tells.
+    pub(super) fn reject(&self, error: Arc<wgpu::Error>) {
+        log::error!("the device rejected what was recorded: {error}");
+        self.first.keep(Told::Rejected(error));
     }
 
     /// An error where the device is lost: known for certain when the work in flight has ended.

@@ -17,6 +17,7 @@ mod errors;
 mod grid;
 mod kernel;
 mod ledger;
+mod mark;
 mod needs;
 mod pipelines;
 mod poller;

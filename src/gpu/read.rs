@@ -88,6 +88,7 @@ impl Context {
     /// Copies the pieces one behind another into staging memory and hands that to the queue.
     fn start_read<T: Plain>(&self, pieces: &[Piece<'_>]) -> Result<Reading<T>> {
         self.check_device()?;
+        pieces.iter().try_for_each(|piece| piece.buffer.check_written())?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
         let reading = |staged| Reading { context: self.clone(), staged, lengths, values: PhantomData };
         let Some(live) = &self.live else { return Ok(reading(None)) };
@@ -96,7 +97,7 @@ impl Context {
             Some(staging) => staging,
             None => Shared::new(self.with_room(|| live.staging(Way::Down, Reads::size(bytes)))?),
         };
-        self.record(|encoder| {
+        self.record(None, |encoder| {
             let mut at = 0;
             for piece in pieces {
                 if let Some(source) = piece.buffer.wgpu() {
@@ -107,6 +108,8 @@ impl Context {
         })?;
         let submission = self.submit(live, &mut live.recorder());
         live.catch_up();
+        // What was handed over just now may have been rejected.
+        pieces.iter().try_for_each(|piece| piece.buffer.check_written())?;
         let (teller, answer) = answer();
         let turn = live.turns.take();
         staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| teller.tell(result));

@@ -12,6 +12,7 @@ use super::buffers::Buffer;
 use super::context::{Context, Live};
 use super::grid::fold;
 use super::kernel::{Access, Form, Launch};
+use super::mark::Written;
 use super::pipelines::Pipeline;
 use super::staging::{Uploads, Way, copy_up};
 use super::turns::Turn;
@@ -57,6 +58,8 @@ pub(super) struct Recorder {
     /// What the recording would take a slow GPU.
     nanoseconds: u64,
     pub(super) bindings: Bindings,
+    /// What is written.
+    written: Written,
     /// Bytes of uploads since the last submit, and the staging buffers that they go through.
     uploads: u64,
     staging: Uploads,
@@ -110,6 +113,7 @@ impl Recorder {
             recording: 0,
             nanoseconds: 0,
             bindings: Bindings::new(device, limits),
+            written: Written::default(),
             uploads: 0,
             staging: Uploads::default(),
             submits: 0,
@@ -178,14 +182,14 @@ impl Recorder {
     fn copy_upload(
         &mut self,
         device: &wgpu::Device,
-        staging: &wgpu::Buffer,
-        at: u64,
-        target: &wgpu::Buffer,
-        offset: u64,
+        (staging, at): (&wgpu::Buffer, u64),
+        (target, offset): (&Buffer, u64),
         bytes: u64,
     ) {
+        let Some(buffer) = target.wgpu() else { return };
         self.pass = None;
-        self.encoder(device).copy_buffer_to_buffer(staging, at, target, offset, Some(bytes));
+        self.written.add(&target.raw().mark);
+        self.encoder(device).copy_buffer_to_buffer(staging, at, buffer, offset, Some(bytes));
     }
 
     /// Ends the pass and takes the finished commands, if there are any.
@@ -193,6 +197,17 @@ impl Recorder {
         self.pass = None;
         self.encoder.take().map(wgpu::CommandEncoder::finish)
     }
+}
+
+/// One dispatch, as it is recorded.
+struct Dispatch<'a> {
+    pipeline: &'a Pipeline,
+    params: &'a [u8],
+    bindings: &'a [Piece<'a>],
+    access: &'a [Access],
+    grid: (u32, u32),
+    /// What it would take a slow GPU.
+    nanoseconds: u64,
 }
 
 /// Bytes of a dispatch's operands, each counted once: what stands in for an operand that is not there is one of the others.
@@ -223,6 +238,7 @@ impl Context {
         self.check_device()?;
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
+        self.check_operands(&launch)?;
         let placed = self.place_all(&launch)?;
         for copied in &placed {
             self.fetch(copied)?;
@@ -234,19 +250,33 @@ impl Context {
         if let Some(live) = &self.live {
             let pipeline = self.pipeline(live, kernel, form, launch.constants)?;
             let bindings: Vec<_> = placed.iter().map(Placed::piece).collect();
-            self.record_dispatch(
-                live,
-                &pipeline,
-                bytemuck::bytes_of(&launch.params),
-                &bindings,
+            let dispatch = Dispatch {
+                pipeline: &pipeline,
+                params: bytemuck::bytes_of(&launch.params),
+                bindings: &bindings,
+                access: kernel.buffers,
                 grid,
-                budget::nanoseconds(multiply_adds, bytes),
-            );
+                nanoseconds: budget::nanoseconds(multiply_adds, bytes),
+            };
+            self.or_lost(self.record_dispatch(live, &dispatch))?;
         }
         for (copied, access) in placed.iter().zip(kernel.buffers) {
             if *access == Access::Write {
                 self.put_back(copied)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses operands that hold no results, and two that are written on the same memory: which of them stayed would be chance.
+    fn check_operands<P>(&self, launch: &Launch<'_, P>) -> Result<()> {
+        launch.buffers.iter().try_for_each(|view| view.buffer().check_written())?;
+        let written = launch.buffers.iter().zip(launch.kernel.buffers).filter(|(_, access)| **access == Access::Write);
+        let written: Vec<_> = written.map(|(view, _)| view).collect();
+        let meet = |(index, view): (usize, &&View<'_>)| written[..index].iter().any(|other| other.meets(view));
+        if written.iter().enumerate().any(meet) {
+            let rule = "two operands that it writes share memory of one buffer";
+            return Err(Error::Combination { op: launch.kernel.name, rule });
         }
         Ok(())
     }
@@ -311,16 +341,24 @@ impl Context {
     /// Records a copy between two buffers.
     pub(super) fn copy(&self, source: Piece<'_>, target: Piece<'_>) -> Result<()> {
         let (Some(from), Some(to)) = (source.buffer.wgpu(), target.buffer.wgpu()) else { return Ok(()) };
-        self.record(|encoder| {
+        source.buffer.check_written()?;
+        self.record(Some(target.buffer), |encoder| {
             encoder.copy_buffer_to_buffer(from, source.offset, to, target.offset, Some(source.bytes));
         })
     }
 
-    /// Records commands outside the compute pass.
-    pub(super) fn record(&self, commands: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<()> {
+    /// Records commands outside the compute pass, and which of the crate's buffers they write.
+    pub(super) fn record(
+        &self,
+        written: Option<&Buffer>,
+        commands: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
         let mut recorder = live.recorder();
         recorder.pass = None;
+        if let Some(written) = written {
+            recorder.written.add(&written.raw().mark);
+        }
         commands(recorder.encoder(&live.device));
         Ok(())
     }
@@ -341,19 +379,30 @@ impl Context {
         self.check()
     }
 
-    /// Hands the commands over; gives their number in the queue, if there were any.
+    /// Hands the commands over; gives their number in the queue, if there were any. Where the device rejects them, all that they
+    /// should have written is lost.
     pub(super) fn submit(&self, live: &Live, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
-        let commands = recorder.finish()?;
-        recorder.staging.close();
-        recorder.bindings.send(&live.queue);
-        (recorder.dispatches, recorder.nanoseconds) = (0, 0);
-        recorder.recording += 1;
-        self.counters.submits.fetch_add(1, Relaxed);
-        Some(live.hand_over(recorder, commands))
+        let scope = live.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let index = recorder.finish().map(|commands| {
+            recorder.staging.close();
+            recorder.bindings.send(&live.queue);
+            (recorder.dispatches, recorder.nanoseconds) = (0, 0);
+            recorder.recording += 1;
+            self.counters.submits.fetch_add(1, Relaxed);
+            live.hand_over(recorder, commands)
+        });
+        let rejected = pollster::block_on(scope.pop()).map(Arc::new);
+        if index.is_some() {
+            recorder.written.end(rejected.as_ref());
+        }
+        if let Some(error) = rejected {
+            live.errors.reject(error);
+        }
+        index
     }
 
     /// Copies a piece of an upload to staging memory, and records the copy from there.
-    pub(super) fn upload_piece(&self, live: &Live, target: &wgpu::Buffer, offset: u64, piece: &[u8]) -> Result<()> {
+    pub(super) fn upload_piece(&self, live: &Live, target: &Buffer, offset: u64, piece: &[u8]) -> Result<()> {
         let bytes = piece.len() as u64;
         let mut recorder = match piece.len() {
             ..=SMALL_UPLOAD => {
@@ -367,7 +416,7 @@ impl Context {
                     live.recorder().staging.put(staging);
                 };
                 copy_up(&staging, at, piece)?;
-                recorder.copy_upload(&live.device, &staging, at, target, offset, bytes);
+                recorder.copy_upload(&live.device, (&staging, at), (target, offset), bytes);
                 recorder
             }
             _ => {
@@ -380,7 +429,7 @@ impl Context {
                 copy_up(&staging, 0, piece)?;
                 let mut recorder = live.recorder();
                 staging.unmap();
-                recorder.copy_upload(&live.device, &staging, 0, target, offset, bytes);
+                recorder.copy_upload(&live.device, (&staging, 0), (target, offset), bytes);
                 recorder.staging.fill(staging);
                 recorder
             }
@@ -394,51 +443,45 @@ impl Context {
         Ok(())
     }
 
-    /// The bind group of a dispatch with these parameters. When all slots for parameters are taken, what is recorded goes
-    /// to the device first, and all are free.
-    fn bind(
-        &self,
-        live: &Live,
-        recorder: &mut Recorder,
-        pipeline: &Pipeline,
-        params: &[u8],
-        pieces: &[Piece<'_>],
-    ) -> Option<wgpu::BindGroup> {
+    /// The bind group of a dispatch. When all slots for parameters are taken, what is recorded goes to the device first, and
+    /// all are free.
+    fn bind(&self, live: &Live, recorder: &mut Recorder, dispatch: &Dispatch<'_>) -> Result<Option<wgpu::BindGroup>> {
+        let Dispatch { pipeline, params, bindings, .. } = dispatch;
         let find = |recorder: &mut Recorder| {
-            recorder.bindings.find(&live.device, pipeline, pieces, params, recorder.recording)
+            recorder.bindings.find(&live.device, pipeline, bindings, params, recorder.recording)
         };
-        find(recorder).or_else(|| {
-            self.submit(live, recorder);
-            recorder.bindings.clear();
-            find(recorder)
-        })
+        if let Some(group) = find(recorder)? {
+            return Ok(Some(group));
+        }
+        self.submit(live, recorder);
+        recorder.bindings.clear();
+        find(recorder)
     }
 
-    fn record_dispatch(
-        &self,
-        live: &Live,
-        pipeline: &Arc<Pipeline>,
-        params: &[u8],
-        bindings: &[Piece<'_>],
-        (x, y): (u32, u32),
-        nanoseconds: u64,
-    ) {
+    fn record_dispatch(&self, live: &Live, dispatch: &Dispatch<'_>) -> Result<()> {
         let mut recorder = live.recorder();
-        if recorder.dispatches == MAX_DISPATCHES || budget::is_full(recorder.nanoseconds, nanoseconds) {
+        if recorder.dispatches == MAX_DISPATCHES || budget::is_full(recorder.nanoseconds, dispatch.nanoseconds) {
             self.submit(live, &mut recorder);
         }
-        let Some(bound) = self.bind(live, &mut recorder, pipeline, params, bindings) else { return };
+        let Some(bound) = self.bind(live, &mut recorder, dispatch)? else { return Ok(()) };
+        for (piece, access) in dispatch.bindings.iter().zip(dispatch.access) {
+            if *access == Access::Write {
+                recorder.written.add(&piece.buffer.raw().mark);
+            }
+        }
         recorder.dispatches += 1;
-        recorder.nanoseconds += nanoseconds;
-        let Some(pass) = recorder.pass(&live.device) else { return };
-        pass.set_pipeline(&pipeline.pipeline);
+        recorder.nanoseconds += dispatch.nanoseconds;
+        let Some(pass) = recorder.pass(&live.device) else { return Ok(()) };
+        pass.set_pipeline(&dispatch.pipeline.pipeline);
         pass.set_bind_group(0, &bound, &[]);
+        let (x, y) = dispatch.grid;
         pass.dispatch_workgroups(x, y, 1);
         let ahead = recorder.is_ahead();
         drop(recorder);
         if ahead {
             live.catch_up();
         }
+        Ok(())
     }
 }
 

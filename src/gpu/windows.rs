@@ -67,6 +67,23 @@ impl<'a> View<'a> {
         self.buffer
     }
 
+    /// Whether both name some memory that is the same; of blocks of a matrix, whether their rows and columns do.
+    pub(super) fn meets(&self, other: &View<'_>) -> bool {
+        let overlap = |a: &Range<u64>, b: &Range<u64>| a.start < b.end && b.start < a.end;
+        if self.buffer.raw().id != other.buffer.raw().id {
+            return false;
+        }
+        let alike = (self.buffer.offset(), self.pitch) == (other.buffer.offset(), other.pitch);
+        let bytes = |view: &View<'_>| {
+            let word = |row: u64, col: u64| view.buffer.offset() + 4 * (row * view.pitch + col);
+            word(view.rows.start, view.cols.start)..word(view.rows.end.saturating_sub(1), view.cols.end)
+        };
+        match alike {
+            true => overlap(&self.rows, &other.rows) && overlap(&self.cols, &other.cols),
+            false => overlap(&bytes(self), &bytes(other)),
+        }
+    }
+
     /// Whether both name the same words.
     pub(super) fn same(&self, other: &View<'_>) -> bool {
         std::ptr::eq(self.buffer, other.buffer) && self.rows == other.rows && self.cols == other.cols
