@@ -38,7 +38,8 @@ pub struct GpuOptions {
     /// A folder for what the driver makes of the kernels, so that the next process need not wait for its compiler: wgpu's
     /// pipeline cache, which Vulkan has; elsewhere nothing is kept. Read when the device is opened, written by
     /// [`Device::save_pipeline_cache`](crate::Device::save_pipeline_cache) and when the device's last handle is dropped. A
-    /// damaged file, or one of another driver, counts for nothing. Most desktop drivers keep a cache of their own anyway.
+    /// damaged file, or one of another driver, counts for nothing; but drivers trust what is in a whole one, so let nobody else write to
+    /// the folder. Most desktop drivers keep a cache of their own anyway.
     pub pipeline_cache: Option<PathBuf>,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
