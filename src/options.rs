@@ -47,7 +47,8 @@ pub struct GpuOptions {
     pub row_lanes: Option<u32>,
     /// Do without subgroup operations, also where the adapter has them.
     pub without_subgroups: bool,
-    /// Let no dispatch do more than so many multiply-adds: larger products come in several, with the same bits. By default
+    /// Let no dispatch of a GPU's kernel do more than so many multiply-adds: larger products come in several, with the same bits
+    /// (kernels for software drivers, which nobody ends, are not cut). By default
     /// 2^35, which takes a GPU of 0.3 TFLOP/s a quarter of a second: drivers end what takes seconds.
     pub max_multiply_adds: Option<u64>,
     /// Lower the largest grid to this many workgroups a dimension.

@@ -15,7 +15,7 @@ use crate::targets::{Kind, Targets};
 /// What a training step or a prediction takes on a device: buffers, windows, dispatches, memory, and whether it fits.
 ///
 /// It comes from a dry run: the same code as the real thing, on a device that only counts. The memory is what the crate
-/// holds; staging memory for uploads and reads (up to some 128 MiB and 64 MiB) and the driver's own comes on top. wgpu
+/// holds; staging memory for uploads and reads (up to some 192 MiB and 64 MiB) and the driver's own comes on top. wgpu
 /// does not tell how much memory a device has, so "fits" goes by the limits that are known: the device's largest buffer
 /// and grid, and [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes). On the CPU path the plan is that
 /// of a GPU without limits: an upper estimate of host memory.

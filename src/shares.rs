@@ -6,6 +6,9 @@ use std::cmp::Reverse;
 /// remainders, and never all of a group.
 pub(crate) fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
     let rows: usize = sizes.iter().sum();
+    if rows == 0 {
+        return vec![0; sizes.len()];
+    }
     let exact = |size: usize| wanted as u128 * size as u128;
     let mut shares: Vec<usize> =
         sizes.iter().map(|size| ((exact(*size) / rows as u128) as usize).min(size.saturating_sub(1))).collect();
@@ -40,5 +43,7 @@ mod tests {
         assert_eq!(shares(&[1, 1, 8], 5), [0, 0, 5]);
         assert_eq!(shares(&[1, 1, 2], 3), [0, 0, 1]);
         assert_eq!(shares(&[7], 3), [3]);
+        assert_eq!(shares(&[0, 0], 0), [0, 0]);
+        assert!(shares(&[], 0).is_empty());
     }
 }

@@ -158,7 +158,7 @@ const INPUTS: usize = 784;
 
 /// A row whose class is planted in one of its features, and that class.
 fn planted(row: usize, features: &mut [f32]) -> u32 {
-    let mut state = row as u64 * 0x9e37_79b9_7f4a_7c15 + 1;
+    let mut state = (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
     for feature in features.iter_mut() {
         state ^= state << 13;
         state ^= state >> 7;

@@ -5,6 +5,8 @@
 mod common;
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use libtest_mimic::Failed;
 use ndarray::{Array2, s};
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
         common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
         common::trial("a recording that the device rejects", plain(), rejected),
+        common::trial("a recording that is rejected meanwhile", plain(), rejected_meanwhile),
     ])
 }
 
@@ -259,6 +262,62 @@ fn rejected(like: &Device) -> Result<(), Failed> {
         assert_eq!(mine.to_array()?, wanted);
     }
     Ok(())
+}
+
+/// The same where the recording is handed over in the middle of an op, which has looked at its operands before; and where another
+/// thread hears of it first.
+fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    // Without guards, which would write each result's buffer once more, and earlier.
+    let device = yours.share()?;
+    let (x, bytes) = (common::normal(8, 16, 1), 4 * 8 * 16);
+    let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage: USAGE, mapped_at_creation: false };
+    let (on_device, wanted) = (Matrix::from_array(&device, x.view())?, x.mapv(|x| x.max(0.0)));
+    let spoil = || -> Result<(), Failed> {
+        let foreign = yours.device.create_buffer(&descriptor);
+        let wrapped = device.wrap_matrix(foreign.clone(), 8, 16)?;
+        ops::relu(&wrapped)?;
+        foreign.destroy();
+        Ok(())
+    };
+    device.wait()?;
+    let lost = ops::relu(&on_device)?;
+    spoil()?;
+    let results: Vec<_> = (0..300).map(|_| ops::relu(&lost)).collect();
+    assert!(results.iter().any(Result::is_err), "the recording was never handed over");
+    for result in results.into_iter().flatten() {
+        let values = result.to_array();
+        assert!(matches!(values, Err(Error::Unwritten { .. })), "made of what was never written: {values:?}");
+    }
+
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let listening = scope.spawn(|| {
+            while !done.load(Relaxed) {
+                let _ = device.flush();
+            }
+        });
+        for _ in 0..100 {
+            let good = ops::relu(&on_device);
+            spoil()?;
+            // Its own copy may have been rejected with the rest: then that is what it says.
+            for values in
+                [good.and_then(|good| good.to_array()), ops::relu(&on_device).and_then(|good| good.to_array())]
+            {
+                match values {
+                    Ok(values) => assert_eq!(values, wanted),
+                    Err(Error::Unwritten { .. }) => {}
+                    Err(error) => {
+                        done.store(true, Relaxed);
+                        return Err(format!("{error:?}").into());
+                    }
+                }
+            }
+        }
+        done.store(true, Relaxed);
+        listening.join().expect("no panic");
+        Ok(())
+    })
 }
 
 fn device_made(like: &Device) -> Result<(), Failed> {

@@ -116,13 +116,16 @@ impl<T> Future for Answer<T> {
     type Output = Option<T>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<T>> {
-        match &mut *self.0.state() {
-            State::Open(waker) => {
-                *waker = Some(task.waker().clone());
-                Poll::Pending
-            }
-            State::Told(value) => Poll::Ready(value.take()),
-        }
+        let waker = task.waker().clone();
+        let mut state = self.0.state();
+        let earlier = match &mut *state {
+            State::Open(earlier) => earlier.replace(waker),
+            State::Told(value) => return Poll::Ready(value.take()),
+        };
+        // Dropping it may drop a task, and all that it owns.
+        drop(state);
+        drop(earlier);
+        Poll::Pending
     }
 }
 

@@ -143,9 +143,14 @@ impl Drop for Buffer {
         if self.whole.is_some() {
             return;
         }
+        // Moved out, so that the last handle to it is dropped with the others, in a turn.
+        let raw = std::mem::replace(&mut self.raw, Raw { buffer: None, size: 0, id: 0, mark: Arc::default() });
         let gone = match self.pooled {
-            true => self.owner.pool().put_back(self.raw.clone(), self.owner.most_idle_bytes()),
-            false => self.owner.pool().unwrap(&self.raw).into_iter().collect(),
+            true => self.owner.pool().put_back(raw, self.owner.most_idle_bytes()),
+            false => {
+                let last = self.owner.pool().unwrap(&raw);
+                last.map_or_else(Vec::new, |last| vec![last, raw])
+            }
         };
         self.owner.forget_bind_groups(&gone);
         self.owner.release(gone);
@@ -220,6 +225,11 @@ impl Context {
         log::warn!("out of device memory: letting go of {} idle buffers", gone.len());
         self.forget_bind_groups(&gone);
         self.release(gone);
+        if let Some(live) = &self.live {
+            let _turn = live.turns.take();
+            let (uploads, reads) = (live.recorder().staging.clear(), live.reads.clear());
+            drop((uploads, reads));
+        }
         self.wait()?;
         make()
     }
@@ -307,6 +317,11 @@ impl Pool {
 
     /// Takes back a buffer that is no longer used; gives those that there is no room for any more.
     fn put_back(&mut self, raw: Raw, most: u64) -> Vec<Raw> {
+        if raw.size > most {
+            self.allocated_bytes -= raw.size;
+            self.forget_own(&raw);
+            return vec![raw];
+        }
         self.returns += 1;
         self.idle_bytes += raw.size;
         self.by_size.entry(raw.size).or_default().push_back(self.returns);
@@ -422,7 +437,10 @@ mod tests {
             assert!(pool.put_back(raw(10, id), 100).is_empty());
         }
         assert_eq!(pool.take_idle(10).map(|raw| raw.id), Some(5));
-        assert_eq!(pool.put_back(raw(200, 6), 100).len(), 2);
+        // One that has no room takes none from the others.
+        assert_eq!(pool.put_back(raw(200, 6), 100).iter().map(|raw| raw.id).collect::<Vec<_>>(), [6]);
+        assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (10, 710, 1));
+        assert_eq!(pool.shrink(0).len(), 1);
         assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (0, 700, 0));
     }
 

@@ -50,7 +50,7 @@ impl Context {
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        self.record(Some(&times), |encoder| {
+        self.record(&[], &times.raw().mark, |encoder| {
             encoder.resolve_query_set(&clock.queries, 0..2, &resolved, 0);
             if let Some(target) = times.wgpu() {
                 encoder.copy_buffer_to_buffer(&resolved, 0, target, times.offset(), Some(times.bytes()));

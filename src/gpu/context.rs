@@ -98,7 +98,7 @@ pub struct Counters {
     pub allocations: u64,
     /// Pipelines compiled.
     pub pipelines: u64,
-    /// Bytes of device memory held now, idle buffers included; staging memory, some 128 MiB for uploads and 64 MiB for reads at
+    /// Bytes of device memory held now, idle buffers included; staging memory, some 192 MiB for uploads and 64 MiB for reads at
     /// most, is not counted.
     pub memory_bytes: u64,
     /// The most that was held at a time.
@@ -330,7 +330,9 @@ impl Context {
     pub fn zeros(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
         let buffer = self.buffer(op, rows, cols)?;
         if let Some(target) = buffer.wgpu() {
-            self.record(Some(&buffer), |encoder| encoder.clear_buffer(target, buffer.offset(), Some(buffer.bytes())))?;
+            self.record(&[], &buffer.raw().mark, |encoder| {
+                encoder.clear_buffer(target, buffer.offset(), Some(buffer.bytes()))
+            })?;
         }
         Ok(buffer)
     }

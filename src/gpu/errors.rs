@@ -3,9 +3,13 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::turns::Turns;
 use crate::error::{Error, Result};
+
+/// The longest that is waited in slices for the word of a loss.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 /// The first uncaptured error since the last look, and the reason of a device loss, which stays.
 pub(super) struct ErrorSlot {
@@ -87,8 +91,11 @@ impl ErrorSlot {
     /// An error where the device is lost: known for certain when the work in flight has ended.
     pub(super) fn check_loss(&self) -> Result<()> {
         if !self.is_lost() {
+            // While others hand over more and more work, its end does not come.
+            let start = Instant::now();
+            let useless = || self.is_lost() || start.elapsed() > LONGEST_LOOK;
             // A wait that fails says nothing that the lost callback does not.
-            let _ = self.turns.wait_for(&self.device, None, || self.is_lost());
+            let _ = self.turns.wait_for(&self.device, None, useless);
         }
         self.check_lost()
     }

@@ -31,12 +31,17 @@ impl Mark {
 
     /// Nobody asks for the content any more, or all of it is written anew.
     pub fn clear(&self) {
+        self.recording.store(0, Relaxed);
         if self.lost.swap(false, Acquire) {
             *self.error.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
 
-    fn lose(&self, error: Arc<wgpu::Error>) {
+    /// Lost with this recording, unless the buffer serves another purpose since.
+    fn lose(&self, recording: u64, error: Arc<wgpu::Error>) {
+        if self.recording.load(Relaxed) != recording {
+            return;
+        }
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         self.lost.store(true, Release);
     }
@@ -64,7 +69,7 @@ impl Written {
         self.recording += 1;
         for mark in self.marks.drain(..) {
             if let Some(error) = rejected {
-                mark.lose(error.clone());
+                mark.lose(self.recording, error.clone());
             }
         }
     }

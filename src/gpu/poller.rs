@@ -1,11 +1,17 @@
 //! Somebody who polls the device while futures wait for it: a thread of its own, which sleeps in the driver.
 
+use std::cell::Cell;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use super::answer::{Answer, Teller, answer};
 use super::turns::Turns;
+
+thread_local! {
+    /// Whether this is such a thread.
+    static POLLS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// What the thread is asked for: to poll until this submission, or everything, is done, and to tell who waits for just that.
 struct Wish {
@@ -65,8 +71,9 @@ impl Drop for Poller {
     fn drop(&mut self) {
         let Some(Thread { wishes, handle }) = self.thread.take().flatten() else { return };
         drop(wishes);
-        // A waker may drop the last handle on the thread itself, which then ends by itself.
-        if handle.thread().id() != std::thread::current().id() {
+        // A waker may drop the last handle on such a thread: on this one, which then ends by itself, or on another, which this one
+        // may be waiting for.
+        if !POLLS.get() {
             // It panics only where a waker did, which has told of that.
             let _ = handle.join();
         }
@@ -76,7 +83,10 @@ impl Drop for Poller {
 fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
     let (wishes, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("wgpu-mlp poller".into());
-    let spawned = thread.spawn(move || receiver.into_iter().for_each(|wish| poll(&device, turns, wish)));
+    let spawned = thread.spawn(move || {
+        POLLS.set(true);
+        receiver.into_iter().for_each(|wish| poll(&device, turns, wish));
+    });
     spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::answer::{Answer, answer};
 use super::buffers::{Buffer, GUARD_BYTES, POISON};
 use super::context::Context;
+use super::mark::Mark;
 use super::shared::Shared;
 use super::staging::{PIECE_BYTES, Reads, Way, copy_down};
 use super::windows::Piece;
@@ -88,16 +90,19 @@ impl Context {
     /// Copies the pieces one behind another into staging memory and hands that to the queue.
     fn start_read<T: Plain>(&self, pieces: &[Piece<'_>]) -> Result<Reading<T>> {
         self.check_device()?;
-        pieces.iter().try_for_each(|piece| piece.buffer.check_written())?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
         let reading = |staged| Reading { context: self.clone(), staged, lengths, values: PhantomData };
         let Some(live) = &self.live else { return Ok(reading(None)) };
         let bytes = pieces.iter().map(|piece| piece.bytes).sum();
-        let staging = match live.reads.take(bytes) {
+        let staging = match live.reads.take(bytes, self.limits.max_buffer_size) {
             Some(staging) => staging,
-            None => Shared::new(self.with_room(|| live.staging(Way::Down, Reads::size(bytes)))?),
+            None => Shared::new(
+                self.with_room(|| live.staging(Way::Down, Reads::size(bytes, self.limits.max_buffer_size)))?,
+            ),
         };
-        self.record(None, |encoder| {
+        // Nobody else knows of it, so the first and last to hear of a rejection is this read.
+        let mark = Arc::<Mark>::default();
+        let recorded = self.record(pieces, &mark, |encoder| {
             let mut at = 0;
             for piece in pieces {
                 if let Some(source) = piece.buffer.wgpu() {
@@ -105,11 +110,12 @@ impl Context {
                 }
                 at += piece.bytes;
             }
-        })?;
+        });
+        self.or_lost(recorded)?;
         let submission = self.submit(live, &mut live.recorder());
         live.catch_up();
-        // What was handed over just now may have been rejected.
-        pieces.iter().try_for_each(|piece| piece.buffer.check_written())?;
+        // By now somebody has handed the copy over.
+        self.or_lost(mark.check())?;
         let (teller, answer) = answer();
         let turn = live.turns.take();
         staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| teller.tell(result));
@@ -171,6 +177,16 @@ impl Context {
         let look = |words: &[u32]| intact = words.iter().all(|word| *word == POISON);
         self.start_read::<u32>(&[guard])?.arrive(waiting, look).await?;
         if intact { Ok(()) } else { Err(Error::Read { source: ReadError::Guard }) }
+    }
+}
+
+impl<T> Drop for Reading<T> {
+    /// A read that nobody waits for any more.
+    fn drop(&mut self) {
+        if let Some(live) = &self.context.live {
+            let _turn = live.turns.take();
+            self.staged = None;
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::buffers::Buffer;
 use super::context::{Context, Live};
 use super::grid::fold;
 use super::kernel::{Access, Form, Launch};
-use super::mark::Written;
+use super::mark::{Mark, Written};
 use super::pipelines::Pipeline;
 use super::staging::{Uploads, Way, copy_up};
 use super::turns::Turn;
@@ -62,18 +62,20 @@ pub(super) struct Recorder {
     written: Written,
     /// Bytes of uploads since the last submit, and the staging buffers that they go through.
     uploads: u64,
-    staging: Uploads,
+    pub(super) staging: Uploads,
     /// Submits so far.
     submits: u64,
     /// Those that may not be done.
     in_flight: VecDeque<InFlight>,
+    /// The last that the device took.
+    last: Option<wgpu::SubmissionIndex>,
 }
 
 struct InFlight {
     /// Which submit it was.
     number: u64,
     index: wgpu::SubmissionIndex,
-    /// Bytes of uploads that went with it.
+    /// Bytes of the staging buffers that went with it.
     uploads: u64,
 }
 
@@ -118,6 +120,7 @@ impl Recorder {
             staging: Uploads::default(),
             submits: 0,
             in_flight: VecDeque::new(),
+            last: None,
         }
     }
 
@@ -238,7 +241,7 @@ impl Context {
         self.check_device()?;
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
-        self.check_operands(&launch)?;
+        self.or_lost(self.check_operands(&launch))?;
         let placed = self.place_all(&launch)?;
         for copied in &placed {
             self.fetch(copied)?;
@@ -341,24 +344,25 @@ impl Context {
     /// Records a copy between two buffers.
     pub(super) fn copy(&self, source: Piece<'_>, target: Piece<'_>) -> Result<()> {
         let (Some(from), Some(to)) = (source.buffer.wgpu(), target.buffer.wgpu()) else { return Ok(()) };
-        source.buffer.check_written()?;
-        self.record(Some(target.buffer), |encoder| {
+        let outcome = self.record(&[source], &target.buffer.raw().mark, |encoder| {
             encoder.copy_buffer_to_buffer(from, source.offset, to, target.offset, Some(source.bytes));
-        })
+        });
+        self.or_lost(outcome)
     }
 
-    /// Records commands outside the compute pass, and which of the crate's buffers they write.
+    /// Records commands outside the compute pass, which read these and write what has the mark.
     pub(super) fn record(
         &self,
-        written: Option<&Buffer>,
+        read: &[Piece<'_>],
+        written: &Arc<Mark>,
         commands: impl FnOnce(&mut wgpu::CommandEncoder),
     ) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
         let mut recorder = live.recorder();
+        read.iter().try_for_each(|piece| piece.buffer.check_written())?;
         recorder.pass = None;
-        if let Some(written) = written {
-            recorder.written.add(&written.raw().mark);
-        }
+        recorder.written.add(written);
+        recorder.nanoseconds += budget::nanoseconds(0, 2 * read.iter().map(|piece| piece.bytes).sum::<u64>());
         commands(recorder.encoder(&live.device));
         Ok(())
     }
@@ -382,23 +386,29 @@ impl Context {
     /// Hands the commands over; gives their number in the queue, if there were any. Where the device rejects them, all that they
     /// should have written is lost.
     pub(super) fn submit(&self, live: &Live, recorder: &mut Recorder) -> Option<wgpu::SubmissionIndex> {
+        recorder.encoder.as_ref()?;
         let scope = live.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let index = recorder.finish().map(|commands| {
             recorder.staging.close();
             recorder.bindings.send(&live.queue);
-            (recorder.dispatches, recorder.nanoseconds) = (0, 0);
-            recorder.recording += 1;
-            self.counters.submits.fetch_add(1, Relaxed);
-            live.hand_over(recorder, commands)
+            live.queue.submit([commands])
         });
         let rejected = pollster::block_on(scope.pop()).map(Arc::new);
-        if index.is_some() {
-            recorder.written.end(rejected.as_ref());
-        }
+        (recorder.dispatches, recorder.nanoseconds) = (0, 0);
+        recorder.recording += 1;
+        recorder.written.end(rejected.as_ref());
+        let uploads = recorder.staging.sent();
+        recorder.uploads = 0;
+        self.counters.submits.fetch_add(1, Relaxed);
         if let Some(error) = rejected {
             live.errors.reject(error);
+            return None;
         }
-        index
+        recorder.submits += 1;
+        let (number, index) = (recorder.submits, index?);
+        recorder.in_flight.push_back(InFlight { number, index: index.clone(), uploads });
+        recorder.last = Some(index.clone());
+        Some(index)
     }
 
     /// Copies a piece of an upload to staging memory, and records the copy from there.
@@ -464,6 +474,8 @@ impl Context {
             self.submit(live, &mut recorder);
         }
         let Some(bound) = self.bind(live, &mut recorder, dispatch)? else { return Ok(()) };
+        // What was handed over since the operands were looked at may have been rejected.
+        dispatch.bindings.iter().try_for_each(|piece| piece.buffer.check_written())?;
         for (piece, access) in dispatch.bindings.iter().zip(dispatch.access) {
             if *access == Access::Write {
                 recorder.written.add(&piece.buffer.raw().mark);
@@ -486,16 +498,6 @@ impl Context {
 }
 
 impl Live {
-    /// Hands commands to the queue, and the uploads that they copy.
-    fn hand_over(&self, recorder: &mut Recorder, commands: wgpu::CommandBuffer) -> wgpu::SubmissionIndex {
-        let index = self.queue.submit([commands]);
-        recorder.staging.sent();
-        recorder.submits += 1;
-        let (number, uploads) = (recorder.submits, std::mem::take(&mut recorder.uploads));
-        recorder.in_flight.push_back(InFlight { number, index: index.clone(), uploads });
-        index
-    }
-
     /// Waits for the oldest submits while too much is in flight, without keeping others from the recorder.
     pub(super) fn catch_up(&self) {
         loop {
@@ -510,9 +512,10 @@ impl Live {
         }
     }
 
-    /// Waits for a submission, or for everything.
+    /// Waits for a submission, or for everything so far: not for what others hand over meanwhile.
     pub(super) fn wait_for(&self, until: Option<&wgpu::SubmissionIndex>) -> Result<(), wgpu::PollError> {
-        self.turns.wait_for(&self.device, until, || self.errors.is_lost())
+        let until = until.cloned().or_else(|| self.recorder().last.clone());
+        self.turns.wait_for(&self.device, until.as_ref(), || self.errors.is_lost())
     }
 
     pub(super) fn recorder(&self) -> Recording<'_> {

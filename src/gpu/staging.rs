@@ -1,7 +1,8 @@
 //! Staging: buffers that host and device both reach, through which uploads and reads go. They are kept and used again.
 //!
 //! They are the crate's own, made like any other buffer: where there is no memory for one, that is an error and the device goes
-//! on. wgpu's own staging is made inside calls that lose the device then.
+//! on. wgpu's own staging is made inside calls that lose the device then; of that there is no more than the parameters of a
+//! submit's kernels, a MiB at most.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU8;
@@ -19,8 +20,9 @@ pub(super) const PIECE_BYTES: usize = 4 << 20;
 const LEAST_UPLOAD: u64 = 1 << 20;
 /// The least that is made for reads.
 const LEAST_READ: u64 = 1 << 12;
-/// What is kept for reads.
+/// What is kept for reads, and what is kept ready for uploads.
 const MOST_READ_BYTES: u64 = 64 << 20;
+const MOST_READY_BYTES: u64 = 64 << 20;
 /// Uploads begin at multiples of this.
 const ALIGNMENT: u64 = 256;
 /// Bytes that one more thread is worth in a copy.
@@ -103,8 +105,9 @@ impl Uploads {
         }
     }
 
-    /// What was filled is on its way: it is mapped again as soon as the device has read it.
-    pub fn sent(&mut self) {
+    /// What was filled is on its way: it is mapped again as soon as the device has read it. Gives how many bytes of buffers that are.
+    pub fn sent(&mut self) -> u64 {
+        let bytes = self.filled.iter().map(wgpu::Buffer::size).sum();
         for buffer in self.filled.drain(..) {
             let state = Arc::new(AtomicU8::new(0));
             let told = state.clone();
@@ -114,6 +117,13 @@ impl Uploads {
             });
             self.away.push_back((buffer, state));
         }
+        bytes
+    }
+
+    /// Lets go of what lies ready.
+    pub fn clear(&mut self) -> Vec<wgpu::Buffer> {
+        self.collect();
+        std::mem::take(&mut self.ready)
     }
 
     /// Takes in what has come back. What could not be mapped, on a device that is lost, is let go.
@@ -125,6 +135,13 @@ impl Uploads {
                 _ => self.away.push_back((buffer, state)),
             }
         }
+        let mut bytes: u64 = self.ready.iter().map(wgpu::Buffer::size).sum();
+        let too_many = self.ready.iter().take_while(|buffer| {
+            let much = bytes > MOST_READY_BYTES;
+            bytes -= buffer.size();
+            much
+        });
+        self.ready.drain(..too_many.count());
     }
 }
 
@@ -134,15 +151,20 @@ pub(super) struct Reads(Mutex<Vec<Shared<wgpu::Buffer>>>);
 
 impl Reads {
     /// One for so many bytes, if it is there.
-    pub fn take(&self, bytes: u64) -> Option<Shared<wgpu::Buffer>> {
+    pub fn take(&self, bytes: u64, most: u64) -> Option<Shared<wgpu::Buffer>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = kept.iter().rposition(|buffer| buffer.size() == Self::size(bytes))?;
+        let place = kept.iter().rposition(|buffer| buffer.size() == Self::size(bytes, most))?;
         Some(kept.swap_remove(place))
     }
 
-    /// The size of a buffer for so many bytes.
-    pub fn size(bytes: u64) -> u64 {
-        size_for(bytes, LEAST_READ)
+    /// The size of a buffer for so many bytes, where a buffer holds no more than `most`.
+    pub fn size(bytes: u64, most: u64) -> u64 {
+        size_for(bytes, LEAST_READ).min(most / 4 * 4).max(bytes)
+    }
+
+    /// Lets go of all.
+    pub fn clear(&self) -> Vec<Shared<wgpu::Buffer>> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes back one that is no longer mapped; gives those that there is no room for, the oldest.
@@ -193,30 +215,41 @@ pub(super) fn copy_up(target: &wgpu::Buffer, at: u64, source: &[u8]) -> Result<(
         let view = target.get_mapped_range_mut(first..first + piece.len() as u64);
         view.map_err(|error| Error::Read { source: error.into() })
     };
-    let share = source.len().div_ceil(threads_for(source.len())).next_multiple_of(ALIGNMENT as usize);
-    if share >= source.len() {
-        view(0, source)?.copy_from_slice(source);
-        return Ok(());
-    }
+    let threads = threads_for(source.len());
+    let share = source.len().div_ceil(threads).next_multiple_of(ALIGNMENT as usize);
     let pieces = source.chunks(share).enumerate();
     let views = pieces.map(|(index, piece)| Ok((view(index * share, piece)?, piece))).collect::<Result<Vec<_>>>()?;
-    std::thread::scope(|scope| {
-        for (mut view, piece) in views {
-            scope.spawn(move || view.copy_from_slice(piece));
-        }
-    });
+    share_out(threads, views, |(mut view, piece)| view.copy_from_slice(piece));
     Ok(())
 }
 
 /// Copies from mapped memory, likewise.
 pub(super) fn copy_down<T: Copy + Send + Sync>(target: &mut [T], source: &[T]) {
-    let share = source.len().div_ceil(threads_for(size_of_val(source))).max(1);
-    if share >= source.len() {
-        return target.copy_from_slice(source);
+    let threads = threads_for(size_of_val(source));
+    let share = source.len().div_ceil(threads).max(1);
+    let pieces: Vec<_> = target.chunks_mut(share).zip(source.chunks(share)).collect();
+    share_out(threads, pieces, |(target, source)| target.copy_from_slice(source));
+}
+
+/// Does all of the work on so many threads, or on those that are to be had.
+fn share_out<W: Send>(threads: usize, work: Vec<W>, each: impl Fn(W) + Sync) {
+    if threads == 1 {
+        return work.into_iter().for_each(each);
     }
-    std::thread::scope(|scope| {
-        for (target, source) in target.chunks_mut(share).zip(source.chunks(share)) {
-            scope.spawn(|| target.copy_from_slice(source));
+    let queue = Mutex::new(work.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || {
+        while let Some(piece) = next() {
+            each(piece);
         }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            let thread = std::thread::Builder::new().name("wgpu-mlp copy".into());
+            if thread.spawn_scoped(scope, run).is_err() {
+                break;
+            }
+        }
+        run();
     });
 }

@@ -58,7 +58,7 @@ pub struct FitOptions {
     pub clip_norm: Option<f64>,
     /// The share of the rows that is held back to validate, from 0 up to but not including 1: rounded up to whole rows, from
     /// each class in proportion, and never all of a class. Where no class has a second row there is nothing to hold back, which
-    /// is an error.
+    /// is an error. A validation set takes its place.
     pub validation_fraction: f64,
     /// End the training when it no longer helps.
     pub early_stopping: Option<EarlyStopping>,

@@ -27,6 +27,11 @@ pub(super) struct Batch {
 }
 
 impl Rows<'_> {
+    /// Whether a row weighs in the losses.
+    pub fn counts(&self, row: usize, ignored: Option<u32>) -> bool {
+        counted_class(self.labels[row], ignored).is_some() && self.weights.is_none_or(|weights| weights[row] > 0.0)
+    }
+
     /// Uploads these rows.
     pub fn batch(&self, device: &Device, rows: &[usize], classes: usize) -> Result<Batch> {
         let labels: Vec<_> = rows.iter().map(|row| self.labels[*row]).collect();
@@ -80,7 +85,7 @@ pub(super) fn split(
 }
 
 /// The class of a row that counts in loss and accuracy.
-pub(super) fn counted_class(label: i64, ignored: Option<u32>) -> Option<usize> {
+fn counted_class(label: i64, ignored: Option<u32>) -> Option<usize> {
     usize::try_from(label).ok().filter(|_| ignored.is_none_or(|ignored| i64::from(ignored) != label))
 }
 

@@ -12,7 +12,7 @@ use super::job::Job;
 use super::options::{FitOptions, check_weights};
 use super::passes::Watchers;
 use super::predict::check_rows;
-use super::rows::{Rows, counted_class, split};
+use super::rows::{Rows, split};
 use super::step::StepOptions;
 use crate::error::{Error, Result, Shape};
 use crate::targets::{Label, Targets};
@@ -228,7 +228,9 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
         model.partial = None;
         let (options, classes) = (self.options, model.classes());
         let labels = options.plain_labels(labels);
-        let (fraction, ignored) = (options.validation_fraction, options.ignore_class);
+        // A validation set takes the fraction's place.
+        let fraction = if self.validation.is_some() { 0.0 } else { options.validation_fraction };
+        let ignored = options.ignore_class;
         let (train, held) = split(&labels, classes, ignored, fraction, options.seed);
         let rows = Rows { x, labels: &labels, weights: self.row_weights };
         let validation = self.validation.take();
@@ -238,7 +240,7 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
             None => Some((rows, held)),
         };
         if let Some((rows, held)) = &held
-            && !held.iter().any(|row| counted_class(rows.labels[*row], ignored).is_some())
+            && !held.iter().any(|row| rows.counts(*row, ignored))
         {
             return Err(Error::Combination { op: "fit", rule: NOTHING_TO_VALIDATE });
         }

@@ -190,11 +190,12 @@ impl OptimizerState {
             None => None,
         };
         let shapes: Vec<_> = parameters.iter().map(|(parameter, _)| parameter.shape()).collect();
-        self.begin(&device, rule.name(), &shapes)?;
-        // All of them before the first moves.
-        for ((parameter, gradient), slots) in parameters.iter().zip(&self.slots) {
+        // All of them before the first moves, and before anything is kept of parameters that do not fit.
+        for (index, (parameter, gradient)) in parameters.iter().enumerate() {
+            let slots = self.slots.get(index).map_or(&[][..], Vec::as_slice);
             ops::check_update(rule.as_ref(), parameter, gradient, slots, scale.as_ref())?;
         }
+        self.begin(&device, rule.name(), &shapes)?;
         for (((parameter, gradient), slots), pull) in parameters.iter_mut().zip(&mut self.slots).zip(&pulls) {
             let mut slots: Vec<_> = slots.iter_mut().collect();
             ops::update(rule.as_ref(), parameter, gradient, &mut slots, pull, scale.as_ref())?;
