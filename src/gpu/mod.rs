@@ -13,6 +13,7 @@ mod context;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests")]
 mod declarations;
+mod ending;
 mod errors;
 mod grid;
 mod kernel;

@@ -5,7 +5,8 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use super::answer::{Answer, Teller, answer};
+use super::answer::{Answer, Quiet, Teller, answer};
+use super::ending::{in_driver, watch};
 use super::turns::Turns;
 
 thread_local! {
@@ -52,7 +53,11 @@ impl Poller {
     fn wish(&self, device: &wgpu::Device, wish: Wish) {
         // A context of OpenGL is the thread's that works.
         let start = || start(device.clone(), self.turns);
-        let thread = if self.turns.are_taken() { &None } else { self.thread.get_or_init(start) };
+        let thread = {
+            // Who is woken may ask again, so nobody is before the thread is there.
+            let _quiet = Quiet::begin();
+            if self.turns.are_taken() { &None } else { self.thread.get_or_init(start) }
+        };
         let refused = match thread {
             Some(thread) => {
                 let wishes = thread.wishes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,11 +86,14 @@ impl Drop for Poller {
 }
 
 fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
+    // Made before the end is watched, it lasts until all threads have left the driver.
+    turns.make_first_wait(&device);
+    watch();
     let (wishes, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("wgpu-mlp poller".into());
     let spawned = thread.spawn(move || {
         POLLS.set(true);
-        receiver.into_iter().for_each(|wish| poll(&device, turns, wish));
+        receiver.into_iter().for_each(|wish| in_driver(|| poll(&device, turns, wish)));
     });
     spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
 }

@@ -47,6 +47,12 @@ impl Turns {
         Turn { guard: self.taken.then(|| CONTEXT.lock()), _quiet }
     }
 
+    /// Waits for no time at all: what drivers and layers make in the first wait is there then.
+    pub fn make_first_wait(self, device: &wgpu::Device) {
+        let _turn = self.take();
+        let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::ZERO) });
+    }
+
     /// Polls the device until this submission, or everything, is done, and the driver lets go of it; or until it is no use.
     pub fn wait_for(
         self,
