@@ -7,72 +7,26 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
 use super::bindings::SLOT_BYTES;
-use super::kernel::{Access, EACH_ROW, Form, Kernel, WEIGHTS_BY_MEMORY};
+use super::kernel::{Access, Constant, Form, Kernel};
+use super::templates::FILES;
 use crate::ops;
 use crate::verify;
 
-/// Shared pieces that kernels put in front of their own.
-const PIECES: [&str; 36] = [
-    "common",
-    "elements",
-    "rows",
-    "targets",
-    "row_class",
-    "record",
-    "record_by_memory",
-    "record_by_subgroup",
-    "tiles",
-    "place",
-    "longs",
-    "fours",
-    "cells",
-    "cells_by_long",
-    "each_row",
-    "each_row_by_subgroup",
-    "lanes_by_memory",
-    "lanes_by_subgroup",
-    "streamed",
-    "held",
-    "head",
-    "segments",
-    "updates",
-    "group_sum",
-    "by_one",
-    "by_four",
-    "values",
-    "columns",
-    "store",
-    "store_by_one",
-    "weights_by_memory",
-    "weights_by_subgroup",
-    "store_by_four",
-    "linear_head",
-    "contract",
-    "bound_weights",
-];
 /// Kernels that other ops launch on their way; those ops' cases cover them.
 const HELPERS: [&str; 3] = ["row_weights", "squared_norm", "statistics"];
 
-fn shaders() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-    let entries = std::fs::read_dir(folder).expect("the folder of shaders");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths
-        .map(|path| {
-            let name = path.file_stem().expect("a stem").to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(&path).expect("a readable shader"))
-        })
-        .collect()
-}
-
-fn module(kernel: &Kernel, form: Form) -> naga::Module {
+/// Numbers with which every kernel compiles.
+fn sizes(kernel: &Kernel) -> Vec<Constant> {
     let size = |name| match name {
         "SEGMENTS" => ops::SEGMENTS as f64,
         "STEPS" => 64.0,
         _ => 8.0,
     };
-    let sizes: Vec<_> = kernel.sizes.iter().map(|name| (*name, size(*name))).collect();
-    let wgsl = kernel.wgsl(form, &sizes);
+    kernel.sizes.iter().map(|name| (*name, size(*name))).collect()
+}
+
+fn module(kernel: &Kernel, form: Form) -> naga::Module {
+    let wgsl = kernel.wgsl(form, &sizes(kernel));
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));
     Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SHADER_INT64)
@@ -83,36 +37,87 @@ fn module(kernel: &Kernel, form: Form) -> naga::Module {
 
 /// Every kernel in every form that it has.
 fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
-    let fours = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours()).map(|kernel| (kernel, Form::FOURS));
-    let held = ops::kernels().into_iter().filter(|kernel| kernel.holds_rows());
-    let held = held.map(|kernel| (kernel, Form { held: true, ..Form::PLAIN }));
-    let by_lanes = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&EACH_ROW));
-    let subgroups = by_lanes.map(|kernel| (kernel, Form { subgroups: true, ..Form::PLAIN }));
-    let shuffled = ops::kernels().into_iter().filter(|kernel| kernel.source.contains(&WEIGHTS_BY_MEMORY));
-    let shuffled = shuffled.map(|kernel| (kernel, Form { shuffled: true, ..Form::PLAIN }));
-    let longs = ops::kernels().into_iter().filter(|kernel| kernel.takes_fours());
-    let longs = longs.map(|kernel| (kernel, Form { longs: true, ..Form::FOURS }));
-    let plain = ops::kernels().into_iter().map(|kernel| (kernel, Form::PLAIN));
-    plain.chain(longs).chain(fours).chain(held).chain(subgroups).chain(shuffled)
+    let flags = |set: bool| if set { vec![false, true] } else { vec![false] };
+    ops::kernels().into_iter().flat_map(move |kernel| {
+        let has = kernel.forms;
+        let mut forms = vec![Form::PLAIN];
+        let mut extend = |set: bool, put: fn(&mut Form, bool)| {
+            let with = |form: &Form| {
+                flags(set)
+                    .into_iter()
+                    .map(|flag| {
+                        let mut form = *form;
+                        put(&mut form, flag);
+                        form
+                    })
+                    .collect::<Vec<_>>()
+            };
+            forms = forms.iter().flat_map(with).collect();
+        };
+        extend(has.fours, |form, set| form.fours = set);
+        // Longs hold fours.
+        extend(has.longs, |form, set| form.longs = set && form.fours);
+        extend(has.held, |form, set| form.held = set);
+        extend(has.subgroups, |form, set| form.subgroups = set);
+        extend(has.shuffled, |form, set| form.shuffled = set);
+        forms.into_iter().map(move |form| (kernel, form))
+    })
+}
+
+/// The files that a file takes in, and those that they take in.
+fn included(path: &str) -> BTreeSet<&'static str> {
+    let text = FILES.iter().find(|(known, _)| *known == path).expect("a known file").1;
+    let named = text.split("{% include \"").skip(1).map(|rest| rest.split('"').next().expect("a path"));
+    named.flat_map(|path| included(path).into_iter().chain([path])).collect()
 }
 
 #[test]
 fn every_shader_has_its_kernel_and_every_kernel_its_case() {
     let kernels = ops::kernels();
-    for (name, text) in shaders() {
-        let used = Form::PLAIN.swaps().iter().any(|(_, other, _)| *other == text)
-            || kernels.iter().any(|kernel| kernel.source.contains(&text.as_str()));
-        assert!(used, "no kernel uses shaders/{name}.wgsl");
-        let last = kernels.iter().any(|kernel| kernel.source.last() == Some(&text.as_str()));
-        assert!(last || PIECES.contains(&name.as_str()), "shaders/{name}.wgsl is a piece that PIECES does not name");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let mut found = BTreeSet::new();
+    for folder in
+        [folder.clone(), folder.join("products"), folder.join("rows"), folder.join("elements"), folder.join("updates")]
+    {
+        for entry in std::fs::read_dir(&folder).expect("a folder of shaders") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() {
+                let path = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")).expect("within");
+                found.insert(path.to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
+    let known: BTreeSet<_> = FILES.iter().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(found, known, "templates.rs lists the files that there are");
+    let own: BTreeSet<_> = kernels.iter().map(|kernel| kernel.file).collect();
+    let used: BTreeSet<_> = own.iter().flat_map(|file| included(file)).chain(own.iter().copied()).collect();
+    for (path, _) in FILES {
+        assert!(used.contains(path), "no kernel uses shaders/{path}");
     }
     let cases: BTreeSet<_> = verify::cases().iter().map(|case| case.op).collect();
     for kernel in &kernels {
         let covered = cases.contains(kernel.name) || HELPERS.contains(&kernel.name);
         assert!(covered, "no case for {}", kernel.name);
     }
-    let names: BTreeSet<_> = kernels.iter().map(|kernel| (kernel.name, kernel.source)).collect();
-    assert_eq!(names.len(), kernels.len(), "two kernels share name and source");
+    let names: BTreeSet<_> = kernels.iter().map(|kernel| (kernel.name, kernel.file)).collect();
+    assert_eq!(names.len(), kernels.len(), "two kernels share name and file");
+}
+
+#[test]
+fn kernels_have_the_forms_that_they_declare() {
+    for kernel in ops::kernels() {
+        let text = |form: Form| kernel.wgsl(form, &sizes(kernel));
+        for ((name, has), form) in kernel.forms.flags().into_iter().zip([
+            Form::FOURS,
+            Form::BY_FOUR,
+            Form { held: true, ..Form::PLAIN },
+            Form { subgroups: true, ..Form::PLAIN },
+            Form { shuffled: true, ..Form::PLAIN },
+        ]) {
+            let without = if name == "longs" { Form::FOURS } else { Form::PLAIN };
+            assert_eq!(text(form) != text(without), has, "{}: {name}", kernel.file);
+        }
+    }
 }
 
 #[test]
@@ -178,7 +183,7 @@ fn no_shader_owns_a_size() {
         let module = module(kernel, Form::PLAIN);
         // Workgroup sizes and array lengths are names that the host defines, so `@workgroup_size(` and `array<..., `
         // are followed by a name.
-        for (line, text) in kernel.source.iter().flat_map(|piece| piece.lines()).enumerate() {
+        for (line, text) in kernel.wgsl(Form::PLAIN, &sizes(kernel)).lines().enumerate() {
             let code = text.split("//").next().unwrap_or_default();
             let sized =
                 code.split("@workgroup_size(").nth(1).or_else(|| code.split("array<").nth(1)?.split(", ").nth(1));
@@ -214,7 +219,7 @@ fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
         "0x7f800000u",
         "0xffffffffu",
     ];
-    for (name, text) in shaders() {
+    for (path, text) in FILES {
         for (line, code) in text.lines().enumerate() {
             let code = code.split("//").next().unwrap_or_default();
             let code = code.replace("@group(0) @binding(", "");
@@ -222,7 +227,7 @@ fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
             for token in code.split(|c| !word(c)).filter(|token| token.starts_with(|c: char| c.is_ascii_digit())) {
                 let binding = text.lines().nth(line).is_some_and(|line| line.starts_with("@group(0)"));
                 let far = token == "128.0" && code.contains("FAR_BELOW");
-                assert!(allowed.contains(&token) || binding || far, "shaders/{name}.wgsl:{}: {token}", line + 1);
+                assert!(allowed.contains(&token) || binding || far, "shaders/{path}:{}: {token}", line + 1);
             }
         }
     }

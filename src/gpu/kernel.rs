@@ -1,46 +1,9 @@
-//! A kernel is data: a name, WGSL pieces, and how it sees its buffers.
+//! A kernel is data: a name, a file of WGSL, and how it sees its buffers.
 
+use super::templates;
 use super::windows::View;
 
-/// How an elementwise kernel takes its values, one by one.
-pub(crate) const BY_ONE: &str = include_str!("../../shaders/by_one.wgsl");
-/// The same by fours.
-const BY_FOUR: &str = include_str!("../../shaders/by_four.wgsl");
-
-/// How a product's sums go to memory: one by one.
-pub(crate) const STORE_BY_ONE: &str = include_str!("../../shaders/store_by_one.wgsl");
-/// The same by fours.
-const STORE_BY_FOUR: &str = include_str!("../../shaders/store_by_four.wgsl");
-
-/// How a row kernel reads its rows: whenever it wants a value.
-pub(crate) const STREAMED: &str = include_str!("../../shaders/streamed.wgsl");
-/// The same once, into registers.
-const HELD: &str = include_str!("../../shaders/held.wgsl");
-
-/// Where a row kernel starts, and how its lanes reduce.
-pub(crate) const EACH_ROW: &str = include_str!("../../shaders/each_row.wgsl");
-pub(crate) const LANES_BY_MEMORY: &str = include_str!("../../shaders/lanes_by_memory.wgsl");
-/// The same with subgroup operations.
-const EACH_ROW_BY_SUBGROUP: &str = include_str!("../../shaders/each_row_by_subgroup.wgsl");
-const LANES_BY_SUBGROUP: &str = include_str!("../../shaders/lanes_by_subgroup.wgsl");
-
-/// Four values as two 64-bit words.
-pub(crate) const LONGS: &str = include_str!("../../shaders/longs.wgsl");
-/// How a product's memory holds its values.
-pub(crate) const CELLS: &str = include_str!("../../shaders/cells.wgsl");
-/// The same by fours of two 64-bit words.
-const CELLS_BY_LONG: &str = include_str!("../../shaders/cells_by_long.wgsl");
-
-/// How a workgroup's rows are joined to one record.
-pub(crate) const RECORD_BY_MEMORY: &str = include_str!("../../shaders/record_by_memory.wgsl");
-/// The same with subgroup operations.
-const RECORD_BY_SUBGROUP: &str = include_str!("../../shaders/record_by_subgroup.wgsl");
-/// How the threads of a head without workgroup memory come by its weights.
-pub(crate) const WEIGHTS_BY_MEMORY: &str = include_str!("../../shaders/weights_by_memory.wgsl");
-/// The same with subgroup operations.
-const WEIGHTS_BY_SUBGROUP: &str = include_str!("../../shaders/weights_by_subgroup.wgsl");
-
-/// Which form of a kernel is wanted: what is set puts a piece in another's place.
+/// Which form of a kernel is wanted: its file asks for these by name. Also, which of them a kernel has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
     /// Values by fours.
@@ -60,6 +23,12 @@ impl Form {
     pub const PLAIN: Form = Form { fours: false, longs: false, held: false, subgroups: false, shuffled: false };
     /// Values by fours.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
+    /// What kernels have that take values by fours.
+    pub const BY_FOUR: Form = Form { longs: true, ..Form::FOURS };
+    /// What kernels have whose lanes share rows.
+    pub const BY_LANES: Form = Form { subgroups: true, ..Form::PLAIN };
+    /// The same, where they can keep a row's values.
+    pub const BY_LANES_HELD: Form = Form { held: true, ..Form::BY_LANES };
 
     /// What is set, in words.
     pub fn names(self) -> Vec<&'static str> {
@@ -73,23 +42,15 @@ impl Form {
         named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
     }
 
-    /// Pieces, what stands in for them, and whether it does.
-    pub(super) const fn swaps(self) -> [(&'static str, &'static str, bool); 8] {
+    /// The flags by the names that the files know.
+    pub(super) const fn flags(self) -> [(&'static str, bool); 5] {
         [
-            (BY_ONE, BY_FOUR, self.fours),
-            (STORE_BY_ONE, STORE_BY_FOUR, self.fours),
-            (STREAMED, HELD, self.held),
-            (EACH_ROW, EACH_ROW_BY_SUBGROUP, self.subgroups),
-            (LANES_BY_MEMORY, LANES_BY_SUBGROUP, self.subgroups),
-            (CELLS, CELLS_BY_LONG, self.longs),
-            (RECORD_BY_MEMORY, RECORD_BY_SUBGROUP, self.shuffled),
-            (WEIGHTS_BY_MEMORY, WEIGHTS_BY_SUBGROUP, self.shuffled),
+            ("fours", self.fours),
+            ("longs", self.longs),
+            ("held", self.held),
+            ("subgroups", self.subgroups),
+            ("shuffled", self.shuffled),
         ]
-    }
-
-    fn piece(self, declared: &'static str) -> &'static str {
-        let swap = self.swaps().into_iter().find(|(piece, _, set)| *set && *piece == declared);
-        swap.map_or(declared, |(_, other, _)| other)
     }
 }
 
@@ -107,8 +68,10 @@ pub(crate) enum Access {
 pub(crate) struct Kernel {
     /// The op's stem.
     pub name: &'static str,
-    /// WGSL, in order: shared pieces first, the kernel's own file last.
-    pub source: &'static [&'static str],
+    /// Its file in `shaders/`, which names what it includes.
+    pub file: &'static str,
+    /// What may be set in its form.
+    pub forms: Form,
     /// Size of the uniform `Params` at binding 0, in bytes.
     pub params: usize,
     /// The storage buffers, from binding 1 on.
@@ -123,15 +86,12 @@ pub(crate) struct Kernel {
 pub(crate) type Constant = (&'static str, f64);
 
 impl Kernel {
-    /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the pieces.
+    /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the file, which they and the form's
+    /// flags fill in.
     pub fn wgsl(&self, form: Form, constants: &[Constant]) -> String {
-        let header: String = constants
-            .iter()
-            .filter(|(name, _)| self.sizes.contains(name))
-            .map(|(name, value)| format!("const {name}: u32 = {value}u;\n"))
-            .collect();
-        let tools = if form.longs && !self.source.contains(&LONGS) { LONGS } else { "" };
-        self.source.iter().fold(header + tools, |wgsl, piece| wgsl + form.piece(piece))
+        let sized = || constants.iter().filter(|(name, _)| self.sizes.contains(name));
+        let header: String = sized().map(|(name, value)| format!("const {name}: u32 = {value}u;\n")).collect();
+        header + &templates::rendered(self.file, form, sized().copied())
     }
 
     /// The same with the values of the `override`s in place: WGSL that any compiler takes by itself.
@@ -151,16 +111,6 @@ impl Kernel {
             }
         };
         self.wgsl(form, constants).lines().map(resolved).collect()
-    }
-
-    /// Whether there is a form that takes values by fours.
-    pub fn takes_fours(&self) -> bool {
-        self.source.contains(&BY_ONE)
-    }
-
-    /// Whether there is a form that keeps a row's values in registers.
-    pub fn holds_rows(&self) -> bool {
-        self.source.contains(&STREAMED) && self.source.contains(&EACH_ROW)
     }
 
     /// The constants that are `override`s.

@@ -27,6 +27,7 @@ mod recorder;
 mod rows;
 mod shared;
 mod staging;
+mod templates;
 mod tiles;
 mod tuned;
 mod turns;
@@ -36,10 +37,7 @@ pub(crate) use adapter::choices;
 pub(crate) use buffers::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
 pub use context::Counters;
-pub(crate) use kernel::{
-    Access, BY_ONE, CELLS, Constant, EACH_ROW, Form, Kernel, LANES_BY_MEMORY, LONGS, Launch, RECORD_BY_MEMORY,
-    STORE_BY_ONE, STREAMED, WEIGHTS_BY_MEMORY,
-};
+pub(crate) use kernel::{Access, Constant, Form, Kernel, Launch};
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;
 pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackBlocks, PackGrid, PlainGrid, RowGrid};

@@ -252,7 +252,7 @@ impl RowSplit {
         launch: &RowLaunch<'_>,
         params: impl Fn(Window) -> P,
     ) -> Result<()> {
-        let held = self.grid.held(self.split.cols).filter(|_| launch.kernel.holds_rows());
+        let held = self.grid.held(self.split.cols).filter(|_| launch.kernel.forms.held);
         let constants: Vec<_> = launch.constants.iter().copied().chain(held).collect();
         let subgroups = self.subgroups && self.grid.is_a_row_a_group();
         let form = Form { held: held.is_some(), subgroups, ..Form::PLAIN };
@@ -365,7 +365,7 @@ impl Context {
         launch: &ElementLaunch<'_>,
         params: impl Fn(&Block, u32) -> P,
     ) -> Result<()> {
-        let fours = launch.kernel.takes_fours() && split.blocks().all(|block| block.cols.len().is_multiple_of(4));
+        let fours = launch.kernel.forms.fours && split.blocks().all(|block| block.cols.len().is_multiple_of(4));
         let (form, width) = if fours { (self.fours(), 4) } else { (Form::PLAIN, 1) };
         for block in split.blocks() {
             let dispatch = Launch {

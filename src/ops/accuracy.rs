@@ -1,31 +1,18 @@
 //! accuracy: the share of rows whose maximum is where it should be.
 
 use super::statistics::{self, Pending, Record, Statistics};
-use super::{
-    BY_ROW_AND_TARGETS, COMMON, OnTargets, PLACE, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants,
-    target_operand,
-};
+use super::{BY_ROW_AND_TARGETS, OnTargets, on_targets, row_constants, target_operand};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, Window};
+use crate::gpu::{Access, Form, Kernel, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 use crate::waiting::{Waiting, at_once};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "accuracy",
-    source: &[
-        COMMON,
-        ROWS,
-        PLACE,
-        EACH_ROW,
-        LANES_BY_MEMORY,
-        TARGETS,
-        ROW_CLASS,
-        RECORD,
-        RECORD_BY_MEMORY,
-        include_str!("../../shaders/accuracy.wgsl"),
-    ],
+    file: "rows/accuracy.wgsl",
+    forms: Form::BY_LANES,
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW_AND_TARGETS,

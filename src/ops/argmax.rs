@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{BY_ROW, COMMON, On, PLACE, ROWS, on};
+use super::{BY_ROW, On, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, Window};
+use crate::gpu::{Access, Form, Kernel, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
 use crate::targets::{Kind, Targets};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "argmax",
-    source: &[COMMON, ROWS, PLACE, EACH_ROW, LANES_BY_MEMORY, include_str!("../../shaders/argmax.wgsl")],
+    file: "rows/argmax.wgsl",
+    forms: Form::BY_LANES,
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,

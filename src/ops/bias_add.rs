@@ -1,15 +1,16 @@
 //! bias_add: one bias a column.
 
-use super::column_sum::{self, COLUMNS, Params};
-use super::{COMMON, On, fits, on};
+use super::column_sum::{self, Params};
+use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, BY_ONE, CELLS, Kernel, Launch, View};
+use crate::gpu::{Access, Form, Kernel, Launch, View};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "bias_add",
-    source: &[COMMON, BY_ONE, CELLS, COLUMNS, include_str!("../../shaders/bias_add.wgsl")],
+    file: "elements/bias_add.wgsl",
+    forms: Form::BY_FOUR,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: &["WIDTH", "LANES", "DEPTH"],

@@ -4,12 +4,12 @@ use bytemuck::{Pod, Zeroable};
 
 use super::column_sum;
 use super::gradients::Gradients;
-use super::segments::{SEGMENT_PIECE, SEGMENTS, Segment};
-use super::{COMMON, On, on};
+use super::segments::{SEGMENTS, Segment};
+use super::{On, on};
 use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
-use crate::gpu::{Access, BY_ONE, Buffer, CELLS, Context, Form, Kernel, Launch, NormGrid, View};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, NormGrid, View};
 use crate::matrix::{Joined, Matrix, part_words};
 
 const OP: &str = "clip_scale";
@@ -17,11 +17,10 @@ const OP: &str = "clip_scale";
 /// Added to the norm, as PyTorch does.
 pub(crate) const CLIP_EPSILON: f64 = 1e-6;
 
-const GROUP_SUM: &str = include_str!("../../shaders/group_sum.wgsl");
-
 static KERNEL: Kernel = Kernel {
     name: OP,
-    source: &[COMMON, GROUP_SUM, include_str!("../../shaders/clip_scale.wgsl")],
+    file: "updates/clip_scale.wgsl",
+    forms: Form::PLAIN,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Write],
     overrides: &["THREADS", "FAN"],
@@ -30,7 +29,8 @@ static KERNEL: Kernel = Kernel {
 
 static SQUARED_NORM: Kernel = Kernel {
     name: "squared_norm",
-    source: &[COMMON, BY_ONE, CELLS, SEGMENT_PIECE, GROUP_SUM, include_str!("../../shaders/squared_norm.wgsl")],
+    file: "updates/squared_norm.wgsl",
+    forms: Form::BY_FOUR,
     params: size_of::<NormParams>(),
     buffers: &[Access::Read, Access::Write],
     overrides: &["THREADS", "FAN"],

@@ -2,15 +2,16 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, On, on};
+use super::{On, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, BY_ONE, Buffer, CELLS, ColumnGrid, Context, Form, Kernel, Launch, Split, View};
+use crate::gpu::{Access, Buffer, ColumnGrid, Context, Form, Kernel, Launch, Split, View};
 use crate::matrix::Matrix;
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "column_sum",
-    source: &[COMMON, BY_ONE, CELLS, COLUMNS, include_str!("../../shaders/column_sum.wgsl")],
+    file: "elements/column_sum.wgsl",
+    forms: Form::BY_FOUR,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Write],
     overrides: &["WIDTH", "LANES", "DEPTH", "RUN"],
@@ -18,7 +19,6 @@ pub(super) static KERNEL: Kernel = Kernel {
 };
 
 /// Shared WGSL of kernels that go down columns.
-pub(super) const COLUMNS: &str = include_str!("../../shaders/columns.wgsl");
 
 /// Their parameters.
 #[repr(C)]

@@ -2,20 +2,19 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, On, TARGETS, column_sum, fits, flag, on};
+use super::{On, column_sum, fits, flag, on};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Kernel, LinearGrid, Operand, View};
+use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Form, Kernel, LinearGrid, Operand, View};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
 /// The shader's side of [`Terms`], and of weights that are bound.
-pub(super) const CONTRACT: &str = include_str!("../../shaders/contract.wgsl");
-pub(super) const BOUND_WEIGHTS: &str = include_str!("../../shaders/bound_weights.wgsl");
 
 pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     name: "row_weights",
-    source: &[COMMON, ELEMENTS, TARGETS, CONTRACT, BOUND_WEIGHTS, include_str!("../../shaders/row_weights.wgsl")],
+    file: "rows/row_weights.wgsl",
+    forms: Form::PLAIN,
     params: size_of::<RowWeightParams>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
     overrides: &["THREADS", "PER_THREAD", "DISTRIBUTIONS"],

@@ -7,16 +7,16 @@ use bytemuck::{Pod, Zeroable};
 use super::gradients::Gradients;
 #[cfg(doc)]
 use super::linear_backward::linear_backward;
-use super::{COMMON, FOURS};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, Launch, PlainGrid, View};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, PlainGrid, View};
 use crate::matrix::Matrix;
 
 const OP: &str = "dense_backward";
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: OP,
-    source: &[COMMON, FOURS, include_str!("../../shaders/dense_backward.wgsl")],
+    file: "products/dense_backward.wgsl",
+    forms: Form::PLAIN,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],
     overrides: &["THREADS"],

@@ -2,17 +2,18 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, on};
+use super::{ELEMENTWISE, On, on};
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::gpu::{Access, ElementLaunch, Kernel, LinearGrid, Operand};
+use crate::gpu::{Access, ElementLaunch, Form, Kernel, LinearGrid, Operand};
 use crate::matrix::Matrix;
 
 const OP: &str = "dropout";
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: OP,
-    source: &[COMMON, ELEMENTS, include_str!("../../shaders/dropout.wgsl")],
+    file: "elements/dropout.wgsl",
+    forms: Form::PLAIN,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Write],
     overrides: ELEMENTWISE,

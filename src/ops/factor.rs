@@ -2,15 +2,16 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, family::Family, flag};
+use super::{family::Family, flag};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Kernel, LONGS, Launch, PackBlocks, PackGrid, View};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, PackBlocks, PackGrid, View};
 
 /// What lays any factor out.
 pub(super) const fn pack(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[COMMON, ELEMENTS, include_str!("../../shaders/pack.wgsl")],
+        file: "products/pack.wgsl",
+        forms: Form::PLAIN,
         params: size_of::<PackParams>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["TRANSPOSE", "TILE_GROUPS", "TILE_STEPS", "THREADS", "PER_THREAD"],
@@ -22,7 +23,8 @@ pub(super) const fn pack(name: &'static str) -> Kernel {
 pub(super) const fn pack_blocks(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[COMMON, LONGS, include_str!("../../shaders/pack_blocks.wgsl")],
+        file: "products/pack_blocks.wgsl",
+        forms: Form::PLAIN,
         params: size_of::<BlockParams>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["LANES", "BLOCKS"],

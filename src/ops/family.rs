@@ -2,8 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, FOURS, TILES, VALUES, factor};
-use crate::gpu::{Access, BY_ONE, CELLS, Kernel, LONGS, STORE_BY_ONE};
+use super::factor;
+use crate::gpu::{Access, Form, Kernel};
 
 /// The kernels of one op, which share its name: errors and labels carry it.
 #[derive(Debug)]
@@ -23,7 +23,6 @@ pub(super) struct Family {
 }
 
 /// What becomes of finished sums, in every kernel for products.
-const STORE: &str = include_str!("../../shaders/store.wgsl");
 
 const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
@@ -32,16 +31,8 @@ pub(super) const fn family(name: &'static str) -> Family {
     Family {
         tiled: Kernel {
             name,
-            source: &[
-                COMMON,
-                BY_ONE,
-                VALUES,
-                CELLS,
-                TILES,
-                STORE,
-                STORE_BY_ONE,
-                include_str!("../../shaders/matmul.wgsl"),
-            ],
+            file: "products/matmul.wgsl",
+            forms: Form::BY_FOUR,
             params: size_of::<Params>(),
             buffers,
             overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS"],
@@ -49,16 +40,8 @@ pub(super) const fn family(name: &'static str) -> Family {
         },
         plain: Kernel {
             name,
-            source: &[
-                COMMON,
-                BY_ONE,
-                VALUES,
-                FOURS,
-                CELLS,
-                STORE,
-                STORE_BY_ONE,
-                include_str!("../../shaders/matmul_plain.wgsl"),
-            ],
+            file: "products/matmul_plain.wgsl",
+            forms: Form::BY_FOUR,
             params: size_of::<PlainParams>(),
             buffers,
             overrides: &["THREADS"],
@@ -66,15 +49,8 @@ pub(super) const fn family(name: &'static str) -> Family {
         },
         direct: Kernel {
             name,
-            source: &[
-                COMMON,
-                BY_ONE,
-                VALUES,
-                CELLS,
-                STORE,
-                STORE_BY_ONE,
-                include_str!("../../shaders/matmul_direct.wgsl"),
-            ],
+            file: "products/matmul_direct.wgsl",
+            forms: Form::BY_FOUR,
             params: size_of::<DirectParams>(),
             buffers,
             overrides: &["LANES", "SWAPPED", "ACCUMULATE"],
@@ -82,17 +58,8 @@ pub(super) const fn family(name: &'static str) -> Family {
         },
         panel: Kernel {
             name,
-            source: &[
-                COMMON,
-                BY_ONE,
-                VALUES,
-                LONGS,
-                FOURS,
-                CELLS,
-                STORE,
-                STORE_BY_ONE,
-                include_str!("../../shaders/matmul_panel.wgsl"),
-            ],
+            file: "products/matmul_panel.wgsl",
+            forms: Form::BY_FOUR,
             params: size_of::<PanelParams>(),
             buffers,
             overrides: &[],

@@ -2,16 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::contract::{CONTRACT, CrossEntropy, Terms};
+use super::contract::{CrossEntropy, Terms};
 use super::linear::{Activation, linear};
 use super::softmax_cross_entropy::{Head, softmax_cross_entropy};
 use super::statistics::{self, Pending, Record};
-use super::{COMMON, HEAD, On, RECORD, ROW_CLASS, ROWS, TARGETS, TILES, fits, flag, gpu_targets, on};
+use super::{On, fits, flag, gpu_targets, on};
 use crate::error::{Error, Result};
-use crate::gpu::{
-    Access, Buffer, Context, Form, Kernel, LANES_BY_MEMORY, Launch, Method, RECORD_BY_MEMORY, RowGrid, STREAMED, Tile,
-    View, WEIGHTS_BY_MEMORY, Window,
-};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, Method, RowGrid, Tile, View, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
@@ -23,26 +20,12 @@ const BUFFERS: &[Access] =
     &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write];
 
 /// What both forms share.
-const LINEAR_HEAD: &str = include_str!("../../shaders/linear_head.wgsl");
 
 /// Through workgroup memory.
 static TILED: Kernel = Kernel {
     name: OP,
-    source: &[
-        COMMON,
-        TILES,
-        ROWS,
-        LANES_BY_MEMORY,
-        STREAMED,
-        TARGETS,
-        ROW_CLASS,
-        RECORD,
-        RECORD_BY_MEMORY,
-        CONTRACT,
-        HEAD,
-        LINEAR_HEAD,
-        include_str!("../../shaders/linear_cross_entropy.wgsl"),
-    ],
+    file: "rows/linear_cross_entropy.wgsl",
+    forms: Form::PLAIN,
     params: size_of::<Params>(),
     buffers: BUFFERS,
     overrides: &[
@@ -62,21 +45,8 @@ static TILED: Kernel = Kernel {
 /// Without it.
 static DIRECT: Kernel = Kernel {
     name: OP,
-    source: &[
-        COMMON,
-        ROWS,
-        LANES_BY_MEMORY,
-        STREAMED,
-        TARGETS,
-        ROW_CLASS,
-        RECORD,
-        RECORD_BY_MEMORY,
-        CONTRACT,
-        HEAD,
-        LINEAR_HEAD,
-        WEIGHTS_BY_MEMORY,
-        include_str!("../../shaders/linear_cross_entropy_direct.wgsl"),
-    ],
+    file: "rows/linear_cross_entropy_direct.wgsl",
+    forms: Form { shuffled: true, ..Form::PLAIN },
     params: size_of::<Params>(),
     buffers: BUFFERS,
     overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS", "SPREAD"],

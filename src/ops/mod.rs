@@ -95,17 +95,6 @@ pub use statistics::{Pending, Statistics};
 pub(crate) use update::{Pull, Rule, check_update, update, update_joined};
 
 /// Shared WGSL, in the order in which kernels put it in front of their own.
-pub(crate) const COMMON: &str = include_str!("../../shaders/common.wgsl");
-pub(crate) const ROWS: &str = include_str!("../../shaders/rows.wgsl");
-pub(crate) const ELEMENTS: &str = include_str!("../../shaders/elements.wgsl");
-pub(crate) const PLACE: &str = include_str!("../../shaders/place.wgsl");
-pub(crate) const HEAD: &str = include_str!("../../shaders/head.wgsl");
-pub(crate) const VALUES: &str = include_str!("../../shaders/values.wgsl");
-pub(crate) const FOURS: &str = include_str!("../../shaders/fours.wgsl");
-pub(crate) const TILES: &str = include_str!("../../shaders/tiles.wgsl");
-pub(crate) const TARGETS: &str = include_str!("../../shaders/targets.wgsl");
-pub(crate) const ROW_CLASS: &str = include_str!("../../shaders/row_class.wgsl");
-pub(crate) const RECORD: &str = include_str!("../../shaders/record.wgsl");
 
 /// The kernels that work on single elements share these constants; those that work on rows share the others.
 pub(crate) const ELEMENTWISE: &[&str] = &["THREADS", "PER_THREAD"];

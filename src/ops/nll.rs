@@ -2,16 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::contract::{BOUND_WEIGHTS, CONTRACT, CrossEntropy, Terms};
-use super::{
-    BY_ROW_AND_TARGETS, COMMON, ELEMENTS, OnTargets, PLACE, ROWS, TARGETS, flag, on_targets, row_constants,
-    target_operand,
-};
+use super::contract::{CrossEntropy, Terms};
+use super::{BY_ROW_AND_TARGETS, OnTargets, flag, on_targets, row_constants, target_operand};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{
-    Access, Block, EACH_ROW, ElementLaunch, Kernel, LANES_BY_MEMORY, LinearGrid, Operand, RowLaunch, Window,
-};
+use crate::gpu::{Access, Block, ElementLaunch, Form, Kernel, LinearGrid, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 use crate::waiting::Waiting;
@@ -25,17 +20,8 @@ pub const CLIP: f64 = 1e-7;
 
 static NLL: Kernel = Kernel {
     name: "nll",
-    source: &[
-        COMMON,
-        ROWS,
-        PLACE,
-        EACH_ROW,
-        LANES_BY_MEMORY,
-        TARGETS,
-        CONTRACT,
-        BOUND_WEIGHTS,
-        include_str!("../../shaders/nll.wgsl"),
-    ],
+    file: "rows/nll.wgsl",
+    forms: Form::BY_LANES,
     params: size_of::<Params>(),
     buffers: BUFFERS,
     overrides: BY_ROW_AND_TARGETS,
@@ -43,7 +29,8 @@ static NLL: Kernel = Kernel {
 };
 static NLL_BACKWARD: Kernel = Kernel {
     name: "nll_backward",
-    source: &[COMMON, ELEMENTS, TARGETS, CONTRACT, BOUND_WEIGHTS, include_str!("../../shaders/nll_backward.wgsl")],
+    file: "rows/nll_backward.wgsl",
+    forms: Form::PLAIN,
     params: size_of::<BackwardParams>(),
     buffers: BUFFERS,
     overrides: &["THREADS", "PER_THREAD", "DISTRIBUTIONS"],

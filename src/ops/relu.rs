@@ -2,16 +2,17 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{COMMON, ELEMENTS, ELEMENTWISE, On, VALUES, flag, on, same_shape};
+use super::{ELEMENTWISE, On, flag, on, same_shape};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, BY_ONE, Buffer, CELLS, Context, ElementLaunch, Kernel, LinearGrid, Operand};
+use crate::gpu::{Access, Buffer, Context, ElementLaunch, Form, Kernel, LinearGrid, Operand};
 use crate::matrix::Matrix;
 
 const fn family(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[COMMON, BY_ONE, CELLS, VALUES, ELEMENTS, include_str!("../../shaders/relu.wgsl")],
+        file: "elements/relu.wgsl",
+        forms: Form::BY_FOUR,
         params: size_of::<Params>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["THREADS", "PER_THREAD", "MASK"],
@@ -23,7 +24,8 @@ static RELU: Kernel = family("relu");
 static RELU_MASK: Kernel = family("relu_mask");
 static RELU_BACKWARD: Kernel = Kernel {
     name: "relu_backward",
-    source: &[COMMON, BY_ONE, CELLS, VALUES, ELEMENTS, include_str!("../../shaders/relu_backward.wgsl")],
+    file: "elements/relu_backward.wgsl",
+    forms: Form::BY_FOUR,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: ELEMENTWISE,

@@ -7,7 +7,6 @@ use super::Pull;
 /// Segments that one launch takes: two for each dense layer.
 pub(crate) const SEGMENTS: usize = 28;
 /// The shader's side of them.
-pub(super) const SEGMENT_PIECE: &str = include_str!("../../shaders/segments.wgsl");
 
 /// A run of neighbouring parameters, and where its gradient lies, counted as the kernel takes values.
 #[repr(C)]

@@ -1,15 +1,16 @@
 //! softmax, log_softmax and softmax_backward: probabilities, row by row.
 
-use super::{BY_ROW, COMMON, On, PLACE, ROWS, on, row_constants, same_shape};
+use super::{BY_ROW, On, on, row_constants, same_shape};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RowLaunch, STREAMED, Window};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
 
 const fn family(name: &'static str) -> Kernel {
     Kernel {
         name,
-        source: &[COMMON, ROWS, PLACE, EACH_ROW, LANES_BY_MEMORY, STREAMED, include_str!("../../shaders/softmax.wgsl")],
+        file: "rows/softmax.wgsl",
+        forms: Form::BY_LANES_HELD,
         params: size_of::<Window>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["LANES", "ROWS", "FAN", "LOG"],
@@ -21,15 +22,8 @@ static SOFTMAX: Kernel = family("softmax");
 static LOG_SOFTMAX: Kernel = family("log_softmax");
 static SOFTMAX_BACKWARD: Kernel = Kernel {
     name: "softmax_backward",
-    source: &[
-        COMMON,
-        ROWS,
-        PLACE,
-        EACH_ROW,
-        LANES_BY_MEMORY,
-        STREAMED,
-        include_str!("../../shaders/softmax_backward.wgsl"),
-    ],
+    file: "rows/softmax_backward.wgsl",
+    forms: Form::BY_LANES_HELD,
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW,

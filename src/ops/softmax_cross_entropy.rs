@@ -2,16 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::contract::{BOUND_WEIGHTS, CONTRACT, CrossEntropy, Terms};
+use super::contract::{CrossEntropy, Terms};
 use super::statistics::{self, Pending, Record, Statistics};
-use super::{
-    COMMON, HEAD, OnTargets, PLACE, RECORD, ROW_CLASS, ROWS, TARGETS, on_targets, row_constants, target_operand,
-};
+use super::{OnTargets, on_targets, row_constants, target_operand};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{
-    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, RowLaunch, STREAMED, Window,
-};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 use crate::waiting::{Waiting, at_once};
@@ -20,22 +16,8 @@ const OP: &str = "softmax_cross_entropy";
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: OP,
-    source: &[
-        COMMON,
-        ROWS,
-        PLACE,
-        EACH_ROW,
-        LANES_BY_MEMORY,
-        STREAMED,
-        TARGETS,
-        ROW_CLASS,
-        RECORD,
-        RECORD_BY_MEMORY,
-        CONTRACT,
-        BOUND_WEIGHTS,
-        HEAD,
-        include_str!("../../shaders/softmax_cross_entropy.wgsl"),
-    ],
+    file: "rows/softmax_cross_entropy.wgsl",
+    forms: Form::BY_LANES_HELD,
     params: size_of::<Params>(),
     buffers: &[
         Access::Read,

@@ -2,26 +2,16 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{BY_ROW, COMMON, PLACE, RECORD, ROWS};
+use super::BY_ROW;
 use crate::error::Result;
-use crate::gpu::{
-    Access, Buffer, Context, EACH_ROW, Kernel, LANES_BY_MEMORY, Operand, RECORD_BY_MEMORY, Reading, RowLaunch, Window,
-};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, Reading, RowLaunch, Window};
 use crate::matrix::Matrix;
 use crate::waiting::{Arrive, Waiting, at_once};
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: "statistics",
-    source: &[
-        COMMON,
-        ROWS,
-        PLACE,
-        EACH_ROW,
-        LANES_BY_MEMORY,
-        RECORD,
-        RECORD_BY_MEMORY,
-        include_str!("../../shaders/statistics.wgsl"),
-    ],
+    file: "rows/statistics.wgsl",
+    forms: Form::BY_LANES,
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,

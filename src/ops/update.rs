@@ -12,7 +12,6 @@ use crate::gpu::{Access, Buffer, Constant, ElementLaunch, Kernel, Launch, Linear
 use crate::matrix::{Joined, Matrix, Unique};
 
 /// The shader's side of them.
-pub(super) const UPDATES: &str = include_str!("../../shaders/updates.wgsl");
 
 /// Parameters, gradients, the clip's scale, and what a rule keeps.
 pub(super) const BUFFERS: &[Access] = &[Access::Write, Access::Read, Access::Read, Access::Write, Access::Write];
@@ -22,16 +21,8 @@ macro_rules! rule_kernel {
     ($name:literal, $slots:literal) => {
         crate::gpu::Kernel {
             name: $name,
-            source: &[
-                crate::ops::COMMON,
-                crate::gpu::BY_ONE,
-                crate::gpu::CELLS,
-                crate::ops::VALUES,
-                crate::ops::ELEMENTS,
-                crate::ops::segments::SEGMENT_PIECE,
-                crate::ops::update::UPDATES,
-                include_str!(concat!("../../shaders/", $name, ".wgsl")),
-            ],
+            file: concat!("updates/", $name, ".wgsl"),
+            forms: crate::gpu::Form::BY_FOUR,
             params: size_of::<crate::ops::update::Params>(),
             buffers: crate::ops::update::BUFFERS.split_at(3 + $slots).0,
             overrides: crate::ops::ELEMENTWISE,

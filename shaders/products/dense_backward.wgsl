@@ -1,0 +1,82 @@
+// dense_backward: all that a dense layer's backward pass gives, for small layers on software drivers, where every launch more
+//   costs more than the products:
+//     dw = xᵀ dy, its column sums db = Σ_r dy[r,:], and dx = dy wᵀ where x is positive, else 0.
+//   x: rows x inputs, dy: rows x outputs, w: inputs x outputs, dx: rows x inputs; dparameters: dw, and from sums_at on db.
+//   A thread owns a block of 4 x 4 outputs as in matmul_plain.wgsl: of dw the first threads, of dx those behind them.
+{% include "common.wgsl" %}
+{% include "products/fours.wgsl" %}
+
+struct Params {
+  rows: u32,
+  inputs: u32,
+  outputs: u32,
+  sums_at: u32,
+}
+
+override THREADS: u32;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read> w: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dparameters: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+
+// Block i of dw, and where it is of the first row of blocks, what is under it in db.
+fn parameters_block(i: u32, across: u32) {
+  let row0 = (i / across) * 4u;
+  let col0 = (i % across) * 4u;
+  let left_at = four(row0, params.inputs);
+  let right_at = four(col0, params.outputs);
+  var sums: mat4x4<f32>; // its vectors are rows of the block
+  var column_sums = vec4(0.0);
+  for (var s = 0u; s < params.rows; s++) {
+    let left = s * params.inputs;
+    let right = vec4(s * params.outputs) + right_at;
+    let factors = vec4(dy[right.x], dy[right.y], dy[right.z], dy[right.w]);
+    for (var r = 0u; r < 4u; r++) { sums[r] = fma(vec4(x[left + left_at[r]]), factors, sums[r]); }
+    column_sums += factors;
+  }
+  let col_end = min(col0 + 4u, params.outputs);
+  for (var row = row0; row < min(row0 + 4u, params.inputs); row++) {
+    for (var col = col0; col < col_end; col++) { dparameters[row * params.outputs + col] = sums[row - row0][col - col0]; }
+  }
+  if row0 == 0u {
+    for (var col = col0; col < col_end; col++) { dparameters[params.sums_at + col] = column_sums[col - col0]; }
+  }
+}
+
+// Block i of dx.
+fn inputs_block(i: u32, across: u32) {
+  let row0 = (i / across) * 4u;
+  let col0 = (i % across) * 4u;
+  if row0 >= params.rows { return; }
+  let left_at = four(row0, params.rows) * params.outputs;
+  let right_at = four(col0, params.inputs) * params.outputs;
+  var sums: mat4x4<f32>;
+  for (var s = 0u; s < params.outputs; s++) {
+    let right = vec4(s) + right_at;
+    let factors = vec4(w[right.x], w[right.y], w[right.z], w[right.w]);
+    for (var r = 0u; r < 4u; r++) { sums[r] = fma(vec4(dy[s + left_at[r]]), factors, sums[r]); }
+  }
+  for (var row = row0; row < min(row0 + 4u, params.rows); row++) {
+    for (var col = col0; col < min(col0 + 4u, params.inputs); col++) {
+      let at = row * params.inputs + col;
+      let output = bitcast<u32>(x[at]); // positive by its bits, as in values.wgsl
+      dx[at] = select(0.0, sums[row - row0][col - col0], output != 0u && output <= INFINITY_BITS);
+    }
+  }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let i = flat(id, count) * THREADS + thread;
+  let inputs_across = (params.inputs + 3u) / 4u;
+  let outputs_across = (params.outputs + 3u) / 4u;
+  let of_parameters = inputs_across * outputs_across;
+  if i < of_parameters { parameters_block(i, outputs_across); } else { inputs_block(i - of_parameters, inputs_across); }
+}

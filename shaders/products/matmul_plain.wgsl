@@ -1,0 +1,61 @@
+// matmul_plain: c = a b, then what matmul.wgsl can do with it, a block of 4 x 4 outputs a thread: for small products on
+//   software drivers, where every launch more costs more than the product.
+//   a: m x k with a[r,s] at r a_row + s a_step, b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
+//   With `summed`, b's column sums go to sums_at.
+{% include "common.wgsl" %}
+{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
+{% include "elements/values.wgsl" %}
+{% include "products/fours.wgsl" %}
+{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
+{% include "products/store.wgsl" %}
+{% if fours %}{% include "products/store_by_four.wgsl" %}{% else %}{% include "products/store_by_one.wgsl" %}{% endif %}
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  a_row: u32,
+  a_step: u32,
+  b_step: u32,
+  b_col: u32,
+  sums_at: u32,
+  summed: u32, // 1 for yes
+  biased: u32,
+  relu: u32,
+  masked: u32,
+  accumulate: u32,
+}
+
+override THREADS: u32;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let i = flat(id, count) * THREADS + thread;
+  let across = (params.n + 3u) / 4u;
+  let row0 = (i / across) * 4u;
+  let col0 = (i % across) * 4u;
+  if row0 >= params.m { return; }
+
+  let a_at = four(row0, params.m) * params.a_row;
+  let b_at = four(col0, params.n) * params.b_col;
+  var sums: mat4x4<f32>; // its vectors are rows of the block
+  var column_sums = vec4(0.0);
+  for (var s = 0u; s < params.k; s++) {
+    let ahead = s * params.b_step;
+    let right = vec4(b[ahead + b_at.x], b[ahead + b_at.y], b[ahead + b_at.z], b[ahead + b_at.w]);
+    for (var r = 0u; r < 4u; r++) { sums[r] = fma(vec4(a[s * params.a_step + a_at[r]]), right, sums[r]); }
+    column_sums += right;
+  }
+
+  // Counted from a row that compilers do not know: else they would unroll what takes long to compile.
+  for (var row = row0; row < min(row0 + 4u, params.m); row++) { store(row * params.n + col0, col0, sums[row - row0]); }
+  if params.summed == 1u && row0 == 0u { put(params.sums_at + col0, col0, column_sums); }
+}

@@ -1,0 +1,23 @@
+// argmax: classes[r] = the first column of x[r,..] that holds the row's maximum; the first NaN where there is one
+//   x: rows x cols, row-major; classes: a u32 a row. LANES threads share a row, each taking every LANES-th column.
+{% include "common.wgsl" %}
+{% include "rows/rows.wgsl" %}
+{% include "rows/place.wgsl" %}
+{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
+{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
+
+struct Params {
+  window: Window,
+}
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> classes: array<u32>;
+
+fn row_work(at: Place) {
+  var peak = Peak(0u, 0u);
+  for (var c = at.lane; c < at.cols; c += LANES) {
+    peak = higher(peak, Peak(order_key(x[at.start + c]), c));
+  }
+  peak = lanes_peak(at.local, peak);
+  if at.inside && at.lane == 0u { classes[at.row] = peak.col; }
+}

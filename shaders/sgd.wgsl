@@ -1,5 +1,0 @@
-// sgd: w -= learning_rate * dw, in place
-
-fn element(i: u32) {
-  w[i] = closed(opened(w[i]) - params.learning_rate * gradient(i));
-}

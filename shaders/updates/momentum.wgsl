@@ -1,0 +1,20 @@
+// momentum: velocity = decay1 velocity + dw;  w -= learning_rate * velocity, or * (dw + decay1 velocity) after Nesterov
+//   velocity: `count` values, in place. Source: Sutskever et al., 2013, as PyTorch writes it.
+{% include "common.wgsl" %}
+{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
+{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
+{% include "elements/values.wgsl" %}
+{% include "elements/elements.wgsl" %}
+{% include "updates/segments.wgsl" %}
+{% include "updates/updates.wgsl" %}
+
+@group(0) @binding(4) var<storage, read_write> velocity: array<Cell>;
+
+fn element(i: u32) {
+  let slope = gradient(i);
+  let speed = params.decay1 * opened(velocity[i]) + slope;
+  velocity[i] = closed(speed);
+  var direction = speed;
+  if params.nesterov != 0u { direction = slope + params.decay1 * speed; }
+  w[i] = closed(opened(w[i]) - params.learning_rate * direction);
+}
