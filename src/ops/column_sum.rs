@@ -18,8 +18,6 @@ pub(super) static KERNEL: Kernel = Kernel {
     sizes: &[],
 };
 
-/// Shared WGSL of kernels that go down columns.
-
 /// Their parameters.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

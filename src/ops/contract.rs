@@ -9,8 +9,6 @@ use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Form, Kernel,
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
-/// The shader's side of [`Terms`], and of weights that are bound.
-
 pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     name: "row_weights",
     file: "rows/row_weights.wgsl",

@@ -22,8 +22,6 @@ pub(super) struct Family {
     pub pack_blocks: Kernel,
 }
 
-/// What becomes of finished sums, in every kernel for products.
-
 const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
 pub(super) const fn family(name: &'static str) -> Family {

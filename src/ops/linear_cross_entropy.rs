@@ -19,8 +19,6 @@ const FEW_CLASSES: usize = 16;
 const BUFFERS: &[Access] =
     &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write];
 
-/// What both forms share.
-
 /// Through workgroup memory.
 static TILED: Kernel = Kernel {
     name: OP,

@@ -94,8 +94,6 @@ pub(crate) use statistics::PendingRead;
 pub use statistics::{Pending, Statistics};
 pub(crate) use update::{Pull, Rule, check_update, update, update_joined};
 
-/// Shared WGSL, in the order in which kernels put it in front of their own.
-
 /// The kernels that work on single elements share these constants; those that work on rows share the others.
 pub(crate) const ELEMENTWISE: &[&str] = &["THREADS", "PER_THREAD"];
 pub(crate) const BY_ROW: &[&str] = &["LANES", "ROWS", "FAN"];

@@ -6,8 +6,6 @@ use super::Pull;
 
 /// Segments that one launch takes: two for each dense layer.
 pub(crate) const SEGMENTS: usize = 28;
-/// The shader's side of them.
-
 /// A run of neighbouring parameters, and where its gradient lies, counted as the kernel takes values.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]

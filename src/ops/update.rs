@@ -11,8 +11,6 @@ use crate::error::{Error, Result};
 use crate::gpu::{Access, Buffer, Constant, ElementLaunch, Kernel, Launch, LinearGrid, Operand, View};
 use crate::matrix::{Joined, Matrix, Unique};
 
-/// The shader's side of them.
-
 /// Parameters, gradients, the clip's scale, and what a rule keeps.
 pub(super) const BUFFERS: &[Access] = &[Access::Write, Access::Read, Access::Read, Access::Write, Access::Write];
 
