@@ -24,7 +24,12 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
-    let products = MatmulKernel::ALL.map(|kernel| GpuOptions { matmul_kernel: Some(kernel), ..Default::default() });
+    let for_software = |kernel| matches!(kernel, MatmulKernel::Direct | MatmulKernel::Panel | MatmulKernel::Plain);
+    let products = MatmulKernel::ALL.map(|kernel| GpuOptions {
+        matmul_kernel: Some(kernel),
+        kernels_for_gpus: !for_software(kernel),
+        ..Default::default()
+    });
     let rows = [1, 16, 128].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });
     let alone = [
         GpuOptions { row_lanes: Some(128), without_subgroups: true, ..Default::default() },

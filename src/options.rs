@@ -45,6 +45,9 @@ pub struct GpuOptions {
     pub matmul_kernel: Option<MatmulKernel>,
     /// Let so many threads share a row in the kernels that work on rows: 1, 16 or 128; by default the length decides.
     pub row_lanes: Option<u32>,
+    /// Choose kernels for a software driver as for a GPU, as far as options leave the choice: for tests of what GPUs run, and for
+    /// looking at it. Slow there.
+    pub kernels_for_gpus: bool,
     /// Do without subgroup operations, also where the adapter has them.
     pub without_subgroups: bool,
     /// Let no dispatch of a GPU's kernel do more than so many multiply-adds: larger products come in several, with the same bits
@@ -64,13 +67,14 @@ pub struct GpuOptions {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MatmulKernel {
-    /// Tiles of 128 x 128 through workgroup memory, 8 x 8 sums a thread.
+    /// Tiles of 256 x 128 through workgroup memory, 16 x 8 sums a thread. Where a device has less than 25 KiB of that, or the
+    /// product's columns are no multiple of four, `Medium`.
     Large,
     /// Tiles of 64 x 64, 8 x 8 sums a thread.
     Medium,
-    /// Tiles of 32 x 32, 4 x 4 sums a thread.
+    /// Tiles of 32 x 64, 4 x 8 sums a thread.
     Small,
-    /// Tiles of 128 x 16, for products of few columns.
+    /// Tiles of 64 x 16, for products of few columns.
     Narrow,
     /// Tiles of 16 x 128, for products of few rows.
     Flat,

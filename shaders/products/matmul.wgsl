@@ -1,21 +1,19 @@
 // matmul: c = a b                 a: m x k, b: k x n, c: m x n, row-major
 //   TRANSPOSE_A: a is stored k x m (matmul_tn); TRANSPOSE_B: b is stored n x k (matmul_nt).
 //   The finished sums go through store.wgsl: bias, ReLU, mask.
-//   A workgroup owns a BM x BN tile of c (tiles.wgsl) and one slice of k. With several slices, slice s writes its partial
+//   A workgroup owns a BM x BN tile of c (tile.wgsl) and one slice of k. With several slices, slice s writes its partial
 //   product to c + s * stride, and with COLUMN_SUMS b's column sums over the slice to c + s * stride + sums_at.
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% include "elements/values.wgsl" %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
-{% include "products/tiles.wgsl" %}
-{% include "products/store.wgsl" %}
-{% if fours %}{% include "products/store_by_four.wgsl" %}{% else %}{% include "products/store_by_one.wgsl" %}{% endif %}
 
+{% set has_longs = false %}
+{% set operands = 2 %}
+{% set named = true %}
+{% include "products/store.wgsl" %}
+{% import "products/tile.wgsl" as tile %}
 struct Params {
   m: u32,
   n: u32,
   k: u32,
-  slice: u32,  // length of a slice of k, a multiple of BK
+  slice: u32,  // length of a slice of k; a multiple of BK where there are several
   down: u32,   // tiles down c
   across: u32, // tiles across c
   slices: u32,
@@ -28,6 +26,7 @@ struct Params {
   first_group: u32, // of this dispatch: a long product comes in several
 }
 
+{{ tile.declarations() }}
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) id: vec3<u32>,
@@ -35,32 +34,42 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let group = params.first_group + flat(id, count);
-  let tile = group % (params.down * params.across);
+  let number = group % (params.down * params.across);
   let slice = group / (params.down * params.across);
   if slice >= params.slices { return; }
-  let row0 = (tile / params.across) * BM;
-  let col0 = (tile % params.across) * BN;
+  let row0 = (number / params.across) * BM;
+  let col0 = (number % params.across) * BN;
   let k_begin = slice * params.slice;
-  multiply(thread, row0, col0, k_begin, min(k_begin + params.slice, params.k));
+  let k_end = min(k_begin + params.slice, params.k);
+{{ tile.multiply("params.slice") }}
 
   let start = slice * params.stride;
-  for (var i = 0u; i < TM; i++) {
-    let row = row0 + row_in_tile(thread, i);
-    for (var j = 0u; j < MINE_ACROSS; j++) {
-      let col = col0 + col_in_tile(thread, j, 0u);
-      if ALIGNED || row < params.m { store(start + row * params.n + col, col, sums[i * MINE_ACROSS + j]); }
+{% for i in range(TM) %}
+  {
+    let row = row0 + {{ tile.row(i) }};
+    {% if not ALIGNED %}
+    if row < params.m {
+    {% endif %}
+    {% for j in range(TN // 4) %}
+    store(start + row * params.n + col0 + {{ tile.col(j) }}, col0 + {{ tile.col(j) }}, s{{ i }}_{{ j }});
+    {% endfor %}
+    {% if not ALIGNED %}
     }
+    {% endif %}
   }
+{% endfor %}
+{% if COLUMN_SUMS %}
 
-  // The first tiles of a column of tiles write its sums: THREADS / BN threads have parts of each.
-  if COLUMN_SUMS && row0 == 0u {
-    a_tile[thread] = column_sum;
+  // The first tiles of a column of tiles write its sums, of which several threads have parts.
+  if row0 == 0u {
+    b_tile[thread] = column_sum;
     workgroupBarrier();
     let first = 4u * thread;
     if first < BN && col0 + first < params.n {
       var four = vec4(0.0);
-      for (var i = first; i < THREADS; i += BN) { four += a_group(i / 4u); }
+      for (var i = thread; i < THREADS; i += BN / 4u) { four += b_tile[i]; }
       put(start + params.sums_at + col0 + first, col0 + first, four);
     }
   }
+{% endif %}
 }

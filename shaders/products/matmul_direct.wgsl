@@ -6,12 +6,10 @@
 //   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
 //   of the latter.
 //   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% include "elements/values.wgsl" %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
+{% set has_longs = false %}
+{% set operands = 2 %}
+{% set named = false %}
 {% include "products/store.wgsl" %}
-{% if fours %}{% include "products/store_by_four.wgsl" %}{% else %}{% include "products/store_by_one.wgsl" %}{% endif %}
 
 struct Params {
   m: u32,

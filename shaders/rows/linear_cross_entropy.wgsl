@@ -1,10 +1,10 @@
 // linear_cross_entropy: softmax_cross_entropy.wgsl on the logits x w + bias of few classes, which are never stored.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
 //   workgroup; matrices row-major. a and b are x and w.
-//   A workgroup computes a tile of BM logits x all classes (tiles.wgsl) and leaves them in workgroup memory; then each thread
+//   A workgroup computes a tile of BM logits x all classes (tile.wgsl) and leaves them in workgroup memory; then each thread
 //   works on a row of its own (head.wgsl): LANES is 1, and BM, ROWS and THREADS are equal.
 {% include "common.wgsl" %}
-{% include "products/tiles.wgsl" %}
+{% import "products/tile.wgsl" as tile %}
 {% include "rows/rows.wgsl" %}
 {% include "rows/lanes_by_memory.wgsl" %}
 {% include "rows/streamed.wgsl" %}
@@ -16,9 +16,10 @@
 {% include "rows/head.wgsl" %}
 {% include "rows/linear_head.wgsl" %}
 
-// The logits take a's tile over, column by column.
+{{ tile.declarations() }}
+// The logits take a's tile over, column by column, in groups of four rows.
 fn item(at: Place, c: u32) -> f32 {
-  return a_tile[c * BM + at.local.y];
+  return a_tile[c * {{ tile.stride(tile.factors[0]) }}u + at.local.y / 4u][at.local.y % 4u];
 }
 
 @compute @workgroup_size(THREADS)
@@ -29,17 +30,23 @@ fn main(
 ) {
   let group = flat(id, count);
   let row0 = group * BM;
-  multiply(thread, row0, 0u, 0u, params.k);
-  for (var i = 0u; i < TM; i++) {
-    for (var j = 0u; j < MINE_ACROSS; j++) {
-      for (var e = 0u; e < 4u; e++) {
-        let col = col_in_tile(thread, j, e);
-        if col < params.n {
-          a_tile[col * BM + row_in_tile(thread, i)] = sums[i * MINE_ACROSS + j][e] + bias[col];
-        }
-      }
+  let col0 = 0u;
+  let k_begin = 0u;
+  let k_end = params.k;
+{{ tile.multiply("params.k") }}
+{% for j in range(TN // 4) %}
+{% for e in range(4) %}
+  {
+    let col = {{ tile.col(j) }} + {{ e }}u;
+    if col < params.n {
+      {% for i in range(0, TM, 4) %}
+      a_tile[col * {{ tile.stride(tile.factors[0]) }}u + down + {{ i // 4 * tile.down }}u] = vec4(bias[col])
+        + vec4({% for r in range(4) %}s{{ i + r }}_{{ j }}.{{ "xyzw"[e] }}{{ "" if loop.last else ", " }}{% endfor %});
+      {% endfor %}
     }
   }
+{% endfor %}
+{% endfor %}
   workgroupBarrier();
   let row = row0 + thread;
   let inside = row < params.m;

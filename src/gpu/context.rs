@@ -18,7 +18,7 @@ use super::recorder::Recorder;
 use super::rows::RowGrid;
 use super::shared::Shared;
 use super::staging::{PIECE_BYTES, Reads};
-use super::tiles::{Lanes, Method, Panel};
+use super::tiles::{Lanes, Method, Panel, Room};
 use super::tuned::Tuned;
 use super::turns::Turns;
 use super::windows::Piece;
@@ -59,12 +59,14 @@ pub(crate) struct Inner {
 /// What decides which kernels suit a device.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traits {
-    /// Whether the adapter is a driver that runs on the CPU.
+    /// Whether the adapter is a driver that runs on the CPU, and gets kernels for such.
     pub software: bool,
     /// Lanes of a subgroup, at least; 0 without subgroup operations.
     subgroup_lanes: u32,
     /// Whether shaders know 64-bit words.
     longs: bool,
+    /// Whether threads have registers for the largest tiles.
+    registers: bool,
 }
 
 /// The device itself, and what belongs to it.
@@ -161,9 +163,10 @@ impl Context {
         let info = adapter.get_info();
         let has = |feature| live.device.features().contains(feature);
         let traits = Traits {
-            software: info.device_type == wgpu::DeviceType::Cpu,
+            software: info.device_type == wgpu::DeviceType::Cpu && !options.kernels_for_gpus,
             subgroup_lanes: if has(wgpu::Features::SUBGROUP) { info.subgroup_min_size.max(1) } else { 0 },
             longs: has(wgpu::Features::SHADER_INT64),
+            registers: info.device_type == wgpu::DeviceType::DiscreteGpu || options.kernels_for_gpus,
         };
         Ok(Self::with(Some(live), limits, options.clone(), traits, Arc::default()))
     }
@@ -220,7 +223,7 @@ impl Context {
 
     /// What suits the driver's lanes in products.
     fn lanes(&self) -> Lanes {
-        let Traits { software, subgroup_lanes, longs } = self.traits;
+        let Traits { software, subgroup_lanes, longs, .. } = self.traits;
         match software {
             true if longs && self.uses_subgroups() && subgroup_lanes >= Panel::LANES => Lanes::Shuffled,
             true => Lanes::Alone,
@@ -238,7 +241,7 @@ impl Context {
         Form { longs: self.lanes() == Lanes::Shuffled, ..Form::FOURS }
     }
 
-    /// Whether the driver runs on the CPU.
+    /// Whether the driver runs on the CPU, and gets kernels for such.
     pub fn is_software(&self) -> bool {
         self.traits.software
     }
@@ -246,7 +249,12 @@ impl Context {
     /// How to compute windows of `m x n` over k.
     pub fn method(&self, dims: [usize; 3]) -> Method {
         let wanted = self.options.matmul_kernel.or_else(|| self.tuned.kernel(dims));
-        Method::choose(wanted, self.lanes(), self.binding_words(), dims)
+        let room = Room {
+            words: self.binding_words(),
+            memory: self.limits.max_compute_workgroup_storage_size,
+            registers: self.traits.registers,
+        };
+        Method::choose(wanted, self.lanes(), room, dims)
     }
 
     /// Kernels that were measured to be the fastest.

@@ -46,7 +46,7 @@ mod tests {
             ("uniform buffers a stage", |limits| limits.max_uniform_buffers_per_shader_stage = 0),
             ("bindings in a group", |limits| limits.max_bindings_per_bind_group = 8),
             ("bytes in a uniform binding", |limits| limits.max_uniform_buffer_binding_size = 512),
-            ("bytes of workgroup memory", |limits| limits.max_compute_workgroup_storage_size = 16_352),
+            ("bytes of workgroup memory", |limits| limits.max_compute_workgroup_storage_size = 8 << 10),
             ("threads a workgroup", |limits| limits.max_compute_invocations_per_workgroup = 128),
             ("threads along a workgroup", |limits| limits.max_compute_workgroup_size_x = 128),
             ("workgroups a dimension", |limits| limits.max_compute_workgroups_per_dimension = 0),

@@ -28,18 +28,16 @@ pub(crate) struct Tile {
     tn: u32,
 }
 
-/// Plenty of both rows and columns.
-const LARGE: Tile = Tile { bm: 128, bn: 128, bk: 16, tm: 8, tn: 8 };
+/// Plenty of both rows and columns, on devices with that much workgroup memory.
+const LARGE: Tile = Tile { bm: 256, bn: 128, bk: 16, tm: 16, tn: 8 };
 /// Enough of both.
 const MEDIUM: Tile = Tile { bm: 64, bn: 64, bk: 16, tm: 8, tn: 8 };
 /// Small products, where medium tiles would leave most of the device idle.
-const SMALL: Tile = Tile { bm: 32, bn: 32, bk: 16, tm: 4, tn: 4 };
+const SMALL: Tile = Tile { bm: 32, bn: 64, bk: 16, tm: 4, tn: 8 };
 /// Few columns: a classifier's logits.
-const NARROW: Tile = Tile { bm: 128, bn: 16, bk: 16, tm: 4, tn: 4 };
+const NARROW: Tile = Tile { bm: 64, bn: 16, bk: 16, tm: 4, tn: 4 };
 /// Few rows.
 const FLAT: Tile = Tile { bm: 16, bn: 128, bk: 16, tm: 4, tn: 4 };
-/// Steps of k in the tiles' innermost loop.
-const UNROLL: u32 = 4;
 
 /// How workgroups without workgroup memory share a product: one factor's groups of four rows or columns are the same for
 /// all lanes (`lefts` of them), of the other's each lane has its own (`rights`).
@@ -78,18 +76,34 @@ pub(crate) enum Lanes {
 /// The most of one times the other: with more, Mesa no longer keeps the sums in registers and takes ten times as long.
 const MOST_GROUPS: u32 = 16;
 
-/// Workgroups that a product should have before k stays whole.
+/// Workgroups that a product should have before k stays whole: in tiles, a few for each processor of a large GPU, whose number
+/// WebGPU does not tell.
+const ENOUGH_TILES: u64 = 512;
+/// The same on a software driver: some for each core.
 const ENOUGH_GROUPS: u64 = 64;
-/// The shortest slice of k worth a workgroup of its own.
-const MIN_SLICE: u64 = 256;
+/// The shortest slice of k worth a workgroup of its own, for tiles and on a software driver.
+const MIN_SLICE: [u64; 2] = [128, 256];
+/// Workgroups with which a tile larger or smaller than a medium one is worth it.
+const MANY_TILES: u64 = 256;
+
+/// What a device has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Words of a binding.
+    pub words: u64,
+    /// Bytes of workgroup memory.
+    pub memory: u32,
+    /// Whether threads have registers for twice as many sums as the smallest GPUs have.
+    pub registers: bool,
+}
 
 impl Method {
-    /// How to compute windows of `m x n` over k, where a binding has room for `words`: chosen by shape and kind of device
-    /// alone, or as wanted where that can be.
-    pub fn choose(wanted: Option<MatmulKernel>, lanes: Lanes, words: u64, [m, n, k]: [usize; 3]) -> Self {
+    /// How to compute windows of `m x n` over k: chosen by shape and kind of device alone, or as wanted where that can be.
+    pub fn choose(wanted: Option<MatmulKernel>, lanes: Lanes, room: Room, [m, n, k]: [usize; 3]) -> Self {
+        let words = room.words;
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
         let by_shape = match lanes {
-            Lanes::Hardware => Tile::choose(m, n),
+            Lanes::Hardware => Tile::choose([m, n, k], room),
             _ if multiply_adds <= FEW_MULTIPLY_ADDS => MatmulKernel::Plain,
             Lanes::Shuffled => MatmulKernel::Panel,
             Lanes::Alone => MatmulKernel::Direct,
@@ -102,7 +116,8 @@ impl Method {
             MatmulKernel::Direct | MatmulKernel::Panel if packs(words, k, m) && packs(words, k, n) => {
                 Method::Direct(Direct::choose(m, n))
             }
-            MatmulKernel::Plain | MatmulKernel::Direct | MatmulKernel::Panel => tile(Tile::choose(m, n)),
+            MatmulKernel::Plain | MatmulKernel::Direct | MatmulKernel::Panel => tile(Tile::choose([m, n, k], room)),
+            MatmulKernel::Large if !Tile::can_be_large(n, room) => tile(MatmulKernel::Medium),
             kernel => tile(kernel),
         }
     }
@@ -128,8 +143,12 @@ impl Method {
             return k;
         }
         let (down, across) = self.grid(m, n);
-        let wanted = (ENOUGH_GROUPS / (down * across)).min(words / (m as u64 * n as u64)).max(1);
-        let slice = (k as u64).div_ceil(wanted).max(MIN_SLICE);
+        let (enough, least) = match self {
+            Method::Tiled(_) => (ENOUGH_TILES, MIN_SLICE[0]),
+            _ => (ENOUGH_GROUPS, MIN_SLICE[1]),
+        };
+        let wanted = (enough / (down * across)).min(words / (m as u64 * n as u64)).max(1);
+        let slice = (k as u64).div_ceil(wanted).max(least);
         let step = match self {
             Method::Tiled(tile) => tile.bk,
             Method::Panel(_) => Panel::STEPS,
@@ -208,15 +227,28 @@ impl Direct {
 }
 
 impl Tile {
-    /// The tile for an `m x n` product.
-    fn choose(m: usize, n: usize) -> MatmulKernel {
+    /// The tile for an `m x n` product over k.
+    fn choose([m, n, k]: [usize; 3], room: Room) -> MatmulKernel {
+        let tiles = |tile: Tile| (m as u64).div_ceil(tile.bm.into()) * (n as u64).div_ceil(tile.bn.into());
+        let computed = |tile: Tile| tiles(tile).saturating_mul(u64::from(tile.bm * tile.bn));
+        // So many workgroups come of slices of k that are long beside a tile's sides.
+        let groups = |tile: Tile, slice: usize| tiles(tile).saturating_mul((k / slice).max(1) as u64);
+        // What lies behind the edges is computed for nothing.
+        let wasteful = computed(LARGE) > computed(MEDIUM) / 16 * 17;
         match (m, n) {
             (_, ..=16) => MatmulKernel::Narrow,
             (..=16, _) => MatmulKernel::Flat,
-            (..=256, ..=256) => MatmulKernel::Small,
-            (1024.., 512..) | (512.., 1024..) => MatmulKernel::Large,
-            _ => MatmulKernel::Medium,
+            _ if Tile::can_be_large(n, room) && room.registers && groups(LARGE, 1024) >= MANY_TILES && !wasteful => {
+                MatmulKernel::Large
+            }
+            _ if groups(MEDIUM, 256) >= MANY_TILES => MatmulKernel::Medium,
+            _ => MatmulKernel::Small,
         }
+    }
+
+    /// Whether the large tile computes products of `n` columns. Code that stores its many sums one by one would be long.
+    fn can_be_large(n: usize, room: Room) -> bool {
+        LARGE.memory() <= room.memory && n.is_multiple_of(4)
     }
 
     pub fn of(kernel: MatmulKernel) -> Self {
@@ -232,9 +264,10 @@ impl Tile {
     /// Every tile.
     const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
 
-    /// Threads of the largest workgroup, and bytes of the workgroup memory that the most demanding one takes.
+    /// Threads of the largest workgroup, and bytes of the workgroup memory that the most demanding one takes, of the tiles that
+    /// every device must run: all but the large one.
     pub fn most() -> (u32, u32) {
-        let most = |of: fn(&Tile) -> u32| Self::ALL.iter().map(of).max().unwrap_or_default();
+        let most = |of: fn(&Tile) -> u32| Self::ALL[1..].iter().map(of).max().unwrap_or_default();
         (most(Self::threads), most(Self::memory))
     }
 
@@ -242,9 +275,9 @@ impl Tile {
         (self.bm / self.tm) * (self.bn / self.tn)
     }
 
-    /// Bytes that both factors take in workgroup memory.
+    /// Bytes that both factors take in workgroup memory at most: when both are turned, and padded.
     fn memory(&self) -> u32 {
-        (self.bm + self.bn) * self.bk * size_of::<f32>() as u32
+        (self.bm + 4 + self.bn + 4) * self.bk * size_of::<f32>() as u32
     }
 
     /// Rows of a tile.
@@ -262,22 +295,18 @@ impl Tile {
         u64::from(self.bm) * u64::from(self.bn) * u64::from(steps)
     }
 
-    /// Whether the tiles cover the product exactly.
+    /// Whether the tiles cover the product exactly, and slices of k are all alike.
     pub fn covers(&self, m: usize, n: usize, k: usize, slice: usize) -> bool {
         let whole = |length: usize, step: u32| length.is_multiple_of(step as usize);
-        whole(m, self.bm) && whole(n, self.bn) && whole(k, self.bk) && whole(slice, self.bk)
+        whole(m, self.bm) && whole(n, self.bn) && whole(k, self.bk) && (slice >= k || whole(k, slice as u32))
     }
 
-    /// The tile's numbers as the shader wants them.
-    pub fn constants(&self) -> [Constant; 6] {
-        [
-            ("BM", f64::from(self.bm)),
-            ("BN", f64::from(self.bn)),
-            ("BK", f64::from(self.bk)),
-            ("TM", f64::from(self.tm)),
-            ("TN", f64::from(self.tn)),
-            ("UNROLL", f64::from(UNROLL)),
-        ]
+    /// The tile's numbers as the shader wants them. The loop over a step of k is written out for hardware; a software driver
+    /// would take long to compile that, and gain nothing.
+    pub fn constants(&self, software: bool) -> [Constant; 6] {
+        let unroll = if software { 1 } else { self.bk };
+        [("BM", self.bm), ("BN", self.bn), ("BK", self.bk), ("TM", self.tm), ("TN", self.tn), ("UNROLL", unroll)]
+            .map(|(name, value)| (name, f64::from(value)))
     }
 }
 
@@ -328,7 +357,7 @@ fn even(length: usize, whole: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lanes, Method, ProductSplit, Tile, packs};
+    use super::{LARGE, Lanes, Method, ProductSplit, Room, Tile, packs};
 
     #[test]
     fn blocks_fit_a_binding_and_are_whole_rows_where_they_can_be() {
@@ -361,7 +390,7 @@ mod tests {
     #[test]
     fn threads_and_memory_stay_within_what_every_adapter_has() {
         for tile in Tile::ALL {
-            assert!(tile.threads() <= 256 && tile.memory() <= 16 << 10, "{tile:?}");
+            assert!(tile.threads() <= 256 && (tile.memory() <= 16 << 10 || tile == LARGE), "{tile:?}");
             assert!(tile.bm % tile.tm == 0 && tile.bn % tile.tn == 0);
         }
     }
@@ -370,10 +399,11 @@ mod tests {
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
             for lanes in [Lanes::Hardware, Lanes::Alone, Lanes::Shuffled] {
-                let method = Method::choose(None, lanes, u64::MAX, [m, n, k]);
+                let room = Room { words: u64::MAX, memory: 32 << 10, registers: true };
+                let method = Method::choose(None, lanes, room, [m, n, k]);
                 let slice = method.slice([m, n, k], u64::MAX);
                 assert!(slice.is_multiple_of(16) || lanes != Lanes::Hardware);
-                assert!(slice >= 256.min(k) && k.div_ceil(slice) <= 64);
+                assert!(slice >= 128.min(k) && k.div_ceil(slice) <= 512);
             }
         }
     }

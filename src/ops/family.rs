@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::factor;
+use super::{ELEMENTWISE, factor};
 use crate::gpu::{Access, Form, Kernel};
 
 /// The kernels of one op, which share its name: errors and labels carry it.
@@ -10,6 +10,8 @@ use crate::gpu::{Access, Form, Kernel};
 pub(super) struct Family {
     /// Through workgroup memory.
     pub tiled: Kernel,
+    /// What adds up the slices that such a product is cut into along k.
+    pub sum_slices: Kernel,
     /// A few outputs a thread.
     pub plain: Kernel,
     /// Without it, each lane by itself.
@@ -22,6 +24,22 @@ pub(super) struct Family {
     pub pack_blocks: Kernel,
 }
 
+/// What `shaders/products/tile.wgsl` is told.
+pub(super) const TILE_SIZES: &[&str] = &[
+    "BM",
+    "BN",
+    "BK",
+    "TM",
+    "TN",
+    "UNROLL",
+    "TRANSPOSE_A",
+    "TRANSPOSE_B",
+    "VECTORS_A",
+    "VECTORS_B",
+    "ALIGNED",
+    "COLUMN_SUMS",
+];
+
 const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
 pub(super) const fn family(name: &'static str) -> Family {
@@ -33,8 +51,17 @@ pub(super) const fn family(name: &'static str) -> Family {
             forms: Form::BY_FOUR,
             params: size_of::<Params>(),
             buffers,
-            overrides: &["TRANSPOSE_A", "TRANSPOSE_B", "ALIGNED", "COLUMN_SUMS"],
-            sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+            overrides: &[],
+            sizes: TILE_SIZES,
+        },
+        sum_slices: Kernel {
+            name,
+            file: "products/sum_slices.wgsl",
+            forms: Form::BY_FOUR,
+            params: size_of::<SumParams>(),
+            buffers: &[Access::Read, Access::Read, Access::Write],
+            overrides: ELEMENTWISE,
+            sizes: &[],
         },
         plain: Kernel {
             name,
@@ -75,8 +102,8 @@ impl Family {
 
     /// All of them.
     #[cfg(test)]
-    pub fn kernels(&'static self) -> [&'static Kernel; 6] {
-        [&self.tiled, &self.plain, &self.direct, &self.panel, &self.pack, &self.pack_blocks]
+    pub fn kernels(&'static self) -> [&'static Kernel; 7] {
+        [&self.tiled, &self.sum_slices, &self.plain, &self.direct, &self.panel, &self.pack, &self.pack_blocks]
     }
 }
 
@@ -97,6 +124,20 @@ pub(super) struct Params {
     pub masked: u32,
     pub accumulate: u32,
     pub first_group: u32,
+}
+
+/// For slices that are added up, counted in values.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct SumParams {
+    pub count: u32,
+    pub n: u32,
+    pub slices: u32,
+    pub stride: u32,
+    pub biased: u32,
+    pub relu: u32,
+    pub masked: u32,
+    pub accumulate: u32,
 }
 
 /// For a few outputs a thread.

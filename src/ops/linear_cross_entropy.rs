@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::contract::{CrossEntropy, Terms};
+use super::family::TILE_SIZES;
 use super::linear::{Activation, linear};
 use super::softmax_cross_entropy::{Head, softmax_cross_entropy};
 use super::statistics::{self, Pending, Record};
@@ -26,18 +27,8 @@ static TILED: Kernel = Kernel {
     forms: Form::PLAIN,
     params: size_of::<Params>(),
     buffers: BUFFERS,
-    overrides: &[
-        "TRANSPOSE_A",
-        "TRANSPOSE_B",
-        "ALIGNED",
-        "COLUMN_SUMS",
-        "LANES",
-        "ROWS",
-        "FAN",
-        "DISTRIBUTIONS",
-        "SPREAD",
-    ],
-    sizes: &["BM", "BN", "BK", "TM", "TN", "UNROLL"],
+    overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS", "SPREAD"],
+    sizes: TILE_SIZES,
 };
 
 /// Without it.
@@ -161,10 +152,12 @@ impl Way {
                 constants.extend([
                     ("TRANSPOSE_A", 0.0),
                     ("TRANSPOSE_B", 0.0),
+                    ("VECTORS_A", flag(inputs.is_multiple_of(4))),
+                    ("VECTORS_B", flag(classes.is_multiple_of(4))),
                     ("COLUMN_SUMS", 0.0),
                     ("ALIGNED", aligned),
                 ]);
-                constants.extend(tile.constants());
+                constants.extend(tile.constants(gpu.is_software()));
                 &TILED
             }
             Way::Direct => {

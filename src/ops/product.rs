@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::factor::Factor;
-use super::family::{DirectParams, Family, PanelParams, Params, PlainParams};
+use super::family::{DirectParams, Family, PanelParams, Params, PlainParams, SumParams};
 use super::linear::Activation;
 use super::{column_sum, flag};
 use crate::error::Result;
-use crate::gpu::{Buffer, Context, Form, Launch, Method, Panel, PlainGrid, ProductSplit, View, runs};
+use crate::gpu::{Buffer, Context, Form, Launch, LinearGrid, Method, Panel, PlainGrid, ProductSplit, View, runs};
 
 /// What happens to the finished sums.
 #[derive(Clone, Copy)]
@@ -39,6 +39,22 @@ pub(super) struct Product<'a> {
 struct Layout {
     stride: usize,
     sums_at: Option<usize>,
+}
+
+/// What becomes of a window's sums.
+struct Ending<'a> {
+    extra: Option<View<'a>>,
+    biased: bool,
+    relu: bool,
+    masked: bool,
+    accumulate: bool,
+}
+
+impl Ending<'_> {
+    /// As shaders take them.
+    fn flags(&self) -> [u32; 4] {
+        [self.biased, self.relu, self.masked, self.accumulate].map(u32::from)
+    }
 }
 
 /// How a gradient's product is cut along k, so that its partial products can lie with others in one buffer.
@@ -97,6 +113,17 @@ impl<'a> Product<'a> {
         let words = gpu.binding_words();
         let split = ProductSplit::new(words, [m, n, k], self.transpose_a, self.transpose_b);
         let method = gpu.method([split.m, split.n, split.k]);
+        if let Method::Tiled(_) = method {
+            let out = gpu.buffer(op, m, n)?;
+            for rows in runs(m, split.m) {
+                for cols in runs(n, split.n) {
+                    for ks in runs(k, split.k) {
+                        self.launch_tiles(gpu, method, [rows.clone(), cols.clone(), ks], &out)?;
+                    }
+                }
+            }
+            return Ok(out);
+        }
         // An epilogue wants the finished sums, and slices want the whole product's room in a binding.
         let bare = matches!(self.epilogue, Epilogue::Nothing) && split.m == m && split.n == n;
         let slice = if bare { method.slice([m, n, split.k], words) } else { split.k };
@@ -134,6 +161,66 @@ impl<'a> Product<'a> {
         Ok(())
     }
 
+    /// One window of the product in tiles: by slices of k where it has few tiles, which are added up then.
+    fn launch_tiles(
+        &self,
+        gpu: &Context,
+        method: Method,
+        [rows, cols, ks]: [Range<usize>; 3],
+        out: &Buffer,
+    ) -> Result<()> {
+        let (m, n) = (rows.len(), cols.len());
+        let slice = method.slice([m, n, ks.len()], gpu.binding_words());
+        let slices = ks.len().div_ceil(slice);
+        let c = View::of(out, self.n, rows.clone(), cols.clone());
+        let layout = Layout { stride: m * n, sums_at: None };
+        if slices == 1 {
+            return self.launch(gpu, method, slice, [rows, cols, ks], c, layout);
+        }
+        let partials = gpu.buffer(self.family.name(), slices, m * n)?;
+        let after = self.ending([&rows, &cols, &ks]);
+        let none = Ending { extra: None, biased: false, relu: false, masked: false, accumulate: false };
+        self.launch_with(gpu, method, slice, [rows, cols, ks], View::from(&partials), layout, none)?;
+        let (form, width) = if n.is_multiple_of(4) { (gpu.fours(), 4) } else { (Form::PLAIN, 1) };
+        let [biased, relu, masked, accumulate] = after.flags();
+        let count = (m * n / width) as u32;
+        let launch = Launch {
+            kernel: &self.family.sum_slices,
+            constants: &LinearGrid::constants(),
+            params: SumParams {
+                count,
+                n: (n / width) as u32,
+                slices: slices as u32,
+                stride: count,
+                biased,
+                relu,
+                masked,
+                accumulate,
+            },
+            buffers: &[View::from(&partials), after.extra.unwrap_or(View::from(&partials)), c],
+            groups: LinearGrid::groups(count.into()),
+        };
+        gpu.dispatch(launch, form)
+    }
+
+    /// What becomes of a window's sums.
+    fn ending(&self, [rows, cols, ks]: [&Range<usize>; 3]) -> Ending<'a> {
+        let (last, accumulate) = (ks.end == self.k, ks.start > 0);
+        let none = Ending { extra: None, biased: false, relu: false, masked: false, accumulate };
+        match self.epilogue {
+            Epilogue::Bias(bias, activation) if last => Ending {
+                extra: Some(View::of(bias, self.n, 0..1, cols.clone())),
+                biased: true,
+                relu: activation == Activation::Relu,
+                ..none
+            },
+            Epilogue::Mask(outputs) if last => {
+                Ending { extra: Some(View::of(outputs, self.n, rows.clone(), cols.clone())), masked: true, ..none }
+            }
+            _ => none,
+        }
+    }
+
     /// One window of the product: these rows and columns of c, over these steps of k.
     fn launch(
         &self,
@@ -144,7 +231,22 @@ impl<'a> Product<'a> {
         c: View<'_>,
         layout: Layout,
     ) -> Result<()> {
-        let (last, accumulate) = (ks.end == self.k, ks.start > 0);
+        let ending = self.ending([&rows, &cols, &ks]);
+        self.launch_with(gpu, method, slice, [rows, cols, ks], c, layout, ending)
+    }
+
+    /// The same with another ending.
+    #[allow(clippy::too_many_arguments, reason = "what a launch is told")]
+    fn launch_with(
+        &self,
+        gpu: &Context,
+        method: Method,
+        slice: usize,
+        [rows, cols, ks]: [Range<usize>; 3],
+        c: View<'_>,
+        layout: Layout,
+        ending: Ending<'_>,
+    ) -> Result<()> {
         let a = match self.transpose_a {
             true => View::of(self.a, self.m, ks.clone(), rows.clone()),
             false => View::of(self.a, self.k, rows.clone(), ks.clone()),
@@ -153,16 +255,8 @@ impl<'a> Product<'a> {
             true => View::of(self.b, self.k, cols.clone(), ks.clone()),
             false => View::of(self.b, self.n, ks.clone(), cols.clone()),
         };
-        let (extra, biased, relu, masked) = match self.epilogue {
-            Epilogue::Bias(bias, activation) if last => {
-                (Some(View::of(bias, self.n, 0..1, cols.clone())), true, activation == Activation::Relu, false)
-            }
-            Epilogue::Mask(outputs) if last => {
-                (Some(View::of(outputs, self.n, rows.clone(), cols.clone())), false, false, true)
-            }
-            _ => (None, false, false, false),
-        };
-        let [biased, relu, masked, accumulate] = [biased, relu, masked, accumulate].map(u32::from);
+        let [biased, relu, masked, accumulate] = ending.flags();
+        let extra = ending.extra;
         let slices = ks.len().div_ceil(slice);
         let (down, across) = method.grid(rows.len(), cols.len());
         let groups = down * across * slices as u64;
@@ -179,15 +273,17 @@ impl<'a> Product<'a> {
                 let mut constants = vec![
                     ("TRANSPOSE_A", flag(self.transpose_a)),
                     ("TRANSPOSE_B", flag(self.transpose_b)),
+                    ("VECTORS_A", flag(if self.transpose_a { m } else { k }.is_multiple_of(4))),
+                    ("VECTORS_B", flag(if self.transpose_b { k } else { n }.is_multiple_of(4))),
                     ("ALIGNED", flag(aligned)),
                     ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
                 ];
-                constants.extend(tile.constants());
+                constants.extend(tile.constants(gpu.is_software()));
                 let params = |first_group| Params {
                     m,
                     n,
                     k,
-                    slice,
+                    slice: slice.min(k),
                     down,
                     across,
                     slices,

@@ -1,0 +1,212 @@
+// tile: a BM x BN tile of a b, written out for kernels that declare `Params` with m, n and k.
+//   a: m x k, or k x m with TRANSPOSE_A; b: k x n, or n x k with TRANSPOSE_B, row-major. VECTORS_A, VECTORS_B: their rows as they
+//   lie are multiples of four words. ALIGNED: the tiles cover m, n and every slice of k exactly, so nothing is guarded.
+//   A workgroup walks k in steps of BK through workgroup memory, which holds both factors k-major and by fours, so that threads
+//   read vectors. A factor that lies the other way is turned in registers, four by four. The values of the next step are on
+//   their way while this one is multiplied.
+//   A thread owns TM x TN sums: s0_0 are its first row's first four columns, s0_1 the next four. Its groups of four rows lie
+//   as many groups apart as there are threads down the tile, those of columns as there are across: neighbours read neighbours.
+//   32 neighbouring threads are 4 down and 8 across where the tile has room: they read the fewest groups together.
+// A kernel takes in `tile.declarations()` at the top and `tile.multiply()` in its main, and ends with the names of the sums.
+// Whatever a thread keeps has a name of its own: compilers keep arrays that are indexed by variables in memory.
+
+{% set down = BM // TM %}
+{% set across = BN // TN %}
+{% set threads = down * across %}
+{% set in_warps = down % 4 == 0 and across % 8 == 0 %}
+{# How each factor is staged: its letter, the groups of four along the tile, whether it is turned, its length beside k, whether
+   its rows are read as vectors, where the tile begins, and words of an element as it is bound. #}
+{% set factors = [
+  {"name": "a", "groups": BM // 4, "turned": not TRANSPOSE_A, "length": "params.m", "vectors": VECTORS_A, "first": "row0"},
+  {"name": "b", "groups": BN // 4, "turned": TRANSPOSE_B, "length": "params.n", "vectors": VECTORS_B, "first": "col0"},
+] %}
+
+{# Groups of workgroup memory from one step of k to the next: one more where turned groups are written, against bank conflicts. #}
+{% macro stride(f) %}{{ f.groups + (1 if f.turned else 0) }}{% endmacro %}
+
+{# What is staged at a time: blocks of four by four, or groups; and how often all threads together stage one. #}
+{% macro units(f) %}{{ BK * f.groups // 4 if f.turned else BK * f.groups }}{% endmacro %}
+{% macro rounds(f) %}{{ (units(f)|int + threads - 1) // threads }}{% endmacro %}
+
+{% macro declarations() %}
+const THREADS: u32 = {{ threads }}u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+{% for f in factors %}
+@group(0) @binding({{ loop.index }}) var<storage, read> {{ f.name }}: array<{{ "vec4<f32>" if f.vectors else "f32" }}>;
+{% endfor %}
+{% for f in factors %}
+
+// Step kk's groups of four are {{ f.name }}_tile[kk * {{ stride(f) }} ..].
+const {{ f.name|upper }}_GROUPS: u32 = {{ BK * stride(f)|int }}u;
+var<workgroup> {{ f.name }}_tile: array<vec4<f32>, {{ f.name|upper }}_GROUPS>;
+
+// Four neighbours of {{ f.name }}, from element `at` on, of which so many are there; the others are 0.
+fn {{ f.name }}_four(at: u32, there: u32) -> vec4<f32> {
+  {% if ALIGNED %}
+  return {{ f.name }}[at];
+  {% elif f.vectors %}
+  // What is not there is the last value instead, which nobody takes: branches would keep loads from running ahead.
+  let last = {{ f.length }} * params.k / 4u - 1u;
+  return select(vec4(0.0), {{ f.name }}[min(at, last)], there > 0u);
+  {% else %}
+  // As with vectors.
+  let places = min(vec4(at) + vec4(0u, 1u, 2u, 3u), vec4({{ f.length }} * params.k - 1u));
+  let four = vec4({% for e in "xyzw" %}{{ f.name }}[places.{{ e }}]{{ "" if loop.last else ", " }}{% endfor %});
+  return select(vec4(0.0), four, vec4(0u, 1u, 2u, 3u) < vec4(there));
+  {% endif %}
+}
+{% endfor %}
+{% endmacro %}
+
+{# Where a thread's share of each step lies: the first element, and what it is called in rows and columns. #}
+{% macro places() %}
+{% for f in factors %}
+{% set words = 1 if f.vectors else 4 %}
+{% set name = f.name %}
+  let {{ name }}_width = {{ "params.k" if f.turned else f.length }}{{ " / 4u" if f.vectors }}; // elements of a row
+  {% for i in range(rounds(f)|int) %}
+  {% if f.turned %}
+  let {{ name }}_row{{ i }} = {{ f.first }} + (thread + {{ i * threads }}u) / {{ BK // 4 }}u * 4u;
+  let {{ name }}_step{{ i }} = (thread + {{ i * threads }}u) % {{ BK // 4 }}u * 4u;
+  let {{ name }}_at{{ i }} = {{ name }}_row{{ i }} * {{ name }}_width + ({{ name }}_step{{ i }} + k_begin){{ " / 4u" if f.vectors }};
+  {% else %}
+  let {{ name }}_step{{ i }} = (thread + {{ i * threads }}u) / {{ f.groups }}u;
+  let {{ name }}_col{{ i }} = {{ f.first }} + (thread + {{ i * threads }}u) % {{ f.groups }}u * 4u;
+  let {{ name }}_at{{ i }} = ({{ name }}_step{{ i }} + k_begin) * {{ name }}_width + {{ name }}_col{{ i }}{{ " / 4u" if f.vectors }};
+  {% endif %}
+  {% endfor %}
+{% endfor %}
+{% endmacro %}
+
+{# Asks memory for a thread's share of the step from k_begin + `done` on. #}
+{% macro load(done) %}
+{% for f in factors %}
+{% set name = f.name %}
+{% for i in range(rounds(f)|int) %}
+    {
+      {% if units(f)|int % threads %}
+      if thread + {{ i * threads }}u < {{ units(f) }}u {
+      {% endif %}
+      {% if not ALIGNED %}
+      let step = k_begin + {{ done }} + {{ name }}_step{{ i }};
+      {% endif %}
+      {% if f.turned %}
+      let at = {{ name }}_at{{ i }} + {{ done }}{{ " / 4u" if f.vectors }};
+      {% if not ALIGNED %}
+      let there = select(0u, k_end - step, step < k_end);
+      {% endif %}
+      {% for e in range(4) %}
+      {{ name }}{{ i }}_{{ e }} = {{ name }}_four(at + {{ e }}u * {{ name }}_width, {{
+        "4u" if ALIGNED else "select(0u, there, " ~ name ~ "_row" ~ i ~ " + " ~ e ~ "u < " ~ f.length ~ ")" }});
+      {% endfor %}
+      {% else %}
+      {% if not ALIGNED %}
+      let there = select(0u, {{ f.length }} - {{ name }}_col{{ i }}, step < k_end && {{ name }}_col{{ i }} < {{ f.length }});
+      {% endif %}
+      {{ name }}{{ i }} = {{ name }}_four({{ name }}_at{{ i }} + {{ done }} * {{ name }}_width, {{ "4u" if ALIGNED else "there" }});
+      {% endif %}
+      {% if units(f)|int % threads %}
+      }
+      {% endif %}
+    }
+{% endfor %}
+{% endfor %}
+{% endmacro %}
+
+{# Puts it into workgroup memory. #}
+{% macro stage() %}
+{% for f in factors %}
+{% for i in range(rounds(f)|int) %}
+    {
+      let unit = thread + {{ i * threads }}u;
+      {% if units(f)|int % threads %}
+      if unit < {{ units(f) }}u {
+      {% endif %}
+      {% if f.turned %}
+      let at = unit % {{ BK // 4 }}u * {{ 4 * stride(f)|int }}u + unit / {{ BK // 4 }}u;
+      {% for e in range(4) %}
+      {{ f.name }}_tile[at + {{ e * stride(f)|int }}u] = vec4({% for r in range(4) %}{{ f.name }}{{ i }}_{{ r }}.{{ "xyzw"[e] }}{{ "" if loop.last else ", " }}{% endfor %});
+      {% endfor %}
+      {% else %}
+      {{ f.name }}_tile[unit] = {{ f.name }}{{ i }};
+      {% endif %}
+      {% if units(f)|int % threads %}
+      }
+      {% endif %}
+    }
+    {% if COLUMN_SUMS and f.name == "b" %}
+    column_sum += b{{ i }};
+    {% endif %}
+{% endfor %}
+{% endfor %}
+{% endmacro %}
+
+{# Fills the sums from the steps k_begin .. k_end, `length` steps or less; a slice that ends early goes on with zeros. It is a
+   parameter or a number, which compilers know to be the same for all threads: what follows from a workgroup's number is so, too,
+   but one of them then spills. #}
+{% macro multiply(length) %}
+  // This thread's place among the {{ down }} x {{ across }} of its workgroup.
+  {% if in_warps %}
+  let down = thread / 32u / {{ across // 8 }}u * 4u + thread % 32u / {{ 8 }}u;
+  let right = thread / 32u % {{ across // 8 }}u * {{ 8 }}u + thread % {{ 8 }}u;
+  {% else %}
+  let down = thread / {{ across }}u;
+  let right = thread % {{ across }}u;
+  {% endif %}
+  {% for i in range(TM) %}
+  {% for j in range(TN // 4) %}
+  var s{{ i }}_{{ j }} = vec4(0.0);
+  {% endfor %}
+  {% endfor %}
+  {% if COLUMN_SUMS %}
+  var column_sum = vec4(0.0); // of group thread % {{ BN // 4 }} of b's columns, over the rows that this thread stages
+  {% endif %}
+  {% for f in factors %}
+  {% for i in range(rounds(f)|int) %}
+  {% for e in range(4 if f.turned else 1) %}
+  var {{ f.name }}{{ i }}{{ "_" ~ e if f.turned else "" }} = vec4(0.0);
+  {% endfor %}
+  {% endfor %}
+  {% endfor %}
+{{ places() }}
+  {
+{{ load("0u") }}
+  }
+  for (var done = 0u; done < {{ length }}; done += BK) {
+{{ stage() }}
+    workgroupBarrier();
+    let next = done + BK;
+    if next < {{ length }} {
+{{ load("next") }}
+    }
+    {% if UNROLL < BK %}
+    // As far as there is something: a bound that compilers do not know, or they would unroll the loop, and take long over it.
+    for (var kk = 0u; kk < min(BK, {{ length }} - done); kk += UNROLL) {
+    {% else %}
+    {
+      let kk = 0u;
+    {% endif %}
+    {% for u in range(UNROLL) %}
+      {
+        {% for f in factors %}
+        {% set each = down if f.name == "a" else across %}
+        {% for i in range((TM if f.name == "a" else TN) // 4) %}
+        let {{ f.name }}_{{ i }} = {{ f.name }}_tile[(kk + {{ u }}u) * {{ stride(f) }}u + {{ "down" if f.name == "a" else "right" }} + {{ i * each }}u];
+        {% endfor %}
+        {% endfor %}
+        {% for i in range(TM) %}
+        {% for j in range(TN // 4) %}
+        s{{ i }}_{{ j }} = fma(vec4(a_{{ i // 4 }}.{{ "xyzw"[i % 4] }}), b_{{ j }}, s{{ i }}_{{ j }});
+        {% endfor %}
+        {% endfor %}
+      }
+    {% endfor %}
+    }
+    workgroupBarrier();
+  }
+{% endmacro %}
+
+{# Where the thread's row i lies in the tile, and its group j of columns begins. #}
+{% macro row(i) %}(down + {{ i // 4 * down }}u) * 4u + {{ i % 4 }}u{% endmacro %}
+{% macro col(j) %}(right + {{ j * across }}u) * 4u{% endmacro %}
