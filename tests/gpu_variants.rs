@@ -37,6 +37,21 @@ fn main() -> ExitCode {
                 within_bounds(device, |case| is_product(case) && !case.large)
             }));
         }
+        // As GPUs get them, loops written out: which takes software drivers long to compile.
+        if common::full() && common::full_cases() && !runtime_checks {
+            for kernel in [None, Some(MatmulKernel::Large), Some(MatmulKernel::Medium)] {
+                let options = GpuOptions {
+                    matmul_kernel: kernel,
+                    kernels_for_gpus: true,
+                    guarded_buffers: true,
+                    ..Default::default()
+                };
+                let name = kernel.map_or("as chosen for GPUs".into(), |kernel| format!("by {kernel:?} for GPUs"));
+                trials.push(common::trial(format!("products {name}"), options, move |device| {
+                    within_bounds(device, |case| is_product(case) && (kernel.is_none() || case.dims[0] >= 256))
+                }));
+            }
+        }
         for lanes in [1, 16, 128] {
             let options =
                 GpuOptions { row_lanes: Some(lanes), runtime_checks, guarded_buffers: true, ..Default::default() };

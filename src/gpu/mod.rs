@@ -26,6 +26,9 @@ mod read;
 mod recorder;
 mod rows;
 mod shared;
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "tests")]
+mod spirv;
 mod staging;
 mod templates;
 mod tiles;

@@ -261,8 +261,8 @@ impl Tile {
         }
     }
 
-    /// Every tile.
-    const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
+    /// Every tile, the large one first.
+    pub(super) const ALL: [Tile; 5] = [LARGE, MEDIUM, SMALL, NARROW, FLAT];
 
     /// Threads of the largest workgroup, and bytes of the workgroup memory that the most demanding one takes, of the tiles that
     /// every device must run: all but the large one.

@@ -13,7 +13,8 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
-/// m, k, n: 1, one less than a tile, a tile, one more, primes, one much longer than the others; never two alike.
+/// m, k, n: 1, one less than a tile, a tile, one more, primes, one much longer than the others; never two alike; and two that
+/// every tile covers exactly, in one slice of k and in two.
 pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [1, 2, 3],
     [2, 1, 5],
@@ -31,6 +32,8 @@ pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [10, 1031, 12],
     [65, 255, 257],
     [257, 47, 259],
+    [256, 48, 128],
+    [512, 256, 128],
 ];
 /// Products that take a slow software driver long.
 pub(super) const LARGE_PRODUCTS: &[[usize; 3]] = &[[300, 128, 320], [20, 5003, 37], [513, 260, 130]];

@@ -1,0 +1,199 @@
+//! Reads what drivers get of the kernels that hardware runs, without a GPU: what a thread keeps must be what compilers keep in
+//! registers. Arrays are not, wherever a loop's variable picks their elements and the loop stays a loop.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use naga::back::spv;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+use super::kernel::{Constant, Form, Kernel};
+use super::tiles::Tile;
+use crate::ops;
+
+/// Storage classes.
+const PRIVATE: u32 = 6;
+const FUNCTION: u32 = 7;
+const STORAGE_BUFFER: u32 = 12;
+
+/// What a module says of its types and variables.
+#[derive(Default)]
+struct Spirv {
+    /// Types of this kind hold those others.
+    parts: BTreeMap<u32, Vec<u32>>,
+    arrays: BTreeSet<u32>,
+    vectors: BTreeMap<u32, u32>,
+    /// Storage class and what is pointed at.
+    pointers: BTreeMap<u32, (u32, u32)>,
+    constants: BTreeSet<u32>,
+    /// Results, by the types they have.
+    types: BTreeMap<u32, u32>,
+    variables: Vec<u32>,
+    /// What is gone into, and by which indices.
+    chains: Vec<(u32, Vec<u32>)>,
+    /// What is loaded, and from where.
+    loads: Vec<(u32, u32)>,
+}
+
+impl Spirv {
+    fn of(kernel: &Kernel, form: Form, constants: &[Constant]) -> Self {
+        let wgsl = kernel.wgsl(form, constants);
+        let module = naga::front::wgsl::parse_str(&wgsl)
+            .unwrap_or_else(|error| panic!("{}: {}", kernel.file, error.emit_to_string(&wgsl)));
+        let validator = || Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SHADER_INT64);
+        let info = validator().validate(&module).unwrap_or_else(|error| panic!("{}: {error:?}", kernel.file));
+        let overrides =
+            kernel.override_values(constants).iter().map(|(name, value)| (name.to_string(), *value)).collect();
+        let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, None, &overrides)
+            .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.file));
+        let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+        let words =
+            spv::write_vec(&module, &info, &options, None).unwrap_or_else(|error| panic!("{}: {error:?}", kernel.file));
+        let mut read = Spirv::default();
+        let mut rest = &words[5..];
+        while let Some(first) = rest.first() {
+            let (instruction, later) = rest.split_at((first >> 16) as usize);
+            read.note(first & 0xffff, &instruction[1..]);
+            rest = later;
+        }
+        read
+    }
+
+    fn note(&mut self, opcode: u32, words: &[u32]) {
+        match (opcode, words) {
+            (23, [id, _, length]) => _ = self.vectors.insert(*id, *length),
+            (28 | 29, [id, element, ..]) => {
+                self.arrays.insert(*id);
+                self.parts.insert(*id, vec![*element]);
+            }
+            (30, [id, members @ ..]) => _ = self.parts.insert(*id, members.to_vec()),
+            (32, [id, class, pointee]) => _ = self.pointers.insert(*id, (*class, *pointee)),
+            (43, [ty, id, ..]) => {
+                self.constants.insert(*id);
+                self.types.insert(*id, *ty);
+            }
+            (59, [ty, id, ..]) => {
+                self.variables.push(*id);
+                self.types.insert(*id, *ty);
+            }
+            (61, [ty, id, pointer, ..]) => {
+                self.loads.push((*ty, *pointer));
+                self.types.insert(*id, *ty);
+            }
+            (65 | 66, [ty, id, base, indices @ ..]) => {
+                self.chains.push((*base, indices.to_vec()));
+                self.types.insert(*id, *ty);
+            }
+            _ => {}
+        }
+    }
+
+    fn class(&self, pointer: u32) -> Option<u32> {
+        self.pointers.get(self.types.get(&pointer)?).map(|(class, _)| *class)
+    }
+
+    fn holds_array(&self, ty: u32) -> bool {
+        self.arrays.contains(&ty)
+            || self.parts.get(&ty).is_some_and(|parts| parts.iter().any(|part| self.holds_array(*part)))
+    }
+
+    /// What a thread keeps that compilers may keep in memory.
+    fn in_memory(&self) -> Vec<String> {
+        let own = |id: &u32| matches!(self.class(*id), Some(PRIVATE | FUNCTION));
+        let arrays = self.variables.iter().filter(|id| own(id) && self.holds_array(self.pointers[&self.types[id]].1));
+        let picked = self
+            .chains
+            .iter()
+            .filter(|(base, indices)| own(base) && indices.iter().any(|index| !self.constants.contains(index)));
+        arrays
+            .map(|id| format!("an array of a thread's own: %{id}"))
+            .chain(picked.map(|(base, _)| format!("an index that is a variable, into %{base}")))
+            .collect()
+    }
+
+    /// Words of what is loaded from storage buffers.
+    fn storage_loads(&self) -> BTreeSet<u32> {
+        let loads = self.loads.iter().filter(|(_, pointer)| self.class(*pointer) == Some(STORAGE_BUFFER));
+        loads.map(|(ty, _)| self.vectors.get(ty).copied().unwrap_or(1)).collect()
+    }
+}
+
+/// How a product's operands lie: in whole tiles, in rows that are multiples of four words, or as they please.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rows {
+    Aligned,
+    Vectors,
+    Words,
+}
+
+fn tiles() -> impl Iterator<Item = (Vec<Constant>, Rows)> {
+    let layouts = [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, 0.0)];
+    let flag = |set: bool| f64::from(u8::from(set));
+    Tile::ALL.into_iter().flat_map(move |tile| {
+        layouts.into_iter().flat_map(move |(a, b, sums)| {
+            [Rows::Aligned, Rows::Vectors, Rows::Words].map(|rows| {
+                let mut constants = vec![
+                    ("TRANSPOSE_A", a),
+                    ("TRANSPOSE_B", b),
+                    ("COLUMN_SUMS", sums),
+                    ("ALIGNED", flag(rows == Rows::Aligned)),
+                    ("VECTORS_A", flag(rows != Rows::Words)),
+                    ("VECTORS_B", flag(rows != Rows::Words)),
+                ];
+                constants.extend(tile.constants(false));
+                (constants, rows)
+            })
+        })
+    })
+}
+
+#[test]
+fn products_keep_their_sums_in_registers_and_read_vectors() {
+    let matmul = ops::kernels().into_iter().find(|kernel| kernel.file == "products/matmul.wgsl").expect("the product");
+    for (constants, rows) in tiles() {
+        let form = if rows == Rows::Words { Form::PLAIN } else { Form::FOURS };
+        let spirv = Spirv::of(matmul, form, &constants);
+        assert_eq!(spirv.in_memory(), Vec::<String>::new(), "{constants:?}");
+        let loads = spirv.storage_loads();
+        let wanted = if rows == Rows::Words { BTreeSet::from([1]) } else { BTreeSet::from([4]) };
+        assert_eq!(loads, wanted, "{constants:?}: words of a load");
+    }
+}
+
+/// Kernels that only software drivers run, where nothing is kept in registers for long anyway.
+const SOFTWARE: [&str; 7] = [
+    "products/pack.wgsl",
+    "products/matmul_plain.wgsl",
+    "products/matmul_direct.wgsl",
+    "products/matmul_panel.wgsl",
+    "products/pack_blocks.wgsl",
+    "products/dense_backward.wgsl",
+    "rows/linear_cross_entropy_direct.wgsl",
+];
+
+#[test]
+fn nothing_that_hardware_runs_keeps_arrays() {
+    let numbers = |name: &str| match name {
+        "ROWS" => 1.0,
+        "TM" | "TN" => 4.0,
+        "BM" => 64.0,
+        "LANES" | "THREADS" => 32.0,
+        flag if flag.starts_with("TRANSPOSE") || flag.starts_with("VECTORS") => 0.0,
+        "ALIGNED" | "COLUMN_SUMS" => 0.0,
+        _ => 16.0,
+    };
+    for kernel in ops::kernels().into_iter().filter(|kernel| !SOFTWARE.contains(&kernel.file)) {
+        let constants: Vec<_> =
+            kernel.sizes.iter().chain(kernel.overrides).map(|name| (*name, numbers(name))).collect();
+        let has = kernel.forms;
+        for form in [
+            Form::PLAIN,
+            Form { fours: has.fours, ..Form::PLAIN },
+            Form { held: has.held, ..Form::PLAIN },
+            Form { subgroups: has.subgroups, ..Form::PLAIN },
+            Form { longs: false, ..has },
+        ] {
+            let kept = Spirv::of(kernel, form, &constants).in_memory();
+            if !kept.is_empty() { eprintln!("KEPT {} {:?} {kept:?}", kernel.file, form.names()); }
+        }
+    }
+}
