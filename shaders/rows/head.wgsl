@@ -1,6 +1,8 @@
 // head: a row of softmax_cross_entropy.wgsl, whose formulas it follows, and the workgroup's record.
 // The kernel declares `Params` with `contract`, the outputs dlogits, losses and records, and where a row's logits, the
-// weights (contract.wgsl) and the gradient's scale come from: item (streamed.wgsl) and gradient_scale.
+// weights (contract.wgsl) and the gradient's scale come from: item (items.wgsl) and gradient_scale.
+
+{% import "rows/items.wgsl" as items %}
 
 // Whether a row's mass lies on more than its class: distributions, and smoothed ids.
 override SPREAD: bool;
@@ -19,11 +21,11 @@ fn cost(q: f32, x: f32, top: f32) -> f32 {
 
 fn row_work(at: Place) {
   let window = params.window;
-  hold(at);
+{{ items.hold() }}
   var peak = Peak(0u, 0u);
-  for (var j = 0u; j < steps(at); j++) {
-    if is_there(at, j) { peak = higher(peak, Peak(order_key(value(at, j)), column(at, j))); }
-  }
+{% call(j, x) items.each() %}
+    peak = higher(peak, Peak(order_key({{ x }}), column(at, {{ j }})));
+{% endcall %}
   peak = lanes_peak(at.local, peak);
   let top = from_key(peak.key);
   let class_id = row_class(at);
@@ -37,23 +39,15 @@ fn row_work(at: Place) {
   var sum = 0.0;
   var mass_sum = 0.0;
   var below = 0.0;
-  for (var first = 0u; first < steps(at); first += RUN) {
-    var run = vec3(0.0); // of sum, mass_sum and below
-    for (var j = first; j < min(first + RUN, steps(at)); j++) {
-      if is_there(at, j) {
-        let x = value(at, j);
-        run.x += exp_below(x, top);
-        if SPREAD {
-          let q = own_weight * mass(at, class_id, column(at, j));
-          run.y += q;
-          run.z += cost(q, x, top);
-        }
+{# A run of sum, mass_sum and below. #}
+{% call(j, x) items.each_in_runs("var run = vec3(0.0);", "sum += run.x; mass_sum += run.y; below += run.z;") %}
+      run.x += exp_below({{ x }}, top);
+      if SPREAD {
+        let q = own_weight * mass(at, class_id, column(at, {{ j }}));
+        run.y += q;
+        run.z += cost(q, {{ x }}, top);
       }
-    }
-    sum += run.x;
-    mass_sum += run.y;
-    below += run.z;
-  }
+{% endcall %}
   if !SPREAD {
     if at.lane == 0u && class_id < at.cols {
       mass_sum = own_weight * weight(class_id);
@@ -65,16 +59,16 @@ fn row_work(at: Place) {
   below = lanes_sum(at.local, below);
 
   let scale = gradient_scale();
-  for (var j = 0u; j < steps(at); j++) {
-    if is_there(at, j) {
-      let c = column(at, j);
-      let p = exp_below(value(at, j), top) / sum;
+{% call(j, x) items.each() %}
+    {
+      let c = column(at, {{ j }});
+      let p = exp_below({{ x }}, top) / sum;
       var q = select(0.0, mass_sum, c == class_id);
       if SPREAD { q = own_weight * mass(at, class_id, c); }
       let slope = (p * mass_sum - q) * scale;
       dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
     }
-  }
+{% endcall %}
 
   let loss = select(select(below + mass_sum * log(sum), window.nan, bad), 0.0, ignored);
   if at.inside && at.lane == 0u { losses[at.row] = loss; }

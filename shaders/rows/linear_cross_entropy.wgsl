@@ -7,7 +7,6 @@
 {% import "products/tile.wgsl" as tile %}
 {% include "rows/rows.wgsl" %}
 {% include "rows/lanes_by_memory.wgsl" %}
-{% include "rows/streamed.wgsl" %}
 {% include "rows/targets.wgsl" %}
 {% include "rows/row_class.wgsl" %}
 {% include "rows/record.wgsl" %}

@@ -31,6 +31,11 @@ fn column(at: Place, j: u32) -> u32 {
   return at.lane + j * LANES;
 }
 
+// A lane's steps along its row.
+fn steps(at: Place) -> u32 {
+  return (at.cols + LANES - 1u - at.lane) / LANES;
+}
+
 // A row's maximum as an order-preserving key, and the first column that holds it.
 struct Peak {
   key: u32,

@@ -7,7 +7,7 @@
 {% include "rows/place.wgsl" %}
 {% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
 {% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
-{% if held %}{% include "rows/held.wgsl" %}{% else %}{% include "rows/streamed.wgsl" %}{% endif %}
+{% import "rows/items.wgsl" as items %}
 
 struct Params {
   window: Window,
@@ -25,30 +25,27 @@ fn item(at: Place, c: u32) -> f32 {
 }
 
 fn row_work(at: Place) {
-  hold(at);
+{{ items.hold() }}
   var peak = Peak(0u, 0u);
-  for (var j = 0u; j < steps(at); j++) {
-    if is_there(at, j) { peak = higher(peak, Peak(order_key(value(at, j)), column(at, j))); }
-  }
+{% call(j, x) items.each() %}
+    peak = higher(peak, Peak(order_key({{ x }}), column(at, {{ j }})));
+{% endcall %}
   peak = lanes_peak(at.local, peak);
   let bad = is_bad(peak);
   let top = from_key(peak.key);
 
   var sum = 0.0;
-  for (var first = 0u; first < steps(at); first += RUN) {
-    var run = 0.0;
-    for (var j = first; j < min(first + RUN, steps(at)); j++) {
-      if is_there(at, j) { run += exp_below(value(at, j), top); }
-    }
-    sum += run;
-  }
+{% call(j, x) items.each_in_runs("var run = 0.0;", "sum += run;") %}
+      run += exp_below({{ x }}, top);
+{% endcall %}
   sum = lanes_sum(at.local, sum);
 
   let log_sum = log(sum);
-  for (var j = 0u; j < steps(at); j++) {
-    let x = value(at, j);
-    var result = exp_below(x, top) / sum;
-    if LOG { result = select((x - top) - log_sum, x, is_negative_infinity(x)); }
-    if is_there(at, j) { out[at.start + column(at, j)] = select(result, params.window.nan, bad); }
-  }
+{% call(j, x) items.each() %}
+    {
+      var result = exp_below({{ x }}, top) / sum;
+      if LOG { result = select(({{ x }} - top) - log_sum, {{ x }}, is_negative_infinity({{ x }})); }
+      out[at.start + column(at, {{ j }})] = select(result, params.window.nan, bad);
+    }
+{% endcall %}
 }

@@ -5,7 +5,7 @@
 {% include "rows/place.wgsl" %}
 {% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
 {% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
-{% if held %}{% include "rows/held.wgsl" %}{% else %}{% include "rows/streamed.wgsl" %}{% endif %}
+{% import "rows/items.wgsl" as items %}
 
 struct Params {
   window: Window,
@@ -22,20 +22,14 @@ fn item(at: Place, c: u32) -> vec2<f32> {
 }
 
 fn row_work(at: Place) {
-  hold(at);
+{{ items.hold() }}
   var dot = 0.0;
-  for (var first = 0u; first < steps(at); first += RUN) {
-    var run = 0.0;
-    for (var j = first; j < min(first + RUN, steps(at)); j++) {
-      let both = value(at, j);
-      if is_there(at, j) { run += both.x * both.y; }
-    }
-    dot += run;
-  }
+{% call(j, x) items.each_in_runs("var run = 0.0;", "dot += run;") %}
+      run += {{ x }}.x * {{ x }}.y;
+{% endcall %}
   dot = lanes_sum(at.local, dot);
 
-  for (var j = 0u; j < steps(at); j++) {
-    let both = value(at, j);
-    if is_there(at, j) { dlogits[at.start + column(at, j)] = both.x * (both.y - dot); }
-  }
+{% call(j, x) items.each() %}
+    dlogits[at.start + column(at, {{ j }})] = {{ x }}.x * ({{ x }}.y - dot);
+{% endcall %}
 }

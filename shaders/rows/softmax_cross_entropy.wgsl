@@ -10,7 +10,6 @@
 {% include "rows/place.wgsl" %}
 {% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
 {% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
-{% if held %}{% include "rows/held.wgsl" %}{% else %}{% include "rows/streamed.wgsl" %}{% endif %}
 {% include "rows/targets.wgsl" %}
 {% include "rows/row_class.wgsl" %}
 {% include "rows/record.wgsl" %}

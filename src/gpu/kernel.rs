@@ -42,6 +42,17 @@ impl Form {
         named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
     }
 
+    /// What is set here and may be set there.
+    const fn within(self, forms: Form) -> Form {
+        Form {
+            fours: self.fours && forms.fours,
+            longs: self.longs && forms.longs,
+            held: self.held && forms.held,
+            subgroups: self.subgroups && forms.subgroups,
+            shuffled: self.shuffled && forms.shuffled,
+        }
+    }
+
     /// The flags by the names that the files know.
     pub(super) const fn flags(self) -> [(&'static str, bool); 5] {
         [
@@ -87,11 +98,11 @@ pub(crate) type Constant = (&'static str, f64);
 
 impl Kernel {
     /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the file, which they and the form's
-    /// flags fill in.
+    /// flags fill in, as far as the kernel has them.
     pub fn wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let sized = || constants.iter().filter(|(name, _)| self.sizes.contains(name));
         let header: String = sized().map(|(name, value)| format!("const {name}: u32 = {value}u;\n")).collect();
-        header + &templates::rendered(self.file, form, sized().copied())
+        header + &templates::rendered(self.file, form.within(self.forms), sized().copied())
     }
 
     /// The same with the values of the `override`s in place: WGSL that any compiler takes by itself.

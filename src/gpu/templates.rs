@@ -51,7 +51,7 @@ files![
     "rows/each_row.wgsl",
     "rows/each_row_by_subgroup.wgsl",
     "rows/head.wgsl",
-    "rows/held.wgsl",
+    "rows/items.wgsl",
     "rows/lanes_by_memory.wgsl",
     "rows/lanes_by_subgroup.wgsl",
     "rows/linear_cross_entropy.wgsl",
@@ -70,7 +70,6 @@ files![
     "rows/softmax_backward.wgsl",
     "rows/softmax_cross_entropy.wgsl",
     "rows/statistics.wgsl",
-    "rows/streamed.wgsl",
     "rows/targets.wgsl",
     "rows/weights_by_memory.wgsl",
     "rows/weights_by_subgroup.wgsl",
@@ -111,5 +110,8 @@ pub(super) fn rendered(file: &str, form: Form, sizes: impl Iterator<Item = Const
     let sizes = sizes.map(|(name, size)| (name, Value::from(size as u32)));
     let context: Value = flags.chain(sizes).collect();
     let text = environment().get_template(file).and_then(|template| template.render(context));
-    text.unwrap_or_else(|error| format!("{error:#}"))
+    text.unwrap_or_else(|error| {
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        causes.map(|cause| format!("{cause:#}\n")).collect()
+    })
 }
