@@ -4,9 +4,7 @@
 //   A workgroup owns a BM x BN tile of c (tiles.wgsl) and one slice of k. With several slices, slice s writes its partial
 //   product to c + s * stride, and with COLUMN_SUMS b's column sums over the slice to c + s * stride + sums_at.
 {% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
 {% include "elements/values.wgsl" %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
 {% include "products/tiles.wgsl" %}
 {% include "products/store.wgsl" %}
 {% if fours %}{% include "products/store_by_four.wgsl" %}{% else %}{% include "products/store_by_one.wgsl" %}{% endif %}

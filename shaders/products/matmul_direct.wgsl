@@ -7,9 +7,7 @@
 //   of the latter.
 //   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
 {% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
 {% include "elements/values.wgsl" %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
 {% include "products/store.wgsl" %}
 {% if fours %}{% include "products/store_by_four.wgsl" %}{% else %}{% include "products/store_by_one.wgsl" %}{% endif %}
 

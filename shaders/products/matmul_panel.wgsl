@@ -7,11 +7,8 @@
 //   multiply-adds whose factors cost no load, in code short enough for a CPU's cache of decoded instructions.
 //   With `summed`, b's column sums over the slice go to sums_at. LANES and STEPS are constants that the host puts in front.
 {% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% include "elements/values.wgsl" %}
-{% include "elements/longs.wgsl" %}
+{% set long_words = true %}{% include "elements/values.wgsl" %}
 {% include "products/fours.wgsl" %}
-{% if longs %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
 {% include "products/store.wgsl" %}
 {% if fours %}{% include "products/store_by_four.wgsl" %}{% else %}{% include "products/store_by_one.wgsl" %}{% endif %}
 

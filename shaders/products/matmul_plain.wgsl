@@ -3,10 +3,8 @@
 //   a: m x k with a[r,s] at r a_row + s a_step, b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
 //   With `summed`, b's column sums go to sums_at.
 {% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
 {% include "elements/values.wgsl" %}
 {% include "products/fours.wgsl" %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
 {% include "products/store.wgsl" %}
 {% if fours %}{% include "products/store_by_four.wgsl" %}{% else %}{% include "products/store_by_one.wgsl" %}{% endif %}
 

@@ -2,12 +2,8 @@
 // log_softmax: out[r,c] = x[r,c] - m_r - ln(s_r)                                    (LOG)
 //   logits, out: rows x cols, row-major. LANES threads share a row, each taking every LANES-th column.
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
-{% include "common.wgsl" %}
+{% set again = true %}
 {% include "rows/rows.wgsl" %}
-{% include "rows/place.wgsl" %}
-{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
-{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
-{% if held %}{% include "rows/held.wgsl" %}{% else %}{% include "rows/streamed.wgsl" %}{% endif %}
 
 struct Params {
   window: Window,
