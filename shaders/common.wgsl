@@ -1,4 +1,6 @@
-// common: small tools that the host puts in front of every kernel.
+// common: small tools for every kernel. Whatever uses them includes this file; it is there once.
+{% if common is undefined %}
+{% set common = true %}
 
 const SIGN_BIT: u32 = 0x80000000u;
 const INFINITY_BITS: u32 = 0x7f800000u;
@@ -16,4 +18,10 @@ fn is_negative_infinity(x: f32) -> bool {
 fn flat(id: vec3<u32>, count: vec3<u32>) -> u32 {
   return id.y * count.x + id.x;
 }
+
+// Four neighbours at a time: `first` and its three neighbours; behind the end the last again, and nothing is written there.
+fn four(first: u32, end: u32) -> vec4<u32> {
+  return min(vec4(first) + vec4(0u, 1u, 2u, 3u), vec4(end - 1u));
+}
+{% endif %}
 

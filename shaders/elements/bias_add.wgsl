@@ -1,10 +1,9 @@
 // bias_add: out[r,c] = x[r,c] + bias[c]
 //   x, out: rows x cols, row-major; bias: 1 x cols.
-//   Down columns, as columns.wgsl hands them out: each lane keeps its column's bias for DEPTH rows.
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
-{% include "elements/columns.wgsl" %}
+//   Down columns, as elements.wgsl hands them out: each lane keeps its column's bias for DEPTH rows.
+{% set down_columns = true %}
+{% include "elements/elements.wgsl" %}
+{% include "elements/values.wgsl" %}
 
 @group(0) @binding(1) var<storage, read> x: array<Cell>;
 @group(0) @binding(2) var<storage, read> bias: array<Cell>;

@@ -1,10 +1,9 @@
 // column_sum: out[b,c] = sum of x[r,c] over the rows r of block b
 //   x: rows x cols; out: blocks x cols, both row-major. The host repeats it until one block is left.
-//   Down columns, as columns.wgsl hands them out: each lane adds DEPTH rows in runs, then a fixed tree adds the lanes.
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
-{% include "elements/columns.wgsl" %}
+//   Down columns, as elements.wgsl hands them out: each lane adds DEPTH rows in runs, then a fixed tree adds the lanes.
+{% set down_columns = true %}
+{% include "elements/elements.wgsl" %}
+{% include "elements/values.wgsl" %}
 
 override RUN: u32; // rows that a lane adds up by themselves; divides DEPTH
 override CELLS: u32 = WIDTH * LANES;

@@ -3,7 +3,6 @@
 //   word of pcg4d (Jarzynski and Olano, 2020, Hash Functions for GPU Rendering), integers alone: the same on every device.
 //   x, out: `count` elements, the first of which has the number `first`.
 //   Element by element, as elements.wgsl hands them out.
-{% include "common.wgsl" %}
 {% include "elements/elements.wgsl" %}
 
 struct Params {

@@ -1,6 +1,10 @@
-// elements: the entry point of every kernel that works on single elements. A workgroup owns THREADS * PER_THREAD
-// neighbours, of which neighbouring threads take neighbouring ones.
-// The kernel declares `Params`, which has a `count` of elements, and `fn element(i: u32)` for one of them.
+// elements: which values belong to a thread of the kernels that work on each value by itself.
+//   As a run: a workgroup owns THREADS * PER_THREAD neighbours, of which neighbouring threads take neighbouring ones. The kernel
+//   declares `Params`, which has a `count` of values, and `fn element(i: u32)` for one of them.
+//   Down columns, where the kernel sets `down_columns`: a workgroup owns WIDTH columns of one block of LANES * DEPTH rows.
+//   Counted in values: single ones or fours (values.wgsl).
+{% include "common.wgsl" %}
+{% if down_columns is undefined %}
 
 override THREADS: u32;
 override PER_THREAD: u32;
@@ -19,4 +23,38 @@ fn main(
     if i < params.count { element(i); }
   }
 }
+{% else %}
+
+struct Params {
+  rows: u32,
+  cols: u32,
+  across: u32, // workgroups across the columns
+  blocks: u32,
+}
+
+override WIDTH: u32;
+override LANES: u32;
+override DEPTH: u32;
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// What a thread works on.
+struct Strip {
+  block: u32,
+  col: u32,
+  inside: bool, // whether there is such a strip
+}
+
+fn strip(id: vec3<u32>, count: vec3<u32>, local: vec3<u32>) -> Strip {
+  let group = flat(id, count);
+  let block = group / params.across;
+  let col = (group % params.across) * WIDTH + local.x;
+  return Strip(block, col, col < params.cols && block < params.blocks);
+}
+
+// The dth row of a lane's DEPTH: neighbouring lanes take neighbouring rows.
+fn row_of(block: u32, d: u32, lane: u32) -> u32 {
+  return (block * DEPTH + d) * LANES + lane;
+}
+{% endif %}
 

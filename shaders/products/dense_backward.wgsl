@@ -4,7 +4,6 @@
 //   x: rows x inputs, dy: rows x outputs, w: inputs x outputs, dx: rows x inputs; dparameters: dw, and from sums_at on db.
 //   A thread owns a block of 4 x 4 outputs as in matmul_plain.wgsl: of dw the first threads, of dx those behind them.
 {% include "common.wgsl" %}
-{% include "products/fours.wgsl" %}
 
 struct Params {
   rows: u32,

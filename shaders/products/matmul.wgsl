@@ -4,7 +4,6 @@
 //   A workgroup owns a BM x BN tile of c (tile.wgsl) and one slice of k. With several slices, slice s writes its partial
 //   product to c + s * stride, and with COLUMN_SUMS b's column sums over the slice to c + s * stride + sums_at.
 
-{% set has_longs = false %}
 {% set operands = 2 %}
 {% set named = true %}
 {% include "products/store.wgsl" %}

@@ -6,7 +6,6 @@
 //   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
 //   of the latter.
 //   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
-{% set has_longs = false %}
 {% set operands = 2 %}
 {% set named = false %}
 {% include "products/store.wgsl" %}

@@ -6,9 +6,7 @@
 //   STEPS steps, which a lane keeps in registers, and adds each row's product with the panel to c: long chains of
 //   multiply-adds whose factors cost no load, in code short enough for a CPU's cache of decoded instructions.
 //   With `summed`, b's column sums over the slice go to sums_at. LANES and STEPS are constants that the host puts in front.
-{% include "elements/longs.wgsl" %}
-{% include "products/fours.wgsl" %}
-{% set has_longs = true %}
+{% set long_words = true %}
 {% set operands = 2 %}
 {% set named = false %}
 {% include "products/store.wgsl" %}

@@ -2,8 +2,6 @@
 //   software drivers, where every launch more costs more than the product.
 //   a: m x k with a[r,s] at r a_row + s a_step, b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
 //   With `summed`, b's column sums go to sums_at.
-{% include "products/fours.wgsl" %}
-{% set has_longs = false %}
 {% set operands = 2 %}
 {% set named = false %}
 {% include "products/store.wgsl" %}

@@ -4,7 +4,7 @@
 //   A thread turns a block of 4 x 4; a workgroup owns LANES blocks along length and BLOCKS along rows, the former by
 //   neighbouring threads, so that it reads and writes whole cache lines whatever the strides are.
 {% include "common.wgsl" %}
-{% include "elements/longs.wgsl" %}
+{% set only_long_words = true %}{% include "elements/values.wgsl" %}
 
 struct Params {
   rows: u32,

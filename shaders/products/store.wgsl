@@ -3,14 +3,9 @@
 //   masked: c = c where extra, the outputs of a ReLU, m x n, is positive, else 0 (linear_backward).
 // Flags, not overrides: a uniform branch costs nothing, a variant more to compile does.
 // Four neighbouring sums go to memory at once in the form `fours`, where every row of c begins at a multiple of four words.
-// `operands`: storage buffers that the kernel binds before these. `named`: sums are stored without loops. `has_longs`: whether
-// the kernel takes elements/longs.wgsl in by itself.
+// `operands`: storage buffers that the kernel binds before these. `named`: sums are stored without loops.
 
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
 {% include "elements/values.wgsl" %}
-{% if longs and not has_longs %}{% include "elements/longs.wgsl" %}{% endif %}
-{% if longs %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
 @group(0) @binding({{ operands + 1 }}) var<storage, read> extra: array<Cell>; // bias or outputs; any buffer where there is neither
 @group(0) @binding({{ operands + 2 }}) var<storage, read_write> c: array<Cell>;
 

@@ -2,7 +2,6 @@
 //   partials: slices x (m x n), `stride` values apart; c: m x n, row-major. A thread owns values, one by one or by fours
 //   (elements.wgsl), and adds up their slices in order.
 
-{% set has_longs = false %}
 {% set operands = 1 %}
 {% set named = true %}
 {% include "products/store.wgsl" %}

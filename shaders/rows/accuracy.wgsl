@@ -2,15 +2,8 @@
 //   is not. The records carry correct and rows; the rest of them is 0.
 //   x: rows x cols, row-major; targets: a class id a row, or rows x cols; records: one a workgroup.
 //   LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup and its record.
-{% include "common.wgsl" %}
-{% include "rows/rows.wgsl" %}
-{% include "rows/place.wgsl" %}
-{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
-{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
+{% include "rows/statistics.wgsl" %}
 {% include "rows/targets.wgsl" %}
-{% include "rows/row_class.wgsl" %}
-{% include "rows/record.wgsl" %}
-{% include "rows/record_by_memory.wgsl" %}
 
 struct Params {
   window: Window,

@@ -1,10 +1,6 @@
 // argmax: classes[r] = the first column of x[r,..] that holds the row's maximum; the first NaN where there is one
 //   x: rows x cols, row-major; classes: a u32 a row. LANES threads share a row, each taking every LANES-th column.
-{% include "common.wgsl" %}
 {% include "rows/rows.wgsl" %}
-{% include "rows/place.wgsl" %}
-{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
-{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
 
 struct Params {
   window: Window,

@@ -2,18 +2,9 @@
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
 //   workgroup; matrices row-major. a and b are x and w.
 //   A workgroup computes a tile of BM logits x all classes (tile.wgsl) and leaves them in workgroup memory; then each thread
-//   works on a row of its own (head.wgsl): LANES is 1, and BM, ROWS and THREADS are equal.
-{% include "common.wgsl" %}
+//   works on a row of its own (softmax_cross_entropy.wgsl): LANES is 1, and BM, ROWS and THREADS are equal.
 {% import "products/tile.wgsl" as tile %}
-{% include "rows/rows.wgsl" %}
-{% include "rows/lanes_by_memory.wgsl" %}
-{% include "rows/targets.wgsl" %}
-{% include "rows/row_class.wgsl" %}
-{% include "rows/record.wgsl" %}
-{% include "rows/record_by_memory.wgsl" %}
-{% include "rows/contract.wgsl" %}
-{% include "rows/head.wgsl" %}
-{% include "rows/linear_head.wgsl" %}
+{% include "rows/softmax_cross_entropy.wgsl" %}
 
 {{ tile.declarations() }}
 // The logits take a's tile over, column by column, in groups of four rows.

@@ -2,19 +2,10 @@
 //   row by itself.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
 //   workgroup; matrices row-major. LANES is 1. CLASSES = n and AHEAD are constants that the host puts in front.
-//   All threads use the same weights; how they come by those of AHEAD steps is weights_by_memory.wgsl's or
-//   weights_by_subgroup.wgsl's.
-{% include "common.wgsl" %}
-{% include "rows/rows.wgsl" %}
-{% include "rows/lanes_by_memory.wgsl" %}
-{% include "rows/targets.wgsl" %}
-{% include "rows/row_class.wgsl" %}
-{% include "rows/record.wgsl" %}
-{% if shuffled %}{% include "rows/record_by_subgroup.wgsl" %}{% else %}{% include "rows/record_by_memory.wgsl" %}{% endif %}
-{% include "rows/contract.wgsl" %}
-{% include "rows/head.wgsl" %}
-{% include "rows/linear_head.wgsl" %}
-{% if shuffled %}{% include "rows/weights_by_subgroup.wgsl" %}{% else %}{% include "rows/weights_by_memory.wgsl" %}{% endif %}
+//   All threads use the same weights: each reads them all (AHEAD is 1), or, where the workgroup is a subgroup (shuffled), each
+//   reads those of one of AHEAD steps, and all take them from each other.
+{% set records_by_subgroup = shuffled %}
+{% include "rows/softmax_cross_entropy.wgsl" %}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -24,6 +15,32 @@
 fn item(at: Place, c: u32) -> f32 {
   return dlogits[at.start + c];
 }
+
+{% if shuffled %}
+var<private> subgroup_lane: u32;
+
+// AHEAD is no more than a subgroup has lanes. Behind the end the last step again: nothing comes of it.
+fn weights_ahead(first: u32) -> array<f32, CLASSES> {
+  let s = min(first + subgroup_lane % AHEAD, params.k - 1u);
+  var ahead: array<f32, CLASSES>;
+  for (var c = 0u; c < CLASSES; c++) { ahead[c] = w[s * CLASSES + c]; }
+  return ahead;
+}
+
+fn one_ahead(weight: f32, s: u32) -> f32 {
+  return subgroupShuffle(weight, s);
+}
+{% else %}
+fn weights_ahead(s: u32) -> array<f32, CLASSES> {
+  var ahead: array<f32, CLASSES>;
+  for (var c = 0u; c < CLASSES; c++) { ahead[c] = w[s * CLASSES + c]; }
+  return ahead;
+}
+
+fn one_ahead(weight: f32, s: u32) -> f32 {
+  return weight;
+}
+{% endif %}
 
 fn rows_of(group: u32, thread: u32) {
   let row = group * ROWS + thread;
@@ -42,4 +59,19 @@ fn rows_of(group: u32, thread: u32) {
     for (var c = 0u; c < CLASSES; c++) { dlogits[row * CLASSES + c] = sums[c] + bias[c]; }
   }
   row_work(Place(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
+}
+
+@compute @workgroup_size(ROWS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+{% if shuffled %}
+  @builtin(subgroup_invocation_id) lane: u32,
+{% endif %}
+) {
+{% if shuffled %}
+  subgroup_lane = lane;
+{% endif %}
+  rows_of(flat(id, count), thread);
 }

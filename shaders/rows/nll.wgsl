@@ -1,17 +1,11 @@
-// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (contract.wgsl): of class ids
+// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (targets.wgsl): of class ids
 //   without smoothing that of the class alone
 //   probs: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted; samples:
 //   rows x 1, where sampled; losses: rows x 1.
 //   LANES threads share a row. A NaN that the row reads, or a class out of range, makes the loss NaN; a row that is ignored
 //   gives 0.
-{% include "common.wgsl" %}
 {% include "rows/rows.wgsl" %}
-{% include "rows/place.wgsl" %}
-{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
-{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
 {% include "rows/targets.wgsl" %}
-{% include "rows/contract.wgsl" %}
-{% include "rows/bound_weights.wgsl" %}
 
 struct Params {
   window: Window,

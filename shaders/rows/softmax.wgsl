@@ -2,11 +2,7 @@
 // log_softmax: out[r,c] = x[r,c] - m_r - ln(s_r)                                    (LOG)
 //   logits, out: rows x cols, row-major. LANES threads share a row, each taking every LANES-th column.
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
-{% include "common.wgsl" %}
 {% include "rows/rows.wgsl" %}
-{% include "rows/place.wgsl" %}
-{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
-{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
 {% import "rows/items.wgsl" as items %}
 
 struct Params {

@@ -1,10 +1,6 @@
 // softmax_backward: dlogits[r,c] = p[r,c] * (dp[r,c] - sum_j dp[r,j] p[r,j]), p = probs, dp = dprobs
 //   probs, dprobs, dlogits: rows x cols, row-major. LANES threads share a row, each taking every LANES-th column.
-{% include "common.wgsl" %}
 {% include "rows/rows.wgsl" %}
-{% include "rows/place.wgsl" %}
-{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
-{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
 {% import "rows/items.wgsl" as items %}
 
 struct Params {

@@ -1,22 +1,31 @@
-// softmax_cross_entropy: for each row r with logits x, p = softmax(x), q its masses (contract.wgsl), C = cols,
+// softmax_cross_entropy: for each row r with logits x, p = softmax(x), q its masses (targets.wgsl), C = cols,
 //   losses[r]    = sum_c q[c] * -ln p[c]
 //   dlogits[r,c] = (p[c] * sum_j q[j] - q[c]) * scale     scale: 1, or 1 / the mean's divisor
 //   logits, dlogits: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted;
 //   samples: rows x 1, where sampled; divisor: 1 x 1, where divided; losses: rows x 1; records: one a workgroup.
 //   LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup and its record.
 //   A row that is ignored gives 0 and is not counted; a row without a softmax gives NaN and is.
-{% include "common.wgsl" %}
-{% include "rows/rows.wgsl" %}
-{% include "rows/place.wgsl" %}
-{% if subgroups %}{% include "rows/each_row_by_subgroup.wgsl" %}{% else %}{% include "rows/each_row.wgsl" %}{% endif %}
-{% if subgroups %}{% include "rows/lanes_by_subgroup.wgsl" %}{% else %}{% include "rows/lanes_by_memory.wgsl" %}{% endif %}
+// linear_cross_entropy includes this file for what becomes of a row's logits, which it computes and hands over by `item`; nothing
+//   has a weight there.
+{% include "rows/statistics.wgsl" %}
 {% include "rows/targets.wgsl" %}
-{% include "rows/row_class.wgsl" %}
-{% include "rows/record.wgsl" %}
-{% include "rows/record_by_memory.wgsl" %}
-{% include "rows/contract.wgsl" %}
-{% include "rows/bound_weights.wgsl" %}
-{% include "rows/head.wgsl" %}
+{% import "rows/items.wgsl" as items %}
+{% if linear %}
+
+struct Params {
+  window: Window,
+  contract: Contract,
+  m: u32, // rows
+  n: u32, // classes
+  k: u32, // inputs
+}
+
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> targets: array<u32>;
+@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(6) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(7) var<storage, read_write> records: array<Record>;
+{% else %}
 
 struct Params {
   window: Window,
@@ -34,4 +43,92 @@ struct Params {
 
 fn item(at: Place, c: u32) -> f32 {
   return logits[at.start + c];
+}
+{% endif %}
+
+// Whether a row's mass lies on more than its class: distributions, and smoothed ids.
+override SPREAD: bool;
+
+alias Item = f32;
+
+fn mass(at: Place, class_id: u32, c: u32) -> f32 {
+  return class_mass(class_id, at.start, c, 0u);
+}
+
+// What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is away.
+fn cost(q: f32, x: f32, top: f32) -> f32 {
+  if q == 0.0 { return 0.0; }
+  return q * select(top - x, bitcast<f32>(INFINITY_BITS | (bitcast<u32>(x) & ~SIGN_BIT)), is_negative_infinity(x));
+}
+
+fn row_work(at: Place) {
+  let window = params.window;
+{{ items.hold() }}
+  var peak = Peak(0u, 0u);
+{% call(j, x) items.each() %}
+    peak = higher(peak, Peak(order_key({{ x }}), column(at, {{ j }})));
+{% endcall %}
+  peak = lanes_peak(at.local, peak);
+  let top = from_key(peak.key);
+  let class_id = row_class(at);
+  let in_range = class_id < window.cols;
+  let ignored = is_ignored(class_id, window.cols);
+  let bad = is_bad(peak) || !in_range;
+  var own_weight = 0.0; // none behind the end
+  if at.inside { own_weight = row_weight(at.row); }
+
+  // Every term of the loss is at least 0: (m - x[c]) and ln(sum) are, so nothing cancels.
+  var sum = 0.0;
+  var mass_sum = 0.0;
+  var below = 0.0;
+{# A run of sum, mass_sum and below. #}
+{% call(j, x) items.each_in_runs("var run = vec3(0.0);", "sum += run.x; mass_sum += run.y; below += run.z;") %}
+      run.x += exp_below({{ x }}, top);
+      if SPREAD {
+        let q = own_weight * mass(at, class_id, column(at, {{ j }}));
+        run.y += q;
+        run.z += cost(q, {{ x }}, top);
+      }
+{% endcall %}
+  if !SPREAD {
+    if at.lane == 0u && class_id < at.cols {
+      mass_sum = own_weight * weight(class_id);
+      below = cost(mass_sum, item(at, class_id), top);
+    }
+  }
+  sum = lanes_sum(at.local, sum);
+  mass_sum = lanes_sum(at.local, mass_sum);
+  below = lanes_sum(at.local, below);
+
+  let scale = gradient_scale();
+{% call(j, x) items.each() %}
+    {
+      let c = column(at, {{ j }});
+      let p = exp_below({{ x }}, top) / sum;
+      var q = select(0.0, mass_sum, c == class_id);
+      if SPREAD { q = own_weight * mass(at, class_id, c); }
+      let slope = (p * mass_sum - q) * scale;
+      dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
+    }
+{% endcall %}
+
+  let loss = select(select(below + mass_sum * log(sum), window.nan, bad), 0.0, ignored);
+  if at.inside && at.lane == 0u { losses[at.row] = loss; }
+
+  let counted = at.inside && !ignored;
+  let finite = (bitcast<u32>(loss) & ~SIGN_BIT) < INFINITY_BITS;
+  var share = 1.0; // of the row in a mean
+  if !DISTRIBUTIONS {
+    share = 0.0;
+    if class_id < at.cols { share = weight(class_id); }
+  }
+  let total = group_record(at, Record(
+    select(0.0, loss, counted),
+    select(0.0, own_weight * share, counted),
+    u32(counted && !bad && peak.col == class_id),
+    u32(counted),
+    u32(counted && !finite),
+    select(NO_ROW, window.first_row + at.row, counted && !finite),
+  ));
+  if at.inside && at.lane == 0u && at.local.y == 0u { records[at.group] = total; }
 }

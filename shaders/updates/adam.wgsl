@@ -2,12 +2,6 @@
 //       w = keep w - learning_rate * (m unbias1) / (sqrt(v unbias2) + epsilon)
 //   m, v: the moments, `count` values each, in place. Source: Kingma and Ba, 2015, algorithm 1; keep: Loshchilov and
 //   Hutter, 2019.
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
-{% include "elements/values.wgsl" %}
-{% include "elements/elements.wgsl" %}
-{% include "updates/segments.wgsl" %}
 {% include "updates/updates.wgsl" %}
 
 @group(0) @binding(4) var<storage, read_write> m: array<Cell>;

@@ -1,11 +1,5 @@
 // momentum: velocity = decay1 velocity + dw;  w -= learning_rate * velocity, or * (dw + decay1 velocity) after Nesterov
 //   velocity: `count` values, in place. Source: Sutskever et al., 2013, as PyTorch writes it.
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
-{% include "elements/values.wgsl" %}
-{% include "elements/elements.wgsl" %}
-{% include "updates/segments.wgsl" %}
 {% include "updates/updates.wgsl" %}
 
 @group(0) @binding(4) var<storage, read_write> velocity: array<Cell>;

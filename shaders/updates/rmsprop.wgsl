@@ -1,11 +1,5 @@
 // rmsprop: squares = decay2 squares + rest2 dw^2;  w -= learning_rate * dw / (sqrt(squares) + epsilon)
 //   squares: `count` values, in place; rest2 = 1 - decay2. Source: Tieleman and Hinton, 2012.
-{% include "common.wgsl" %}
-{% if fours %}{% include "elements/by_four.wgsl" %}{% else %}{% include "elements/by_one.wgsl" %}{% endif %}
-{% if longs %}{% include "elements/longs.wgsl" %}{% include "elements/cells_by_long.wgsl" %}{% else %}{% include "elements/cells.wgsl" %}{% endif %}
-{% include "elements/values.wgsl" %}
-{% include "elements/elements.wgsl" %}
-{% include "updates/segments.wgsl" %}
 {% include "updates/updates.wgsl" %}
 
 @group(0) @binding(4) var<storage, read_write> squares: array<Cell>;

@@ -1,7 +1,39 @@
 // updates: what the update rules share: their parameters, and the gradient as they use it.
-//   w: `count` parameters, in place; dw: their gradients, segment by segment as segments.wgsl finds them; scale: one value.
-//   A rule's file has `fn element(i: u32)` for one value, as elements.wgsl hands them out: single ones or fours, counted as
-//   such.
+//   w: `count` parameters, in place; dw: their gradients, segment by segment; scale: one value. Parameters of several layers
+//   come in one launch: a segment says where the gradient of a run of them lies. Everything but `filled` is counted in values.
+//   A rule's file has `fn element(i: u32)` for one value, as elements.wgsl hands them out: a single one or four.
+//   squared_norm takes only the segments from here. SEGMENTS is a constant that the host puts in front.
+{% if kernel != "squared_norm" %}{% include "elements/elements.wgsl" %}{% endif %}
+{% include "elements/values.wgsl" %}
+
+// A run of neighbouring parameters. Its gradient is the sum of `slices` partial ones.
+struct Segment {
+  end: u32,      // the parameter behind the last; that of the last segment is no less than the number of parameters
+  gradient: u32, // what makes the number of a parameter that of its gradient's value; wraps
+  stride: u32,   // values from one slice to the next
+  slices: u32,
+  filled: u32,   // the word behind the last; padding comes behind it
+  l1: f32,       // penalties add l1 * sign(w) + l2 * w to the gradient
+  l2: f32,
+  spare: u32,
+}
+
+// The parameter's segment. The first often has most parameters: by its literal number compilers see that
+// all threads read the same.
+fn segment_of(i: u32) -> Segment {
+  var segment = params.segments[0];
+  for (var number = 1u; i >= segment.end; number++) { segment = params.segments[number]; }
+  return segment;
+}
+
+// The gradient as the backward pass left it.
+fn raw_gradient(i: u32, segment: Segment) -> Value {
+  let first = i + segment.gradient;
+  var sum = opened(dw[first]);
+  for (var s = 1u; s < segment.slices; s++) { sum += opened(dw[first + s * segment.stride]); }
+  return sum;
+}
+{% if kernel != "squared_norm" %}
 
 struct Params {
   segments: array<Segment, SEGMENTS>,
@@ -38,4 +70,5 @@ fn gradient(i: u32) -> Value {
   if segment.l2 > 0.0 { slope += segment.l2 * opened(w[i]); }
   return slope;
 }
+{% endif %}
 

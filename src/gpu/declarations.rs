@@ -107,6 +107,15 @@ fn every_shader_has_its_kernel_and_every_kernel_its_case() {
     assert_eq!(names.len(), kernels.len(), "two kernels share name and file");
 }
 
+/// So that a kernel can be read from its own file.
+#[test]
+fn a_file_names_at_most_two_others() {
+    for (path, text) in FILES.iter().filter(|(path, _)| !path.starts_with("products/")) {
+        let named = text.matches("{% include \"").count();
+        assert!(named <= 2, "shaders/{path} includes {named} files");
+    }
+}
+
 #[test]
 fn kernels_have_the_forms_that_they_declare() {
     for kernel in ops::kernels() {

@@ -102,7 +102,7 @@ impl Kernel {
     pub fn wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let sized = || constants.iter().filter(|(name, _)| self.sizes.contains(name));
         let header: String = sized().map(|(name, value)| format!("const {name}: u32 = {value}u;\n")).collect();
-        header + &templates::rendered(self.file, form.within(self.forms), sized().copied())
+        header + &templates::rendered(self.name, self.file, form.within(self.forms), sized().copied())
     }
 
     /// The same with the values of the `override`s in place: WGSL that any compiler takes by itself.

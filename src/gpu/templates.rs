@@ -1,6 +1,7 @@
 //! The files in `shaders/`: WGSL with what the host fills in, in the syntax of Jinja.
 //!
 //! `{% include "folder/file.wgsl" %}` takes another file in; `{% if fours %}` asks for a flag of the kernel's [`Form`];
+//! `{% if kernel == "nll" %}` for the kernel's name;
 //! `{{ BM }}` is a constant that the kernel's declaration lists under its sizes, and `{% for i in range(TM) %}` writes text out once for
 //! each number: what a GPU should keep in registers must be a variable with a name of its own, because compilers keep arrays
 //! that are indexed by a loop's variable in memory.
@@ -21,20 +22,12 @@ macro_rules! files {
 files![
     "common.wgsl",
     "elements/bias_add.wgsl",
-    "elements/by_four.wgsl",
-    "elements/by_one.wgsl",
-    "elements/cells.wgsl",
-    "elements/cells_by_long.wgsl",
     "elements/column_sum.wgsl",
-    "elements/columns.wgsl",
     "elements/dropout.wgsl",
     "elements/elements.wgsl",
-    "elements/longs.wgsl",
     "elements/relu.wgsl",
-    "elements/relu_backward.wgsl",
     "elements/values.wgsl",
     "products/dense_backward.wgsl",
-    "products/fours.wgsl",
     "products/matmul.wgsl",
     "products/matmul_direct.wgsl",
     "products/matmul_panel.wgsl",
@@ -46,42 +39,23 @@ files![
     "products/tile.wgsl",
     "rows/accuracy.wgsl",
     "rows/argmax.wgsl",
-    "rows/bound_weights.wgsl",
-    "rows/contract.wgsl",
-    "rows/each_row.wgsl",
-    "rows/each_row_by_subgroup.wgsl",
-    "rows/head.wgsl",
     "rows/items.wgsl",
-    "rows/lanes_by_memory.wgsl",
-    "rows/lanes_by_subgroup.wgsl",
     "rows/linear_cross_entropy.wgsl",
     "rows/linear_cross_entropy_direct.wgsl",
-    "rows/linear_head.wgsl",
     "rows/nll.wgsl",
     "rows/nll_backward.wgsl",
-    "rows/place.wgsl",
-    "rows/record.wgsl",
-    "rows/record_by_memory.wgsl",
-    "rows/record_by_subgroup.wgsl",
-    "rows/row_class.wgsl",
-    "rows/row_weights.wgsl",
     "rows/rows.wgsl",
     "rows/softmax.wgsl",
     "rows/softmax_backward.wgsl",
     "rows/softmax_cross_entropy.wgsl",
     "rows/statistics.wgsl",
     "rows/targets.wgsl",
-    "rows/weights_by_memory.wgsl",
-    "rows/weights_by_subgroup.wgsl",
     "updates/adagrad.wgsl",
     "updates/adam.wgsl",
     "updates/clip_scale.wgsl",
-    "updates/group_sum.wgsl",
     "updates/momentum.wgsl",
     "updates/rmsprop.wgsl",
-    "updates/segments.wgsl",
     "updates/sgd.wgsl",
-    "updates/squared_norm.wgsl",
     "updates/updates.wgsl",
 ];
 
@@ -105,10 +79,11 @@ fn environment() -> &'static Environment<'static> {
 
 /// A file with everything filled in. What is wrong with it goes into the text, for the driver's compiler to refuse: the tests
 /// render every kernel in every form.
-pub(super) fn rendered(file: &str, form: Form, sizes: impl Iterator<Item = Constant>) -> String {
+pub(super) fn rendered(kernel: &str, file: &str, form: Form, sizes: impl Iterator<Item = Constant>) -> String {
     let flags = form.flags().into_iter().map(|(name, set)| (name, Value::from(set)));
     let sizes = sizes.map(|(name, size)| (name, Value::from(size as u32)));
-    let context: Value = flags.chain(sizes).collect();
+    let name = [("kernel", Value::from(kernel))].into_iter();
+    let context: Value = flags.chain(sizes).chain(name).collect();
     let text = environment().get_template(file).and_then(|template| template.render(context));
     text.unwrap_or_else(|error| {
         let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());

@@ -192,7 +192,7 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// What a row kernel knows about the rows before it: `Window` in `shaders/rows.wgsl`.
+/// What a row kernel knows about the rows before it: `Window` in `shaders/rows/rows.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Window {

@@ -29,7 +29,7 @@ static KERNEL: Kernel = Kernel {
 
 static SQUARED_NORM: Kernel = Kernel {
     name: "squared_norm",
-    file: "updates/squared_norm.wgsl",
+    file: "updates/clip_scale.wgsl",
     forms: Form::BY_FOUR,
     params: size_of::<NormParams>(),
     buffers: &[Access::Read, Access::Write],

@@ -11,7 +11,7 @@ use crate::targets::Targets;
 
 pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     name: "row_weights",
-    file: "rows/row_weights.wgsl",
+    file: "rows/targets.wgsl",
     forms: Form::PLAIN,
     params: size_of::<RowWeightParams>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
@@ -19,7 +19,7 @@ pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     sizes: &[],
 };
 
-/// `Contract` in `shaders/contract.wgsl`.
+/// `Contract` in `shaders/rows/targets.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(super) struct Terms {

@@ -24,7 +24,7 @@ static RELU: Kernel = family("relu");
 static RELU_MASK: Kernel = family("relu_mask");
 static RELU_BACKWARD: Kernel = Kernel {
     name: "relu_backward",
-    file: "elements/relu_backward.wgsl",
+    file: "elements/relu.wgsl",
     forms: Form::BY_FOUR,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Write],

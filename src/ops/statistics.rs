@@ -18,7 +18,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     sizes: &[],
 };
 
-/// `Record` in `shaders/record.wgsl`.
+/// `Record` in `shaders/rows/statistics.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct Record {

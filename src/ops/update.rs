@@ -69,7 +69,7 @@ impl Numbers {
     }
 }
 
-/// `Params` in `shaders/updates.wgsl`.
+/// `Params` in `shaders/updates/updates.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(super) struct Params {
