@@ -92,7 +92,7 @@ fn nothing_panics_by_intent() {
             .map(|(_, line, _)| *line)
             .next_back()
     };
-    let found = offenders(&words, |file| !["gpu/declarations.rs", "cpu/tests.rs"].contains(&file));
+    let found = offenders(&words, |file| !["gpu/declarations.rs", "gpu/spirv.rs", "cpu/tests.rs"].contains(&file));
     let found = found.into_iter().filter(|place| {
         let mut parts = place.trim_start_matches("src/").splitn(3, ':');
         let (file, line) = (parts.next().unwrap(), parts.next().unwrap().parse::<usize>().unwrap());
