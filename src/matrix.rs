@@ -107,6 +107,20 @@ impl Matrix {
         Ok(Matrix { device: device.clone(), rows, cols, storage })
     }
 
+    /// These rows of an array.
+    pub(crate) fn from_rows(device: &Device, array: ArrayView2<'_, f32>, rows: &[usize]) -> Result<Self> {
+        let cols = array.ncols();
+        // Longer rows go in pieces of rows.
+        let gathers = cols <= Context::MOST_GATHERED;
+        let (Some(gpu), Some(values), true) = (device.context(), array.as_slice(), gathers) else {
+            return Self::from_array(device, array.select(ndarray::Axis(0), rows).view());
+        };
+        not_empty("matrix", rows.len(), cols)?;
+        let buffer = gpu.buffer("matrix", rows.len(), cols)?;
+        at_once(gpu.write_rows(Waiting::Blocking, &buffer, (values, cols), rows))?;
+        Ok(Matrix { device: device.clone(), rows: rows.len(), cols, storage: Storage::Gpu(Arc::new(buffer)) })
+    }
+
     /// A matrix of these values, row by row.
     ///
     /// # Errors

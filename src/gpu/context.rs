@@ -17,7 +17,7 @@ use super::poller::Poller;
 use super::recorder::Recorder;
 use super::rows::RowGrid;
 use super::shared::Shared;
-use super::staging::{PIECE_BYTES, Reads};
+use super::staging::{PIECE_BYTES, Reads, Source};
 use super::tiles::{Lanes, Method, Panel, Room};
 use super::tuned::Tuned;
 use super::turns::Turns;
@@ -318,18 +318,36 @@ impl Context {
 
     /// [`Context::write`], which may wait while more is on its way than should be.
     pub async fn write_by<T: bytemuck::NoUninit>(&self, waiting: Waiting, buffer: &Buffer, values: &[T]) -> Result<()> {
+        self.write_from(waiting, buffer, Source::Bytes(bytemuck::cast_slice(values))).await
+    }
+
+    /// The longest row that [`Context::write_rows`] takes: a piece holds two.
+    pub const MOST_GATHERED: usize = PIECE_BYTES / (2 * size_of::<f32>());
+
+    /// Fills a buffer with these rows of an array whose rows are so long: gathered on the way, by several threads.
+    pub async fn write_rows(
+        &self,
+        waiting: Waiting,
+        buffer: &Buffer,
+        (values, cols): (&[f32], usize),
+        rows: &[usize],
+    ) -> Result<()> {
+        self.write_from(waiting, buffer, Source::Rows { values, cols, rows }).await
+    }
+
+    async fn write_from(&self, waiting: Waiting, buffer: &Buffer, source: Source<'_>) -> Result<()> {
         self.check_device()?;
         let Some(live) = &self.live else { return Ok(()) };
         if buffer.whole().is_none() && buffer.is_own() {
             buffer.raw().mark.clear();
         }
         let mut offset = buffer.offset();
-        for piece in bytemuck::cast_slice::<T, u8>(values).chunks(PIECE_BYTES) {
+        for piece in source.pieces(PIECE_BYTES) {
             if waiting == Waiting::Yielding {
                 self.room_async().await?;
             }
             self.or_lost(self.upload_piece(live, buffer, offset, piece))?;
-            offset += piece.len() as u64;
+            offset += piece.bytes() as u64;
         }
         self.check()
     }

@@ -14,7 +14,7 @@ use super::grid::fold;
 use super::kernel::{Access, Form, Launch};
 use super::mark::{Mark, Written};
 use super::pipelines::Pipeline;
-use super::staging::{Uploads, Way, copy_up};
+use super::staging::{Source, Uploads, Way, copy_up};
 use super::turns::Turn;
 use super::windows::{Piece, View};
 use crate::error::{Error, Result};
@@ -412,9 +412,9 @@ impl Context {
     }
 
     /// Copies a piece of an upload to staging memory, and records the copy from there.
-    pub(super) fn upload_piece(&self, live: &Live, target: &Buffer, offset: u64, piece: &[u8]) -> Result<()> {
-        let bytes = piece.len() as u64;
-        let mut recorder = match piece.len() {
+    pub(super) fn upload_piece(&self, live: &Live, target: &Buffer, offset: u64, piece: Source<'_>) -> Result<()> {
+        let bytes = piece.bytes() as u64;
+        let mut recorder = match piece.bytes() {
             ..=SMALL_UPLOAD => {
                 let (mut recorder, staging, at) = loop {
                     let mut recorder = live.recorder();

@@ -15,6 +15,9 @@ const PRIVATE: u32 = 6;
 const FUNCTION: u32 = 7;
 const STORAGE_BUFFER: u32 = 12;
 
+/// What WebGPU's smallest devices have.
+const WORKGROUP_BYTES: u32 = 16 << 10;
+
 /// What a module says of its types and variables.
 #[derive(Default)]
 struct Spirv {
@@ -32,6 +35,8 @@ struct Spirv {
     chains: Vec<(u32, Vec<u32>)>,
     /// What is loaded, and from where.
     loads: Vec<(u32, u32)>,
+    /// Bytes of workgroup memory.
+    workgroup_bytes: u32,
 }
 
 impl Spirv {
@@ -48,7 +53,10 @@ impl Spirv {
         let options = spv::Options { lang_version: (1, 3), ..Default::default() };
         let words =
             spv::write_vec(&module, &info, &options, None).unwrap_or_else(|error| panic!("{}: {error:?}", kernel.file));
-        let mut read = Spirv::default();
+        let shared =
+            module.global_variables.iter().filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup);
+        let bytes = shared.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()));
+        let mut read = Spirv { workgroup_bytes: bytes.sum(), ..Default::default() };
         let mut rest = &words[5..];
         while let Some(first) = rest.first() {
             let (instruction, later) = rest.split_at((first >> 16) as usize);
@@ -156,6 +164,24 @@ fn products_keep_their_sums_in_registers_and_read_vectors() {
         let loads = spirv.storage_loads();
         let wanted = if rows == Rows::Words { BTreeSet::from([1]) } else { BTreeSet::from([4]) };
         assert_eq!(loads, wanted, "{constants:?}: words of a load");
+        let large = constants.contains(&("BM", 256.0));
+        assert!(spirv.workgroup_bytes <= if large { 25_088 } else { WORKGROUP_BYTES }, "{constants:?}");
+    }
+}
+
+#[test]
+fn tiles_with_a_head_behind_them_fit_workgroup_memory() {
+    let head = ops::kernels().into_iter().find(|kernel| kernel.file == "rows/linear_cross_entropy.wgsl").expect("it");
+    for tile in Tile::ALL.into_iter().filter(|tile| tile.row_a_thread(10)) {
+        for vectors in [0.0, 1.0] {
+            let mut constants = vec![("LANES", 1.0), ("ROWS", tile.rows().into()), ("FAN", 16.0)];
+            constants.extend([("DISTRIBUTIONS", 0.0), ("SPREAD", 0.0), ("TRANSPOSE_A", 0.0), ("TRANSPOSE_B", 0.0)]);
+            constants.extend([("COLUMN_SUMS", 0.0), ("ALIGNED", 0.0), ("VECTORS_A", vectors), ("VECTORS_B", 0.0)]);
+            constants.extend(tile.constants(false));
+            let spirv = Spirv::of(head, Form::PLAIN, &constants);
+            assert!(spirv.workgroup_bytes <= WORKGROUP_BYTES, "{constants:?}: {}", spirv.workgroup_bytes);
+            assert_eq!(spirv.in_memory(), Vec::<String>::new(), "{constants:?}");
+        }
     }
 }
 
@@ -192,8 +218,9 @@ fn nothing_that_hardware_runs_keeps_arrays() {
             Form { subgroups: has.subgroups, ..Form::PLAIN },
             Form { longs: false, ..has },
         ] {
-            let kept = Spirv::of(kernel, form, &constants).in_memory();
-            assert_eq!(kept, Vec::<String>::new(), "{} {:?}", kernel.file, form.names());
+            let spirv = Spirv::of(kernel, form, &constants);
+            assert!(spirv.workgroup_bytes <= WORKGROUP_BYTES, "{}", kernel.file);
+            assert_eq!(spirv.in_memory(), Vec::<String>::new(), "{} {:?}", kernel.file, form.names());
         }
     }
 }

@@ -285,9 +285,10 @@ impl Tile {
         self.bm
     }
 
-    /// Whether a tile holds all of `n` columns, and as many rows as it has threads: then each can go on with a row.
+    /// Whether a tile holds all of `n` columns, and as many rows as it has threads: then each can go on with a row. The large one
+    /// leaves no workgroup memory for that.
     pub fn row_a_thread(&self, n: usize) -> bool {
-        n <= self.bn as usize && self.bm == self.threads()
+        n <= self.bn as usize && self.bm == self.threads() && *self != LARGE
     }
 
     /// What a workgroup does over so many steps of k.

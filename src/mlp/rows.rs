@@ -1,6 +1,6 @@
 //! Rows to train or validate on: features, labels and weights, gathered batch by batch.
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::ArrayView2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use rand::seq::SliceRandom;
@@ -37,7 +37,7 @@ impl Rows<'_> {
         let labels: Vec<_> = rows.iter().map(|row| self.labels[*row]).collect();
         let weights = self.weights.map(|weights| rows.iter().map(|row| weights[*row]).collect::<Vec<_>>());
         Ok(Batch {
-            x: Matrix::from_array(device, self.x.select(Axis(0), rows).view())?,
+            x: Matrix::from_rows(device, self.x.view(), rows)?,
             targets: Targets::classes(device, &labels, classes)?,
             weights: weights.map(|weights| Matrix::from_slice(device, rows.len(), 1, &weights)).transpose()?,
         })
