@@ -316,7 +316,7 @@ mod tests {
                 assert!(first % 8 == 0, "a mapping begins at a multiple of eight");
                 assert!(piece.bytes() <= bytes.max(2 * 5 * 4));
                 first += piece.bytes();
-                let Source::Rows { rows, .. } = piece else { unreachable!("a piece of rows") };
+                let Source::Rows { rows, .. } = piece else { continue };
                 seen.extend_from_slice(rows);
             }
             assert_eq!((first, seen.as_slice()), (source.bytes(), rows.as_slice()));
