@@ -44,6 +44,19 @@ fn main() -> ExitCode {
                 within_bounds(device, |case| !is_product(case) && !case.large)
             }));
         }
+        // Windows of few rows, some of which start where no vector may.
+        for lanes in [1, 16, 128] {
+            let options = GpuOptions {
+                row_lanes: Some(lanes),
+                max_binding_bytes: Some(4096),
+                runtime_checks,
+                guarded_buffers: true,
+                ..Default::default()
+            };
+            trials.push(common::trial(format!("rows by {lanes} lanes in windows{checked}"), options, move |device| {
+                within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
+            }));
+        }
         // What differs without subgroups.
         let alone = GpuOptions { without_subgroups: true, runtime_checks, guarded_buffers: true, ..Default::default() };
         let options = GpuOptions { row_lanes: Some(128), ..alone.clone() };
@@ -64,6 +77,11 @@ fn main() -> ExitCode {
 
 fn is_product(case: &Case) -> bool {
     case.op.starts_with("matmul") || case.op.starts_with("linear")
+}
+
+/// Ops that have forms for hardware of their own.
+fn is_by_row(case: &Case) -> bool {
+    reads_rows_again(case) || case.op == "nll_backward"
 }
 
 /// Ops that reduce along a row and go back to it.

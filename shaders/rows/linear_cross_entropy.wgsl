@@ -7,7 +7,7 @@
 {% include "rows/softmax_cross_entropy.wgsl" %}
 
 // The logits take a's tile over, column by column.
-fn item(at: Place, c: u32) -> f32 {
+fn x_of(at: Place, c: u32) -> f32 {
   return a_tile[c * BM + at.local.y];
 }
 

@@ -51,6 +51,9 @@ const MATRICES: &[[usize; 3]] = &[
     [12, 129, 1],
     [37, 1000, 1],
     [3, 4099, 1],
+    [3, 4100, 1],
+    [2, 12_304, 1],
+    [132, 10, 1],
     [1031, 10, 1],
 ];
 /// Matrices that take a slow software driver long.
