@@ -15,7 +15,7 @@
 {% set threads = down * across %}
 {% set in_warps = down % 4 == 0 and across % 8 == 0 %}
 {# How each factor is staged: its letter, the groups of four along the tile, whether it is turned, its length beside k, whether
-   its rows are read as vectors, where the tile begins, and words of an element as it is bound. #}
+   its rows are read as vectors, and where the tile begins. #}
 {% set factors = [
   {"name": "a", "groups": BM // 4, "turned": not TRANSPOSE_A, "length": "params.m", "vectors": VECTORS_A, "first": "row0"},
   {"name": "b", "groups": BN // 4, "turned": TRANSPOSE_B, "length": "params.n", "vectors": VECTORS_B, "first": "col0"},
@@ -62,7 +62,6 @@ fn {{ f.name }}_four(at: u32, there: u32) -> vec4<f32> {
 {# Where a thread's share of each step lies: the first element, and what it is called in rows and columns. #}
 {% macro places() %}
 {% for f in factors %}
-{% set words = 1 if f.vectors else 4 %}
 {% set name = f.name %}
   let {{ name }}_width = {{ "params.k" if f.turned else f.length }}{{ " / 4u" if f.vectors }}; // elements of a row
   {% for i in range(rounds(f)|int) %}

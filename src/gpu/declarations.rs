@@ -8,7 +8,7 @@ use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
 use super::bindings::SLOT_BYTES;
 use super::kernel::{Access, Constant, Form, Kernel};
-use super::templates::FILES;
+use super::templates::{FILES, taken_in};
 use crate::ops;
 use crate::verify;
 
@@ -69,10 +69,7 @@ fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
 
 /// The files that a file takes in, and those that they take in.
 fn included(path: &str) -> BTreeSet<&'static str> {
-    let text = FILES.iter().find(|(known, _)| *known == path).expect("a known file").1;
-    let after = |word: &str| text.split(word).skip(1).map(|rest| rest.split('"').next().expect("a path")).collect();
-    let named: [Vec<&str>; 2] = ["{% include \"", "{% import \""].map(after);
-    named.concat().into_iter().flat_map(|path| included(path).into_iter().chain([path])).collect()
+    taken_in(path).into_iter().flat_map(|path| included(path).into_iter().chain([path])).collect()
 }
 
 #[test]
@@ -114,6 +111,20 @@ fn a_file_names_at_most_two_others() {
         let named = text.matches("{% include \"").count();
         assert!(named <= 2, "shaders/{path} includes {named} files");
     }
+}
+
+/// A pipeline is found by program, form and constants: where two kernels are one program, one may get the other's.
+#[test]
+fn kernels_that_are_one_program_have_one_text() {
+    let mut shared = 0;
+    for (kernel, form) in variants() {
+        for other in ops::kernels().into_iter().filter(|other| other.program() == kernel.program()) {
+            shared += usize::from(other.name != kernel.name);
+            assert_eq!(other.wgsl(form, &sizes(other)), kernel.wgsl(form, &sizes(kernel)), "{}", kernel.file);
+            assert_eq!(other.overrides, kernel.overrides, "{}", kernel.file);
+        }
+    }
+    assert!(shared > 0, "no kernel shares its program with another's op");
 }
 
 #[test]

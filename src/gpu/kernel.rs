@@ -105,7 +105,12 @@ impl Kernel {
         header + &templates::rendered(self.name, self.file, form.within(self.forms), sized().copied())
     }
 
-    /// The same with the values of the `override`s in place: WGSL that any compiler takes by itself.
+    /// What names the kernel's text: its file, and its name where the file asks for that.
+    pub fn program(&self) -> (&'static str, Option<&'static str>) {
+        (self.file, templates::asks_for_name(self.file).then_some(self.name))
+    }
+
+    /// [`Kernel::wgsl`] with the values of the `override`s in place: WGSL that any compiler takes by itself.
     pub fn resolved_wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let resolved = |line: &str| {
             let Some(declared) = line.strip_prefix("override ") else { return format!("{line}\n") };

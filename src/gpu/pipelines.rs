@@ -24,18 +24,18 @@ pub(super) struct Pipeline {
 /// A kernel's program, its form, and the values of its constants, in the order its op hands them over.
 type Key = (usize, Form, Vec<u64>);
 
-/// Kernels of the same file are one program: ops share what they have in common.
+/// Kernels of the same text are one program: ops share what they have in common.
 #[derive(Default)]
 struct Programs {
     /// By the kernel's address.
     known: HashMap<usize, usize>,
-    by_file: HashMap<&'static str, usize>,
+    by_text: HashMap<(&'static str, Option<&'static str>), usize>,
 }
 
 impl Programs {
     fn number(&mut self, kernel: &'static Kernel) -> usize {
-        let next = self.by_file.len();
-        let number = || *self.by_file.entry(kernel.file).or_insert(next);
+        let next = self.by_text.len();
+        let number = || *self.by_text.entry(kernel.program()).or_insert(next);
         *self.known.entry(std::ptr::from_ref(kernel).addr()).or_insert_with(number)
     }
 }

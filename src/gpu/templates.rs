@@ -59,6 +59,21 @@ files![
     "updates/updates.wgsl",
 ];
 
+/// The files that a file names.
+pub(super) fn taken_in(path: &str) -> Vec<&'static str> {
+    let text = FILES.iter().find(|(known, _)| *known == path).map_or("", |(_, text)| text);
+    let after = |word: &str| text.split(word).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let named: [Vec<&str>; 2] = ["{% include \"", "{% import \""].map(after);
+    named.concat()
+}
+
+/// Whether a file, or one that it takes in, asks for the kernel's name: then kernels that share it are not one program.
+pub(super) fn asks_for_name(path: &str) -> bool {
+    let own = FILES.iter().find(|(known, _)| *known == path);
+    own.is_some_and(|(_, text)| text.contains("kernel ==") || text.contains("kernel !="))
+        || taken_in(path).into_iter().any(asks_for_name)
+}
+
 fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
