@@ -43,7 +43,7 @@ pub struct GpuOptions {
     pub pipeline_cache: Option<PathBuf>,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
-    /// Let so many threads share a row in the kernels that work on rows: 1, 16 or 128; by default the length decides.
+    /// Let so many threads share a row in the kernels that work on rows: 1, 16, 128 or 256; by default the length decides.
     pub row_lanes: Option<u32>,
     /// Choose kernels for a software driver as for a GPU, as far as options leave the choice: for tests of what GPUs run, and for
     /// looking at it. Slow there.

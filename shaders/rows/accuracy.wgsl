@@ -1,7 +1,8 @@
 // accuracy: a row is correct where its first maximum is its class, or its distribution's first maximum; with NaN it
 //   is not. The records carry correct and rows; the rest of them is 0.
-//   x: rows x cols, row-major; targets: a class id a row, or rows x cols; records: one a workgroup.
-//   LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup and its record.
+//   scores: rows x cols, row-major; targets: a class id a row, or rows x cols; records: one a workgroup.
+//   LANES threads share a row; ROWS rows share a workgroup and its record.
+{% set inputs = {"x": "scores"} %}
 {% include "rows/statistics.wgsl" %}
 {% include "rows/targets.wgsl" %}
 
@@ -9,15 +10,16 @@ struct Params {
   window: Window,
 }
 
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> scores: array<{{ row_cell }}>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> records: array<Record>;
 
 fn row_work(at: Place) {
+{{ hold() }}
   var peak = Peak(0u, 0u);
-  for (var c = at.lane; c < at.cols; c += LANES) {
-    peak = higher(peak, Peak(order_key(x[at.start + c]), c));
-  }
+{% call each() %}
+        peak = higher(peak, Peak(order_key(x), c));
+{% endcall %}
   peak = lanes_peak(at.local, peak);
   let class_id = row_class(at);
   let hit = at.inside && peak.key != NAN_KEY && peak.col == class_id;

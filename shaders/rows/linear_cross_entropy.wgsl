@@ -8,7 +8,7 @@
 
 {{ tile.declarations() }}
 // The logits take a's tile over, column by column, in groups of four rows.
-fn item(at: Place, c: u32) -> f32 {
+fn x_of(at: Place, c: u32) -> f32 {
   return a_tile[c * {{ tile.stride(tile.factors[0]) }}u + at.local.y / 4u][at.local.y % 4u];
 }
 

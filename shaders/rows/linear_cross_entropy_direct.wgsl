@@ -12,7 +12,7 @@
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 
 // The logits lie where their gradient will: loops over a private array would be unrolled, which takes long to compile.
-fn item(at: Place, c: u32) -> f32 {
+fn x_of(at: Place, c: u32) -> f32 {
   return dlogits[at.start + c];
 }
 

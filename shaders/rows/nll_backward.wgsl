@@ -1,9 +1,9 @@
 // nll_backward: dprobs[r,c] = -q[c] / clip(probs[r,c], low, high) * scale, q the row's masses (targets.wgsl);
 //                                                                  scale: 1, or 1 / the mean's divisor
-//   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols; weights: 1 x cols,
-//   where weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided.
-//   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element, as elements.wgsl hands
-//   them out.
+//   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols; weights: 1 x
+//   cols, where weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided.
+//   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element, as elements.wgsl
+//   hands them out; by fours, which neighbouring rows may share, on hardware.
 {% include "elements/elements.wgsl" %}
 {% include "rows/targets.wgsl" %}
 
@@ -18,25 +18,55 @@ struct Params {
   nan: f32,
 }
 
-@group(0) @binding(1) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> probs: array<{% if fours %}vec4<f32>{% else %}f32{% endif %}>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>; // any buffer where not weighted
 @group(0) @binding(4) var<storage, read> samples: array<f32>; // any buffer where not sampled
 @group(0) @binding(5) var<storage, read> divisor: array<f32>; // any buffer where not divided
-@group(0) @binding(6) var<storage, read_write> dprobs: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dprobs: array<{% if fours %}vec4<f32>{% else %}f32{% endif %}>;
+
+fn class_of(row: u32) -> u32 {
+  if DISTRIBUTIONS { return 0u; }
+  return targets[row];
+}
+
+// Of column c, word i.
+fn mass(row: u32, c: u32, i: u32) -> f32 {
+  return row_weight(row) * class_mass(class_of(row), i - c, c, params.first_col);
+}
+
+fn slope(row: u32, q: f32, p: f32) -> f32 {
+  let slope = -q / clamp(p, params.low, params.high) * gradient_scale();
+  // 0 where the class has no mass, whatever p is; NaN where it has one and p is NaN.
+  let value = select(0.0, select(slope, params.nan, is_nan(p)), q != 0.0);
+  if DISTRIBUTIONS { return value; }
+  let class_id = class_of(row);
+  return select(select(params.nan, value, class_id < params.classes), 0.0, is_ignored(class_id, params.classes));
+}
+{% if fours %}
+
+fn element(i: u32) {
+  var row = 4u * i / params.cols;
+  var c = 4u * i - row * params.cols;
+  var q = vec4(0.0);
+{% for part in ["x", "y", "z", "w"] %}
+  let row_{{ part }} = row;
+  q.{{ part }} = mass(row, c, 4u * i + {{ loop.index0 }}u);
+  c += 1u;
+  if c == params.cols {
+    c = 0u;
+    row += 1u;
+  }
+{% endfor %}
+  // Class ids seldom have a mass here.
+  var p = vec4(1.0);
+  if any(q != vec4(0.0)) { p = probs[i]; }
+  dprobs[i] = vec4(slope(row_x, q.x, p.x), slope(row_y, q.y, p.y), slope(row_z, q.z, p.z), slope(row_w, q.w, p.w));
+}
+{% else %}
 
 fn element(i: u32) {
   let row = i / params.cols;
-  let c = i % params.cols;
-  var class_id = 0u;
-  if !DISTRIBUTIONS { class_id = targets[row]; }
-  let q = row_weight(row) * class_mass(class_id, i - c, c, params.first_col);
-  let p = probs[i];
-  let slope = -q / clamp(p, params.low, params.high) * gradient_scale();
-  // 0 where the class has no mass, whatever p is; NaN where it has one and p is NaN.
-  var value = select(0.0, select(slope, params.nan, is_nan(p)), q != 0.0);
-  if !DISTRIBUTIONS {
-    value = select(select(params.nan, value, class_id < params.classes), 0.0, is_ignored(class_id, params.classes));
-  }
-  dprobs[i] = value;
+  dprobs[i] = slope(row, mass(row, i % params.cols, i), probs[i]);
 }
+{% endif %}

@@ -1,11 +1,28 @@
-// rows: which threads share a row, and how they reduce along it. LANES threads share a row, each taking every LANES-th column;
-//   ROWS rows share a workgroup. Reductions follow fixed trees, so the same input gives the same bits; every thread must take
-//   part in them, also for rows behind the end.
-//   The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: Place)`. linear_cross_entropy, which
-//   makes its rows, has an entry point of its own.
-//   A kernel that goes along its rows more than once imports rows/items.wgsl.
+// rows: which threads share a row, and how they reduce along it. LANES threads share a row, each taking every LANES-th
+//   column; ROWS rows share a workgroup. Reductions follow fixed trees, so the same input gives the same bits; every
+//   thread must take part in them, also for rows behind the end.
+//   The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: Place)`.
+//   linear_cross_entropy, which makes its rows, has an entry point of its own.
+//   A kernel that goes along all of its rows' values names its `inputs`, by what a value of theirs is called, and says
+//   what it does by the macros below. Where the values come from is the form's:
+//     as declared  from memory, whenever they are wanted: so software drivers like it
+//     staged       short rows, one a thread: the workgroup brings them to its memory, neighbouring words by
+//                  neighbouring threads
+//     held         from registers, HELD a lane, read once: variables with names, because compilers keep arrays in
+//                  memory
+//     pieces       long rows: through such registers piece by piece
+//   HELD is a constant that the host puts in front, for staged rows their most columns. By fours, a lane takes four
+//   columns at a time, which lie in one cell of memory.
 {% include "common.wgsl" %}
 {% set linear = kernel == "linear_cross_entropy" %}
+{% set registers = inputs is defined and not linear and (held or pieces) %}
+{% set in_pieces = registers and pieces %}
+{% set in_tile = inputs is defined and not linear and staged %}
+{% set wide = registers and fours %}
+{% set row_cell = "vec4<f32>" if wide or (in_tile and fours) else "f32" %}
+{# Division is slow on hardware, and `inverse` is 1 / sum. #}
+{% set over_sum = "* inverse" if registers or in_tile else "/ sum" %}
+{% set parts = [".x", ".y", ".z", ".w"] if wide else [""] %}
 
 override LANES: u32;
 override ROWS: u32;
@@ -31,14 +48,12 @@ struct Place {
   local: vec2<u32>, // lane and row within the workgroup
 }
 
-// The column of a lane's jth step along its row.
-fn column(at: Place, j: u32) -> u32 {
-  return at.lane + j * LANES;
-}
+// Columns of a step along the rows, of all lanes.
+override STEP: u32 = {% if wide %}4u * {% endif %}LANES;
 
-// A lane's steps along its row.
-fn steps(at: Place) -> u32 {
-  return (at.cols + LANES - 1u - at.lane) / LANES;
+// The (first) column of a lane's jth step.
+fn column(at: Place, j: u32) -> u32 {
+  return at.lane + j * STEP;
 }
 
 // A row's maximum as an order-preserving key, and the first column that holds it.
@@ -84,8 +99,8 @@ fn exp_below(x: f32, top: f32) -> f32 {
 }
 {% if subgroups and not linear %}
 
-// Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations: each subgroup gathers
-// what its lanes hold, then everyone gathers what the subgroups hold.
+// Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations: each
+// subgroup gathers what its lanes hold, then everyone gathers what the subgroups hold.
 
 // Set by the entry point: the thread's number in its subgroup, the subgroup's in the workgroup, and how many there are.
 struct Subgroup {
@@ -99,8 +114,8 @@ var<private> subgroup: Subgroup;
 var<workgroup> row_values: array<f32, ROW_THREADS>; // one a subgroup
 var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
 
-// The lanes come from loops that some leave before others, and Vulkan does not promise that they go on together: the barrier
-// in front brings them together, and behind it the last result has been read, too.
+// The lanes come from loops that some leave before others, and Vulkan does not promise that they go on together: the
+// barrier in front brings them together, and behind it the last result has been read, too.
 fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
   workgroupBarrier();
   let key = subgroupMax(mine.key);
@@ -125,25 +140,26 @@ fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
 const NO_COL: u32 = 0xffffffffu;
 {% else %}
 
-// Reductions over the lanes of a row through workgroup memory: the first of every FAN values gathers its FAN, then everyone
-// gathers what those hold. Flat trees, because each barrier costs a software driver much.
-
+// Reductions over the lanes of a row through workgroup memory: of more than FAN lanes the first of every FAN gathers
+// its FAN, then everyone gathers what those hold. Flat trees, because each barrier costs a software driver much.
 var<workgroup> row_values: array<f32, ROW_THREADS>;
 var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
 
 fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
   if LANES == 1u { return mine; }
   let start = local.y * LANES;
-  let heads = max(LANES / FAN, 1u);
+  let heads = select(LANES, LANES / FAN, LANES > FAN);
   workgroupBarrier(); // the last result has been read
   row_peaks[start + local.x] = mine;
   workgroupBarrier();
-  if local.x < heads {
-    var peak = mine;
-    for (var i = heads; i < LANES; i += heads) { peak = higher(peak, row_peaks[start + local.x + i]); }
-    row_peaks[start + local.x] = peak;
+  if LANES > FAN {
+    if local.x < heads {
+      var peak = mine;
+      for (var i = heads; i < LANES; i += heads) { peak = higher(peak, row_peaks[start + local.x + i]); }
+      row_peaks[start + local.x] = peak;
+    }
+    workgroupBarrier();
   }
-  workgroupBarrier();
   var peak = row_peaks[start];
   for (var i = 1u; i < heads; i++) { peak = higher(peak, row_peaks[start + i]); }
   return peak;
@@ -152,16 +168,18 @@ fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
 fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
   if LANES == 1u { return mine; }
   let start = local.y * LANES;
-  let heads = max(LANES / FAN, 1u);
+  let heads = select(LANES, LANES / FAN, LANES > FAN);
   workgroupBarrier(); // the last result has been read
   row_values[start + local.x] = mine;
   workgroupBarrier();
-  if local.x < heads {
-    var sum = mine;
-    for (var i = heads; i < LANES; i += heads) { sum += row_values[start + local.x + i]; }
-    row_values[start + local.x] = sum;
+  if LANES > FAN {
+    if local.x < heads {
+      var sum = mine;
+      for (var i = heads; i < LANES; i += heads) { sum += row_values[start + local.x + i]; }
+      row_values[start + local.x] = sum;
+    }
+    workgroupBarrier();
   }
-  workgroupBarrier();
   var sum = row_values[start];
   for (var i = 1u; i < heads; i++) { sum += row_values[start + i]; }
   return sum;
@@ -175,7 +193,7 @@ fn place(group: u32, local: vec2<u32>) -> Place {
   let row = group * ROWS + local.y;
   let inside = row < params.window.rows;
   let cols = select(0u, params.window.cols, inside);
-  return Place(group, row, row * params.window.cols, cols, inside, local.x, local);
+  return Place(group, row, row * params.window.cols, cols, inside, {% if wide %}4u * {% endif %}local.x, local);
 }
 
 @compute @workgroup_size(LANES, ROWS)
@@ -195,3 +213,237 @@ fn main(
   row_work(place(flat(id, count), local.xy));
 }
 {% endif %}
+{% if inputs is defined %}
+{% if not linear %}
+{% for name in inputs %}
+
+// One value, wherever it is wanted.
+fn {{ name }}_of(at: Place, c: u32) -> f32 {
+{% if in_tile %}
+  return {{ inputs[name] }}_rows[spot(at.local.y * params.window.cols + c)];
+{% elif wide %}
+  let i = at.start + c;
+  return {{ inputs[name] }}[i / 4u][i % 4u];
+{% else %}
+  return {{ inputs[name] }}[at.start + c];
+{% endif %}
+}
+{% endfor %}
+{% endif %}
+{% if registers %}
+
+// Where the values of a lane's jth step are; those of some step of the window where the row has no such step.
+fn cell(at: Place, j: u32) -> u32 {
+  return min(at.start + column(at, j), params.window.rows * params.window.cols - 1u){% if wide %} / 4u{% endif %};
+}
+{% endif %}
+
+// Steps along the row in which the lane has columns.
+fn steps(at: Place) -> u32 {
+  return (at.cols + STEP - 1u - at.lane) / STEP;
+}
+{% if in_tile %}
+
+// The workgroup's rows lie behind each other; with a word between each RUN of them, so that rows start in different
+// banks.
+override ROW_WORDS: u32 = ROWS * HELD;
+override ROW_TILE: u32 = ROW_WORDS + ROW_WORDS / RUN;
+{% for name in inputs %}
+var<workgroup> {{ inputs[name] }}_rows: array<f32, ROW_TILE>;
+{% endfor %}
+{% set tile = inputs[inputs | first] ~ "_rows" %}
+
+fn spot(word: u32) -> u32 {
+  return word + word / RUN;
+}
+
+// Words of the workgroup's rows.
+fn staged_words(at: Place) -> u32 {
+  let before = min(at.group * ROWS, params.window.rows);
+  return min(ROWS, params.window.rows - before) * params.window.cols;
+}
+{% endif %}
+
+{#
+  What a kernel does along its rows, for a body of WGSL that sees the column c and x, or whatever its inputs are called:
+    hold()              first: brings the values to where the form has them
+    each()              the body, for each value
+    runs(sum, type)     the same, where the body adds to `run`: runs join in `sum`
+    results(output)     the same, where the body says what `result` is
+    results(output, sum) in pieces the body may add to `run`, too: runs join in `sum`
+    peak_and_sum()      in pieces: `peak`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
+                        `run` for each value: runs join in `more`, of the lane
+#}
+{% macro values(first, body, output) %}
+{% for j in range(HELD) %}
+    if column(at, {{ first }}{{ j }}u) < at.cols {
+{% if output and wide %}
+      var {{ output }}_{{ j }} = vec4(0.0);
+{% endif %}
+{% for part in parts %}
+      {
+        let c = column(at, {{ first }}{{ j }}u) + {{ loop.index0 }}u;
+{% for name in inputs %}
+        let {{ name }} = {{ name }}_{{ j }}{{ part }};
+{% endfor %}
+{{ body() }}
+{% if output and wide %}
+        {{ output }}_{{ j }}{{ part }} = result;
+{% elif output %}
+        {{ output }}[at.start + c] = result;
+{% endif %}
+      }
+{% endfor %}
+{% if output and wide %}
+      {{ output }}[(at.start + column(at, {{ first }}{{ j }}u)) / 4u] = {{ output }}_{{ j }};
+{% endif %}
+    }
+{% endfor %}
+{% endmacro %}
+{% macro read(first) %}
+{% for j in range(HELD) %}
+{% for name in inputs %}
+    let {{ name }}_{{ j }} = {{ inputs[name] }}[cell(at, {{ first }}{{ j }}u)];
+{% endfor %}
+{% endfor %}
+{% endmacro %}
+{% macro here() %}
+    let c = column(at, j);
+{% for name in inputs %}
+    let {{ name }} = {{ name }}_of(at, c);
+{% endfor %}
+{% endmacro %}
+{% macro hold() %}
+{% if registers and not in_pieces %}
+{{ read("") }}
+{% elif in_tile %}
+  let all = staged_words(at);
+  let origin = at.group * ROWS * params.window.cols;
+{% if fours %}
+  for (var i = 4u * at.local.y; i < all; i += 4u * ROW_THREADS) {
+{% for name in inputs %}
+    let {{ name }} = {{ inputs[name] }}[(origin + i) / 4u];
+{% for part in ["x", "y", "z", "w"] %}
+    {{ inputs[name] }}_rows[spot(i) + {{ loop.index0 }}u] = {{ name }}.{{ part }};
+{% endfor %}
+{% endfor %}
+  }
+{% else %}
+  for (var i = at.local.y; i < all; i += ROW_THREADS) {
+{% for name in inputs %}
+    {{ inputs[name] }}_rows[spot(i)] = {{ inputs[name] }}[origin + i];
+{% endfor %}
+  }
+{% endif %}
+  workgroupBarrier();
+{% endif %}
+{% endmacro %}
+{% macro each() %}
+{% if registers and not in_pieces %}
+{{ values("", caller, "") }}
+{% elif registers %}
+  for (var first = 0u; first < steps(at); first += HELD) {
+{{ read("first + ") }}
+{{ values("first + ", caller, "") }}
+  }
+{% else %}
+  for (var j = 0u; j < steps(at); j++) {
+{{ here() }}
+{{ caller() }}
+  }
+{% endif %}
+{% endmacro %}
+{% macro runs(sum, type) %}
+{% if registers and not in_pieces %}
+  var run = {{ type }}();
+{{ values("", caller, "") }}
+  {{ sum }} = run;
+{% elif registers %}
+  for (var first = 0u; first < steps(at); first += HELD) {
+    var run = {{ type }}();
+{{ read("first + ") }}
+{{ values("first + ", caller, "") }}
+    {{ sum }} += run;
+  }
+{% else %}
+  for (var first = 0u; first < steps(at); first += RUN) {
+    var run = {{ type }}();
+    for (var j = first; j < min(first + RUN, steps(at)); j++) {
+{{ here() }}
+{{ caller() }}
+    }
+    {{ sum }} += run;
+  }
+{% endif %}
+{% endmacro %}
+{% macro results(output, sum="") %}
+{% if registers and not in_pieces %}
+{{ values("", caller, output) }}
+{% elif registers %}
+  for (var first = 0u; first < steps(at); first += HELD) {
+{% if sum %}
+    var run = 0.0;
+{% endif %}
+{{ read("first + ") }}
+{{ values("first + ", caller, output) }}
+{% if sum %}
+    {{ sum }} += run;
+{% endif %}
+  }
+{% else %}
+  for (var j = 0u; j < steps(at); j++) {
+{{ here() }}
+{{ caller() }}
+{% if in_tile %}
+    {{ tile }}[spot(at.local.y * params.window.cols + c)] = result;
+{% else %}
+    {{ output }}[at.start + c] = result;
+{% endif %}
+  }
+{% if in_tile %}
+  workgroupBarrier();
+{% if fours %}
+  for (var i = 4u * at.local.y; i < all; i += 4u * ROW_THREADS) {
+    let at_i = spot(i);
+    let low = vec2({{ tile }}[at_i], {{ tile }}[at_i + 1u]);
+    {{ output }}[(origin + i) / 4u] = vec4(low, {{ tile }}[at_i + 2u], {{ tile }}[at_i + 3u]);
+  }
+{% else %}
+  for (var i = at.local.y; i < all; i += ROW_THREADS) { {{ output }}[origin + i] = {{ tile }}[spot(i)]; }
+{% endif %}
+{% endif %}
+{% endif %}
+{% endmacro %}
+{% macro raise_peak() %}
+        peak = higher(peak, Peak(order_key(x), c));
+{% endmacro %}
+{% macro add_term() %}
+        run += exp_below(x, base);
+{% endmacro %}
+{% macro peak_and_sum() %}
+  // A lane's sum is that of exp(x - base). Its base follows the maximum once that is further than 1 above: seldom, so
+  // that hardly a rounding error comes of it, and no term is more than e.
+  var peak = Peak(0u, 0u);
+  var base = from_key(~(SIGN_BIT | INFINITY_BITS)); // -inf
+  var sum = 0.0;
+  var more = 0.0;
+  for (var first = 0u; first < steps(at); first += HELD) {
+{{ read("first + ") }}
+{{ values("first + ", raise_peak, "") }}
+    let high = from_key(peak.key);
+    if is_negative_infinity(base) || high > base + 1.0 {
+      sum *= exp_below(base, high);
+      base = high;
+    }
+    var run = 0.0;
+{{ values("first + ", add_term, "") }}
+    sum += run;
+    run = 0.0;
+{{ values("first + ", caller, "") }}
+    more += run;
+  }
+  peak = lanes_peak(at.local, peak);
+  sum = lanes_sum(at.local, sum * exp_below(base, from_key(peak.key)));
+{% endmacro %}
+{% endif %}
+

@@ -1,9 +1,9 @@
 // softmax:     out[r,c] = exp(x[r,c] - m_r) / s_r,  s_r = sum_j exp(x[r,j] - m_r),  m_r = max_j x[r,j],  x = logits
 // log_softmax: out[r,c] = x[r,c] - m_r - ln(s_r)                                    (LOG)
-//   logits, out: rows x cols, row-major. LANES threads share a row, each taking every LANES-th column.
+//   logits, out: rows x cols, row-major. LANES threads share a row.
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
+{% set inputs = {"x": "logits"} %}
 {% include "rows/rows.wgsl" %}
-{% import "rows/items.wgsl" as items %}
 
 struct Params {
   window: Window,
@@ -11,37 +11,35 @@ struct Params {
 
 override LOG: bool;
 
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-
-alias Item = f32;
-
-fn item(at: Place, c: u32) -> f32 {
-  return logits[at.start + c];
-}
+@group(0) @binding(1) var<storage, read> logits: array<{{ row_cell }}>;
+@group(0) @binding(2) var<storage, read_write> out: array<{{ row_cell }}>;
 
 fn row_work(at: Place) {
-{{ items.hold() }}
+{{ hold() }}
+{% if in_pieces %}
+{% call peak_and_sum() %}{% endcall %}
+  let top = from_key(peak.key);
+{% else %}
   var peak = Peak(0u, 0u);
-{% call(j, x) items.each() %}
-    peak = higher(peak, Peak(order_key({{ x }}), column(at, {{ j }})));
+{% call each() %}
+        peak = higher(peak, Peak(order_key(x), c));
 {% endcall %}
   peak = lanes_peak(at.local, peak);
-  let bad = is_bad(peak);
   let top = from_key(peak.key);
 
   var sum = 0.0;
-{% call(j, x) items.each_in_runs("var run = 0.0;", "sum += run;") %}
-      run += exp_below({{ x }}, top);
+{% call runs("sum", "f32") %}
+        run += exp_below(x, top);
 {% endcall %}
   sum = lanes_sum(at.local, sum);
+{% endif %}
 
+  let bad = is_bad(peak);
   let log_sum = log(sum);
-{% call(j, x) items.each() %}
-    {
-      var result = exp_below({{ x }}, top) / sum;
-      if LOG { result = select(({{ x }} - top) - log_sum, {{ x }}, is_negative_infinity({{ x }})); }
-      out[at.start + column(at, {{ j }})] = select(result, params.window.nan, bad);
-    }
+  let inverse = 1.0 / sum;
+{% call results("out") %}
+        var result = exp_below(x, top) {{ over_sum }};
+        if LOG { result = select((x - top) - log_sum, x, is_negative_infinity(x)); }
+        result = select(result, params.window.nan, bad);
 {% endcall %}
 }

@@ -1,31 +1,25 @@
 // softmax_backward: dlogits[r,c] = p[r,c] * (dp[r,c] - sum_j dp[r,j] p[r,j]), p = probs, dp = dprobs
-//   probs, dprobs, dlogits: rows x cols, row-major. LANES threads share a row, each taking every LANES-th column.
+//   probs, dprobs, dlogits: rows x cols, row-major. LANES threads share a row.
+{% set inputs = {"dp": "dprobs", "p": "probs"} %}
 {% include "rows/rows.wgsl" %}
-{% import "rows/items.wgsl" as items %}
 
 struct Params {
   window: Window,
 }
 
-@group(0) @binding(1) var<storage, read> probs: array<f32>;
-@group(0) @binding(2) var<storage, read> dprobs: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
-
-alias Item = vec2<f32>; // p, dp
-
-fn item(at: Place, c: u32) -> vec2<f32> {
-  return vec2(probs[at.start + c], dprobs[at.start + c]);
-}
+@group(0) @binding(1) var<storage, read> probs: array<{{ row_cell }}>;
+@group(0) @binding(2) var<storage, read> dprobs: array<{{ row_cell }}>;
+@group(0) @binding(3) var<storage, read_write> dlogits: array<{{ row_cell }}>;
 
 fn row_work(at: Place) {
-{{ items.hold() }}
+{{ hold() }}
   var dot = 0.0;
-{% call(j, x) items.each_in_runs("var run = 0.0;", "dot += run;") %}
-      run += {{ x }}.x * {{ x }}.y;
+{% call runs("dot", "f32") %}
+        run += p * dp;
 {% endcall %}
   dot = lanes_sum(at.local, dot);
 
-{% call(j, x) items.each() %}
-    dlogits[at.start + column(at, {{ j }})] = {{ x }}.x * ({{ x }}.y - dot);
+{% call results("dlogits") %}
+        let result = p * (dp - dot);
 {% endcall %}
 }

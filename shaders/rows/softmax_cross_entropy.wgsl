@@ -1,15 +1,16 @@
 // softmax_cross_entropy: for each row r with logits x, p = softmax(x), q its masses (targets.wgsl), C = cols,
 //   losses[r]    = sum_c q[c] * -ln p[c]
 //   dlogits[r,c] = (p[c] * sum_j q[j] - q[c]) * scale     scale: 1, or 1 / the mean's divisor
-//   logits, dlogits: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted;
-//   samples: rows x 1, where sampled; divisor: 1 x 1, where divided; losses: rows x 1; records: one a workgroup.
-//   LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup and its record.
+//   logits, dlogits: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where
+//   weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided; losses: rows x 1; records: one a
+//   workgroup.
+//   LANES threads share a row; ROWS rows share a workgroup and its record.
 //   A row that is ignored gives 0 and is not counted; a row without a softmax gives NaN and is.
-// linear_cross_entropy includes this file for what becomes of a row's logits, which it computes and hands over by `item`; nothing
-//   has a weight there.
+// linear_cross_entropy includes this file for what becomes of a row's logits, which it computes and hands over by
+//   `x_of`; nothing has a weight there.
+{% set inputs = {"x": "logits"} %}
 {% include "rows/statistics.wgsl" %}
 {% include "rows/targets.wgsl" %}
-{% import "rows/items.wgsl" as items %}
 {% if linear %}
 
 struct Params {
@@ -32,30 +33,25 @@ struct Params {
   contract: Contract,
 }
 
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> logits: array<{{ row_cell }}>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>; // any buffer where not weighted
 @group(0) @binding(4) var<storage, read> samples: array<f32>; // any buffer where not sampled
 @group(0) @binding(5) var<storage, read> divisor: array<f32>; // any buffer where not divided
-@group(0) @binding(6) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dlogits: array<{{ row_cell }}>;
 @group(0) @binding(7) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(8) var<storage, read_write> records: array<Record>;
-
-fn item(at: Place, c: u32) -> f32 {
-  return logits[at.start + c];
-}
 {% endif %}
 
 // Whether a row's mass lies on more than its class: distributions, and smoothed ids.
 override SPREAD: bool;
 
-alias Item = f32;
-
 fn mass(at: Place, class_id: u32, c: u32) -> f32 {
   return class_mass(class_id, at.start, c, 0u);
 }
 
-// What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is away.
+// What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is
+// away.
 fn cost(q: f32, x: f32, top: f32) -> f32 {
   if q == 0.0 { return 0.0; }
   return q * select(top - x, bitcast<f32>(INFINITY_BITS | (bitcast<u32>(x) & ~SIGN_BIT)), is_negative_infinity(x));
@@ -63,54 +59,69 @@ fn cost(q: f32, x: f32, top: f32) -> f32 {
 
 fn row_work(at: Place) {
   let window = params.window;
-{{ items.hold() }}
-  var peak = Peak(0u, 0u);
-{% call(j, x) items.each() %}
-    peak = higher(peak, Peak(order_key({{ x }}), column(at, {{ j }})));
-{% endcall %}
-  peak = lanes_peak(at.local, peak);
-  let top = from_key(peak.key);
+{{ hold() }}
   let class_id = row_class(at);
   let in_range = class_id < window.cols;
   let ignored = is_ignored(class_id, window.cols);
-  let bad = is_bad(peak) || !in_range;
   var own_weight = 0.0; // none behind the end
   if at.inside { own_weight = row_weight(at.row); }
 
   // Every term of the loss is at least 0: (m - x[c]) and ln(sum) are, so nothing cancels.
-  var sum = 0.0;
   var mass_sum = 0.0;
   var below = 0.0;
-{# A run of sum, mass_sum and below. #}
-{% call(j, x) items.each_in_runs("var run = vec3(0.0);", "sum += run.x; mass_sum += run.y; below += run.z;") %}
-      run.x += exp_below({{ x }}, top);
-      if SPREAD {
-        let q = own_weight * mass(at, class_id, column(at, {{ j }}));
-        run.y += q;
-        run.z += cost(q, {{ x }}, top);
-      }
+{% if in_pieces %}
+{% call peak_and_sum() %}
+        if SPREAD { run += own_weight * mass(at, class_id, c); }
 {% endcall %}
-  if !SPREAD {
-    if at.lane == 0u && class_id < at.cols {
-      mass_sum = own_weight * weight(class_id);
-      below = cost(mass_sum, item(at, class_id), top);
-    }
+  mass_sum = more;
+  let top = from_key(peak.key);
+{% else %}
+  var peak = Peak(0u, 0u);
+{% call each() %}
+        peak = higher(peak, Peak(order_key(x), c));
+{% endcall %}
+  peak = lanes_peak(at.local, peak);
+  let top = from_key(peak.key);
+  var sums = vec3(0.0); // of exp(x - top), mass_sum and below
+{% call runs("sums", "vec3<f32>") %}
+        run.x += exp_below(x, top);
+        if SPREAD {
+          let q = own_weight * mass(at, class_id, c);
+          run.y += q;
+          run.z += cost(q, x, top);
+        }
+{% endcall %}
+  let sum = lanes_sum(at.local, sums.x);
+  mass_sum = sums.y;
+  below = sums.z;
+{% endif %}
+  if SPREAD {
+    mass_sum = lanes_sum(at.local, mass_sum);
+{% if not in_pieces %}
+    below = lanes_sum(at.local, below);
+{% endif %}
+  } else if class_id < at.cols {
+    // All lanes read the same word, which costs less than to hand it on.
+    mass_sum = own_weight * weight(class_id);
+    below = cost(mass_sum, x_of(at, class_id), top);
   }
-  sum = lanes_sum(at.local, sum);
-  mass_sum = lanes_sum(at.local, mass_sum);
-  below = lanes_sum(at.local, below);
 
+  let bad = is_bad(peak) || !in_range;
   let scale = gradient_scale();
-{% call(j, x) items.each() %}
-    {
-      let c = column(at, {{ j }});
-      let p = exp_below({{ x }}, top) / sum;
-      var q = select(0.0, mass_sum, c == class_id);
-      if SPREAD { q = own_weight * mass(at, class_id, c); }
-      let slope = (p * mass_sum - q) * scale;
-      dlogits[at.start + c] = select(select(slope, window.nan, bad), 0.0, ignored);
-    }
+  let inverse = 1.0 / sum;
+{% call results("dlogits", "below") %}
+        let p = exp_below(x, top) {{ over_sum }};
+        var q = select(0.0, mass_sum, c == class_id);
+        if SPREAD { q = own_weight * mass(at, class_id, c); }
+{% if in_pieces %}
+        if SPREAD { run += cost(q, x, top); }
+{% endif %}
+        let slope = (p * mass_sum - q) * scale;
+        let result = select(select(slope, window.nan, bad), 0.0, ignored);
 {% endcall %}
+{% if in_pieces %}
+  if SPREAD { below = lanes_sum(at.local, below); }
+{% endif %}
 
   let loss = select(select(below + mass_sum * log(sum), window.nan, bad), 0.0, ignored);
   if at.inside && at.lane == 0u { losses[at.row] = loss; }

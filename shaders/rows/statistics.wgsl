@@ -53,6 +53,7 @@ var<workgroup> group_records: array<Record, ROWS>;
 
 // Joins the records that the first lane of each row holds; the result is for the workgroup's first thread.
 fn group_record(at: Place, mine: Record) -> Record {
+  if ROWS == 1u { return mine; }
   let local = at.local;
   // As many rows as there are: a bound that compilers do not know, or they would unroll the loop below.
   let rows = min(ROWS, params.window.rows - at.group * ROWS);

@@ -1,14 +1,14 @@
-// targets: what each row should be: class ids, one u32 a row; or, with DISTRIBUTIONS, the bits of one f32 a class. The kernel
-//   declares `targets: array<u32>`.
+// targets: what each row should be: class ids, one u32 a row; or, with DISTRIBUTIONS, the bits of one f32 a class. The
+//   kernel declares `targets: array<u32>`.
 // For the kernels that follow PyTorch's CrossEntropyLoss also how a row's target becomes the masses q of its classes:
 //   q[c] = v * w[c] * ((1 - smoothing) * y[c] + smoothing / C)
-//   y: the row's one-hot or distribution; w: the class weights; v: the row's own weight; C: the classes. Their `Params` has
-//   `contract: Contract`; they bind weights, of the classes in the window; samples, of its rows; divisor, of a mean.
-// row_weights: out[r] = samples[r] * weights[targets[r]], 0 for a row that is ignored: what a weighted mean divides by, row
-//   by row
-//   targets: a class id a row; weights: those of `cols` classes from first_col on where weighted, else 1; samples: rows x 1
-//   where sampled, else 1; out: rows x 1, `count` elements. Where the weights come in pieces, each piece writes the rows of
-//   its classes. Element by element, as elements.wgsl hands them out.
+//   y: the row's one-hot or distribution; w: the class weights; v: the row's own weight; C: the classes. Their `Params`
+//   has `contract: Contract`; they bind weights, of the classes in the window; samples, of its rows; divisor, of a mean.
+// row_weights: out[r] = samples[r] * weights[targets[r]], 0 for a row that is ignored: what a weighted mean divides by,
+//   row by row
+//   targets: a class id a row; weights: those of `cols` classes from first_col on where weighted, else 1; samples: rows
+//   x 1 where sampled, else 1; out: rows x 1, `count` elements. Where the weights come in pieces, each piece writes the
+//   rows of its classes. Element by element, as elements.wgsl hands them out.
 {% if kernel == "row_weights" %}{% include "elements/elements.wgsl" %}{% endif %}
 
 override DISTRIBUTIONS: bool;
@@ -24,7 +24,7 @@ fn target_share(class_id: u32, start: u32, c: u32, first_col: u32) -> f32 {
 fn row_class(at: Place) -> u32 {
   if DISTRIBUTIONS {
     var peak = Peak(0u, 0u);
-    for (var c = at.lane; c < at.cols; c += LANES) {
+    for (var c = at.local.x; c < at.cols; c += LANES) {
       peak = higher(peak, Peak(order_key(bitcast<f32>(targets[at.start + c])), c));
     }
     return lanes_peak(at.local, peak).col;

@@ -434,7 +434,12 @@ fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limit
         limits.max_buffer_size = limits.max_buffer_size.min(bytes);
     }
     if let Some(lanes) = options.row_lanes.filter(|lanes| !RowGrid::LANES.contains(lanes)) {
-        return Err(Error::Option { op: "device", option: "row_lanes", rule: "1, 16 or 128", value: lanes.into() });
+        return Err(Error::Option {
+            op: "device",
+            option: "row_lanes",
+            rule: "1, 16, 128 or 256",
+            value: lanes.into(),
+        });
     }
     if let Some(groups) = options.max_workgroups_per_dimension {
         if groups == 0 {

@@ -60,7 +60,10 @@ fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
         extend(has.fours, |form, set| form.fours = set);
         // Longs hold fours.
         extend(has.longs, |form, set| form.longs = set && form.fours);
-        extend(has.held, |form, set| form.held = set);
+        // One way along the rows.
+        extend(has.staged, |form, set| form.staged = set);
+        extend(has.held, |form, set| form.held = set && !form.staged);
+        extend(has.pieces, |form, set| form.pieces = set && !form.staged && !form.held);
         extend(has.subgroups, |form, set| form.subgroups = set);
         extend(has.shuffled, |form, set| form.shuffled = set);
         forms.into_iter().map(move |form| (kernel, form))
@@ -131,15 +134,21 @@ fn kernels_that_are_one_program_have_one_text() {
 fn kernels_have_the_forms_that_they_declare() {
     for kernel in ops::kernels() {
         let text = |form: Form| kernel.wgsl(form, &sizes(kernel));
-        for ((name, has), form) in kernel.forms.flags().into_iter().zip([
-            Form::FOURS,
-            Form::BY_FOUR,
-            Form { held: true, ..Form::PLAIN },
-            Form { subgroups: true, ..Form::PLAIN },
-            Form { shuffled: true, ..Form::PLAIN },
-        ]) {
-            let without = if name == "longs" { Form::FOURS } else { Form::PLAIN };
-            assert_eq!(text(form) != text(without), has, "{}: {name}", kernel.file);
+        // Some flags matter only beside another.
+        let bases =
+            [Form::PLAIN, Form::FOURS, Form { held: true, ..Form::PLAIN }, Form { staged: true, ..Form::PLAIN }];
+        let with: [fn(Form) -> Form; 7] = [
+            |form| Form { fours: true, ..form },
+            |form| Form { longs: true, ..form },
+            |form| Form { staged: true, ..form },
+            |form| Form { held: true, ..form },
+            |form| Form { pieces: true, ..form },
+            |form| Form { subgroups: true, ..form },
+            |form| Form { shuffled: true, ..form },
+        ];
+        for ((name, has), with) in kernel.forms.flags().into_iter().zip(with) {
+            let matters = bases.into_iter().any(|form| text(with(form)) != text(form));
+            assert_eq!(matters, has, "{}: {name}", kernel.file);
         }
     }
 }

@@ -10,8 +10,12 @@ pub(crate) struct Form {
     pub fours: bool,
     /// Fours as two 64-bit words.
     pub longs: bool,
+    /// Short rows by way of workgroup memory.
+    pub staged: bool,
     /// A row's values in registers.
     pub held: bool,
+    /// Long rows through registers, piece by piece.
+    pub pieces: bool,
     /// Lanes that reduce with subgroup operations.
     pub subgroups: bool,
     /// Lanes that take what all of them use from each other.
@@ -20,22 +24,32 @@ pub(crate) struct Form {
 
 impl Form {
     /// As the kernel is declared.
-    pub const PLAIN: Form = Form { fours: false, longs: false, held: false, subgroups: false, shuffled: false };
+    pub const PLAIN: Form = Form {
+        fours: false,
+        longs: false,
+        staged: false,
+        held: false,
+        pieces: false,
+        subgroups: false,
+        shuffled: false,
+    };
     /// Values by fours.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
     /// What kernels have that take values by fours.
     pub const BY_FOUR: Form = Form { longs: true, ..Form::FOURS };
     /// What kernels have whose lanes share rows.
     pub const BY_LANES: Form = Form { subgroups: true, ..Form::PLAIN };
-    /// The same, where they can keep a row's values.
-    pub const BY_LANES_HELD: Form = Form { held: true, ..Form::BY_LANES };
+    /// What kernels have that go along all of their rows' values.
+    pub const BY_LANES_ALONG: Form = Form { fours: true, staged: true, held: true, pieces: true, ..Form::BY_LANES };
 
     /// What is set, in words.
     pub fn names(self) -> Vec<&'static str> {
         let named = [
             (self.fours, "by fours"),
             (self.longs, "by longs"),
+            (self.staged, "staged"),
             (self.held, "held"),
+            (self.pieces, "in pieces"),
             (self.subgroups, "subgroups"),
             (self.shuffled, "shuffled"),
         ];
@@ -47,18 +61,22 @@ impl Form {
         Form {
             fours: self.fours && forms.fours,
             longs: self.longs && forms.longs,
+            staged: self.staged && forms.staged,
             held: self.held && forms.held,
+            pieces: self.pieces && forms.pieces,
             subgroups: self.subgroups && forms.subgroups,
             shuffled: self.shuffled && forms.shuffled,
         }
     }
 
     /// The flags by the names that the files know.
-    pub(super) const fn flags(self) -> [(&'static str, bool); 5] {
+    pub(super) const fn flags(self) -> [(&'static str, bool); 7] {
         [
             ("fours", self.fours),
             ("longs", self.longs),
+            ("staged", self.staged),
             ("held", self.held),
+            ("pieces", self.pieces),
             ("subgroups", self.subgroups),
             ("shuffled", self.shuffled),
         ]

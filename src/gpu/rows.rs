@@ -1,31 +1,48 @@
 //! How rows and elements map to workgroups. The numbers live here and reach the shaders as constants.
 
-use super::kernel::Constant;
+use super::kernel::{Constant, Form};
 
 /// Threads of a workgroup in the row kernels.
 const ROW_THREADS: u32 = 128;
+/// The same where a row is so long that this many threads keep its values in fewer registers each.
+const LONG_ROW_THREADS: u32 = 256;
 /// Values that one thread gathers in a reduction.
 const FAN: u32 = 16;
 /// Rows of up to this many columns belong to one lane each.
 const ONE_LANE_COLS: usize = 16;
 /// Rows of up to this many columns belong to [`FAN`] lanes, longer ones to the whole workgroup.
 const FEW_LANES_COLS: usize = 128;
+/// Rows of more columns than this have [`LONG_ROW_THREADS`] on hardware.
+const LONG_ROW_COLS: usize = 4096;
 
 /// Rows of up to this many columns belong to one lane each on software drivers.
 const SOFTWARE_LANE_COLS: usize = 4096;
 
-/// Values that a lane keeps in registers: the least of these that is enough, none for longer rows.
-const HELD: [u32; 3] = [8, 16, 32];
+/// Values that a lane keeps in registers: the least of these that is enough for a row; longer rows come in pieces.
+const HELD: [u32; 4] = [4, 8, 16, 32];
+/// Values of a piece.
+const PIECE: u32 = 16;
+/// The same by fours, counted in fours.
+const HELD_FOURS: [u32; 5] = [1, 2, 4, 8, 16];
+const PIECE_FOURS: u32 = 8;
 
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
 ///
-/// Three mappings, not one a power of two: each is a variant for the driver to compile.
+/// Four mappings, not one a power of two: each is a variant for the driver to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowGrid {
     lanes: u32,
     rows: u32,
-    /// Whether a row's values stay in registers, where they have room there.
-    holds: bool,
+    /// Whether kernels are written for hardware: short rows by way of workgroup memory, longer ones through registers.
+    hardware: bool,
+}
+
+/// How a row kernel that goes along all of its rows' values comes by them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Along {
+    pub form: Form,
+    /// `HELD` as the shader wants it.
+    pub held: Constant,
 }
 
 impl RowGrid {
@@ -34,15 +51,17 @@ impl RowGrid {
     /// Rows of a workgroup that is one subgroup there.
     pub const SUBGROUP_ROWS: u32 = 8;
     /// How many lanes can share a row.
-    pub const LANES: [u32; 3] = [1, FAN, ROW_THREADS];
-    /// Rows of a workgroup whose rows belong to one lane each.
+    pub const LANES: [u32; 4] = [1, FAN, ROW_THREADS, LONG_ROW_THREADS];
+    /// Rows of a workgroup whose rows belong to one lane each: no mapping has more.
     pub const MOST_ROWS: u32 = ROW_THREADS;
+    /// The same where a workgroup brings its rows to its memory, which WebGPU promises only 16 KiB of.
+    const STAGED_ROWS: u32 = 64;
 
-    /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier costs
-    /// it much: there, lanes share only rows that are long.
+    /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier
+    /// costs it much: there, lanes share only rows that are long.
     pub fn new(cols: usize, software: bool, wanted: Option<u32>) -> Self {
         if let Some(lanes) = wanted {
-            return RowGrid { lanes, rows: ROW_THREADS / lanes, holds: true };
+            return Self::on_hardware(lanes);
         }
         if software && cols <= SOFTWARE_LANE_COLS {
             return Self::by_thread(Self::SOFTWARE_ROWS);
@@ -51,22 +70,44 @@ impl RowGrid {
             1
         } else if cols <= FEW_LANES_COLS {
             FAN
-        } else {
+        } else if software || cols <= LONG_ROW_COLS {
             ROW_THREADS
+        } else {
+            LONG_ROW_THREADS
         };
-        RowGrid { lanes, rows: ROW_THREADS / lanes, holds: !software }
+        match software {
+            true => RowGrid { lanes, rows: ROW_THREADS / lanes, hardware: false },
+            false => Self::on_hardware(lanes),
+        }
+    }
+
+    fn on_hardware(lanes: u32) -> Self {
+        let rows = if lanes == 1 { Self::STAGED_ROWS } else { (ROW_THREADS / lanes).max(1) };
+        RowGrid { lanes, rows, hardware: true }
     }
 
     /// So many rows a workgroup, a thread each.
     pub fn by_thread(rows: u32) -> Self {
-        RowGrid { lanes: 1, rows, holds: false }
+        RowGrid { lanes: 1, rows, hardware: false }
     }
 
-    /// `HELD` for rows of so many columns, where their values stay in registers.
-    pub fn held(&self, cols: usize) -> Option<Constant> {
-        let each = cols.div_ceil(self.lanes as usize);
-        let held = HELD.into_iter().find(|held| each <= *held as usize)?;
-        self.holds.then_some(("HELD", held.into()))
+    /// The way along rows of so many columns; `fours` says whether all rows, and `all_fours` whether all workgroups'
+    /// rows together go by fours.
+    pub fn along(&self, cols: usize, fours: bool, all_fours: bool) -> Option<Along> {
+        if !self.hardware {
+            return None;
+        }
+        if self.lanes == 1 && cols <= ONE_LANE_COLS {
+            let form = Form { staged: true, fours: all_fours, ..Form::PLAIN };
+            return Some(Along { form, held: ("HELD", ONE_LANE_COLS as f64) });
+        }
+        let (each, sizes, piece): (_, &[u32], _) = match fours {
+            true => (cols.div_ceil(4 * self.lanes as usize), &HELD_FOURS, PIECE_FOURS),
+            false => (cols.div_ceil(self.lanes as usize), &HELD, PIECE),
+        };
+        let held = sizes.iter().find(|held| each <= **held as usize);
+        let form = Form { fours, held: held.is_some(), pieces: held.is_none(), ..Form::PLAIN };
+        Some(Along { form, held: ("HELD", held.copied().unwrap_or(piece).into()) })
     }
 
     /// Whether a row has all threads of a workgroup to itself.
@@ -180,7 +221,8 @@ impl PackGrid {
     }
 }
 
-/// The same by blocks of four groups' values in four steps: a workgroup owns `LANES` groups of `BLOCKS` times four steps.
+/// The same by blocks of four groups' values in four steps: a workgroup owns `LANES` groups of `BLOCKS` times four
+/// steps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PackBlocks;
 
@@ -243,5 +285,43 @@ impl ColumnGrid {
     pub fn constants(&self) -> [Constant; 4] {
         [("WIDTH", self.width), ("LANES", self.lanes), ("DEPTH", self.depth), ("RUN", Self::RUN)]
             .map(|(name, value)| (name, f64::from(value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HELD, HELD_FOURS, ONE_LANE_COLS, RowGrid};
+
+    #[test]
+    fn registers_hold_rows_that_are_no_longer() {
+        for lanes in RowGrid::LANES {
+            let grid = RowGrid::new(1, false, Some(lanes));
+            for cols in 1..20_000 {
+                for fours in [false, true] {
+                    let fours = fours && cols % 4 == 0;
+                    let along = grid.along(cols, fours, false);
+                    assert!(along.is_some(), "no way along {cols} columns by {lanes} lanes");
+                    let Some(along) = along else { continue };
+                    let (form, held) = (along.form, along.held.1 as u32);
+                    let sizes: &[u32] = if fours { &HELD_FOURS } else { &HELD };
+                    let has_room = |held: u32| (held * lanes) as usize * if fours { 4 } else { 1 } >= cols;
+                    let right = match (form.staged, form.held, form.pieces) {
+                        (true, false, false) => lanes == 1 && cols <= ONE_LANE_COLS.min(held as usize),
+                        (false, true, false) => {
+                            has_room(held) && sizes.iter().all(|size| *size >= held || !has_room(*size))
+                        }
+                        (false, false, true) => !sizes.iter().any(|size| has_room(*size)),
+                        _ => false,
+                    };
+                    assert!(right, "{cols} columns by {lanes} lanes: {form:?}, {held}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn software_drivers_read_rows_where_they_lie() {
+        assert!(RowGrid::new(100, true, None).along(100, true, true).is_none());
+        assert!(RowGrid::new(10_000, true, None).along(10_000, true, true).is_none());
     }
 }

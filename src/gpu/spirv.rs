@@ -214,9 +214,13 @@ fn nothing_that_hardware_runs_keeps_arrays() {
         for form in [
             Form::PLAIN,
             Form { fours: has.fours, ..Form::PLAIN },
+            Form { staged: has.staged, ..Form::PLAIN },
+            Form { staged: has.staged, fours: has.fours, ..Form::PLAIN },
             Form { held: has.held, ..Form::PLAIN },
-            Form { subgroups: has.subgroups, ..Form::PLAIN },
-            Form { longs: false, ..has },
+            Form { held: has.held, fours: has.fours, subgroups: has.subgroups, ..Form::PLAIN },
+            Form { pieces: has.pieces, ..Form::PLAIN },
+            Form { pieces: has.pieces, fours: has.fours, subgroups: has.subgroups, ..Form::PLAIN },
+            Form { subgroups: has.subgroups, shuffled: has.shuffled, ..Form::PLAIN },
         ] {
             let spirv = Spirv::of(kernel, form, &constants);
             assert!(spirv.workgroup_bytes <= WORKGROUP_BYTES, "{}", kernel.file);

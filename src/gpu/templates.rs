@@ -39,7 +39,6 @@ files![
     "products/tile.wgsl",
     "rows/accuracy.wgsl",
     "rows/argmax.wgsl",
-    "rows/items.wgsl",
     "rows/linear_cross_entropy.wgsl",
     "rows/linear_cross_entropy_direct.wgsl",
     "rows/nll.wgsl",

@@ -252,10 +252,17 @@ impl RowSplit {
         launch: &RowLaunch<'_>,
         params: impl Fn(Window) -> P,
     ) -> Result<()> {
-        let held = self.grid.held(self.split.cols).filter(|_| launch.kernel.forms.held);
-        let constants: Vec<_> = launch.constants.iter().copied().chain(held).collect();
+        let cols = self.split.cols;
+        // Only kernels that go along all of their rows' values care how.
+        let fours = |words: usize| words.is_multiple_of(4);
+        let along = launch.kernel.forms.held.then(|| {
+            let all_fours = self.split.row_runs().all(|rows| fours(rows.len() * cols));
+            self.grid.along(cols, fours(cols), all_fours)
+        });
+        let along = along.flatten();
+        let constants: Vec<_> = launch.constants.iter().copied().chain(along.map(|along| along.held)).collect();
         let subgroups = self.subgroups && self.grid.is_a_row_a_group();
-        let form = Form { held: held.is_some(), subgroups, ..Form::PLAIN };
+        let form = Form { subgroups, ..along.map_or(Form::PLAIN, |along| along.form) };
         let mut first_group = 0;
         for block in self.split.blocks() {
             let groups = first_group..first_group + self.groups_of(block.rows.len());
@@ -351,13 +358,18 @@ impl Context {
         Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
     }
 
-    /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.
-    pub fn split_records(&self, op: &'static str, records: usize) -> Result<RowSplit> {
-        let grid = RowGrid::new(1, self.traits.software, None);
-        Ok(RowSplit { split: self.split(op, records, 1)?, grid, subgroups: false })
+    /// Whether kernels that work on rows are those for hardware.
+    fn rows_by_hardware(&self) -> bool {
+        !self.traits.software || self.options.row_lanes.is_some()
     }
 
-    /// Records an elementwise kernel, block by block, with the parameters for each, by fours where every block's columns
+    /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.
+    pub fn split_records(&self, op: &'static str, records: usize) -> Result<RowSplit> {
+        let rows = if self.traits.software { RowGrid::SOFTWARE_ROWS } else { RowGrid::MOST_ROWS };
+        Ok(RowSplit { split: self.split(op, records, 1)?, grid: RowGrid::by_thread(rows), subgroups: false })
+    }
+
+    /// Records an elementwise kernel, block by block, with the parameters for each, by fours where every block's words
     /// allow it: those follow from the block and from the width of a value.
     pub fn launch_elements<P: bytemuck::NoUninit>(
         &self,
@@ -365,8 +377,14 @@ impl Context {
         launch: &ElementLaunch<'_>,
         params: impl Fn(&Block, u32) -> P,
     ) -> Result<()> {
-        let fours = launch.kernel.forms.fours && split.blocks().all(|block| block.cols.len().is_multiple_of(4));
-        let (form, width) = if fours { (self.fours(), 4) } else { (Form::PLAIN, 1) };
+        // Software drivers have their own fours, or none.
+        let forms = launch.kernel.forms;
+        let suits = forms.longs || self.rows_by_hardware();
+        let fours = forms.fours && suits && split.blocks().all(|block| block.words().is_multiple_of(4));
+        let (form, width) = match fours {
+            true => (if forms.longs { self.fours() } else { Form::FOURS }, 4),
+            false => (Form::PLAIN, 1),
+        };
         for block in split.blocks() {
             let dispatch = Launch {
                 kernel: launch.kernel,

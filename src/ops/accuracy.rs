@@ -12,11 +12,11 @@ use crate::waiting::{Waiting, at_once};
 pub(super) static KERNEL: Kernel = Kernel {
     name: "accuracy",
     file: "rows/accuracy.wgsl",
-    forms: Form::BY_LANES,
+    forms: Form::BY_LANES_ALONG,
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW_AND_TARGETS,
-    sizes: &[],
+    sizes: &["HELD"],
 };
 
 /// The mean of 1\[argmax(x) = class\]: the share of rows whose first maximum is their class, or their distribution's

@@ -12,11 +12,11 @@ use crate::targets::{Kind, Targets};
 pub(super) static KERNEL: Kernel = Kernel {
     name: "argmax",
     file: "rows/argmax.wgsl",
-    forms: Form::BY_LANES,
+    forms: Form::BY_LANES_ALONG,
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Write],
     overrides: BY_ROW,
-    sizes: &[],
+    sizes: &["HELD"],
 };
 
 /// The first column that holds each row's maximum; the first NaN where a row has one, as NumPy's `argmax`. Exact.

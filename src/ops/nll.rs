@@ -30,7 +30,7 @@ static NLL: Kernel = Kernel {
 static NLL_BACKWARD: Kernel = Kernel {
     name: "nll_backward",
     file: "rows/nll_backward.wgsl",
-    forms: Form::PLAIN,
+    forms: Form::FOURS,
     params: size_of::<BackwardParams>(),
     buffers: BUFFERS,
     overrides: &["THREADS", "PER_THREAD", "DISTRIBUTIONS"],
@@ -183,9 +183,9 @@ pub fn nll_backward_with(probs: &Matrix, targets: &Targets, options: &CrossEntro
             let out = gpu.buffer(OP, rows, cols)?;
             let [threads, per_thread] = LinearGrid::constants();
             let (low, high) = clip();
-            let params = |block: &Block, _: u32| BackwardParams {
+            let params = |block: &Block, width: u32| BackwardParams {
                 terms: contract.terms,
-                count: block.words(),
+                count: block.words() / width,
                 cols: block.cols.len() as u32,
                 first_col: block.cols.start as u32,
                 classes: cols as u32,

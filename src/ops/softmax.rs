@@ -10,7 +10,7 @@ const fn family(name: &'static str) -> Kernel {
     Kernel {
         name,
         file: "rows/softmax.wgsl",
-        forms: Form::BY_LANES_HELD,
+        forms: Form::BY_LANES_ALONG,
         params: size_of::<Window>(),
         buffers: &[Access::Read, Access::Write],
         overrides: &["LANES", "ROWS", "FAN", "LOG"],
@@ -23,7 +23,7 @@ static LOG_SOFTMAX: Kernel = family("log_softmax");
 static SOFTMAX_BACKWARD: Kernel = Kernel {
     name: "softmax_backward",
     file: "rows/softmax_backward.wgsl",
-    forms: Form::BY_LANES_HELD,
+    forms: Form::BY_LANES_ALONG,
     params: size_of::<Window>(),
     buffers: &[Access::Read, Access::Read, Access::Write],
     overrides: BY_ROW,

@@ -17,7 +17,7 @@ const OP: &str = "softmax_cross_entropy";
 pub(super) static KERNEL: Kernel = Kernel {
     name: OP,
     file: "rows/softmax_cross_entropy.wgsl",
-    forms: Form::BY_LANES_HELD,
+    forms: Form::BY_LANES_ALONG,
     params: size_of::<Params>(),
     buffers: &[
         Access::Read,

@@ -149,7 +149,7 @@ impl Choice {
 }
 
 /// The dims that every combination is tried on, beside the plain one on all.
-pub(super) const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1]];
+pub(super) const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1], [25, 132, 1]];
 
 pub(super) fn cases(table: &mut Table) {
     let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
