@@ -517,6 +517,19 @@ impl Device {
         Device(Arc::new(Inner { info: self.info().clone(), context: Some(context) }))
     }
 
+    /// A dry device as some are.
+    #[cfg(test)]
+    pub(crate) fn dry_as(preset: gpu::Preset) -> Self {
+        let info = Self::cpu_because(format!("{preset:?}")).info().clone();
+        Device(Arc::new(Inner { info, context: Some(Context::dry_as(preset)) }))
+    }
+
+    /// The same device with options changed; matrices belong to one of the two. The CPU path has no options.
+    pub(crate) fn with_options(&self, change: impl FnOnce(&mut GpuOptions)) -> Result<Self> {
+        let context = self.context().map(|context| context.with_options(change)).transpose()?;
+        Ok(Device(Arc::new(Inner { info: self.info().clone(), context })))
+    }
+
     pub(crate) fn context(&self) -> Option<&Context> {
         self.0.context.as_ref()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -66,7 +67,12 @@ pub(super) struct Pool {
     idle_bytes: u64,
     allocated_bytes: u64,
     peak_bytes: u64,
-    next_id: u64,
+}
+
+/// A number that no other buffer of this process has: contexts may share what is kept by it.
+fn fresh_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
 }
 
 impl Buffer {
@@ -349,7 +355,7 @@ impl Pool {
 
     /// A new buffer of the crate's own.
     fn own(&mut self, buffer: Option<Shared<wgpu::Buffer>>, size: u64) -> Raw {
-        let raw = Raw { buffer, size, id: self.fresh_id(), mark: Arc::default() };
+        let raw = Raw { buffer, size, id: fresh_id(), mark: Arc::default() };
         if let Some(buffer) = raw.buffer.as_deref() {
             self.known.insert(buffer.clone(), Known { raw: raw.clone(), wraps: 0, own: true });
         }
@@ -363,7 +369,7 @@ impl Pool {
             return known.raw.clone();
         }
         let (size, shared) = (buffer.size(), Shared::new(buffer.clone()));
-        let raw = Raw { buffer: Some(shared), size, id: self.fresh_id(), mark: Arc::default() };
+        let raw = Raw { buffer: Some(shared), size, id: fresh_id(), mark: Arc::default() };
         self.known.insert(buffer, Known { raw: raw.clone(), wraps: 1, own: false });
         raw
     }
@@ -403,11 +409,6 @@ impl Pool {
             }
             None => Err(Error::OutOfMemory { bytes: size, source: None }),
         }
-    }
-
-    fn fresh_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
     }
 }
 

@@ -50,7 +50,8 @@ pub(crate) struct Inner {
     pub(super) pool: Mutex<Pool>,
     pub(super) counters: AtomicCounters,
     /// `None` in a dry run, which goes through every step but the device's.
-    pub(super) live: Option<Live>,
+    /// Contexts with other options share it.
+    pub(super) live: Option<Arc<Live>>,
     pub(super) ledger: Ledger,
     /// What was measured; shared with dry contexts.
     tuned: Arc<Tuned>,
@@ -67,6 +68,25 @@ pub(super) struct Traits {
     longs: bool,
     /// Whether threads have registers for the largest tiles.
     registers: bool,
+}
+
+/// Devices that differ in what they choose.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Preset {
+    /// A large GPU.
+    Discrete,
+    /// What WebGPU promises, without subgroup operations.
+    Smallest,
+    /// A software driver whose lanes read for each other.
+    Shuffled,
+    /// A software driver without subgroups.
+    Alone,
+}
+
+#[cfg(test)]
+impl Preset {
+    pub const ALL: [Preset; 4] = [Preset::Discrete, Preset::Smallest, Preset::Shuffled, Preset::Alone];
 }
 
 /// The device itself, and what belongs to it.
@@ -168,12 +188,43 @@ impl Context {
             longs: has(wgpu::Features::SHADER_INT64),
             registers: info.device_type == wgpu::DeviceType::DiscreteGpu || options.kernels_for_gpus,
         };
-        Ok(Self::with(Some(live), limits, options.clone(), traits, Arc::default()))
+        Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))
     }
 
     /// A context with these limits that goes through every step but touches no device.
     fn dry_with(limits: wgpu::Limits, options: GpuOptions) -> Context {
         Self::with(None, limits, options, Traits::default(), Arc::default())
+    }
+
+    /// A dry context of a device as some have them.
+    #[cfg(test)]
+    pub fn dry_as(preset: Preset) -> Context {
+        let large = wgpu::Limits {
+            max_compute_workgroup_storage_size: 32 << 10,
+            max_storage_buffer_binding_size: MAX_BINDING_BYTES,
+            max_buffer_size: 1 << 40,
+            ..Default::default()
+        };
+        let (limits, traits) = match preset {
+            Preset::Discrete => (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true }),
+            Preset::Smallest => (wgpu::Limits::default(), Traits { software: false, ..Traits::default() }),
+            Preset::Shuffled => (large, Traits { software: true, subgroup_lanes: 8, longs: true, registers: false }),
+            Preset::Alone => (large, Traits { software: true, ..Traits::default() }),
+        };
+        Self::with(None, limits, GpuOptions::default(), traits, Arc::default())
+    }
+
+    /// The same device with options changed: limits lowered, or kernels wanted. Buffers belong to one of the two.
+    pub fn with_options(&self, change: impl FnOnce(&mut GpuOptions)) -> Result<Context> {
+        let mut options = self.options.clone();
+        change(&mut options);
+        let limits = lowered(self.limits.clone(), &options)?;
+        Ok(Self::with(self.live.clone(), limits, options, self.traits, self.tuned.clone()))
+    }
+
+    /// The options that it was opened with.
+    pub fn options(&self) -> &GpuOptions {
+        &self.options
     }
 
     /// A dry context like this one.
@@ -195,7 +246,7 @@ impl Context {
     }
 
     fn with(
-        live: Option<Live>,
+        live: Option<Arc<Live>>,
         limits: wgpu::Limits,
         options: GpuOptions,
         traits: Traits,

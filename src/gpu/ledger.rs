@@ -1,6 +1,9 @@
 //! The ledger of a dry run: what was asked for, without a device that did it.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+
+use super::kernel::{Constant, Form, Kernel};
 
 /// A buffer that was handed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(crate) struct Entries {
     pub buffers: Vec<BufferEntry>,
     /// The kernels that were launched.
     pub launches: Vec<&'static str>,
+    /// The variants of them.
+    pub variants: BTreeSet<String>,
 }
 
 impl Entries {
@@ -45,8 +50,16 @@ impl Ledger {
         self.note(|entries| entries.buffers.push(BufferEntry { op, rows, cols, bytes }));
     }
 
-    pub fn launch(&self, kernel: &'static str) {
-        self.note(|entries| entries.launches.push(kernel));
+    pub fn launch(&self, kernel: &Kernel, form: Form, constants: &[Constant], windows: bool, folded: bool) {
+        self.note(|entries| {
+            entries.launches.push(kernel.name);
+            let form = form.names().join(", ");
+            let numbers: String = constants.iter().map(|(name, value)| format!(" {name} {value}")).collect();
+            entries.variants.insert(format!("{} [{form}]{numbers}", kernel.name));
+            let way = [(windows, "windows"), (folded, "a folded grid")];
+            let ways = way.into_iter().filter(|(set, _)| *set);
+            entries.variants.extend(ways.map(|(_, way)| format!("{} [{form}] in {way}", kernel.name)));
+        });
     }
 
     /// Everything written down since the last call.

@@ -40,6 +40,8 @@ pub(crate) use adapter::choices;
 pub(crate) use buffers::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
 pub use context::Counters;
+#[cfg(test)]
+pub(crate) use context::Preset;
 pub(crate) use kernel::{Access, Constant, Form, Kernel, Launch};
 pub(crate) use ledger::Entries;
 pub(crate) use read::Reading;

@@ -249,7 +249,8 @@ impl Context {
         self.counters.dispatches.fetch_add(1, Relaxed);
         let bytes = bytes(launch.buffers);
         self.counters.bytes.fetch_add(bytes, Relaxed);
-        self.ledger.launch(kernel.name);
+        let windows = launch.buffers.iter().any(|view| !view.is_whole());
+        self.ledger.launch(kernel, form, launch.constants, windows, grid.1 > 1);
         if let Some(live) = &self.live {
             let pipeline = self.pipeline(live, kernel, form, launch.constants)?;
             let bindings: Vec<_> = placed.iter().map(Placed::piece).collect();

@@ -113,7 +113,7 @@ impl Case {
         self.run_by(Waiting::Yielding, device, inputs).await
     }
 
-    async fn run_by(&self, waiting: Waiting, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
+    pub(super) async fn run_by(&self, waiting: Waiting, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
         device.make_room(waiting).await?;
         let outputs = (self.run)(device, inputs)?;
         let mut arrays = Vec::with_capacity(outputs.len());
@@ -162,9 +162,16 @@ impl Case {
         self.verify_by(Waiting::Yielding, device, seed).await
     }
 
-    pub(super) async fn verify_by(&self, waiting: Waiting, device: &Device, seed: u64) -> Result<Worst> {
+    async fn verify_by(&self, waiting: Waiting, device: &Device, seed: u64) -> Result<Worst> {
+        let (inputs, expected) = self.drawn(seed);
+        Ok(compare(&self.run_by(waiting, device, &inputs).await?, &expected))
+    }
+
+    /// The inputs, and what should become of them.
+    pub(super) fn drawn(&self, seed: u64) -> (Inputs, Vec<Expected>) {
         let inputs = self.inputs(seed);
-        Ok(compare(&self.run_by(waiting, device, &inputs).await?, &self.expected(&inputs)))
+        let expected = self.expected(&inputs);
+        (inputs, expected)
     }
 
     /// The case's dimensions as a report prints them.

@@ -154,8 +154,8 @@ pub(super) const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1], 
 pub(super) fn cases(table: &mut Table) {
     let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
     for (suffix, fill) in fills {
-        for distributed in [false, true] {
-            let choice = Choice { distributed, ..Choice::PLAIN };
+        let distributed = Choice { distributed: true, ..Choice::PLAIN };
+        for choice in [Choice::PLAIN, distributed, Choice { smoothing: 0.1, ..Choice::PLAIN }] {
             for dims in all_matrices() {
                 add(table, choice, suffix, fill, *dims);
             }
@@ -171,7 +171,19 @@ pub(super) fn cases(table: &mut Table) {
 /// Cases for linear_cross_entropy: rows, inputs, classes; few classes go through one kernel, many through two, and so does
 /// every combination with weights or an ignored class.
 pub(super) fn linear_cases(table: &mut Table) {
-    let all = [[1, 2, 3], [5, 7, 1], [31, 33, 16], [127, 31, 15], [129, 3, 2], [300, 65, 10], [33, 17, 31]];
+    let all = [
+        [1, 2, 3],
+        [5, 7, 1],
+        [31, 33, 16],
+        [127, 31, 15],
+        [129, 3, 2],
+        [300, 65, 10],
+        [33, 17, 31],
+        [21, 20, 4],
+        [19, 12, 8],
+        [37, 64, 10],
+        [70, 16, 12],
+    ];
     let few = [[5, 7, 1], [129, 3, 2], [300, 65, 10], [33, 17, 31]];
     for choice in Choice::all() {
         let apart = choice.weighted || choice.sampled || choice.ignoring == Ignoring::Class;

@@ -22,7 +22,11 @@ mod products;
 mod report;
 mod rows;
 mod table;
+mod training;
 mod updates;
+mod variants;
+
+use std::collections::BTreeSet;
 
 use crate::device::Device;
 use crate::error::Result;
@@ -115,11 +119,32 @@ pub async fn run_with_async(device: &Device, options: &Options) -> Result<Report
     run_by(Waiting::Yielding, device, options).await
 }
 
+/// Every case as the device runs it, and in those settings in which it takes a variant of a kernel that the device can choose
+/// and no case has run so far.
 async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<Report> {
     let mut report = Report::new(device.info().clone());
+    let (possible, settings) = (variants::possible(device), variants::settings(device)?);
+    let dry = device.context().map(|_| device.dry());
+    let mut ran = BTreeSet::new();
     for case in cases().iter().filter(|case| options.full || !case.large) {
-        report.add(case, case.verify_by(waiting, device, options.seed).await?);
+        let (inputs, expected) = case.drawn(options.seed);
+        let launched = |dry: &Device| variants::launched(dry, |dry| case.run(dry, &inputs).map(drop));
+        ran.extend(dry.iter().filter_map(launched).flatten());
+        report.add(case, "", compare(&case.run_by(waiting, device, &inputs).await?, &expected));
+        for setting in settings.iter().filter(|setting| setting.suits(case, &inputs)) {
+            let launched = launched(&setting.dry).into_iter().flatten();
+            let new: Vec<_> = launched.filter(|name| possible.contains(name) && !ran.contains(name)).collect();
+            if !new.is_empty() {
+                ran.extend(new);
+                report.add(
+                    case,
+                    &setting.name,
+                    compare(&case.run_by(waiting, &setting.device, &inputs).await?, &expected),
+                );
+            }
+        }
     }
+    report.note_variants(ran.intersection(&possible).cloned().collect(), possible.len());
     Ok(report)
 }
 

@@ -13,8 +13,11 @@ use crate::ops::{self, CLIP, Reduction};
 
 pub(super) fn cases(table: &mut Table) {
     for distributed in [false, true] {
-        for dims in all_matrices() {
-            add(table, Choice { distributed, ..Choice::PLAIN }, *dims);
+        // The losses themselves, and the gradient of their mean.
+        for reduction in [Reduction::None, Reduction::Mean] {
+            for dims in all_matrices() {
+                add(table, Choice { distributed, reduction, ..Choice::PLAIN }, *dims);
+            }
         }
     }
     for choice in Choice::all() {

@@ -17,6 +17,8 @@ use crate::device::DeviceInfo;
 pub struct Report {
     device: DeviceInfo,
     rows: Vec<Row>,
+    /// Names of the variants of kernels that ran, and how many the device can choose.
+    variants: (Vec<String>, usize),
 }
 
 /// One op of a [`Report`].
@@ -43,15 +45,13 @@ pub struct Row {
 
 impl Report {
     pub(super) fn new(device: DeviceInfo) -> Self {
-        Report { device, rows: Vec::new() }
+        Report { device, rows: Vec::new(), variants: Default::default() }
     }
 
-    /// Counts a case in.
-    pub(super) fn add(&mut self, case: &Case, worst: Worst) {
-        let name = match case.variant.as_str() {
-            "" => case.shape(),
-            variant => format!("{}, {variant}", case.shape()),
-        };
+    /// Counts a case in, and the setting in which it ran if that is a special one.
+    pub(super) fn add(&mut self, case: &Case, setting: &str, worst: Worst) {
+        let parts = [case.shape().as_str(), &case.variant, setting].map(String::from);
+        let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
         match self.rows.iter_mut().find(|row| row.op == case.op) {
             Some(row) => {
                 row.cases += 1;
@@ -65,6 +65,23 @@ impl Report {
                 self.rows.push(Row { op: case.op, cases: 1, failed, case: name, worst });
             }
         }
+    }
+
+    pub(super) fn note_variants(&mut self, ran: Vec<String>, possible: usize) {
+        self.variants = (ran, possible);
+    }
+
+    /// The variants of kernels that ran, of those that the device can choose: kernel, form and constants; and with how many
+    /// of them it has. None on the CPU path, which has no kernels.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, verify};
+    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+    /// assert_eq!(report.variants(), (&[][..], 0));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn variants(&self) -> (&[String], usize) {
+        (&self.variants.0, self.variants.1)
     }
 
     /// Whether every element of every case is within its bound.
@@ -108,6 +125,10 @@ impl fmt::Display for Report {
         }
         let cases: usize = self.rows.iter().map(|row| row.cases).sum();
         let failed: usize = self.rows.iter().map(|row| row.failed).sum();
-        write!(f, "{} ops, {cases} cases, {failed} over their bound", self.rows.len())
+        write!(f, "{} ops, {cases} cases, {failed} over their bound", self.rows.len())?;
+        match &self.variants {
+            (_, 0) => Ok(()),
+            (ran, possible) => write!(f, "\n{} of the {possible} variants of kernels that it can choose", ran.len()),
+        }
     }
 }

@@ -6,15 +6,15 @@ use super::bounds::FLUSH;
 use super::case::{Case, CaseRng, Expected, Inputs};
 use super::inputs::{Fill, classes, distributions};
 use super::output::Output;
-use super::{gradients, head, nll};
+use super::{gradients, head, nll, training};
 use crate::cpu::TargetView;
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
-/// m, k, n: 1, one less than a tile, a tile, one more, primes, one much longer than the others; never two alike; and two that
-/// every tile covers exactly, in one slice of k and in two.
+/// m, k, n: 1, one less than a tile, a tile, one more, primes, one much longer than the others; never two alike; two that
+/// every tile covers exactly, in one slice of k and in two; and few rows or columns.
 pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [1, 2, 3],
     [2, 1, 5],
@@ -34,6 +34,30 @@ pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [257, 47, 259],
     [256, 48, 128],
     [512, 256, 128],
+    [3, 9, 30],
+    [3, 11, 61],
+    [3, 5, 130],
+    [7, 6, 30],
+    [7, 10, 62],
+    [4, 12, 32],
+    [4, 16, 64],
+    [4, 20, 128],
+    [8, 12, 32],
+    [8, 16, 64],
+    [8, 20, 128],
+    [16, 24, 32],
+    [60, 7, 3],
+    [130, 9, 3],
+    [130, 9, 11],
+    [32, 24, 12],
+    [4, 200, 128],
+    [8, 204, 128],
+    [32, 12, 4],
+    [64, 16, 4],
+    [128, 20, 4],
+    [32, 24, 8],
+    [64, 20, 8],
+    [128, 28, 8],
 ];
 /// Products that take a slow software driver long.
 pub(super) const LARGE_PRODUCTS: &[[usize; 3]] = &[[300, 128, 320], [20, 5003, 37], [513, 260, 130]];
@@ -53,12 +77,17 @@ const MATRICES: &[[usize; 3]] = &[
     [11, 128, 1],
     [12, 129, 1],
     [37, 1000, 1],
+    [2, 1027, 1],
+    [2, 1028, 1],
+    [2, 2052, 1],
     [3, 4099, 1],
     [3, 4100, 1],
-    [2, 8195, 1],
+    [3, 8195, 1],
     [2, 8196, 1],
     [2, 16_404, 1],
     [132, 10, 1],
+    [300, 4, 1],
+    [50, 20, 1],
     [1031, 10, 1],
 ];
 /// Matrices that take a slow software driver long.
@@ -88,6 +117,7 @@ pub fn cases() -> Vec<Case> {
     head::cases(&mut table);
     head::linear_cases(&mut table);
     gradients::cases(&mut table);
+    training::cases(&mut table);
     table.cases
 }
 
