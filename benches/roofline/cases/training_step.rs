@@ -14,9 +14,10 @@ pub(super) fn case(widths: Vec<usize>, batch: usize) -> Case {
     let layers = widths.len() - 1;
     let names: Vec<_> = widths.iter().map(usize::to_string).collect();
     // One hidden value so close to 0 that only one side takes it for positive is worth up to 0.6 / batch in a gradient; a
-    // batch of a few hundred rows has none.
+    // batch of a few hundred rows has none. The bound stays below what a typical element moves by: by 3 to 70 times in
+    // 784-512-10, by 1.4 in the wide network.
     let gradient = if batch < 1024 { 0.01 } else { 1.0 } / batch as f64;
-    // He's weights are below 1 and moved by a rounded update; typical gradients are 0.05 / √batch and well above the bound.
+    // Weights are below 1, and rounded when they are moved.
     let parameter = absolute(LEARNING_RATE * gradient + 2.0 * U);
     Case {
         op: "training step",
