@@ -9,8 +9,6 @@ use crate::measure::median;
 
 /// How long a sample takes at least: the wait's latency vanishes in it.
 const SAMPLE_SECONDS: f64 = 0.025;
-/// Each of the copy's two buffers, where a binding may be that large: beyond most caches.
-const COPY_BYTES: u64 = 128 << 20;
 /// Lanes of the multiply-add loop, enough for the largest GPU.
 const LANES: u32 = 256 * 1024;
 const WORKGROUP: u32 = 64;
@@ -96,11 +94,11 @@ impl Gpu {
 }
 
 impl Ceilings {
-    /// Tries several shapes of each kernel and keeps the best.
-    pub(crate) fn measure(gpu: &Gpu) -> Result<Ceilings> {
+    /// Tries several shapes of each kernel and keeps the best; the copy's buffers have so many bytes.
+    pub(crate) fn measure(gpu: &Gpu, copy_bytes: u64) -> Result<Ceilings> {
         let mut multiply_adds: Vec<_> = [2, 3, 4, 8, 12, 16].map(|chains| multiply_add(gpu, chains, true)).into();
         multiply_adds.extend([2, 3, 4, 6].map(|chains| multiply_add(gpu, chains, false)));
-        Ok(Ceilings { multiply_add: best(multiply_adds)?, copy: best(copies(gpu)?)? })
+        Ok(Ceilings { multiply_add: best(multiply_adds)?, copy: best(copies(gpu, copy_bytes)?)? })
     }
 
     /// One more sample of both.
@@ -226,8 +224,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
 }
 
 /// Copies of one buffer to another, an element or a few a lane.
-fn copies(gpu: &Gpu) -> Result<Vec<Probe>> {
-    let bytes = COPY_BYTES.min(gpu.device.limits().max_storage_buffer_binding_size);
+fn copies(gpu: &Gpu, bytes: u64) -> Result<Vec<Probe>> {
+    let bytes = bytes.min(gpu.device.limits().max_storage_buffer_binding_size);
     // A power of two, so that every shape divides it.
     let bytes = 1u64 << bytes.ilog2();
     let [source, target] = [(); 2].map(|()| gpu.buffer(bytes, wgpu::BufferUsages::STORAGE));
@@ -257,5 +255,7 @@ fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: u64) {
     let piece: Vec<u8> = (0..PIECE / 4).flat_map(|i| (1.0 + i as f32).to_le_bytes()).collect();
     for offset in (0..bytes).step_by(PIECE as usize) {
         gpu.queue.write_buffer(buffer, offset, &piece[..PIECE.min(bytes - offset) as usize]);
+        // So that not all of it waits in memory of the host's at once.
+        gpu.queue.submit([]);
     }
 }

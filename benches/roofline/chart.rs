@@ -40,7 +40,7 @@ const MIN_HEIGHT: i32 = 760;
 const BOTTOM: i32 = 95;
 /// The list of ops: where it begins right of the chart, its width, and the height of a line.
 const GAP: i32 = 50;
-const LIST: i32 = 560;
+const LIST: i32 = 620;
 const LIST_LINE: i32 = 23;
 
 const ROOF_WIDTH: f32 = 3.0;

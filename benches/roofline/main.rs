@@ -6,6 +6,9 @@
 //! cargo bench --bench roofline -- --out docs/roofline
 //! ```
 //!
+//! The sizes are those that fill the device it finds, a hardware GPU or a software driver (`cases/sizes.rs`); `--sizes` takes the
+//! others.
+//!
 //! The adapter's multiply-add rate and copy bandwidth are measured first, and again beside each op. Operands lie on the
 //! device before an op is timed; compile, upload and readback times stand apart. Every answer is checked once against
 //! the CPU path's; a wrong one is named and not timed. The table goes to the terminal and, with the picture, to
@@ -23,9 +26,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wgpu_mlp::verify::Worst;
-use wgpu_mlp::{Device, DeviceInfo};
+use wgpu_mlp::{Device, DeviceInfo, DeviceKind};
 
-use cases::{Case, Work};
+use cases::{Case, Scale, Sizes, Work};
 use ceilings::{Ceilings, Gpu};
 use measure::{Outcome, Timing, measure};
 
@@ -46,6 +49,9 @@ struct Args {
     /// One size of each op, and fewer repeats
     #[arg(long)]
     quick: bool,
+    /// Sizes that fill a GPU, or those for drivers that run on the CPU; by default what the device is
+    #[arg(long)]
+    sizes: Option<Scale>,
     /// What cargo passes to every bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -54,6 +60,7 @@ struct Args {
 /// All that the report and the picture show.
 struct Measured {
     info: DeviceInfo,
+    scale: Scale,
     ceilings: Ceilings,
     timed: Vec<(Case, Timing)>,
     wrong: Vec<(Case, Worst)>,
@@ -112,13 +119,16 @@ fn main() -> ExitCode {
 fn run(args: &Args, info: &DeviceInfo) -> Result<usize> {
     let gpu = Gpu::open(info)?;
     eprintln!("{info}");
-    let ceilings = Ceilings::measure(&gpu)?;
+    let found = if info.kind == DeviceKind::Gpu { Scale::Gpu } else { Scale::Cpu };
+    let scale = args.sizes.unwrap_or(found);
+    let sizes = Sizes::of(scale, info.max_binding_bytes.min(info.max_buffer_bytes));
+    let ceilings = Ceilings::measure(&gpu, sizes.copy_bytes)?;
     eprintln!("multiply-add {}, copy {}", report::flop_rate(&ceilings.multiply_add), report::byte_rate(&ceilings.copy));
 
-    let mut measured = Measured { info: info.clone(), ceilings, timed: Vec::new(), wrong: Vec::new() };
+    let mut measured = Measured { info: info.clone(), scale, ceilings, timed: Vec::new(), wrong: Vec::new() };
     let repeats = if args.quick { QUICK_REPEATS } else { REPEATS };
     let wanted = |case: &Case| format!("{} {}", case.op, case.shape).contains(&args.filter);
-    for case in cases::all(args.quick).into_iter().filter(wanted) {
+    for case in cases::all(&sizes, args.quick).into_iter().filter(wanted) {
         match measure(&case, repeats, &mut measured.ceilings)? {
             Outcome::Timed(timing) => {
                 let share = report::percent(measured.rate(&case, &timing).share);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use wgpu_mlp::verify::{Worst, compare};
+use wgpu_mlp::verify::Worst;
 use wgpu_mlp::{Device, Result};
 
 use crate::cases::{Call, Case};
@@ -13,8 +13,9 @@ const LONG_CALL: f64 = 0.020;
 /// What the calls between two waits take together, where they are shorter.
 const BATCH_SECONDS: f64 = 0.040;
 const MOST_CALLS: f64 = 256.0;
-/// How often uploads and readbacks are timed.
+/// How often uploads and readbacks are timed, and after how many seconds no more of them.
 const TRANSFERS: usize = 3;
+const TRANSFER_SECONDS: f64 = 0.5;
 
 /// What came out of a case.
 pub(crate) enum Outcome {
@@ -67,7 +68,7 @@ pub(crate) fn measure(case: &Case, repeats: usize, ceilings: &mut Ceilings) -> c
     let (values, readback) = transfer(|| answer.read())?;
     let bytes = 4.0 * values.iter().map(|values| values.len()).sum::<usize>() as f64;
     let readback = answer.is_on_device().then_some(Transfer { seconds: readback, bytes });
-    let worst = compare(&values, &case.expected(&inputs)?);
+    let worst = case.check(&inputs, &values)?;
     if !worst.passed() {
         return Ok(Outcome::Wrong(worst));
     }
@@ -124,7 +125,7 @@ fn transfer<T>(run: impl Fn() -> Result<T>) -> Result<(T, f64)> {
         let start = Instant::now();
         let result = run()?;
         seconds.push(start.elapsed().as_secs_f64());
-        if seconds.len() == TRANSFERS {
+        if seconds.len() == TRANSFERS || seconds.iter().sum::<f64>() > TRANSFER_SECONDS {
             return Ok((result, median(&seconds)));
         }
     }

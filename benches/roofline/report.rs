@@ -6,10 +6,11 @@ use std::fs;
 use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use wgpu_mlp::DeviceKind;
 use wgpu_mlp::verify::Worst;
 
 use crate::Measured;
-use crate::cases::Case;
+use crate::cases::{Case, Scale};
 use crate::ceilings::Probe;
 use crate::measure::Transfer;
 
@@ -31,17 +32,25 @@ pub(crate) fn byte_rate(probe: &Probe) -> String {
 
 fn head(measured: &Measured) -> String {
     let (info, ceilings) = (&measured.info, &measured.ceilings);
+    let scale = match measured.scale {
+        Scale::Gpu => "those that fill a GPU",
+        Scale::Cpu => "those for drivers that run on the CPU",
+    };
     let roof = |rate, probe: &Probe| {
         let (low, high) = probe.range();
         let samples = format!("median of the whole run, {:.1} to {:.1}", low / 1e9, high / 1e9);
         format!("{rate} ({}; {samples})", probe.shape)
     };
     let lines = [
-        ("adapter", format!("{} ({})", info.name, info.backend)),
+        (
+            if info.kind == DeviceKind::Gpu { "GPU" } else { "software driver, no GPU" },
+            format!("{} ({})", info.name, info.backend),
+        ),
         ("driver", info.driver.clone()),
         ("CPU", cpu()),
         ("date", today()),
         ("command", command()),
+        ("sizes", scale.into()),
         ("multiply-add", roof(flop_rate(&ceilings.multiply_add), &ceilings.multiply_add)),
         ("copy", roof(byte_rate(&ceilings.copy), &ceilings.copy)),
         ("multiply-add, shapes tried", tried(&ceilings.multiply_add)),
@@ -62,7 +71,8 @@ fn tried(probe: &Probe) -> String {
 fn times(measured: &Measured) -> String {
     let mut text = String::from(
         "Share: the floor, max(FLOP / multiply-add, bytes / copy), over the time. Roofs meanwhile: multiply-add and copy\n\
-         while the op was timed, of the medians above. Reads weigh less than writes: what writes little can pass 100 %.\n\
+         while the op was timed, of the medians above. Where the floor is the copy, the share is of the copy's rate; reads\n\
+         weigh less than writes: what writes little can pass 100 %.\n\
          accuracy waits for its answer in every call; the others share a wait where they are short.\n\n\
          | # | op | size | time, ms | GFLOP/s | GB/s | floor | share, % | roofs meanwhile, % |\n\
          |--:|---|---|--:|--:|--:|---|--:|--:|\n",

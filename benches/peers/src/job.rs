@@ -29,10 +29,10 @@ pub struct Job {
 }
 
 /// What is computed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Task {
-    /// Forward, mean softmax cross-entropy, backward and SGD of inputs-hidden-ReLU-outputs; the loss is read.
-    Train { inputs: usize, hidden: usize, outputs: usize, batch: usize },
+    /// Forward, mean softmax cross-entropy, backward and SGD of dense layers with ReLU between them; the loss is read.
+    Train { widths: Vec<usize>, batch: usize },
     /// A B, A being m x k and B k x n.
     Matmul { m: usize, k: usize, n: usize },
     /// Each row's softmax.
@@ -41,25 +41,30 @@ pub enum Task {
     CrossEntropy { rows: usize, cols: usize },
 }
 
-/// All jobs; `quick` makes the rows of D few.
-pub fn all(quick: bool) -> Vec<Job> {
-    let job = |letter, task| Job { letter, task };
-    let mut jobs = vec![
-        job("A", Task::Train { inputs: 784, hidden: 512, outputs: 10, batch: 4096 }),
-        job("B", Task::Train { inputs: 2, hidden: 64, outputs: 3, batch: 300 }),
-        job("C", Task::Matmul { m: 1024, k: 1024, n: 1024 }),
-        job("C", Task::Matmul { m: 4096, k: 784, n: 512 }),
-    ];
+/// All jobs: `large` adds those that only a hardware GPU ends soon, `quick` leaves the small ones, with few rows of D.
+pub fn all(large: bool, quick: bool) -> Vec<Job> {
     // 65,536 rows are 262 MB, more than some peers can bind at once: half of that is for all of them.
     let rows: &[usize] = if quick { &[4096] } else { &[32768, 65536] };
-    jobs.extend(rows.iter().map(|&rows| job("D1", Task::Softmax { rows, cols: CLASSES })));
-    jobs.extend(rows.iter().map(|&rows| job("D2", Task::CrossEntropy { rows, cols: CLASSES })));
-    jobs
+    let train = |widths: &[usize], batch| Task::Train { widths: widths.into(), batch };
+    let always = |letter, task| (letter, task, false);
+    let mut jobs = vec![
+        always("A", train(&[784, 512, 10], 4096)),
+        ("A", train(&[784, 512, 10], 65536), true),
+        always("B", train(&[2, 64, 3], 300)),
+        always("C", Task::Matmul { m: 1024, k: 1024, n: 1024 }),
+        always("C", Task::Matmul { m: 4096, k: 784, n: 512 }),
+        ("C", Task::Matmul { m: 4096, k: 4096, n: 4096 }, true),
+    ];
+    jobs.extend(rows.iter().map(|&rows| always("D1", Task::Softmax { rows, cols: CLASSES })));
+    jobs.extend(rows.iter().map(|&rows| always("D2", Task::CrossEntropy { rows, cols: CLASSES })));
+    jobs.push(("E", train(&[1024, 4096, 4096, 1000], 8192), true));
+    jobs.retain(|(_, _, is_large)| !is_large || (large && !quick));
+    jobs.into_iter().map(|(letter, task, _)| Job { letter, task }).collect()
 }
 
 /// The numbers of a task.
 pub enum Inputs {
-    Train { x: Array2<f32>, labels: Vec<u32>, hidden: Array2<f32>, output: Array2<f32> },
+    Train { x: Array2<f32>, labels: Vec<u32>, weights: Vec<Array2<f32>> },
     Matmul { a: Array2<f32>, b: Array2<f32> },
     Softmax { logits: Array2<f32> },
     CrossEntropy { logits: Array2<f32>, labels: Vec<u32> },
@@ -67,15 +72,16 @@ pub enum Inputs {
 
 impl Inputs {
     /// Normal numbers and uniform labels from one seed; the weights are He's, the biases zero.
-    pub fn draw(task: Task) -> Self {
+    pub fn draw(task: &Task) -> Self {
         let mut rng = ChaCha12Rng::seed_from_u64(SEED);
         let rng = &mut rng;
-        match task {
-            Task::Train { inputs, hidden, outputs, batch } => Inputs::Train {
-                x: normal(rng, batch, inputs, 1.0),
-                labels: classes(rng, batch, outputs),
-                hidden: normal(rng, inputs, hidden, (2.0 / inputs as f32).sqrt()),
-                output: normal(rng, hidden, outputs, (2.0 / hidden as f32).sqrt()),
+        match *task {
+            Task::Train { ref widths, batch } => Inputs::Train {
+                x: normal(rng, batch, widths[0], 1.0),
+                labels: classes(rng, batch, widths[widths.len() - 1]),
+                weights: layers(widths)
+                    .map(|(_, [inputs, outputs])| normal(rng, inputs, outputs, (2.0 / inputs as f32).sqrt()))
+                    .collect(),
             },
             Task::Matmul { m, k, n } => Inputs::Matmul { a: normal(rng, m, k, 1.0), b: normal(rng, k, n, 1.0) },
             Task::Softmax { rows, cols } => Inputs::Softmax { logits: normal(rng, rows, cols, 1.0) },
@@ -88,11 +94,10 @@ impl Inputs {
     /// Writes them where every peer finds them, in Rust or not.
     pub fn write(&self, folder: &Path) -> Result<()> {
         match self {
-            Inputs::Train { x, labels, hidden, output } => {
+            Inputs::Train { x, labels, weights } => {
                 put_matrix(folder, "x", x)?;
                 put_labels(folder, labels)?;
-                put_matrix(folder, "hidden", hidden)?;
-                put_matrix(folder, "output", output)
+                weights.iter().enumerate().try_for_each(|(layer, w)| put_matrix(folder, &format!("weights{layer}"), w))
             }
             Inputs::Matmul { a, b } => put_matrix(folder, "a", a).and(put_matrix(folder, "b", b)),
             Inputs::Softmax { logits } => put_matrix(folder, "logits", logits),
@@ -104,13 +109,14 @@ impl Inputs {
     }
 
     /// Reads what [`Inputs::write`] wrote.
-    pub fn read(task: Task, folder: &Path) -> Result<Self> {
-        Ok(match task {
-            Task::Train { inputs, hidden, outputs, batch } => Inputs::Train {
-                x: matrix(folder, "x", batch, inputs)?,
+    pub fn read(task: &Task, folder: &Path) -> Result<Self> {
+        Ok(match *task {
+            Task::Train { ref widths, batch } => Inputs::Train {
+                x: matrix(folder, "x", batch, widths[0])?,
                 labels: numbers(&folder.join("labels"))?,
-                hidden: matrix(folder, "hidden", inputs, hidden)?,
-                output: matrix(folder, "output", hidden, outputs)?,
+                weights: layers(widths)
+                    .map(|(layer, [inputs, outputs])| matrix(folder, &format!("weights{layer}"), inputs, outputs))
+                    .collect::<Result<_>>()?,
             },
             Task::Matmul { m, k, n } => Inputs::Matmul { a: matrix(folder, "a", m, k)?, b: matrix(folder, "b", k, n)? },
             Task::Softmax { rows, cols } => Inputs::Softmax { logits: matrix(folder, "logits", rows, cols)? },
@@ -120,6 +126,11 @@ impl Inputs {
             },
         })
     }
+}
+
+/// Each layer with its inputs and outputs.
+fn layers(widths: &[usize]) -> impl Iterator<Item = (usize, [usize; 2])> {
+    widths.array_windows().copied().enumerate()
 }
 
 /// The rows of an answer this long that are checked.
@@ -163,11 +174,15 @@ fn classes(rng: &mut ChaCha12Rng, rows: usize, classes: usize) -> Vec<u32> {
     (0..rows).map(|_| rng.random_range(0..classes as u32)).collect()
 }
 
+fn joined(widths: &[usize], between: &str) -> String {
+    widths.iter().map(usize::to_string).collect::<Vec<_>>().join(between)
+}
+
 impl fmt::Display for Task {
-    /// What [`FromStr`] and `peers.py` read.
+    /// What [`FromStr`] and `python/worker.py` read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Task::Train { inputs, hidden, outputs, batch } => write!(f, "train {inputs} {hidden} {outputs} {batch}"),
+            Task::Train { widths, batch } => write!(f, "train {} {batch}", joined(widths, " ")),
             Task::Matmul { m, k, n } => write!(f, "matmul {m} {k} {n}"),
             Task::Softmax { rows, cols } => write!(f, "softmax {rows} {cols}"),
             Task::CrossEntropy { rows, cols } => write!(f, "cross_entropy {rows} {cols}"),
@@ -181,8 +196,8 @@ impl FromStr for Task {
     fn from_str(text: &str) -> Result<Self> {
         let (name, sizes) = text.split_once(' ').context("a task without sizes")?;
         let sizes: Vec<usize> = sizes.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        Ok(match (name, sizes[..].as_ref()) {
-            ("train", &[inputs, hidden, outputs, batch]) => Task::Train { inputs, hidden, outputs, batch },
+        Ok(match (name, &sizes[..]) {
+            ("train", &[ref widths @ .., batch]) if widths.len() > 1 => Task::Train { widths: widths.into(), batch },
             ("matmul", &[m, k, n]) => Task::Matmul { m, k, n },
             ("softmax", &[rows, cols]) => Task::Softmax { rows, cols },
             ("cross_entropy", &[rows, cols]) => Task::CrossEntropy { rows, cols },
@@ -195,8 +210,8 @@ impl Job {
     /// The head of its column.
     pub fn title(&self) -> String {
         let letter = self.letter;
-        match self.task {
-            Task::Train { inputs, hidden, outputs, batch } => format!("{letter}: {inputs}-{hidden}-{outputs}, {batch}"),
+        match &self.task {
+            Task::Train { widths, batch } => format!("{letter}: {}, {batch}", joined(widths, "-")),
             Task::Matmul { m, k, n } => format!("{letter}: {m}x{k}x{n}"),
             Task::Softmax { rows, cols } | Task::CrossEntropy { rows, cols } => format!("{letter}: {rows}x{cols}"),
         }

@@ -12,10 +12,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use wgpu_mlp::{Device, DeviceKind};
 
 use job::{Inputs, Job};
-use peer::Row;
+use peer::{Program, Row};
 use reference::Reference;
 use table::{Outcome, Table, Timing, median, time};
 use worker::Worker;
@@ -26,19 +27,25 @@ const MOST_CALLS: f64 = 200.0;
 /// Between peers: thread pools that wait awake for more work have gone to sleep by then.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// Times wgpu-mlp beside Burn, candle, ndarray and NumPy
+/// Times wgpu-mlp beside Burn, candle, ndarray, NumPy and PyTorch
 #[derive(Parser)]
 struct Options {
-    /// Of A, B, C, D1, D2
+    /// Of A, B, C, D1, D2, and E on a hardware GPU
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<String>,
-    /// Of wgpu-mlp, burn, wgpu-mlp-cpu, ndarray, candle, burn-flex, numpy
+    /// Of wgpu-mlp, burn, wgpu-mlp-cpu, ndarray, candle, burn-flex, numpy, torch
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
     /// Every round runs each peer once a job
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// One round, and D with 4,096 rows: shows that everything works
+    /// Jobs that fill a GPU among the others, or without them; by default what this crate's adapter is
+    #[arg(long)]
+    sizes: Option<Sizes>,
+    /// Another build of this program, with other features of Burn: a further row
+    #[arg(long)]
+    burn: Vec<PathBuf>,
+    /// One round, no large jobs, and D with 4,096 rows: shows that everything works
     #[arg(long)]
     quick: bool,
     /// Also the first call of each wgpu peer in a fresh process without Mesa's shader cache: minutes for Burn
@@ -47,7 +54,7 @@ struct Options {
     /// Writes the table to this file, too
     #[arg(long)]
     out: Option<PathBuf>,
-    /// A Python with NumPy
+    /// A Python with NumPy and PyTorch
     #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// How this program starts itself for each peer
@@ -55,13 +62,26 @@ struct Options {
     worker: Option<String>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sizes {
+    Gpu,
+    Cpu,
+}
+
+impl Sizes {
+    fn found() -> Self {
+        let is_gpu = Device::gpu().is_ok_and(|device| device.info().kind == DeviceKind::Gpu);
+        if is_gpu { Sizes::Gpu } else { Sizes::Cpu }
+    }
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
-    let mut rows = peer::rows();
+    let mut rows = peer::rows(&options.burn);
     if let Some(key) = &options.worker {
         return worker::serve(rows.iter().find(|row| row.key == key).context("no such peer")?);
     }
-    let mut jobs = job::all(options.quick);
+    let mut jobs = job::all(options.sizes.unwrap_or_else(Sizes::found) == Sizes::Gpu, options.quick);
     let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
     known(&options.peers, &keys)?;
     known(&options.jobs, &jobs.iter().map(|job| job.letter).collect::<Vec<_>>())?;
@@ -74,21 +94,30 @@ fn main() -> Result<()> {
         format!("command: `peers {}`", command()),
     ];
     let mut adapters = Vec::new();
-    let mut bench = Bench { options, peers: Vec::new() };
-    for row in &rows {
-        let worker = Worker::start(row, &bench.options.python, false).map_err(|error| format!("{error:#}"));
+    let mut workers = Vec::new();
+    for row in &mut rows {
+        let worker = Worker::start(row, &options.python, false).map_err(|error| format!("{error:#}"));
         match &worker {
             Ok(worker) => {
+                if !worker.variant.is_empty() {
+                    row.title = format!("{}, {}", row.title, worker.variant);
+                }
+                row.on_adapter = worker.adapter.is_some();
                 header.push(format!("{}: {}", row.title, worker.about));
-                adapters.extend(worker.adapter.clone().map(|adapter| (row.title, adapter)));
+                adapters.extend(worker.adapter.clone().map(|adapter| (row.title.clone(), adapter)));
             }
             Err(why) => header.push(format!("{}: {why}", row.title)),
         }
-        bench.peers.push(Contender { row, worker });
+        workers.push(worker);
     }
+    let peers = rows.iter().zip(workers).map(|(row, worker)| Contender { row, worker }).collect();
+    let mut bench = Bench { options, peers };
     header.iter().for_each(|line| println!("{line}"));
     for pair in adapters.windows(2) {
-        ensure!(pair[0].1 == pair[1].1, "two adapters: {} on {}, {} on {}", pair[0].0, pair[0].1, pair[1].0, pair[1].1);
+        let [(one, here), (other, there)] = pair else { continue };
+        // CUDA and Vulkan may say more or less of the same card's name.
+        let is_same = here.contains(there.as_str()) || there.contains(here.as_str());
+        ensure!(is_same, "two adapters: {one} on {here}, {other} on {there}; --peers leaves one out");
     }
 
     let mut outcomes = vec![Vec::new(); rows.len()];
@@ -137,7 +166,7 @@ impl Bench<'_> {
     fn job(&mut self, job: &Job) -> Result<Vec<Outcome>> {
         let folder = tempfile::tempdir()?;
         let reference = {
-            let inputs = Inputs::draw(job.task);
+            let inputs = Inputs::draw(&job.task);
             inputs.write(folder.path())?;
             Reference::of(&inputs)
         };
@@ -177,7 +206,8 @@ impl Bench<'_> {
             }
             if let Outcome::Timed(timing) = outcome {
                 println!("  {}: {}", peer.row.title, time(timing.median()));
-                if self.options.cold && peer.worker.as_ref().is_ok_and(|worker| worker.adapter.is_some()) {
+                let is_python = matches!(peer.row.program, Program::Python(_));
+                if self.options.cold && peer.row.on_adapter && !is_python {
                     let cold = cold(peer.row, &self.options.python, job, folder.path());
                     timing.cold = Some(cold.map_err(|error| format!("{error:#}")));
                 }
@@ -190,7 +220,7 @@ impl Bench<'_> {
 /// The first call in a process of its own.
 fn cold(row: &Row, python: &Path, job: &Job, folder: &Path) -> Result<f64> {
     let mut worker = Worker::start(row, python, true)?;
-    worker.prepare(job.task, folder)?;
+    worker.prepare(&job.task, folder)?;
     let (_, first) = worker.check(folder)?;
     println!("  {}: cold {}", row.title, time(first));
     Ok(first)
@@ -202,7 +232,7 @@ impl Contender<'_> {
         let row = self.row;
         let worker = self.worker.as_mut().map_err(|why| why.clone())?;
         let mut check = || {
-            worker.prepare(job.task, folder)?;
+            worker.prepare(&job.task, folder)?;
             let (answer, first) = worker.check(folder)?;
             let worst = reference.check(&answer)?;
             println!("  {}: right, its largest error {worst:.2} of what is allowed", row.title);

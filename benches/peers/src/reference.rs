@@ -1,7 +1,7 @@
 //! What the answers should be, in f64 and in the plainest words, and how far off an answer may be.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis, Zip};
 
 use crate::job::{CHECKED_STEPS, Inputs, LEARNING_RATE, checked_rows};
 
@@ -24,8 +24,8 @@ pub struct Reference {
 impl Reference {
     pub fn of(inputs: &Inputs) -> Self {
         let (wanted, bounds) = match inputs {
-            Inputs::Train { x, labels, hidden, output } => {
-                let losses = train(&wide(x), labels, wide(hidden), wide(output));
+            Inputs::Train { x, labels, weights } => {
+                let losses = train(wide(x), labels, weights.iter().map(wide).collect());
                 let bounds = losses.iter().map(|loss| STEP * loss).collect();
                 (losses, bounds)
             }
@@ -91,27 +91,39 @@ fn mean_loss(logits: &Array2<f32>, labels: &[u32]) -> f64 {
 }
 
 /// The losses of the first steps.
-fn train(x: &Array2<f64>, labels: &[u32], mut w1: Array2<f64>, mut w2: Array2<f64>) -> Vec<f64> {
+fn train(x: Array2<f64>, labels: &[u32], mut weights: Vec<Array2<f64>>) -> Vec<f64> {
     let rate = f64::from(LEARNING_RATE);
     let rows = labels.len() as f64;
-    let (mut b1, mut b2) = (Array1::zeros(w1.ncols()), Array1::zeros(w2.ncols()));
+    let mut biases: Vec<_> = weights.iter().map(|weights| Array1::<f64>::zeros(weights.ncols())).collect();
+    // Of each layer.
+    let mut inputs = vec![x];
     let step = |_| {
-        let h = (x.dot(&w1) + &b1).mapv(|x| x.max(0.0));
-        let logits = h.dot(&w2) + &b2;
+        inputs.truncate(1);
+        for (layer, (weights, bias)) in weights.iter().zip(&biases).enumerate() {
+            let outputs = inputs[layer].dot(weights) + bias;
+            let is_last = layer + 1 == biases.len();
+            inputs.push(if is_last { outputs } else { outputs.mapv_into(|x| x.max(0.0)) });
+        }
         let mut loss = 0.0;
-        let mut dlogits = logits.clone();
-        for (mut row, label) in dlogits.rows_mut().into_iter().zip(labels) {
+        let mut dy = inputs.pop().unwrap_or_default();
+        for (mut row, label) in dy.rows_mut().into_iter().zip(labels) {
+            let own = row[*label as usize];
             let top = row.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
             let sum: f64 = row.iter().map(|x| (x - top).exp()).sum();
-            loss += top + sum.ln() - row[*label as usize];
+            loss += top + sum.ln() - own;
             row.mapv_inplace(|x| (x - top).exp() / sum / rows);
             row[*label as usize] -= 1.0 / rows;
         }
-        let dh = dlogits.dot(&w2.t()) * h.mapv(|h| f64::from(u8::from(h > 0.0)));
-        w2.scaled_add(-rate, &h.t().dot(&dlogits));
-        b2.scaled_add(-rate, &dlogits.sum_axis(Axis(0)));
-        w1.scaled_add(-rate, &x.t().dot(&dh));
-        b1.scaled_add(-rate, &dh.sum_axis(Axis(0)));
+        for (layer, x) in inputs.iter().enumerate().rev() {
+            let dweights = x.t().dot(&dy);
+            let dbias = dy.sum_axis(Axis(0));
+            if layer > 0 {
+                dy = dy.dot(&weights[layer].t());
+                Zip::from(&mut dy).and(x).for_each(|dx, x| *dx *= f64::from(u8::from(*x > 0.0)));
+            }
+            weights[layer].scaled_add(-rate, &dweights);
+            biases[layer].scaled_add(-rate, &dbias);
+        }
         loss / rows
     };
     (0..CHECKED_STEPS).map(step).collect()

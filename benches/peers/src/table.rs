@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 
 use crate::job::Job;
-use crate::peer::Row;
+use crate::peer::{ADAPTER, CPU, Row};
 
 /// What became of a peer at a job.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ impl Table<'_> {
         let mut notes = Vec::new();
         writeln!(
             out,
-            "\nMedian, and its ratio to this crate's: on the adapter for wgpu, on the CPU path for the others.\n"
+            "\nMedian, and its ratio to this crate's: on the adapter for those that run on one, on the CPU path for the others.\n"
         )?;
         self.grid(&mut out, |row, job| match &self.outcomes[row][job] {
             Outcome::Timed(timing) => {
@@ -72,7 +72,7 @@ impl Table<'_> {
                 if known.is_none() {
                     notes.push(why.clone());
                 }
-                format!("no [{}]", note + 1)
+                format!("{} [{}]", if why.starts_with("skipped") { "skipped" } else { "no" }, note + 1)
             }
         })?;
         for (index, note) in notes.iter().enumerate() {
@@ -114,7 +114,8 @@ impl Table<'_> {
     }
 
     fn ratio(&self, row: usize, job: usize) -> Option<f64> {
-        let baseline = self.rows.iter().position(|other| other.key == self.rows[row].baseline)?;
+        let key = if self.rows[row].on_adapter { ADAPTER } else { CPU };
+        let baseline = self.rows.iter().position(|other| other.key == key)?;
         match (&self.outcomes[row][job], &self.outcomes[baseline][job]) {
             (Outcome::Timed(this), Outcome::Timed(base)) if row != baseline => Some(this.median() / base.median()),
             _ => None,

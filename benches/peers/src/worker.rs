@@ -1,41 +1,56 @@
 //! Each peer works in a process of its own: its threads, its memory, its panics and its environment are no other's.
-//! The parent sends a line, the worker does it and answers with a line that begins with `@`; `peers.py` does the same.
+//! The parent sends a line, the worker does it and answers with a line that begins with `@`; `python/worker.py` does the same.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
+use tempfile::TempDir;
 
 use crate::job::{self, CHECKED_STEPS, Inputs, LEARNING_RATE, Task};
-use crate::peer::{Answer, Peer, Row, Work};
+use crate::peer::{Answer, Peer, Program, Row, Work};
 
 /// A peer's process, seen from the parent.
 pub struct Worker {
     process: Child,
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
-    /// What it runs on; the adapter's name first, where it has one.
+    /// What it runs on.
     pub about: String,
+    /// What its title says besides.
+    pub variant: String,
     pub adapter: Option<String>,
+    _scripts: Option<TempDir>,
 }
+
+/// In the program, so that it can be taken to a machine without its sources.
+const SCRIPTS: [(&str, &str); 3] = [
+    ("worker.py", include_str!("../python/worker.py")),
+    ("with_numpy.py", include_str!("../python/with_numpy.py")),
+    ("with_torch.py", include_str!("../python/with_torch.py")),
+];
 
 impl Worker {
     /// Starts one, and waits until it says what it runs on.
     pub fn start(row: &Row, python: &Path, cold: bool) -> Result<Self> {
-        let mut command = match row.open {
-            Some(_) => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(["--worker", row.key]);
-                command
-            }
-            None => {
-                let mut command = Command::new(python);
-                command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers.py"));
-                command.args([LEARNING_RATE.to_string(), CHECKED_STEPS.to_string(), job::CHECKED_ROWS.to_string()]);
-                command
+        let program = match &row.program {
+            Program::This(_) => std::env::current_exe()?,
+            Program::Other(build) => build.clone(),
+            Program::Python(_) => python.into(),
+        };
+        let mut command = Command::new(&program);
+        let mut scripts = None;
+        match row.program {
+            Program::This(_) | Program::Other(_) => command.args(["--worker", row.key]),
+            Program::Python(script) => {
+                let folder = scripts.insert(tempfile::tempdir()?).path();
+                SCRIPTS.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))?;
+                let numbers = [LEARNING_RATE.to_string(), CHECKED_STEPS.to_string(), job::CHECKED_ROWS.to_string()];
+                command.arg(folder.join(script)).args(numbers)
             }
         };
         if let Some(threads) = row.product_threads {
@@ -48,20 +63,28 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+            .with_context(|| format!("skipped: cannot start {}", program.display()))?;
         let to = process.stdin.take();
         let from = BufReader::new(process.stdout.take().context("no pipe")?);
-        let mut worker = Worker { process, to, from, about: String::new(), adapter: None };
+        let mut worker = Worker {
+            process,
+            to,
+            from,
+            _scripts: scripts,
+            about: String::new(),
+            variant: String::new(),
+            adapter: None,
+        };
         let line = worker.reply()?;
         let about = line.strip_prefix("ready ").ok_or_else(|| anyhow!("{line}"))?;
-        let (adapter, about) = about.split_once('\t').unwrap_or(("", about));
+        let [adapter, variant, about] = about.splitn(3, '\t').collect::<Vec<_>>()[..] else { bail!("{line}") };
         worker.adapter = Some(adapter.to_owned()).filter(|adapter| !adapter.is_empty());
-        worker.about = about.to_owned();
+        (worker.variant, worker.about) = (variant.to_owned(), about.to_owned());
         Ok(worker)
     }
 
     /// Brings a task's inputs to where they will be worked on.
-    pub fn prepare(&mut self, task: Task, folder: &Path) -> Result<()> {
+    pub fn prepare(&mut self, task: &Task, folder: &Path) -> Result<()> {
         self.ask(&format!("prepare\t{task}\t{}", folder.display())).map(drop)
     }
 
@@ -126,7 +149,7 @@ impl Drop for Worker {
 
 /// The worker's side.
 pub fn serve(row: &Row) -> Result<()> {
-    let open = row.open.context("it is not in this program")?;
+    let Program::This(open) = row.program else { bail!("it is not in this program") };
     let peer = match guarded(open) {
         Ok(peer) => peer,
         Err(error) => {
@@ -134,7 +157,7 @@ pub fn serve(row: &Row) -> Result<()> {
             return Ok(());
         }
     };
-    println!("@ ready {}\t{}", peer.adapter().unwrap_or_default(), peer.about());
+    println!("@ ready {}\t{}\t{}", peer.adapter().unwrap_or_default(), peer.variant(), peer.about());
     let mut state = State { peer, task: None };
     for line in std::io::stdin().lines() {
         let line = line?;
@@ -159,7 +182,8 @@ impl State {
                 self.task = None;
                 let (task, folder) = rest.split_once('\t').context("no folder")?;
                 let task: Task = task.parse()?;
-                self.task = Some((task, self.peer.prepare(Inputs::read(task, Path::new(folder))?)?));
+                let inputs = Inputs::read(&task, Path::new(folder))?;
+                self.task = Some((task, self.peer.prepare(inputs)?));
                 Ok(Vec::new())
             }
             "check" => {
@@ -167,7 +191,7 @@ impl State {
                 let (mut times, mut numbers) = (Vec::new(), Vec::new());
                 for _ in 0..if matches!(task, Task::Train { .. }) { CHECKED_STEPS } else { 1 } {
                     times.push(timed(work.as_mut())?);
-                    keep_checked(*task, work.answer()?, &mut numbers);
+                    keep_checked(task, work.answer()?, &mut numbers);
                 }
                 job::put_numbers(Path::new(rest), &numbers)?;
                 times.truncate(1);
@@ -193,9 +217,9 @@ fn timed(work: &mut dyn Work) -> Result<f64> {
 }
 
 /// Appends the loss and those rows that the parent checks.
-fn keep_checked(task: Task, answer: Answer, numbers: &mut Vec<f32>) {
+fn keep_checked(task: &Task, answer: Answer, numbers: &mut Vec<f32>) {
     numbers.extend(answer.loss);
-    match task {
+    match *task {
         Task::Softmax { rows, cols } | Task::CrossEntropy { rows, cols } => {
             let kept = job::checked_rows(rows).filter_map(|row| answer.matrix.get(row * cols..(row + 1) * cols));
             kept.for_each(|row| numbers.extend_from_slice(row));

@@ -3,14 +3,20 @@
 mod by_row;
 mod elementwise;
 mod products;
+mod sizes;
 mod training_step;
 
-use ndarray::Array2;
+use std::thread;
+
+use ndarray::{Array2, Axis};
+use parking_lot::Mutex;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
-use wgpu_mlp::verify::{Expected, Inputs};
+use wgpu_mlp::verify::{Expected, Inputs, Worst, compare};
 use wgpu_mlp::{Device, Matrix, Result, Targets};
+
+pub(crate) use sizes::{Scale, Sizes};
 
 /// u = 2⁻²³, in which the ops' bounds are given.
 const U: f64 = f32::EPSILON as f64;
@@ -96,16 +102,32 @@ impl Case {
         (self.load)(device, inputs)
     }
 
-    /// The CPU path's answer, and how far another may be from it.
-    pub(crate) fn expected(&self, inputs: &Inputs) -> Result<Vec<Expected>> {
-        let answer = self.load(&Device::cpu(), inputs)?()?.read()?;
-        let around = |(want, tolerance): (Array2<f32>, &Tolerance)| {
-            let want = want.mapv(f64::from);
-            // Results below the smallest normal f32 may come out as 0.
-            let least = tolerance.absolute + f64::from(f32::MIN_POSITIVE);
-            Expected { bound: want.mapv(|want| tolerance.relative * want.abs() + least), want }
-        };
-        Ok(answer.into_iter().zip(&self.tolerances).map(around).collect())
+    /// Holds an answer against the CPU path's.
+    pub(crate) fn check(&self, inputs: &Inputs, got: &[Array2<f32>]) -> Result<Worst> {
+        let want = self.load(&Device::cpu(), inputs)?()?.read()?;
+        if got.len() != want.len() || got.iter().zip(&want).any(|(got, want)| got.dim() != want.dim()) {
+            return Ok(compare(got, &[]));
+        }
+        let worst = Mutex::new(compare(&[], &[]));
+        for (output, (got, want)) in got.iter().zip(&want).enumerate() {
+            let tolerance = self.tolerances[output];
+            let rows = rows_of_a_block(want.ncols());
+            let blocks = got.axis_chunks_iter(Axis(0), rows).zip(want.axis_chunks_iter(Axis(0), rows));
+            // In blocks: a gigabyte's bounds in f64 would be four.
+            on_all_threads(blocks.enumerate(), |(block, (got, want))| {
+                let want = want.mapv(f64::from);
+                // Results below the smallest normal f32 may come out as 0.
+                let least = tolerance.absolute + f64::from(f32::MIN_POSITIVE);
+                let bound = want.mapv(|want| tolerance.relative * want.abs() + least);
+                let found = compare(&[got.to_owned()], &[Expected { want, bound }]);
+                let mut worst = worst.lock();
+                if found.share > worst.share {
+                    let (row, col) = found.element;
+                    *worst = Worst { output, element: (block * rows + row, col), ..found };
+                }
+            });
+        }
+        Ok(worst.into_inner())
     }
 }
 
@@ -118,15 +140,11 @@ fn absolute(absolute: f64) -> Tolerance {
 }
 
 /// Every case; of each op only the first size where `quick`.
-pub(crate) fn all(quick: bool) -> Vec<Case> {
-    let mut cases = products::cases();
-    for rows in [8 << 10, 16 << 10] {
-        cases.extend(elementwise::cases(rows, 1024));
-    }
-    for (rows, cols) in [(32_768, 1_000), (65_536, 10), (256, 50_000)] {
-        cases.extend(by_row::cases(rows, cols));
-    }
-    cases.push(training_step::case([784, 512, 10], 4096));
+pub(crate) fn all(sizes: &Sizes, quick: bool) -> Vec<Case> {
+    let mut cases = products::cases(sizes);
+    cases.extend(sizes.elementwise.iter().flat_map(|(rows, cols)| elementwise::cases(*rows, *cols)));
+    cases.extend(sizes.by_row.iter().flat_map(|(rows, cols)| by_row::cases(*rows, *cols)));
+    cases.extend(sizes.steps.iter().map(|(widths, batch)| training_step::case(widths.clone(), *batch)));
     // One op after the other, its sizes together.
     let ops: Vec<_> = cases.iter().map(|case| case.op).collect();
     cases.sort_by_key(|case| ops.iter().position(|op| *op == case.op));
@@ -136,8 +154,37 @@ pub(crate) fn all(quick: bool) -> Vec<Case> {
     cases
 }
 
+/// Normal numbers, the same on any number of threads: each block of rows has a seed of its own.
 fn normal(rng: &mut ChaCha8Rng, shape: (usize, usize)) -> Array2<f32> {
-    Array2::from_shape_simple_fn(shape, || StandardNormal.sample(rng))
+    let mut values = Array2::zeros(shape);
+    let blocks = values.axis_chunks_iter_mut(Axis(0), rows_of_a_block(shape.1));
+    on_all_threads(blocks.map(|block| (block, rng.random())), |(mut block, seed)| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        block.map_inplace(|value| *value = StandardNormal.sample(&mut rng));
+    });
+    values
+}
+
+/// As many as have a megabyte together.
+fn rows_of_a_block(cols: usize) -> usize {
+    ((1 << 18) / cols).max(1)
+}
+
+/// Hands the items out, in their order, to as many threads as there are.
+fn on_all_threads<T>(items: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
+    let items = Mutex::new(items);
+    let one_after_the_other = || {
+        loop {
+            let Some(item) = items.lock().next() else { break };
+            work(item);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(one_after_the_other);
+        }
+        one_after_the_other();
+    });
 }
 
 fn classes(rng: &mut ChaCha8Rng, rows: usize, classes: usize) -> Vec<u32> {

@@ -1,18 +1,20 @@
-//! Products, in the sizes of a square, a hidden layer, its weights' gradient, and logits.
+//! Products: plain, and with either operand transposed, as gradients need them.
 
 use wgpu_mlp::{Matrix, Result, ops};
 
-use super::{Case, Family, U, Work, absolute, matrices, normal, one, upload};
+use super::{Case, Family, Sizes, U, Work, absolute, matrices, normal, one, upload};
 
 /// A product's op.
 type Product = fn(&Matrix, &Matrix) -> Result<Matrix>;
 
 /// Each product at each of its sizes.
-pub(super) fn cases() -> Vec<Case> {
-    let ops: [(&str, Product); 3] =
-        [("matmul", ops::matmul), ("matmul_tn", ops::matmul_tn), ("matmul_nt", ops::matmul_nt)];
-    let sizes = [[1024, 1024, 1024], [4096, 784, 512], [784, 4096, 512], [4096, 512, 10]];
-    ops.iter().flat_map(|(op, run)| sizes.map(|size| product(op, *run, size))).collect()
+pub(super) fn cases(sizes: &Sizes) -> Vec<Case> {
+    let ops: [(&str, Product, &[[usize; 3]]); 3] = [
+        ("matmul", ops::matmul, &sizes.matmul),
+        ("matmul_tn", ops::matmul_tn, &sizes.matmul_tn),
+        ("matmul_nt", ops::matmul_nt, &sizes.matmul_nt),
+    ];
+    ops.iter().flat_map(|(op, run, sizes)| sizes.iter().map(|size| product(op, *run, *size))).collect()
 }
 
 fn product(op: &'static str, run: Product, [m, k, n]: [usize; 3]) -> Case {

@@ -64,7 +64,7 @@ fn wait(device: &Device) -> Result<()> {
 impl Peer for Burn {
     fn about(&self) -> String {
         match &self.adapter {
-            Some(name) => format!("{name}; no autotune, no fusion"),
+            Some(name) => name.clone(),
             None => format!("{} threads", crate::machine::threads()),
         }
     }
@@ -73,28 +73,36 @@ impl Peer for Burn {
         self.adapter.clone()
     }
 
-    fn train(
-        &self,
-        x: Array2<f32>,
-        labels: Vec<u32>,
-        hidden: Array2<f32>,
-        output: Array2<f32>,
-    ) -> Result<Box<dyn Work>> {
+    /// Both are chosen when Burn is compiled, for its wgpu backend.
+    fn variant(&self) -> &'static str {
+        match (&self.adapter, cfg!(feature = "autotune"), cfg!(feature = "fusion")) {
+            (None, _, _) => "",
+            (_, false, false) => "no autotune, no fusion",
+            (_, true, false) => "autotune, no fusion",
+            (_, false, true) => "fusion, no autotune",
+            (_, true, true) => "autotune, fusion",
+        }
+    }
+
+    fn train(&self, x: Array2<f32>, labels: Vec<u32>, weights: Vec<Array2<f32>>) -> Result<Box<dyn Work>> {
         let device = self.device.clone().autodiff();
-        let (mut b1, mut b2) = (
-            Tensor::<1>::zeros([hidden.ncols()], &device).require_grad(),
-            Tensor::<1>::zeros([output.ncols()], &device).require_grad(),
-        );
-        let (mut w1, mut w2) =
-            (self.tensor(hidden, &device).require_grad(), self.tensor(output, &device).require_grad());
+        let layer = |weights: Array2<f32>| {
+            let bias = Tensor::<1>::zeros([weights.ncols()], &device).require_grad();
+            (self.tensor(weights, &device).require_grad(), bias)
+        };
+        let mut layers: Vec<_> = weights.into_iter().map(layer).collect();
         let (x, labels, loss) = (self.tensor(x, &device), self.classes(labels, &device), self.loss(&device));
         let step = move || {
-            let h = relu(linear(x.clone(), w1.clone(), Some(b1.clone())));
-            let logits = linear(h, w2.clone(), Some(b2.clone()));
-            let loss = loss.forward(logits, labels.clone());
+            let mut outputs = x.clone();
+            for (layer, (weights, bias)) in layers.iter().enumerate() {
+                let inputs = if layer > 0 { relu(outputs) } else { outputs };
+                outputs = linear(inputs, weights.clone(), Some(bias.clone()));
+            }
+            let loss = loss.forward(outputs, labels.clone());
             let gradients = loss.backward();
-            (w1, b1) = (descend(&w1, &gradients)?, descend(&b1, &gradients)?);
-            (w2, b2) = (descend(&w2, &gradients)?, descend(&b2, &gradients)?);
+            for (weights, bias) in &mut layers {
+                (*weights, *bias) = (descend(weights, &gradients)?, descend(bias, &gradients)?);
+            }
             scalar(loss)
         };
         work(step, |loss| Ok(Answer::loss(*loss)))

@@ -41,19 +41,17 @@ impl Peer for Candle {
         format!("{} threads", candle_core::utils::get_num_threads())
     }
 
-    fn train(
-        &self,
-        x: Array2<f32>,
-        labels: Vec<u32>,
-        hidden: Array2<f32>,
-        output: Array2<f32>,
-    ) -> Result<Box<dyn Work>> {
+    fn train(&self, x: Array2<f32>, labels: Vec<u32>, weights: Vec<Array2<f32>>) -> Result<Box<dyn Work>> {
         let (x, labels) = (tensor(x)?, classes(labels)?);
-        let ((hidden, first), (output, second)) = (linear(hidden)?, linear(output)?);
-        let mut optimizer = SGD::new(first.into_iter().chain(second).collect(), LEARNING_RATE.into())?;
+        let (layers, variables): (Vec<_>, Vec<_>) =
+            weights.into_iter().map(linear).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let mut optimizer = SGD::new(variables.into_iter().flatten().collect(), LEARNING_RATE.into())?;
         let step = move || {
-            let logits = output.forward(&hidden.forward(&x)?.relu()?)?;
-            let loss = loss::cross_entropy(&logits, &labels)?;
+            let mut outputs = x.clone();
+            for (index, layer) in layers.iter().enumerate() {
+                outputs = layer.forward(&if index > 0 { outputs.relu()? } else { outputs })?;
+            }
+            let loss = loss::cross_entropy(&outputs, &labels)?;
             optimizer.backward_step(&loss)?;
             Ok(loss.to_scalar::<f32>()?)
         };

@@ -5,6 +5,8 @@ mod candle;
 mod ndarray;
 mod wgpu_mlp;
 
+use std::path::PathBuf;
+
 use ::ndarray::Array2;
 use anyhow::Result;
 
@@ -20,14 +22,13 @@ pub trait Peer {
         None
     }
 
-    /// One training step of inputs-hidden-ReLU-outputs a call, with biases that begin at zero.
-    fn train(
-        &self,
-        x: Array2<f32>,
-        labels: Vec<u32>,
-        hidden: Array2<f32>,
-        output: Array2<f32>,
-    ) -> Result<Box<dyn Work>>;
+    /// What its title says besides.
+    fn variant(&self) -> &'static str {
+        ""
+    }
+
+    /// One training step of dense layers with ReLU between them a call, with biases that begin at zero.
+    fn train(&self, x: Array2<f32>, labels: Vec<u32>, weights: Vec<Array2<f32>>) -> Result<Box<dyn Work>>;
     fn matmul(&self, a: Array2<f32>, b: Array2<f32>) -> Result<Box<dyn Work>>;
     fn softmax(&self, logits: Array2<f32>) -> Result<Box<dyn Work>>;
     /// Mean loss and gradient.
@@ -38,7 +39,7 @@ impl dyn Peer {
     /// Brings the inputs to where the work will be done.
     pub fn prepare(&self, inputs: Inputs) -> Result<Box<dyn Work>> {
         match inputs {
-            Inputs::Train { x, labels, hidden, output } => self.train(x, labels, hidden, output),
+            Inputs::Train { x, labels, weights } => self.train(x, labels, weights),
             Inputs::Matmul { a, b } => self.matmul(a, b),
             Inputs::Softmax { logits } => self.softmax(logits),
             Inputs::CrossEntropy { logits, labels } => self.cross_entropy(logits, labels),
@@ -100,33 +101,50 @@ impl<R, F: FnMut() -> Result<R>, G: Fn(&R) -> Result<Answer>> Work for Closures<
 
 type Open = fn() -> Result<Box<dyn Peer>>;
 
+/// Where a peer's work is done.
+#[derive(Clone)]
+pub enum Program {
+    /// A process of this program.
+    This(Open),
+    /// A process of another build of this program, which has other features of Burn.
+    Other(PathBuf),
+    /// A file in `python`.
+    Python(&'static str),
+}
+
 /// A row of the table.
+#[derive(Clone)]
 pub struct Row {
     /// The name that `--peers` takes.
     pub key: &'static str,
-    pub title: &'static str,
-    /// Whose times this row's are divided by.
-    pub baseline: &'static str,
-    /// None is for `peers.py`.
-    pub open: Option<Open>,
+    pub title: String,
+    pub program: Program,
+    /// Whether it runs on an adapter, once it has said so: its times are divided by this crate's there.
+    pub on_adapter: bool,
     /// `MATMUL_NUM_THREADS`: ndarray's products share themselves out; wgpu-mlp's twins do it, and want kernels that do not.
     pub product_threads: Option<usize>,
 }
 
 pub const ADAPTER: &str = "wgpu-mlp";
 pub const CPU: &str = "wgpu-mlp-cpu";
+pub const BURN: &str = "burn";
 
-/// All rows, in the table's order.
-pub fn rows() -> Vec<Row> {
+/// All rows, in the table's order; `burns` are other builds of this program.
+pub fn rows(burns: &[PathBuf]) -> Vec<Row> {
     let threads = crate::machine::threads();
-    let row = |key, title, baseline, open| Row { key, title, baseline, open, product_threads: None };
-    vec![
-        row(ADAPTER, "wgpu-mlp, wgpu", ADAPTER, Some(wgpu_mlp::adapter)),
-        row("burn", "Burn 0.22.1, wgpu", ADAPTER, Some(burn::adapter)),
-        Row { product_threads: Some(1), ..row(CPU, "wgpu-mlp, CPU path", CPU, Some(wgpu_mlp::cpu)) },
-        Row { product_threads: Some(threads), ..row("ndarray", "ndarray 0.17 by hand", CPU, Some(ndarray::open)) },
-        row("candle", "candle 0.11, CPU", CPU, Some(candle::open)),
-        row("burn-flex", "Burn 0.22.1, flex (CPU)", CPU, Some(burn::flex)),
-        row("numpy", "NumPy", CPU, None),
-    ]
+    let row =
+        |key, title: &str, program| Row { key, title: title.into(), program, on_adapter: false, product_threads: None };
+    let this = |key, title, open: Open| row(key, title, Program::This(open));
+    let burn = "Burn 0.22.1, wgpu";
+    let mut rows = vec![this(ADAPTER, "wgpu-mlp, wgpu", wgpu_mlp::adapter), this(BURN, burn, burn::adapter)];
+    rows.extend(burns.iter().map(|build| row(BURN, burn, Program::Other(build.clone()))));
+    rows.extend([
+        Row { product_threads: Some(1), ..this(CPU, "wgpu-mlp, CPU path", wgpu_mlp::cpu) },
+        Row { product_threads: Some(threads), ..this("ndarray", "ndarray 0.17 by hand", ndarray::open) },
+        this("candle", "candle 0.11, CPU", candle::open),
+        this("burn-flex", "Burn 0.22.1, flex (CPU)", burn::flex),
+        row("numpy", "NumPy", Program::Python("with_numpy.py")),
+        row("torch", "PyTorch", Program::Python("with_torch.py")),
+    ]);
+    rows
 }

@@ -1,7 +1,7 @@
 //! ndarray, as a careful person writes it by hand: products by `dot`, the rest in few passes over the rows, on all
 //! threads where the matrix is large.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut1, Axis, Zip};
@@ -64,27 +64,31 @@ impl Peer for ByHand {
         format!("{} threads, matrixmultiply-threading", crate::machine::threads())
     }
 
-    fn train(
-        &self,
-        x: Array2<f32>,
-        labels: Vec<u32>,
-        hidden: Array2<f32>,
-        output: Array2<f32>,
-    ) -> Result<Box<dyn Work>> {
-        let (mut hidden, mut output) = (Layer::new(hidden), Layer::new(output));
+    fn train(&self, x: Array2<f32>, labels: Vec<u32>, weights: Vec<Array2<f32>>) -> Result<Box<dyn Work>> {
+        let mut layers: Vec<_> = weights.into_iter().map(Layer::new).collect();
         let rows = labels.len() as f32;
+        // Of each layer.
+        let mut inputs = vec![x];
         let step = move || {
-            let h = hidden.forward(&x, true);
-            let logits = output.forward(&h, false);
-            let mut dlogits = Array2::zeros(logits.dim());
+            inputs.truncate(1);
+            for (index, layer) in layers.iter().enumerate() {
+                inputs.push(layer.forward(&inputs[index], index + 1 < layers.len()));
+            }
+            let logits = inputs.pop().context("no layers")?;
+            let mut dy = Array2::zeros(logits.dim());
             let mut loss = 0.0;
-            for ((logits, out), label) in logits.rows().into_iter().zip(dlogits.rows_mut()).zip(&labels) {
+            for ((logits, out), label) in logits.rows().into_iter().zip(dy.rows_mut()).zip(&labels) {
                 loss += head(logits, *label as usize, rows, out);
             }
-            let mut dh = dlogits.dot(&output.weights.t());
-            Zip::from(&mut dh).and(&h).for_each(|dh, h| *dh = if *h > 0.0 { *dh } else { 0.0 });
-            output.descend(&h, &dlogits);
-            hidden.descend(&x, &dh);
+            for (index, (layer, x)) in layers.iter_mut().zip(&inputs).enumerate().rev() {
+                let dx = (index > 0).then(|| {
+                    let mut dx = dy.dot(&layer.weights.t());
+                    Zip::from(&mut dx).and(x).for_each(|dx, x| *dx = if *x > 0.0 { *dx } else { 0.0 });
+                    dx
+                });
+                layer.descend(x, &dy);
+                dy = dx.unwrap_or(dy);
+            }
             Ok(loss / rows)
         };
         work(step, |loss| Ok(Answer::loss(*loss)))

@@ -28,17 +28,11 @@ impl Peer for WgpuMlp {
         (info.kind != DeviceKind::Cpu).then(|| info.name.clone())
     }
 
-    fn train(
-        &self,
-        x: Array2<f32>,
-        labels: Vec<u32>,
-        hidden: Array2<f32>,
-        output: Array2<f32>,
-    ) -> Result<Box<dyn Work>> {
+    fn train(&self, x: Array2<f32>, labels: Vec<u32>, weights: Vec<Array2<f32>>) -> Result<Box<dyn Work>> {
         let x = Matrix::from_array(&self.0, x.view())?;
-        let targets = Targets::classes(&self.0, &labels, output.ncols())?;
         let layer = |weights: Array2<f32>| Parameters { biases: Array2::zeros((1, weights.ncols())), weights };
-        let mut model = Mlp::from_parameters(&self.0, vec![layer(hidden), layer(output)])?;
+        let mut model = Mlp::from_parameters(&self.0, weights.into_iter().map(layer).collect())?;
+        let targets = Targets::classes(&self.0, &labels, model.classes())?;
         let mut state = OptimizerState::new(Optimizer::sgd(LEARNING_RATE.into()));
         let step = move || Ok(model.train_step(&x, &targets, &mut state)?.read()?.mean_loss() as f32);
         work(step, |loss| Ok(Answer::loss(*loss)))
