@@ -10,6 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::cpu;
 use crate::device::{Device, DeviceKind};
 use crate::error::Result;
 use crate::gpu::{Context, Tuned};
@@ -25,8 +26,6 @@ pub(crate) use file::load;
 const ROUND: u64 = 1 << 24;
 /// Rounds a candidate; the fastest counts, since whatever disturbs a round makes it slower.
 const ROUNDS: usize = 5;
-/// Rows, from the top and from the bottom, that are held against exact arithmetic.
-const CHECKED_ROWS: usize = 16;
 
 /// What [`Device::tune`] found for one shape. Printed, it is a line.
 ///
@@ -153,10 +152,11 @@ async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [u
     let on_device = [Matrix::from_array(device, a.view())?, Matrix::from_array(device, b.view())?];
     let multiply_adds = (m as u64).saturating_mul(k as u64).saturating_mul(n as u64);
     let launches = ROUND.div_ceil(multiply_adds).min(64);
+    let answer = Answer::of(&a, &b);
     let mut timed = Vec::new();
     for kernel in candidates(device.info().kind) {
         let launch = || product(gpu, *kernel, &on_device);
-        timed.push((*kernel, time(waiting, (device, gpu), launch, [&a, &b], launches).await?));
+        timed.push((*kernel, time(waiting, (device, gpu), launch, &answer, launches).await?));
     }
     // Only times of one clock compare.
     let by_device = timed.iter().filter_map(|(_, times)| times.as_ref()).all(|times| times.by_device.is_some());
@@ -179,11 +179,11 @@ async fn time(
     waiting: Waiting,
     (device, gpu): (&Device, &Context),
     launch: impl Fn() -> Result<Matrix>,
-    [a, b]: [&Array2<f32>; 2],
+    answer: &Answer,
     launches: u64,
 ) -> Result<Option<Times>> {
     // The first one compiles the kernel, and shows whether it is right.
-    if !is_right(&launch()?.to_array_by(waiting).await?, a, b) {
+    if !answer.agrees(&launch()?.to_array_by(waiting).await?) {
         return Ok(None);
     }
     let (mut by_host, mut by_device) = (Duration::MAX, Some(Duration::MAX));
@@ -207,16 +207,54 @@ async fn time(
     Ok(Some(Times { by_host: each(by_host), by_device: by_device.map(each) }))
 }
 
-/// Whether the first and the last rows are within the product's bound of exact arithmetic.
-fn is_right(got: &Array2<f32>, a: &Array2<f32>, b: &Array2<f32>) -> bool {
-    let rows = a.nrows();
-    let checked: Vec<usize> = (0..rows).filter(|row| *row < CHECKED_ROWS || row + CHECKED_ROWS >= rows).collect();
-    let exact = |matrix: &Array2<f32>| matrix.mapv(f64::from);
-    let (a, b) = (exact(&a.select(Axis(0), &checked)), exact(b));
-    let (want, sizes) = (a.dot(&b), a.mapv(f64::abs).dot(&b.mapv(f64::abs)));
-    let got = got.select(Axis(0), &checked);
-    got.indexed_iter().all(|(at, got)| {
-        let error = (f64::from(*got) - want[at]).abs();
-        error <= verify::product_bound(sizes[at], a.ncols())
-    })
+/// What a product should be.
+struct Answer {
+    want: Array2<f64>,
+    /// The lengths of a's rows and of b's columns: no element's terms are larger together than the product of two.
+    lengths: [Vec<f64>; 2],
+    steps: usize,
+}
+
+impl Answer {
+    fn of(a: &Array2<f32>, b: &Array2<f32>) -> Self {
+        let (a, b) = (a.mapv(f64::from), b.mapv(f64::from));
+        let lengths = |matrix: &Array2<f64>, along| {
+            matrix.axis_iter(along).map(|line| line.dot(&line).sqrt()).collect::<Vec<_>>()
+        };
+        let lengths = [lengths(&a, Axis(0)), lengths(&b, Axis(1))];
+        Answer { want: cpu::matmul(a.view(), b.view()), lengths, steps: a.ncols() }
+    }
+
+    /// Whether every element is within the product's bound: a kernel may be wrong in some tiles alone.
+    fn agrees(&self, got: &Array2<f32>) -> bool {
+        let [rows, cols] = &self.lengths;
+        got.dim() == self.want.dim()
+            && got.indexed_iter().all(|((row, col), got)| {
+                let error = (f64::from(*got) - self.want[[row, col]]).abs();
+                error <= verify::product_bound(rows[row] * cols[col], self.steps)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::Answer;
+
+    #[test]
+    fn one_wrong_element_anywhere_is_seen() {
+        let values = |rows, cols| Array2::from_shape_fn((rows, cols), |(r, c)| ((r * 7 + c * 3) % 11) as f32 - 5.0);
+        let (a, b) = (values(100, 40), values(40, 30));
+        let (answer, right) = (Answer::of(&a, &b), a.dot(&b));
+        assert!(answer.agrees(&right));
+        for at in [[0, 0], [50, 17], [99, 29]] {
+            let mut wrong = right.clone();
+            wrong[at] += 1.0;
+            assert!(!answer.agrees(&wrong), "{at:?}");
+        }
+        assert!(!answer.agrees(&Array2::zeros((100, 29))));
+        let nan = right.mapv(|_| f32::NAN);
+        assert!(!answer.agrees(&nan));
+    }
 }
