@@ -84,7 +84,9 @@ fn softmax(device: &Device) -> Result<(), Failed> {
     let got = ops::softmax(&on(device, &x))?.to_array()?;
     let want = ops::softmax(&on(&Device::cpu(), &x))?.to_array()?;
     let tops = depths(&x);
-    close(&got, &want, |p, (r, c)| U * p * (6.0 + 3.0 * f64::from(tops[r] - x[[r, c]]) + 1000f64.log2()))
+    close(&got, &want, |p, (r, c)| {
+        U * p * (30.0 + 3.0 * f64::from(tops[r] - x[[r, c]]) + 2.0 * 1000f64.log2() + 1000.0 / 64.0)
+    })
 }
 
 fn head(device: &Device) -> Result<(), Failed> {
@@ -101,12 +103,15 @@ fn head(device: &Device) -> Result<(), Failed> {
     close(&got.0, &want.0, |loss, (r, _)| {
         let (top, target) = (f64::from(tops[r]).abs(), f64::from(x[[r, labels[r] as usize]]).abs());
         let below = top + target;
-        2f64.powi(-21) + U * (6.0 + 1000f64.log2()) + 4.0 * U * (top + target + loss.abs()) + sum * (below + 1.0)
+        2f64.powi(-21)
+            + U * (23.0 + 2.0 * 1000f64.log2() + 1000.0 / 64.0)
+            + 4.0 * U * (top + target + loss.abs())
+            + sum * (below + 1.0)
     })?;
     close(&got.1, &want.1, |slope, (r, c)| {
         let hit = f64::from(u8::from(labels[r] as usize == c));
         let p = slope * 65_536.0 + hit;
-        let softmax = U * p * (6.0 + 3.0 * f64::from(tops[r] - x[[r, c]]) + 1000f64.log2());
+        let softmax = U * p * (30.0 + 3.0 * f64::from(tops[r] - x[[r, c]]) + 2.0 * 1000f64.log2() + 1000.0 / 64.0);
         (softmax + 4.0 * U * (p + hit) + sum * p + 4.0 * U * (p - hit).abs()) / 65_536.0
     })?;
     assert_eq!((got.2.rows, got.2.correct, got.2.first_bad_row), (65_536, want.2.correct, None));

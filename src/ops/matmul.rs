@@ -16,7 +16,7 @@ pub(super) static FAMILIES: [&Family; 3] = [&MATMUL, &MATMUL_TN, &MATMUL_NT];
 
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
 ///
-/// Error against exact arithmetic, element by element: at most (k + 2) u (|A||B|), typically below 6 √k u (|A||B|),
+/// Error against exact arithmetic, element by element: at most (k / 2 + 2) u (|A||B|), typically below √k u (|A||B|),
 /// u = 2⁻²³. Products of small integers are exact.
 ///
 /// # Errors

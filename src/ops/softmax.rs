@@ -35,7 +35,8 @@ pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACK
 /// p = exp(x - m) / Σ_j exp(x_j - m), m the row's maximum.
 ///
 /// -inf is a legal logit with probability 0. A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
-/// Error: at most u p (6 + 3 |x - m| + log₂ cols), u = 2⁻²³; results below 2⁻¹²⁶ may come out as 0.
+/// Error: at most u p (30 + 3 |x - m| + 2 log₂ C + C / 64) over C columns, u = 2⁻²³; results below 2⁻¹²⁶ may come out
+/// as 0.
 ///
 /// # Errors
 /// None of its own.
@@ -57,7 +58,7 @@ pub fn softmax(logits: &Matrix) -> Result<Matrix> {
 /// ln p = x - m - ln Σ_j exp(x_j - m), m the row's maximum: finite where [`softmax`] underflows.
 ///
 /// -inf stays -inf; rows without a softmax are NaN as there. Error: at most
-/// 2⁻²¹ + u (6 + log₂ cols) + 4u (|m| + |x| + |ln p|), u = 2⁻²³.
+/// 2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u (|m| + |x| + |ln p|) over C columns, u = 2⁻²³.
 ///
 /// # Errors
 /// None of its own.

@@ -153,7 +153,7 @@ impl Head {
 /// as in PyTorch's
 /// [`CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
 ///
-/// Error, u = 2⁻²³: losses at most Σ q (2⁻²¹ + u (6 + log₂ C) + 4u |m|) + 4u (Σ q |x| + |loss|) and, for the sums over
+/// Error, u = 2⁻²³: losses at most Σ q (2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u |m|) + 4u (Σ q |x| + |loss|) and, for the sums over
 /// q, (20 + C / 64) u (Σ q (m - x) + Σ q); gradients [`softmax`](super::softmax)'s bound times Σ q, and 4u (p Σ q + q)
 /// + (20 + C / 64) u p Σ q, over the divisor, whose own error is that of [`column_sum`](super::column_sum).
 ///

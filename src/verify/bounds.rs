@@ -10,11 +10,10 @@ pub(super) const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 /// WGSL's absolute error of the logarithm near 1.
 pub(super) const LOG: f64 = 1.0 / (1u64 << 21) as f64;
 
-/// Products over k: k multiply-adds are off by at most (k + 2) u (|A||B|); rounding errors of random sign stay below
-/// 6 √k u (|A||B|). The smaller of both.
+/// Products over k: each term is rounded as a product, and by every addition that its sum goes through from then on: k of
+/// them at most where terms are added one by one, fewer with the slices and panels that kernels make, and few more for those.
 pub(super) fn product(magnitude: f64, k: usize) -> f64 {
-    let k = k as f64;
-    (k + 2.0).min(6.0 * k.sqrt()) * U * magnitude + FLUSH
+    (k as f64 / 2.0 + 2.0) * U * magnitude + FLUSH
 }
 
 /// Sums of many terms in runs and trees: runs of at most 32, lanes of at most cols / 128, trees above them.
@@ -27,22 +26,30 @@ pub(super) fn column_sum(rows: usize) -> f64 {
     (20.0 + (rows as f64).log2()) * U
 }
 
-/// Softmax: WGSL's exp is within 3 + 2|x| ulp, the difference x - m is rounded, and so are sum and quotient.
+/// A sum of the exponentials of x - m, relatively. Each is within (3 + 2.5 |x - m|) u: WGSL's exp is within 3 + 2|x| ulp, and
+/// its argument is rounded. The mean of |x - m|, each weighted by its exponential, is at most ln C. The rest is the sum's.
+fn exponentials(cols: usize) -> f64 {
+    (3.0 + 2.0 * (cols as f64).log2()) * U + row_sum(cols)
+}
+
+/// Softmax: the exponential's own error, the sum's, and those of a quotient, 2.5 ulp, or of an inverse and a product.
 pub(super) fn softmax(probs: &Array2<f64>, logits: ArrayView2<'_, f64>) -> Array2<f64> {
-    let log_cols = (logits.ncols() as f64).log2();
+    let sum = exponentials(logits.ncols());
     let mut bound = probs.clone();
     for (mut row, x) in bound.axis_iter_mut(Axis(0)).zip(logits.rows()) {
         let top = x.fold(f64::NEG_INFINITY, |top, x| top.max(*x));
         row.zip_mut_with(&x, |p, x| {
             // p is 0 wherever x - m is infinite.
             let distance = if *p == 0.0 { 0.0 } else { (x - top).abs() };
-            *p = U * *p * (6.0 + 3.0 * distance + log_cols) + FLUSH;
+            *p *= U * (7.0 + 3.0 * distance) + sum;
+            *p += FLUSH;
         });
     }
     bound
 }
 
-/// The logarithm of a row's sum of exponentials: that sum is off by u (6 + log₂ C) relatively, its logarithm by 2⁻²¹.
+/// The logarithm of a row's sum of exponentials: WGSL's is within 2⁻²¹ near 1, elsewhere within 3 ulp of itself, which comes on
+/// top.
 pub(super) fn log_sum(cols: usize) -> f64 {
-    LOG + U * (6.0 + (cols as f64).log2())
+    LOG + exponentials(cols)
 }

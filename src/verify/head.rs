@@ -4,8 +4,7 @@ use ndarray::{Array2, Axis};
 
 use super::bounds::{self, FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
-use super::inputs::Fill;
-use super::inputs::{normal, special_rows};
+use super::inputs::{Fill, losing_logits, normal, special_rows};
 use super::output::Output;
 use super::products::biased;
 use super::table::{Table, all_matrices, reference, supervised, target_view, targets};
@@ -152,6 +151,9 @@ impl Choice {
 pub(super) const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1], [25, 132, 1]];
 
 pub(super) fn cases(table: &mut Table) {
+    for dims in all_matrices() {
+        add(table, Choice::PLAIN, ", sums that lose", losing_logits, *dims);
+    }
     let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
     for (suffix, fill) in fills {
         let distributed = Choice { distributed: true, ..Choice::PLAIN };

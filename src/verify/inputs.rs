@@ -14,6 +14,22 @@ pub(super) fn normal(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32>
     Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(rng))
 }
 
+/// Rows whose sums lose nearly half a unit with each term: 1, then ever the same number that is a little more than half of what
+/// 1 can tell from itself.
+pub(super) fn losing(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 1.0 } else { 0.55 * f32::EPSILON })
+}
+
+/// Logits whose exponentials are such rows, for lanes that take runs of 32: what is lost by a run, and by adding the runs.
+pub(super) fn losing_logits(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    let (within, between) = ((0.55 * f32::EPSILON).ln(), (0.55 * f32::EPSILON / 32.0).ln());
+    Array2::from_shape_fn((rows, cols), |(_, c)| match c {
+        0 => 0.0,
+        1..32 => within,
+        _ => between,
+    })
+}
+
 /// Integers from -8 to 8: their products and sums are exact in f32.
 pub(super) fn integers(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_simple_fn((rows, cols), || rng.random_range(-8i8..=8).into())

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::bounds::{self, FLUSH, U};
 use super::case::Expected;
-use super::inputs::{normal, probabilities, special_rows};
+use super::inputs::{losing_logits, normal, probabilities, special_rows};
 use super::output::Output;
 use super::table::{
     Draw, Table, all_matrices, exactly, matrices, reference, supervised, target_view, targets, uploaded,
@@ -15,7 +15,8 @@ use crate::targets::Targets;
 
 impl Table {
     pub(super) fn by_row(&mut self) {
-        let fills: [(&str, Draw); 2] = [
+        let fills: [(&str, Draw); 3] = [
+            ("sums that lose", |rng, [rows, cols, _]| matrices([losing_logits(rng, rows, cols)])),
             ("", |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)])),
             ("all kinds of row", |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)])),
         ];

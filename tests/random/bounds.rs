@@ -40,7 +40,7 @@ pub fn sum_of_rows(rows: usize) -> f64 {
 
 /// Error of the logarithm of a row's sum of exponentials.
 pub fn log_sum(cols: usize) -> f64 {
-    LOG + U * (6.0 + (cols as f64).log2())
+    LOG + U * (3.0 + 2.0 * (cols as f64).log2()) + row_sum(cols)
 }
 
 /// (k + 2) u (|A||B|), and k flushed products.
@@ -54,12 +54,12 @@ pub fn top(x: &Array2<f32>, r: usize) -> f64 {
     x.row(r).iter().filter(|x| x.is_finite()).fold(f64::from(f32::MIN), |top, x| top.max((*x).into()))
 }
 
-/// u p (6 + 3 |x - m| + log C) for probabilities p of logits x.
+/// u p (30 + 3 |x - m| + 2 log C + C / 64) for probabilities p of logits x.
 pub fn softmax(x: &Array2<f32>, probs: &Array2<f32>) -> Array2<f64> {
-    let log_cols = (x.ncols() as f64).log2();
+    let sum = U * (3.0 + 2.0 * (x.ncols() as f64).log2()) + row_sum(x.ncols());
     Array2::from_shape_fn(x.dim(), |(r, c)| {
         let (p, distance) = (magnitude(probs[[r, c]]), (f64::from(x[[r, c]]) - top(x, r)).abs());
-        if p == 0.0 { 0.0 } else { U * p * (6.0 + 3.0 * distance + log_cols) }
+        if p == 0.0 { 0.0 } else { p * (U * (7.0 + 3.0 * distance) + sum) }
     })
 }
 
