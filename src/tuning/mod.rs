@@ -5,9 +5,9 @@ mod file;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array2, Axis};
-use rand::SeedableRng;
+use ndarray::Array2;
 use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::cpu;
@@ -152,11 +152,10 @@ async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [u
     let on_device = [Matrix::from_array(device, a.view())?, Matrix::from_array(device, b.view())?];
     let multiply_adds = (m as u64).saturating_mul(k as u64).saturating_mul(n as u64);
     let launches = ROUND.div_ceil(multiply_adds).min(64);
-    let answer = Answer::of(&a, &b);
+    let trial = Trial::new(device, &mut rng, [m, k, n])?;
     let mut timed = Vec::new();
     for kernel in candidates(device.info().kind) {
-        let launch = || product(gpu, *kernel, &on_device);
-        timed.push((*kernel, time(waiting, (device, gpu), launch, &answer, launches).await?));
+        timed.push((*kernel, time(waiting, (device, gpu), *kernel, (&trial, &on_device), launches).await?));
     }
     // Only times of one clock compare.
     let by_device = timed.iter().filter_map(|(_, times)| times.as_ref()).all(|times| times.by_device.is_some());
@@ -178,12 +177,12 @@ struct Times {
 async fn time(
     waiting: Waiting,
     (device, gpu): (&Device, &Context),
-    launch: impl Fn() -> Result<Matrix>,
-    answer: &Answer,
+    kernel: MatmulKernel,
+    (trial, operands): (&Trial, &[Matrix; 2]),
     launches: u64,
 ) -> Result<Option<Times>> {
     // The first one compiles the kernel, and shows whether it is right.
-    if !answer.agrees(&launch()?.to_array_by(waiting).await?) {
+    if !trial.agrees(&product(gpu, kernel, &trial.operands)?.to_array_by(waiting).await?) {
         return Ok(None);
     }
     let (mut by_host, mut by_device) = (Duration::MAX, Some(Duration::MAX));
@@ -191,7 +190,7 @@ async fn time(
         device.wait_by(waiting).await?;
         let (start, clock) = (Instant::now(), gpu.start_clock());
         for _ in 0..launches {
-            launch()?;
+            product(gpu, kernel, operands)?;
         }
         let times = clock.map(|clock| gpu.stop_clock(&clock)).transpose()?.flatten();
         device.wait_by(waiting).await?;
@@ -207,54 +206,59 @@ async fn time(
     Ok(Some(Times { by_host: each(by_host), by_device: by_device.map(each) }))
 }
 
-/// What a product should be.
-struct Answer {
+/// Small integers, and their product. Of such every kernel's answer must be exact, however it adds them up, so that a kernel that
+/// is wrong in one element shows.
+struct Trial {
+    operands: [Matrix; 2],
     want: Array2<f64>,
-    /// The lengths of a's rows and of b's columns: no element's terms are larger together than the product of two.
-    lengths: [Vec<f64>; 2],
     steps: usize,
 }
 
-impl Answer {
-    fn of(a: &Array2<f32>, b: &Array2<f32>) -> Self {
-        let (a, b) = (a.mapv(f64::from), b.mapv(f64::from));
-        let lengths = |matrix: &Array2<f64>, along| {
-            matrix.axis_iter(along).map(|line| line.dot(&line).sqrt()).collect::<Vec<_>>()
+/// The largest of these integers.
+const LARGEST: i8 = 8;
+
+impl Trial {
+    fn new(device: &Device, rng: &mut ChaCha12Rng, [m, k, n]: [usize; 3]) -> Result<Self> {
+        let mut integers = |rows, cols| {
+            Array2::<f32>::from_shape_simple_fn((rows, cols), || rng.random_range(-LARGEST..=LARGEST).into())
         };
-        let lengths = [lengths(&a, Axis(0)), lengths(&b, Axis(1))];
-        Answer { want: cpu::matmul(a.view(), b.view()), lengths, steps: a.ncols() }
+        let (a, b) = (integers(m, k), integers(k, n));
+        let operands = [Matrix::from_array(device, a.view())?, Matrix::from_array(device, b.view())?];
+        let want = cpu::matmul(a.mapv(f64::from).view(), b.mapv(f64::from).view());
+        Ok(Trial { operands, want, steps: k })
     }
 
-    /// Whether every element is within the product's bound: a kernel may be wrong in some tiles alone.
+    /// Whether every element is right: a kernel may be wrong in some tiles alone.
     fn agrees(&self, got: &Array2<f32>) -> bool {
-        let [rows, cols] = &self.lengths;
+        // The magnitudes of no element's terms add up to more; f32 knows all integers below 2^24.
+        let most = f64::from(LARGEST).powi(2) * self.steps as f64;
+        let allowed = if most < f64::from(1u32 << 24) { 0.0 } else { verify::product_bound(most, self.steps) };
         got.dim() == self.want.dim()
-            && got.indexed_iter().all(|((row, col), got)| {
-                let error = (f64::from(*got) - self.want[[row, col]]).abs();
-                error <= verify::product_bound(rows[row] * cols[col], self.steps)
-            })
+            && got.iter().zip(&self.want).all(|(got, want)| (f64::from(*got) - want).abs() <= allowed)
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use ndarray::Array2;
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha12Rng;
 
-    use super::Answer;
+    use super::Trial;
+    use crate::device::Device;
+    use crate::ops;
 
     #[test]
     fn one_wrong_element_anywhere_is_seen() {
-        let values = |rows, cols| Array2::from_shape_fn((rows, cols), |(r, c)| ((r * 7 + c * 3) % 11) as f32 - 5.0);
-        let (a, b) = (values(100, 40), values(40, 30));
-        let (answer, right) = (Answer::of(&a, &b), a.dot(&b));
-        assert!(answer.agrees(&right));
+        let trial = Trial::new(&Device::cpu(), &mut ChaCha12Rng::seed_from_u64(1), [100, 40, 30]).unwrap();
+        let right = ops::matmul(&trial.operands[0], &trial.operands[1]).unwrap().to_array().unwrap();
+        assert!(trial.agrees(&right));
         for at in [[0, 0], [50, 17], [99, 29]] {
             let mut wrong = right.clone();
             wrong[at] += 1.0;
-            assert!(!answer.agrees(&wrong), "{at:?}");
+            assert!(!trial.agrees(&wrong), "{at:?}");
         }
-        assert!(!answer.agrees(&Array2::zeros((100, 29))));
-        let nan = right.mapv(|_| f32::NAN);
-        assert!(!answer.agrees(&nan));
+        assert!(!trial.agrees(&right.slice(ndarray::s![.., ..29]).to_owned()));
+        assert!(!trial.agrees(&right.mapv(|_| f32::NAN)));
     }
 }

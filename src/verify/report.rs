@@ -111,11 +111,16 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.device)?;
-        writeln!(f, "worst: the largest error, as a share of its bound, and where it fell")?;
+        writeln!(
+            f,
+            "worst: the largest error, as a share of its bound, and where it fell; the nearest to its bound first"
+        )?;
         let head = ("op", "cases", "failed", "worst", "case", "element", "got", "want");
         let (op, cases, failed, worst, case, element, got, want) = head;
         writeln!(f, "{op:<32} {cases:>5} {failed:>6} {worst:>7}  {case:<44} {element:>14} {got:>14} {want:>14}")?;
-        for Row { op, cases, failed, case, worst } in &self.rows {
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.sort_by(|a, b| b.worst.share.total_cmp(&a.worst.share));
+        for Row { op, cases, failed, case, worst } in rows {
             let element = format!("{}[{}, {}]", worst.output, worst.element.0, worst.element.1);
             let (share, got, want) = (worst.share, worst.got, worst.want);
             writeln!(
