@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! cargo run --release --example verify -- --device gpu
+//! cargo run --release --features serde --example verify -- --device gpu --json gpu.json
+//! cargo run --release --features serde --example verify -- --compare cpu.json gpu.json
 //! ```
 //!
 //! The exit code is 0 when no element of any case is over its bound, 1 when one is, 2 when the run itself failed.
@@ -26,6 +28,14 @@ struct Arguments {
     /// Seed of the random inputs.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Keep the report in this file, too.
+    #[cfg(feature = "serde")]
+    #[arg(long, value_name = "FILE")]
+    json: Option<std::path::PathBuf>,
+    /// Run nothing: put two kept reports side by side.
+    #[cfg(feature = "serde")]
+    #[arg(long, num_args = 2, value_names = ["LEFT", "RIGHT"], conflicts_with = "json")]
+    compare: Option<Vec<std::path::PathBuf>>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -36,16 +46,29 @@ enum Choice {
 }
 
 fn main() -> ExitCode {
-    match report(&Arguments::parse()) {
-        Ok(report) => {
-            println!("{report}");
-            if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) }
-        }
+    match run(&Arguments::parse()) {
+        Ok(passed) => ExitCode::from(if passed { 0 } else { 1 }),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(2)
         }
     }
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    #[cfg(feature = "serde")]
+    if let Some([left, right]) = arguments.compare.as_deref() {
+        let [left, right] = [verify::SavedReport::load_json(left)?, verify::SavedReport::load_json(right)?];
+        println!("{}", left.beside(&right));
+        return Ok(left.rows.iter().chain(&right.rows).all(|row| row.failed == 0));
+    }
+    let report = report(arguments)?;
+    println!("{report}");
+    #[cfg(feature = "serde")]
+    if let Some(path) = &arguments.json {
+        report.save_json(path)?;
+    }
+    Ok(report.passed())
 }
 
 fn report(arguments: &Arguments) -> Result<verify::Report> {

@@ -75,6 +75,13 @@ fn the_twins_share_no_arithmetic() {
 }
 
 #[test]
+fn verification_shares_no_formula() {
+    let words = ["cpu::", "crate::cpu", "DropoutChoice", "ops::CLIP", "CLIP_EPSILON"];
+    let within = |file: &str| file.starts_with("verify/");
+    none(offenders(&words, within), "verify/ has what results should be from definitions alone");
+}
+
+#[test]
 fn data_flows_one_way() {
     let below = |file: &str| file.starts_with("gpu/") || file.starts_with("cpu/") || file.starts_with("ops/");
     none(offenders(&["layers", "mlp", "optim"], below), "ops/, cpu/ and gpu/ know nothing of layers and models");

@@ -46,7 +46,7 @@ pub use relu::{relu, relu_backward, relu_mask};
 pub use rmsprop::rmsprop;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
-pub use softmax_cross_entropy::{Contract, RowLosses, softmax_cross_entropy};
+pub use softmax_cross_entropy::{Contract, softmax_cross_entropy};
 pub use update::Slope;
 
 /// f32, or f64 for the oracle.

@@ -1,19 +1,19 @@
 //! Cases for single elements and sums of columns: `bias_add`, `column_sum`, `relu` and its kin.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
 use super::bounds::{self, FLUSH, U};
 use super::case::Expected;
 use super::inputs::{normal, special_rows};
+use super::oracle;
 use super::table::{Table, all_matrices, exactly, matrices, reference, uploaded};
-use crate::cpu;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::ops::{self, DropoutChoice};
+use crate::ops;
 
-/// An op of one matrix, and its reference.
+/// An op of one matrix, and its reference for an element.
 type Op = fn(&Matrix) -> Result<Matrix>;
-type Twin = fn(ArrayView2<'_, f64>) -> Array2<f64>;
+type Twin = fn(f64) -> f64;
 
 /// What dropout's cases take.
 const RATE: f32 = 0.3;
@@ -31,8 +31,12 @@ impl Table {
                 Ok(vec![ops::dropout(x, RATE, SEED, COUNTER)?.into()])
             },
             |inputs| {
-                let Ok(choice) = DropoutChoice::new(RATE, SEED, COUNTER) else { return Vec::new() };
-                let want = cpu::dropout(reference(inputs)[0].view(), choice);
+                let x = &reference(inputs)[0];
+                let want = Array2::from_shape_fn(x.dim(), |(r, c)| {
+                    let element = (r * x.ncols() + c) as u64;
+                    let kept = oracle::keeps(RATE, SEED, COUNTER, element);
+                    if kept { x[[r, c]] / (1.0 - f64::from(RATE)) } else { 0.0 }
+                });
                 // What is left out is exactly 0.
                 let bound = want.mapv(|y| if y == 0.0 { 0.0 } else { U * y.abs() + FLUSH });
                 vec![Expected { want, bound }]
@@ -51,7 +55,7 @@ impl Table {
             },
             |inputs| {
                 let m = reference(inputs);
-                let want = cpu::bias_add(m[0].view(), m[1].row(0));
+                let want = &m[0] + &m[1];
                 vec![Expected { bound: want.mapv(|sum| U * sum.abs() / 2.0 + FLUSH), want }]
             },
         );
@@ -62,13 +66,13 @@ impl Table {
             |device, inputs| Ok(vec![ops::column_sum(&uploaded(device, inputs)?[0])?.into()]),
             |inputs| {
                 let x = &reference(inputs)[0];
-                let magnitude = cpu::column_sum(x.mapv(f64::abs).view());
+                let magnitude = oracle::column_sum(&x.mapv(f64::abs));
                 let bound = magnitude.mapv(|sum| bounds::column_sum(x.nrows()) * sum + FLUSH);
-                vec![Expected { want: cpu::column_sum(x.view()), bound }]
+                vec![Expected { want: oracle::column_sum(x), bound }]
             },
         );
         let exact: [(&'static str, Op, Twin); 2] =
-            [("relu", ops::relu, cpu::relu), ("relu_mask", ops::relu_mask, cpu::relu_mask)];
+            [("relu", ops::relu, oracle::relu), ("relu_mask", ops::relu_mask, oracle::relu_mask)];
         for (op, run, twin) in exact {
             for dims in all_matrices() {
                 self.add(
@@ -77,7 +81,7 @@ impl Table {
                     |[rows, cols, _]| (rows * cols, 8 * rows * cols),
                     |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
                     move |device, inputs| Ok(vec![run(&uploaded(device, inputs)?[0])?.into()]),
-                    move |inputs| vec![exactly(twin(reference(inputs)[0].view()))],
+                    move |inputs| vec![exactly(reference(inputs)[0].mapv(twin))],
                 );
             }
         }
@@ -91,7 +95,9 @@ impl Table {
             },
             |inputs| {
                 let m = reference(inputs);
-                vec![exactly(cpu::relu_backward(m[0].view(), m[1].view()))]
+                // What is masked is 0, whatever comes back.
+                let want = Array2::from_shape_fn(m[0].dim(), |at| if m[0][at] > 0.0 { m[1][at] } else { 0.0 });
+                vec![exactly(want)]
             },
         );
     }

@@ -6,12 +6,12 @@ use super::bounds::{self, FLUSH, U};
 use super::case::{Expected, Inputs};
 use super::head::{Choice, slope_bounds};
 use super::inputs::{classes, normal};
+use super::oracle;
 use super::output::Output;
-use super::table::{Cost, Table, matrices, reference, target_view, targets, uploaded};
-use crate::cpu;
+use super::table::{Cost, Table, matrices, reference, targets, uploaded};
 use crate::layers::{CategoricalCrossEntropy, Dense, ReLU, Softmax};
 use crate::matrix::Matrix;
-use crate::ops::{self, Activation, CLIP};
+use crate::ops::{self, Activation};
 
 /// Half the distance between the two points of a difference.
 const STEP: f64 = 1e-5;
@@ -71,7 +71,8 @@ fn dense(table: &mut Table, dims: [usize; 3], relu: bool) {
         move |inputs| {
             let m = reference(inputs);
             let loss = |x: &Array2<f64>, w: &Array2<f64>, b: &Array2<f64>| {
-                (cpu::linear(x.view(), w.view(), b.row(0), relu) * &m[3]).sum()
+                let sums = x.dot(w) + b;
+                ((if relu { sums.mapv(oracle::relu) } else { sums }) * &m[3]).sum()
             };
             let size = |a: Array2<f64>, b: Array2<f64>, k| {
                 a.mapv(f64::abs).dot(&b.mapv(f64::abs)).mapv(|size| bounds::product(size, k))
@@ -110,7 +111,7 @@ fn activations(table: &mut Table, dims: [usize; 3]) {
         },
         |inputs| {
             let m = reference(inputs);
-            let want = differences(&m[0], |x| (cpu::relu(x.view()) * &m[1]).sum());
+            let want = differences(&m[0], |x| (x.mapv(oracle::relu) * &m[1]).sum());
             vec![expected(want, Array2::zeros(m[0].dim()))]
         },
     );
@@ -127,9 +128,9 @@ fn activations(table: &mut Table, dims: [usize; 3]) {
         },
         |inputs| {
             let m = reference(inputs);
-            let want = differences(&m[0], |x| (cpu::softmax(x.view()) * &m[1]).sum());
+            let want = differences(&m[0], |x| (oracle::softmax(x) * &m[1]).sum());
             // p is off by softmax's bound, and enters the gradient once by itself and once in the row's dot product.
-            let p = cpu::softmax(m[0].view());
+            let p = oracle::softmax(&m[0]);
             let error = bounds::softmax(&p, m[0].view());
             let sizes = m[1].mapv(f64::abs);
             let dot = (&p * &sizes).sum_axis(Axis(1)).insert_axis(Axis(1));
@@ -149,7 +150,8 @@ fn losses(table: &mut Table, dims: [usize; 3]) {
             dims,
             COST,
             move |rng, [m, k, _]| {
-                let mut uniform = || cpu::softmax(normal(rng, m, k).mapv(|x| 0.3 * x).view());
+                let mut uniform =
+                    || oracle::softmax(&normal(rng, m, k).mapv(|x| 0.3 * f64::from(x))).mapv(|p| p as f32);
                 Inputs { matrices: vec![uniform(), uniform()], classes: classes(rng, m, k) }
             },
             move |device, inputs| {
@@ -159,9 +161,8 @@ fn losses(table: &mut Table, dims: [usize; 3]) {
             },
             move |inputs| {
                 let m = reference(inputs);
-                let y = target_view(inputs, &m, distributed);
-                let contract = Choice::PLAIN.contract(&m);
-                let want = differences(&m[0], |p| cpu::nll(p.view(), y, contract, CLIP).sum() / p.nrows() as f64);
+                let masses = Choice { distributed, ..Choice::PLAIN }.masses(inputs, &m);
+                let want = differences(&m[0], |p| oracle::nll(p, &masses).sum() / p.nrows() as f64);
                 // STEP² / 6 of the third derivative 2 y / p³, beside what every difference has.
                 let third =
                     Array2::from_shape_fn(want.dim(), |at| want[at].abs() * STEP * STEP / (3.0 * m[0][at].powi(2)));
@@ -187,18 +188,10 @@ fn head(table: &mut Table, [rows, cols, _]: [usize; 3], choice: Choice) {
         },
         move |inputs| {
             let m = reference(inputs);
-            let want = differences(&m[0], |x| {
-                let mut moved = m.clone();
-                moved[0] = x.clone();
-                let rows = choice.twin(inputs, &moved);
-                let divisor = match choice.reduction {
-                    ops::Reduction::Mean => rows.weights.iter().flatten().sum(),
-                    _ => 1.0,
-                };
-                // Nothing counted, nothing to move.
-                if divisor == 0.0 { 0.0 } else { rows.losses.sum() / divisor }
-            });
-            let bound = slope_bounds(choice, inputs, &m, &choice.twin(inputs, &m));
+            let masses = choice.masses(inputs, &m);
+            // Nothing counted, nothing to move: the divisor is infinity there.
+            let want = differences(&m[0], |x| oracle::head(x, &masses).losses.sum() / masses.divisor);
+            let bound = slope_bounds(&m[0], &oracle::head(&m[0], &masses).dlogits, &masses);
             vec![expected(want, bound)]
         },
     );

@@ -5,10 +5,10 @@ use ndarray::{Array2, Axis};
 use super::bounds::{self, FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::{Fill, losing_logits, normal, special_rows};
+use super::oracle::{self, Masses};
 use super::output::Output;
 use super::products::biased;
-use super::table::{Table, all_matrices, reference, supervised, target_view, targets};
-use crate::cpu::{self, Contract, RowLosses};
+use super::table::{Table, all_matrices, reference, supervised, targets};
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -105,21 +105,28 @@ impl Choice {
         })
     }
 
-    /// The contract for the reference.
-    pub fn contract<'a>(&self, m: &'a [Array2<f64>]) -> Contract<'a, f64> {
-        let [weights, samples] = self.weights(m);
-        Contract {
-            weights: weights.map(|weights| weights.row(0)),
-            samples: samples.map(|weights| weights.column(0)),
-            ignored: self.ignored(m[0].ncols()),
-            smoothing: f64::from(self.smoothing),
-            mean: self.reduction == Reduction::Mean,
+    /// What the rows should be.
+    pub fn masses(&self, inputs: &Inputs, m: &[Array2<f64>]) -> Masses {
+        let (rows, cols) = m[0].dim();
+        let [class_weights, row_weights] = self.weights(m);
+        let class = |r: usize| match self.distributed {
+            true => oracle::argmax(&m[1].row(r).to_vec()),
+            false => inputs.classes[r] as usize,
+        };
+        // In a mean a row counts by its own weight, and by its class's where it has one.
+        let weight = |r: usize| {
+            let own = row_weights.map_or(1.0, |weights| weights[[r, 0]]);
+            let of_class = |weights: &Array2<f64>| if self.distributed { 1.0 } else { weights[[0, class(r)]] };
+            let ignored = !self.distributed && (class(r) >= cols || self.ignored(cols) == Some(inputs.classes[r]));
+            (!ignored).then(|| own * class_weights.map_or(1.0, of_class))
+        };
+        let weights: Vec<_> = (0..rows).map(weight).collect();
+        Masses {
+            q: Array2::from_shape_fn((rows, cols), |(r, c)| mass(*self, inputs, m, r, c)),
+            class: (0..rows).map(class).collect(),
+            divisor: self.divisor(&weights),
+            weights,
         }
-    }
-
-    /// The reference's answer.
-    pub fn twin(&self, inputs: &Inputs, m: &[Array2<f64>]) -> RowLosses<f64> {
-        cpu::softmax_cross_entropy(m[0].view(), target_view(inputs, m, self.distributed), self.contract(m))
     }
 
     /// What the gradients are divided by, given the rows' weights: a mean over nothing moves nothing.
@@ -226,8 +233,7 @@ fn expect_linear(choice: Choice, inputs: &Inputs) -> Vec<Expected> {
     };
     m[0] = logits.want;
     let mut expected = expect_of(choice, inputs, &m);
-    let (probs, weights) = (cpu::softmax(m[0].view()), choice.twin(inputs, &m).weights);
-    let divisor = choice.divisor(&weights);
+    let (probs, Masses { weights, divisor, .. }) = (oracle::softmax(&m[0]), choice.masses(inputs, &m));
     for (r, error) in logits.bound.rows().into_iter().map(|row| row.fold(0.0, |e: f64, x| e.max(*x))).enumerate() {
         // Rows that do not count are exactly 0, whatever their logits.
         if weights[r].is_none() {
@@ -281,27 +287,28 @@ fn expect(choice: Choice, inputs: &Inputs) -> Vec<Expected> {
 }
 
 fn expect_of(choice: Choice, inputs: &Inputs, m: &[Array2<f64>]) -> Vec<Expected> {
-    let rows = choice.twin(inputs, m);
-    let losses = Expected { bound: loss_bounds(choice, inputs, m, &rows), want: rows.losses.clone() };
-    let slopes = Expected { bound: slope_bounds(choice, inputs, m, &rows), want: rows.dlogits.clone() };
-    let stats = statistics(&rows);
+    let masses = choice.masses(inputs, m);
+    let head = oracle::head(&m[0], &masses);
+    let stats = statistics(&head, &masses.weights);
+    let losses = Expected { bound: loss_bounds(choice, inputs, m, &head.losses, &masses.weights), want: head.losses };
+    let slopes = Expected { bound: slope_bounds(&m[0], &head.dlogits, &masses), want: head.dlogits };
     let mut bound = Array2::zeros(stats.dim());
     let sums =
         |values: &Array2<f64>| values.iter().filter(|value| value.is_finite()).map(|value| value.abs()).sum::<f64>();
-    let level = bounds::column_sum(rows.weights.len());
+    let level = bounds::column_sum(masses.weights.len());
     bound[[0, 0]] = sums(&losses.bound) + level * sums(&losses.want);
     bound[[0, 1]] = level * stats[[0, 1]];
     vec![losses, slopes, Expected { want: stats, bound }]
 }
 
 /// The record in f64.
-fn statistics(rows: &RowLosses<f64>) -> Array2<f64> {
-    let counted: Vec<_> = (0..rows.weights.len()).filter(|r| rows.weights[*r].is_some()).collect();
-    let bad: Vec<_> = counted.iter().filter(|r| !rows.losses[[**r, 0]].is_finite()).collect();
+fn statistics(head: &oracle::Head, weights: &[Option<f64>]) -> Array2<f64> {
+    let counted: Vec<_> = (0..weights.len()).filter(|r| weights[*r].is_some()).collect();
+    let bad: Vec<_> = counted.iter().filter(|r| !head.losses[[**r, 0]].is_finite()).collect();
     record(&Statistics {
-        loss_sum: counted.iter().map(|r| rows.losses[[*r, 0]]).sum(),
-        weight_sum: rows.weights.iter().flatten().sum(),
-        correct: rows.correct.iter().filter(|hit| **hit).count() as u64,
+        loss_sum: oracle::sum(counted.iter().map(|r| head.losses[[*r, 0]])),
+        weight_sum: oracle::sum(weights.iter().flatten().copied()),
+        correct: head.correct.iter().filter(|hit| **hit).count() as u64,
         rows: counted.len() as u64,
         non_finite_rows: bad.len() as u64,
         first_bad_row: bad.first().map(|row| **row as u64),
@@ -321,10 +328,16 @@ pub(super) fn mass(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], r: usize,
 }
 
 /// loss = Σ q (m - x) + Σq · ln Σ exp: each difference and product rounded, the sums with their trees, the logarithm.
-fn loss_bounds(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], rows: &RowLosses<f64>) -> Array2<f64> {
+fn loss_bounds(
+    choice: Choice,
+    inputs: &Inputs,
+    m: &[Array2<f64>],
+    losses: &Array2<f64>,
+    weights: &[Option<f64>],
+) -> Array2<f64> {
     let (x, cols) = (&m[0], m[0].ncols());
-    Array2::from_shape_fn(rows.losses.dim(), |(r, _)| {
-        if rows.weights[r].is_none() {
+    Array2::from_shape_fn(losses.dim(), |(r, _)| {
+        if weights[r].is_none() {
             return 0.0;
         }
         let top = x.row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
@@ -336,25 +349,23 @@ fn loss_bounds(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], rows: &RowLos
             sizes += q * x[[r, c]].abs();
         }
         let log_sum = total * (bounds::log_sum(cols) + 4.0 * U * top.abs());
-        let bound = log_sum + 4.0 * U * (sizes + rows.losses[[r, 0]].abs()) + bounds::row_sum(cols) * (below + total);
+        let bound = log_sum + 4.0 * U * (sizes + losses[[r, 0]].abs()) + bounds::row_sum(cols) * (below + total);
         if bound.is_finite() { bound + FLUSH } else { 0.0 }
     })
 }
 
 /// dlogits = (p Σq - q) / divisor: softmax's bound for p, the rounding of both terms, the sum of q, the divisor.
-pub(super) fn slope_bounds(choice: Choice, inputs: &Inputs, m: &[Array2<f64>], rows: &RowLosses<f64>) -> Array2<f64> {
-    let x = &m[0];
-    let probs = cpu::softmax(x.view());
+pub(super) fn slope_bounds(x: &Array2<f64>, dlogits: &Array2<f64>, masses: &Masses) -> Array2<f64> {
+    let probs = oracle::softmax(x);
     let softmax = bounds::softmax(&probs, x.view());
-    let divisor = choice.divisor(&rows.weights);
     let mut bound = Array2::zeros(x.dim());
-    for (r, mut row) in bound.axis_iter_mut(Axis(0)).enumerate().filter(|(r, _)| rows.weights[*r].is_some()) {
-        let total: f64 = (0..x.ncols()).map(|c| mass(choice, inputs, m, r, c)).sum();
+    for (r, mut row) in bound.axis_iter_mut(Axis(0)).enumerate().filter(|(r, _)| masses.weights[*r].is_some()) {
+        let total: f64 = masses.q.row(r).sum();
         for c in 0..x.ncols() {
-            let (p, q) = (probs[[r, c]], mass(choice, inputs, m, r, c));
+            let (p, q) = (probs[[r, c]], masses.q[[r, c]]);
             let terms = 4.0 * U * (p * total + q) + bounds::row_sum(x.ncols()) * p * total;
-            let divided = bounds::column_sum(x.nrows()) * rows.dlogits[[r, c]].abs();
-            let value = (softmax[[r, c]] * total + terms) / divisor + divided;
+            let divided = bounds::column_sum(x.nrows()) * dlogits[[r, c]].abs();
+            let value = (softmax[[r, c]] * total + terms) / masses.divisor + divided;
             row[c] = if value.is_finite() { value + FLUSH } else { 0.0 };
         }
     }

@@ -17,10 +17,13 @@ mod gradients;
 mod head;
 mod inputs;
 mod nll;
+mod oracle;
 mod output;
 mod products;
 mod report;
 mod rows;
+#[cfg(feature = "serde")]
+mod saved;
 mod table;
 mod training;
 mod updates;
@@ -35,6 +38,8 @@ use crate::waiting::{Waiting, at_once};
 pub use case::{Case, Expected, Inputs};
 pub use compare::{Worst, compare};
 pub use report::{Report, Row};
+#[cfg(feature = "serde")]
+pub use saved::{SavedReport, SavedRow};
 pub use table::cases;
 
 /// How [`run_with`] verifies.

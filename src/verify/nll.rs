@@ -6,10 +6,10 @@ use super::bounds::{self, FLUSH, LOG, U};
 use super::case::{Expected, Inputs};
 use super::head::{Choice, FEW, mass};
 use super::inputs::probabilities;
-use super::table::{Table, all_matrices, reference, target_view, targets};
-use crate::cpu;
+use super::oracle;
+use super::table::{Table, all_matrices, reference, targets};
 use crate::matrix::Matrix;
-use crate::ops::{self, CLIP, Reduction};
+use crate::ops::{self, Reduction};
 
 pub(super) fn cases(table: &mut Table) {
     for distributed in [false, true] {
@@ -55,8 +55,7 @@ fn add(table: &mut Table, choice: Choice, dims: [usize; 3]) {
         },
         move |inputs| {
             let m = reference(inputs);
-            let y = target_view(inputs, &m, choice.distributed);
-            let want = cpu::nll_backward(m[0].view(), y, choice.contract(&m), CLIP);
+            let want = oracle::nll_backward(&m[0], &choice.masses(inputs, &m));
             let error = 10.0 * U + bounds::column_sum(want.nrows());
             vec![Expected { bound: want.mapv(|slope| error * slope.abs() + FLUSH), want }]
         },
@@ -66,7 +65,7 @@ fn add(table: &mut Table, choice: Choice, dims: [usize; 3]) {
 /// Each logarithm is off by 2⁻²¹ and 3 ulp, each mass and product by a few roundings, their sum by its tree.
 fn losses(choice: Choice, inputs: &Inputs) -> Expected {
     let m = reference(inputs);
-    let want = cpu::nll(m[0].view(), target_view(inputs, &m, choice.distributed), choice.contract(&m), CLIP);
+    let want = oracle::nll(&m[0], &choice.masses(inputs, &m));
     let cols = m[0].ncols();
     let bound = Array2::from_shape_fn(want.dim(), |(r, _)| {
         let total: f64 = (0..cols).map(|c| mass(choice, inputs, &m, r, c)).sum();

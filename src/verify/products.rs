@@ -1,10 +1,11 @@
 //! Cases for products: `matmul`, `matmul_tn`, `matmul_nt`, `linear` and its gradients.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
 use super::bounds::{self, U};
 use super::case::{Expected, Inputs};
 use super::inputs::{Fill, integers, losing, normal};
+use super::oracle;
 use super::output::Output;
 use super::table::{LARGE_PRODUCTS, PRODUCTS, Table, reference, uploaded};
 use crate::error::Result;
@@ -53,19 +54,19 @@ impl Table {
             "matmul",
             |[m, k, n]| vec![[m, k], [k, n]],
             |m| Ok(vec![ops::matmul(&m[0], &m[1])?]),
-            |m| vec![product_of(m[0].view(), m[1].view())],
+            |m| vec![product_of(&m[0], &m[1])],
         );
         self.product(
             "matmul_tn",
             |[m, k, n]| vec![[k, m], [k, n]],
             |m| Ok(vec![ops::matmul_tn(&m[0], &m[1])?]),
-            |m| vec![product_of(m[0].t(), m[1].view())],
+            |m| vec![product_of(&m[0].t().to_owned(), &m[1])],
         );
         self.product(
             "matmul_nt",
             |[m, k, n]| vec![[m, k], [n, k]],
             |m| Ok(vec![ops::matmul_nt(&m[0], &m[1])?]),
-            |m| vec![product_of(m[0].view(), m[1].t())],
+            |m| vec![product_of(&m[0], &m[1].t().to_owned())],
         );
         self.product(
             "linear",
@@ -83,7 +84,7 @@ impl Table {
             "linear_backward",
             |[m, k, n]| vec![[m, k], [n, k], [m, n]],
             |m| Ok(vec![ops::linear_backward(&m[0], &m[1], &m[2])?]),
-            |m| vec![masked(product_of(m[0].view(), m[1].t()), &m[2])],
+            |m| vec![masked(product_of(&m[0], &m[1].t().to_owned()), &m[2])],
         );
         self.product(
             "dense_backward",
@@ -91,8 +92,8 @@ impl Table {
             |m| ops::dense_backward(&m[0], &m[1], &m[2]).map(|(dweights, dbiases, dx)| vec![dweights, dbiases, dx]),
             |m| {
                 let ones = Array2::ones((1, m[1].nrows()));
-                let dx = masked(product_of(m[1].view(), m[2].t()), &m[0]);
-                vec![product_of(m[0].t(), m[1].view()), product_of(ones.view(), m[1].view()), dx]
+                let dx = masked(product_of(&m[1], &m[2].t().to_owned()), &m[0]);
+                vec![product_of(&m[0].t().to_owned(), &m[1]), product_of(&ones, &m[1]), dx]
             },
         );
         self.product(
@@ -101,21 +102,21 @@ impl Table {
             |m| ops::linear_gradients(&m[0], &m[1]).map(|(dweights, dbiases)| vec![dweights, dbiases]),
             |m| {
                 let ones = Array2::ones((1, m[1].nrows()));
-                vec![product_of(m[0].t(), m[1].view()), product_of(ones.view(), m[1].view())]
+                vec![product_of(&m[0].t().to_owned(), &m[1]), product_of(&ones, &m[1])]
             },
         );
     }
 }
 
 /// The product in f64 and its bound.
-fn product_of(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Expected {
+fn product_of(a: &Array2<f64>, b: &Array2<f64>) -> Expected {
     let magnitude = a.mapv(f64::abs).dot(&b.mapv(f64::abs));
-    Expected { want: a.dot(&b), bound: magnitude.mapv(|magnitude| bounds::product(magnitude, a.ncols())) }
+    Expected { want: oracle::product(a, b), bound: magnitude.mapv(|magnitude| bounds::product(magnitude, a.ncols())) }
 }
 
 /// act(XW + b): the product's bound, and a rounding of the sum.
 pub(super) fn biased(m: &[Array2<f64>], activation: fn(f64) -> f64) -> Expected {
-    let Expected { want, bound } = product_of(m[0].view(), m[1].view());
+    let Expected { want, bound } = product_of(&m[0], &m[1]);
     let sum = want + &m[2];
     Expected { bound: bound + sum.mapv(|sum| U * sum.abs()), want: sum.mapv(activation) }
 }

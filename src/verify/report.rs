@@ -95,6 +95,18 @@ impl Report {
         !self.rows.is_empty() && self.rows.iter().all(|row| row.failed == 0)
     }
 
+    /// Where it was made.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, DeviceKind, verify};
+    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+    /// assert_eq!(report.device().kind, DeviceKind::Cpu);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn device(&self) -> &DeviceInfo {
+        &self.device
+    }
+
     /// The rows, an op each.
     ///
     /// ```

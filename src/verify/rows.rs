@@ -5,11 +5,9 @@ use ndarray::Array2;
 use super::bounds::{self, FLUSH, U};
 use super::case::Expected;
 use super::inputs::{losing_logits, normal, probabilities, special_rows};
+use super::oracle;
 use super::output::Output;
-use super::table::{
-    Draw, Table, all_matrices, exactly, matrices, reference, supervised, target_view, targets, uploaded,
-};
-use crate::cpu;
+use super::table::{Draw, Table, all_matrices, exactly, matrices, reference, supervised, targets, uploaded};
 use crate::ops;
 use crate::targets::Targets;
 
@@ -28,7 +26,7 @@ impl Table {
                 |device, inputs| Ok(vec![ops::softmax(&uploaded(device, inputs)?[0])?.into()]),
                 |inputs| {
                     let x = &reference(inputs)[0];
-                    let want = cpu::softmax(x.view());
+                    let want = oracle::softmax(x);
                     vec![Expected { bound: bounds::softmax(&want, x.view()), want }]
                 },
             );
@@ -59,7 +57,7 @@ impl Table {
                     let sum = bounds::row_sum(p.ncols()) * dots[r];
                     p[[r, c]].abs() * (3.0 * U * dp[[r, c]].abs() + sum) + FLUSH
                 });
-                vec![Expected { want: cpu::softmax_backward(p.view(), dp.view()), bound }]
+                vec![Expected { want: oracle::softmax_backward(p, dp), bound }]
             },
         );
     }
@@ -71,8 +69,9 @@ impl Table {
             |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
             |device, inputs| Ok(vec![Output::Classes(ops::argmax(&uploaded(device, inputs)?[0])?)]),
             |inputs| {
-                let classes = cpu::argmax(reference(inputs)[0].view());
-                vec![exactly(Array2::from_shape_fn((classes.len(), 1), |(r, _)| f64::from(classes[r])))]
+                let x = &reference(inputs)[0];
+                let class = |r: usize| oracle::argmax(&x.row(r).to_vec()) as f64;
+                vec![exactly(Array2::from_shape_fn((x.nrows(), 1), |(r, _)| class(r)))]
             },
         );
         for (variant, distributed, marked) in
@@ -96,7 +95,15 @@ impl Table {
                     },
                     move |inputs| {
                         let m = reference(inputs);
-                        let hits = cpu::accuracy(m[0].view(), target_view(inputs, &m, distributed));
+                        let class = |r: usize| match distributed {
+                            true => oracle::argmax(&m[1].row(r).to_vec()),
+                            false => inputs.classes[r] as usize,
+                        };
+                        let hit = |r: &usize| {
+                            let row = m[0].row(*r).to_vec();
+                            oracle::argmax(&row) == class(*r) && !row.iter().any(|x| x.is_nan())
+                        };
+                        let hits = (0..m[0].nrows()).filter(hit).count();
                         let ignored = inputs.classes.iter().filter(|class| **class == Targets::MARK).count();
                         // Rounded to f32 as the device's is: the count must be exact.
                         let share = (hits as f64 / (m[0].nrows() - ignored) as f64) as f32;
@@ -109,7 +116,7 @@ impl Table {
 }
 
 fn log_softmax_of(x: &Array2<f64>) -> Expected {
-    let want = cpu::log_softmax(x.view());
+    let want = oracle::log_softmax(x);
     let bound = Array2::from_shape_fn(x.dim(), |(r, c)| {
         let top = x.row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
         let size = top.abs() + x[[r, c]].abs() + want[[r, c]].abs();

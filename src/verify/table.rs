@@ -7,7 +7,6 @@ use super::case::{Case, CaseRng, Expected, Inputs};
 use super::inputs::{Fill, classes, distributions};
 use super::output::Output;
 use super::{gradients, head, nll, training};
-use crate::cpu::TargetView;
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -198,14 +197,6 @@ pub(super) fn targets(device: &Device, inputs: &Inputs, distributed: bool) -> Re
             let labels: Vec<_> = inputs.classes.iter().map(|class| *class as i32).collect();
             Targets::classes(device, &labels, inputs.matrices[0].ncols())
         }
-    }
-}
-
-/// The targets of [`supervised`] inputs for the reference.
-pub(super) fn target_view<'a>(inputs: &'a Inputs, m: &'a [Array2<f64>], distributed: bool) -> TargetView<'a, f64> {
-    match distributed {
-        true => TargetView::Distributions(m[1].view()),
-        false => TargetView::Classes(&inputs.classes),
     }
 }
 

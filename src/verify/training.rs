@@ -11,6 +11,7 @@ use ndarray::{Array2, Axis, Zip};
 use super::bounds::{self, FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::{classes, normal};
+use super::oracle;
 use super::output::Output;
 use super::table::{Table, targets};
 use crate::device::Device;
@@ -159,7 +160,7 @@ fn rounded(value: &Array2<f64>, error: Array2<f64>, roundings: f64) -> Array2<f6
 
 /// (softmax(z) - onehot) / rows.
 fn loss_gradient(z: &Near, classes: &[u32]) -> Near {
-    let (rows, cols) = z.value.dim();
+    let rows = z.value.nrows();
     let mut p = z.value.clone();
     for mut row in p.rows_mut() {
         let top = row.fold(f64::NEG_INFINITY, |top, x| top.max(*x));
@@ -178,7 +179,6 @@ fn loss_gradient(z: &Near, classes: &[u32]) -> Near {
         *error = (carried + 3.0 * U * (target + p[[r, c]].abs())) / rows as f64 + FLUSH;
     }
     let value = p / rows as f64;
-    debug_assert_eq!(value.ncols(), cols);
     Near { error: rounded(&value, error, 2.0), value }
 }
 
@@ -186,7 +186,7 @@ fn loss_gradient(z: &Near, classes: &[u32]) -> Near {
 fn clip(gradients: &mut [Near]) {
     let norm = gradients.iter().map(|g| g.value.mapv(|x| x * x).sum()).sum::<f64>().sqrt();
     let off = gradients.iter().map(|g| g.error.mapv(|x| x * x).sum()).sum::<f64>().sqrt();
-    let scale = (MAX_NORM / norm).min(1.0);
+    let scale = oracle::clip_scale(&gradients.iter().map(|g| g.value.clone()).collect::<Vec<_>>(), MAX_NORM);
     // Of the norm what the gradients' errors make of it, at most their own norm, and its own sums and root.
     let error = scale * (off / norm * 1.1 + 30.0 * U);
     for gradient in gradients {

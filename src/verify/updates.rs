@@ -5,15 +5,16 @@ use ndarray::{Array2, array};
 use super::bounds::{FLUSH, U};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::{Fill, normal, special_rows};
+use super::oracle::{self, steps};
 use super::output::Output;
 use super::table::{Cost, Table, all_matrices, matrices, reference, uploaded};
-use crate::cpu::{self, Slope};
 use crate::matrix::Matrix;
 use crate::ops::{self, AdaGradOptions, Adam, AdamOptions, MomentumOptions, Pull, RmsPropOptions, Rule, Sgd};
 
 const RATE: f64 = 0.1;
-/// The step that Adam's cases take.
-const ADAM_STEP: u64 = 3;
+/// The steps that Adam's cases take: where the corrections of its means are large, and where they are next to nothing.
+const EARLY: u64 = 3;
+const LATE: u64 = 20_000;
 /// What the changed cases multiply the gradients by, and their penalties.
 const SCALE: f32 = 0.3;
 const PULL: Pull = Pull { l1: 0.2, l2: 0.05 };
@@ -34,19 +35,20 @@ struct Update {
     /// Matrices that it keeps.
     slots: usize,
     rule: fn() -> Box<dyn Rule>,
-    twin: fn(&mut Array2<f64>, Slope<'_, f64>, &mut [Array2<f64>]),
+    /// One parameter's step: itself, its slope, and what is kept of it.
+    twin: fn(&mut f64, f64, [&mut f64; 2]),
     /// How far parameter and slots may be off.
     bound: fn(&Element) -> [f64; 3],
     cost: Cost,
 }
 
-const UPDATES: [Update; 7] = [
+const UPDATES: [Update; 8] = [
     Update {
         name: "sgd",
         variant: "",
         slots: 0,
         rule: || Box::new(Sgd { learning_rate: RATE }),
-        twin: |w, slope, _| cpu::sgd(w.view_mut(), slope, RATE),
+        twin: |w, slope, _| steps::sgd(w, slope, RATE),
         bound: |e| [U * e.w.abs() + RATE * (e.error + 2.0 * U * e.slope.abs()), 0.0, 0.0],
         cost: |[rows, cols, _]| (2 * rows * cols, 12 * rows * cols),
     },
@@ -55,7 +57,7 @@ const UPDATES: [Update; 7] = [
         variant: "",
         slots: 1,
         rule: || Box::new(velocity(false)),
-        twin: |w, slope, kept| cpu::momentum(w.view_mut(), slope, kept[0].view_mut(), &velocity(false)),
+        twin: |w, slope, [v, _]| steps::momentum(w, slope, v, [RATE, 0.9], false),
         bound: |e| momentum_bound(e, false),
         cost: |[rows, cols, _]| (4 * rows * cols, 20 * rows * cols),
     },
@@ -64,7 +66,7 @@ const UPDATES: [Update; 7] = [
         variant: "Nesterov",
         slots: 1,
         rule: || Box::new(velocity(true)),
-        twin: |w, slope, kept| cpu::momentum(w.view_mut(), slope, kept[0].view_mut(), &velocity(true)),
+        twin: |w, slope, [v, _]| steps::momentum(w, slope, v, [RATE, 0.9], true),
         bound: |e| momentum_bound(e, true),
         cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
     },
@@ -73,7 +75,10 @@ const UPDATES: [Update; 7] = [
         variant: "",
         slots: 1,
         rule: || Box::new(AdaGradOptions::default()),
-        twin: |w, slope, kept| cpu::adagrad(w.view_mut(), slope, kept[0].view_mut(), &AdaGradOptions::default()),
+        twin: |w, slope, [s, _]| {
+            let AdaGradOptions { learning_rate, epsilon } = AdaGradOptions::default();
+            steps::adagrad(w, slope, s, [learning_rate, epsilon]);
+        },
         bound: |e| {
             let AdaGradOptions { learning_rate, epsilon } = AdaGradOptions::default();
             let squares = 2.0 * U * e.after[0] + carried(e);
@@ -86,7 +91,10 @@ const UPDATES: [Update; 7] = [
         variant: "",
         slots: 1,
         rule: || Box::new(RmsPropOptions::default()),
-        twin: |w, slope, kept| cpu::rmsprop(w.view_mut(), slope, kept[0].view_mut(), &RmsPropOptions::default()),
+        twin: |w, slope, [s, _]| {
+            let RmsPropOptions { learning_rate, decay, epsilon } = RmsPropOptions::default();
+            steps::rmsprop(w, slope, s, [learning_rate, decay, epsilon]);
+        },
         bound: |e| {
             let RmsPropOptions { learning_rate, decay, epsilon } = RmsPropOptions::default();
             let squares = 3.0 * U * e.after[0] + (1.0 - decay) * carried(e);
@@ -98,19 +106,28 @@ const UPDATES: [Update; 7] = [
         name: "adam",
         variant: "step 3",
         slots: 2,
-        rule: || Box::new(Adam { options: AdamOptions::default(), step: ADAM_STEP }),
-        twin: |w, slope, kept| adam(w, slope, kept, &AdamOptions::default()),
-        bound: |e| adam_bound(e, &AdamOptions::default()),
+        rule: || Box::new(Adam { options: AdamOptions::default(), step: EARLY }),
+        twin: |w, slope, kept| adam(w, slope, kept, &AdamOptions::default(), EARLY),
+        bound: |e| adam_bound(e, &AdamOptions::default(), EARLY),
         cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
     },
     Update {
         name: "adam",
         variant: "step 3, weight decay",
         slots: 2,
-        rule: || Box::new(Adam { options: DECAYED, step: ADAM_STEP }),
-        twin: |w, slope, kept| adam(w, slope, kept, &DECAYED),
-        bound: |e| adam_bound(e, &DECAYED),
+        rule: || Box::new(Adam { options: DECAYED, step: EARLY }),
+        twin: |w, slope, kept| adam(w, slope, kept, &DECAYED, EARLY),
+        bound: |e| adam_bound(e, &DECAYED, EARLY),
         cost: |[rows, cols, _]| (13 * rows * cols, 28 * rows * cols),
+    },
+    Update {
+        name: "adam",
+        variant: "step 20000",
+        slots: 2,
+        rule: || Box::new(Adam { options: AdamOptions::default(), step: LATE }),
+        twin: |w, slope, kept| adam(w, slope, kept, &AdamOptions::default(), LATE),
+        bound: |e| adam_bound(e, &AdamOptions::default(), LATE),
+        cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
     },
 ];
 
@@ -121,11 +138,9 @@ fn velocity(nesterov: bool) -> MomentumOptions {
     MomentumOptions { learning_rate: RATE, momentum: 0.9, nesterov }
 }
 
-fn adam(w: &mut Array2<f64>, slope: Slope<'_, f64>, kept: &mut [Array2<f64>], options: &AdamOptions) {
-    if let [m, v] = kept {
-        let moments = cpu::Moments { w: w.view_mut(), m: m.view_mut(), v: v.view_mut() };
-        cpu::adam(moments, slope, options, ADAM_STEP);
-    }
+fn adam(w: &mut f64, slope: f64, kept: [&mut f64; 2], options: &AdamOptions, step: u64) {
+    let AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay } = *options;
+    steps::adam(w, slope, kept, [learning_rate, beta1, beta2, epsilon, weight_decay], step as i32);
 }
 
 /// What the gradient's error makes of its square.
@@ -152,9 +167,9 @@ fn quotient_bound(e: &Element, learning_rate: f64, epsilon: f64) -> f64 {
     U * e.w.abs() + factor * (12.0 * U * e.slope.abs() + 3.0 * e.error)
 }
 
-fn adam_bound(e: &Element, options: &AdamOptions) -> [f64; 3] {
+fn adam_bound(e: &Element, options: &AdamOptions, step: u64) -> [f64; 3] {
     let AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay } = *options;
-    let unbias = |beta: f64| 1.0 / (1.0 - beta.powf(ADAM_STEP as f64));
+    let unbias = |beta: f64| 1.0 / (1.0 - beta.powf(step as f64));
     let (rest1, rest2) = (1.0 - beta1, 1.0 - beta2);
     let [mean, square] = e.after;
     let kept = (1.0 - learning_rate * weight_decay) * e.w.abs() * if weight_decay == 0.0 { U } else { 2.0 * U };
@@ -186,8 +201,18 @@ impl Update {
         let (Some(dw), Some(mut w)) = (all.pop(), all.pop()) else { return Vec::new() };
         let (before, kept_before) = (w.clone(), kept.clone());
         let (scale, pull) = if changed { (SCALE.into(), PULL) } else { (1.0, Pull::default()) };
-        let slope = Slope::new(dw.view(), scale, &pull);
-        (self.twin)(&mut w, slope, &mut kept);
+        let slope = |w: f64, dw: f64| oracle::slope(w, dw, scale, [pull.l1, pull.l2]);
+        for (at, w) in w.indexed_iter_mut() {
+            let (mut first, mut second) = (0.0, 0.0);
+            let mut slots = [&mut first, &mut second];
+            for (slot, kept) in slots.iter_mut().zip(&kept) {
+                **slot = kept[at];
+            }
+            (self.twin)(w, slope(*w, dw[at]), slots);
+            for (slot, kept) in [first, second].into_iter().zip(&mut kept) {
+                kept[at] = slot;
+            }
+        }
         let bounds = |output: usize| {
             Array2::from_shape_fn(w.dim(), |at| {
                 let (w, dw) = (before[at], dw[at]);
@@ -196,7 +221,7 @@ impl Update {
                 let error = if changed { 2.0 * U * size } else { 0.0 };
                 let of = |kept: &[Array2<f64>]| [0, 1].map(|slot| kept.get(slot).map_or(0.0, |kept| kept[at]));
                 let (before, after) = (of(&kept_before), of(&kept));
-                let element = Element { w, slope: slope.at(w, dw), error, before, after };
+                let element = Element { w, slope: slope(w, dw), error, before, after };
                 (self.bound)(&element)[output] + FLUSH
             })
         };
@@ -255,8 +280,7 @@ impl Table {
                 },
                 move |inputs| {
                     let gradients = reference(inputs);
-                    let views: Vec<_> = gradients.iter().map(|gradient| gradient.view()).collect();
-                    let want: f64 = cpu::clip_scale(&views, limit);
+                    let want = oracle::clip_scale(&gradients, limit);
                     // A thread adds every 2¹⁷th value at most; trees, root and quotient the rest.
                     let terms: usize = gradients.iter().map(Array2::len).sum();
                     let bound = (20.0 + terms as f64 / f64::from(1 << 17)) * U * want + FLUSH;
