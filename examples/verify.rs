@@ -22,6 +22,9 @@ struct Arguments {
     /// Compile the shaders with run-time checks.
     #[arg(long)]
     checked: bool,
+    /// Give a software driver the kernels of a GPU, which it takes minutes to compile.
+    #[arg(long)]
+    kernels_for_gpus: bool,
     /// Leave the large cases out.
     #[arg(long)]
     quick: bool,
@@ -32,9 +35,9 @@ struct Arguments {
     #[cfg(feature = "serde")]
     #[arg(long, value_name = "FILE")]
     json: Option<std::path::PathBuf>,
-    /// Run nothing: put two kept reports side by side.
+    /// Run nothing: put kept reports side by side.
     #[cfg(feature = "serde")]
-    #[arg(long, num_args = 2, value_names = ["LEFT", "RIGHT"], conflicts_with = "json")]
+    #[arg(long, num_args = 2.., value_name = "FILE", conflicts_with = "json")]
     compare: Option<Vec<std::path::PathBuf>>,
 }
 
@@ -57,10 +60,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<bool> {
     #[cfg(feature = "serde")]
-    if let Some([left, right]) = arguments.compare.as_deref() {
-        let [left, right] = [verify::SavedReport::load_json(left)?, verify::SavedReport::load_json(right)?];
-        println!("{}", left.beside(&right));
-        return Ok(left.rows.iter().chain(&right.rows).all(|row| row.failed == 0));
+    if let Some(files) = &arguments.compare {
+        let reports = files.iter().map(verify::SavedReport::load_json).collect::<Result<Vec<_>>>()?;
+        println!("{}", verify::side_by_side(&reports));
+        return Ok(reports.iter().flat_map(|report| &report.rows).all(|row| row.failed == 0));
     }
     let report = report(arguments)?;
     println!("{report}");
@@ -72,7 +75,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 fn report(arguments: &Arguments) -> Result<verify::Report> {
-    let gpu = GpuOptions { runtime_checks: arguments.checked, ..Default::default() };
+    let Arguments { checked, kernels_for_gpus, .. } = *arguments;
+    let gpu = GpuOptions { runtime_checks: checked, kernels_for_gpus, ..Default::default() };
     let device = match arguments.device {
         Choice::Auto => Device::auto()?,
         Choice::Cpu => Device::cpu(),

@@ -39,7 +39,7 @@ pub use case::{Case, Expected, Inputs};
 pub use compare::{Worst, compare};
 pub use report::{Report, Row};
 #[cfg(feature = "serde")]
-pub use saved::{SavedReport, SavedRow};
+pub use saved::{SavedReport, SavedRow, side_by_side};
 pub use table::cases;
 
 /// How [`run_with`] verifies.

@@ -133,43 +133,60 @@ impl SavedReport {
             .and_then(|_| serde_json::from_str(&text).map_err(Into::into))
             .map_err(|source| files::failed(path, source))
     }
+}
 
-    /// Both reports side by side, op by op: printed, a table of the worst shares, and of what differs otherwise.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, verify};
-    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
-    /// let saved = verify::SavedReport::from(&report);
-    /// assert!(saved.beside(&saved).to_string().contains("matmul_tn"));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn beside<'a>(&'a self, other: &'a SavedReport) -> impl fmt::Display + 'a {
-        Beside(self, other)
+/// Reports side by side, op by op, as a table in Markdown: for each the cases, those over their bound where there are some,
+/// and the worst share.
+///
+/// ```
+/// # use wgpu_mlp::{Device, verify};
+/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+/// let saved = verify::SavedReport::from(&report);
+/// assert!(verify::side_by_side(&[saved.clone(), saved]).to_string().contains("| matmul_tn |"));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn side_by_side(reports: &[SavedReport]) -> impl fmt::Display + '_ {
+    SideBySide(reports)
+}
+
+struct SideBySide<'a>(&'a [SavedReport]);
+
+impl fmt::Display for SideBySide<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, report) in (1..).zip(self.0) {
+            writeln!(f, "{number}. {}", report.device)?;
+        }
+        let all = self.0.iter().flat_map(|report| &report.rows);
+        let mut ops: Vec<&str> = Vec::new();
+        all.for_each(|row| {
+            if !ops.contains(&row.op.as_str()) {
+                ops.push(&row.op)
+            }
+        });
+        let line = |cells: &mut dyn Iterator<Item = String>| format!("| {} |", cells.collect::<Vec<_>>().join(" | "));
+        writeln!(f)?;
+        let numbers = (1..=self.0.len()).map(|number| number.to_string());
+        writeln!(f, "{}", line(&mut std::iter::once("op".into()).chain(numbers)))?;
+        writeln!(f, "{}", line(&mut (0..=self.0.len()).map(|_| "---".into())))?;
+        for op in ops {
+            let found = self.0.iter().map(|report| report.rows.iter().find(|row| row.op == op));
+            let cells = found.map(|row| row.map_or("-".into(), SavedRow::cell));
+            writeln!(f, "{}", line(&mut std::iter::once(op.into()).chain(cells)))?;
+        }
+        let variants = self.0.iter().map(|report| match report.possible_variants {
+            0 => "-".into(),
+            possible => format!("{} of {possible}", report.variants.len()),
+        });
+        write!(f, "{}", line(&mut std::iter::once("variants of kernels that ran".into()).chain(variants)))
     }
 }
 
-struct Beside<'a>(&'a SavedReport, &'a SavedReport);
-
-impl fmt::Display for Beside<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Beside(left, right) = self;
-        writeln!(f, "left:  {}", left.device)?;
-        writeln!(f, "right: {}", right.device)?;
-        writeln!(f, "worst: the largest error as a share of its bound; failed: cases over it")?;
-        let (op, cases, failed, worst) = ("op", "cases", "failed", "worst");
-        writeln!(f, "{op:<34} {cases:>11} {failed:>11} {worst:>15}")?;
-        let find = |report: &'_ SavedReport, op: &str| report.rows.iter().find(|row| row.op == op).cloned();
-        let only_right = right.rows.iter().filter(|row| find(left, &row.op).is_none());
-        for op in left.rows.iter().chain(only_right).map(|row| &row.op) {
-            let rows = [find(left, op), find(right, op)];
-            let of = |number: &dyn Fn(&SavedRow) -> String| {
-                rows.each_ref().map(|row| row.as_ref().map_or("-".into(), number)).join(" | ")
-            };
-            let share = |row: &SavedRow| row.share.map_or("inf".into(), |share| format!("{share:.3}"));
-            let (cases, failed) = (of(&|row| row.cases.to_string()), of(&|row| row.failed.to_string()));
-            writeln!(f, "{op:<34} {cases:>11} {failed:>11} {:>15}", of(&share))?;
+impl SavedRow {
+    fn cell(&self) -> String {
+        let share = self.share.map_or("inf".into(), |share| format!("{share:.3}"));
+        match self.failed {
+            0 => format!("{share} of {} cases", self.cases),
+            failed => format!("**{share}, {failed} of {} cases over it**", self.cases),
         }
-        let variants = [left, right].map(|report| format!("{} of {}", report.variants.len(), report.possible_variants));
-        write!(f, "variants of kernels that ran: {}", variants.join(" | "))
     }
 }
