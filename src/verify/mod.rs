@@ -29,8 +29,6 @@ mod training;
 mod updates;
 mod variants;
 
-use std::collections::BTreeSet;
-
 use crate::device::Device;
 use crate::error::Result;
 use crate::waiting::{Waiting, at_once};
@@ -41,6 +39,7 @@ pub use report::{Report, Row};
 #[cfg(feature = "serde")]
 pub use saved::{SavedReport, SavedRow, side_by_side};
 pub use table::cases;
+use variants::Missing;
 
 /// How [`run_with`] verifies.
 ///
@@ -127,29 +126,23 @@ pub async fn run_with_async(device: &Device, options: &Options) -> Result<Report
 /// Every case as the device runs it, and in those settings in which it takes a variant of a kernel that the device can choose
 /// and no case has run so far.
 async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<Report> {
-    let mut report = Report::new(device.info().clone());
+    let (mut report, cases) = (Report::new(device.info().clone()), cases());
     let (possible, settings) = (variants::possible(device), variants::settings(device)?);
+    let mut missing = Missing::new(&possible, &cases);
     let dry = device.context().map(|_| device.dry());
-    let mut ran = BTreeSet::new();
-    for case in cases().iter().filter(|case| options.full || !case.large) {
+    for case in cases.iter().filter(|case| options.full || !case.large) {
         let (inputs, expected) = case.drawn(options.seed);
         let launched = |dry: &Device| variants::launched(dry, |dry| case.run(dry, &inputs).map(drop));
-        ran.extend(dry.iter().filter_map(launched).flatten());
+        missing.ran(dry.as_ref().and_then(launched));
         report.add(case, "", compare(&case.run_by(waiting, device, &inputs).await?, &expected));
         for setting in settings.iter().filter(|setting| setting.suits(case, &inputs)) {
-            let launched = launched(&setting.dry).into_iter().flatten();
-            let new: Vec<_> = launched.filter(|name| possible.contains(name) && !ran.contains(name)).collect();
-            if !new.is_empty() {
-                ran.extend(new);
-                report.add(
-                    case,
-                    &setting.name,
-                    compare(&case.run_by(waiting, &setting.device, &inputs).await?, &expected),
-                );
+            if missing.wants(case) && missing.ran(launched(&setting.dry)) {
+                let outputs = case.run_by(waiting, &setting.device, &inputs).await?;
+                report.add(case, &setting.name, compare(&outputs, &expected));
             }
         }
     }
-    report.note_variants(ran.intersection(&possible).cloned().collect(), possible.len());
+    report.note_variants(possible.difference(missing.names()).cloned().collect(), possible.len());
     Ok(report)
 }
 
