@@ -41,8 +41,8 @@ fn all_within_bounds(device: &Device) -> Result<(), Failed> {
 }
 
 /// Ops that see rows whole, of those that have cases with rows so long.
-const BY_ROWS: [&str; 6] =
-    ["accuracy", "argmax", "log_softmax", "softmax", "softmax_backward", "softmax_cross_entropy"];
+const BY_ROWS: [&str; 7] =
+    ["accuracy", "argmax", "log_softmax", "nll", "softmax", "softmax_backward", "softmax_cross_entropy"];
 
 /// All cases within their bounds, but those whose rows are longer than a binding: ops that see rows whole refuse these, and no
 /// others do.
