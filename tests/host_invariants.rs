@@ -109,12 +109,13 @@ fn nothing_panics_by_intent() {
 }
 
 #[test]
-fn unsafe_stands_in_three_places() {
+fn unsafe_stands_in_four_places() {
     let found = offenders(&["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern"], |_| true);
     let allowed = [
         ("src/gpu/cache.rs", "create_pipeline_cache"),
         ("src/gpu/pipelines.rs", "create_shader_module_trusted"),
         ("src/gpu/ending.rs", "unsafe extern"),
+        ("src/cpu/gemm.rs", "unsafe {"),
     ];
     assert_eq!(found.len(), allowed.len(), "{found:?}");
     for (file, call) in allowed {

@@ -6,6 +6,7 @@ use super::Real;
 use crate::ops::DropoutChoice;
 
 /// The first word of pcg4d: two rounds, of which the second is needed only so far.
+#[inline(always)]
 fn hash(choice: &DropoutChoice, element: u64) -> u32 {
     let place = [element as u32, (element >> 32) as u32, 0, 0];
     let mut word = [0u32; 4];

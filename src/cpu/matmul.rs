@@ -1,9 +1,9 @@
-//! Matrix products, in ndarray's own blocked kernels, a piece of the result a thread.
+//! Matrix products, a piece of the result a thread.
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
 use super::column_sum::column_sum;
+use super::gemm::gemm;
 use super::relu::rectified;
 use super::{Real, memory, threads};
 
@@ -78,23 +78,15 @@ fn product<T: Real>(
 ) -> Array2<T> {
     let work = a.len().saturating_mul(b.ncols()) / PACE;
     let threads = threads::worth(work);
-    if threads == 1 && !threads::pays(a.nrows().saturating_mul(b.ncols())) {
-        let c = a.dot(&b);
-        // Operands of one column or row may make ndarray write the result by columns.
-        let mut c = if c.is_standard_layout() { c } else { c.as_standard_layout().into_owned() };
-        let rows = c.rows_mut().into_iter().enumerate();
-        rows.for_each(|(number, mut row)| finish(number, 0, row.as_slice_mut().unwrap_or_default()));
-        return c;
-    }
     let mut c = memory::unwritten(a.nrows(), b.ncols());
     let mut pieces = vec![Piece { a, b, c: c.view_mut(), row: 0, begin: 0 }];
     // Every sum lies within one piece, in one order of its terms, however the result is cut: this split alone may follow
     // the number of threads, so that nothing is packed more often than it must be.
-    while pieces.len() < threads {
+    while pieces.len() < threads && pieces.iter().any(Piece::is_large) {
         pieces = pieces.into_iter().flat_map(Piece::halves).collect();
     }
     threads::each(pieces.into_iter(), work, |mut piece| {
-        general_mat_mul(T::one(), &piece.a, &piece.b, T::zero(), &mut piece.c);
+        gemm(piece.a, piece.b, piece.c.view_mut());
         let rows = (piece.row..).zip(piece.c.rows_mut());
         rows.for_each(|(number, mut row)| finish(number, piece.begin, row.as_slice_mut().unwrap_or_default()));
     });
@@ -102,18 +94,28 @@ fn product<T: Real>(
 }
 
 impl<T> Piece<'_, T> {
-    /// Cut across the longer side.
-    fn halves(self) -> [Self; 2] {
+    /// Whether halves of it are still summed as it is. The kernels take other ways for results of at most 64 rows and
+    /// columns, for those of one row or column, and for those of at most 256 elements.
+    fn is_large(&self) -> bool {
+        let (rows, cols) = self.c.dim();
+        rows.max(cols) >= 16 * TILE && rows * cols >= 1024
+    }
+
+    /// Cut across the longer side, if it is large.
+    fn halves(self) -> Vec<Self> {
+        if !self.is_large() {
+            return vec![self];
+        }
         let Piece { a, b, c, row, begin } = self;
         let (rows, cols) = c.dim();
         if rows >= cols {
             let middle = (rows / 2).next_multiple_of(TILE).min(rows);
             let ((above, below), (top, bottom)) = (a.split_at(Axis(0), middle), c.split_at(Axis(0), middle));
-            [Piece { a: above, b, c: top, row, begin }, Piece { a: below, b, c: bottom, row: row + middle, begin }]
+            vec![Piece { a: above, b, c: top, row, begin }, Piece { a: below, b, c: bottom, row: row + middle, begin }]
         } else {
             let middle = (cols / 2).next_multiple_of(TILE).min(cols);
             let ((left, right), (first, last)) = (b.split_at(Axis(1), middle), c.split_at(Axis(1), middle));
-            [Piece { a, b: left, c: first, row, begin }, Piece { a, b: right, c: last, row, begin: begin + middle }]
+            vec![Piece { a, b: left, c: first, row, begin }, Piece { a, b: right, c: last, row, begin: begin + middle }]
         }
     }
 }

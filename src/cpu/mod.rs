@@ -13,6 +13,7 @@ mod clip_scale;
 mod column_sum;
 mod dropout;
 mod exp;
+mod gemm;
 mod matmul;
 mod memory;
 mod momentum;
@@ -102,6 +103,7 @@ pub enum TargetView<'a, T> {
 }
 
 /// The first column that holds the row's maximum; the first NaN where there is one, as NumPy's `argmax` has it.
+#[inline(always)]
 fn first_maximum<T: Real>(row: &[T]) -> usize {
     let top = sum::maximum(row);
     let first = if top.is_nan() { row.iter().position(|x| x.is_nan()) } else { row.iter().position(|x| *x == top) };

@@ -25,22 +25,39 @@ pub fn log_softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
 fn by_row<T: Real>(logits: ArrayView2<'_, T>, finish: impl Fn(&[T], T, T, &mut [T]) + Sync) -> Array2<T> {
     let cols = logits.ncols();
     threads::filled([logits], EXP, |_, [x], out| {
-        for (row, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
-            match softmax_maximum(row) {
-                Some(top) => finish(row, top, exponentials(row, top, out), out),
-                None => out.fill(T::nan()),
+        let strip = strip_rows(cols) * cols;
+        let mut tops = vec![T::zero(); strip_rows(cols)];
+        for (x, out) in x.chunks(strip).zip(out.chunks_mut(strip)) {
+            exponentials(x, cols, &mut tops, out);
+            for ((row, out), top) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)).zip(&tops) {
+                if top.is_finite() {
+                    let sum = pairwise([&*out], |[e]| e);
+                    finish(row, *top, sum, out);
+                } else {
+                    out.fill(T::nan());
+                }
             }
         }
     })
 }
 
-/// Writes exp(x - m) and gives its sum.
+/// Rows whose exponentials are taken in one loop: one of three columns would fill no vector.
+pub(super) fn strip_rows(cols: usize) -> usize {
+    (256 / cols.max(1)).max(1)
+}
+
+/// Writes exp(x - m) of some rows, and their maxima: NaN for a row that has no softmax.
 #[inline(always)]
-pub(super) fn exponentials<T: Real>(row: &[T], top: T, out: &mut [T]) -> T {
-    for (out, x) in out.iter_mut().zip(row) {
-        *out = (*x - top).quick_exp();
+pub(super) fn exponentials<T: Real>(x: &[T], cols: usize, tops: &mut [T], out: &mut [T]) {
+    for ((row, out), top) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)).zip(tops) {
+        *top = softmax_maximum(row).unwrap_or(T::nan());
+        for (out, x) in out.iter_mut().zip(row) {
+            *out = *x - *top;
+        }
     }
-    pairwise([&*out], |[e]| e)
+    for out in out {
+        *out = out.quick_exp();
+    }
 }
 
 /// p · (dp - Σ_j dp_j p_j).

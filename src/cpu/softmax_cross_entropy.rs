@@ -2,10 +2,10 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use super::softmax::exponentials;
+use super::softmax::{exponentials, strip_rows};
 use super::sum::pairwise;
 use super::threads::{self, EXP};
-use super::{Real, TargetView, first_maximum, memory, softmax_maximum};
+use super::{Real, TargetView, first_maximum, memory};
 use crate::ops::Statistics;
 
 /// What the caller asked for.
@@ -60,20 +60,26 @@ pub fn softmax_cross_entropy<T: Real>(
     let losses = out.losses.as_slice_mut().unwrap_or_default().chunks_mut(block);
     let blocks = x.zip(dlogits).zip(losses.zip(out.correct.chunks_mut(block)));
     threads::each(blocks.enumerate(), work, |(index, ((x, dlogits), (losses, correct)))| {
-        let mut masses = vec![T::zero(); cols];
-        let results = losses.iter_mut().zip(correct).zip(dlogits.chunks_exact_mut(width));
-        for (r, (row, ((loss, correct), dlogits))) in (index * block..).zip(x.chunks_exact(width).zip(results)) {
-            let target = match (out.weights[r], &targets) {
-                (None, _) => {
-                    dlogits.fill(T::zero());
-                    continue;
-                }
-                (Some(weight), TargetView::Classes(classes)) if contract.smoothing == T::zero() => {
-                    Target::Class(classes[r] as usize, weight)
-                }
-                _ => Target::Masses(contract.fill_masses(&mut masses, &targets, r), &masses),
-            };
-            (*loss, *correct) = by_row(row, target, divisor, dlogits);
+        let (mut masses, mut tops) = (vec![T::zero(); cols], vec![T::zero(); strip_rows(cols)]);
+        let strip = strip_rows(cols) * width;
+        let strips = x.chunks(strip).zip(dlogits.chunks_mut(strip));
+        let mut results = (index * block..).zip(losses.iter_mut().zip(correct));
+        for (x, dlogits) in strips {
+            exponentials(x, width, &mut tops, dlogits);
+            let rows = x.chunks_exact(width).zip(dlogits.chunks_exact_mut(width)).zip(&tops);
+            for (((row, dlogits), top), (r, (loss, correct))) in rows.zip(&mut results) {
+                let target = match (out.weights[r], &targets) {
+                    (None, _) => {
+                        dlogits.fill(T::zero());
+                        continue;
+                    }
+                    (Some(weight), TargetView::Classes(classes)) if contract.smoothing == T::zero() => {
+                        Target::Class(classes[r] as usize, weight)
+                    }
+                    _ => Target::Masses(contract.fill_masses(&mut masses, &targets, r), &masses),
+                };
+                (*loss, *correct) = by_row(row, *top, target, divisor, dlogits);
+            }
         }
     });
     out
@@ -85,13 +91,14 @@ enum Target<'a, T> {
     Masses(usize, &'a [T]),
 }
 
-/// The row's loss, and whether its first maximum is its class.
-fn by_row<T: Real>(row: &[T], target: Target<'_, T>, divisor: T, dlogits: &mut [T]) -> (T, bool) {
-    let Some(top) = softmax_maximum(row) else {
+/// The row's loss, and whether its first maximum is its class. Makes the gradient of the exponentials.
+#[inline(always)]
+fn by_row<T: Real>(row: &[T], top: T, target: Target<'_, T>, divisor: T, dlogits: &mut [T]) -> (T, bool) {
+    if !top.is_finite() {
         dlogits.fill(T::nan());
         return (T::nan(), false);
-    };
-    let sum = exponentials(row, top, dlogits);
+    }
+    let sum = pairwise([&*dlogits], |[e]| e);
     let (class, loss) = match target {
         Target::Class(class, mass) => {
             let scale = mass / divisor / sum;

@@ -71,6 +71,9 @@ pub(super) fn across<T: Copy>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -
 pub(super) fn maximum<T: Real>(row: &[T]) -> T {
     // NaN is not below anything, and nothing is above it.
     let larger = |top: T, x: T| if top >= x || top.is_nan() { top } else { x };
+    if row.len() < LANES {
+        return row.iter().fold(T::neg_infinity(), |top, x| larger(top, *x));
+    }
     let mut lanes = [T::neg_infinity(); LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {

@@ -122,6 +122,30 @@ fn products_of_integers_are_exact_however_they_are_cut() {
     }
 }
 
+/// Results that the kernels sum in ways of their own when they are small, with more terms than one pass adds.
+#[test]
+fn products_cut_for_threads_keep_their_bits() {
+    for (m, n) in [(4096, 1), (1, 4096), (513, 2), (300, 3), (3, 300), (256, 256), (257, 64), (64, 700), (65, 65)] {
+        for k in [2, 63, 513, 1100] {
+            let (a, b) = (normal(3, (m, k)), normal(4, (k, n)));
+            let (turned_a, turned_b) =
+                (a.t().as_standard_layout().into_owned(), b.t().as_standard_layout().into_owned());
+            let all = || {
+                let products = [
+                    matmul(a.view(), b.view()),
+                    matmul_tn(turned_a.view(), b.view()),
+                    matmul_nt(a.view(), turned_b.view()),
+                ];
+                products.map(|c| c.mapv(f32::to_bits))
+            };
+            let want = on_threads(1, all);
+            for threads in [2, 3, 16, 64] {
+                assert!(on_threads(threads, all) == want, "{m} x {k} x {n} on {threads} threads");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_row_without_softmax_spoils_no_other() {
     let (x, bad) = (logits(), [3, 77, 500, 700]);

@@ -121,7 +121,7 @@ pub struct Row {
     pub program: Program,
     /// Whether it runs on an adapter, once it has said so: its times are divided by this crate's there.
     pub on_adapter: bool,
-    /// `MATMUL_NUM_THREADS`: ndarray's products share themselves out; wgpu-mlp's twins do it, and want kernels that do not.
+    /// `MATMUL_NUM_THREADS`, by which ndarray's products share themselves out.
     pub product_threads: Option<usize>,
 }
 
@@ -139,7 +139,7 @@ pub fn rows(burns: &[PathBuf]) -> Vec<Row> {
     let mut rows = vec![this(ADAPTER, "wgpu-mlp, wgpu", wgpu_mlp::adapter), this(BURN, burn, burn::adapter)];
     rows.extend(burns.iter().map(|build| row(BURN, burn, Program::Other(build.clone()))));
     rows.extend([
-        Row { product_threads: Some(1), ..this(CPU, "wgpu-mlp, CPU path", wgpu_mlp::cpu) },
+        this(CPU, "wgpu-mlp, CPU path", wgpu_mlp::cpu),
         Row { product_threads: Some(threads), ..this("ndarray", "ndarray 0.17 by hand", ndarray::open) },
         this("candle", "candle 0.11, CPU", candle::open),
         this("burn-flex", "Burn 0.22.1, flex (CPU)", burn::flex),
