@@ -132,11 +132,7 @@ async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<
     let dry = device.context().map(|_| device.dry());
     for case in cases.iter().filter(|case| options.full || !case.large) {
         #[cfg(wgpu_mlp_mutants)]
-        if !mutants::wants(case) {
-            continue;
-        }
-        #[cfg(wgpu_mlp_mutants)]
-        if !report.passed() {
+        if report.rows().iter().any(|row| row.failed > 0) {
             break; // one wrong case is enough to notice a mutant
         }
         let (inputs, expected) = case.drawn(options.seed);
