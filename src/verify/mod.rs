@@ -140,7 +140,8 @@ async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<
         missing.ran(dry.as_ref().and_then(launched));
         report.add(case, "", compare(&case.run_by(waiting, device, &inputs).await?, &expected));
         for setting in settings.iter().filter(|setting| setting.suits(case, &inputs)) {
-            if missing.wants(case) && missing.ran(launched(&setting.dry)) {
+            let is_new = missing.wants(case) && missing.ran(launched(&setting.dry));
+            if is_new || setting.adds_windows(case) {
                 let outputs = case.run_by(waiting, &setting.device, &inputs).await?;
                 report.add(case, &setting.name, compare(&outputs, &expected));
             }
