@@ -83,6 +83,8 @@ fn environment() -> &'static Environment<'static> {
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         for (path, text) in FILES {
+            #[cfg(wgpu_mlp_mutants)]
+            let text = &mutant::text_of(path, text);
             if let Err(error) = environment.add_template(path, text) {
                 log::error!("{error:#}");
             }
@@ -98,9 +100,69 @@ pub(super) fn rendered(kernel: &str, file: &str, form: Form, sizes: impl Iterato
     let sizes = sizes.map(|(name, size)| (name, Value::from(size as u32)));
     let name = [("kernel", Value::from(kernel))].into_iter();
     let context: Value = flags.chain(sizes).chain(name).collect();
+    #[cfg(wgpu_mlp_mutants)]
+    mutant::note(kernel, file, &context);
     let text = environment().get_template(file).and_then(|template| template.render(context));
     text.unwrap_or_else(|error| {
         let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
         causes.map(|cause| format!("{cause:#}\n")).collect()
     })
+}
+
+/// One file with a mistake in it, for `tests/mutants`, which finds out whether a wrong kernel is noticed: in the file that
+/// `WGPU_MLP_MUTANT` names, the text in `WGPU_MLP_MUTANT_FIND` becomes that in `WGPU_MLP_MUTANT_PUT`.
+#[cfg(wgpu_mlp_mutants)]
+mod mutant {
+    use std::env::var;
+    use std::process::exit;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use minijinja::Value;
+
+    use super::{FILES, environment};
+
+    /// Exit code where the mutant itself is wrong: no other use of it may be taken for a kernel that was found out.
+    const WRONG_MUTANT: i32 = 3;
+
+    pub(super) fn text_of(path: &str, text: &'static str) -> &'static str {
+        let (Ok(file), Ok(find), Ok(put)) =
+            (var("WGPU_MLP_MUTANT"), var("WGPU_MLP_MUTANT_FIND"), var("WGPU_MLP_MUTANT_PUT"))
+        else {
+            return text;
+        };
+        if !FILES.iter().any(|(known, _)| *known == file) {
+            eprintln!("mutant: there is no file {file}");
+            exit(WRONG_MUTANT);
+        }
+        if path != file {
+            return text;
+        }
+        let found = text.matches(&find).count();
+        if found != 1 {
+            eprintln!("mutant: {file} has the text {found} times, which should be once: {find}");
+            exit(WRONG_MUTANT);
+        }
+        text.replace(&find, &put).leak()
+    }
+
+    /// Says once whether some kernel that is compiled takes the changed text in.
+    pub(super) fn note(kernel: &str, file: &str, context: &Value) {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        let Ok(mutated) = var("WGPU_MLP_MUTANT") else { return };
+        if SAID.load(Relaxed) {
+            return;
+        }
+        let mut original = environment().clone();
+        for (path, text) in FILES.iter().filter(|(path, _)| *path == mutated) {
+            if original.add_template(path, text).is_err() {
+                return;
+            }
+        }
+        let render = |environment: &minijinja::Environment<'_>| {
+            environment.get_template(file).and_then(|template| template.render(context)).ok()
+        };
+        if render(&original) != render(environment()) && !SAID.swap(true, Relaxed) {
+            eprintln!("mutant: taken in by {kernel}");
+        }
+    }
 }

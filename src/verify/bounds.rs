@@ -53,3 +53,46 @@ pub(super) fn softmax(probs: &Array2<f64>, logits: ArrayView2<'_, f64>) -> Array
 pub(super) fn log_sum(cols: usize) -> f64 {
     LOG + exponentials(cols)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use crate::Device;
+    use crate::verify;
+
+    /// About half of the shares that the CPU path's errors have of their bounds. A bound that became several times as loose
+    /// would let wrong results through, and nothing else would tell.
+    const WITHIN_REACH: [(&str, f64); 22] = [
+        ("bias_add", 0.5),
+        ("momentum", 0.29),
+        ("adam", 0.27),
+        ("sgd", 0.26),
+        ("dropout", 0.26),
+        ("rmsprop", 0.25),
+        ("adagrad", 0.25),
+        ("linear", 0.15),
+        ("dense_backward", 0.14),
+        ("matmul", 0.13),
+        ("matmul_tn", 0.12),
+        ("linear_gradients", 0.12),
+        ("matmul_nt", 0.12),
+        ("linear_backward", 0.12),
+        ("softmax_backward", 0.1),
+        ("softmax_cross_entropy", 0.05),
+        ("log_softmax", 0.035),
+        ("nll", 0.035),
+        ("softmax", 0.033),
+        ("nll_backward", 0.03),
+        ("column_sum", 0.022),
+        ("clip_scale", 0.019),
+    ];
+
+    #[test]
+    fn errors_come_near_enough_to_their_bounds() {
+        let report = verify::run(&Device::cpu()).unwrap();
+        for (op, least) in WITHIN_REACH {
+            let share = report.rows().iter().find(|row| row.op == op).unwrap().worst.share;
+            assert!(share >= least, "{op}: no error is over {share:.3} of its bound");
+        }
+    }
+}

@@ -35,6 +35,20 @@ pub(super) fn integers(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f3
     Array2::from_shape_simple_fn((rows, cols), || rng.random_range(-8i8..=8).into())
 }
 
+/// Standard normal numbers, but NaN where the middle row begins.
+pub(super) fn with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    let mut x = normal(rng, rows, cols);
+    x[[rows / 2, 0]] = f32::NAN;
+    x
+}
+
+/// Probabilities of which some rows begin with NaN.
+pub(super) fn probabilities_with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    let mut probs = probabilities(rng, rows, cols);
+    probs.column_mut(0).iter_mut().step_by(3).for_each(|p| *p = f32::NAN);
+    probs
+}
+
 /// Probabilities: positive, each row with sum 1, some of them exactly 0 or 1.
 pub(super) fn probabilities(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut probs = normal(rng, rows, cols).mapv(|x| (2.0 * x).exp());

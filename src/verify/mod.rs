@@ -131,12 +131,17 @@ async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<
     let mut missing = Missing::new(&possible, &cases);
     let dry = device.context().map(|_| device.dry());
     for case in cases.iter().filter(|case| options.full || !case.large) {
+        #[cfg(wgpu_mlp_mutants)]
+        if report.rows().iter().any(|row| row.failed > 0) {
+            break; // one wrong case is enough to notice a mutant
+        }
         let (inputs, expected) = case.drawn(options.seed);
         let launched = |dry: &Device| variants::launched(dry, |dry| case.run(dry, &inputs).map(drop));
         missing.ran(dry.as_ref().and_then(launched));
         report.add(case, "", compare(&case.run_by(waiting, device, &inputs).await?, &expected));
         for setting in settings.iter().filter(|setting| setting.suits(case, &inputs)) {
-            if missing.wants(case) && missing.ran(launched(&setting.dry)) {
+            let is_new = missing.wants(case) && missing.ran(launched(&setting.dry));
+            if is_new || setting.adds_windows(case) {
                 let outputs = case.run_by(waiting, &setting.device, &inputs).await?;
                 report.add(case, &setting.name, compare(&outputs, &expected));
             }
@@ -144,6 +149,23 @@ async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<
     }
     report.note_variants(possible.difference(missing.names()).cloned().collect(), possible.len());
     Ok(report)
+}
+
+/// What `tests/mutants` asks of a report.
+#[cfg(wgpu_mlp_mutants)]
+mod mutants {
+    use std::env::var;
+
+    use super::Case;
+
+    /// Whether the case is among those that `WGPU_MLP_ONLY` names, separated by semicolons: ops, or beginnings of what a
+    /// case is printed as. All are where it is not set.
+    pub(super) fn wants(case: &Case) -> bool {
+        let Ok(names) = var("WGPU_MLP_ONLY") else { return true };
+        let printed = case.to_string();
+        let mut names = names.split(';').map(str::trim);
+        names.any(|name| name == case.op || (name.contains(' ') && printed.starts_with(name)))
+    }
 }
 
 /// How far an element of a product over k may be from exact arithmetic, given that of the magnitudes.

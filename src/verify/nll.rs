@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::bounds::{self, FLUSH, LOG, U};
 use super::case::{Expected, Inputs};
 use super::head::{Choice, FEW, mass};
-use super::inputs::probabilities;
+use super::inputs::{Fill, probabilities, probabilities_with_nan};
 use super::oracle;
 use super::table::{Table, all_matrices, reference, targets};
 use crate::matrix::Matrix;
@@ -16,25 +16,31 @@ pub(super) fn cases(table: &mut Table) {
         // The losses themselves, and the gradient of their mean.
         for reduction in [Reduction::None, Reduction::Mean] {
             for dims in all_matrices() {
-                add(table, Choice { distributed, reduction, ..Choice::PLAIN }, *dims);
+                add(table, Choice { distributed, reduction, ..Choice::PLAIN }, ("", probabilities), *dims);
             }
+        }
+    }
+    // Probabilities that nobody asks for may be NaN.
+    for choice in [false, true].map(|distributed| Choice { distributed, reduction: Reduction::None, ..Choice::PLAIN }) {
+        for dims in FEW {
+            add(table, choice, (", some of NaN", probabilities_with_nan), *dims);
         }
     }
     for choice in Choice::all() {
         for dims in FEW {
-            add(table, choice, *dims);
+            add(table, choice, ("", probabilities), *dims);
         }
     }
 }
 
-fn add(table: &mut Table, choice: Choice, dims: [usize; 3]) {
+fn add(table: &mut Table, choice: Choice, (suffix, fill): (&str, Fill), dims: [usize; 3]) {
     // Losses are not reduced.
     if choice.reduction == Reduction::None {
         table.add(
-            ("nll", &choice.name()),
+            ("nll", &format!("{}{suffix}", choice.name())),
             dims,
             |[rows, _, _]| (2 * rows, 12 * rows),
-            move |rng, dims| choice.inputs(probabilities, rng, dims),
+            move |rng, dims| choice.inputs(fill, rng, dims),
             move |device, inputs| {
                 let probs = Matrix::from_array(device, inputs.matrices[0].view())?;
                 let (y, options) = (targets(device, inputs, choice.distributed)?, choice.options(device, inputs)?);
@@ -44,10 +50,10 @@ fn add(table: &mut Table, choice: Choice, dims: [usize; 3]) {
         );
     }
     table.add(
-        ("nll_backward", &choice.name()),
+        ("nll_backward", &format!("{}{suffix}", choice.name())),
         dims,
         |[rows, cols, _]| (2 * rows * cols, 8 * rows * cols + 4 * rows),
-        move |rng, dims| choice.inputs(probabilities, rng, dims),
+        move |rng, dims| choice.inputs(fill, rng, dims),
         move |device, inputs| {
             let probs = Matrix::from_array(device, inputs.matrices[0].view())?;
             let (y, options) = (targets(device, inputs, choice.distributed)?, choice.options(device, inputs)?);

@@ -117,6 +117,8 @@ pub fn cases() -> Vec<Case> {
     head::linear_cases(&mut table);
     gradients::cases(&mut table);
     training::cases(&mut table);
+    #[cfg(wgpu_mlp_mutants)]
+    table.cases.retain(super::mutants::wants);
     table.cases
 }
 

@@ -111,6 +111,20 @@ impl Setting {
     }
 }
 
+/// Products that come in several windows of k where bindings are as small as the second of [`WINDOW_BYTES`], of which the kernels
+/// for larger products compute some: a later window adds to what the first left, and no variant's name tells.
+const IN_WINDOWS: &[[usize; 3]] = &[[65, 255, 257], [512, 256, 128]];
+
+impl Setting {
+    /// Whether the case is to run here though it may take no variant that is new.
+    pub fn adds_windows(&self, case: &Case) -> bool {
+        let options = self.device.context().map(Context::options);
+        let bytes =
+            options.filter(|options| options.matmul_kernel.is_none()).and_then(|options| options.max_binding_bytes);
+        bytes == Some(WINDOW_BYTES[1]) && case.variant.is_empty() && IN_WINDOWS.contains(&case.dims)
+    }
+}
+
 /// Every setting in which the device is asked.
 pub(super) fn settings(device: &Device) -> Result<Vec<Setting>> {
     if device.context().is_none() {
