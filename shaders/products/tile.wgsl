@@ -41,40 +41,36 @@ const THREADS: u32 = {{ threads }}u;
 const {{ f.name|upper }}_GROUPS: u32 = {{ BK * stride(f)|int }}u;
 var<workgroup> {{ f.name }}_tile: array<vec4<f32>, {{ f.name|upper }}_GROUPS>;
 
-// Four neighbours of {{ f.name }}, from element `at` on, of which so many are there; the others are 0.
-fn {{ f.name }}_four(at: u32, there: u32) -> vec4<f32> {
+// Four neighbours of {{ f.name }}, from element `at` on. What lies behind the end is the last one instead: branches would keep
+// loads from running ahead.
+fn {{ f.name }}_four(at: u32) -> vec4<f32> {
   {% if ALIGNED %}
   return {{ f.name }}[at];
   {% elif f.vectors %}
-  // What is not there is the last value instead, which nobody takes: branches would keep loads from running ahead.
-  let last = {{ f.length }} * params.k / 4u - 1u;
-  return select(vec4(0.0), {{ f.name }}[min(at, last)], there > 0u);
+  return {{ f.name }}[min(at, {{ f.length }} * params.k / 4u - 1u)];
   {% else %}
-  // As with vectors.
   let places = min(vec4(at) + vec4(0u, 1u, 2u, 3u), vec4({{ f.length }} * params.k - 1u));
-  let four = vec4({% for e in "xyzw" %}{{ f.name }}[places.{{ e }}]{{ "" if loop.last else ", " }}{% endfor %});
-  return select(vec4(0.0), four, vec4(0u, 1u, 2u, 3u) < vec4(there));
+  return vec4({% for e in "xyzw" %}{{ f.name }}[places.{{ e }}]{{ "" if loop.last else ", " }}{% endfor %});
   {% endif %}
 }
 {% endfor %}
 {% endmacro %}
 
-{# Where a thread's share of each step lies: the first element, and what it is called in rows and columns. #}
+{# What a round is further on than the one before: rows of a factor that is turned, else steps. #}
+{% macro apart(f) %}{{ threads // (BK // 4) * 4 if f.turned else threads // f.groups }}{% endmacro %}
+
+{# Where a thread's share of the first step lies: the first element, and its step; later rounds are so many rows of memory on. #}
 {% macro places() %}
 {% for f in factors %}
 {% set name = f.name %}
   let {{ name }}_width = {{ "params.k" if f.turned else f.length }}{{ " / 4u" if f.vectors }}; // elements of a row
-  {% for i in range(rounds(f)|int) %}
   {% if f.turned %}
-  let {{ name }}_row{{ i }} = {{ f.first }} + (thread + {{ i * threads }}u) / {{ BK // 4 }}u * 4u;
-  let {{ name }}_step{{ i }} = (thread + {{ i * threads }}u) % {{ BK // 4 }}u * 4u;
-  let {{ name }}_at{{ i }} = {{ name }}_row{{ i }} * {{ name }}_width + ({{ name }}_step{{ i }} + k_begin){{ " / 4u" if f.vectors }};
+  let {{ name }}_step = k_begin + thread % {{ BK // 4 }}u * 4u;
+  let {{ name }}_at = ({{ f.first }} + thread / {{ BK // 4 }}u * 4u) * {{ name }}_width + {{ name }}_step{{ " / 4u" if f.vectors }};
   {% else %}
-  let {{ name }}_step{{ i }} = (thread + {{ i * threads }}u) / {{ f.groups }}u;
-  let {{ name }}_col{{ i }} = {{ f.first }} + (thread + {{ i * threads }}u) % {{ f.groups }}u * 4u;
-  let {{ name }}_at{{ i }} = ({{ name }}_step{{ i }} + k_begin) * {{ name }}_width + {{ name }}_col{{ i }}{{ " / 4u" if f.vectors }};
+  let {{ name }}_step = k_begin + thread / {{ f.groups }}u;
+  let {{ name }}_at = {{ name }}_step * {{ name }}_width + ({{ f.first }} + thread % {{ f.groups }}u * 4u){{ " / 4u" if f.vectors }};
   {% endif %}
-  {% endfor %}
 {% endfor %}
 {% endmacro %}
 
@@ -87,23 +83,13 @@ fn {{ f.name }}_four(at: u32, there: u32) -> vec4<f32> {
       {% if units(f)|int % threads %}
       if thread + {{ i * threads }}u < {{ units(f) }}u {
       {% endif %}
-      {% if not ALIGNED %}
-      let step = k_begin + {{ done }} + {{ name }}_step{{ i }};
-      {% endif %}
       {% if f.turned %}
-      let at = {{ name }}_at{{ i }} + {{ done }}{{ " / 4u" if f.vectors }};
-      {% if not ALIGNED %}
-      let there = select(0u, k_end - step, step < k_end);
-      {% endif %}
+      let at = {{ name }}_at + {{ done }}{{ " / 4u" if f.vectors }};
       {% for e in range(4) %}
-      {{ name }}{{ i }}_{{ e }} = {{ name }}_four(at + {{ e }}u * {{ name }}_width, {{
-        "4u" if ALIGNED else "select(0u, there, " ~ name ~ "_row" ~ i ~ " + " ~ e ~ "u < " ~ f.length ~ ")" }});
+      {{ name }}{{ i }}_{{ e }} = {{ name }}_four(at + {{ i * apart(f)|int + e }}u * {{ name }}_width);
       {% endfor %}
       {% else %}
-      {% if not ALIGNED %}
-      let there = select(0u, {{ f.length }} - {{ name }}_col{{ i }}, step < k_end && {{ name }}_col{{ i }} < {{ f.length }});
-      {% endif %}
-      {{ name }}{{ i }} = {{ name }}_four({{ name }}_at{{ i }} + {{ done }} * {{ name }}_width, {{ "4u" if ALIGNED else "there" }});
+      {{ name }}{{ i }} = {{ name }}_four({{ name }}_at + ({{ done }} + {{ i * apart(f)|int }}u) * {{ name }}_width);
       {% endif %}
       {% if units(f)|int % threads %}
       }
@@ -113,7 +99,8 @@ fn {{ f.name }}_four(at: u32, there: u32) -> vec4<f32> {
 {% endfor %}
 {% endmacro %}
 
-{# Puts it into workgroup memory. #}
+{# Puts it into workgroup memory; steps behind the slice's end are 0. Rows and columns behind the edges may be anything: what
+   becomes of them is not stored. #}
 {% macro stage() %}
 {% for f in factors %}
 {% for i in range(rounds(f)|int) %}
@@ -125,9 +112,13 @@ fn {{ f.name }}_four(at: u32, there: u32) -> vec4<f32> {
       {% if f.turned %}
       let at = unit % {{ BK // 4 }}u * {{ 4 * stride(f)|int }}u + unit / {{ BK // 4 }}u;
       {% for e in range(4) %}
-      {{ f.name }}_tile[at + {{ e * stride(f)|int }}u] = vec4({% for r in range(4) %}{{ f.name }}{{ i }}_{{ r }}.{{ "xyzw"[e] }}{{ "" if loop.last else ", " }}{% endfor %});
+      {% set four %}vec4({% for r in range(4) %}{{ f.name }}{{ i }}_{{ r }}.{{ "xyzw"[e] }}{{ "" if loop.last else ", " }}{% endfor %}){% endset %}
+      {{ f.name }}_tile[at + {{ e * stride(f)|int }}u] = {{ four if ALIGNED else "select(vec4(0.0), " ~ four ~ ", done + " ~ f.name ~ "_step + " ~ (0 if f.vectors else e) ~ "u < k_end)" }};
       {% endfor %}
       {% else %}
+      {% if not ALIGNED %}
+      {{ f.name }}{{ i }} = select(vec4(0.0), {{ f.name }}{{ i }}, done + {{ f.name }}_step + {{ i * apart(f)|int }}u < k_end);
+      {% endif %}
       {{ f.name }}_tile[unit] = {{ f.name }}{{ i }};
       {% endif %}
       {% if units(f)|int % threads %}

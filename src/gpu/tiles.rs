@@ -358,7 +358,18 @@ fn even(length: usize, whole: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGE, Lanes, Method, ProductSplit, Room, Tile, packs};
+    use super::{FLAT, LARGE, Lanes, MEDIUM, Method, NARROW, ProductSplit, Room, SMALL, Tile, packs};
+
+    #[test]
+    fn threads_stage_whole_rows_of_a_tile() {
+        // tile.wgsl counts on it: what a thread stages next lies so many rows of memory further on.
+        for tile in [LARGE, MEDIUM, SMALL, NARROW, FLAT] {
+            let threads = tile.bm / tile.tm * (tile.bn / tile.tn);
+            for rows_of_groups in [tile.bm / 4, tile.bn / 4, tile.bk / 4] {
+                assert_eq!(threads % rows_of_groups, 0, "{tile:?}");
+            }
+        }
+    }
 
     #[test]
     fn blocks_fit_a_binding_and_are_whole_rows_where_they_can_be() {
