@@ -64,8 +64,9 @@ struct BackwardParams {
 
 /// Per-row losses -ln clip(p_t, ε, 1 - ε), ε = [`CLIP`], as `rows x 1`; for distributions Σ_c y_c · -ln clip(p_c).
 ///
-/// `probs` is `rows x classes`. The result is finite for every probability from 0 to 1, and NaN where the row's
-/// probability is NaN. Error: at most 2⁻²¹ + 4u |loss| (times Σ y for distributions), u = 2⁻²³.
+/// `probs` is `rows x classes`. The result is finite for every probability from 0 to 1, and NaN where the class's
+/// probability is NaN; with distributions and smoothing, where any of the row's is. Error: at most 2⁻²¹ + 4u |loss| (times
+/// Σ y for distributions), u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class.

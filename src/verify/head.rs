@@ -123,6 +123,7 @@ impl Choice {
         let weights: Vec<_> = (0..rows).map(weight).collect();
         Masses {
             q: Array2::from_shape_fn((rows, cols), |(r, c)| mass(*self, inputs, m, r, c)),
+            whole: self.distributed || self.smoothing != 0.0,
             class: (0..rows).map(class).collect(),
             divisor: self.divisor(&weights),
             weights,

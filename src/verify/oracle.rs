@@ -112,6 +112,8 @@ pub(super) fn softmax_backward(p: &Array2<f64>, dp: &Array2<f64>) -> Array2<f64>
 pub(super) struct Masses {
     /// rows x classes.
     pub q: Array2<f64>,
+    /// Whether losses look at all classes: by distributions and smoothed ids. Else at the row's class alone.
+    pub whole: bool,
     /// Each row's class: its id, or its distribution's first maximum.
     pub class: Vec<usize>,
     /// Each row's weight in a mean; none for rows that count for nothing.
@@ -126,13 +128,12 @@ impl Masses {
     }
 }
 
-/// Σ q · -ln clip(p), by rows; 0 for rows that count for nothing.
+/// Σ q · -ln clip(p), by rows, over the classes that are looked at; 0 for rows that count for nothing.
 pub(super) fn nll(p: &Array2<f64>, masses: &Masses) -> Array2<f64> {
     let surprise = |p: f64| if p.is_nan() { p } else { -p.clamp(CLIP, 1.0 - CLIP).ln() };
     Array2::from_shape_fn((p.nrows(), 1), |(r, _)| {
-        // What has no mass is not looked at.
-        let terms =
-            p.row(r).into_iter().zip(masses.q.row(r)).filter(|(_, q)| **q != 0.0).map(|(p, q)| q * surprise(*p));
+        let looked_at = |c: &usize| masses.whole || *c == masses.class[r];
+        let terms = (0..p.ncols()).filter(looked_at).map(|c| masses.q[[r, c]] * surprise(p[[r, c]]));
         if masses.counts(r) { sum(terms) } else { 0.0 }
     })
 }
