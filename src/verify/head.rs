@@ -146,6 +146,9 @@ impl Choice {
         if self.sampled {
             let mut weights = normal(rng, dims[0], 1).mapv(|x| (x.tanh() - 1.0).exp2());
             weights.iter_mut().skip(5).step_by(7).for_each(|weight| *weight = 0.0);
+            if dims == NOTHING_WEIGHS {
+                weights.fill(0.0);
+            }
             inputs.matrices.push(weights);
         }
         if self.ignoring == Ignoring::Marked {
@@ -158,7 +161,13 @@ impl Choice {
 /// The dims that every combination is tried on, beside the plain one on all.
 pub(super) const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1], [25, 132, 1]];
 
+/// Rows that all have the weight 0: a mean over nothing.
+const NOTHING_WEIGHS: [usize; 3] = [9, 5, 1];
+
 pub(super) fn cases(table: &mut Table) {
+    for choice in Choice::all().into_iter().filter(|choice| choice.sampled) {
+        add(table, choice, ", all 0", normal, NOTHING_WEIGHS);
+    }
     for dims in all_matrices() {
         add(table, Choice::PLAIN, ", sums that lose", losing_logits, *dims);
     }

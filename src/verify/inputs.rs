@@ -20,6 +20,11 @@ pub(super) fn losing(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 1.0 } else { 0.55 * f32::EPSILON })
 }
 
+/// Logits whose exponentials are such rows.
+pub(super) fn logits_of_losing(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    losing(rng, rows, cols).mapv(f32::ln)
+}
+
 /// Logits whose exponentials are such rows, for lanes that take runs of 32: what is lost by a run, and by adding the runs.
 pub(super) fn losing_logits(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let (within, between) = ((0.55 * f32::EPSILON).ln(), (0.55 * f32::EPSILON / 32.0).ln());
@@ -84,12 +89,12 @@ pub(super) fn classes(rng: &mut CaseRng, rows: usize, classes: usize) -> Vec<u32
     ids
 }
 
-/// Ten kinds of row in turn: equal, large, larger, -inf in front, all -inf, +inf, NaN first, NaN last, 1e38, denormal;
-/// and an everyday row between them.
+/// Eleven kinds of row in turn: equal, large, larger, -inf in front, all -inf, +inf, NaN first, NaN with its sign set last, 1e38,
+/// denormal, zeros of both signs; and an everyday row between them.
 pub(super) fn special_rows(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut x = normal(rng, rows, cols);
     for (r, mut row) in x.axis_iter_mut(Axis(0)).enumerate() {
-        match r % 11 {
+        match r % 12 {
             0 => row.fill(3.25),
             1 => row.mapv_inplace(|x| x * 1e4),
             2 => row.mapv_inplace(|x| if x > 0.0 { 1e4 } else { -1e4 }),
@@ -97,10 +102,11 @@ pub(super) fn special_rows(rng: &mut CaseRng, rows: usize, cols: usize) -> Array
             4 => row.fill(f32::NEG_INFINITY),
             5 => row[cols / 2] = f32::INFINITY,
             6 => row[0] = f32::NAN,
-            7 => row[cols - 1] = f32::NAN,
+            7 => row[cols - 1] = f32::NAN.copysign(-1.0),
             // Far apart, yet near enough that a weighted loss stays below f32's largest number.
             8 => row.mapv_inplace(|x| if x > 0.5 { 1e38 } else { -1e37 }),
             9 => row.mapv_inplace(|x| x * 1e-39),
+            10 => row.iter_mut().enumerate().for_each(|(c, x)| *x = if c % 2 == 0 { -0.0 } else { 0.0 }),
             _ => {}
         }
     }

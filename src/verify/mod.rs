@@ -128,6 +128,8 @@ pub async fn run_with_async(device: &Device, options: &Options) -> Result<Report
 async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<Report> {
     let (mut report, cases) = (Report::new(device.info().clone()), cases());
     let (possible, settings) = (variants::possible(device), variants::settings(device)?);
+    #[cfg(wgpu_mlp_mutants)]
+    let settings = if mutants::as_chosen() { Vec::new() } else { settings };
     let mut missing = Missing::new(&possible, &cases);
     let dry = device.context().map(|_| device.dry());
     for case in cases.iter().filter(|case| options.full || !case.large) {
@@ -157,6 +159,11 @@ mod mutants {
     use std::env::var;
 
     use super::Case;
+
+    /// Whether the device runs nothing in other settings.
+    pub(super) fn as_chosen() -> bool {
+        var("WGPU_MLP_AS_CHOSEN").is_ok()
+    }
 
     /// Whether the case is among those that `WGPU_MLP_ONLY` names, separated by semicolons: ops, or beginnings of what a
     /// case is printed as. All are where it is not set.

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::bounds::{self, FLUSH, U};
 use super::case::Expected;
-use super::inputs::{losing_logits, normal, probabilities, special_rows};
+use super::inputs::{logits_of_losing, losing_logits, normal, probabilities, special_rows};
 use super::oracle;
 use super::output::Output;
 use super::table::{Draw, Table, all_matrices, exactly, matrices, reference, supervised, targets, uploaded};
@@ -13,7 +13,8 @@ use crate::targets::Targets;
 
 impl Table {
     pub(super) fn by_row(&mut self) {
-        let fills: [(&str, Draw); 3] = [
+        let fills: [(&str, Draw); 4] = [
+            ("sums that lose in one run", |rng, [rows, cols, _]| matrices([logits_of_losing(rng, rows, cols)])),
             ("sums that lose", |rng, [rows, cols, _]| matrices([losing_logits(rng, rows, cols)])),
             ("", |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)])),
             ("all kinds of row", |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)])),

@@ -192,6 +192,12 @@ impl Update {
             let kept = normal(rng, rows, cols);
             all.push(if signed { kept } else { kept.mapv(|x| x * x) });
         }
+        if self.name == "adagrad" {
+            // Where nothing has ever moved, epsilon alone keeps 0 / 0 away.
+            for matrix in &mut all[1..] {
+                matrix.iter_mut().step_by(11).for_each(|x| *x = 0.0);
+            }
+        }
         Inputs { matrices: all, ..Default::default() }
     }
 
@@ -236,9 +242,12 @@ impl Table {
             self.update(update, false);
             self.update(update, true);
         }
-        self.clip_scale("above the limit", normal, 0.5);
-        self.clip_scale("below the limit", normal, 1e6);
-        self.clip_scale("all kinds of row", special_rows, 2.0);
+        self.clip_scale("above the limit", [normal; 2], 0.5);
+        self.clip_scale("below the limit", [normal; 2], 1e6);
+        self.clip_scale("all kinds of row", [special_rows, normal], 2.0);
+        // So small that the epsilon beside the norm shows.
+        let small: Fill = |rng, rows, cols| normal(rng, rows, cols).mapv(|x| 1e-4 * x);
+        self.clip_scale("small gradients", [small; 2], 1e-5);
     }
 
     fn update(&mut self, update: &'static Update, changed: bool) {
@@ -266,13 +275,13 @@ impl Table {
     }
 
     /// Of two matrices together.
-    fn clip_scale(&mut self, variant: &str, fill: Fill, limit: f64) {
+    fn clip_scale(&mut self, variant: &str, fills: [Fill; 2], limit: f64) {
         for dims in all_matrices() {
             self.add(
                 ("clip_scale", variant),
                 *dims,
                 |[rows, cols, _]| (2 * (rows * cols + cols), 4 * (rows * cols + cols)),
-                move |rng, [rows, cols, _]| matrices([fill(rng, rows, cols), normal(rng, 1, cols)]),
+                move |rng, [rows, cols, _]| matrices([fills[0](rng, rows, cols), fills[1](rng, 1, cols)]),
                 move |device, inputs| {
                     let gradients = uploaded(device, inputs)?;
                     let gradients: Vec<_> = gradients.iter().collect();

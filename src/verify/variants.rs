@@ -112,8 +112,10 @@ impl Setting {
 }
 
 /// Products that come in several windows of k where bindings are as small as the second of [`WINDOW_BYTES`], of which the kernels
-/// for larger products compute some: a later window adds to what the first left, and no variant's name tells.
+/// for larger products compute some: a later window adds to what the first left. And rows that come in several pieces where
+/// they are as small as the first: a later piece does not begin with the first class. No variant's name tells either.
 const IN_WINDOWS: &[[usize; 3]] = &[[65, 255, 257], [512, 256, 128]];
+const IN_PIECES: &[[usize; 3]] = &[[2, 1027, 1], [2, 1028, 1]];
 
 impl Setting {
     /// Whether the case is to run here though it may take no variant that is new.
@@ -121,7 +123,9 @@ impl Setting {
         let options = self.device.context().map(Context::options);
         let bytes =
             options.filter(|options| options.matmul_kernel.is_none()).and_then(|options| options.max_binding_bytes);
-        bytes == Some(WINDOW_BYTES[1]) && case.variant.is_empty() && IN_WINDOWS.contains(&case.dims)
+        let product = bytes == Some(WINDOW_BYTES[1]) && case.variant.is_empty() && IN_WINDOWS.contains(&case.dims);
+        let pieces = bytes == Some(WINDOW_BYTES[0]) && case.op == "nll_backward" && IN_PIECES.contains(&case.dims);
+        product || pieces
     }
 }
 
