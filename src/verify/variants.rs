@@ -112,10 +112,13 @@ impl Setting {
 }
 
 /// Products that come in several windows of k where bindings are as small as the second of [`WINDOW_BYTES`], of which the kernels
-/// for larger products compute some: a later window adds to what the first left. And rows that come in several pieces where
-/// they are as small as the first: a later piece does not begin with the first class. No variant's name tells either.
+/// for larger products compute some: a later window adds to what the first left. And rows that come in pieces, or one by one, where
+/// they are as small as the first: a later piece does not begin with the first column, nor a later window with the first row or column.
+/// No variant's name tells either.
 const IN_WINDOWS: &[[usize; 3]] = &[[65, 255, 257], [512, 256, 128]];
 const IN_PIECES: &[[usize; 3]] = &[[2, 1027, 1], [2, 1028, 1]];
+const ROW_BY_ROW: [usize; 3] = [37, 1000, 1];
+const IN_COLUMNS: [usize; 3] = [257, 47, 259];
 
 impl Setting {
     /// Whether the case is to run here though it may take no variant that is new.
@@ -124,8 +127,13 @@ impl Setting {
         let bytes =
             options.filter(|options| options.matmul_kernel.is_none()).and_then(|options| options.max_binding_bytes);
         let product = bytes == Some(WINDOW_BYTES[1]) && case.variant.is_empty() && IN_WINDOWS.contains(&case.dims);
-        let pieces = bytes == Some(WINDOW_BYTES[0]) && case.op == "nll_backward" && IN_PIECES.contains(&case.dims);
-        product || pieces
+        let rows = match case.op {
+            "nll_backward" | "bias_add" => IN_PIECES.contains(&case.dims),
+            "softmax_cross_entropy" => case.dims == ROW_BY_ROW,
+            "linear" => case.dims == IN_COLUMNS && case.variant.is_empty(),
+            _ => false,
+        };
+        product || (bytes == Some(WINDOW_BYTES[0]) && rows)
     }
 }
 
