@@ -9,13 +9,12 @@ use super::Real;
 const FEW: usize = 16;
 
 /// C = A B, on the caller's thread. C is written and never read.
-pub(super) fn gemm<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, c: ArrayViewMut2<'_, T>) {
+pub(super) fn gemm<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, mut c: ArrayViewMut2<'_, T>) {
     let (rows, cols) = c.dim();
     let by_columns = a.strides()[0] == 1 && a.strides()[1] != 1;
     if by_columns && cols <= FEW && rows > FEW {
         let mut turned = Array2::zeros((cols, rows));
         write(a, b, turned.view_mut().reversed_axes());
-        let mut c = c;
         c.assign(&turned.t());
     } else {
         write(a, b, c);
@@ -25,9 +24,10 @@ pub(super) fn gemm<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, c: Array
 #[allow(unsafe_code, reason = "the crate takes pointers and strides")]
 fn write<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, mut c: ArrayViewMut2<'_, T>) {
     let ((rows, depth), cols) = (a.dim(), b.ncols());
-    // Those who call have checked shapes; a product of others would read or write what is not theirs.
+    // Those who call have checked shapes; a product of others would read or write what is not theirs. Should one come here
+    // all the same, its result says so.
     if b.nrows() != depth || c.dim() != (rows, cols) {
-        return;
+        return c.fill(T::nan());
     }
     let strides = |strides: &[isize]| (strides[1], strides[0]);
     let ((a_col, a_row), (b_col, b_row), (c_col, c_row)) =

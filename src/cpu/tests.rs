@@ -103,19 +103,24 @@ fn any_layout_gives_the_same_bits() {
 
 #[test]
 fn products_of_integers_are_exact_however_they_are_cut() {
-    for (m, k, n) in [(1, 3, 200), (200, 1, 3), (70, 300, 17), (33, 40, 129), (513, 7, 1)] {
+    // The first five stay whole; the others are cut across rows, columns, and both.
+    let whole = [(1, 3, 200), (200, 1, 3), (70, 300, 17), (33, 40, 129), (513, 7, 1)];
+    for (m, k, n) in whole.into_iter().chain([(700, 40, 3), (3, 40, 700), (520, 30, 300)]) {
         let integers =
             |rows, cols, step| Array2::from_shape_fn((rows, cols), |(r, c)| ((r * 7 + c * step) % 17) as f32);
         let (a, b) = (integers(m, k, 3), integers(k, n, 5));
         let bias = Array1::from_shape_fn(n, |c| -(c as f32) * 50.0);
         let want = Array2::from_shape_fn((m, n), |(r, c)| (0..k).map(|i| a[[r, i]] * b[[i, c]]).sum::<f32>());
         let rectified = (&want + &bias).mapv(|x| x.max(0.0));
+        let mask = Array2::from_shape_fn((m, n), |(r, c)| ((r * 5 + c * 11) % 3) as f32 - 1.0);
+        let masked = Array2::from_shape_fn((m, n), |at| if mask[at] > 0.0 { want[at] } else { 0.0 });
         for threads in [1, 2, 5, 16] {
             on_threads(threads, || {
                 assert_eq!(matmul(a.view(), b.view()), want);
                 assert_eq!(matmul_tn(a.t(), b.view()), want);
                 assert_eq!(matmul_nt(a.view(), b.t()), want);
                 assert_eq!(linear(a.view(), b.view(), bias.view(), true), rectified);
+                assert_eq!(linear_backward(a.view(), b.t(), mask.view()), masked);
                 assert!(matmul(a.view(), b.view()).is_standard_layout());
             });
         }
