@@ -10,8 +10,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
-use wgpu_mlp::{Device, GpuOptions, Result, verify};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
+use wgpu_mlp::{Device, GpuOptions, MatrixUnits, Result, verify};
 
 /// Verify every op of wgpu-mlp on this machine.
 #[derive(Parser)]
@@ -25,6 +26,9 @@ struct Arguments {
     /// Give a software driver the kernels of a GPU, which it takes minutes to compile.
     #[arg(long)]
     kernels_for_gpus: bool,
+    /// Let products go through matrix units; wants --device gpu.
+    #[arg(long)]
+    matrix_units: bool,
     /// Leave the large cases out.
     #[arg(long)]
     quick: bool,
@@ -76,7 +80,12 @@ fn run(arguments: &Arguments) -> Result<bool> {
 
 fn report(arguments: &Arguments) -> Result<verify::Report> {
     let Arguments { checked, kernels_for_gpus, .. } = *arguments;
-    let gpu = GpuOptions { runtime_checks: checked, kernels_for_gpus, ..Default::default() };
+    let matrix_units = if arguments.matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
+    let gpu = GpuOptions { runtime_checks: checked, kernels_for_gpus, matrix_units, ..Default::default() };
+    if arguments.matrix_units && !matches!(arguments.device, Choice::Gpu) {
+        let conflict = "--matrix-units wants --device gpu: the CPU path has none";
+        Arguments::command().error(ErrorKind::ArgumentConflict, conflict).exit();
+    }
     let device = match arguments.device {
         Choice::Auto => Device::auto()?,
         Choice::Cpu => Device::cpu(),

@@ -54,6 +54,12 @@ pub struct DeviceInfo {
     pub reason: String,
     /// Whether the adapter has subgroup operations.
     pub subgroups: bool,
+    /// Whether the adapter has matrix units that [`GpuOptions::matrix_units`] can turn on.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub has_matrix_units: bool,
+    /// Whether products go through them.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub matrix_units: bool,
     /// The largest piece of a buffer that a kernel can see, in bytes.
     pub max_binding_bytes: u64,
     /// The largest buffer, in bytes.
@@ -170,7 +176,8 @@ impl Device {
     /// Like [`Device::gpu`], with options.
     ///
     /// # Errors
-    /// As [`Device::gpu`]; [`Error::Option`] for a limit below what the device needs.
+    /// As [`Device::gpu`]; [`Error::Option`] for a limit below what the device needs; [`Error::NoMatrixUnits`] where these are to be
+    /// used and the adapter has none.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Error, GpuOptions};
@@ -208,7 +215,7 @@ impl Device {
     ///
     /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls. Where it was
     /// opened with them, kernels use the features `SUBGROUP` and, on software drivers, `SHADER_INT64`, and tuning
-    /// `TIMESTAMP_QUERY`. wgpu runs the caller's own callbacks (of `map_async`, say) within the crate's submits, too: they must not
+    /// `TIMESTAMP_QUERY`; with [`GpuOptions::matrix_units`] on, `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`. wgpu runs the caller's own callbacks (of `map_async`, say) within the crate's submits, too: they must not
     /// call the crate.
     ///
     /// # Errors
@@ -228,7 +235,8 @@ impl Device {
     /// Like [`Device::from_wgpu`], with those options that do not choose or open the device.
     ///
     /// # Errors
-    /// As [`Device::from_wgpu`]; [`Error::Option`] for a limit below what the kernels need.
+    /// As [`Device::from_wgpu`]; [`Error::Option`] for a limit below what the kernels need; [`Error::NoMatrixUnits`] where these are
+    /// to be used and the device was opened without them.
     ///
     /// ```
     /// use wgpu_mlp::{Device, GpuOptions, Result, wgpu};
@@ -551,6 +559,8 @@ impl Device {
             driver: String::new(),
             reason,
             subgroups: false,
+            has_matrix_units: false,
+            matrix_units: false,
             max_binding_bytes: u64::MAX,
             max_buffer_bytes: u64::MAX,
         };
@@ -563,6 +573,8 @@ impl Device {
         for choice in gpu::choices(options, software).await? {
             match Context::open(&choice.adapter, options).await {
                 Ok(context) => return Ok(Self::with_context(&choice.adapter, context, choice.reason)),
+                // A choice of the caller's, which no other adapter is to take from him.
+                Err(error @ Error::NoMatrixUnits { .. }) => return Err(error),
                 Err(error) => {
                     log::warn!("{}: {error}", choice.adapter.get_info().name);
                     refused.get_or_insert(error);
@@ -575,18 +587,20 @@ impl Device {
     }
 
     fn with_context(adapter: &wgpu::Adapter, context: Context, reason: String) -> Self {
-        let adapter = adapter.get_info();
-        let kind = match adapter.device_type {
+        let about = adapter.get_info();
+        let kind = match about.device_type {
             wgpu::DeviceType::Cpu => DeviceKind::SoftwareDriver,
             _ => DeviceKind::Gpu,
         };
         let info = DeviceInfo {
             kind,
-            name: adapter.name,
-            backend: adapter.backend.to_string(),
-            driver: [adapter.driver, adapter.driver_info].join(" ").trim().into(),
+            name: about.name,
+            backend: about.backend.to_string(),
+            driver: [about.driver, about.driver_info].join(" ").trim().into(),
             reason,
             subgroups: context.has_subgroups(),
+            has_matrix_units: context.could_use_units(adapter),
+            matrix_units: context.uses_units(),
             max_binding_bytes: context.max_binding_bytes(),
             max_buffer_bytes: context.max_buffer_bytes(),
         };
@@ -610,6 +624,7 @@ impl fmt::Display for DeviceInfo {
         if !self.driver.is_empty() {
             write!(f, ", {}", self.driver)?;
         }
-        write!(f, "): {}", self.reason)
+        let units = if self.matrix_units { ", by matrix units" } else { "" };
+        write!(f, "{units}): {}", self.reason)
     }
 }

@@ -201,6 +201,14 @@ pub enum Error {
         /// wgpu's own words.
         source: wgpu::RequestDeviceError,
     },
+    /// [`GpuOptions::matrix_units`](crate::GpuOptions::matrix_units) is on, and the adapter or device has none that could be used.
+    #[error("no matrix units on {adapter}: {why}; leave GpuOptions::matrix_units off there")]
+    NoMatrixUnits {
+        /// The adapter's name.
+        adapter: String,
+        /// What is missing.
+        why: &'static str,
+    },
     /// The device's memory is used up; the device itself stays usable.
     #[error("out of device memory: {bytes} bytes could not be had")]
     OutOfMemory {

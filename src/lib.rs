@@ -85,7 +85,7 @@ pub use mlp::{
     StepOptions, Trainer,
 };
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
-pub use options::{GpuOptions, MatmulKernel};
+pub use options::{GpuOptions, MatmulKernel, MatrixUnits};
 pub use plan::{Plan, PlannedBuffer};
 #[cfg(feature = "progress")]
 pub use progress::ProgressBar;

@@ -41,6 +41,8 @@ pub struct GpuOptions {
     /// damaged file, or one of another driver, counts for nothing; but drivers trust what is in a whole one, so let nobody else write to
     /// the folder. Most desktop drivers keep a cache of their own anyway.
     pub pipeline_cache: Option<PathBuf>,
+    /// Whether products go through matrix units: a choice, because wgpu calls them experimental.
+    pub matrix_units: MatrixUnits,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
     /// Let so many threads share a row in the kernels that work on rows: 1, 16, 128 or 256; by default the length decides.
@@ -58,10 +60,34 @@ pub struct GpuOptions {
     pub max_workgroups_per_dimension: Option<u32>,
 }
 
+/// Whether products go through matrix units: hardware that multiplies small matrices of f16 and adds in f32 (tensor cores, matrix
+/// cores, XMX), a subgroup at a time.
+///
+/// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the same bound as those of
+/// other kernels, and every other product takes another kernel. See the guide's page on [matrix units](crate::guide::matrix_units).
+///
+/// ```
+/// use wgpu_mlp::{Device, Error, GpuOptions, MatrixUnits};
+/// let options = GpuOptions { matrix_units: MatrixUnits::On, ..Default::default() };
+/// match Device::gpu_with(&options) {
+///     Ok(device) => assert!(device.info().matrix_units),
+///     Err(error) => println!("{error}"), // no adapter, or one without them
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum MatrixUnits {
+    /// Left alone, also where the adapter has them.
+    #[default]
+    Off,
+    /// Used where the shape of a product pays; [`Error::NoMatrixUnits`] on an adapter without them.
+    On,
+}
+
 /// A kernel for products, for tests and measurements: see [`GpuOptions::matmul_kernel`].
 ///
 /// ```
-/// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 8);
+/// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 10);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -84,6 +110,11 @@ pub enum MatmulKernel {
     Panel,
     /// Four sums a thread, for small products on software drivers.
     Plain,
+    /// Tiles of 8 x 8 matrices on matrix units, where these are in use ([`GpuOptions::matrix_units`]) and there is workgroup memory for
+    /// them: 48 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. Else `MediumUnits`, or what the shape suggests.
+    LargeUnits,
+    /// Tiles of 4 x 4 matrices on matrix units, where these are in use; else what the shape suggests.
+    MediumUnits,
 }
 
 impl MatmulKernel {
@@ -93,8 +124,8 @@ impl MatmulKernel {
     /// use wgpu_mlp::MatmulKernel;
     /// assert!(MatmulKernel::ALL.contains(&MatmulKernel::Large));
     /// ```
-    pub const ALL: [MatmulKernel; 8] = {
+    pub const ALL: [MatmulKernel; 10] = {
         use MatmulKernel::*;
-        [Large, Medium, Small, Narrow, Flat, Direct, Panel, Plain]
+        [Large, Medium, Small, Narrow, Flat, Direct, Panel, Plain, LargeUnits, MediumUnits]
     };
 }

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use libtest_mimic::Failed;
-use wgpu_mlp::verify::{self, Case};
+use wgpu_mlp::verify::Case;
 use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel};
 
 fn main() -> ExitCode {
+    common::say_which_cases();
     common::run(vec![
-        common::trial("guards stay intact and nothing stays unwritten", guarded(false), all_within_bounds),
+        common::trial("guards stay intact and nothing stays unwritten", guarded(false), within_bounds),
         common::trial("checked and unchecked kernels give the same bits", guarded(false), |unchecked| {
             same_bits(unchecked, &common::device(&guarded(true))?)
         }),
@@ -36,10 +37,6 @@ fn guarded(runtime_checks: bool) -> GpuOptions {
     GpuOptions { guarded_buffers: true, runtime_checks, ..Default::default() }
 }
 
-fn all_within_bounds(device: &Device) -> Result<(), Failed> {
-    within_bounds(device, |case| !case.large)
-}
-
 /// Ops that see rows whole, of those that have cases with rows so long.
 const BY_ROWS: [&str; 7] =
     ["accuracy", "argmax", "log_softmax", "nll", "softmax", "softmax_backward", "softmax_cross_entropy"];
@@ -48,7 +45,7 @@ const BY_ROWS: [&str; 7] =
 /// others do.
 fn in_windows(device: &Device) -> Result<(), Failed> {
     let mut refused = BTreeSet::new();
-    for case in verify::cases().iter().filter(|case| !case.large) {
+    for case in common::small_cases() {
         match case.verify(device, 2) {
             Ok(worst) if worst.passed() => {}
             Ok(worst) => return Err(format!("{case}: {worst}").into()),
@@ -62,8 +59,8 @@ fn in_windows(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {
-    for case in verify::cases().iter().filter(|case| which(case)) {
+fn within_bounds(device: &Device) -> Result<(), Failed> {
+    for case in common::small_cases() {
         let worst = case.verify(device, 2).map_err(|error| format!("{case}: {error}"))?;
         if !worst.passed() {
             return Err(format!("{case}: {worst}").into());
@@ -82,8 +79,8 @@ fn cut_by_work() -> Result<(), Failed> {
             common::device(&options)
         };
         let (whole, cut) = (opened(None)?, opened(Some(1 << 17))?);
-        let is_product = |case: &&Case| case.op.starts_with("matmul") || case.op.starts_with("linear");
-        for case in verify::cases().iter().filter(is_product).filter(|case| !case.large) {
+        let is_product = |case: &Case| case.op.starts_with("matmul") || case.op.starts_with("linear");
+        for case in common::small_cases().filter(is_product) {
             let inputs = case.inputs(3);
             let run = |device| case.run(device, &inputs).map_err(|error| format!("{case}: {error}"));
             if !common::same_bits(&run(&whole)?, &run(&cut)?) {
@@ -97,7 +94,7 @@ fn cut_by_work() -> Result<(), Failed> {
 }
 
 fn same_bits(left: &Device, right: &Device) -> Result<(), Failed> {
-    for case in verify::cases().iter().filter(|case| !case.large) {
+    for case in common::small_cases() {
         let inputs = case.inputs(3);
         let run = |device| case.run(device, &inputs).map_err(|error| format!("{case}: {error}"));
         if !common::same_bits(&run(left)?, &run(right)?) {

@@ -13,16 +13,23 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     // There, Mesa's compiler takes ten times as long over loops that are written out.
     let on_gl = std::env::var("WGPU_MLP_STACK").as_deref() == Ok("gl");
-    let checks: &[bool] = if common::full() { &[false, true] } else { &[false] };
-    if !common::full() && !common::skipping() {
-        common::say("skipped: the same with run-time checks, which takes --full");
+    common::say_which_cases();
+    let checked = common::full() && !common::is_slow();
+    let checks: &[bool] = if checked { &[false, true] } else { &[false] };
+    if !checked && !common::skipping() {
+        common::say("skipped: all of it with run-time checks, which takes --full, and a stack that is not slow");
     }
     for &runtime_checks in checks {
         let checked = if runtime_checks { " [checked]" } else { "" };
         for kernel in MatmulKernel::ALL {
+            // Where matrix units are not in use, others would take their place. Where they are, what is special is enough.
+            let on_units = matches!(kernel, MatmulKernel::LargeUnits | MatmulKernel::MediumUnits);
+            if on_units != common::by_matrix_units() {
+                continue;
+            }
             // Tiles are one text, so that checks in one are checks in all, and take long to compile.
             let is_tile = !matches!(kernel, MatmulKernel::Direct | MatmulKernel::Panel | MatmulKernel::Plain);
-            if runtime_checks && is_tile && kernel != MatmulKernel::Small {
+            if runtime_checks && is_tile && !matches!(kernel, MatmulKernel::Small | MatmulKernel::MediumUnits) {
                 continue;
             }
             let options =
@@ -32,7 +39,11 @@ fn main() -> ExitCode {
             }));
         }
         // Windows, so that products go on with what earlier steps of k have left in c.
-        for kernel in [MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small] {
+        let in_windows = match common::by_matrix_units() {
+            true => [MatmulKernel::MediumUnits].as_slice(),
+            false => &[MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small],
+        };
+        for &kernel in in_windows {
             let options = GpuOptions {
                 matmul_kernel: Some(kernel),
                 max_binding_bytes: Some(4096),
@@ -43,6 +54,9 @@ fn main() -> ExitCode {
             trials.push(common::trial(format!("products by {kernel:?} in windows{checked}"), options, move |device| {
                 within_bounds(device, |case| is_product(case) && !case.large)
             }));
+        }
+        if common::by_matrix_units() {
+            continue;
         }
         // As GPUs get them, loops written out: which takes software drivers long to compile.
         if on_gl && !runtime_checks {
@@ -68,7 +82,7 @@ fn main() -> ExitCode {
                 GpuOptions { row_lanes: Some(lanes), runtime_checks, guarded_buffers: true, ..Default::default() };
             trials.push(common::trial(format!("rows by {lanes} lanes{checked}"), options, move |device| {
                 let suits = |case: &Case| !is_by_row(case) || cols.contains(&case.dims[1]);
-                within_bounds(device, |case| !is_product(case) && !case.large && suits(case))
+                within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
             }));
         }
         // Windows of few rows, some of which start where no vector may.
@@ -95,7 +109,7 @@ fn main() -> ExitCode {
             within_bounds(device, |case| is_product(case) && !case.large)
         }));
     }
-    let elsewhere = !common::full() && !common::full_cases() && !common::skipping();
+    let elsewhere = !common::full() && !common::full_cases() && !common::by_matrix_units() && !common::skipping();
     if elsewhere {
         common::say("skipped: forced kernels, which take --full where cases are reduced");
     }
@@ -104,6 +118,25 @@ fn main() -> ExitCode {
 
 fn is_product(case: &Case) -> bool {
     case.op.starts_with("matmul") || case.op.starts_with("linear")
+}
+
+/// Ops whose kernels share rows out among lanes.
+fn has_rows(case: &Case) -> bool {
+    const ELSE: [&str; 12] = [
+        "adagrad",
+        "adam",
+        "bias_add",
+        "clip_scale",
+        "column_sum",
+        "dropout",
+        "momentum",
+        "relu",
+        "relu_backward",
+        "relu_mask",
+        "rmsprop",
+        "sgd",
+    ];
+    !is_product(case) && !ELSE.contains(&case.op)
 }
 
 /// Ops that have forms for hardware of their own.
@@ -117,7 +150,8 @@ fn reads_rows_again(case: &Case) -> bool {
 }
 
 fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {
-    for case in verify::cases().iter().filter(|case| which(case)) {
+    let step = if common::is_slow() { 3 } else { 1 };
+    for case in verify::cases().iter().filter(|case| which(case)).step_by(step) {
         let worst = case.verify(device, 2).map_err(|error| format!("{case}: {error}"))?;
         if !worst.passed() {
             return Err(format!("{case}: {worst}").into());

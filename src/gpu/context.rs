@@ -21,9 +21,10 @@ use super::staging::{PIECE_BYTES, Reads, Source};
 use super::tiles::{Lanes, Method, Panel, Room};
 use super::tuned::Tuned;
 use super::turns::Turns;
+use super::units::{UnitTile, Units};
 use super::windows::Piece;
 use crate::error::{Error, Result};
-use crate::options::GpuOptions;
+use crate::options::{GpuOptions, MatrixUnits};
 use crate::waiting::{Waiting, at_once};
 
 /// What a device is opened with where the adapter has it: kernels take advantage of the first two, but do without them.
@@ -68,6 +69,8 @@ pub(super) struct Traits {
     longs: bool,
     /// Whether threads have registers for the largest tiles.
     registers: bool,
+    /// Matrix units that products go through.
+    units: Option<Units>,
 }
 
 /// Devices that differ in what they choose.
@@ -147,10 +150,13 @@ impl Deref for Context {
 impl Context {
     /// Opens a device on the adapter, with the adapter's own limits and the useful features it has.
     pub async fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Context> {
+        let wants_units = options.matrix_units == MatrixUnits::On;
+        let features = if wants_units { USEFUL_FEATURES | Units::FEATURES } else { USEFUL_FEATURES };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgpu-mlp"),
-            required_features: adapter.features() & USEFUL_FEATURES,
+            required_features: adapter.features() & features,
             required_limits: adapter.limits(),
+            experimental_features: if wants_units { experimental() } else { wgpu::ExperimentalFeatures::disabled() },
             ..Default::default()
         };
         let opened = {
@@ -173,6 +179,10 @@ impl Context {
         let turn = turns.take();
         let errors = ErrorSlot::install(&device, turns);
         let limits = lowered(device.limits(), options)?;
+        let units = match options.matrix_units {
+            MatrixUnits::Off => None,
+            MatrixUnits::On => Some(usable_units(adapter, &device)?),
+        };
         let recorder = Mutex::new(Recorder::new(&device, &limits));
         let (pipelines, poller) = (Pipelines::default(), Poller::new(turns));
         let folder = options.pipeline_cache.as_deref();
@@ -187,6 +197,7 @@ impl Context {
             subgroup_lanes: if has(wgpu::Features::SUBGROUP) { info.subgroup_min_size.max(1) } else { 0 },
             longs: has(wgpu::Features::SHADER_INT64),
             registers: info.device_type == wgpu::DeviceType::DiscreteGpu || options.kernels_for_gpus,
+            units,
         };
         Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))
     }
@@ -206,9 +217,13 @@ impl Context {
             ..Default::default()
         };
         let (limits, traits) = match preset {
-            Preset::Discrete => (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true }),
+            Preset::Discrete => {
+                (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true, units: None })
+            }
             Preset::Smallest => (wgpu::Limits::default(), Traits { software: false, ..Traits::default() }),
-            Preset::Shuffled => (large, Traits { software: true, subgroup_lanes: 8, longs: true, registers: false }),
+            Preset::Shuffled => {
+                (large, Traits { software: true, subgroup_lanes: 8, longs: true, registers: false, units: None })
+            }
             Preset::Alone => (large, Traits { software: true, ..Traits::default() }),
         };
         Self::with(None, limits, GpuOptions::default(), traits, Arc::default())
@@ -304,8 +319,19 @@ impl Context {
             words: self.binding_words(),
             memory: self.limits.max_compute_workgroup_storage_size,
             registers: self.traits.registers,
+            units: self.traits.units.map(|units| UnitTile::most(units, &self.limits)),
         };
         Method::choose(wanted, self.lanes(), room, dims)
+    }
+
+    /// Whether products go through matrix units.
+    pub fn uses_units(&self) -> bool {
+        self.traits.units.is_some()
+    }
+
+    /// Whether products could, with a device opened for it.
+    pub fn could_use_units(&self, adapter: &wgpu::Adapter) -> bool {
+        Units::of(adapter, &self.limits).is_some()
     }
 
     /// Kernels that were measured to be the fastest.
@@ -467,6 +493,31 @@ impl Inner {
     pub(super) fn check(&self) -> Result<()> {
         self.live.as_ref().map_or(Ok(()), |live| live.errors.check())
     }
+}
+
+/// The matrix units that a device was opened with, or why there are none to use.
+fn usable_units(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Result<Units> {
+    let opened = device.features().contains(Units::FEATURES);
+    Units::of(adapter, &device.limits()).filter(|_| opened).ok_or_else(|| {
+        let why = if !adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            "the adapter offers none"
+        } else if !opened {
+            "the device was opened without the features EXPERIMENTAL_COOPERATIVE_MATRIX, SHADER_F16 and SUBGROUP"
+        } else {
+            "none multiplies matrices of f16, 16 or 8 a side, into f32 with subgroups of 8 to 64 lanes and the workgroup memory that \
+             there is"
+        };
+        Error::NoMatrixUnits { adapter: adapter.get_info().name, why }
+    })
+}
+
+/// wgpu asks for it before it enables what is experimental.
+#[allow(unsafe_code, reason = "matrix units are experimental in wgpu")]
+fn experimental() -> wgpu::ExperimentalFeatures {
+    // SAFETY: the token says that its user knows what may be missing of an experimental feature's validation. Only matrix units are
+    // asked for with it, and only where the caller chose so. Their kernel loads and stores matrices in workgroup memory alone, at
+    // places that follow from constants, and tests/gpu_guards.rs runs it as it runs all others.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 /// The device's limits, lowered where the caller asked for that.

@@ -20,19 +20,26 @@ fn sizes(kernel: &Kernel) -> Vec<Constant> {
     let size = |name| match name {
         "SEGMENTS" => ops::SEGMENTS as f64,
         "STEPS" | "BM" | "BN" => 64.0,
+        "WM" | "WN" => 32.0,
         "BK" | "UNROLL" => 16.0,
         flag if flag.starts_with("TRANSPOSE") || flag.starts_with("VECTORS") => 0.0,
-        "ALIGNED" | "COLUMN_SUMS" => 0.0,
+        "ALIGNED" | "COLUMN_SUMS" | "ALONG" => 0.0,
         _ => 8.0,
     };
     kernel.sizes.iter().map(|name| (*name, size(*name))).collect()
 }
 
+/// What some kernels use of what WGSL alone does not have.
+pub(super) const CAPABILITIES: Capabilities = Capabilities::SUBGROUP
+    .union(Capabilities::SHADER_INT64)
+    .union(Capabilities::SHADER_FLOAT16)
+    .union(Capabilities::COOPERATIVE_MATRIX);
+
 fn module(kernel: &Kernel, form: Form) -> naga::Module {
     let wgsl = kernel.wgsl(form, &sizes(kernel));
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));
-    Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SHADER_INT64)
+    Validator::new(ValidationFlags::all(), CAPABILITIES)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
     module
@@ -263,6 +270,14 @@ fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
         "0x80000000u",
         "0x7f800000u",
         "0xffffffffu",
+        // What formats of numbers are made of: matmul_units.wgsl names them.
+        "0x2000u",
+        "0x38800000u",
+        "2048.0",
+        "23u",
+        "127",
+        "268u",
+        "253u",
     ];
     for (path, text) in FILES {
         for (line, code) in text.lines().enumerate() {

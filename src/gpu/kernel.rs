@@ -116,11 +116,14 @@ pub(crate) type Constant = (&'static str, f64);
 
 impl Kernel {
     /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the file, which they and the form's
-    /// flags fill in, as far as the kernel has them.
+    /// flags fill in, as far as the kernel has them. What the file enables comes before all of it, as WGSL wants it.
     pub fn wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let sized = || constants.iter().filter(|(name, _)| self.sizes.contains(name));
-        let header: String = sized().map(|(name, value)| format!("const {name}: u32 = {value}u;\n")).collect();
-        header + &templates::rendered(self.name, self.file, form.within(self.forms), sized().copied())
+        let header = sized().map(|(name, value)| format!("const {name}: u32 = {value}u;\n"));
+        let text = templates::rendered(self.name, self.file, form.within(self.forms), sized().copied());
+        let (enables, rest): (Vec<_>, Vec<_>) =
+            text.split_inclusive('\n').partition(|line| line.starts_with("enable "));
+        enables.into_iter().map(str::to_string).chain(header).chain(rest.into_iter().map(str::to_string)).collect()
     }
 
     /// What names the kernel's text: its file, and its name where the file asks for that.

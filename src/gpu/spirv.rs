@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use naga::back::spv;
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{ValidationFlags, Validator};
 
+use super::declarations::CAPABILITIES;
 use super::kernel::{Constant, Form, Kernel};
 use super::tiles::Tile;
 use crate::ops;
@@ -44,7 +45,7 @@ impl Spirv {
         let wgsl = kernel.wgsl(form, constants);
         let module = naga::front::wgsl::parse_str(&wgsl)
             .unwrap_or_else(|error| panic!("{}: {}", kernel.file, error.emit_to_string(&wgsl)));
-        let validator = || Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SHADER_INT64);
+        let validator = || Validator::new(ValidationFlags::all(), CAPABILITIES);
         let info = validator().validate(&module).unwrap_or_else(|error| panic!("{}: {error:?}", kernel.file));
         let overrides =
             kernel.override_values(constants).iter().map(|(name, value)| (name.to_string(), *value)).collect();
@@ -196,20 +197,24 @@ const SOFTWARE: [&str; 7] = [
     "rows/linear_cross_entropy_direct.wgsl",
 ];
 
+const UNITS: &str = "products/matmul_units.wgsl";
+
 #[test]
 fn nothing_that_hardware_runs_keeps_arrays() {
-    let numbers = |name: &str| match name {
+    let numbers = |kernel: &Kernel, name: &str| match name {
         "ROWS" => 1.0,
         "TM" | "TN" => 4.0,
-        "BM" => 64.0,
-        "LANES" | "THREADS" => 32.0,
+        "BM" | "BN" => 64.0,
+        "WM" | "WN" => 32.0,
+        "LANES" | "THREADS" if kernel.file != UNITS => 32.0,
         flag if flag.starts_with("TRANSPOSE") || flag.starts_with("VECTORS") => 0.0,
-        "ALIGNED" | "COLUMN_SUMS" => 0.0,
+        "ALIGNED" | "COLUMN_SUMS" | "ALONG" => 0.0,
+        "SIDE" | "LANES" | "LEAST_LANES" if kernel.file == UNITS => 8.0,
         _ => 16.0,
     };
     for kernel in ops::kernels().into_iter().filter(|kernel| !SOFTWARE.contains(&kernel.file)) {
         let constants: Vec<_> =
-            kernel.sizes.iter().chain(kernel.overrides).map(|name| (*name, numbers(name))).collect();
+            kernel.sizes.iter().chain(kernel.overrides).map(|name| (*name, numbers(kernel, name))).collect();
         let has = kernel.forms;
         for form in [
             Form::PLAIN,

@@ -3,13 +3,15 @@
 
 use super::kernel::Constant;
 use super::rows::PackGrid;
+use super::units::{UnitTile, Units};
 use crate::options::MatmulKernel;
 
-/// How a product is computed: in tiles through workgroup memory; or without it, as software drivers like it: each lane by
-/// itself, or in panels; or there even a few outputs a thread.
+/// How a product is computed: in tiles through workgroup memory, by threads or by matrix units; or without it, as software drivers
+/// like it: each lane by itself, or in panels; or there even a few outputs a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Tiled(Tile),
+    Units(UnitTile),
     Direct(Direct),
     Panel(Panel),
     Plain,
@@ -95,12 +97,17 @@ pub(crate) struct Room {
     pub memory: u32,
     /// Whether threads have registers for twice as many sums as the smallest GPUs have.
     pub registers: bool,
+    /// The largest tile for matrix units, where these are in use.
+    pub units: Option<UnitTile>,
 }
 
 impl Method {
     /// How to compute windows of `m x n` over k: chosen by shape and kind of device alone, or as wanted where that can be.
     pub fn choose(wanted: Option<MatmulKernel>, lanes: Lanes, room: Room, [m, n, k]: [usize; 3]) -> Self {
         let words = room.words;
+        if let Some(tile) = Self::by_units(wanted, room.units, [m, n, k]) {
+            return Method::Units(tile);
+        }
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
         let by_shape = match lanes {
             Lanes::Hardware => Tile::choose([m, n, k], room),
@@ -118,7 +125,19 @@ impl Method {
             }
             MatmulKernel::Plain | MatmulKernel::Direct | MatmulKernel::Panel => tile(Tile::choose([m, n, k], room)),
             MatmulKernel::Large if !Tile::can_be_large(n, room) => tile(MatmulKernel::Medium),
+            MatmulKernel::LargeUnits | MatmulKernel::MediumUnits => tile(Tile::choose([m, n, k], room)),
             kernel => tile(kernel),
+        }
+    }
+
+    /// The tile for matrix units, where these are in use: as wanted, or where nothing else is and they pay.
+    fn by_units(wanted: Option<MatmulKernel>, most: Option<UnitTile>, dims: [usize; 3]) -> Option<UnitTile> {
+        let most = most?;
+        match wanted {
+            None if Units::pay(dims) => Some(most.suiting(dims, MANY_TILES)),
+            Some(MatmulKernel::LargeUnits) => Some(most),
+            Some(MatmulKernel::MediumUnits) => Some(most.medium()),
+            _ => None,
         }
     }
 
@@ -126,6 +145,7 @@ impl Method {
     pub fn grid(&self, m: usize, n: usize) -> (u64, u64) {
         let (m, n, down, across) = match self {
             Method::Plain => return (1, 1),
+            Method::Units(tile) => return tile.grid(m, n),
             Method::Tiled(tile) => (m, n, tile.bm, tile.bn),
             Method::Direct(direct) => {
                 let (left, right) = direct.ordered(m, n);
@@ -144,13 +164,14 @@ impl Method {
         }
         let (down, across) = self.grid(m, n);
         let (enough, least) = match self {
-            Method::Tiled(_) => (ENOUGH_TILES, MIN_SLICE[0]),
+            Method::Tiled(_) | Method::Units(_) => (ENOUGH_TILES, MIN_SLICE[0]),
             _ => (ENOUGH_GROUPS, MIN_SLICE[1]),
         };
         let wanted = (enough / (down * across)).min(words / (m as u64 * n as u64)).max(1);
         let slice = (k as u64).div_ceil(wanted).max(least);
         let step = match self {
             Method::Tiled(tile) => tile.bk,
+            Method::Units(tile) => tile.step(),
             Method::Panel(_) => Panel::STEPS,
             Method::Direct(_) | Method::Plain => 1,
         };
@@ -411,7 +432,7 @@ mod tests {
     fn slices_cover_k_and_leave_enough_groups() {
         for (m, n, k) in [(64, 128, 1_000_000), (784, 512, 4096), (1, 1, 1), (10_000, 10_000, 10_000)] {
             for lanes in [Lanes::Hardware, Lanes::Alone, Lanes::Shuffled] {
-                let room = Room { words: u64::MAX, memory: 32 << 10, registers: true };
+                let room = Room { words: u64::MAX, memory: 32 << 10, registers: true, units: None };
                 let method = Method::choose(None, lanes, room, [m, n, k]);
                 let slice = method.slice([m, n, k], u64::MAX);
                 assert!(slice.is_multiple_of(16) || lanes != Lanes::Hardware);

@@ -10,6 +10,10 @@ use crate::gpu::{Access, Form, Kernel};
 pub(super) struct Family {
     /// Through workgroup memory.
     pub tiled: Kernel,
+    /// On matrix units.
+    pub units: Kernel,
+    /// What finds the largest numbers of their factors' rows and columns.
+    pub largest: Kernel,
     /// What adds up the slices that such a product is cut into along k.
     pub sum_slices: Kernel,
     /// A few outputs a thread.
@@ -40,6 +44,24 @@ pub(super) const TILE_SIZES: &[&str] = &[
     "COLUMN_SUMS",
 ];
 
+/// What `shaders/products/matmul_units.wgsl` is told.
+const UNIT_SIZES: &[&str] = &[
+    "BM",
+    "BN",
+    "BK",
+    "WM",
+    "WN",
+    "SIDE",
+    "LANES",
+    "LEAST_LANES",
+    "TRANSPOSE_A",
+    "TRANSPOSE_B",
+    "VECTORS_A",
+    "VECTORS_B",
+    "ALIGNED",
+    "COLUMN_SUMS",
+];
+
 const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
 pub(super) const fn family(name: &'static str) -> Family {
@@ -53,6 +75,24 @@ pub(super) const fn family(name: &'static str) -> Family {
             buffers,
             overrides: &[],
             sizes: TILE_SIZES,
+        },
+        units: Kernel {
+            name,
+            file: "products/matmul_units.wgsl",
+            forms: Form::FOURS,
+            params: size_of::<Params>(),
+            buffers: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
+            overrides: &[],
+            sizes: UNIT_SIZES,
+        },
+        largest: Kernel {
+            name,
+            file: "products/largest.wgsl",
+            forms: Form::PLAIN,
+            params: size_of::<LargestParams>(),
+            buffers: &[Access::Read, Access::Write],
+            overrides: &[],
+            sizes: &["THREADS", "ALONG"],
         },
         sum_slices: Kernel {
             name,
@@ -102,8 +142,18 @@ impl Family {
 
     /// All of them.
     #[cfg(test)]
-    pub fn kernels(&'static self) -> [&'static Kernel; 7] {
-        [&self.tiled, &self.sum_slices, &self.plain, &self.direct, &self.panel, &self.pack, &self.pack_blocks]
+    pub fn kernels(&'static self) -> [&'static Kernel; 9] {
+        [
+            &self.tiled,
+            &self.units,
+            &self.largest,
+            &self.sum_slices,
+            &self.plain,
+            &self.direct,
+            &self.panel,
+            &self.pack,
+            &self.pack_blocks,
+        ]
     }
 }
 
@@ -124,6 +174,16 @@ pub(super) struct Params {
     pub masked: u32,
     pub accumulate: u32,
     pub first_group: u32,
+}
+
+/// For the largest numbers of rows or columns.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct LargestParams {
+    pub rows: u32,
+    pub cols: u32,
+    pub run: u32,
+    pub across: u32,
 }
 
 /// For slices that are added up, counted in values.

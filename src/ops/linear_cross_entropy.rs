@@ -121,7 +121,7 @@ impl Way {
         match gpu.method([m, n, k]) {
             Method::Tiled(tile) => tile.row_a_thread(n).then_some(Way::Tiled(tile)),
             Method::Plain | Method::Panel(_) => Some(Way::Direct),
-            Method::Direct(_) => None,
+            Method::Direct(_) | Method::Units(_) => None,
         }
     }
 

@@ -4,11 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::factor::Factor;
-use super::family::{DirectParams, Family, PanelParams, Params, PlainParams, SumParams};
+use super::family::{DirectParams, Family, LargestParams, PanelParams, Params, PlainParams, SumParams};
 use super::linear::Activation;
 use super::{column_sum, flag};
 use crate::error::Result;
-use crate::gpu::{Buffer, Context, Form, Launch, LinearGrid, Method, Panel, PlainGrid, ProductSplit, View, runs};
+use crate::gpu::{
+    Buffer, Constant, Context, Form, Kernel, LargestGrid, Launch, LinearGrid, Method, Panel, PlainGrid, ProductSplit,
+    View, runs,
+};
 
 /// What happens to the finished sums.
 #[derive(Clone, Copy)]
@@ -113,7 +116,7 @@ impl<'a> Product<'a> {
         let words = gpu.binding_words();
         let split = ProductSplit::new(words, [m, n, k], self.transpose_a, self.transpose_b);
         let method = gpu.method([split.m, split.n, split.k]);
-        if let Method::Tiled(_) = method {
+        if let Method::Tiled(_) | Method::Units(_) = method {
             let out = gpu.buffer(op, m, n)?;
             for rows in runs(m, split.m) {
                 for cols in runs(n, split.n) {
@@ -267,48 +270,59 @@ impl<'a> Product<'a> {
         // Then every row of c, and of each slice, begins at a multiple of four words.
         let fours = n.is_multiple_of(4) && stride.is_multiple_of(4);
         let form = if fours { gpu.fours() } else { Form::PLAIN };
-        match method {
-            Method::Tiled(tile) => {
-                let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
-                let mut constants = vec![
-                    ("TRANSPOSE_A", flag(self.transpose_a)),
-                    ("TRANSPOSE_B", flag(self.transpose_b)),
-                    ("VECTORS_A", flag(if self.transpose_a { m } else { k }.is_multiple_of(4))),
-                    ("VECTORS_B", flag(if self.transpose_b { k } else { n }.is_multiple_of(4))),
-                    ("ALIGNED", flag(aligned)),
-                    ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
-                ];
-                constants.extend(tile.constants(gpu.is_software()));
-                let params = |first_group| Params {
-                    m,
-                    n,
-                    k,
-                    slice: slice.min(k),
-                    down,
-                    across,
-                    slices,
-                    stride,
-                    sums_at,
-                    biased,
-                    relu,
-                    masked,
-                    accumulate,
-                    first_group,
-                };
-                let buffers = [a, b.clone(), extra.unwrap_or(b), c];
-                // Each workgroup does what it would have done in one dispatch, so the bits are the same.
-                let multiply_adds = tile.multiply_adds(slice.min(k));
+        let tiling = |aligned| {
+            vec![
+                ("TRANSPOSE_A", flag(self.transpose_a)),
+                ("TRANSPOSE_B", flag(self.transpose_b)),
+                ("VECTORS_A", flag(if self.transpose_a { m } else { k }.is_multiple_of(4))),
+                ("VECTORS_B", flag(if self.transpose_b { k } else { n }.is_multiple_of(4))),
+                ("ALIGNED", flag(aligned)),
+                ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
+            ]
+        };
+        // Each workgroup does what it would have done in one dispatch, so the bits are the same.
+        let dispatch_groups =
+            |kernel: &'static Kernel, constants: &[Constant], buffers: &[View<'_>], multiply_adds: u64| {
                 for run in gpu.groups_at_a_time(groups, multiply_adds) {
-                    let launch = Launch {
-                        kernel: &self.family.tiled,
-                        constants: &constants,
-                        params: params(run.start as u32),
-                        buffers: &buffers,
-                        groups: run.end - run.start,
+                    let params = Params {
+                        m,
+                        n,
+                        k,
+                        slice: slice.min(k),
+                        down,
+                        across,
+                        slices,
+                        stride,
+                        sums_at,
+                        biased,
+                        relu,
+                        masked,
+                        accumulate,
+                        first_group: run.start as u32,
                     };
+                    let launch = Launch { kernel, constants, params, buffers, groups: run.end - run.start };
                     gpu.dispatch_work(launch, form, (run.end - run.start).saturating_mul(multiply_adds))?;
                 }
                 Ok(())
+            };
+        match method {
+            Method::Tiled(tile) => {
+                let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
+                let mut constants = tiling(aligned);
+                constants.extend(tile.constants(gpu.is_software()));
+                let buffers = [a, b.clone(), extra.unwrap_or(b), c];
+                let multiply_adds = tile.multiply_adds(slice.min(k));
+                dispatch_groups(&self.family.tiled, &constants, &buffers, multiply_adds)
+            }
+            Method::Units(tile) => {
+                let aligned = tile.covers([rows.len(), cols.len(), ks.len()], slice as usize);
+                let mut constants = tiling(aligned);
+                constants.extend(tile.constants());
+                let a_largest = largest(gpu, self.family, &a, [rows.len(), ks.len()], self.transpose_a)?;
+                let b_largest = largest(gpu, self.family, &b, [cols.len(), ks.len()], !self.transpose_b)?;
+                let buffers = [a, b.clone(), View::from(&a_largest), View::from(&b_largest), extra.unwrap_or(b), c];
+                let multiply_adds = tile.multiply_adds(slice.min(k));
+                dispatch_groups(&self.family.units, &constants, &buffers, multiply_adds)
             }
             Method::Plain => {
                 let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
@@ -409,4 +423,38 @@ impl<'a> Product<'a> {
             }
         }
     }
+}
+
+/// The largest magnitudes of the rows of a factor, or of its columns where each step of k is a row of memory, as the units' kernel
+/// reads them: `length` of them, each over all `steps`.
+fn largest(
+    gpu: &Context,
+    family: &'static Family,
+    factor: &View<'_>,
+    [length, steps]: [usize; 2],
+    by_step: bool,
+) -> Result<Buffer> {
+    let constants = LargestGrid::constants(!by_step);
+    let launch = |from: View<'_>, [rows, cols]: [usize; 2], run: usize, groups: usize, out: &Buffer| {
+        let across = LargestGrid::across(cols) as u32;
+        let params = LargestParams { rows: rows as u32, cols: cols as u32, run: run as u32, across };
+        let buffers = &[from, View::from(out)];
+        gpu.launch(Launch { kernel: &family.largest, constants: &constants, params, buffers, groups: groups as u64 })
+    };
+    let out = gpu.buffer(family.name(), 1, length)?;
+    if !by_step {
+        launch(factor.clone(), [length, steps], 1, length, &out)?;
+        return Ok(out);
+    }
+    // Blocks of rows first, and then the largest of these.
+    let run = LargestGrid::run(steps, length);
+    let (blocks, across) = (steps.div_ceil(run), LargestGrid::across(length));
+    if blocks == 1 {
+        launch(factor.clone(), [steps, length], run, across, &out)?;
+        return Ok(out);
+    }
+    let partials = gpu.buffer(family.name(), blocks, length)?;
+    launch(factor.clone(), [steps, length], run, blocks * across, &partials)?;
+    launch(View::from(&partials), [blocks, length], blocks, across, &out)?;
+    Ok(out)
 }

@@ -11,7 +11,8 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use wgpu_mlp::{Device, GpuOptions, Parameters, wgpu};
+use wgpu_mlp::verify::{self, Case};
+use wgpu_mlp::{Device, GpuOptions, MatrixUnits, Parameters, wgpu};
 
 /// Whether the user asked for a run without a GPU.
 pub fn skipping() -> bool {
@@ -28,6 +29,29 @@ pub fn full() -> bool {
     env::var_os("WGPU_MLP_FULL").is_some()
 }
 
+/// Whether every device is to have its products go through matrix units.
+pub fn by_matrix_units() -> bool {
+    env::var_os("WGPU_MLP_MATRIX_UNITS").is_some()
+}
+
+/// Whether the stack takes many times as long as others, over compiling or computing.
+pub fn is_slow() -> bool {
+    matches!(env::var("WGPU_MLP_STACK").as_deref(), Ok("gl" | "swiftshader"))
+}
+
+/// The small cases, or every third of them where the stack is slow.
+pub fn small_cases() -> impl Iterator<Item = Case> {
+    let step = if is_slow() { 3 } else { 1 };
+    verify::cases().into_iter().filter(|case| !case.large).step_by(step)
+}
+
+/// Says so where they are not all.
+pub fn say_which_cases() {
+    if is_slow() && !skipping() {
+        say("skipped: two of three cases, since this stack is slow");
+    }
+}
+
 /// Prints past the test runner's capture.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -35,7 +59,8 @@ pub fn say(line: &str) {
 
 /// The GPU device under test, and that it is the one the run is about.
 pub fn device(options: &GpuOptions) -> Result<Device, Failed> {
-    let device = Device::gpu_with(options).map_err(|error| {
+    let matrix_units = if by_matrix_units() { MatrixUnits::On } else { options.matrix_units };
+    let device = Device::gpu_with(&GpuOptions { matrix_units, ..options.clone() }).map_err(|error| {
         format!(
             "{error}; install a driver (Debian, Ubuntu: apt-get install mesa-vulkan-drivers libvulkan1) or set \
              WGPU_MLP_SKIP_GPU=1 to skip the GPU tests"

@@ -1,0 +1,236 @@
+//! Matrix units: hardware that multiplies small matrices of f16 and adds in f32, a subgroup at a time.
+
+use super::kernel::Constant;
+
+/// What an adapter's matrix units multiply, and who.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Units {
+    /// Rows, columns and steps of a matrix.
+    side: u32,
+    /// Lanes of a subgroup, at most.
+    lanes: u32,
+    /// And at least.
+    least_lanes: u32,
+}
+
+/// A workgroup's share of a product on matrix units (`bm x bn`) and a subgroup's (`wm x wn`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnitTile {
+    bm: u32,
+    bn: u32,
+    wm: u32,
+    wn: u32,
+    units: Units,
+}
+
+/// Matrices along a step of k: what a step's products add up to stays in the units, which may cut it off.
+const MATRICES_A_STEP: u32 = 2;
+/// Halves behind each row in workgroup memory, against bank conflicts.
+const PADDING: u32 = 8;
+
+/// A slice of k that is long beside the larger tile's sides.
+const LONG_SLICE: usize = 1024;
+/// Steps of k from which on the bound of products on matrix units is below that of others, and scaling pays.
+const LONG_ENOUGH: usize = 128;
+/// Rows and columns that a product should have: half a tile.
+const WIDE_ENOUGH: usize = 32;
+
+impl Units {
+    /// What a device needs beside the units themselves: halves, and the number of a subgroup.
+    pub const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+        .union(wgpu::Features::SHADER_F16)
+        .union(wgpu::Features::SUBGROUP);
+
+    /// The adapter's, where they take f16 and give f32, and there is room for the smaller tile.
+    pub fn of(adapter: &wgpu::Adapter, limits: &wgpu::Limits) -> Option<Self> {
+        if !adapter.features().contains(Self::FEATURES) {
+            return None;
+        }
+        let info = adapter.get_info();
+        let known = adapter.cooperative_matrix_properties();
+        let multiplies = |side: &u32| {
+            known.iter().any(|properties| {
+                [properties.m_size, properties.n_size, properties.k_size] == [*side; 3]
+                    && properties.ab_type == wgpu::CooperativeScalarType::F16
+                    && properties.cr_type == wgpu::CooperativeScalarType::F32
+            })
+        };
+        let side = [16, 8].into_iter().find(multiplies)?;
+        let (least, most) = (info.subgroup_min_size, info.subgroup_max_size);
+        let units = Units { side, lanes: most, least_lanes: least };
+        (least >= 8 && most <= 64 && UnitTile::medium_of(units).fits(limits)).then_some(units)
+    }
+
+    /// For tests: as large GPUs have them, and as a software driver does.
+    #[cfg(test)]
+    pub const KNOWN: [Units; 2] =
+        [Units { side: 16, lanes: 32, least_lanes: 32 }, Units { side: 8, lanes: 8, least_lanes: 8 }];
+
+    /// Whether matrices pay for products `m x n` over k: with fewer steps, their bound would be larger than other kernels'.
+    pub fn pay([m, n, k]: [usize; 3]) -> bool {
+        m >= WIDE_ENOUGH && n >= WIDE_ENOUGH && k >= LONG_ENOUGH
+    }
+}
+
+impl UnitTile {
+    /// Plenty of both rows and columns: each subgroup has 4 x 2 matrices. More would not fit its registers.
+    fn large_of(units: Units) -> Self {
+        let side = units.side;
+        UnitTile { bm: 8 * side, bn: 8 * side, wm: 4 * side, wn: 2 * side, units }
+    }
+
+    /// Enough of both: 2 x 2 matrices.
+    fn medium_of(units: Units) -> Self {
+        let side = units.side;
+        UnitTile { bm: 4 * side, bn: 4 * side, wm: 2 * side, wn: 2 * side, units }
+    }
+
+    /// The smaller one for these units.
+    pub fn medium(self) -> Self {
+        Self::medium_of(self.units)
+    }
+
+    /// The largest that the device has room for.
+    pub fn most(units: Units, limits: &wgpu::Limits) -> Self {
+        let large = Self::large_of(units);
+        if large.fits(limits) { large } else { Self::medium_of(units) }
+    }
+
+    /// This one, or the smaller one where a product has too few tiles of it, by the workgroups that keep a device busy: slices of k
+    /// that are long beside a tile's sides make more of them.
+    pub fn suiting(self, [m, n, k]: [usize; 3], enough: u64) -> Self {
+        let (down, across) = self.grid(m, n);
+        let groups = (down * across).saturating_mul((k / LONG_SLICE).max(1) as u64);
+        let medium = self.medium();
+        let computed = |tile: Self| {
+            let (down, across) = tile.grid(m, n);
+            (down * across).saturating_mul(tile.multiply_adds(1))
+        };
+        // What lies behind the edges is computed for nothing.
+        let wasteful = computed(self) / 17 > computed(medium) / 16;
+        if groups >= enough && !wasteful { self } else { medium }
+    }
+
+    fn warps(&self) -> u32 {
+        (self.bm / self.wm) * (self.bn / self.wn)
+    }
+
+    fn threads(&self) -> u32 {
+        self.warps() * self.units.lanes
+    }
+
+    /// Bytes of workgroup memory at most: both factors' halves, with rows that run along k, and a matrix of each subgroup, of which there may be
+    /// more than have a share.
+    fn memory(&self) -> u32 {
+        let halves = 2 * (self.bm + self.bn) * (self.step() + PADDING);
+        let subgroups = self.threads() / self.units.least_lanes;
+        let sums = (subgroups * self.units.side * self.units.side).max(4 * self.threads());
+        2 * halves + size_of::<f32>() as u32 * sums
+    }
+
+    /// Whether the device has room for it.
+    pub fn fits(&self, limits: &wgpu::Limits) -> bool {
+        self.memory() <= limits.max_compute_workgroup_storage_size
+            && self.threads() <= limits.max_compute_invocations_per_workgroup
+            && self.threads() <= limits.max_compute_workgroup_size_x
+    }
+
+    /// Workgroups down and across the product.
+    pub fn grid(&self, m: usize, n: usize) -> (u64, u64) {
+        ((m as u64).div_ceil(self.bm.into()), (n as u64).div_ceil(self.bn.into()))
+    }
+
+    /// Steps of k that are staged at a time.
+    pub fn step(&self) -> u32 {
+        MATRICES_A_STEP * self.units.side
+    }
+
+    /// What a workgroup does over so many steps of k.
+    pub fn multiply_adds(&self, steps: u32) -> u64 {
+        u64::from(self.bm) * u64::from(self.bn) * u64::from(steps)
+    }
+
+    /// Whether the tiles cover the product exactly, and slices of k are all alike.
+    pub fn covers(&self, [m, n, k]: [usize; 3], slice: usize) -> bool {
+        let whole = |length: usize, step: u32| length.is_multiple_of(step as usize);
+        whole(m, self.bm) && whole(n, self.bn) && whole(k, self.step()) && (slice >= k || whole(k, slice as u32))
+    }
+
+    /// The tile's numbers as the shader wants them.
+    pub fn constants(&self) -> [Constant; 8] {
+        let Units { side, lanes, least_lanes } = self.units;
+        [
+            ("BM", self.bm),
+            ("BN", self.bn),
+            ("BK", self.step()),
+            ("WM", self.wm),
+            ("WN", self.wn),
+            ("SIDE", side),
+            ("LANES", lanes),
+            ("LEAST_LANES", least_lanes),
+        ]
+        .map(|(name, value)| (name, f64::from(value)))
+    }
+}
+
+/// How the largest numbers of rows or columns are looked for.
+pub(crate) struct LargestGrid;
+
+impl LargestGrid {
+    const THREADS: u32 = 64;
+    /// Rows of a block, at least.
+    const RUN: usize = 64;
+    /// Workgroups that a large device is busy with.
+    const ENOUGH: usize = 1024;
+
+    pub fn constants(along: bool) -> [Constant; 2] {
+        [("THREADS", f64::from(Self::THREADS)), ("ALONG", f64::from(u8::from(along)))]
+    }
+
+    /// Workgroups across columns.
+    pub fn across(cols: usize) -> usize {
+        cols.div_ceil(Self::THREADS as usize)
+    }
+
+    /// Rows of the blocks whose columns are looked at.
+    pub fn run(rows: usize, cols: usize) -> usize {
+        rows.div_ceil((Self::ENOUGH / Self::across(cols)).max(1)).max(Self::RUN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LargestGrid, UnitTile, Units};
+
+    #[test]
+    fn threads_stage_whole_rows_of_a_tile() {
+        // matmul_units.wgsl counts on it: what a thread stages next lies so many rows of memory further on.
+        for lanes in [8, 16, 32, 64] {
+            for side in [8, 16] {
+                let units = Units { side, lanes, least_lanes: lanes };
+                for tile in [UnitTile::large_of(units), UnitTile::medium_of(units)] {
+                    for (rows, cols) in [(tile.bm, tile.step()), (tile.step(), tile.bm), (tile.step(), tile.bn)] {
+                        let apart = tile.threads() / (cols / 4);
+                        assert_eq!(tile.threads() % (cols / 4), 0, "{tile:?}");
+                        assert!(rows.is_multiple_of(apart), "{tile:?}: {rows} rows, {apart} at a time");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_fit_the_memory_that_gpus_with_matrix_units_have() {
+        let [gpu, software] = Units::KNOWN;
+        assert_eq!(UnitTile::large_of(gpu).memory(), 48 << 10);
+        assert!(UnitTile::medium_of(gpu).memory() <= 32 << 10);
+        assert!(UnitTile::large_of(software).memory() <= 16 << 10 && UnitTile::medium_of(software).memory() <= 8 << 10);
+    }
+
+    #[test]
+    fn blocks_of_rows_keep_a_device_busy_and_are_not_short() {
+        assert_eq!(LargestGrid::run(65_536, 512), 512);
+        assert_eq!(LargestGrid::run(10, 512), 64);
+        assert!(LargestGrid::run(usize::MAX / 2, 1 << 20) >= usize::MAX / 2);
+    }
+}
