@@ -12,7 +12,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Parser;
-use wgpu_mlp::{Device, GpuOptions, KernelSource, MatmulKernel, verify};
+use wgpu_mlp::{Device, GpuOptions, KernelSource, MatmulKernel, MatrixUnits, verify};
 
 /// Writes the WGSL of every kernel variant, a file each, and a list of them.
 #[derive(Parser)]
@@ -25,9 +25,11 @@ struct Arguments {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let for_software = |kernel| matches!(kernel, MatmulKernel::Direct | MatmulKernel::Panel | MatmulKernel::Plain);
+    let units = if Device::gpu()?.info().has_matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
     let products = MatmulKernel::ALL.map(|kernel| GpuOptions {
         matmul_kernel: Some(kernel),
         kernels_for_gpus: !for_software(kernel),
+        matrix_units: units,
         ..Default::default()
     });
     let rows = [1, 16, 128].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });

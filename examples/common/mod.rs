@@ -6,7 +6,7 @@ pub(crate) mod charts;
 use std::fmt;
 
 use clap::ValueEnum;
-use wgpu_mlp::{Device, Result};
+use wgpu_mlp::{Device, GpuOptions, MatrixUnits, Result};
 
 /// The device asked for on the command line.
 #[derive(Clone, Copy, ValueEnum)]
@@ -14,6 +14,8 @@ pub(crate) enum Wanted {
     Auto,
     Cpu,
     Gpu,
+    /// A GPU, its products on matrix units.
+    MatrixUnits,
 }
 
 impl Wanted {
@@ -22,6 +24,9 @@ impl Wanted {
             Wanted::Auto => Device::auto(),
             Wanted::Cpu => Ok(Device::cpu()),
             Wanted::Gpu => Device::gpu(),
+            Wanted::MatrixUnits => {
+                Device::gpu_with(&GpuOptions { matrix_units: MatrixUnits::On, ..Default::default() })
+            }
         }
     }
 }

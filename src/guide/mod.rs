@@ -8,7 +8,8 @@
 //! 6. [`sizes`]: batches and matrices that are too large, and plans.
 //! 7. [`performance`]: what a step costs, what to do about it, how to measure.
 //! 8. [`errors`]: every error, and what state things are in after it.
-//! 9. [`elsewhere`]: PyTorch's, scikit-learn's, Keras's and Burn's calls, and this crate's.
+//! 9. [`matrix_units`]: what they are, what they lose, when to turn them on.
+//! 10. [`elsewhere`]: PyTorch's, scikit-learn's, Keras's and Burn's calls, and this crate's.
 
 #[doc = include_str!("start.md")]
 pub mod start {}
@@ -27,5 +28,7 @@ pub mod sizes {}
 pub mod performance {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+#[doc = include_str!("matrix_units.md")]
+pub mod matrix_units {}
 #[doc = include_str!("elsewhere.md")]
 pub mod elsewhere {}
