@@ -85,11 +85,13 @@ pub(crate) enum Preset {
     Shuffled,
     /// A software driver without subgroups.
     Alone,
+    /// A large GPU whose matrix units are in use.
+    OnUnits,
 }
 
 #[cfg(test)]
 impl Preset {
-    pub const ALL: [Preset; 4] = [Preset::Discrete, Preset::Smallest, Preset::Shuffled, Preset::Alone];
+    pub const ALL: [Preset; 5] = [Preset::Discrete, Preset::Smallest, Preset::Shuffled, Preset::Alone, Preset::OnUnits];
 }
 
 /// The device itself, and what belongs to it.
@@ -210,8 +212,9 @@ impl Context {
     /// A dry context of a device as some have them.
     #[cfg(test)]
     pub fn dry_as(preset: Preset) -> Context {
+        let units = Some(Units::KNOWN[0]);
         let large = wgpu::Limits {
-            max_compute_workgroup_storage_size: 32 << 10,
+            max_compute_workgroup_storage_size: 48 << 10,
             max_storage_buffer_binding_size: MAX_BINDING_BYTES,
             max_buffer_size: 1 << 40,
             ..Default::default()
@@ -225,6 +228,9 @@ impl Context {
                 (large, Traits { software: true, subgroup_lanes: 8, longs: true, registers: false, units: None })
             }
             Preset::Alone => (large, Traits { software: true, ..Traits::default() }),
+            Preset::OnUnits => {
+                (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true, units })
+            }
         };
         Self::with(None, limits, GpuOptions::default(), traits, Arc::default())
     }

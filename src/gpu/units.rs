@@ -25,6 +25,8 @@ pub(crate) struct UnitTile {
 
 /// Matrices along a step of k: what a step's products add up to stays in the units, which may cut it off.
 const MATRICES_A_STEP: u32 = 2;
+/// Lanes of a subgroup for each row of a matrix, at most: with more, some threads of a workgroup would have nothing to stage.
+const MOST_LANES_A_SIDE: u32 = 4;
 /// Halves behind each row in workgroup memory, against bank conflicts.
 const PADDING: u32 = 8;
 
@@ -58,7 +60,7 @@ impl Units {
         let side = [16, 8].into_iter().find(multiplies)?;
         let (least, most) = (info.subgroup_min_size, info.subgroup_max_size);
         let units = Units { side, lanes: most, least_lanes: least };
-        (least >= 8 && most <= 64 && UnitTile::medium_of(units).fits(limits)).then_some(units)
+        (least >= 8 && most <= MOST_LANES_A_SIDE * side && UnitTile::medium_of(units).fits(limits)).then_some(units)
     }
 
     /// For tests: as large GPUs have them, and as a software driver does.
@@ -200,13 +202,13 @@ impl LargestGrid {
 
 #[cfg(test)]
 mod tests {
-    use super::{LargestGrid, UnitTile, Units};
+    use super::{LargestGrid, MOST_LANES_A_SIDE, UnitTile, Units};
 
     #[test]
     fn threads_stage_whole_rows_of_a_tile() {
         // matmul_units.wgsl counts on it: what a thread stages next lies so many rows of memory further on.
-        for lanes in [8, 16, 32, 64] {
-            for side in [8, 16] {
+        for side in [8, 16] {
+            for lanes in [8, 16, 32, 64].into_iter().filter(|lanes| *lanes <= MOST_LANES_A_SIDE * side) {
                 let units = Units { side, lanes, least_lanes: lanes };
                 for tile in [UnitTile::large_of(units), UnitTile::medium_of(units)] {
                     for (rows, cols) in [(tile.bm, tile.step()), (tile.step(), tile.bm), (tile.step(), tile.bn)] {
