@@ -177,5 +177,5 @@ mod mutants {
 
 /// How far an element of a product over k may be from exact arithmetic, given that of the magnitudes.
 pub(crate) fn product_bound(magnitude: f64, k: usize) -> f64 {
-    bounds::product(magnitude, k)
+    bounds::product(magnitude, k).most
 }

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bounds::{self, U};
+use super::bounds::{self, Bound};
 use super::case::{Expected, Inputs};
 use super::inputs::{Fill, integers, losing, normal, special_rows, with_nan};
 use super::oracle;
@@ -44,7 +44,10 @@ impl Table {
                     move |inputs| {
                         let mut expected = expect(&reference(inputs));
                         if exact {
-                            expected.iter_mut().for_each(|expected| expected.bound.fill(0.0));
+                            for expected in &mut expected {
+                                expected.bound.fill(0.0);
+                                expected.likely.fill(0.0);
+                            }
                         }
                         expected
                     },
@@ -153,15 +156,18 @@ const MASKS: &[[usize; 3]] = &[[31, 15, 33], [32, 16, 64], [63, 257, 65], [130, 
 
 /// The product in f64 and its bound.
 fn product_of(a: &Array2<f64>, b: &Array2<f64>) -> Expected {
-    let magnitude = a.mapv(f64::abs).dot(&b.mapv(f64::abs));
-    Expected { want: oracle::product(a, b), bound: magnitude.mapv(|magnitude| bounds::product(magnitude, a.ncols())) }
+    Expected::within(&bounds_of(a, b), oracle::product(a, b))
+}
+
+fn bounds_of(a: &Array2<f64>, b: &Array2<f64>) -> Array2<Bound> {
+    a.mapv(f64::abs).dot(&b.mapv(f64::abs)).mapv(|magnitude| bounds::product(magnitude, a.ncols()))
 }
 
 /// act(XW + b): the product's bound, and a rounding of the sum.
 pub(super) fn biased(m: &[Array2<f64>], activation: fn(f64) -> f64) -> Expected {
-    let Expected { want, bound } = product_of(&m[0], &m[1]);
-    let sum = want + &m[2];
-    Expected { bound: bound + sum.mapv(|sum| U * sum.abs()), want: sum.mapv(activation) }
+    let sum = oracle::product(&m[0], &m[1]) + &m[2];
+    let bound = bounds_of(&m[0], &m[1]) + sum.mapv(|sum| Bound::roundings(2.0) * sum.abs());
+    Expected::within(&bound, sum.mapv(activation))
 }
 
 /// The product where x is positive, exactly 0 elsewhere.
@@ -170,5 +176,5 @@ fn masked(product: Expected, x: &Array2<f64>) -> Expected {
         values.zip_mut_with(x, |value, x| *value = if *x > 0.0 { *value } else { 0.0 });
         values
     };
-    Expected { want: kept(product.want), bound: kept(product.bound) }
+    Expected { want: kept(product.want), bound: kept(product.bound), likely: kept(product.likely) }
 }
