@@ -18,7 +18,8 @@ type Twin = fn(f64) -> f64;
 /// What dropout's cases take.
 const RATE: f32 = 0.3;
 const SEED: u64 = 0x1234_5678_9abc_def0;
-const COUNTER: u64 = 1 << 40;
+/// Neither of its words is 0.
+const COUNTER: u64 = (1 << 40) + 3;
 
 impl Table {
     pub(super) fn dropouts(&mut self) {

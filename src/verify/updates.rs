@@ -12,8 +12,10 @@ use crate::matrix::Matrix;
 use crate::ops::{self, AdaGradOptions, Adam, AdamOptions, MomentumOptions, Pull, RmsPropOptions, Rule, Sgd};
 
 const RATE: f64 = 0.1;
-/// The steps that Adam's cases take: where the corrections of its means are large, and where they are next to nothing.
+/// The steps that Adam's cases take: where the corrections of its means are large; where that of the squares still changes them,
+/// by a factor of 1.6, and that of the gradients is 1 in f32; and where both are next to nothing.
 const EARLY: u64 = 3;
+const MIDDLE: u64 = 1000;
 const LATE: u64 = 20_000;
 /// What the changed cases multiply the gradients by, and their penalties.
 const SCALE: f32 = 0.3;
@@ -42,7 +44,7 @@ struct Update {
     cost: Cost,
 }
 
-const UPDATES: [Update; 8] = [
+const UPDATES: [Update; 9] = [
     Update {
         name: "sgd",
         variant: "",
@@ -122,6 +124,15 @@ const UPDATES: [Update; 8] = [
         twin: |w, slope, kept| adam(w, slope, kept, &DECAYED, EARLY),
         bound: |e| adam_bound(e, &DECAYED, EARLY),
         cost: |[rows, cols, _]| (13 * rows * cols, 28 * rows * cols),
+    },
+    Update {
+        name: "adam",
+        variant: "step 1000",
+        slots: 2,
+        rule: || Box::new(Adam { options: AdamOptions::default(), step: MIDDLE }),
+        twin: |w, slope, kept| adam(w, slope, kept, &AdamOptions::default(), MIDDLE),
+        bound: |e| adam_bound(e, &AdamOptions::default(), MIDDLE),
+        cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
     },
     Update {
         name: "adam",
