@@ -17,7 +17,7 @@ impl Table {
     /// must stay within the rows and columns whose sums it enters: what kernels read behind the end of a row is the next one.
     fn product(
         &mut self,
-        op: &'static str,
+        (op, activation): (&'static str, &str),
         shapes: fn([usize; 3]) -> Vec<[usize; 2]>,
         run: fn(&[Matrix]) -> Result<Vec<Matrix>>,
         expect: fn(&[Array2<f64>]) -> Vec<Expected>,
@@ -32,8 +32,9 @@ impl Table {
             };
             for (variant, fill) in fills.into_iter().filter(|(variant, _)| suits(*variant)) {
                 let exact = variant == "integers, exact";
+                let parts = [activation, variant].into_iter().filter(|part| !part.is_empty());
                 self.add(
-                    (op, variant),
+                    (op, &parts.collect::<Vec<_>>().join(", ")),
                     *dims,
                     |[m, k, n]| (2 * m * k * n, 4 * (m * k + k * n + m * n)),
                     move |rng, dims| {
@@ -58,43 +59,43 @@ impl Table {
 
     pub(super) fn products(&mut self) {
         self.product(
-            "matmul",
+            ("matmul", ""),
             |[m, k, n]| vec![[m, k], [k, n]],
             |m| Ok(vec![ops::matmul(&m[0], &m[1])?]),
             |m| vec![product_of(&m[0], &m[1])],
         );
         self.product(
-            "matmul_tn",
+            ("matmul_tn", ""),
             |[m, k, n]| vec![[k, m], [k, n]],
             |m| Ok(vec![ops::matmul_tn(&m[0], &m[1])?]),
             |m| vec![product_of(&m[0].t().to_owned(), &m[1])],
         );
         self.product(
-            "matmul_nt",
+            ("matmul_nt", ""),
             |[m, k, n]| vec![[m, k], [n, k]],
             |m| Ok(vec![ops::matmul_nt(&m[0], &m[1])?]),
             |m| vec![product_of(&m[0], &m[1].t().to_owned())],
         );
         self.product(
-            "linear",
+            ("linear", ""),
             |[m, k, n]| vec![[m, k], [k, n], [1, n]],
             |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::None)?]),
             |m| vec![biased(m, |sum| sum)],
         );
         self.product(
-            "linear",
+            ("linear", "with ReLU"),
             |[m, k, n]| vec![[m, k], [k, n], [1, n]],
             |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::Relu)?]),
             |m| vec![biased(m, oracle::relu)],
         );
         self.product(
-            "linear_backward",
+            ("linear_backward", ""),
             |[m, k, n]| vec![[m, k], [n, k], [m, n]],
             |m| Ok(vec![ops::linear_backward(&m[0], &m[1], &m[2])?]),
             |m| vec![masked(product_of(&m[0], &m[1].t().to_owned()), &m[2])],
         );
         self.product(
-            "dense_backward",
+            ("dense_backward", ""),
             |[m, k, n]| vec![[k, m], [k, n], [m, n]],
             |m| ops::dense_backward(&m[0], &m[1], &m[2]).map(|(dweights, dbiases, dx)| vec![dweights, dbiases, dx]),
             |m| {
@@ -104,7 +105,7 @@ impl Table {
             },
         );
         self.product(
-            "linear_gradients",
+            ("linear_gradients", ""),
             |[m, k, n]| vec![[k, m], [k, n]],
             |m| ops::linear_gradients(&m[0], &m[1]).map(|(dweights, dbiases)| vec![dweights, dbiases]),
             |m| {
