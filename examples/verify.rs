@@ -39,7 +39,7 @@ struct Arguments {
     #[cfg(feature = "serde")]
     #[arg(long, value_name = "FILE")]
     json: Option<std::path::PathBuf>,
-    /// Run nothing: put kept reports side by side.
+    /// Run nothing: put kept reports side by side; of two, name the differences.
     #[cfg(feature = "serde")]
     #[arg(long, num_args = 2.., value_name = "FILE", conflicts_with = "json")]
     compare: Option<Vec<std::path::PathBuf>>,

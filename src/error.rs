@@ -287,6 +287,15 @@ pub enum Error {
         /// What would be right.
         rule: &'static str,
     },
+    /// A file that holds no report of [`verify`](crate::verify), or a damaged one.
+    #[cfg(feature = "serde")]
+    #[error("{}: not a report of verify: {source}", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with line and column.
+        source: serde_json::Error,
+    },
     /// A feature that is NaN or infinite.
     #[cfg(feature = "data")]
     #[error("{op}: row {row}, column {col} is {value}; features must be finite")]

@@ -1,7 +1,8 @@
 //! The reference path: every op of the crate in plain ndarray, one file an op.
 //!
-//! Generic over [`Real`]: in f32 it is what a machine without a GPU runs, in f64 it is the oracle that both are held
-//! against. Large inputs are shared out over threads, which changes no bit. It shares no arithmetic with the kernels.
+//! Generic over [`Real`]: in f32 it is what a machine without a GPU runs; in f64 it serves this module's own tests. What both
+//! paths are held against is written down apart from it, in `verify/oracle.rs`. Large inputs are shared out over threads, which
+//! changes no bit. It shares no arithmetic with the kernels.
 //! Shapes have been checked by `ops` before a twin is called.
 
 mod accuracy;
@@ -50,7 +51,7 @@ pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{Contract, softmax_cross_entropy};
 pub use update::Slope;
 
-/// f32, or f64 for the oracle.
+/// f32, or f64 for tests.
 pub trait Real: num_traits::Float + ndarray::LinalgScalar + ndarray::ScalarOperand + Send + Sync {
     /// The nearest value of this type.
     fn of(value: f64) -> Self;

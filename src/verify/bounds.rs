@@ -1,48 +1,116 @@
 //! Error bounds for f32 results against an f64 reference, derived, never fitted. u = 2⁻²³ is twice the relative error
 //! of one f32 operation, so a sum of n terms in any order is within n u / 2 of the sum of their magnitudes.
+//!
+//! Beside how far a result may be off at most stands how far it is likely to be off, from one derivation: a bound is a sum of parts
+//! e₁ + e₂ + .., as if all errors had one sign; errors of random sign make a random walk, whose length is √(e₁² + e₂² + ..).
+
+use std::iter::Sum;
+use std::ops::{Add, Mul};
 
 use ndarray::{Array2, ArrayView2, Axis};
 
 /// u = 2⁻²³.
 pub(super) const U: f64 = f32::EPSILON as f64;
 /// Results below the smallest normal f32 may be flushed to zero: WGSL allows it.
-pub(super) const FLUSH: f64 = f32::MIN_POSITIVE as f64;
+const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 /// WGSL's absolute error of the logarithm near 1.
-pub(super) const LOG: f64 = 1.0 / (1u64 << 21) as f64;
+const LOG: f64 = 1.0 / (1u64 << 21) as f64;
+
+/// How far a result may be from exact arithmetic.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Bound {
+    /// At most: the sum of its parts.
+    pub most: f64,
+    /// Likely: the root of the sum of their squares, which is never more.
+    pub likely: f64,
+}
+
+impl Bound {
+    pub const NONE: Bound = Bound { most: 0.0, likely: 0.0 };
+    pub const FLUSH: Bound = Bound::one(FLUSH);
+    /// What WGSL promises of the logarithm near 1.
+    pub const LOG: Bound = Bound::one(LOG);
+
+    /// One error of this size: what WGSL promises of a function too, since a function's errors may well share a sign.
+    pub const fn one(size: f64) -> Self {
+        Bound { most: size, likely: size }
+    }
+
+    /// So many roundings of numbers of size 1: n u / 2 at most, √n u / 2 likely.
+    pub fn roundings(count: f64) -> Self {
+        Bound { most: count * U / 2.0, likely: count.sqrt() * U / 2.0 }
+    }
+
+    /// What a function makes of the error: one that rises with it, and is 0 where it is 0.
+    pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        Bound { most: change(self.most), likely: change(self.likely) }
+    }
+
+    /// With room for the flush of what is next to 0; none where no bound exists, since there nothing but equality will do.
+    pub fn or_none(self) -> Self {
+        if self.most.is_finite() { self + Bound::FLUSH } else { Bound::NONE }
+    }
+}
+
+impl Add for Bound {
+    type Output = Bound;
+
+    fn add(self, other: Bound) -> Bound {
+        let likely = (self.likely * self.likely + other.likely * other.likely).sqrt();
+        Bound { most: self.most + other.most, likely }
+    }
+}
+
+impl Mul<f64> for Bound {
+    type Output = Bound;
+
+    fn mul(self, factor: f64) -> Bound {
+        Bound { most: self.most * factor, likely: self.likely * factor }
+    }
+}
+
+impl Sum for Bound {
+    fn sum<I: Iterator<Item = Bound>>(bounds: I) -> Bound {
+        bounds.fold(Bound::NONE, Add::add)
+    }
+}
 
 /// Products over k: each term is rounded as a product, and by every addition that its sum goes through from then on: k of
 /// them at most where terms are added one by one, fewer with the slices and panels that kernels make, and few more for those.
-pub(super) fn product(magnitude: f64, k: usize) -> f64 {
-    (k as f64 / 2.0 + 2.0) * U * magnitude + FLUSH
+/// (k / 2 + 2) u of the magnitude at most, √(k + 4) u / 2 likely.
+pub(super) fn product(magnitude: f64, k: usize) -> Bound {
+    Bound::roundings(k as f64 + 4.0) * magnitude + Bound::FLUSH
 }
 
 /// Sums of many terms in runs and trees: runs of at most 32, lanes of at most cols / 128, trees above them.
-pub(super) fn row_sum(terms: usize) -> f64 {
-    (20.0 + terms as f64 / 64.0) * U
+/// (20 + C / 64) u at most, √(40 + C / 32) u / 2 likely.
+pub(super) fn row_sum(terms: usize) -> Bound {
+    Bound::roundings(40.0 + terms as f64 / 32.0)
 }
 
 /// Sums over the rows of a matrix: runs of 16 or 32, and the trees above them, level by level.
-pub(super) fn column_sum(rows: usize) -> f64 {
-    (20.0 + (rows as f64).log2()) * U
+/// (20 + log₂ rows) u at most, √(40 + 2 log₂ rows) u / 2 likely.
+pub(super) fn column_sum(rows: usize) -> Bound {
+    Bound::roundings(40.0 + 2.0 * (rows as f64).log2())
 }
 
 /// A sum of the exponentials of x - m, relatively. Each is within (3 + 2.5 |x - m|) u: WGSL's exp is within 3 + 2|x| ulp, and
 /// its argument is rounded. The mean of |x - m|, each weighted by its exponential, is at most ln C. The rest is the sum's.
-fn exponentials(cols: usize) -> f64 {
-    (3.0 + 2.0 * (cols as f64).log2()) * U + row_sum(cols)
+fn exponentials(cols: usize) -> Bound {
+    Bound::one((3.0 + 2.0 * (cols as f64).log2()) * U) + row_sum(cols)
 }
 
 /// Softmax: the exponential's own error, the sum's, and those of a quotient, 2.5 ulp, or of an inverse and a product.
-pub(super) fn softmax(probs: &Array2<f64>, logits: ArrayView2<'_, f64>) -> Array2<f64> {
-    let sum = exponentials(logits.ncols());
-    let mut bound = probs.clone();
+pub(super) fn softmax(probs: &Array2<f64>, logits: ArrayView2<'_, f64>) -> Array2<Bound> {
+    let (sum, quotient) = (exponentials(logits.ncols()), Bound::one(2.5 * U) + Bound::roundings(3.0));
+    let mut bound = probs.mapv(Bound::one);
     for (mut row, x) in bound.axis_iter_mut(Axis(0)).zip(logits.rows()) {
         let top = x.fold(f64::NEG_INFINITY, |top, x| top.max(*x));
-        row.zip_mut_with(&x, |p, x| {
+        row.zip_mut_with(&x, |bound, x| {
+            let p = bound.most;
             // p is 0 wherever x - m is infinite.
-            let distance = if *p == 0.0 { 0.0 } else { (x - top).abs() };
-            *p *= U * (7.0 + 3.0 * distance) + sum;
-            *p += FLUSH;
+            let distance = if p == 0.0 { 0.0 } else { (x - top).abs() };
+            *bound = (Bound::one((3.0 + 3.0 * distance) * U) + quotient + sum) * p + Bound::FLUSH;
         });
     }
     bound
@@ -50,8 +118,8 @@ pub(super) fn softmax(probs: &Array2<f64>, logits: ArrayView2<'_, f64>) -> Array
 
 /// The logarithm of a row's sum of exponentials: WGSL's is within 2⁻²¹ near 1, elsewhere within 3 ulp of itself, which comes on
 /// top.
-pub(super) fn log_sum(cols: usize) -> f64 {
-    LOG + exponentials(cols)
+pub(super) fn log_sum(cols: usize) -> Bound {
+    Bound::LOG + exponentials(cols)
 }
 
 #[cfg(test)]

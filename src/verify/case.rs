@@ -6,6 +6,7 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
+use super::bounds::Bound;
 use super::compare::{Worst, compare};
 use super::output::Output;
 use crate::device::Device;
@@ -33,7 +34,7 @@ pub struct Inputs {
 ///
 /// ```
 /// use ndarray::array;
-/// let expected = wgpu_mlp::verify::Expected { want: array![[1.0]], bound: array![[1e-6]] };
+/// let expected = wgpu_mlp::verify::Expected { want: array![[1.0]], bound: array![[1e-6]], likely: array![[1e-7]] };
 /// assert_eq!(expected.want.dim(), expected.bound.dim());
 /// ```
 #[derive(Clone, Debug)]
@@ -42,6 +43,20 @@ pub struct Expected {
     pub want: Array2<f64>,
     /// How far a result may be from it.
     pub bound: Array2<f64>,
+    /// How far it is likely to be from it, where errors have random signs: no more than the bound.
+    pub likely: Array2<f64>,
+}
+
+impl Expected {
+    pub(super) fn within(bounds: &Array2<Bound>, want: Array2<f64>) -> Self {
+        Expected { bound: bounds.mapv(|bound| bound.most), likely: bounds.mapv(|bound| bound.likely), want }
+    }
+
+    /// More room for one element.
+    pub(super) fn widen(&mut self, element: [usize; 2], by: Bound) {
+        let Bound { most, likely } = Bound { most: self.bound[element], likely: self.likely[element] } + by;
+        (self.bound[element], self.likely[element]) = (most, likely);
+    }
 }
 
 pub(super) type Make = Box<dyn Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync>;

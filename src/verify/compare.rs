@@ -11,7 +11,8 @@ use super::Expected;
 /// ```
 /// use ndarray::array;
 /// use wgpu_mlp::verify::{Expected, compare};
-/// let expected = [Expected { want: array![[1.0, 2.0]], bound: array![[0.1, 0.1]] }];
+/// let (want, bound, likely) = (array![[1.0, 2.0]], array![[0.1, 0.1]], array![[0.02, 0.02]]);
+/// let expected = [Expected { want, bound, likely }];
 /// assert!(compare(&[array![[1.05, 2.0]]], &expected).passed());
 /// assert!(!compare(&[array![[1.05, 2.2]]], &expected).passed());
 /// assert!(!compare(&[array![[f32::NAN, 2.0]]], &expected).passed());
@@ -20,6 +21,8 @@ use super::Expected;
 pub struct Worst {
     /// Error over bound: up to 1 is right; infinite where no bound could excuse the difference.
     pub share: f64,
+    /// The error over what was likely: about 1 and less on everyday numbers, more where errors are made to share a sign.
+    pub likely: f64,
     /// Which of the outputs it fell in.
     pub output: usize,
     /// Row and column.
@@ -35,7 +38,7 @@ impl Worst {
     ///
     /// ```
     /// use wgpu_mlp::verify::Worst;
-    /// let worst = Worst { share: 0.5, output: 0, element: (0, 0), got: 1.0, want: 1.0 };
+    /// let worst = Worst { share: 0.5, likely: 1.5, output: 0, element: (0, 0), got: 1.0, want: 1.0 };
     /// assert!(worst.passed());
     /// ```
     pub fn passed(&self) -> bool {
@@ -45,8 +48,11 @@ impl Worst {
 
 impl fmt::Display for Worst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Worst { share, output, element: (row, col), got, want } = self;
-        write!(f, "output {output} [{row}, {col}]: got {got:e}, want {want:e}, {share:.3} of the bound")
+        let Worst { share, likely, output, element: (row, col), got, want } = self;
+        write!(
+            f,
+            "output {output} [{row}, {col}]: got {got:e}, want {want:e}, {share:.3} of the bound, {likely:.3} of what is likely"
+        )
     }
 }
 
@@ -56,24 +62,29 @@ impl fmt::Display for Worst {
 /// ```
 /// use ndarray::array;
 /// use wgpu_mlp::verify::{Expected, compare};
-/// let expected = [Expected { want: array![[1.0, 2.0]], bound: array![[0.1, 0.1]] }];
+/// let (want, bound, likely) = (array![[1.0, 2.0]], array![[0.1, 0.1]], array![[0.02, 0.02]]);
+/// let expected = [Expected { want, bound, likely }];
 /// assert!(!compare(&[array![[1.0]]], &expected).passed()); // a short buffer
 /// assert!(!compare(&[], &expected).passed());
 /// ```
 pub fn compare(got: &[Array2<f32>], expected: &[Expected]) -> Worst {
-    let mut worst = Worst { share: 0.0, output: 0, element: (0, 0), got: 0.0, want: 0.0 };
-    let broken = |output| Worst { share: f64::INFINITY, output, element: (0, 0), got: f32::NAN, want: 0.0 };
+    let mut worst = Worst { share: 0.0, likely: 0.0, output: 0, element: (0, 0), got: 0.0, want: 0.0 };
+    let infinite = f64::INFINITY;
+    let broken =
+        |output| Worst { share: infinite, likely: infinite, output, element: (0, 0), got: f32::NAN, want: 0.0 };
     if got.len() != expected.len() {
         return broken(got.len().min(expected.len()));
     }
     for (output, (got, expected)) in got.iter().zip(expected).enumerate() {
-        if got.dim() != expected.want.dim() || got.dim() != expected.bound.dim() {
+        let Expected { want, bound, likely } = expected;
+        if [want, bound, likely].iter().any(|expected| got.dim() != expected.dim()) {
             return broken(output);
         }
-        for ((element, got), (want, bound)) in got.indexed_iter().zip(expected.want.iter().zip(&expected.bound)) {
-            let share = share(f64::from(*got), *want, *bound);
+        for ((element, got), (want, bound)) in got.indexed_iter().zip(want.iter().zip(bound)) {
+            let share = share_of(f64::from(*got), *want, *bound);
             if share > worst.share || (output, element) == (0, (0, 0)) {
-                worst = Worst { share, output, element, got: *got, want: *want };
+                let likely = share_of(f64::from(*got), *want, likely[element]);
+                worst = Worst { share, likely, output, element, got: *got, want: *want };
             }
         }
     }
@@ -81,7 +92,7 @@ pub fn compare(got: &[Array2<f32>], expected: &[Expected]) -> Worst {
 }
 
 /// Error over bound.
-fn share(got: f64, want: f64, bound: f64) -> f64 {
+fn share_of(got: f64, want: f64, bound: f64) -> f64 {
     if want.is_nan() {
         return if got.is_nan() { 0.0 } else { f64::INFINITY };
     }
@@ -103,8 +114,26 @@ mod tests {
 
     use super::*;
 
+    fn worst_of(got: f32, want: f64, bound: f64, likely: f64) -> Worst {
+        compare(
+            &[array![[got]]],
+            &[Expected { want: array![[want]], bound: array![[bound]], likely: array![[likely]] }],
+        )
+    }
+
     fn share_of(got: f32, want: f64, bound: f64) -> f64 {
-        compare(&[array![[got]]], &[Expected { want: array![[want]], bound: array![[bound]] }]).share
+        worst_of(got, want, bound, bound).share
+    }
+
+    #[test]
+    fn the_likely_error_is_told_and_decides_nothing() {
+        let worst = worst_of(1.5, 1.0, 1.0, 0.25);
+        assert_eq!((worst.share, worst.likely, worst.passed()), (0.5, 2.0, true));
+        let worst = worst_of(3.0, 1.0, 1.0, 4.0);
+        assert_eq!((worst.share, worst.likely, worst.passed()), (2.0, 0.5, false));
+        assert!(!worst_of(f32::NAN, 1.0, 1.0, 1.0).passed());
+        let short = Expected { want: array![[1.0]], bound: array![[1.0]], likely: array![[1.0, 1.0]] };
+        assert!(!compare(&[array![[1.0]]], &[short]).passed());
     }
 
     #[test]
@@ -137,7 +166,7 @@ mod tests {
     #[test]
     fn finds_one_wrong_element_among_many_and_short_or_missing_outputs() {
         let want = Array2::from_shape_fn((7, 5), |(r, c)| (r * 5 + c) as f64);
-        let expected = [Expected { bound: want.mapv(|_| 1e-3), want }];
+        let expected = [Expected { bound: want.mapv(|_| 1e-3), likely: want.mapv(|_| 1e-4), want }];
         let right = expected[0].want.mapv(|x| x as f32);
         assert!(compare(std::slice::from_ref(&right), &expected).passed());
         for wrong in [f32::NAN, f32::INFINITY, -1.0] {

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bounds::{self, FLUSH, U};
+use super::bounds::{self, Bound};
 use super::case::Expected;
 use super::inputs::{normal, special_rows};
 use super::oracle;
@@ -18,7 +18,8 @@ type Twin = fn(f64) -> f64;
 /// What dropout's cases take.
 const RATE: f32 = 0.3;
 const SEED: u64 = 0x1234_5678_9abc_def0;
-const COUNTER: u64 = 1 << 40;
+/// Neither of its words is 0.
+const COUNTER: u64 = (1 << 40) + 3;
 
 impl Table {
     pub(super) fn dropouts(&mut self) {
@@ -38,8 +39,11 @@ impl Table {
                     if kept { x[[r, c]] / (1.0 - f64::from(RATE)) } else { 0.0 }
                 });
                 // What is left out is exactly 0.
-                let bound = want.mapv(|y| if y == 0.0 { 0.0 } else { U * y.abs() + FLUSH });
-                vec![Expected { want, bound }]
+                let bound = want.mapv(|y| match y == 0.0 {
+                    true => Bound::NONE,
+                    false => Bound::roundings(2.0) * y.abs() + Bound::FLUSH,
+                });
+                vec![Expected::within(&bound, want)]
             },
         );
     }
@@ -56,7 +60,7 @@ impl Table {
             |inputs| {
                 let m = reference(inputs);
                 let want = &m[0] + &m[1];
-                vec![Expected { bound: want.mapv(|sum| U * sum.abs() / 2.0 + FLUSH), want }]
+                vec![Expected::within(&want.mapv(|sum| Bound::roundings(1.0) * sum.abs() + Bound::FLUSH), want)]
             },
         );
         self.matrices(
@@ -67,8 +71,8 @@ impl Table {
             |inputs| {
                 let x = &reference(inputs)[0];
                 let magnitude = oracle::column_sum(&x.mapv(f64::abs));
-                let bound = magnitude.mapv(|sum| bounds::column_sum(x.nrows()) * sum + FLUSH);
-                vec![Expected { want: oracle::column_sum(x), bound }]
+                let bound = magnitude.mapv(|sum| bounds::column_sum(x.nrows()) * sum + Bound::FLUSH);
+                vec![Expected::within(&bound, oracle::column_sum(x))]
             },
         );
         let exact: [(&'static str, Op, Twin); 2] =

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis};
 
-use super::bounds::{self, FLUSH, U};
+use super::bounds::{self, Bound, U};
 use super::case::{Expected, Inputs};
 use super::head::{Choice, slope_bounds};
 use super::inputs::{classes, normal};
@@ -36,8 +36,9 @@ fn differences(x: &Array2<f64>, loss: impl Fn(&Array2<f64>) -> f64) -> Array2<f6
 }
 
 /// Within the op's own bound and that of the differences.
-fn expected(want: Array2<f64>, bound: Array2<f64>) -> Expected {
-    Expected { bound: bound + want.mapv(|want| DIFFERENCE * (1.0 + want.abs())) + FLUSH, want }
+fn expected(want: Array2<f64>, bound: Array2<Bound>) -> Expected {
+    let differences = want.mapv(|want| Bound::one(DIFFERENCE * (1.0 + want.abs())) + Bound::FLUSH);
+    Expected::within(&(bound + differences), want)
 }
 
 pub(super) fn cases(table: &mut Table) {
@@ -85,7 +86,10 @@ fn dense(table: &mut Table, dims: [usize; 3], relu: bool) {
                     size(m[3].clone(), m[1].t().to_owned(), m[3].ncols()),
                 ),
                 expected(differences(&m[1], |w| loss(&m[0], w, &m[2])), size(m[0].t().to_owned(), m[3].clone(), rows)),
-                expected(differences(&m[2], |b| loss(&m[0], &m[1], b)), sums * bounds::column_sum(rows)),
+                expected(
+                    differences(&m[2], |b| loss(&m[0], &m[1], b)),
+                    sums.mapv(|sum| bounds::column_sum(rows) * sum),
+                ),
             ]
         },
     );
@@ -112,7 +116,7 @@ fn activations(table: &mut Table, dims: [usize; 3]) {
         |inputs| {
             let m = reference(inputs);
             let want = differences(&m[0], |x| (x.mapv(oracle::relu) * &m[1]).sum());
-            vec![expected(want, Array2::zeros(m[0].dim()))]
+            vec![expected(want, Array2::default(m[0].dim()))]
         },
     );
     table.add(
@@ -133,10 +137,14 @@ fn activations(table: &mut Table, dims: [usize; 3]) {
             let p = oracle::softmax(&m[0]);
             let error = bounds::softmax(&p, m[0].view());
             let sizes = m[1].mapv(f64::abs);
-            let dot = (&p * &sizes).sum_axis(Axis(1)).insert_axis(Axis(1));
-            let carried = (&error * &sizes).sum_axis(Axis(1)).insert_axis(Axis(1));
-            let bound =
-                &error * &(&sizes + &dot) + &p * &(&carried + &dot * bounds::row_sum(p.ncols()) + &sizes * (3.0 * U));
+            let sum = bounds::row_sum(p.ncols());
+            let bound = Array2::from_shape_fn(p.dim(), |(r, c)| {
+                let (errors, sizes) = (error.row(r), sizes.row(r));
+                let dot: f64 = p.row(r).iter().zip(sizes).map(|(p, size)| p * size).sum();
+                let carried: Bound = errors.iter().zip(sizes).map(|(error, size)| *error * *size).sum();
+                let rest = carried + sum * dot + Bound::roundings(6.0) * sizes[c];
+                errors[c] * (sizes[c] + dot) + rest * p[[r, c]]
+            });
             vec![expected(want, bound)]
         },
     );
@@ -164,9 +172,9 @@ fn losses(table: &mut Table, dims: [usize; 3]) {
                 let masses = Choice { distributed, ..Choice::PLAIN }.masses(inputs, &m);
                 let want = differences(&m[0], |p| oracle::nll(p, &masses).sum() / p.nrows() as f64);
                 // STEP² / 6 of the third derivative 2 y / p³, beside what every difference has.
-                let third =
-                    Array2::from_shape_fn(want.dim(), |at| want[at].abs() * STEP * STEP / (3.0 * m[0][at].powi(2)));
-                let bound = want.mapv(|slope| 6.0 * U * slope.abs()) + third;
+                let third = |at| want[at].abs() * STEP * STEP / (3.0 * m[0][at].powi(2));
+                let divided = Bound::one(2.5 * U) + Bound::roundings(7.0);
+                let bound = Array2::from_shape_fn(want.dim(), |at| divided * want[at].abs() + Bound::one(third(at)));
                 vec![expected(want, bound)]
             },
         );

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis};
 
-use super::bounds::{self, FLUSH, U};
+use super::bounds::{self, Bound};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::{Fill, losing_logits, normal, special_rows};
 use super::oracle::{self, Masses};
@@ -244,21 +244,24 @@ fn expect_linear(choice: Choice, inputs: &Inputs) -> Vec<Expected> {
     m[0] = logits.want;
     let mut expected = expect_of(choice, inputs, &m);
     let (probs, Masses { weights, divisor, .. }) = (oracle::softmax(&m[0]), choice.masses(inputs, &m));
-    for (r, error) in logits.bound.rows().into_iter().map(|row| row.fold(0.0, |e: f64, x| e.max(*x))).enumerate() {
+    let largest = |errors: &Array2<f64>, r: usize| errors.row(r).fold(0.0, |e: f64, x| e.max(*x));
+    for r in 0..m[0].nrows() {
         // Rows that do not count are exactly 0, whatever their logits.
         if weights[r].is_none() {
             continue;
         }
+        let error = Bound { most: largest(&logits.bound, r), likely: largest(&logits.likely, r) };
         let total: f64 = (0..m[0].ncols()).map(|c| mass(choice, inputs, &m, r, c)).sum();
-        expected[0].bound[[r, 0]] += 2.0 * error * total;
-        expected[2].bound[[0, 0]] += 2.0 * error * total;
+        expected[0].widen([r, 0], error * (2.0 * total));
+        expected[2].widen([0, 0], error * (2.0 * total));
         for c in 0..m[0].ncols() {
-            expected[1].bound[[r, c]] += probs[[r, c]] * (2.0 * error).exp_m1() * total / divisor;
+            let carried = error.map(|error| (2.0 * error).exp_m1());
+            expected[1].widen([r, c], carried * (probs[[r, c]] * total / divisor));
         }
         // A row whose two largest logits are this close may count as a hit or a miss.
         let top = m[0].row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
-        let close = m[0].row(r).iter().filter(|x| top - **x <= 2.0 * error).count() > 1;
-        expected[2].bound[[0, 2]] += f64::from(u8::from(close));
+        let close = |error| m[0].row(r).iter().filter(|x| top - **x <= 2.0 * error).count() > 1;
+        expected[2].widen([0, 2], error.map(|error| f64::from(u8::from(close(error)))));
     }
     expected
 }
@@ -300,15 +303,17 @@ fn expect_of(choice: Choice, inputs: &Inputs, m: &[Array2<f64>]) -> Vec<Expected
     let masses = choice.masses(inputs, m);
     let head = oracle::head(&m[0], &masses);
     let stats = statistics(&head, &masses.weights);
-    let losses = Expected { bound: loss_bounds(choice, inputs, m, &head.losses, &masses.weights), want: head.losses };
-    let slopes = Expected { bound: slope_bounds(&m[0], &head.dlogits, &masses), want: head.dlogits };
-    let mut bound = Array2::zeros(stats.dim());
-    let sums =
-        |values: &Array2<f64>| values.iter().filter(|value| value.is_finite()).map(|value| value.abs()).sum::<f64>();
+    let of_losses = loss_bounds(choice, inputs, m, &head.losses, &masses.weights);
+    let sizes: f64 = head.losses.iter().filter(|loss| loss.is_finite()).map(|loss| loss.abs()).sum();
+    let mut bound = Array2::default(stats.dim());
     let level = bounds::column_sum(masses.weights.len());
-    bound[[0, 0]] = sums(&losses.bound) + level * sums(&losses.want);
+    bound[[0, 0]] = of_losses.iter().copied().sum::<Bound>() + level * sizes;
     bound[[0, 1]] = level * stats[[0, 1]];
-    vec![losses, slopes, Expected { want: stats, bound }]
+    vec![
+        Expected::within(&of_losses, head.losses),
+        Expected::within(&slope_bounds(&m[0], &head.dlogits, &masses), head.dlogits),
+        Expected::within(&bound, stats),
+    ]
 }
 
 /// The record in f64.
@@ -344,11 +349,11 @@ fn loss_bounds(
     m: &[Array2<f64>],
     losses: &Array2<f64>,
     weights: &[Option<f64>],
-) -> Array2<f64> {
+) -> Array2<Bound> {
     let (x, cols) = (&m[0], m[0].ncols());
     Array2::from_shape_fn(losses.dim(), |(r, _)| {
         if weights[r].is_none() {
-            return 0.0;
+            return Bound::NONE;
         }
         let top = x.row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
         let (mut total, mut below, mut sizes) = (0.0, 0.0, 0.0);
@@ -358,25 +363,24 @@ fn loss_bounds(
             below += q * (top - x[[r, c]]);
             sizes += q * x[[r, c]].abs();
         }
-        let log_sum = total * (bounds::log_sum(cols) + 4.0 * U * top.abs());
-        let bound = log_sum + 4.0 * U * (sizes + losses[[r, 0]].abs()) + bounds::row_sum(cols) * (below + total);
-        if bound.is_finite() { bound + FLUSH } else { 0.0 }
+        let few = Bound::roundings(8.0);
+        let log_sum = (bounds::log_sum(cols) + few * top.abs()) * total;
+        (log_sum + few * (sizes + losses[[r, 0]].abs()) + bounds::row_sum(cols) * (below + total)).or_none()
     })
 }
 
 /// dlogits = (p Σq - q) / divisor: softmax's bound for p, the rounding of both terms, the sum of q, the divisor.
-pub(super) fn slope_bounds(x: &Array2<f64>, dlogits: &Array2<f64>, masses: &Masses) -> Array2<f64> {
+pub(super) fn slope_bounds(x: &Array2<f64>, dlogits: &Array2<f64>, masses: &Masses) -> Array2<Bound> {
     let probs = oracle::softmax(x);
     let softmax = bounds::softmax(&probs, x.view());
-    let mut bound = Array2::zeros(x.dim());
+    let mut bound = Array2::default(x.dim());
     for (r, mut row) in bound.axis_iter_mut(Axis(0)).enumerate().filter(|(r, _)| masses.weights[*r].is_some()) {
         let total: f64 = masses.q.row(r).sum();
         for c in 0..x.ncols() {
             let (p, q) = (probs[[r, c]], masses.q[[r, c]]);
-            let terms = 4.0 * U * (p * total + q) + bounds::row_sum(x.ncols()) * p * total;
+            let terms = Bound::roundings(8.0) * (p * total + q) + bounds::row_sum(x.ncols()) * (p * total);
             let divided = bounds::column_sum(x.nrows()) * dlogits[[r, c]].abs();
-            let value = (softmax[[r, c]] * total + terms) / masses.divisor + divided;
-            row[c] = if value.is_finite() { value + FLUSH } else { 0.0 };
+            row[c] = ((softmax[[r, c]] * total + terms) * masses.divisor.recip() + divided).or_none();
         }
     }
     bound

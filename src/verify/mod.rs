@@ -2,6 +2,10 @@
 //!
 //! One table of cases feeds this report, the parity tests and the benches.
 //!
+//! A bound is a sum n₁ e₁ + n₂ e₂ + .. of errors, as if all had one sign. Beside it stands the likely error
+//! √(n₁ e₁² + n₂ e₂² + ..), that of random signs: √(k + 4) u / 2 for a product over k, where the bound is (k / 2 + 2) u. The report
+//! tells the worst element as a share of both, and [`guide::numerics`](crate::guide::numerics) derives them; the bound alone decides.
+//!
 //! ```
 //! use wgpu_mlp::{Device, verify};
 //! let report = verify::run_with(&Device::cpu(), &verify::Options { full: false, ..Default::default() })?;
@@ -24,6 +28,8 @@ mod report;
 mod rows;
 #[cfg(feature = "serde")]
 mod saved;
+#[cfg(feature = "serde")]
+mod side_by_side;
 mod table;
 mod training;
 mod updates;
@@ -37,7 +43,9 @@ pub use case::{Case, Expected, Inputs};
 pub use compare::{Worst, compare};
 pub use report::{Report, Row};
 #[cfg(feature = "serde")]
-pub use saved::{SavedReport, SavedRow, side_by_side};
+pub use saved::{SavedReport, SavedRow};
+#[cfg(feature = "serde")]
+pub use side_by_side::{Differences, side_by_side};
 pub use table::cases;
 use variants::Missing;
 
@@ -126,7 +134,7 @@ pub async fn run_with_async(device: &Device, options: &Options) -> Result<Report
 /// Every case as the device runs it, and in those settings in which it takes a variant of a kernel that the device can choose
 /// and no case has run so far.
 async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<Report> {
-    let (mut report, cases) = (Report::new(device.info().clone()), cases());
+    let (mut report, cases) = (Report::new(device.info().clone(), *options), cases());
     let (possible, settings) = (variants::possible(device), variants::settings(device)?);
     #[cfg(wgpu_mlp_mutants)]
     let settings = if mutants::as_chosen() { Vec::new() } else { settings };
@@ -177,5 +185,5 @@ mod mutants {
 
 /// How far an element of a product over k may be from exact arithmetic, given that of the magnitudes.
 pub(crate) fn product_bound(magnitude: f64, k: usize) -> f64 {
-    bounds::product(magnitude, k)
+    bounds::product(magnitude, k).most
 }

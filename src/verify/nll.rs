@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bounds::{self, FLUSH, LOG, U};
+use super::bounds::{self, Bound, U};
 use super::case::{Expected, Inputs};
 use super::head::{Choice, FEW, mass};
 use super::inputs::{Fill, probabilities, probabilities_with_nan};
@@ -63,8 +63,10 @@ fn add(table: &mut Table, choice: Choice, (suffix, fill): (&str, Fill), dims: [u
         move |inputs| {
             let m = reference(inputs);
             let want = oracle::nll_backward(&m[0], &choice.masses(inputs, &m));
-            let error = 10.0 * U + bounds::column_sum(want.nrows());
-            vec![Expected { bound: want.mapv(|slope| error * slope.abs() + FLUSH), want }]
+            // Two quotients of 2.5 ulp each, the mass's roundings, and the divisor's sum.
+            let quotient = Bound::one(2.5 * U);
+            let error = quotient + quotient + Bound::roundings(10.0) + bounds::column_sum(want.nrows());
+            vec![Expected::within(&want.mapv(|slope| error * slope.abs() + Bound::FLUSH), want)]
         },
     );
 }
@@ -76,7 +78,8 @@ fn losses(choice: Choice, inputs: &Inputs) -> Expected {
     let cols = m[0].ncols();
     let bound = Array2::from_shape_fn(want.dim(), |(r, _)| {
         let total: f64 = (0..cols).map(|c| mass(choice, inputs, &m, r, c)).sum();
-        LOG * total + (4.0 * U + bounds::row_sum(cols)) * want[[r, 0]].abs() + FLUSH
+        let relative = Bound::one(3.0 * U) + Bound::roundings(2.0) + bounds::row_sum(cols);
+        Bound::LOG * total + relative * want[[r, 0]].abs() + Bound::FLUSH
     });
-    Expected { want, bound }
+    Expected::within(&bound, want)
 }

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bounds::{self, U};
+use super::bounds::{self, Bound};
 use super::case::{Expected, Inputs};
 use super::inputs::{Fill, integers, losing, normal, special_rows, with_nan};
 use super::oracle;
@@ -17,7 +17,7 @@ impl Table {
     /// must stay within the rows and columns whose sums it enters: what kernels read behind the end of a row is the next one.
     fn product(
         &mut self,
-        op: &'static str,
+        (op, activation): (&'static str, &str),
         shapes: fn([usize; 3]) -> Vec<[usize; 2]>,
         run: fn(&[Matrix]) -> Result<Vec<Matrix>>,
         expect: fn(&[Array2<f64>]) -> Vec<Expected>,
@@ -32,8 +32,9 @@ impl Table {
             };
             for (variant, fill) in fills.into_iter().filter(|(variant, _)| suits(*variant)) {
                 let exact = variant == "integers, exact";
+                let parts = [activation, variant].into_iter().filter(|part| !part.is_empty());
                 self.add(
-                    (op, variant),
+                    (op, &parts.collect::<Vec<_>>().join(", ")),
                     *dims,
                     |[m, k, n]| (2 * m * k * n, 4 * (m * k + k * n + m * n)),
                     move |rng, dims| {
@@ -44,7 +45,10 @@ impl Table {
                     move |inputs| {
                         let mut expected = expect(&reference(inputs));
                         if exact {
-                            expected.iter_mut().for_each(|expected| expected.bound.fill(0.0));
+                            for expected in &mut expected {
+                                expected.bound.fill(0.0);
+                                expected.likely.fill(0.0);
+                            }
                         }
                         expected
                     },
@@ -55,43 +59,43 @@ impl Table {
 
     pub(super) fn products(&mut self) {
         self.product(
-            "matmul",
+            ("matmul", ""),
             |[m, k, n]| vec![[m, k], [k, n]],
             |m| Ok(vec![ops::matmul(&m[0], &m[1])?]),
             |m| vec![product_of(&m[0], &m[1])],
         );
         self.product(
-            "matmul_tn",
+            ("matmul_tn", ""),
             |[m, k, n]| vec![[k, m], [k, n]],
             |m| Ok(vec![ops::matmul_tn(&m[0], &m[1])?]),
             |m| vec![product_of(&m[0].t().to_owned(), &m[1])],
         );
         self.product(
-            "matmul_nt",
+            ("matmul_nt", ""),
             |[m, k, n]| vec![[m, k], [n, k]],
             |m| Ok(vec![ops::matmul_nt(&m[0], &m[1])?]),
             |m| vec![product_of(&m[0], &m[1].t().to_owned())],
         );
         self.product(
-            "linear",
+            ("linear", ""),
             |[m, k, n]| vec![[m, k], [k, n], [1, n]],
             |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::None)?]),
             |m| vec![biased(m, |sum| sum)],
         );
         self.product(
-            "linear",
+            ("linear", "with ReLU"),
             |[m, k, n]| vec![[m, k], [k, n], [1, n]],
             |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::Relu)?]),
             |m| vec![biased(m, oracle::relu)],
         );
         self.product(
-            "linear_backward",
+            ("linear_backward", ""),
             |[m, k, n]| vec![[m, k], [n, k], [m, n]],
             |m| Ok(vec![ops::linear_backward(&m[0], &m[1], &m[2])?]),
             |m| vec![masked(product_of(&m[0], &m[1].t().to_owned()), &m[2])],
         );
         self.product(
-            "dense_backward",
+            ("dense_backward", ""),
             |[m, k, n]| vec![[k, m], [k, n], [m, n]],
             |m| ops::dense_backward(&m[0], &m[1], &m[2]).map(|(dweights, dbiases, dx)| vec![dweights, dbiases, dx]),
             |m| {
@@ -101,7 +105,7 @@ impl Table {
             },
         );
         self.product(
-            "linear_gradients",
+            ("linear_gradients", ""),
             |[m, k, n]| vec![[k, m], [k, n]],
             |m| ops::linear_gradients(&m[0], &m[1]).map(|(dweights, dbiases)| vec![dweights, dbiases]),
             |m| {
@@ -153,15 +157,18 @@ const MASKS: &[[usize; 3]] = &[[31, 15, 33], [32, 16, 64], [63, 257, 65], [130, 
 
 /// The product in f64 and its bound.
 fn product_of(a: &Array2<f64>, b: &Array2<f64>) -> Expected {
-    let magnitude = a.mapv(f64::abs).dot(&b.mapv(f64::abs));
-    Expected { want: oracle::product(a, b), bound: magnitude.mapv(|magnitude| bounds::product(magnitude, a.ncols())) }
+    Expected::within(&bounds_of(a, b), oracle::product(a, b))
+}
+
+fn bounds_of(a: &Array2<f64>, b: &Array2<f64>) -> Array2<Bound> {
+    a.mapv(f64::abs).dot(&b.mapv(f64::abs)).mapv(|magnitude| bounds::product(magnitude, a.ncols()))
 }
 
 /// act(XW + b): the product's bound, and a rounding of the sum.
 pub(super) fn biased(m: &[Array2<f64>], activation: fn(f64) -> f64) -> Expected {
-    let Expected { want, bound } = product_of(&m[0], &m[1]);
-    let sum = want + &m[2];
-    Expected { bound: bound + sum.mapv(|sum| U * sum.abs()), want: sum.mapv(activation) }
+    let sum = oracle::product(&m[0], &m[1]) + &m[2];
+    let bound = bounds_of(&m[0], &m[1]) + sum.mapv(|sum| Bound::roundings(2.0) * sum.abs());
+    Expected::within(&bound, sum.mapv(activation))
 }
 
 /// The product where x is positive, exactly 0 elsewhere.
@@ -170,5 +177,5 @@ fn masked(product: Expected, x: &Array2<f64>) -> Expected {
         values.zip_mut_with(x, |value, x| *value = if *x > 0.0 { *value } else { 0.0 });
         values
     };
-    Expected { want: kept(product.want), bound: kept(product.bound) }
+    Expected { want: kept(product.want), bound: kept(product.bound), likely: kept(product.likely) }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Case, Worst};
+use super::{Case, Options, Worst};
 use crate::device::DeviceInfo;
 
 /// What [`run`](super::run) found. `Display` prints the table.
@@ -16,6 +16,7 @@ use crate::device::DeviceInfo;
 #[derive(Clone, Debug)]
 pub struct Report {
     device: DeviceInfo,
+    options: Options,
     rows: Vec<Row>,
     /// Names of the variants of kernels that ran, and how many the device can choose.
     variants: (Vec<String>, usize),
@@ -41,28 +42,35 @@ pub struct Row {
     pub case: String,
     /// That element.
     pub worst: Worst,
+    /// The names of all cases run.
+    pub ran: Vec<String>,
+    /// Those of the cases with an element over its bound.
+    pub over: Vec<String>,
 }
 
 impl Report {
-    pub(super) fn new(device: DeviceInfo) -> Self {
-        Report { device, rows: Vec::new(), variants: Default::default() }
+    pub(super) fn new(device: DeviceInfo, options: Options) -> Self {
+        Report { device, options, rows: Vec::new(), variants: Default::default() }
     }
 
     /// Counts a case in, and the setting in which it ran if that is a special one.
     pub(super) fn add(&mut self, case: &Case, setting: &str, worst: Worst) {
         let parts = [case.shape().as_str(), &case.variant, setting].map(String::from);
         let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        let over = (!worst.passed()).then(|| name.clone());
         match self.rows.iter_mut().find(|row| row.op == case.op) {
             Some(row) => {
                 row.cases += 1;
-                row.failed += usize::from(!worst.passed());
+                row.failed += usize::from(over.is_some());
+                row.over.extend(over);
+                row.ran.push(name.clone());
                 if worst.share > row.worst.share {
                     (row.worst, row.case) = (worst, name);
                 }
             }
             None => {
-                let failed = usize::from(!worst.passed());
-                self.rows.push(Row { op: case.op, cases: 1, failed, case: name, worst });
+                let (failed, ran, over) = (usize::from(over.is_some()), vec![name.clone()], Vec::from_iter(over));
+                self.rows.push(Row { op: case.op, cases: 1, failed, case: name, worst, ran, over });
             }
         }
     }
@@ -107,6 +115,18 @@ impl Report {
         &self.device
     }
 
+    /// How it was made: the seed of the inputs, and whether the large cases ran.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, verify};
+    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 3, full: false })?;
+    /// assert_eq!(report.options().seed, 3);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn options(&self) -> Options {
+        self.options
+    }
+
     /// The rows, an op each.
     ///
     /// ```
@@ -125,19 +145,23 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.device)?;
         writeln!(
             f,
-            "worst: the largest error, as a share of its bound, and where it fell; the nearest to its bound first"
+            "worst: the largest error, as a share of its bound, and where it fell; the nearest to its bound first\n\
+             likely: that error, as a share of what errors of random sign are likely to add up to"
         )?;
-        let head = ("op", "cases", "failed", "worst", "case", "element", "got", "want");
-        let (op, cases, failed, worst, case, element, got, want) = head;
-        writeln!(f, "{op:<32} {cases:>5} {failed:>6} {worst:>7}  {case:<44} {element:>14} {got:>14} {want:>14}")?;
+        let head = ("op", "cases", "failed", "worst", "likely", "case", "element", "got", "want");
+        let (op, cases, failed, worst, likely, case, element, got, want) = head;
+        writeln!(
+            f,
+            "{op:<32} {cases:>5} {failed:>6} {worst:>7} {likely:>7}  {case:<44} {element:>14} {got:>14} {want:>14}"
+        )?;
         let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_by(|a, b| b.worst.share.total_cmp(&a.worst.share));
-        for Row { op, cases, failed, case, worst } in rows {
+        for Row { op, cases, failed, case, worst, .. } in rows {
             let element = format!("{}[{}, {}]", worst.output, worst.element.0, worst.element.1);
-            let (share, got, want) = (worst.share, worst.got, worst.want);
+            let Worst { share, likely, got, want, .. } = worst;
             writeln!(
                 f,
-                "{op:<32} {cases:>5} {failed:>6} {share:>7.3}  {case:<44} {element:>14} {got:>14.6e} {want:>14.6e}"
+                "{op:<32} {cases:>5} {failed:>6} {share:>7.3} {likely:>7.3}  {case:<44} {element:>14} {got:>14.6e} {want:>14.6e}"
             )?;
         }
         let cases: usize = self.rows.iter().map(|row| row.cases).sum();

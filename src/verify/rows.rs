@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bounds::{self, FLUSH, U};
+use super::bounds::{self, Bound};
 use super::case::Expected;
 use super::inputs::{logits_of_losing, losing_logits, normal, probabilities, special_rows};
 use super::oracle;
@@ -28,7 +28,7 @@ impl Table {
                 |inputs| {
                     let x = &reference(inputs)[0];
                     let want = oracle::softmax(x);
-                    vec![Expected { bound: bounds::softmax(&want, x.view()), want }]
+                    vec![Expected::within(&bounds::softmax(&want, x.view()), want)]
                 },
             );
             self.matrices(
@@ -56,9 +56,9 @@ impl Table {
                 let dots = (p * dp).mapv(f64::abs).sum_axis(ndarray::Axis(1));
                 let bound = Array2::from_shape_fn(p.dim(), |(r, c)| {
                     let sum = bounds::row_sum(p.ncols()) * dots[r];
-                    p[[r, c]].abs() * (3.0 * U * dp[[r, c]].abs() + sum) + FLUSH
+                    (Bound::roundings(6.0) * dp[[r, c]].abs() + sum) * p[[r, c]].abs() + Bound::FLUSH
                 });
-                vec![Expected { want: oracle::softmax_backward(p, dp), bound }]
+                vec![Expected::within(&bound, oracle::softmax_backward(p, dp))]
             },
         );
     }
@@ -122,7 +122,7 @@ fn log_softmax_of(x: &Array2<f64>) -> Expected {
         let top = x.row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
         let size = top.abs() + x[[r, c]].abs() + want[[r, c]].abs();
         // A masked class is -inf on both sides; no bound is needed there, and none may be infinite.
-        if size.is_finite() { bounds::log_sum(x.ncols()) + 4.0 * U * size } else { 0.0 }
+        if size.is_finite() { bounds::log_sum(x.ncols()) + Bound::roundings(8.0) * size } else { Bound::NONE }
     });
-    Expected { want, bound }
+    Expected::within(&bound, want)
 }

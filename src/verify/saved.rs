@@ -1,14 +1,13 @@
 //! Reports as files, so that those of two devices or drivers can be put side by side.
 
-use std::fmt;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::report::{Report, Row};
 use crate::device::DeviceInfo;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files;
 
 /// A [`Report`] as [`Report::save_json`] keeps it.
@@ -24,6 +23,12 @@ use crate::files;
 pub struct SavedReport {
     /// Where it was made.
     pub device: DeviceInfo,
+    /// Seed of the random inputs; none in files of before it was kept.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// Whether the large cases ran too; none in files of before it was kept.
+    #[serde(default)]
+    pub full: Option<bool>,
     /// An op each.
     pub rows: Vec<SavedRow>,
     /// The variants of kernels that ran, of those that the device can choose.
@@ -32,15 +37,19 @@ pub struct SavedReport {
     pub possible_variants: usize,
 }
 
-/// One op of a [`SavedReport`]; its numbers are none where they were not finite.
+/// One op of a [`SavedReport`].
+///
+/// JSON has no numbers for NaN and infinity: the file has the words `"NaN"`, `"inf"` and `"-inf"` there, and these come back as
+/// they were. Older files have `null`, which is read as infinity for shares and as NaN for values. Two rows are equal where their
+/// fields are, and NaN is equal to NaN.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
 /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
-/// assert!(verify::SavedReport::from(&report).rows.iter().all(|row| row.failed == 0 && row.share <= Some(1.0)));
+/// assert!(verify::SavedReport::from(&report).rows.iter().all(|row| row.failed == 0 && row.share <= 1.0));
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SavedRow {
     /// The op's stem.
@@ -52,13 +61,120 @@ pub struct SavedRow {
     /// The case that holds the worst element.
     pub case: String,
     /// That element's error over its bound.
-    pub share: Option<f64>,
+    #[serde(serialize_with = "number::write", deserialize_with = "number::share")]
+    pub share: f64,
+    /// That element's error over what was likely; none in files of before it was kept.
+    #[serde(default, serialize_with = "number::write_some", deserialize_with = "number::some_share")]
+    pub likely: Option<f64>,
     /// Which of the outputs, and its row and column there.
     pub element: [usize; 3],
     /// The device's value.
-    pub got: Option<f32>,
+    #[serde(serialize_with = "number::write_f32", deserialize_with = "number::value_f32")]
+    pub got: f32,
     /// The reference.
-    pub want: Option<f64>,
+    #[serde(serialize_with = "number::write", deserialize_with = "number::value")]
+    pub want: f64,
+    /// The names of all cases run; none in files of before they were kept.
+    #[serde(default)]
+    pub ran: Vec<String>,
+    /// Those of the cases with an element over its bound.
+    #[serde(default)]
+    pub over: Vec<String>,
+}
+
+impl PartialEq for SavedRow {
+    fn eq(&self, other: &Self) -> bool {
+        let named = |row: &Self| (row.op.clone(), row.case.clone(), row.ran.clone(), row.over.clone());
+        let counted = |row: &Self| (row.cases, row.failed, row.element, row.likely.is_some());
+        let numbers = |row: &Self| [row.share, row.likely.unwrap_or_default(), row.got.into(), row.want];
+        let alike = |(a, b): (f64, f64)| a == b || (a.is_nan() && b.is_nan());
+        named(self) == named(other)
+            && counted(self) == counted(other)
+            && numbers(self).into_iter().zip(numbers(other)).all(alike)
+    }
+}
+
+/// Numbers of every kind, in JSON.
+mod number {
+    use std::fmt;
+
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serialize, Serializer};
+
+    fn word(number: f64) -> &'static str {
+        match number {
+            _ if number.is_nan() => "NaN",
+            _ if number > 0.0 => "inf",
+            _ => "-inf",
+        }
+    }
+
+    pub fn write<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
+        if number.is_finite() { number.serialize(to) } else { word(*number).serialize(to) }
+    }
+
+    pub fn write_f32<S: Serializer>(number: &f32, to: S) -> Result<S::Ok, S::Error> {
+        if number.is_finite() { number.serialize(to) } else { word((*number).into()).serialize(to) }
+    }
+
+    pub fn write_some<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => write(number, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// Takes a number or one of the words; none for `null`.
+    struct Any;
+
+    impl Visitor<'_> for Any {
+        type Value = Option<f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str(r#"a number, "NaN", "inf" or "-inf""#)
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<Option<f64>, E> {
+            Ok(Some(number))
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<Option<f64>, E> {
+            Ok(Some(number as f64))
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<Option<f64>, E> {
+            Ok(Some(number as f64))
+        }
+
+        fn visit_str<E: Error>(self, word: &str) -> Result<Option<f64>, E> {
+            match word {
+                "NaN" => Ok(Some(f64::NAN)),
+                "inf" => Ok(Some(f64::INFINITY)),
+                "-inf" => Ok(Some(f64::NEG_INFINITY)),
+                _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+            }
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Option<f64>, E> {
+            Ok(None)
+        }
+    }
+
+    pub fn some_share<'a, D: Deserializer<'a>>(from: D) -> Result<Option<f64>, D::Error> {
+        from.deserialize_any(Any)
+    }
+
+    pub fn share<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+        Ok(from.deserialize_any(Any)?.unwrap_or(f64::INFINITY))
+    }
+
+    pub fn value<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+        Ok(from.deserialize_any(Any)?.unwrap_or(f64::NAN))
+    }
+
+    pub fn value_f32<'a, D: Deserializer<'a>>(from: D) -> Result<f32, D::Error> {
+        value(from).map(|value| value as f32)
+    }
 }
 
 impl From<&Report> for SavedReport {
@@ -66,6 +182,8 @@ impl From<&Report> for SavedReport {
         let (variants, possible_variants) = report.variants();
         SavedReport {
             device: report.device().clone(),
+            seed: Some(report.options().seed),
+            full: Some(report.options().full),
             rows: report.rows().iter().map(SavedRow::from).collect(),
             variants: variants.to_vec(),
             possible_variants,
@@ -74,17 +192,19 @@ impl From<&Report> for SavedReport {
 }
 
 impl From<&Row> for SavedRow {
-    fn from(Row { op, cases, failed, case, worst }: &Row) -> Self {
-        let finite = |x: f64| x.is_finite().then_some(x);
+    fn from(Row { op, cases, failed, case, worst, ran, over }: &Row) -> Self {
         SavedRow {
             op: op.to_string(),
             cases: *cases,
             failed: *failed,
             case: case.clone(),
-            share: finite(worst.share),
+            share: worst.share,
+            likely: Some(worst.likely),
             element: [worst.output, worst.element.0, worst.element.1],
-            got: worst.got.is_finite().then_some(worst.got),
-            want: finite(worst.want),
+            got: worst.got,
+            want: worst.want,
+            ran: ran.clone(),
+            over: over.clone(),
         }
     }
 }
@@ -116,10 +236,11 @@ impl Report {
 }
 
 impl SavedReport {
-    /// Reads what [`Report::save_json`] wrote.
+    /// Reads what [`Report::save_json`] wrote, now or in an older version.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) for a file that cannot be read, or that holds no report: then with the line.
+    /// [`Error::File`] for a file that cannot be read; [`Error::Report`] for one that holds no report, with the line and what
+    /// is missing or wrong there.
     ///
     /// ```
     /// use wgpu_mlp::{Error, verify::SavedReport};
@@ -127,66 +248,7 @@ impl SavedReport {
     /// ```
     pub fn load_json(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .and_then(|mut file| file.read_to_string(&mut text))
-            .and_then(|_| serde_json::from_str(&text).map_err(Into::into))
-            .map_err(|source| files::failed(path, source))
-    }
-}
-
-/// Reports side by side, op by op, as a table in Markdown: for each the cases, those over their bound where there are some,
-/// and the worst share.
-///
-/// ```
-/// # use wgpu_mlp::{Device, verify};
-/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
-/// let saved = verify::SavedReport::from(&report);
-/// assert!(verify::side_by_side(&[saved.clone(), saved]).to_string().contains("| matmul_tn |"));
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
-pub fn side_by_side(reports: &[SavedReport]) -> impl fmt::Display + '_ {
-    SideBySide(reports)
-}
-
-struct SideBySide<'a>(&'a [SavedReport]);
-
-impl fmt::Display for SideBySide<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, report) in (1..).zip(self.0) {
-            writeln!(f, "{number}. {}", report.device)?;
-        }
-        let all = self.0.iter().flat_map(|report| &report.rows);
-        let mut ops: Vec<&str> = Vec::new();
-        all.for_each(|row| {
-            if !ops.contains(&row.op.as_str()) {
-                ops.push(&row.op)
-            }
-        });
-        let line = |cells: &mut dyn Iterator<Item = String>| format!("| {} |", cells.collect::<Vec<_>>().join(" | "));
-        writeln!(f)?;
-        let numbers = (1..=self.0.len()).map(|number| number.to_string());
-        writeln!(f, "{}", line(&mut std::iter::once("op".into()).chain(numbers)))?;
-        writeln!(f, "{}", line(&mut (0..=self.0.len()).map(|_| "---".into())))?;
-        for op in ops {
-            let found = self.0.iter().map(|report| report.rows.iter().find(|row| row.op == op));
-            let cells = found.map(|row| row.map_or("-".into(), SavedRow::cell));
-            writeln!(f, "{}", line(&mut std::iter::once(op.into()).chain(cells)))?;
-        }
-        let variants = self.0.iter().map(|report| match report.possible_variants {
-            0 => "-".into(),
-            possible => format!("{} of {possible}", report.variants.len()),
-        });
-        write!(f, "{}", line(&mut std::iter::once("variants of kernels that ran".into()).chain(variants)))
-    }
-}
-
-impl SavedRow {
-    fn cell(&self) -> String {
-        let share = self.share.map_or("inf".into(), |share| format!("{share:.3}"));
-        match self.failed {
-            0 => format!("{share} of {} cases", self.cases),
-            failed => format!("**{share}, {failed} of {} cases over it**", self.cases),
-        }
+        let bytes = std::fs::read(path).map_err(|source| files::failed(path, source))?;
+        serde_json::from_slice(&bytes).map_err(|source| Error::Report { path: path.into(), source })
     }
 }

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bounds::FLUSH;
+use super::bounds::Bound;
 use super::case::{Case, CaseRng, Expected, Inputs};
 use super::inputs::{Fill, classes, distributions};
 use super::output::Output;
@@ -171,7 +171,8 @@ impl Table {
 
 /// A reference that leaves room for nothing but the flush of denormals, which WGSL allows.
 pub(super) fn exactly(want: Array2<f64>) -> Expected {
-    Expected { bound: want.mapv(|want| if want.abs() < FLUSH { FLUSH } else { 0.0 }), want }
+    let flush = Bound::FLUSH.most;
+    Expected::within(&want.mapv(|want| if want.abs() < flush { Bound::FLUSH } else { Bound::NONE }), want)
 }
 
 pub(super) fn matrices<const N: usize>(matrices: [Array2<f32>; N]) -> Inputs {

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, array};
 
-use super::bounds::{FLUSH, U};
+use super::bounds::{Bound, U};
 use super::case::{CaseRng, Expected, Inputs};
 use super::inputs::{Fill, normal, special_rows};
 use super::oracle::{self, steps};
@@ -12,8 +12,10 @@ use crate::matrix::Matrix;
 use crate::ops::{self, AdaGradOptions, Adam, AdamOptions, MomentumOptions, Pull, RmsPropOptions, Rule, Sgd};
 
 const RATE: f64 = 0.1;
-/// The steps that Adam's cases take: where the corrections of its means are large, and where they are next to nothing.
+/// The steps that Adam's cases take: where the corrections of its means are large; where that of the squares still changes them,
+/// by a factor of 1.6, and that of the gradients is 1 in f32; and where both are next to nothing.
 const EARLY: u64 = 3;
+const MIDDLE: u64 = 1000;
 const LATE: u64 = 20_000;
 /// What the changed cases multiply the gradients by, and their penalties.
 const SCALE: f32 = 0.3;
@@ -23,7 +25,7 @@ const PULL: Pull = Pull { l1: 0.2, l2: 0.05 };
 struct Element {
     w: f64,
     slope: f64,
-    error: f64,
+    error: Bound,
     before: [f64; 2],
     after: [f64; 2],
 }
@@ -38,18 +40,21 @@ struct Update {
     /// One parameter's step: itself, its slope, and what is kept of it.
     twin: fn(&mut f64, f64, [&mut f64; 2]),
     /// How far parameter and slots may be off.
-    bound: fn(&Element) -> [f64; 3],
+    bound: fn(&Element) -> [Bound; 3],
     cost: Cost,
 }
 
-const UPDATES: [Update; 8] = [
+const UPDATES: [Update; 9] = [
     Update {
         name: "sgd",
         variant: "",
         slots: 0,
         rule: || Box::new(Sgd { learning_rate: RATE }),
         twin: |w, slope, _| steps::sgd(w, slope, RATE),
-        bound: |e| [U * e.w.abs() + RATE * (e.error + 2.0 * U * e.slope.abs()), 0.0, 0.0],
+        bound: |e| {
+            let taken = e.error + Bound::roundings(4.0) * e.slope.abs();
+            [Bound::roundings(2.0) * e.w.abs() + taken * RATE, Bound::NONE, Bound::NONE]
+        },
         cost: |[rows, cols, _]| (2 * rows * cols, 12 * rows * cols),
     },
     Update {
@@ -81,8 +86,8 @@ const UPDATES: [Update; 8] = [
         },
         bound: |e| {
             let AdaGradOptions { learning_rate, epsilon } = AdaGradOptions::default();
-            let squares = 2.0 * U * e.after[0] + carried(e);
-            [quotient_bound(e, learning_rate, epsilon), squares, 0.0]
+            let squares = Bound::roundings(4.0) * e.after[0] + carried(e);
+            [quotient_bound(e, learning_rate, epsilon), squares, Bound::NONE]
         },
         cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
     },
@@ -97,8 +102,8 @@ const UPDATES: [Update; 8] = [
         },
         bound: |e| {
             let RmsPropOptions { learning_rate, decay, epsilon } = RmsPropOptions::default();
-            let squares = 3.0 * U * e.after[0] + (1.0 - decay) * carried(e);
-            [quotient_bound(e, learning_rate, epsilon), squares, 0.0]
+            let squares = Bound::roundings(6.0) * e.after[0] + carried(e) * (1.0 - decay);
+            [quotient_bound(e, learning_rate, epsilon), squares, Bound::NONE]
         },
         cost: |[rows, cols, _]| (8 * rows * cols, 20 * rows * cols),
     },
@@ -119,6 +124,15 @@ const UPDATES: [Update; 8] = [
         twin: |w, slope, kept| adam(w, slope, kept, &DECAYED, EARLY),
         bound: |e| adam_bound(e, &DECAYED, EARLY),
         cost: |[rows, cols, _]| (13 * rows * cols, 28 * rows * cols),
+    },
+    Update {
+        name: "adam",
+        variant: "step 1000",
+        slots: 2,
+        rule: || Box::new(Adam { options: AdamOptions::default(), step: MIDDLE }),
+        twin: |w, slope, kept| adam(w, slope, kept, &AdamOptions::default(), MIDDLE),
+        bound: |e| adam_bound(e, &AdamOptions::default(), MIDDLE),
+        cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
     },
     Update {
         name: "adam",
@@ -144,41 +158,45 @@ fn adam(w: &mut f64, slope: f64, kept: [&mut f64; 2], options: &AdamOptions, ste
 }
 
 /// What the gradient's error makes of its square.
-fn carried(e: &Element) -> f64 {
-    3.0 * e.slope.abs() * e.error + e.error * e.error
+fn carried(e: &Element) -> Bound {
+    e.error.map(|error| 3.0 * e.slope.abs() * error + error * error)
 }
 
 /// μ rounded, two products and sums at most, each line's error carried through the next.
-fn momentum_bound(e: &Element, nesterov: bool) -> [f64; 3] {
+fn momentum_bound(e: &Element, nesterov: bool) -> [Bound; 3] {
     let MomentumOptions { learning_rate, momentum, .. } = velocity(nesterov);
     let (slope, fast) = (e.slope.abs(), momentum * e.after[0].abs());
-    let kept = e.error + 2.0 * U * (momentum * e.before[0].abs() + slope);
+    let few = Bound::roundings(4.0);
+    let kept = e.error + few * (momentum * e.before[0].abs() + slope);
     let (direction, error) = match nesterov {
-        true => (e.slope + momentum * e.after[0], e.error + momentum * kept + 2.0 * U * (slope + fast)),
+        true => (e.slope + momentum * e.after[0], e.error + kept * momentum + few * (slope + fast)),
         false => (e.after[0], kept),
     };
-    [U * e.w.abs() + learning_rate * (error + 2.0 * U * direction.abs()), kept, 0.0]
+    [Bound::roundings(2.0) * e.w.abs() + (error + few * direction.abs()) * learning_rate, kept, Bound::NONE]
 }
 
 /// η g / (√s + ε): the root is off by 5u, the quotient by 2.5u, sums, products and constants by u / 2 each. The gradient's
 /// error counts once by itself and at most once through s, which is no less than what g² adds to it.
-fn quotient_bound(e: &Element, learning_rate: f64, epsilon: f64) -> f64 {
+fn quotient_bound(e: &Element, learning_rate: f64, epsilon: f64) -> Bound {
     let factor = learning_rate / (e.after[0].sqrt() + epsilon);
-    U * e.w.abs() + factor * (12.0 * U * e.slope.abs() + 3.0 * e.error)
+    let quotient = Bound::one(5.0 * U) + Bound::one(2.5 * U) + Bound::roundings(9.0);
+    Bound::roundings(2.0) * e.w.abs() + (quotient * e.slope.abs() + e.error * 3.0) * factor
 }
 
-fn adam_bound(e: &Element, options: &AdamOptions, step: u64) -> [f64; 3] {
+fn adam_bound(e: &Element, options: &AdamOptions, step: u64) -> [Bound; 3] {
     let AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay } = *options;
     let unbias = |beta: f64| 1.0 / (1.0 - beta.powf(step as f64));
     let (rest1, rest2) = (1.0 - beta1, 1.0 - beta2);
     let [mean, square] = e.after;
-    let kept = (1.0 - learning_rate * weight_decay) * e.w.abs() * if weight_decay == 0.0 { U } else { 2.0 * U };
+    let roundings = Bound::roundings(if weight_decay == 0.0 { 2.0 } else { 4.0 });
+    let kept = roundings * ((1.0 - learning_rate * weight_decay) * e.w.abs());
     let factor = learning_rate * unbias(beta1) / ((square * unbias(beta2)).sqrt() + epsilon);
-    let m = 4.0 * U * ((beta1 * e.before[0]).abs() + (rest1 * e.slope).abs()) + rest1 * e.error;
-    let v = 6.0 * U * square + rest2 * carried(e);
-    // The root of v is off by half of what v is, relatively; its own rounding is among the 16u.
-    let through_v = if square > 0.0 { rest2 * carried(e) / square } else { 0.0 };
-    [kept + factor * (m + mean.abs() * (16.0 * U + through_v)), m, v]
+    let m = Bound::roundings(8.0) * ((beta1 * e.before[0]).abs() + (rest1 * e.slope).abs()) + e.error * rest1;
+    let v = Bound::roundings(12.0) * square + carried(e) * rest2;
+    // The root of v is off by half of what v is, relatively; root, quotient and all that is rounded by 16u.
+    let through_v = if square > 0.0 { carried(e) * (rest2 / square) } else { Bound::NONE };
+    let quotient = Bound::one(5.0 * U) + Bound::one(2.5 * U) + Bound::roundings(17.0);
+    [kept + (m + (quotient + through_v) * mean.abs()) * factor, m, v]
 }
 
 impl Update {
@@ -224,15 +242,15 @@ impl Update {
                 let (w, dw) = (before[at], dw[at]);
                 // Three constants, two products and two sums.
                 let size = (scale * dw).abs() + pull.l1 + 2.0 * pull.l2 * w.abs();
-                let error = if changed { 2.0 * U * size } else { 0.0 };
+                let error = if changed { Bound::roundings(4.0) * size } else { Bound::NONE };
                 let of = |kept: &[Array2<f64>]| [0, 1].map(|slot| kept.get(slot).map_or(0.0, |kept| kept[at]));
                 let (before, after) = (of(&kept_before), of(&kept));
                 let element = Element { w, slope: slope(w, dw), error, before, after };
-                (self.bound)(&element)[output] + FLUSH
+                (self.bound)(&element)[output] + Bound::FLUSH
             })
         };
         let outputs = std::iter::once(&w).chain(&kept).enumerate();
-        outputs.map(|(output, want)| Expected { want: want.clone(), bound: bounds(output) }).collect()
+        outputs.map(|(output, want)| Expected::within(&bounds(output), want.clone())).collect()
     }
 }
 
@@ -292,8 +310,8 @@ impl Table {
                     let want = oracle::clip_scale(&gradients, limit);
                     // A thread adds every 2¹⁷th value at most; trees, root and quotient the rest.
                     let terms: usize = gradients.iter().map(Array2::len).sum();
-                    let bound = (20.0 + terms as f64 / f64::from(1 << 17)) * U * want + FLUSH;
-                    vec![Expected { want: array![[want]], bound: array![[bound]] }]
+                    let bound = Bound::roundings(40.0 + terms as f64 / f64::from(1 << 16)) * want + Bound::FLUSH;
+                    vec![Expected::within(&array![[bound]], array![[want]])]
                 },
             );
         }

@@ -126,11 +126,12 @@ impl Setting {
         let options = self.device.context().map(Context::options);
         let bytes =
             options.filter(|options| options.matmul_kernel.is_none()).and_then(|options| options.max_binding_bytes);
-        let product = bytes == Some(WINDOW_BYTES[1]) && case.variant.is_empty() && IN_WINDOWS.contains(&case.dims);
+        let is_plain = ["", "with ReLU"].contains(&case.variant.as_str());
+        let product = bytes == Some(WINDOW_BYTES[1]) && is_plain && IN_WINDOWS.contains(&case.dims);
         let rows = match case.op {
             "nll_backward" | "bias_add" => IN_PIECES.contains(&case.dims),
             "softmax_cross_entropy" => case.dims == ROW_BY_ROW,
-            "linear" => case.dims == IN_COLUMNS && case.variant.is_empty(),
+            "linear" => case.dims == IN_COLUMNS && is_plain,
             _ => false,
         };
         product || (bytes == Some(WINDOW_BYTES[0]) && rows)

@@ -119,7 +119,7 @@ impl Case {
                 // Results below the smallest normal f32 may come out as 0.
                 let least = tolerance.absolute + f64::from(f32::MIN_POSITIVE);
                 let bound = want.mapv(|want| tolerance.relative * want.abs() + least);
-                let found = compare(&[got.to_owned()], &[Expected { want, bound }]);
+                let found = compare(&[got.to_owned()], &[Expected { want, likely: bound.clone(), bound }]);
                 let mut worst = worst.lock();
                 if found.share > worst.share {
                     let (row, col) = found.element;

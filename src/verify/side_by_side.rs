@@ -1,0 +1,177 @@
+//! Reports side by side, and how two of them differ.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::saved::{SavedReport, SavedRow};
+
+/// Reports side by side, op by op, as a table in Markdown: for each the cases, those over their bound where there are some,
+/// and the worst share, beside how large that error is as a share of the likely one. Of two reports the [`Differences`] follow.
+///
+/// ```
+/// # use wgpu_mlp::{Device, verify};
+/// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+/// let saved = verify::SavedReport::from(&report);
+/// assert!(verify::side_by_side(&[saved.clone(), saved]).to_string().contains("| matmul_tn |"));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn side_by_side(reports: &[SavedReport]) -> impl fmt::Display + '_ {
+    SideBySide(reports)
+}
+
+struct SideBySide<'a>(&'a [SavedReport]);
+
+impl fmt::Display for SideBySide<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, report) in (1..).zip(self.0) {
+            writeln!(f, "{number}. {}", report.device)?;
+        }
+        let all = self.0.iter().flat_map(|report| &report.rows);
+        let mut ops: Vec<&str> = Vec::new();
+        all.for_each(|row| {
+            if !ops.contains(&row.op.as_str()) {
+                ops.push(&row.op)
+            }
+        });
+        let line = |cells: &mut dyn Iterator<Item = String>| format!("| {} |", cells.collect::<Vec<_>>().join(" | "));
+        writeln!(f)?;
+        let numbers = (1..=self.0.len()).map(|number| number.to_string());
+        writeln!(f, "{}", line(&mut std::iter::once("op".into()).chain(numbers)))?;
+        writeln!(f, "{}", line(&mut (0..=self.0.len()).map(|_| "---".into())))?;
+        for op in ops {
+            let found = self.0.iter().map(|report| report.rows.iter().find(|row| row.op == op));
+            let cells = found.map(|row| row.map_or("-".into(), SavedRow::cell));
+            writeln!(f, "{}", line(&mut std::iter::once(op.into()).chain(cells)))?;
+        }
+        let variants = self.0.iter().map(|report| match report.possible_variants {
+            0 => "-".into(),
+            possible => format!("{} of {possible}", report.variants.len()),
+        });
+        write!(f, "{}", line(&mut std::iter::once("variants of kernels that ran".into()).chain(variants)))?;
+        match self.0 {
+            [first, second] => write!(f, "\n\n{}", Differences::between(first, second)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SavedRow {
+    fn cell(&self) -> String {
+        let likely = self.likely.map(|likely| format!(" ({likely:.2})")).unwrap_or_default();
+        match (self.share, self.failed) {
+            (share, 0) => format!("{share:.3}{likely} of {} cases", self.cases),
+            (share, failed) => format!("**{share:.3}{likely}, {failed} of {} cases over it**", self.cases),
+        }
+    }
+}
+
+/// How two reports differ: what only one of them has, the first's part first. Cases are named as in a report, behind their op.
+///
+/// ```
+/// # use wgpu_mlp::{Device, verify};
+/// let report = |seed| verify::run_with(&Device::cpu(), &verify::Options { seed, full: false });
+/// let [first, second] = [report(0)?, report(1)?].map(|report| verify::SavedReport::from(&report));
+/// let differences = verify::Differences::between(&first, &second);
+/// assert_eq!(differences.seeds, Some([Some(0), Some(1)]));
+/// assert_eq!(differences.cases, [vec![], vec![]]);
+/// assert_eq!(differences.to_string(), "differences between 1 and 2\nseed: 0 in 1, 1 in 2");
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Differences {
+    /// The seeds, where they differ.
+    pub seeds: Option<[Option<u64>; 2]>,
+    /// Whether the large cases ran, where that differs.
+    pub full: Option<[Option<bool>; 2]>,
+    /// Cases that ran in one only; none where one of the files is of before their names were kept.
+    pub cases: [Vec<String>; 2],
+    /// Variants of kernels that ran in one only.
+    pub variants: [Vec<String>; 2],
+    /// Cases that ran in both and were within their bounds in one only; ops, where the names of cases were not kept.
+    pub passed: [Vec<String>; 2],
+}
+
+impl Differences {
+    /// What the first report has and the second has not, and the other way round.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, verify};
+    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+    /// let saved = verify::SavedReport::from(&report);
+    /// assert_eq!(verify::Differences::between(&saved, &saved), verify::Differences::default());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn between(first: &SavedReport, second: &SavedReport) -> Self {
+        let reports = [first, second];
+        let named = reports.iter().all(|report| report.rows.iter().all(|row| row.ran.len() == row.cases));
+        let [ran, over] = [false, true].map(|over| reports.map(|report| names(report, named, over)));
+        // What one has over its bound and the other ran within it.
+        let passed = |own: usize, other: usize| -> Vec<String> {
+            over[other].difference(&over[own]).filter(|name| ran[own].contains(*name)).cloned().collect()
+        };
+        let variants = reports.map(|report| report.variants.iter().cloned().collect::<BTreeSet<_>>());
+        Differences {
+            seeds: (first.seed != second.seed).then_some([first.seed, second.seed]),
+            full: (first.full != second.full).then_some([first.full, second.full]),
+            cases: if named { in_one_only(&ran) } else { Default::default() },
+            variants: in_one_only(&variants),
+            passed: [passed(0, 1), passed(1, 0)],
+        }
+    }
+}
+
+/// The names of a report's cases, all or those over their bound; of its ops, where the names of cases were not kept.
+fn names(report: &SavedReport, named: bool, over: bool) -> BTreeSet<String> {
+    let of_row = |row: &SavedRow| match (named, over) {
+        (true, true) => row.over.iter().map(|name| format!("{} {name}", row.op)).collect(),
+        (true, false) => row.ran.iter().map(|name| format!("{} {name}", row.op)).collect(),
+        (false, true) if row.failed == 0 => Vec::new(),
+        (false, _) => vec![row.op.clone()],
+    };
+    report.rows.iter().flat_map(of_row).collect()
+}
+
+fn in_one_only([first, second]: &[BTreeSet<String>; 2]) -> [Vec<String>; 2] {
+    [first.difference(second).cloned().collect(), second.difference(first).cloned().collect()]
+}
+
+/// Names the differences, of long lists how many there are and the first of them; of cases that passed in one only, all.
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Differences::default() {
+            return write!(f, "no differences in seed, cases, variants, and what passed");
+        }
+        write!(f, "differences between 1 and 2")?;
+        if let Some([first, second]) = self.seeds {
+            let told = |seed: Option<u64>| seed.map_or("not told".into(), |seed| seed.to_string());
+            write!(f, "\nseed: {} in 1, {} in 2", told(first), told(second))?;
+        }
+        if let Some([first, second]) = self.full {
+            let told = |full| match full {
+                Some(true) => "run",
+                Some(false) => "left out",
+                None => "not told",
+            };
+            write!(f, "\nlarge cases: {} in 1, {} in 2", told(first), told(second))?;
+        }
+        let lists = [
+            ("passed", "cases", &self.passed, usize::MAX),
+            ("ran", "cases", &self.cases, SHOWN),
+            ("ran", "variants of kernels", &self.variants, SHOWN),
+        ];
+        for (did, what, of_both, shown) in lists {
+            for (number, names) in (1..).zip(of_both).filter(|(_, names)| !names.is_empty()) {
+                write!(f, "\n{what} that {did} in {number} only: {}", names.len())?;
+                names.iter().take(shown).try_for_each(|name| write!(f, "\n    {name}"))?;
+                if names.len() > shown {
+                    write!(f, "\n    and {} more", names.len() - shown)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many entries of a list are printed.
+const SHOWN: usize = 20;
