@@ -63,8 +63,9 @@ pub struct GpuOptions {
 /// Whether products go through matrix units: hardware that multiplies small matrices of f16 and adds in f32 (tensor cores, matrix
 /// cores, XMX), a subgroup at a time.
 ///
-/// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the same bound as those of
-/// other kernels, and every other product takes another kernel. See the guide's page on [matrix units](crate::guide::matrix_units).
+/// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the bound of other kernels, but
+/// for numbers below 2⁻²⁸ of their row's or column's largest, and every other product takes another kernel. A row or a column with
+/// infinity is NaN. Without [`GpuOptions::without_subgroups`] or with it, they are used by subgroups. See the guide's page on [matrix units](crate::guide::matrix_units).
 ///
 /// ```
 /// use wgpu_mlp::{Device, Error, GpuOptions, MatrixUnits};
@@ -80,7 +81,7 @@ pub enum MatrixUnits {
     /// Left alone, also where the adapter has them.
     #[default]
     Off,
-    /// Used where the shape of a product pays; [`Error::NoMatrixUnits`] on an adapter without them.
+    /// Used where the shape of a product pays; [`Error::NoMatrixUnits`] where the first adapter has none: no other is tried.
     On,
 }
 
@@ -111,9 +112,10 @@ pub enum MatmulKernel {
     /// Four sums a thread, for small products on software drivers.
     Plain,
     /// Tiles of 8 x 8 matrices on matrix units, where these are in use ([`GpuOptions::matrix_units`]) and there is workgroup memory for
-    /// them: 48 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. Else `MediumUnits`, or what the shape suggests.
+    /// them: 48 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. Else `MediumUnits`; without matrix units, or over fewer
+    /// than 128 steps of k, what the shape suggests.
     LargeUnits,
-    /// Tiles of 4 x 4 matrices on matrix units, where these are in use; else what the shape suggests.
+    /// Tiles of 4 x 4 matrices on matrix units, where these are in use and there are 128 steps of k; else what the shape suggests.
     MediumUnits,
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Failed, Trial};
 use ndarray::{Array2, Axis};
-use wgpu_mlp::ops::{linear_gradients, matmul, matmul_nt, matmul_tn};
+use wgpu_mlp::ops::{Activation, linear, linear_gradients, matmul, matmul_nt, matmul_tn};
 use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel, Matrix, MatrixUnits};
 
 /// u = 2⁻²³, as in the guide's page on numerics.
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         trials.extend([
             common::trial(format!("numbers of every size, {kernel:?}"), options(), every_size),
             common::trial(format!("what f16 cannot hold, {kernel:?}"), options(), beyond_halves),
+            common::trial(format!("small beside the largest, {kernel:?}"), options(), small_beside_the_largest),
             common::trial(format!("NaN and infinity, {kernel:?}"), options(), not_finite),
             common::trial(format!("errors of random products, {kernel:?}"), options(), nearly_as_exact),
         ]);
@@ -60,7 +61,12 @@ fn off_by_default() -> Result<(), Failed> {
 fn matmul_takes_units(device: &Device, [m, k, n]: [usize; 3]) -> Result<bool, Failed> {
     let (a, b) = (common::normal(m, k, 1), common::normal(k, n, 2));
     matmul(&Matrix::from_array(device, a.view())?, &Matrix::from_array(device, b.view())?)?.to_array()?;
-    Ok(device.kernels().iter().any(|kernel| kernel.wgsl.contains("enable wgpu_cooperative_matrix")))
+    Ok(takes_units(device))
+}
+
+/// Whether any product did so far.
+fn takes_units(device: &Device) -> bool {
+    device.kernels().iter().any(|kernel| kernel.wgsl.contains("enable wgpu_cooperative_matrix"))
 }
 
 fn chosen_by_shape(device: &Device) -> Result<(), Failed> {
@@ -82,8 +88,8 @@ fn largest(x: &Array2<f32>) -> Vec<f64> {
     x.rows().into_iter().map(|row| row.iter().fold(0.0, |top, x| f64::max(top, f64::from(x.abs())))).collect()
 }
 
-/// Holds `a b` in all three layouts to the bound of the guide: that of every kernel, and what small numbers lose beside a row's
-/// or a column's largest.
+/// Holds `a b` in all three layouts to the bound of the guide's page on matrix units: that of every kernel, and what small numbers
+/// lose beside a row's or a column's largest.
 fn holds(device: &Device, a: &Array2<f32>, b: &Array2<f32>) -> Result<(), Failed> {
     let (want, magnitude) = product(a, b);
     // Each slice of k may be flushed to zero; none is shorter than 128 steps.
@@ -99,7 +105,8 @@ fn holds(device: &Device, a: &Array2<f32>, b: &Array2<f32>) -> Result<(), Failed
         let got = got.to_array()?;
         for ((i, j), got) in got.indexed_iter() {
             let lost = 2f64.powi(-38) * (rows[i] * col_sums[j] + cols[j] * row_sums[i]);
-            let bound = (k.max(128.0) / 2.0 + 2.0) * U * magnitude[[i, j]] + lost + tiny;
+            let lost = lost + 2f64.powi(-56) * k * rows[i] * cols[j];
+            let bound = (k / 2.0 + 2.0) * U * magnitude[[i, j]] + lost + tiny;
             let error = (f64::from(*got) - want[[i, j]]).abs();
             if magnitude[[i, j]] > f64::from(f32::MAX) {
                 continue; // a part of the sum may overflow, in any kernel
@@ -118,10 +125,13 @@ fn every_size(device: &Device) -> Result<(), Failed> {
     let spread = |rows: usize, cols: usize, seed| {
         let exponents = common::normal(rows, cols, seed);
         let mut x = common::normal(rows, cols, seed + 100);
-        x.zip_mut_with(&exponents, |x, e| *x *= 10f32.powf((8.0 * e).clamp(-30.0, 30.0) / 2.0));
+        x.zip_mut_with(&exponents, |x, e| *x *= 10f32.powf((15.0 * e).clamp(-30.0, 30.0)));
         x
     };
-    holds(device, &spread(70, 260, 1), &spread(260, 68, 2))?;
+    // Large ones meet some of their like, and those sums overflow; others are within range.
+    holds(device, &spread(70, 260, 1), &common::normal(260, 68, 2))?;
+    holds(device, &common::normal(68, 260, 2), &spread(70, 260, 1).t().as_standard_layout().into_owned())?;
+    holds(device, &spread(70, 260, 1), &spread(260, 68, 3).mapv(|x| x * 1e-8))?;
     let by_row = |x: Array2<f32>| {
         let rows = x.nrows() as f32;
         let mut x = x;
@@ -130,10 +140,25 @@ fn every_size(device: &Device) -> Result<(), Failed> {
         }
         x
     };
-    // Rows of a and columns of b, so that large meets small.
     let (a, b) = (by_row(common::normal(67, 131, 3)), by_row(common::normal(66, 131, 4)));
-    let flipped = b.slice(ndarray::s![..;-1, ..]).t().as_standard_layout().into_owned();
-    holds(device, &a, &flipped)
+    holds(device, &a, &b.t().as_standard_layout().into_owned())
+}
+
+/// Numbers so small beside their row's largest that f16 has no first bits of them: with a number whose rest is as large as it can
+/// be, their product loses the most; and with one as small, all of it.
+fn small_beside_the_largest(device: &Device) -> Result<(), Failed> {
+    let fill = |rows: usize, first: [f32; 2], others: f32| {
+        Array2::from_shape_fn((rows, 128), |(row, k)| match k {
+            0 | 1 => first[(k + row) % 2],
+            _ => others,
+        })
+    };
+    let small = 2f32.powi(-28) * (1.0 - 3.0 * 2f32.powi(-12));
+    let uneven = 1.0 + 2f32.powi(-11) - 3.0 * 2f32.powi(-23);
+    let columns = |x: Array2<f32>| x.t().as_standard_layout().into_owned();
+    holds(device, &fill(33, [1.0, 0.0], small), &columns(fill(32, [1.0, 0.0], uneven)))?;
+    holds(device, &fill(33, [1.0, 0.0], uneven), &columns(fill(32, [1.0, 0.0], small)))?;
+    holds(device, &fill(33, [1.0, 0.0], small), &columns(fill(32, [0.0, 1.0], small)))
 }
 
 /// Subnormals, the largest and the smallest numbers, zeros.
@@ -148,19 +173,35 @@ fn beyond_halves(device: &Device) -> Result<(), Failed> {
         holds(device, &a, &b)?;
         holds(device, &b.t().as_standard_layout().into_owned(), &a.t().as_standard_layout().into_owned())?;
     }
-    Ok(())
+    // The largest exponent there is, and subnormals times large numbers.
+    let unit = |seed| common::normal(34, 140, seed).mapv(|x| x.clamp(-1.0, 1.0));
+    let (largest, small) = (unit(17).mapv(|x| x.signum() * f32::MAX), unit(18).mapv(|x| x * 1e-10));
+    let tiny = Array2::from_elem((34, 140), f32::from_bits(0x0080_0000)) * &unit(19).mapv(|x| 2.0 + x);
+    let columns = |x: &Array2<f32>| x.t().as_standard_layout().into_owned();
+    holds(device, &largest, &columns(&small))?;
+    holds(device, &largest, &columns(&tiny))?;
+    holds(device, &tiny, &columns(&unit(20).mapv(|x| x * 1e30)))
 }
 
-/// NaN in all of a row of a, and of a column of b, that has NaN or infinity: never a number, and nowhere else.
+/// NaN in all of a row of a, and of a column of b, that has NaN or infinity: never a number, and nowhere else. ReLU lets it through.
 fn not_finite(device: &Device) -> Result<(), Failed> {
     for special in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0x7f80_0001)] {
         let (mut a, mut b) = (common::normal(40, 150, 7), common::normal(150, 36, 8));
         a[[3, 149]] = special;
         b[[0, 35]] = special;
         let up = |x: &Array2<f32>| Matrix::from_array(device, x.view());
-        let got = matmul(&up(&a)?, &up(&b)?)?.to_array()?;
-        for ((i, j), x) in got.indexed_iter() {
-            assert_eq!(x.is_nan(), i == 3 || j == 35, "[{i}, {j}] is {x} with {special}");
+        let (at, bt) = (a.t().as_standard_layout().into_owned(), b.t().as_standard_layout().into_owned());
+        let bias = common::normal(1, 36, 21);
+        let results = [
+            matmul(&up(&a)?, &up(&b)?)?,
+            matmul_tn(&up(&at)?, &up(&b)?)?,
+            matmul_nt(&up(&a)?, &up(&bt)?)?,
+            linear(&up(&a)?, &up(&b)?, &up(&bias)?, Activation::Relu)?,
+        ];
+        for got in results {
+            for ((i, j), x) in got.to_array()?.indexed_iter() {
+                assert_eq!(x.is_nan(), i == 3 || j == 35, "[{i}, {j}] is {x} with {special}");
+            }
         }
     }
     Ok(())
@@ -196,6 +237,7 @@ fn repeats(device: &Device) -> Result<(), Failed> {
         Ok(vec![dweights.to_array()?, dbiases.to_array()?])
     };
     let first = run()?;
+    assert!(takes_units(device), "other kernels");
     for _ in 0..5 {
         assert!(common::same_bits(&first, &run()?), "the bits differ");
     }
@@ -204,5 +246,6 @@ fn repeats(device: &Device) -> Result<(), Failed> {
 
 fn cut_up(device: &Device) -> Result<(), Failed> {
     holds(device, &common::normal(130, 700, 13), &common::normal(700, 100, 14))?;
+    assert!(takes_units(device), "other kernels");
     holds(device, &common::normal(64, 3000, 15), &common::normal(3000, 36, 16))
 }

@@ -124,7 +124,7 @@ fn unscaled(values: vec4<f32>, a_factor: f32, b_factors: vec4<f32>) -> vec4<f32>
   let first = bitcast<vec4<f32>>(vec4<u32>(half + vec4(ONE)) << at);
   let second = bitcast<vec4<f32>>(vec4<u32>(power - half + vec4(ONE)) << at);
   let lost = (a_bits > vec4(INFINITY_BITS)) | (b_bits > vec4(INFINITY_BITS));
-  return select(values * first * second, vec4(a_factor) + b_factors, lost);
+  return select(values * first * second, bitcast<vec4<f32>>(max(a_bits, b_bits)), lost);
 }
 
 @compute @workgroup_size(THREADS)

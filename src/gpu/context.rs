@@ -507,11 +507,13 @@ fn usable_units(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Result<Units>
     Units::of(adapter, &device.limits()).filter(|_| opened).ok_or_else(|| {
         let why = if !adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
             "the adapter offers none"
+        } else if !adapter.features().contains(Units::FEATURES) {
+            "the adapter has no f16 in shaders, or no subgroup operations"
         } else if !opened {
             "the device was opened without the features EXPERIMENTAL_COOPERATIVE_MATRIX, SHADER_F16 and SUBGROUP"
         } else {
-            "none multiplies matrices of f16, 16 or 8 a side, into f32 with subgroups of 8 to 64 lanes and the workgroup memory that \
-             there is"
+            "none multiplies matrices of f16, 16 or 8 a side, into f32 with subgroups of 8 to 64 lanes (32 for matrices of 8 a side) \
+             and the workgroup memory that there is"
         };
         Error::NoMatrixUnits { adapter: adapter.get_info().name, why }
     })
@@ -522,7 +524,8 @@ fn usable_units(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Result<Units>
 fn experimental() -> wgpu::ExperimentalFeatures {
     // SAFETY: the token says that its user knows what may be missing of an experimental feature's validation. Only matrix units are
     // asked for with it, and only where the caller chose so. Their kernel loads and stores matrices in workgroup memory alone, at
-    // places that follow from constants, and tests/gpu_guards.rs runs it as it runs all others.
+    // places that follow from constants and from the subgroup's number, which is below the threads over the fewest lanes that the
+    // adapter says a subgroup has. tests/gpu_guards.rs runs it as it runs all others.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 

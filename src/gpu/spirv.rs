@@ -9,6 +9,7 @@ use naga::valid::{ValidationFlags, Validator};
 use super::declarations::CAPABILITIES;
 use super::kernel::{Constant, Form, Kernel};
 use super::tiles::Tile;
+use super::units::{UnitTile, Units};
 use crate::ops;
 
 /// Storage classes.
@@ -182,6 +183,24 @@ fn tiles_with_a_head_behind_them_fit_workgroup_memory() {
             let spirv = Spirv::of(head, Form::PLAIN, &constants);
             assert!(spirv.workgroup_bytes <= WORKGROUP_BYTES, "{constants:?}: {}", spirv.workgroup_bytes);
             assert_eq!(spirv.in_memory(), Vec::<String>::new(), "{constants:?}");
+        }
+    }
+}
+
+/// Whatever the subgroups and the sides of matrices: nothing in memory, and no more workgroup memory than the host counts on.
+#[test]
+fn products_on_matrix_units_keep_their_sums_and_their_room() {
+    let matmul = ops::kernels().into_iter().find(|kernel| kernel.file == UNITS).expect("the product");
+    let tiles = Units::KNOWN.into_iter().flat_map(|units| [UnitTile::large_of(units), UnitTile::medium_of(units)]);
+    let layouts = [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, 0.0)];
+    for (tile, (a, b, sums)) in tiles.flat_map(|tile| layouts.map(|layout| (tile, layout))) {
+        for (aligned, vectors) in [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0)] {
+            let mut constants = vec![("TRANSPOSE_A", a), ("TRANSPOSE_B", b), ("COLUMN_SUMS", sums)];
+            constants.extend([("ALIGNED", aligned), ("VECTORS_A", vectors), ("VECTORS_B", vectors)]);
+            constants.extend(tile.constants());
+            let spirv = Spirv::of(matmul, if vectors == 1.0 { Form::FOURS } else { Form::PLAIN }, &constants);
+            assert_eq!(spirv.in_memory(), Vec::<String>::new(), "{constants:?}");
+            assert!(spirv.workgroup_bytes <= tile.memory(), "{constants:?}: {}", spirv.workgroup_bytes);
         }
     }
 }

@@ -125,15 +125,19 @@ impl Method {
             }
             MatmulKernel::Plain | MatmulKernel::Direct | MatmulKernel::Panel => tile(Tile::choose([m, n, k], room)),
             MatmulKernel::Large if !Tile::can_be_large(n, room) => tile(MatmulKernel::Medium),
-            MatmulKernel::LargeUnits | MatmulKernel::MediumUnits => tile(Tile::choose([m, n, k], room)),
+            // In the place of matrix units, what there would be without them.
+            MatmulKernel::LargeUnits | MatmulKernel::MediumUnits => {
+                Self::choose(None, lanes, Room { units: None, ..room }, [m, n, k])
+            }
             kernel => tile(kernel),
         }
     }
 
-    /// The tile for matrix units, where these are in use: as wanted, or where nothing else is and they pay.
+    /// The tile for matrix units, where these are in use and keep the bound: as wanted, or where nothing else is and they pay.
     fn by_units(wanted: Option<MatmulKernel>, most: Option<UnitTile>, dims: [usize; 3]) -> Option<UnitTile> {
         let most = most?;
         match wanted {
+            _ if !Units::are_exact(dims) => None,
             None if Units::pay(dims) => Some(most.suiting(dims, MANY_TILES)),
             Some(MatmulKernel::LargeUnits) => Some(most),
             Some(MatmulKernel::MediumUnits) => Some(most.medium()),

@@ -32,7 +32,7 @@ const PADDING: u32 = 8;
 
 /// A slice of k that is long beside the larger tile's sides.
 const LONG_SLICE: usize = 1024;
-/// Steps of k from which on the bound of products on matrix units is below that of others, and scaling pays.
+/// Steps of k from which on the bound of products on matrix units is below that of others (79 would do), and scaling pays.
 const LONG_ENOUGH: usize = 128;
 /// Rows and columns that a product should have: half a tile.
 const WIDE_ENOUGH: usize = 32;
@@ -63,26 +63,34 @@ impl Units {
         (least >= 8 && most <= MOST_LANES_A_SIDE * side && UnitTile::medium_of(units).fits(limits)).then_some(units)
     }
 
-    /// For tests: as large GPUs have them, and as a software driver does.
+    /// For tests: as large GPUs have them, as a software driver does, and with subgroups of either of two sizes.
     #[cfg(test)]
-    pub const KNOWN: [Units; 2] =
-        [Units { side: 16, lanes: 32, least_lanes: 32 }, Units { side: 8, lanes: 8, least_lanes: 8 }];
+    pub const KNOWN: [Units; 3] = [
+        Units { side: 16, lanes: 32, least_lanes: 32 },
+        Units { side: 8, lanes: 8, least_lanes: 8 },
+        Units { side: 16, lanes: 64, least_lanes: 32 },
+    ];
 
-    /// Whether matrices pay for products `m x n` over k: with fewer steps, their bound would be larger than other kernels'.
-    pub fn pay([m, n, k]: [usize; 3]) -> bool {
-        m >= WIDE_ENOUGH && n >= WIDE_ENOUGH && k >= LONG_ENOUGH
+    /// Whether products over k stay within the bound of other kernels: sums of fewer steps would not.
+    pub fn are_exact([_, _, k]: [usize; 3]) -> bool {
+        k >= LONG_ENOUGH
+    }
+
+    /// Whether matrices pay for products `m x n`.
+    pub fn pay([m, n, _]: [usize; 3]) -> bool {
+        m >= WIDE_ENOUGH && n >= WIDE_ENOUGH
     }
 }
 
 impl UnitTile {
     /// Plenty of both rows and columns: each subgroup has 4 x 2 matrices. More would not fit its registers.
-    fn large_of(units: Units) -> Self {
+    pub(super) fn large_of(units: Units) -> Self {
         let side = units.side;
         UnitTile { bm: 8 * side, bn: 8 * side, wm: 4 * side, wn: 2 * side, units }
     }
 
     /// Enough of both: 2 x 2 matrices.
-    fn medium_of(units: Units) -> Self {
+    pub(super) fn medium_of(units: Units) -> Self {
         let side = units.side;
         UnitTile { bm: 4 * side, bn: 4 * side, wm: 2 * side, wn: 2 * side, units }
     }
@@ -123,7 +131,7 @@ impl UnitTile {
 
     /// Bytes of workgroup memory at most: both factors' halves, with rows that run along k, and a matrix of each subgroup, of which there may be
     /// more than have a share.
-    fn memory(&self) -> u32 {
+    pub(super) fn memory(&self) -> u32 {
         let halves = 2 * (self.bm + self.bn) * (self.step() + PADDING);
         let subgroups = self.threads() / self.units.least_lanes;
         let sums = (subgroups * self.units.side * self.units.side).max(4 * self.threads());
@@ -223,7 +231,8 @@ mod tests {
 
     #[test]
     fn tiles_fit_the_memory_that_gpus_with_matrix_units_have() {
-        let [gpu, software] = Units::KNOWN;
+        let [gpu, software, either] = Units::KNOWN;
+        assert!(UnitTile::large_of(either).memory() <= 64 << 10);
         assert_eq!(UnitTile::large_of(gpu).memory(), 48 << 10);
         assert!(UnitTile::medium_of(gpu).memory() <= 32 << 10);
         assert!(UnitTile::large_of(software).memory() <= 16 << 10 && UnitTile::medium_of(software).memory() <= 8 << 10);

@@ -17,7 +17,8 @@ pub(super) static FAMILIES: [&Family; 3] = [&MATMUL, &MATMUL_TN, &MATMUL_NT];
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
 ///
 /// Error against exact arithmetic, element by element: at most (k / 2 + 2) u (|A||B|), typically below √k u (|A||B|),
-/// u = 2⁻²³. Products of small integers are exact.
+/// u = 2⁻²³; [matrix units](crate::guide::matrix_units), where they are turned on, lose more of what is small beside its row's largest.
+/// Products of small integers are exact.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless A has as many columns as B rows.

@@ -13,14 +13,16 @@ use crate::gpu::{ShapeClass, Tuned};
 use crate::options::MatmulKernel;
 
 /// Files of another make count for nothing.
-const VERSION: &str = concat!("wgpu-mlp ", env!("CARGO_PKG_VERSION"), " tuning 1");
+const VERSION: &str = concat!("wgpu-mlp ", env!("CARGO_PKG_VERSION"), " tuning 2");
 /// No file is larger than this: there are not so many classes.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Where the winners for this device are kept.
 pub(super) fn path(folder: &Path, info: &DeviceInfo) -> PathBuf {
     let plain = |text: &str| text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
-    folder.join(format!("{}.json", plain(&format!("{} {} {}", info.name, info.backend, info.driver))))
+    // What suits a device without matrix units would keep products from them, and the other way round.
+    let units = if info.matrix_units { " matrix units" } else { "" };
+    folder.join(format!("{}.json", plain(&format!("{} {} {}{units}", info.name, info.backend, info.driver))))
 }
 
 /// Writes the winners, whole or not at all.
@@ -31,6 +33,7 @@ pub(super) fn save(folder: &Path, info: &DeviceInfo, chosen: &BTreeMap<ShapeClas
         "adapter": info.name,
         "backend": info.backend,
         "driver": info.driver,
+        "matrix_units": info.matrix_units,
         "kernels": chosen.iter().map(entry).collect::<Vec<_>>(),
     });
     std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
@@ -55,7 +58,8 @@ fn parse(text: &str, info: &DeviceInfo) -> Option<BTreeMap<ShapeClass, MatmulKer
     if !(says("version", VERSION)
         && says("adapter", &info.name)
         && says("backend", &info.backend)
-        && says("driver", &info.driver))
+        && says("driver", &info.driver)
+        && file.get("matrix_units").and_then(Value::as_bool) == Some(info.matrix_units))
     {
         return None;
     }
@@ -95,7 +99,8 @@ mod tests {
             assert_eq!(parse(&text[..length], info), None, "cut at {length}");
         }
         let damaged = [
-            text.replace("tuning 1", "tuning 2"),
+            text.replace("tuning 2", "tuning 1"),
+            text.replace("false", "true"),
             text.replace("CPU path", "another adapter"),
             text.replace("Narrow", "Nimble"),
             text.replace("1024", "1000"),

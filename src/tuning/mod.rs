@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::cpu;
-use crate::device::{Device, DeviceKind};
+use crate::device::{Device, DeviceInfo, DeviceKind};
 use crate::error::Result;
 use crate::gpu::{Context, Tuned};
 use crate::matrix::{Matrix, not_empty};
@@ -67,7 +67,7 @@ impl Device {
     /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device, and takes it from now on for
     /// all products of the same class: those whose m, k and n round up to the same powers of two.
     ///
-    /// Up to six candidates a shape are measured, and only one whose result is within the product's error bound can win. With
+    /// Up to six candidates a shape are measured, two more where matrix units are in use, and only one whose result is within the product's error bound can win. With
     /// [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are kept in a file for this adapter and driver, which is
     /// read when the device is opened again; a file that is damaged, or of another driver, counts for nothing and is
     /// replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a training step.
@@ -135,14 +135,18 @@ fn product(gpu: &Context, kernel: MatmulKernel, [x, w]: &[Matrix; 2]) -> Result<
     made
 }
 
-/// The kernels that may suit a device: software drivers do without workgroup memory, or with tiles of any kind.
-fn candidates(kind: DeviceKind) -> &'static [MatmulKernel] {
+/// The kernels that may suit a device: software drivers do without workgroup memory, or with tiles of any kind; matrix units where
+/// they are in use.
+fn candidates(info: &DeviceInfo) -> Vec<MatmulKernel> {
     use MatmulKernel::*;
-    if kind == DeviceKind::SoftwareDriver {
-        &[Panel, Direct, Plain, Large, Medium, Small]
-    } else {
-        &[Large, Medium, Small, Narrow, Flat]
+    let mut kernels = match info.kind {
+        DeviceKind::SoftwareDriver => vec![Panel, Direct, Plain, Large, Medium, Small],
+        _ => vec![Large, Medium, Small, Narrow, Flat],
+    };
+    if info.matrix_units {
+        kernels.extend([LargeUnits, MediumUnits]);
     }
+    kernels
 }
 
 async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [usize; 3]) -> Result<TunedShape> {
@@ -154,8 +158,8 @@ async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [u
     let launches = ROUND.div_ceil(multiply_adds).min(64);
     let trial = Trial::new(device, &mut rng, [m, k, n])?;
     let mut timed = Vec::new();
-    for kernel in candidates(device.info().kind) {
-        timed.push((*kernel, time(waiting, (device, gpu), *kernel, (&trial, &on_device), launches).await?));
+    for kernel in candidates(device.info()) {
+        timed.push((kernel, time(waiting, (device, gpu), kernel, (&trial, &on_device), launches).await?));
     }
     // Only times of one clock compare.
     let by_device = timed.iter().filter_map(|(_, times)| times.as_ref()).all(|times| times.by_device.is_some());
