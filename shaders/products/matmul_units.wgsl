@@ -6,7 +6,8 @@
 //     a b = high high + (high low + low high) / 2048 + what is lost, low low and the ends of the rests: about 2^-22 |a| |b|.
 //   Units may cut off what they add. So a sum stays in them for BK steps alone; what they have then is added to the sums in f32.
 //   A workgroup owns a BM x BN tile of c and one slice of k, as in matmul.wgsl; each of its subgroups owns WM x WN of it, in matrices
-//   of SIDE x SIDE. Workgroup memory holds both factors as they lie, a's and b's rows with 8 halves more, against bank conflicts.
+//   of SIDE x SIDE. Workgroup memory holds rows of a and columns of b, along k, with 8 halves more each, against bank conflicts: what
+//   lies across k in memory is turned as it is staged, because few units turn what they load.
 //   A row of a or a column of b that has NaN or infinity is NaN in c.
 
 {% set operands = 4 %}
@@ -33,17 +34,21 @@ struct Params {
 {% set warps = (BM // WM) * (BN // WN) %}
 {% set threads = warps * LANES %}
 {% set wide = BN // WN %}
-{# How each factor is staged: whether a row of memory runs along k, how many values of a row and how many rows a tile has, where the
-   tile begins beside k, and the matrix's edge there. #}
+{# How each factor is staged: whether a row of memory runs along k, how many rows of a or columns of b a tile has, where they begin,
+   and the matrix's edge there. #}
 {% set factors = [
   {"name": "a", "along": not TRANSPOSE_A, "length": BM, "edge": "params.m", "vectors": VECTORS_A, "first": "row0"},
   {"name": "b", "along": TRANSPOSE_B, "length": BN, "edge": "params.n", "vectors": VECTORS_B, "first": "col0"},
 ] %}
-{% macro rows(f) %}{{ f.length if f.along else BK }}{% endmacro %}
-{% macro groups(f) %}{{ (BK if f.along else f.length) // 4 }}{% endmacro %}
-{% macro stride(f) %}{{ (BK if f.along else f.length) + 8 }}{% endmacro %}
-{% macro apart(f) %}{{ threads // groups(f)|int }}{% endmacro %}
-{% macro rounds(f) %}{{ rows(f)|int // apart(f)|int }}{% endmacro %}
+{# Fours of memory that a thread stages; of them, how many lie one below the other and are turned together; halves that are
+   neighbours along k then; threads along k; passes over the tile, and how many rows of a or columns of b one has. #}
+{% macro fours_of(f) %}{{ f.length * BK // (4 * threads) }}{% endmacro %}
+{% macro together(f) %}{{ 1 if f.along else [fours_of(f)|int, 4]|min }}{% endmacro %}
+{% macro halves(f) %}{{ 4 if f.along else together(f)|int }}{% endmacro %}
+{% macro across_k(f) %}{{ BK // halves(f)|int }}{% endmacro %}
+{% macro passes(f) %}{{ fours_of(f)|int // together(f)|int }}{% endmacro %}
+{% macro apart(f) %}{{ threads // across_k(f)|int * (1 if f.along else 4) }}{% endmacro %}
+{% macro floats(f, kind) %}{{ "vec" ~ halves(f) ~ "<" ~ kind ~ ">" if halves(f)|int > 1 else kind }}{% endmacro %}
 
 const THREADS: u32 = {{ threads }}u;
 const WARPS: u32 = {{ warps }}u;
@@ -66,7 +71,7 @@ const LARGEST_FACTOR: u32 = 253u;
 {% endfor %}
 {% for f in factors %}
 
-const {{ f.name|upper }}_HALVES: u32 = {{ rows(f)|int * stride(f)|int }}u;
+const {{ f.name|upper }}_HALVES: u32 = {{ f.length * (BK + 8) }}u;
 var<workgroup> {{ f.name }}_high: array<f16, {{ f.name|upper }}_HALVES>;
 var<workgroup> {{ f.name }}_low: array<f16, {{ f.name|upper }}_HALVES>;
 
@@ -88,12 +93,16 @@ fn {{ f.name }}_factor(i: u32) -> f32 {
   return factor({{ f.name }}_largest[min(i, {{ f.edge }} - 1u)]);
 }
 
-fn stage_{{ f.name }}(at: u32, values: vec4<f32>) {
-  let high = first_bits(values);
+// Puts neighbours along k into workgroup memory. Their first bits are rounded by their bits, because compilers take f32(f16(v)) for v.
+fn stage_{{ f.name }}(at: u32, values: {{ floats(f, "f32") }}) {
+  let bits = (bitcast<{{ floats(f, "u32") }}>(values) + LAST_BIT / 2u) & {{ floats(f, "u32") }}(~(LAST_BIT - 1u));
+  let rounded = bitcast<{{ floats(f, "f32") }}>(bits);
+  let high = select(rounded, {{ floats(f, "f32") }}(), abs(rounded) < {{ floats(f, "f32") }}(bitcast<f32>(SMALLEST)));
   let low = (values - high) * REST;
-  {% for e in range(4) %}
-  {{ f.name }}_high[at + {{ e }}u] = f16(high.{{ "xyzw"[e] }});
-  {{ f.name }}_low[at + {{ e }}u] = f16(low.{{ "xyzw"[e] }});
+  {% for e in range(halves(f)|int) %}
+  {% set one = "." ~ "xyzw"[e] if halves(f)|int > 1 else "" %}
+  {{ f.name }}_high[at + {{ e }}u] = f16(high{{ one }});
+  {{ f.name }}_low[at + {{ e }}u] = f16(low{{ one }});
   {% endfor %}
 }
 {% endfor %}
@@ -108,23 +117,10 @@ fn factor(largest: u32) -> f32 {
   return bitcast<f32>(select(power, largest | ~SIGN_BIT, largest >= INFINITY_BITS));
 }
 
-// The numbers, rounded to 11 bits: by their bits, because compilers take f32(f16(v)) for v.
-fn first_bits(values: vec4<f32>) -> vec4<f32> {
-  let bits = (bitcast<vec4<u32>>(values) + vec4(LAST_BIT / 2u)) & vec4(~(LAST_BIT - 1u));
-  return select(bitcast<vec4<f32>>(bits), vec4(0.0), (bits & vec4(~SIGN_BIT)) < vec4(SMALLEST));
-}
-
-// Sums without their factors, in two steps: one alone may be out of range where both together are not.
-fn unscaled(values: vec4<f32>, a_factor: f32, b_factors: vec4<f32>) -> vec4<f32> {
-  let a_bits = vec4(bitcast<u32>(a_factor));
-  let b_bits = bitcast<vec4<u32>>(b_factors);
-  let at = vec4(EXPONENT_AT);
-  let power = vec4(ONE + ONE) - vec4<i32>(a_bits >> at) - vec4<i32>(b_bits >> at);
-  let half = power >> vec4(1u);
-  let first = bitcast<vec4<f32>>(vec4<u32>(half + vec4(ONE)) << at);
-  let second = bitcast<vec4<f32>>(vec4<u32>(power - half + vec4(ONE)) << at);
-  let lost = (a_bits > vec4(INFINITY_BITS)) | (b_bits > vec4(INFINITY_BITS));
-  return select(values * first * second, bitcast<vec4<f32>>(max(a_bits, b_bits)), lost);
+// What takes factors away again, in two parts, 0 and 1, to multiply by: a row's and a column's at once may be out of range.
+fn undo(factors: vec4<f32>, part: i32) -> vec4<f32> {
+  let power = vec4(ONE + part) - vec4<i32>(bitcast<vec4<u32>>(factors) >> vec4(EXPONENT_AT));
+  return bitcast<vec4<f32>>(vec4<u32>((power >> vec4(1u)) + ONE) << vec4(EXPONENT_AT));
 }
 
 @compute @workgroup_size(THREADS)
@@ -149,36 +145,50 @@ fn main(
   let warp_row = warp / {{ wide }}u * WM;
   let warp_col = warp % {{ wide }}u * WN;
   let side = SIDE;
+  let stride = {{ BK + 8 }}u;
 {% for f in factors %}
 {% set name = f.name %}
-  let {{ name }}_stride = {{ stride(f) }}u;
   let {{ name }}_width = {{ "params.k" if f.along else f.edge }}{{ " / 4u" if f.vectors }}; // elements of a row
-  let {{ name }}_row = thread / {{ groups(f) }}u;
-  let {{ name }}_col = thread % {{ groups(f) }}u * 4u;
-  {% if f.along %}
-  let {{ name }}_at = ({{ f.first }} + {{ name }}_row) * {{ name }}_width + (k_begin + {{ name }}_col){{ " / 4u" if f.vectors }};
-  {% for i in range(rounds(f)|int) %}
-  let {{ name }}_factor{{ i }} = {{ name }}_factor({{ f.first }} + {{ name }}_row + {{ i * apart(f)|int }}u);
-  {% endfor %}
+  let {{ name }}_step = thread % {{ across_k(f) }}u * {{ halves(f) }}u;
+  let {{ name }}_line = thread / {{ across_k(f) }}u;
+  {% if not f.along %}
+  let {{ name }}_beside = {{ name }}_line * 4u;
+  {% elif apart(f)|int % 8 %}
+  let {{ name }}_beside = {{ name }}_line;
   {% else %}
-  let {{ name }}_at = (k_begin + {{ name }}_row) * {{ name }}_width + ({{ f.first }} + {{ name }}_col){{ " / 4u" if f.vectors }};
-  let {{ name }}_factors = vec4({% for e in range(4) %}{{ name }}_factor({{ f.first }} + {{ name }}_col + {{ e }}u){{ "" if loop.last else ", " }}{% endfor %});
+  // Of eight rows, those that are written at once are four apart: their banks are others.
+  let {{ name }}_beside = {{ name }}_line / {{ 8 }}u * {{ 8 }}u + {{ name }}_line % 2u * 4u + {{ name }}_line / 2u % 4u;
   {% endif %}
+  let {{ name }}_to = {{ name }}_beside * stride + {{ name }}_step;
+  {% if f.along %}
+  let {{ name }}_at = ({{ f.first }} + {{ name }}_beside) * {{ name }}_width + (k_begin + {{ name }}_step){{ " / 4u" if f.vectors }};
+  {% else %}
+  let {{ name }}_at = (k_begin + {{ name }}_step) * {{ name }}_width + ({{ f.first }} + {{ name }}_beside){{ " / 4u" if f.vectors }};
+  {% endif %}
+  {% for i in range(passes(f)|int) %}
+  {% for e in range(1 if f.along else 4) %}
+  let {{ name }}_factor{{ i }}_{{ e }} = {{ name }}_factor({{ f.first }} + {{ name }}_beside + {{ i * apart(f)|int + e }}u);
+  {% endfor %}
+  {% endfor %}
 {% endfor %}
 {% macro load(done) %}
 {% for f in factors %}
-{% for i in range(rounds(f)|int) %}
+{% for i in range(passes(f)|int) %}
+{% for e in range(together(f)|int) %}
   {% if f.along %}
-    {{ f.name }}{{ i }} = {{ f.name }}_four({{ f.name }}_at + {{ done }}{{ " / 4u" if f.vectors }} + {{ i * apart(f)|int }}u * {{ f.name }}_width);
+    {{ f.name }}{{ i }}_{{ e }} = {{ f.name }}_four({{ f.name }}_at + {{ done }}{{ " / 4u" if f.vectors }} + {{ i * apart(f)|int }}u * {{ f.name }}_width);
   {% else %}
-    {{ f.name }}{{ i }} = {{ f.name }}_four({{ f.name }}_at + ({{ done }} + {{ i * apart(f)|int }}u) * {{ f.name }}_width);
+    {{ f.name }}{{ i }}_{{ e }} = {{ f.name }}_four({{ f.name }}_at + ({{ done }} + {{ e }}u) * {{ f.name }}_width + {{ i * apart(f)|int }}u{{ " / 4u" if f.vectors }});
   {% endif %}
+{% endfor %}
 {% endfor %}
 {% endfor %}
 {% endmacro %}
 {% for f in factors %}
-{% for i in range(rounds(f)|int) %}
-  var {{ f.name }}{{ i }} = vec4(0.0);
+{% for i in range(passes(f)|int) %}
+{% for e in range(together(f)|int) %}
+  var {{ f.name }}{{ i }}_{{ e }} = vec4(0.0);
+{% endfor %}
 {% endfor %}
 {% endfor %}
 {% for i in range(WM // SIDE) %}
@@ -187,50 +197,56 @@ fn main(
 {% endfor %}
 {% endfor %}
 {% if COLUMN_SUMS %}
-  var column_sum = vec4(0.0); // of four of b's columns, over the rows that this thread stages
+  {% for i in range(passes(factors[1])|int) %}
+  var column_sum{{ i }} = vec4(0.0); // of four of b's columns, over the rows that this thread stages
+  {% endfor %}
 {% endif %}
 {{ load("0u") }}
   for (var done = 0u; done < params.slice; done += BK) {
     // Steps behind the slice's end are 0.
 {% for f in factors %}
 {% set name = f.name %}
-{% for i in range(rounds(f)|int) %}
-    {
-      {% if not ALIGNED %}
-      {% if not f.along %}
-      {{ name }}{{ i }} = select(vec4(0.0), {{ name }}{{ i }}, k_begin + done + {{ name }}_row + {{ i * apart(f)|int }}u < k_end);
-      {% else %}
-      {{ name }}{{ i }} = select(vec4(0.0), {{ name }}{{ i }}, vec4(k_begin + done + {{ name }}_col) + vec4(0u, 1u, 2u, 3u) < vec4(k_end));
-      {% endif %}
-      {% endif %}
-      {% if COLUMN_SUMS and name == "b" %}
-      column_sum += b{{ i }};
-      {% endif %}
-      stage_{{ name }}(({{ name }}_row + {{ i * apart(f)|int }}u) * {{ name }}_stride + {{ name }}_col, {{ name }}{{ i }} * {{ name ~ "_factor" ~ i if f.along else name ~ "_factors" }});
-    }
+{% for i in range(passes(f)|int) %}
+  {% if f.along %}
+    {% if not ALIGNED %}
+    {{ name }}{{ i }}_0 = select(vec4(0.0), {{ name }}{{ i }}_0, vec4(k_begin + done + {{ name }}_step) + vec4(0u, 1u, 2u, 3u) < vec4(k_end));
+    {% endif %}
+    stage_{{ name }}({{ name }}_to + {{ i * apart(f)|int }}u * stride, {{ name }}{{ i }}_0 * {{ name }}_factor{{ i }}_0);
+  {% else %}
+    {% for e in range(together(f)|int) %}
+    {% if not ALIGNED %}
+    {{ name }}{{ i }}_{{ e }} = select(vec4(0.0), {{ name }}{{ i }}_{{ e }}, k_begin + done + {{ name }}_step + {{ e }}u < k_end);
+    {% endif %}
+    {% if COLUMN_SUMS and name == "b" %}
+    column_sum{{ i }} += b{{ i }}_{{ e }};
+    {% endif %}
+    {% endfor %}
+    {% for c in range(4) %}
+    {% set turned %}{% for e in range(together(f)|int) %}{{ name }}{{ i }}_{{ e }}.{{ "xyzw"[c] }}{{ "" if loop.last else ", " }}{% endfor %}{% endset %}
+    stage_{{ name }}({{ name }}_to + {{ i * apart(f)|int + c }}u * stride, {{ floats(f, "f32") }}({{ turned }}) * {{ name }}_factor{{ i }}_{{ c }});
+    {% endfor %}
+  {% endif %}
 {% endfor %}
 {% endfor %}
     workgroupBarrier();
-    let next = done + BK;
-    if next < params.slice {
+    // The last step's again, in place of none: behind a branch, compilers may wait for what was loaded in it.
+    let next = select(done, done + BK, done + BK < params.slice);
 {{ load("next") }}
-    }
     {
-{% macro place(f, along, beside) %}{{ "(" ~ beside ~ ") * " ~ f.name ~ "_stride + " ~ along if f.along else along ~ " * " ~ f.name ~ "_stride + " ~ beside }}{% endmacro %}
 {% for j in range(WN // SIDE) %}
 {% for kk in range(BK // SIDE) %}
-      let b_from{{ j }}_{{ kk }} = {{ place(factors[1], kk * SIDE ~ "u", "warp_col + " ~ j * SIDE ~ "u") }};
+      let b_from{{ j }}_{{ kk }} = (warp_col + {{ j * SIDE }}u) * stride + {{ kk * SIDE }}u;
       {% for part in ["high", "low"] %}
-      let b_{{ part }}{{ j }}_{{ kk }} = {{ "coopLoad" if factors[1].along else "coopLoadT" }}<coop_mat{{ SIDE }}x{{ SIDE }}<f16, B>>(&b_{{ part }}[b_from{{ j }}_{{ kk }}], b_stride);
+      let b_{{ part }}{{ j }}_{{ kk }} = coopLoad<coop_mat{{ SIDE }}x{{ SIDE }}<f16, B>>(&b_{{ part }}[b_from{{ j }}_{{ kk }}], stride);
       {% endfor %}
 {% endfor %}
 {% endfor %}
 {% for i in range(WM // SIDE) %}
       {
 {% for kk in range(BK // SIDE) %}
-        let a_from{{ kk }} = {{ place(factors[0], kk * SIDE ~ "u", "warp_row + " ~ i * SIDE ~ "u") }};
+        let a_from{{ kk }} = (warp_row + {{ i * SIDE }}u) * stride + {{ kk * SIDE }}u;
         {% for part in ["high", "low"] %}
-        let a_{{ part }}{{ kk }} = {{ "coopLoadT" if factors[0].along else "coopLoad" }}<coop_mat{{ SIDE }}x{{ SIDE }}<f16, A>>(&a_{{ part }}[a_from{{ kk }}], a_stride);
+        let a_{{ part }}{{ kk }} = coopLoadT<coop_mat{{ SIDE }}x{{ SIDE }}<f16, A>>(&a_{{ part }}[a_from{{ kk }}], stride);
         {% endfor %}
 {% endfor %}
 {% for j in range(WN // SIDE) %}
@@ -255,6 +271,14 @@ fn main(
 
   let start = slice * params.stride;
   let mine = subgroup * SIDE * SIDE;
+  // A lane stores the same four columns of each row.
+  let right = lane % (SIDE / 4u) * 4u;
+{% for j in range(WN // SIDE) %}
+  let b_factors{{ j }} = vec4({% for e in range(4) %}b_factor(col0 + warp_col + {{ j * SIDE + e }}u + right){{ "" if loop.last else ", " }}{% endfor %});
+  {% for part in range(2) %}
+  let b_undo{{ j }}_{{ part }} = undo(b_factors{{ j }}, {{ part }});
+  {% endfor %}
+{% endfor %}
 {% for i in range(WM // SIDE) %}
 {% for j in range(WN // SIDE) %}
   coopStoreT(s{{ i }}_{{ j }}, &sums[mine], side);
@@ -262,16 +286,21 @@ fn main(
   {% if LEAST_LANES < LANES %}
   if subgroup < WARPS {
   {% endif %}
-  for (var four = lane; four < SIDE * SIDE / 4u; four += lanes) {
-    let row = row0 + warp_row + {{ i * SIDE }}u + four / (SIDE / 4u);
-    let col = col0 + warp_col + {{ j * SIDE }}u + four % (SIDE / 4u) * 4u;
+  for (var down = lane / (SIDE / 4u); down < SIDE; down += lanes / (SIDE / 4u)) {
+    let row = row0 + warp_row + {{ i * SIDE }}u + down;
+    let col = col0 + warp_col + {{ j * SIDE }}u + right;
     {% if not ALIGNED %}
     if row < params.m {
     {% endif %}
-    let at = mine + four * 4u;
-    let values = vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
-    let b_factors = vec4({% for e in range(4) %}b_factor(col + {{ e }}u){{ "" if loop.last else ", " }}{% endfor %});
-    store(start + row * params.n + col, col, unscaled(values, a_factor(row), b_factors));
+    let at = mine + down * SIDE + right;
+    let a_factors = vec4(a_factor(row));
+    var values = vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
+    {% for part in range(2) %}
+    values *= undo(a_factors, {{ part }}) * b_undo{{ j }}_{{ part }};
+    {% endfor %}
+    let factors = max(bitcast<vec4<u32>>(a_factors), bitcast<vec4<u32>>(b_factors{{ j }}));
+    values = select(values, bitcast<vec4<f32>>(factors), factors > vec4(INFINITY_BITS)); // NaN by its bits
+    store(start + row * params.n + col, col, values);
     {% if not ALIGNED %}
     }
     {% endif %}
@@ -286,18 +315,24 @@ fn main(
 
   // The first tiles of a column of tiles write its sums, of which several threads have parts.
   if row0 == 0u {
+    {% set b = factors[1] %}
+    {% for i in range(passes(b)|int) %}
     {% for e in range(4) %}
-    sums[thread * 4u + {{ e }}u] = column_sum.{{ "xyzw"[e] }};
+    sums[thread * 4u + {{ e }}u] = column_sum{{ i }}.{{ "xyzw"[e] }};
     {% endfor %}
     workgroupBarrier();
-    let first = 4u * thread;
-    if first < BN && col0 + first < params.n {
+    if thread < {{ apart(b)|int // 4 }}u {
+      let first = col0 + thread * 4u + {{ i * apart(b)|int }}u;
       var four = vec4(0.0);
-      for (var i = thread; i < THREADS; i += BN / 4u) {
+      for (var i = thread * {{ across_k(b) }}u; i < (thread + 1u) * {{ across_k(b) }}u; i++) {
         four += vec4(sums[i * 4u], sums[i * 4u + 1u], sums[i * 4u + 2u], sums[i * 4u + 3u]);
       }
-      put(start + params.sums_at + col0 + first, col0 + first, four);
+      put(start + params.sums_at + first, first, four);
     }
+    {% if not loop.last %}
+    workgroupBarrier();
+    {% endif %}
+    {% endfor %}
   }
 {% endif %}
 }

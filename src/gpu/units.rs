@@ -214,15 +214,25 @@ mod tests {
 
     #[test]
     fn threads_stage_whole_rows_of_a_tile() {
-        // matmul_units.wgsl counts on it: what a thread stages next lies so many rows of memory further on.
+        // matmul_units.wgsl counts on it: what a thread stages next lies so many rows or columns of memory further on.
         for side in [8, 16] {
             for lanes in [8, 16, 32, 64].into_iter().filter(|lanes| *lanes <= MOST_LANES_A_SIDE * side) {
                 let units = Units { side, lanes, least_lanes: lanes };
                 for tile in [UnitTile::large_of(units), UnitTile::medium_of(units)] {
-                    for (rows, cols) in [(tile.bm, tile.step()), (tile.step(), tile.bm), (tile.step(), tile.bn)] {
-                        let apart = tile.threads() / (cols / 4);
-                        assert_eq!(tile.threads() % (cols / 4), 0, "{tile:?}");
-                        assert!(rows.is_multiple_of(apart), "{tile:?}: {rows} rows, {apart} at a time");
+                    let (threads, step) = (tile.threads(), tile.step());
+                    for length in [tile.bm, tile.bn] {
+                        let fours = length * step / 4;
+                        assert!(fours.is_multiple_of(threads), "{tile:?}: {fours} fours");
+                        let together = (fours / threads).min(4);
+                        assert!(
+                            (fours / threads).is_multiple_of(together),
+                            "{tile:?}: {together} fours turned together"
+                        );
+                        for (across_k, lines) in [(step / 4, 1), (step / together, 4)] {
+                            assert!(threads.is_multiple_of(across_k), "{tile:?}: {across_k} threads along k");
+                            let apart = threads / across_k * lines;
+                            assert!(length.is_multiple_of(apart), "{tile:?}: {length} lines, {apart} at a time");
+                        }
                     }
                 }
             }
