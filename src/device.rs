@@ -215,8 +215,8 @@ impl Device {
     ///
     /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls. Where it was
     /// opened with them, kernels use the features `SUBGROUP` and, on software drivers, `SHADER_INT64`, and tuning
-    /// `TIMESTAMP_QUERY`; with [`GpuOptions::matrix_units`] on, `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`. wgpu runs the caller's own callbacks (of `map_async`, say) within the crate's submits, too: they must not
-    /// call the crate.
+    /// `TIMESTAMP_QUERY`; with [`GpuOptions::matrix_units`] on, `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`. wgpu runs the
+    /// caller's own callbacks (of `map_async`, say) within the crate's submits, too: they must not call the crate.
     ///
     /// # Errors
     /// [`Error::Limit`] when the device was opened with less than the kernels need: storage buffers a stage, workgroup memory,

@@ -65,7 +65,7 @@ pub struct GpuOptions {
 ///
 /// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the bound of other kernels, but
 /// for numbers below 2⁻²⁸ of their row's or column's largest, and every other product takes another kernel. A row or a column with
-/// infinity is NaN. Without [`GpuOptions::without_subgroups`] or with it, they are used by subgroups. See the guide's page on [matrix units](crate::guide::matrix_units).
+/// infinity is NaN. [`GpuOptions::without_subgroups`] does not turn them off. See the guide's page on [matrix units](crate::guide::matrix_units).
 ///
 /// ```
 /// use wgpu_mlp::{Device, Error, GpuOptions, MatrixUnits};

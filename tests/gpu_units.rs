@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             common::trial(format!("numbers of every size, {kernel:?}"), options(), every_size),
             common::trial(format!("what f16 cannot hold, {kernel:?}"), options(), beyond_halves),
             common::trial(format!("small beside the largest, {kernel:?}"), options(), small_beside_the_largest),
+            common::trial(format!("the largest comes last, {kernel:?}"), options(), largest_comes_last),
             common::trial(format!("NaN and infinity, {kernel:?}"), options(), not_finite),
             common::trial(format!("errors of random products, {kernel:?}"), options(), nearly_as_exact),
         ]);
@@ -159,6 +160,19 @@ fn small_beside_the_largest(device: &Device) -> Result<(), Failed> {
     holds(device, &fill(33, [1.0, 0.0], small), &columns(fill(32, [1.0, 0.0], uneven)))?;
     holds(device, &fill(33, [1.0, 0.0], uneven), &columns(fill(32, [1.0, 0.0], small)))?;
     holds(device, &fill(33, [1.0, 0.0], small), &columns(fill(32, [0.0, 1.0], small)))
+}
+
+/// Rows and columns whose last number is by far the largest: a factor that does not count it would make it too large for f16.
+fn largest_comes_last(device: &Device) -> Result<(), Failed> {
+    for k in [128, 131, 200] {
+        let last_large = |rows: usize, seed| {
+            let mut x = common::normal(rows, k, seed);
+            x.column_mut(k - 1).mapv_inplace(|x| (1.0 + x.abs()) * 2f32.powi(20));
+            x
+        };
+        holds(device, &last_large(70, 22), &last_large(65, 23).t().as_standard_layout().into_owned())?;
+    }
+    Ok(())
 }
 
 /// Subnormals, the largest and the smallest numbers, zeros.

@@ -129,8 +129,8 @@ impl UnitTile {
         self.warps() * self.units.lanes
     }
 
-    /// Bytes of workgroup memory at most: both factors' halves, with rows that run along k, and a matrix of each subgroup, of which there may be
-    /// more than have a share.
+    /// Bytes of workgroup memory at most: both factors' halves, and a matrix of each subgroup, of which there may be more than have a
+    /// share.
     pub(super) fn memory(&self) -> u32 {
         let halves = 2 * (self.bm + self.bn) * (self.step() + PADDING);
         let subgroups = self.threads() / self.units.least_lanes;
