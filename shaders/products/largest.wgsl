@@ -1,23 +1,20 @@
-// largest: how large the numbers of each row or column of x are, for the powers of two that scale them.
-//   x: rows x cols, row-major. ALONG: out[r] = max over c of |x[r, c]|; a workgroup owns a row, its threads every THREADSth value.
-//   Else out[block * cols + c] = max over the block's `run` rows r of |x[r, c]|; a workgroup owns THREADS columns of a block.
+// largest: how large the numbers of each column of x are, for the powers of two that scale them (cut.wgsl).
+//   x: rows x cols, row-major; out[block * cols + c] = max over the block's `run` rows r of |x[r, c]|
+//   A workgroup owns THREADS columns of a block, or with VECTORS as many fours of columns. A thread has ROWS rows on their way at a time.
 //   Numbers are compared by their bits, which are in the same order; infinity is larger than all of them, and NaN than that.
 
 {% include "common.wgsl" %}
+{% set cell = "vec4<u32>" if VECTORS else "u32" %}
 struct Params {
   rows: u32,
-  cols: u32,
+  cols: u32,   // of cells: columns, or fours of them
   run: u32,    // rows of a block
   across: u32, // workgroups across the columns
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
-{% if ALONG %}
-
-var<workgroup> found: array<u32, THREADS>;
-{% endif %}
+@group(0) @binding(1) var<storage, read> x: array<{{ cell }}>;
+@group(0) @binding(2) var<storage, read_write> out: array<{{ cell }}>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -26,25 +23,19 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let group = flat(id, count);
-  var largest = 0u;
-{% if ALONG %}
-  if group >= params.rows { return; }
-  for (var c = thread; c < params.cols; c += THREADS) {
-    largest = max(largest, x[group * params.cols + c] & ~SIGN_BIT);
-  }
-  found[thread] = largest;
-  for (var step = THREADS / 2u; step > 0u; step /= 2u) {
-    workgroupBarrier();
-    if thread < step { found[thread] = max(found[thread], found[thread + step]); }
-  }
-  if thread == 0u { out[group] = found[0]; }
-{% else %}
   let col = (group % params.across) * THREADS + thread;
   let first = (group / params.across) * params.run;
   if col >= params.cols || first >= params.rows { return; }
-  for (var r = first; r < min(first + params.run, params.rows); r++) {
-    largest = max(largest, x[r * params.cols + col] & ~SIGN_BIT);
+  let end = min(first + params.run, params.rows);
+  var largest = {{ cell }}();
+  // Behind the end comes the last row again.
+  for (var r = first; r < end; r += ROWS) {
+{% for e in range(ROWS) %}
+    let x_{{ e }} = x[min(r + {{ e }}u, end - 1u) * params.cols + col] & {{ cell }}(~SIGN_BIT);
+{% endfor %}
+{% for e in range(ROWS) %}
+    largest = max(largest, x_{{ e }});
+{% endfor %}
   }
   out[(group / params.across) * params.cols + col] = largest;
-{% endif %}
 }

@@ -1,13 +1,13 @@
 // matmul_units: c = a b on matrix units           a: m x k, b: k x n, c: m x n, row-major
-//   TRANSPOSE_A: a is stored k x m (matmul_tn); TRANSPOSE_B: b is stored n x k (matmul_nt).
-//   The finished sums go through store.wgsl: bias, ReLU, mask.
-//   The units multiply f16 and add in f32. Each row of a and each column of b is scaled by a power of two, so that its largest
-//   number lies below 2^15, and each number v is cut in two: its first 11 bits, and the rest times 2048. Three products replace one:
+//   a and b come from cut.wgsl, which has scaled each row of a and each column of b by a power of two and cut each number in two
+//   halves. Three products replace one:
 //     a b = high high + (high low + low high) / 2048 + what is lost, low low and the ends of the rests: about 2^-22 |a| |b|.
+//   Rows of a and columns of b are lines there, as long as all slices of k together: BK steps' high halves, then their low ones, then
+//   the next steps'. There are as many lines as tiles have; what lies behind the edges is 0.
+//   The finished sums go through store.wgsl: bias, ReLU, mask.
 //   Units may cut off what they add. So a sum stays in them for BK steps alone; what they have then is added to the sums in f32.
 //   A workgroup owns a BM x BN tile of c and one slice of k, as in matmul.wgsl; each of its subgroups owns WM x WN of it, in matrices
-//   of SIDE x SIDE. Workgroup memory holds rows of a and columns of b, along k, with 8 halves more each, against bank conflicts: what
-//   lies across k in memory is turned as it is staged, because few units turn what they load.
+//   of SIDE x SIDE. Workgroup memory holds BK steps of its lines as cut.wgsl has them, with 8 halves more each, against bank conflicts.
 //   A row of a or a column of b that has NaN or infinity is NaN in c.
 
 {% set operands = 4 %}
@@ -15,11 +15,12 @@
 enable f16;
 enable wgpu_cooperative_matrix;
 {% include "products/store.wgsl" %}
+{% include "products/scale.wgsl" %}
 struct Params {
   m: u32,
   n: u32,
-  k: u32,
-  slice: u32,  // length of a slice of k; a multiple of BK where there are several
+  k: u32,      // that of all slices together
+  slice: u32,  // length of a slice of k, a multiple of BK
   down: u32,   // tiles down c
   across: u32, // tiles across c
   slices: u32,
@@ -34,94 +35,53 @@ struct Params {
 {% set warps = (BM // WM) * (BN // WN) %}
 {% set threads = warps * LANES %}
 {% set wide = BN // WN %}
-{# How each factor is staged: whether a row of memory runs along k, how many rows of a or columns of b a tile has, where they begin,
-   and the matrix's edge there. #}
+{# Four halves are an element of memory. Elements of a line for BK steps; of a line in workgroup memory. #}
+{% set elements = BK // 2 %}
+{% set pitch = elements + 2 %}
+{# A factor's letter, its lines in a tile, and their edge and first number. #}
 {% set factors = [
-  {"name": "a", "along": not TRANSPOSE_A, "length": BM, "edge": "params.m", "vectors": VECTORS_A, "first": "row0"},
-  {"name": "b", "along": TRANSPOSE_B, "length": BN, "edge": "params.n", "vectors": VECTORS_B, "first": "col0"},
+  {"name": "a", "lines": BM, "edge": "params.m", "first": "row0"},
+  {"name": "b", "lines": BN, "edge": "params.n", "first": "col0"},
 ] %}
-{# Fours of memory that a thread stages; of them, how many lie one below the other and are turned together; halves that are
-   neighbours along k then; threads along k; passes over the tile, and how many rows of a or columns of b one has. #}
-{% macro fours_of(f) %}{{ f.length * BK // (4 * threads) }}{% endmacro %}
-{% macro together(f) %}{{ 1 if f.along else [fours_of(f)|int, 4]|min }}{% endmacro %}
-{% macro halves(f) %}{{ 4 if f.along else together(f)|int }}{% endmacro %}
-{% macro across_k(f) %}{{ BK // halves(f)|int }}{% endmacro %}
-{% macro passes(f) %}{{ fours_of(f)|int // together(f)|int }}{% endmacro %}
-{% macro apart(f) %}{{ threads // across_k(f)|int * (1 if f.along else 4) }}{% endmacro %}
-{% macro floats(f, kind) %}{{ "vec" ~ halves(f) ~ "<" ~ kind ~ ">" if halves(f)|int > 1 else kind }}{% endmacro %}
+{# Elements that a thread stages for each BK steps, and how many lines they are apart. #}
+{% macro rounds(f) %}{{ f.lines * elements // threads }}{% endmacro %}
+{% set apart = threads // elements %}
 
 const THREADS: u32 = {{ threads }}u;
 const WARPS: u32 = {{ warps }}u;
-// The last of a number's first 11 bits, where f32 has it.
-const LAST_BIT: u32 = 0x2000u;
-// What is smaller than 2^-14, the smallest f16 that is no subnormal, has no first bits: its rest is all of it.
-const SMALLEST: u32 = 0x38800000u;
 const REST: f32 = 2048.0;
-// Exponents as f32 has them in its bits: that of 1; the sum of a factor's and its largest number's, 14 over twice that of 1; the
-// largest one of a factor.
-const EXPONENT_AT: u32 = 23u;
-const ONE: i32 = 127;
-const BOTH: u32 = 268u;
-const LARGEST_FACTOR: u32 = 253u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 {% for f in factors %}
-@group(0) @binding({{ loop.index }}) var<storage, read> {{ f.name }}: array<{{ "vec4<f32>" if f.vectors else "f32" }}>;
-@group(0) @binding({{ loop.index + 2 }}) var<storage, read> {{ f.name }}_largest: array<u32>; // largest.wgsl
+@group(0) @binding({{ loop.index }}) var<storage, read> {{ f.name }}: array<vec4<f16>>;
+@group(0) @binding({{ loop.index + 2 }}) var<storage, read> {{ f.name }}_largest: array<u32>;
 {% endfor %}
 {% for f in factors %}
 
-const {{ f.name|upper }}_HALVES: u32 = {{ f.length * (BK + 8) }}u;
-var<workgroup> {{ f.name }}_high: array<f16, {{ f.name|upper }}_HALVES>;
-var<workgroup> {{ f.name }}_low: array<f16, {{ f.name|upper }}_HALVES>;
-
-// Four neighbours of {{ f.name }}, from element `at` on. What lies behind the end is the last one instead: branches would keep
-// loads from running ahead.
-fn {{ f.name }}_four(at: u32) -> vec4<f32> {
-  {% if ALIGNED %}
-  return {{ f.name }}[at];
-  {% elif f.vectors %}
-  return {{ f.name }}[min(at, {{ f.edge }} * params.k / 4u - 1u)];
-  {% else %}
-  let places = min(vec4(at) + vec4(0u, 1u, 2u, 3u), vec4({{ f.edge }} * params.k - 1u));
-  return vec4({% for e in "xyzw" %}{{ f.name }}[places.{{ e }}]{{ "" if loop.last else ", " }}{% endfor %});
-  {% endif %}
-}
+var<workgroup> {{ f.name }}_tile: array<vec4<f16>, {{ f.lines * pitch }}>;
 
 // The power of two that scales row or column i of {{ f.name }}.
 fn {{ f.name }}_factor(i: u32) -> f32 {
   return factor({{ f.name }}_largest[min(i, {{ f.edge }} - 1u)]);
 }
-
-// Puts neighbours along k into workgroup memory. Their first bits are rounded by their bits, because compilers take f32(f16(v)) for v.
-fn stage_{{ f.name }}(at: u32, values: {{ floats(f, "f32") }}) {
-  let bits = (bitcast<{{ floats(f, "u32") }}>(values) + LAST_BIT / 2u) & {{ floats(f, "u32") }}(~(LAST_BIT - 1u));
-  let rounded = bitcast<{{ floats(f, "f32") }}>(bits);
-  let high = select(rounded, {{ floats(f, "f32") }}(), abs(rounded) < {{ floats(f, "f32") }}(bitcast<f32>(SMALLEST)));
-  let low = (values - high) * REST;
-  {% for e in range(halves(f)|int) %}
-  {% set one = "." ~ "xyzw"[e] if halves(f)|int > 1 else "" %}
-  {{ f.name }}_high[at + {{ e }}u] = f16(high{{ one }});
-  {{ f.name }}_low[at + {{ e }}u] = f16(low{{ one }});
-  {% endfor %}
-}
 {% endfor %}
 
-// Matrices on their way to c, one of each subgroup; column sums before them.
-const SUMS: u32 = {{ [threads // LEAST_LANES * SIDE * SIDE, 4 * threads if COLUMN_SUMS else 0]|max }}u;
+// Matrices on their way to c, one of each subgroup.
+const SUMS: u32 = {{ threads // LEAST_LANES * SIDE * SIDE }}u;
 var<workgroup> sums: array<f32, SUMS>;
-
-// NaN where there is NaN or infinity.
-fn factor(largest: u32) -> f32 {
-  let power = min(BOTH - (largest >> EXPONENT_AT), LARGEST_FACTOR) << EXPONENT_AT;
-  return bitcast<f32>(select(power, largest | ~SIGN_BIT, largest >= INFINITY_BITS));
-}
 
 // What takes factors away again, in two parts, 0 and 1, to multiply by: a row's and a column's at once may be out of range.
 fn undo(factors: vec4<f32>, part: i32) -> vec4<f32> {
   let power = vec4(ONE + part) - vec4<i32>(bitcast<vec4<u32>>(factors) >> vec4(EXPONENT_AT));
   return bitcast<vec4<f32>>(vec4<u32>((power >> vec4(1u)) + ONE) << vec4(EXPONENT_AT));
 }
+{% macro load(done) %}
+{% for f in factors %}
+{% for i in range(rounds(f)|int) %}
+    {{ f.name }}{{ i }} = {{ f.name }}[{{ f.name }}_at + {{ done }} / 2u + {{ i * apart }}u * (params.k / 2u)];
+{% endfor %}
+{% endfor %}
+{% endmacro %}
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -138,57 +98,22 @@ fn main(
   if slice >= params.slices { return; }
   let row0 = (number / params.across) * BM;
   let col0 = (number % params.across) * BN;
-  let k_begin = slice * params.slice;
-  let k_end = min(k_begin + params.slice, params.k);
   // Where subgroups have fewer lanes than they may have, there are more of them: those do what others do, too, and store nothing.
   let warp = {{ "subgroup % WARPS" if LEAST_LANES < LANES else "subgroup" }};
   let warp_row = warp / {{ wide }}u * WM;
   let warp_col = warp % {{ wide }}u * WN;
   let side = SIDE;
-  let stride = {{ BK + 8 }}u;
+  let pitch = {{ pitch }}u;
+  // The thread's first line and its element there.
+  let line = thread / {{ elements }}u;
+  let element = thread % {{ elements }}u;
+  let to = line * pitch + element;
 {% for f in factors %}
-{% set name = f.name %}
-  let {{ name }}_width = {{ "params.k" if f.along else f.edge }}{{ " / 4u" if f.vectors }}; // elements of a row
-  let {{ name }}_step = thread % {{ across_k(f) }}u * {{ halves(f) }}u;
-  let {{ name }}_line = thread / {{ across_k(f) }}u;
-  {% if not f.along %}
-  let {{ name }}_beside = {{ name }}_line * 4u;
-  {% elif apart(f)|int % 8 %}
-  let {{ name }}_beside = {{ name }}_line;
-  {% else %}
-  // Of eight rows, those that are written at once are four apart: their banks are others.
-  let {{ name }}_beside = {{ name }}_line / {{ 8 }}u * {{ 8 }}u + {{ name }}_line % 2u * 4u + {{ name }}_line / 2u % 4u;
-  {% endif %}
-  let {{ name }}_to = {{ name }}_beside * stride + {{ name }}_step;
-  {% if f.along %}
-  let {{ name }}_at = ({{ f.first }} + {{ name }}_beside) * {{ name }}_width + (k_begin + {{ name }}_step){{ " / 4u" if f.vectors }};
-  {% else %}
-  let {{ name }}_at = (k_begin + {{ name }}_step) * {{ name }}_width + ({{ f.first }} + {{ name }}_beside){{ " / 4u" if f.vectors }};
-  {% endif %}
-  {% for i in range(passes(f)|int) %}
-  {% for e in range(1 if f.along else 4) %}
-  let {{ name }}_factor{{ i }}_{{ e }} = {{ name }}_factor({{ f.first }} + {{ name }}_beside + {{ i * apart(f)|int + e }}u);
-  {% endfor %}
-  {% endfor %}
+  let {{ f.name }}_at = ({{ f.first }} + line) * (params.k / 2u) + slice * (params.slice / 2u) + element;
 {% endfor %}
-{% macro load(done) %}
 {% for f in factors %}
-{% for i in range(passes(f)|int) %}
-{% for e in range(together(f)|int) %}
-  {% if f.along %}
-    {{ f.name }}{{ i }}_{{ e }} = {{ f.name }}_four({{ f.name }}_at + {{ done }}{{ " / 4u" if f.vectors }} + {{ i * apart(f)|int }}u * {{ f.name }}_width);
-  {% else %}
-    {{ f.name }}{{ i }}_{{ e }} = {{ f.name }}_four({{ f.name }}_at + ({{ done }} + {{ e }}u) * {{ f.name }}_width + {{ i * apart(f)|int }}u{{ " / 4u" if f.vectors }});
-  {% endif %}
-{% endfor %}
-{% endfor %}
-{% endfor %}
-{% endmacro %}
-{% for f in factors %}
-{% for i in range(passes(f)|int) %}
-{% for e in range(together(f)|int) %}
-  var {{ f.name }}{{ i }}_{{ e }} = vec4(0.0);
-{% endfor %}
+{% for i in range(rounds(f)|int) %}
+  var {{ f.name }}{{ i }} = vec4<f16>();
 {% endfor %}
 {% endfor %}
 {% for i in range(WM // SIDE) %}
@@ -196,36 +121,11 @@ fn main(
   var s{{ i }}_{{ j }} = coop_mat{{ SIDE }}x{{ SIDE }}<f32, C>();
 {% endfor %}
 {% endfor %}
-{% if COLUMN_SUMS %}
-  {% for i in range(passes(factors[1])|int) %}
-  var column_sum{{ i }} = vec4(0.0); // of four of b's columns, over the rows that this thread stages
-  {% endfor %}
-{% endif %}
 {{ load("0u") }}
   for (var done = 0u; done < params.slice; done += BK) {
-    // Steps behind the slice's end are 0.
 {% for f in factors %}
-{% set name = f.name %}
-{% for i in range(passes(f)|int) %}
-  {% if f.along %}
-    {% if not ALIGNED %}
-    {{ name }}{{ i }}_0 = select(vec4(0.0), {{ name }}{{ i }}_0, vec4(k_begin + done + {{ name }}_step) + vec4(0u, 1u, 2u, 3u) < vec4(k_end));
-    {% endif %}
-    stage_{{ name }}({{ name }}_to + {{ i * apart(f)|int }}u * stride, {{ name }}{{ i }}_0 * {{ name }}_factor{{ i }}_0);
-  {% else %}
-    {% for e in range(together(f)|int) %}
-    {% if not ALIGNED %}
-    {{ name }}{{ i }}_{{ e }} = select(vec4(0.0), {{ name }}{{ i }}_{{ e }}, k_begin + done + {{ name }}_step + {{ e }}u < k_end);
-    {% endif %}
-    {% if COLUMN_SUMS and name == "b" %}
-    column_sum{{ i }} += b{{ i }}_{{ e }};
-    {% endif %}
-    {% endfor %}
-    {% for c in range(4) %}
-    {% set turned %}{% for e in range(together(f)|int) %}{{ name }}{{ i }}_{{ e }}.{{ "xyzw"[c] }}{{ "" if loop.last else ", " }}{% endfor %}{% endset %}
-    stage_{{ name }}({{ name }}_to + {{ i * apart(f)|int + c }}u * stride, {{ floats(f, "f32") }}({{ turned }}) * {{ name }}_factor{{ i }}_{{ c }});
-    {% endfor %}
-  {% endif %}
+{% for i in range(rounds(f)|int) %}
+    {{ f.name }}_tile[to + {{ i * apart }}u * pitch] = {{ f.name }}{{ i }};
 {% endfor %}
 {% endfor %}
     workgroupBarrier();
@@ -235,18 +135,18 @@ fn main(
     {
 {% for j in range(WN // SIDE) %}
 {% for kk in range(BK // SIDE) %}
-      let b_from{{ j }}_{{ kk }} = (warp_col + {{ j * SIDE }}u) * stride + {{ kk * SIDE }}u;
       {% for part in ["high", "low"] %}
-      let b_{{ part }}{{ j }}_{{ kk }} = coopLoad<coop_mat{{ SIDE }}x{{ SIDE }}<f16, B>>(&b_{{ part }}[b_from{{ j }}_{{ kk }}], stride);
+      let b_from_{{ part }}{{ j }}_{{ kk }} = (warp_col + {{ j * SIDE }}u) * pitch + {{ kk * SIDE // 4 + (elements // 2 if part == "low" else 0) }}u;
+      let b_{{ part }}{{ j }}_{{ kk }} = coopLoad<coop_mat{{ SIDE }}x{{ SIDE }}<f16, B>>(&b_tile[b_from_{{ part }}{{ j }}_{{ kk }}], pitch);
       {% endfor %}
 {% endfor %}
 {% endfor %}
 {% for i in range(WM // SIDE) %}
       {
 {% for kk in range(BK // SIDE) %}
-        let a_from{{ kk }} = (warp_row + {{ i * SIDE }}u) * stride + {{ kk * SIDE }}u;
         {% for part in ["high", "low"] %}
-        let a_{{ part }}{{ kk }} = coopLoadT<coop_mat{{ SIDE }}x{{ SIDE }}<f16, A>>(&a_{{ part }}[a_from{{ kk }}], stride);
+        let a_from_{{ part }}{{ kk }} = (warp_row + {{ i * SIDE }}u) * pitch + {{ kk * SIDE // 4 + (elements // 2 if part == "low" else 0) }}u;
+        let a_{{ part }}{{ kk }} = coopLoadT<coop_mat{{ SIDE }}x{{ SIDE }}<f16, A>>(&a_tile[a_from_{{ part }}{{ kk }}], pitch);
         {% endfor %}
 {% endfor %}
 {% for j in range(WN // SIDE) %}
@@ -311,28 +211,4 @@ fn main(
   workgroupBarrier();
 {% endfor %}
 {% endfor %}
-{% if COLUMN_SUMS %}
-
-  // The first tiles of a column of tiles write its sums, of which several threads have parts.
-  if row0 == 0u {
-    {% set b = factors[1] %}
-    {% for i in range(passes(b)|int) %}
-    {% for e in range(4) %}
-    sums[thread * 4u + {{ e }}u] = column_sum{{ i }}.{{ "xyzw"[e] }};
-    {% endfor %}
-    workgroupBarrier();
-    if thread < {{ apart(b)|int // 4 }}u {
-      let first = col0 + thread * 4u + {{ i * apart(b)|int }}u;
-      var four = vec4(0.0);
-      for (var i = thread * {{ across_k(b) }}u; i < (thread + 1u) * {{ across_k(b) }}u; i++) {
-        four += vec4(sums[i * 4u], sums[i * 4u + 1u], sums[i * 4u + 2u], sums[i * 4u + 3u]);
-      }
-      put(start + params.sums_at + first, first, four);
-    }
-    {% if not loop.last %}
-    workgroupBarrier();
-    {% endif %}
-    {% endfor %}
-  }
-{% endif %}
 }

@@ -21,8 +21,9 @@
   {"name": "b", "groups": BN // 4, "turned": TRANSPOSE_B, "length": "params.n", "vectors": VECTORS_B, "first": "col0"},
 ] %}
 
-{# Groups of workgroup memory from one step of k to the next: one more where turned groups are written, against bank conflicts. #}
-{% macro stride(f) %}{{ f.groups + (1 if f.turned else 0) }}{% endmacro %}
+{# Where the groups of step kk begin in workgroup memory. Turned groups are written by threads that are neighbours along k: two groups
+   more every four steps keep what eight of them write at once in different banks. #}
+{% macro first_group(f, kk) %}{{ "(" ~ kk ~ ") * " ~ f.groups ~ "u + (" ~ kk ~ ") / 4u * 2u" if f.turned else "(" ~ kk ~ ") * " ~ f.groups ~ "u" }}{% endmacro %}
 
 {# What is staged at a time: blocks of four by four, or groups; and how often all threads together stage one. #}
 {% macro units(f) %}{{ BK * f.groups // 4 if f.turned else BK * f.groups }}{% endmacro %}
@@ -37,8 +38,8 @@ const THREADS: u32 = {{ threads }}u;
 {% endfor %}
 {% for f in factors %}
 
-// Step kk's groups of four are {{ f.name }}_tile[kk * {{ stride(f) }} ..].
-const {{ f.name|upper }}_GROUPS: u32 = {{ BK * stride(f)|int }}u;
+// Step kk's groups of four begin at {{ first_group(f, "kk") }}.
+const {{ f.name|upper }}_GROUPS: u32 = {{ BK * f.groups + (BK // 2 if f.turned else 0) }}u;
 var<workgroup> {{ f.name }}_tile: array<vec4<f32>, {{ f.name|upper }}_GROUPS>;
 
 // Four neighbours of {{ f.name }}, from element `at` on. What lies behind the end is the last one instead: branches would keep
@@ -64,11 +65,13 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
 {% for f in factors %}
 {% set name = f.name %}
   let {{ name }}_width = {{ "params.k" if f.turned else f.length }}{{ " / 4u" if f.vectors }}; // elements of a row
+  {# Where there is less than one for each thread, several read the same: in a branch, compilers may wait for what it loads. #}
+  {% set reader = "thread % " ~ units(f) ~ "u" if units(f)|int < threads else "thread" %}
   {% if f.turned %}
   let {{ name }}_step = k_begin + thread % {{ BK // 4 }}u * 4u;
-  let {{ name }}_at = ({{ f.first }} + thread / {{ BK // 4 }}u * 4u) * {{ name }}_width + {{ name }}_step{{ " / 4u" if f.vectors }};
+  let {{ name }}_at = ({{ f.first }} + {{ reader }} / {{ BK // 4 }}u * 4u) * {{ name }}_width + {{ name }}_step{{ " / 4u" if f.vectors }};
   {% else %}
-  let {{ name }}_step = k_begin + thread / {{ f.groups }}u;
+  let {{ name }}_step = k_begin + {{ reader }} / {{ f.groups }}u;
   let {{ name }}_at = {{ name }}_step * {{ name }}_width + ({{ f.first }} + thread % {{ f.groups }}u * 4u){{ " / 4u" if f.vectors }};
   {% endif %}
 {% endfor %}
@@ -80,9 +83,6 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
 {% set name = f.name %}
 {% for i in range(rounds(f)|int) %}
     {
-      {% if units(f)|int % threads %}
-      if thread + {{ i * threads }}u < {{ units(f) }}u {
-      {% endif %}
       {% if f.turned %}
       let at = {{ name }}_at + {{ done }}{{ " / 4u" if f.vectors }};
       {% for e in range(4) %}
@@ -90,9 +90,6 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
       {% endfor %}
       {% else %}
       {{ name }}{{ i }} = {{ name }}_four({{ name }}_at + ({{ done }} + {{ i * apart(f)|int }}u) * {{ name }}_width);
-      {% endif %}
-      {% if units(f)|int % threads %}
-      }
       {% endif %}
     }
 {% endfor %}
@@ -110,10 +107,10 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
       if unit < {{ units(f) }}u {
       {% endif %}
       {% if f.turned %}
-      let at = unit % {{ BK // 4 }}u * {{ 4 * stride(f)|int }}u + unit / {{ BK // 4 }}u;
+      let at = unit % {{ BK // 4 }}u * {{ 4 * f.groups + 2 }}u + unit / {{ BK // 4 }}u;
       {% for e in range(4) %}
       {% set four %}vec4({% for r in range(4) %}{{ f.name }}{{ i }}_{{ r }}.{{ "xyzw"[e] }}{{ "" if loop.last else ", " }}{% endfor %}){% endset %}
-      {{ f.name }}_tile[at + {{ e * stride(f)|int }}u] = {{ four if ALIGNED else "select(vec4(0.0), " ~ four ~ ", done + " ~ f.name ~ "_step + " ~ (0 if f.vectors else e) ~ "u < k_end)" }};
+      {{ f.name }}_tile[at + {{ e * f.groups }}u] = {{ four if ALIGNED else "select(vec4(0.0), " ~ four ~ ", done + " ~ f.name ~ "_step + " ~ (0 if f.vectors else e) ~ "u < k_end)" }};
       {% endfor %}
       {% else %}
       {% if not ALIGNED %}
@@ -121,13 +118,13 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
       {% endif %}
       {{ f.name }}_tile[unit] = {{ f.name }}{{ i }};
       {% endif %}
+      {% if COLUMN_SUMS and f.name == "b" %}
+      column_sum += b{{ i }};
+      {% endif %}
       {% if units(f)|int % threads %}
       }
       {% endif %}
     }
-    {% if COLUMN_SUMS and f.name == "b" %}
-    column_sum += b{{ i }};
-    {% endif %}
 {% endfor %}
 {% endfor %}
 {% endmacro %}
@@ -182,7 +179,7 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
         {% for f in factors %}
         {% set each = down if f.name == "a" else across %}
         {% for i in range((TM if f.name == "a" else TN) // 4) %}
-        let {{ f.name }}_{{ i }} = {{ f.name }}_tile[(kk + {{ u }}u) * {{ stride(f) }}u + {{ "down" if f.name == "a" else "right" }} + {{ i * each }}u];
+        let {{ f.name }}_{{ i }} = {{ f.name }}_tile[{{ first_group(f, "kk + " ~ u ~ "u") }} + {{ "down" if f.name == "a" else "right" }} + {{ i * each }}u];
         {% endfor %}
         {% endfor %}
         {% for i in range(TM) %}

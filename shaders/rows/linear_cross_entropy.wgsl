@@ -9,7 +9,7 @@
 {{ tile.declarations() }}
 // The logits take a's tile over, column by column, in groups of four rows.
 fn x_of(at: Place, c: u32) -> f32 {
-  return a_tile[c * {{ tile.stride(tile.factors[0]) }}u + at.local.y / 4u][at.local.y % 4u];
+  return a_tile[{{ tile.first_group(tile.factors[0], "c") }} + at.local.y / 4u][at.local.y % 4u];
 }
 
 @compute @workgroup_size(THREADS)
@@ -30,7 +30,7 @@ fn main(
     let col = {{ tile.col(j) }} + {{ e }}u;
     if col < params.n {
       {% for i in range(0, TM, 4) %}
-      a_tile[col * {{ tile.stride(tile.factors[0]) }}u + down + {{ i // 4 * tile.down }}u] = vec4(bias[col])
+      a_tile[{{ tile.first_group(tile.factors[0], "col") }} + down + {{ i // 4 * tile.down }}u] = vec4(bias[col])
         + vec4({% for r in range(4) %}s{{ i + r }}_{{ j }}.{{ "xyzw"[e] }}{{ "" if loop.last else ", " }}{% endfor %});
       {% endfor %}
     }

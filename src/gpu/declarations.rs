@@ -22,6 +22,7 @@ fn sizes(kernel: &Kernel) -> Vec<Constant> {
         "STEPS" | "BM" | "BN" => 64.0,
         "WM" | "WN" => 32.0,
         "BK" | "UNROLL" => 16.0,
+        "LINES" => 32.0,
         flag if flag.starts_with("TRANSPOSE") || flag.starts_with("VECTORS") => 0.0,
         "ALIGNED" | "COLUMN_SUMS" | "ALONG" => 0.0,
         _ => 8.0,

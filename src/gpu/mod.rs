@@ -49,5 +49,5 @@ pub(crate) use read::Reading;
 pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackBlocks, PackGrid, PlainGrid, RowGrid};
 pub(crate) use tiles::{Method, Panel, ProductSplit, Tile};
 pub(crate) use tuned::{ShapeClass, Tuned};
-pub(crate) use units::LargestGrid;
+pub(crate) use units::{Halves, LargestGrid};
 pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};

@@ -81,6 +81,10 @@ const MOST_GROUPS: u32 = 16;
 /// Workgroups that a product should have before k stays whole: in tiles, a few for each processor of a large GPU, whose number
 /// WebGPU does not tell.
 const ENOUGH_TILES: u64 = 512;
+/// The same where slices stay so long that adding them up costs next to nothing: workgroups of few threads go faster the more of them
+/// there are.
+const PLENTY_OF_TILES: u64 = 2048;
+const LONG_SLICE: u64 = 4096;
 /// The same on a software driver: some for each core.
 const ENOUGH_GROUPS: u64 = 64;
 /// The shortest slice of k worth a workgroup of its own, for tiles and on a software driver.
@@ -105,7 +109,7 @@ impl Method {
     /// How to compute windows of `m x n` over k: chosen by shape and kind of device alone, or as wanted where that can be.
     pub fn choose(wanted: Option<MatmulKernel>, lanes: Lanes, room: Room, [m, n, k]: [usize; 3]) -> Self {
         let words = room.words;
-        if let Some(tile) = Self::by_units(wanted, room.units, [m, n, k]) {
+        if let Some(tile) = Self::by_units(wanted, lanes, room, [m, n, k]) {
             return Method::Units(tile);
         }
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
@@ -134,15 +138,19 @@ impl Method {
     }
 
     /// The tile for matrix units, where these are in use and keep the bound: as wanted, or where nothing else is and they pay.
-    fn by_units(wanted: Option<MatmulKernel>, most: Option<UnitTile>, dims: [usize; 3]) -> Option<UnitTile> {
-        let most = most?;
-        match wanted {
+    fn by_units(wanted: Option<MatmulKernel>, lanes: Lanes, room: Room, dims: [usize; 3]) -> Option<UnitTile> {
+        let tile = match wanted {
             _ if !Units::are_exact(dims) => None,
-            None if Units::pay(dims) => Some(most.suiting(dims, MANY_TILES)),
-            Some(MatmulKernel::LargeUnits) => Some(most),
-            Some(MatmulKernel::MediumUnits) => Some(most.medium()),
+            None if Units::pay(dims, lanes != Lanes::Hardware) => Some(room.units?.suiting(dims, MANY_TILES)),
+            Some(MatmulKernel::LargeUnits) => room.units,
+            Some(MatmulKernel::MediumUnits) => Some(room.units?.medium()),
             _ => None,
-        }
+        };
+        // A binding must have room for the factors' halves, which are padded.
+        tile.filter(|tile| {
+            let slice = Method::Units(*tile).slice(dims, room.words);
+            tile.halves(dims, slice).iter().all(|halves| halves.words() <= room.words)
+        })
     }
 
     /// Workgroups down and across the product.
@@ -167,11 +175,14 @@ impl Method {
             return k;
         }
         let (down, across) = self.grid(m, n);
-        let (enough, least) = match self {
-            Method::Tiled(_) | Method::Units(_) => (ENOUGH_TILES, MIN_SLICE[0]),
-            _ => (ENOUGH_GROUPS, MIN_SLICE[1]),
+        let tiles = down * across;
+        let (wanted, least) = match self {
+            Method::Tiled(_) | Method::Units(_) => {
+                ((ENOUGH_TILES / tiles).max((PLENTY_OF_TILES / tiles).min(k as u64 / LONG_SLICE)), MIN_SLICE[0])
+            }
+            _ => (ENOUGH_GROUPS / tiles, MIN_SLICE[1]),
         };
-        let wanted = (enough / (down * across)).min(words / (m as u64 * n as u64)).max(1);
+        let wanted = wanted.min(words / (m as u64 * n as u64)).max(1);
         let slice = (k as u64).div_ceil(wanted).max(least);
         let step = match self {
             Method::Tiled(tile) => tile.bk,

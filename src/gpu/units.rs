@@ -27,8 +27,8 @@ pub(crate) struct UnitTile {
 const MATRICES_A_STEP: u32 = 2;
 /// Lanes of a subgroup for each row of a matrix, at most: with more, some threads of a workgroup would have nothing to stage.
 const MOST_LANES_A_SIDE: u32 = 4;
-/// Halves behind each row in workgroup memory, against bank conflicts.
-const PADDING: u32 = 8;
+/// Bytes behind each line of a factor in workgroup memory, against bank conflicts.
+const PADDING: u32 = 16;
 
 /// A slice of k that is long beside the larger tile's sides.
 const LONG_SLICE: usize = 1024;
@@ -36,6 +36,9 @@ const LONG_SLICE: usize = 1024;
 const LONG_ENOUGH: usize = 128;
 /// Rows and columns that a product should have: half a tile.
 const WIDE_ENOUGH: usize = 32;
+/// Multiply-adds from which on the units make up for the passes that cut the factors: measured on an H200, where products of 2^30 were
+/// faster without them and such of 2^33 faster with them, in all layouts.
+const MANY_MULTIPLY_ADDS: u64 = 1 << 31;
 
 impl Units {
     /// What a device needs beside the units themselves: halves, and the number of a subgroup.
@@ -71,14 +74,20 @@ impl Units {
         Units { side: 16, lanes: 64, least_lanes: 32 },
     ];
 
+    /// Steps of k that are staged at a time.
+    fn step(&self) -> u32 {
+        MATRICES_A_STEP * self.side
+    }
+
     /// Whether products over k stay within the bound of other kernels: sums of fewer steps would not.
     pub fn are_exact([_, _, k]: [usize; 3]) -> bool {
         k >= LONG_ENOUGH
     }
 
-    /// Whether matrices pay for products `m x n`.
-    pub fn pay([m, n, _]: [usize; 3]) -> bool {
-        m >= WIDE_ENOUGH && n >= WIDE_ENOUGH
+    /// Whether they pay for products `m x n` over k. On software drivers, which have them for tests, everything that has tiles does.
+    pub fn pay([m, n, k]: [usize; 3], software: bool) -> bool {
+        let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
+        m >= WIDE_ENOUGH && n >= WIDE_ENOUGH && (software || multiply_adds >= MANY_MULTIPLY_ADDS)
     }
 }
 
@@ -129,13 +138,13 @@ impl UnitTile {
         self.warps() * self.units.lanes
     }
 
-    /// Bytes of workgroup memory at most: both factors' halves, and a matrix of each subgroup, of which there may be more than have a
-    /// share.
+    /// Bytes of workgroup memory: both factors' halves, two for each number, and a matrix of each subgroup, of which there may be more
+    /// than have a share.
     pub(super) fn memory(&self) -> u32 {
-        let halves = 2 * (self.bm + self.bn) * (self.step() + PADDING);
+        let word = size_of::<f32>() as u32;
+        let halves = (self.bm + self.bn) * (word * self.step() + PADDING);
         let subgroups = self.threads() / self.units.least_lanes;
-        let sums = (subgroups * self.units.side * self.units.side).max(4 * self.threads());
-        2 * halves + size_of::<f32>() as u32 * sums
+        halves + word * subgroups * self.units.side * self.units.side
     }
 
     /// Whether the device has room for it.
@@ -152,7 +161,16 @@ impl UnitTile {
 
     /// Steps of k that are staged at a time.
     pub fn step(&self) -> u32 {
-        MATRICES_A_STEP * self.units.side
+        self.units.step()
+    }
+
+    /// What becomes of both factors of a product over k, in slices of this length.
+    pub fn halves(&self, [m, n, k]: [usize; 3], slice: usize) -> [Halves; 2] {
+        let slice = slice.min(k).next_multiple_of(self.step() as usize);
+        let steps = k.div_ceil(slice) * slice;
+        let of =
+            |lines: usize, tile: u32| Halves { lines: lines.next_multiple_of(tile as usize), steps, units: self.units };
+        [of(m, self.bm), of(n, self.bn)]
     }
 
     /// What a workgroup does over so many steps of k.
@@ -160,10 +178,9 @@ impl UnitTile {
         u64::from(self.bm) * u64::from(self.bn) * u64::from(steps)
     }
 
-    /// Whether the tiles cover the product exactly, and slices of k are all alike.
-    pub fn covers(&self, [m, n, k]: [usize; 3], slice: usize) -> bool {
-        let whole = |length: usize, step: u32| length.is_multiple_of(step as usize);
-        whole(m, self.bm) && whole(n, self.bn) && whole(k, self.step()) && (slice >= k || whole(k, slice as u32))
+    /// Whether the tiles cover the product exactly.
+    pub fn covers(&self, m: usize, n: usize) -> bool {
+        m.is_multiple_of(self.bm as usize) && n.is_multiple_of(self.bn as usize)
     }
 
     /// The tile's numbers as the shader wants them.
@@ -183,28 +200,78 @@ impl UnitTile {
     }
 }
 
-/// How the largest numbers of rows or columns are looked for.
+/// A factor's lines, rows of a or columns of b, cut in halves: as many as whole tiles have, and so many steps of k.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Halves {
+    pub lines: usize,
+    pub steps: usize,
+    units: Units,
+}
+
+impl Halves {
+    /// Threads that share a line which lies along memory.
+    const THREADS: u32 = 64;
+    /// Steps of a line that a thread has at a time.
+    const EIGHT: u32 = 8;
+
+    /// Lines that are turned together: those of the smallest tile.
+    fn together(&self) -> u32 {
+        4 * self.units.side
+    }
+
+    /// Workgroups that cut them; `along` says whether lines lie along memory.
+    pub fn groups(&self, along: bool) -> u64 {
+        let blocks =
+            self.steps as u64 / u64::from(self.units.step()) * (self.lines as u64 / u64::from(self.together()));
+        if along { self.lines as u64 } else { blocks }
+    }
+
+    /// Words of memory: two halves for each number.
+    pub fn words(&self) -> u64 {
+        (self.lines as u64).saturating_mul(self.steps as u64)
+    }
+
+    /// The numbers as the shader wants them; `vectors` says whether rows of memory are multiples of four words.
+    pub fn constants(&self, along: bool, vectors: bool) -> [Constant; 5] {
+        let (step, lines) = (self.units.step(), self.together());
+        let threads = if along { Self::THREADS } else { lines * step / Self::EIGHT };
+        [
+            ("THREADS", threads),
+            ("BK", step),
+            ("LINES", lines),
+            ("ALONG", u32::from(along)),
+            ("VECTORS", u32::from(vectors)),
+        ]
+        .map(|(name, value)| (name, f64::from(value)))
+    }
+}
+
+/// How the largest numbers of columns are looked for.
 pub(crate) struct LargestGrid;
 
 impl LargestGrid {
     const THREADS: u32 = 64;
+    /// Rows that a thread reads at a time.
+    const ROWS: u32 = 16;
     /// Rows of a block, at least.
     const RUN: usize = 64;
-    /// Workgroups that a large device is busy with.
-    const ENOUGH: usize = 1024;
+    /// Workgroups that keep a large device's memory busy. More would make more blocks, whose largest one workgroup looks for.
+    const ENOUGH: usize = 256;
 
-    pub fn constants(along: bool) -> [Constant; 2] {
-        [("THREADS", f64::from(Self::THREADS)), ("ALONG", f64::from(u8::from(along)))]
+    /// The numbers as the shader wants them; `vectors` says whether cells are fours of columns.
+    pub fn constants(vectors: bool) -> [Constant; 3] {
+        [("THREADS", Self::THREADS), ("ROWS", Self::ROWS), ("VECTORS", u32::from(vectors))]
+            .map(|(name, value)| (name, f64::from(value)))
     }
 
-    /// Workgroups across columns.
-    pub fn across(cols: usize) -> usize {
-        cols.div_ceil(Self::THREADS as usize)
+    /// Workgroups across so many cells.
+    pub fn across(cells: usize) -> usize {
+        cells.div_ceil(Self::THREADS as usize)
     }
 
     /// Rows of the blocks whose columns are looked at.
-    pub fn run(rows: usize, cols: usize) -> usize {
-        rows.div_ceil((Self::ENOUGH / Self::across(cols)).max(1)).max(Self::RUN)
+    pub fn run(rows: usize, cells: usize) -> usize {
+        rows.div_ceil((Self::ENOUGH / Self::across(cells)).max(1)).max(Self::RUN)
     }
 }
 
@@ -213,27 +280,25 @@ mod tests {
     use super::{LargestGrid, MOST_LANES_A_SIDE, UnitTile, Units};
 
     #[test]
-    fn threads_stage_whole_rows_of_a_tile() {
-        // matmul_units.wgsl counts on it: what a thread stages next lies so many rows or columns of memory further on.
+    fn threads_stage_whole_lines_of_a_tile() {
+        // matmul_units.wgsl counts on it: what a thread stages next lies so many lines further on; and cut.wgsl, whose threads have eight
+        // steps each.
         for side in [8, 16] {
             for lanes in [8, 16, 32, 64].into_iter().filter(|lanes| *lanes <= MOST_LANES_A_SIDE * side) {
                 let units = Units { side, lanes, least_lanes: lanes };
                 for tile in [UnitTile::large_of(units), UnitTile::medium_of(units)] {
-                    let (threads, step) = (tile.threads(), tile.step());
-                    for length in [tile.bm, tile.bn] {
-                        let fours = length * step / 4;
-                        assert!(fours.is_multiple_of(threads), "{tile:?}: {fours} fours");
-                        let together = (fours / threads).min(4);
-                        assert!(
-                            (fours / threads).is_multiple_of(together),
-                            "{tile:?}: {together} fours turned together"
-                        );
-                        for (across_k, lines) in [(step / 4, 1), (step / together, 4)] {
-                            assert!(threads.is_multiple_of(across_k), "{tile:?}: {across_k} threads along k");
-                            let apart = threads / across_k * lines;
-                            assert!(length.is_multiple_of(apart), "{tile:?}: {length} lines, {apart} at a time");
-                        }
+                    let elements = tile.step() / 4;
+                    assert!(tile.threads().is_multiple_of(elements), "{tile:?}");
+                    for lines in [tile.bm, tile.bn] {
+                        assert!((lines * elements).is_multiple_of(tile.threads()), "{tile:?}: {lines} lines");
+                        assert!(lines.is_multiple_of(4 * side));
                     }
+                    let [a, b] = tile.halves([65, 129, 1000], 512);
+                    assert!(a.lines >= 65 && b.lines >= 129 && a.steps == 1024 && b.steps == 1024);
+                    assert_eq!(
+                        tile.halves([65, 129, 1000], 1000)[0].steps,
+                        1000usize.next_multiple_of(2 * side as usize)
+                    );
                 }
             }
         }
@@ -250,8 +315,8 @@ mod tests {
 
     #[test]
     fn blocks_of_rows_keep_a_device_busy_and_are_not_short() {
-        assert_eq!(LargestGrid::run(65_536, 512), 512);
-        assert_eq!(LargestGrid::run(10, 512), 64);
+        assert_eq!(LargestGrid::run(65_536, 128), 512);
+        assert_eq!(LargestGrid::run(10, 128), 64);
         assert!(LargestGrid::run(usize::MAX / 2, 1 << 20) >= usize::MAX / 2);
     }
 }

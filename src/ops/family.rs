@@ -12,8 +12,10 @@ pub(super) struct Family {
     pub tiled: Kernel,
     /// On matrix units.
     pub units: Kernel,
-    /// What finds the largest numbers of their factors' rows and columns.
+    /// What finds the largest numbers of their factors' columns.
     pub largest: Kernel,
+    /// What cuts their factors in halves.
+    pub cut: Kernel,
     /// What adds up the slices that such a product is cut into along k.
     pub sum_slices: Kernel,
     /// A few outputs a thread.
@@ -45,22 +47,7 @@ pub(super) const TILE_SIZES: &[&str] = &[
 ];
 
 /// What `shaders/products/matmul_units.wgsl` is told.
-const UNIT_SIZES: &[&str] = &[
-    "BM",
-    "BN",
-    "BK",
-    "WM",
-    "WN",
-    "SIDE",
-    "LANES",
-    "LEAST_LANES",
-    "TRANSPOSE_A",
-    "TRANSPOSE_B",
-    "VECTORS_A",
-    "VECTORS_B",
-    "ALIGNED",
-    "COLUMN_SUMS",
-];
+const UNIT_SIZES: &[&str] = &["BM", "BN", "BK", "WM", "WN", "SIDE", "LANES", "LEAST_LANES", "ALIGNED"];
 
 const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
@@ -92,7 +79,16 @@ pub(super) const fn family(name: &'static str) -> Family {
             params: size_of::<LargestParams>(),
             buffers: &[Access::Read, Access::Write],
             overrides: &[],
-            sizes: &["THREADS", "ALONG"],
+            sizes: &["THREADS", "ROWS", "VECTORS"],
+        },
+        cut: Kernel {
+            name,
+            file: "products/cut.wgsl",
+            forms: Form::PLAIN,
+            params: size_of::<CutParams>(),
+            buffers: &[Access::Read, Access::Write, Access::Write],
+            overrides: &[],
+            sizes: &["THREADS", "BK", "LINES", "ALONG", "VECTORS"],
         },
         sum_slices: Kernel {
             name,
@@ -142,11 +138,12 @@ impl Family {
 
     /// All of them.
     #[cfg(test)]
-    pub fn kernels(&'static self) -> [&'static Kernel; 9] {
+    pub fn kernels(&'static self) -> [&'static Kernel; 10] {
         [
             &self.tiled,
             &self.units,
             &self.largest,
+            &self.cut,
             &self.sum_slices,
             &self.plain,
             &self.direct,
@@ -176,7 +173,7 @@ pub(super) struct Params {
     pub first_group: u32,
 }
 
-/// For the largest numbers of rows or columns.
+/// For the largest numbers of columns.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(super) struct LargestParams {
@@ -184,6 +181,16 @@ pub(super) struct LargestParams {
     pub cols: u32,
     pub run: u32,
     pub across: u32,
+}
+
+/// For the halves of a factor's numbers.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct CutParams {
+    pub lines: u32,
+    pub steps: u32,
+    pub padded_lines: u32,
+    pub padded_steps: u32,
 }
 
 /// For slices that are added up, counted in values.

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::factor::Factor;
-use super::family::{DirectParams, Family, LargestParams, PanelParams, Params, PlainParams, SumParams};
+use super::family::{CutParams, DirectParams, Family, LargestParams, PanelParams, Params, PlainParams, SumParams};
 use super::linear::Activation;
 use super::{column_sum, flag};
 use crate::error::Result;
 use crate::gpu::{
-    Buffer, Constant, Context, Form, Kernel, LargestGrid, Launch, LinearGrid, Method, Panel, PlainGrid, ProductSplit,
-    View, runs,
+    Buffer, Constant, Context, Form, Halves, Kernel, LargestGrid, Launch, LinearGrid, Method, Panel, PlainGrid,
+    ProductSplit, View, runs,
 };
 
 /// What happens to the finished sums.
@@ -98,7 +98,7 @@ impl Slicing {
 
     /// How many partial column sums there are: one where the kernel does not make them along the way.
     pub fn sums(&self) -> usize {
-        if let Method::Direct(_) = self.method { 1 } else { self.slices }
+        if let Method::Direct(_) | Method::Units(_) = self.method { 1 } else { self.slices }
     }
 }
 
@@ -157,7 +157,7 @@ impl<'a> Product<'a> {
         let layout = Layout { stride, sums_at: Some(sums_at) };
         let whole = [0..self.m, 0..self.n, 0..self.k];
         self.launch(gpu, slicing.method, slicing.slice, whole, View::from(out.as_ref()), layout)?;
-        if let Method::Direct(_) = slicing.method {
+        if let Method::Direct(_) | Method::Units(_) = slicing.method {
             let sums = Buffer::part(out, sums_at as u64, self.n as u64);
             column_sum::reduce_into(gpu, self.family.name(), self.b, self.k, self.n, &sums)?;
         }
@@ -270,59 +270,70 @@ impl<'a> Product<'a> {
         // Then every row of c, and of each slice, begins at a multiple of four words.
         let fours = n.is_multiple_of(4) && stride.is_multiple_of(4);
         let form = if fours { gpu.fours() } else { Form::PLAIN };
-        let tiling = |aligned| {
-            vec![
-                ("TRANSPOSE_A", flag(self.transpose_a)),
-                ("TRANSPOSE_B", flag(self.transpose_b)),
-                ("VECTORS_A", flag(if self.transpose_a { m } else { k }.is_multiple_of(4))),
-                ("VECTORS_B", flag(if self.transpose_b { k } else { n }.is_multiple_of(4))),
-                ("ALIGNED", flag(aligned)),
-                ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
-            ]
-        };
         // Each workgroup does what it would have done in one dispatch, so the bits are the same.
-        let dispatch_groups =
-            |kernel: &'static Kernel, constants: &[Constant], buffers: &[View<'_>], multiply_adds: u64| {
-                for run in gpu.groups_at_a_time(groups, multiply_adds) {
-                    let params = Params {
-                        m,
-                        n,
-                        k,
-                        slice: slice.min(k),
-                        down,
-                        across,
-                        slices,
-                        stride,
-                        sums_at,
-                        biased,
-                        relu,
-                        masked,
-                        accumulate,
-                        first_group: run.start as u32,
-                    };
-                    let launch = Launch { kernel, constants, params, buffers, groups: run.end - run.start };
-                    gpu.dispatch_work(launch, form, (run.end - run.start).saturating_mul(multiply_adds))?;
-                }
-                Ok(())
-            };
+        let dispatch_groups = |kernel: &'static Kernel,
+                               constants: &[Constant],
+                               buffers: &[View<'_>],
+                               [k, slice]: [u32; 2],
+                               multiply_adds: u64| {
+            for run in gpu.groups_at_a_time(groups, multiply_adds) {
+                let params = Params {
+                    m,
+                    n,
+                    k,
+                    slice,
+                    down,
+                    across,
+                    slices,
+                    stride,
+                    sums_at,
+                    biased,
+                    relu,
+                    masked,
+                    accumulate,
+                    first_group: run.start as u32,
+                };
+                let launch = Launch { kernel, constants, params, buffers, groups: run.end - run.start };
+                gpu.dispatch_work(launch, form, (run.end - run.start).saturating_mul(multiply_adds))?;
+            }
+            Ok(())
+        };
         match method {
             Method::Tiled(tile) => {
                 let aligned = tile.covers(rows.len(), cols.len(), ks.len(), slice as usize);
-                let mut constants = tiling(aligned);
+                let mut constants = vec![
+                    ("TRANSPOSE_A", flag(self.transpose_a)),
+                    ("TRANSPOSE_B", flag(self.transpose_b)),
+                    ("VECTORS_A", flag(if self.transpose_a { m } else { k }.is_multiple_of(4))),
+                    ("VECTORS_B", flag(if self.transpose_b { k } else { n }.is_multiple_of(4))),
+                    ("ALIGNED", flag(aligned)),
+                    ("COLUMN_SUMS", flag(layout.sums_at.is_some())),
+                ];
                 constants.extend(tile.constants(gpu.is_software()));
                 let buffers = [a, b.clone(), extra.unwrap_or(b), c];
                 let multiply_adds = tile.multiply_adds(slice.min(k));
-                dispatch_groups(&self.family.tiled, &constants, &buffers, multiply_adds)
+                dispatch_groups(&self.family.tiled, &constants, &buffers, [k, slice.min(k)], multiply_adds)
             }
             Method::Units(tile) => {
-                let aligned = tile.covers([rows.len(), cols.len(), ks.len()], slice as usize);
-                let mut constants = tiling(aligned);
+                let mut constants = vec![("ALIGNED", flag(tile.covers(rows.len(), cols.len())))];
                 constants.extend(tile.constants());
-                let a_largest = largest(gpu, self.family, &a, [rows.len(), ks.len()], self.transpose_a)?;
-                let b_largest = largest(gpu, self.family, &b, [cols.len(), ks.len()], !self.transpose_b)?;
-                let buffers = [a, b.clone(), View::from(&a_largest), View::from(&b_largest), extra.unwrap_or(b), c];
-                let multiply_adds = tile.multiply_adds(slice.min(k));
-                dispatch_groups(&self.family.units, &constants, &buffers, multiply_adds)
+                let [lines_a, lines_b] = tile.halves([rows.len(), cols.len(), ks.len()], slice as usize);
+                let a =
+                    Uncut { view: a, lines: rows.len(), steps: ks.len(), along: !self.transpose_a, padded: lines_a };
+                let b = Uncut { view: b, lines: cols.len(), steps: ks.len(), along: self.transpose_b, padded: lines_b };
+                let [a, b] = cut(gpu, self.family, [a, b])?;
+                let halves_b = View::from(&b.halves);
+                let buffers = [
+                    View::from(&a.halves),
+                    halves_b.clone(),
+                    View::from(&a.largest),
+                    View::from(&b.largest),
+                    extra.unwrap_or(halves_b),
+                    c,
+                ];
+                let steps = lines_a.steps as u32;
+                let slice = steps / slices;
+                dispatch_groups(&self.family.units, &constants, &buffers, [steps, slice], tile.multiply_adds(slice))
             }
             Method::Plain => {
                 let (a_row, a_step) = if self.transpose_a { (1, m) } else { (k, 1) };
@@ -425,36 +436,110 @@ impl<'a> Product<'a> {
     }
 }
 
-/// The largest magnitudes of the rows of a factor, or of its columns where each step of k is a row of memory, as the units' kernel
-/// reads them: `length` of them, each over all `steps`.
-fn largest(
-    gpu: &Context,
-    family: &'static Family,
-    factor: &View<'_>,
-    [length, steps]: [usize; 2],
-    by_step: bool,
-) -> Result<Buffer> {
-    let constants = LargestGrid::constants(!by_step);
-    let launch = |from: View<'_>, [rows, cols]: [usize; 2], run: usize, groups: usize, out: &Buffer| {
-        let across = LargestGrid::across(cols) as u32;
-        let params = LargestParams { rows: rows as u32, cols: cols as u32, run: run as u32, across };
-        let buffers = &[from, View::from(out)];
-        gpu.launch(Launch { kernel: &family.largest, constants: &constants, params, buffers, groups: groups as u64 })
-    };
-    let out = gpu.buffer(family.name(), 1, length)?;
-    if !by_step {
-        launch(factor.clone(), [length, steps], 1, length, &out)?;
-        return Ok(out);
+/// A factor before it is cut in halves: so many lines and steps of k. Lines lie `along` memory, or each step does.
+struct Uncut<'a> {
+    view: View<'a>,
+    lines: usize,
+    steps: usize,
+    along: bool,
+    padded: Halves,
+}
+
+/// A factor as matrix units take it.
+struct Cut {
+    /// Two for each number.
+    halves: Buffer,
+    /// The largest magnitude of each line, which tells its scale.
+    largest: Buffer,
+}
+
+/// Records how both factors are cut. What is done to one does not wait for what is done to the other.
+fn cut(gpu: &Context, family: &'static Family, factors: [Uncut<'_>; 2]) -> Result<[Cut; 2]> {
+    let [a, b] = &factors;
+    let (blocks_a, blocks_b) = (a.largest_of_blocks(gpu, family)?, b.largest_of_blocks(gpu, family)?);
+    let (largest_a, largest_b) = (a.largest(gpu, family, blocks_a)?, b.largest(gpu, family, blocks_b)?);
+    Ok([a.cut(gpu, family, largest_a)?, b.cut(gpu, family, largest_b)?])
+}
+
+impl Uncut<'_> {
+    /// Whether rows of memory are read by fours.
+    fn vectors(&self) -> bool {
+        if self.along { self.steps } else { self.lines }.is_multiple_of(4)
     }
-    // Blocks of rows first, and then the largest of these.
-    let run = LargestGrid::run(steps, length);
-    let (blocks, across) = (steps.div_ceil(run), LargestGrid::across(length));
-    if blocks == 1 {
-        launch(factor.clone(), [steps, length], run, across, &out)?;
-        return Ok(out);
+
+    /// What is read at a time of a row of memory, where each step of k is such a row: lines, or fours of them.
+    fn cells(&self) -> usize {
+        if self.vectors() { self.lines / 4 } else { self.lines }
     }
-    let partials = gpu.buffer(family.name(), blocks, length)?;
-    launch(factor.clone(), [steps, length], run, blocks * across, &partials)?;
-    launch(View::from(&partials), [blocks, length], blocks, across, &out)?;
-    Ok(out)
+
+    /// Rows of a block, and how many blocks there are.
+    fn blocks(&self) -> (usize, usize) {
+        let run = LargestGrid::run(self.steps, self.cells());
+        (run, self.steps.div_ceil(run))
+    }
+
+    /// The largest magnitudes of the lines in each block of steps; room for each line's where lines lie along memory.
+    fn largest_of_blocks(&self, gpu: &Context, family: &'static Family) -> Result<Buffer> {
+        if self.along {
+            return gpu.buffer(family.name(), 1, self.lines);
+        }
+        let (run, blocks) = self.blocks();
+        let out = gpu.buffer(family.name(), blocks, self.lines)?;
+        self.launch_largest(gpu, family, self.view.clone(), [self.steps, run, blocks], &out)?;
+        Ok(out)
+    }
+
+    /// The largest of all blocks.
+    fn largest(&self, gpu: &Context, family: &'static Family, of_blocks: Buffer) -> Result<Buffer> {
+        if self.along {
+            return Ok(of_blocks);
+        }
+        let (_, blocks) = self.blocks();
+        if blocks == 1 {
+            return Ok(of_blocks);
+        }
+        let out = gpu.buffer(family.name(), 1, self.lines)?;
+        self.launch_largest(gpu, family, View::from(&of_blocks), [blocks, blocks, 1], &out)?;
+        Ok(out)
+    }
+
+    fn launch_largest(
+        &self,
+        gpu: &Context,
+        family: &'static Family,
+        matrix: View<'_>,
+        [rows, run, blocks]: [usize; 3],
+        out: &Buffer,
+    ) -> Result<()> {
+        let across = LargestGrid::across(self.cells());
+        gpu.launch(Launch {
+            kernel: &family.largest,
+            constants: &LargestGrid::constants(self.vectors()),
+            params: LargestParams {
+                rows: rows as u32,
+                cols: self.cells() as u32,
+                run: run as u32,
+                across: across as u32,
+            },
+            buffers: &[matrix, View::from(out)],
+            groups: blocks as u64 * across as u64,
+        })
+    }
+
+    fn cut(&self, gpu: &Context, family: &'static Family, largest: Buffer) -> Result<Cut> {
+        let halves = gpu.buffer(family.name(), self.padded.lines, self.padded.steps)?;
+        gpu.launch(Launch {
+            kernel: &family.cut,
+            constants: &self.padded.constants(self.along, self.vectors()),
+            params: CutParams {
+                lines: self.lines as u32,
+                steps: self.steps as u32,
+                padded_lines: self.padded.lines as u32,
+                padded_steps: self.padded.steps as u32,
+            },
+            buffers: &[self.view.clone(), View::from(&largest), View::from(&halves)],
+            groups: self.padded.groups(self.along),
+        })?;
+        Ok(Cut { halves, largest })
+    }
 }

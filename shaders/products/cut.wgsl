@@ -1,0 +1,131 @@
+// cut: the numbers of a product's factor, scaled and cut in two halves each, for matmul_units.wgsl.
+//   ALONG: x is lines x steps, row-major, and largest[line] is found here: max over steps of |x|. Else x is steps x lines, and
+//   largest.wgsl has found it.
+//   Each line is scaled by a power of two, so that its largest number lies below 2^15, and each number v is cut in two: high, its first
+//   11 bits, and low, the rest times 2048.
+//   out: padded_lines x padded_steps words; a line has BK steps' high halves, then their low ones, then the next steps'. Lines and steps
+//   behind the ends are 0.
+//   ALONG: a workgroup owns a line. Else LINES lines of BK steps, which it turns by way of its memory. A thread has eight steps at a time.
+
+enable f16;
+{% include "products/scale.wgsl" %}
+struct Params {
+  lines: u32,
+  steps: u32,
+  padded_lines: u32, // a multiple of LINES
+  padded_steps: u32, // a multiple of BK
+}
+
+// The last of a number's first 11 bits, where f32 has it.
+const LAST_BIT: u32 = 0x2000u;
+// What is smaller than 2^-14, the smallest f16 that is no subnormal, has no first bits: its rest is all of it.
+const SMALLEST: u32 = 0x38800000u;
+const REST: f32 = 2048.0;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<{{ "vec4<f32>" if VECTORS else "f32" }}>;
+@group(0) @binding(2) var<storage, read_write> largest: array<u32>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f16>>;
+
+// The first bits. They are rounded by their bits, because compilers take f32(f16(v)) for v.
+fn first_bits(values: vec4<f32>) -> vec4<f32> {
+  let bits = (bitcast<vec4<u32>>(values) + LAST_BIT / 2u) & vec4(~(LAST_BIT - 1u));
+  let rounded = bitcast<vec4<f32>>(bits);
+  return select(rounded, vec4(0.0), abs(rounded) < vec4(bitcast<f32>(SMALLEST)));
+}
+
+// Puts eight steps of a line where they belong.
+fn put(line: u32, step: u32, one: vec4<f32>, other: vec4<f32>) {
+  let at = line * (params.padded_steps / 2u) + step / BK * (BK / 2u) + step % BK / 4u;
+  let one_high = first_bits(one);
+  let other_high = first_bits(other);
+  out[at] = vec4<f16>(one_high);
+  out[at + 1u] = vec4<f16>(other_high);
+  out[at + BK / 4u] = vec4<f16>((one - one_high) * REST);
+  out[at + BK / 4u + 1u] = vec4<f16>((other - other_high) * REST);
+}
+{% if ALONG %}
+
+var<workgroup> found: array<u32, THREADS>;
+
+// Four steps of a line, which begin at `step`; 0 behind the ends.
+fn four_of(line: u32, step: u32) -> vec4<f32> {
+  {% if VECTORS %}
+  let inside = line < params.lines && step < params.steps;
+  return select(vec4(0.0), x[select(0u, (line * params.steps + step) / 4u, inside)], inside);
+  {% else %}
+  let inside = vec4(step) + vec4(0u, 1u, 2u, 3u) < vec4(select(0u, params.steps, line < params.lines));
+  let at = select(vec4(0u), vec4(line * params.steps + step) + vec4(0u, 1u, 2u, 3u), inside);
+  return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
+  {% endif %}
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let line = flat(id, count);
+  if line >= params.padded_lines { return; }
+  var most = vec4(0u);
+  for (var step = 4u * thread; step < params.steps; step += 4u * THREADS) {
+    most = max(most, bitcast<vec4<u32>>(four_of(line, step)) & vec4(~SIGN_BIT));
+  }
+  found[thread] = max(max(most.x, most.y), max(most.z, most.w));
+  for (var apart = THREADS / 2u; apart > 0u; apart /= 2u) {
+    workgroupBarrier();
+    if thread < apart { found[thread] = max(found[thread], found[thread + apart]); }
+  }
+  workgroupBarrier();
+  if thread == 0u && line < params.lines { largest[line] = found[0]; }
+  let scale = factor(found[0]);
+  for (var step = 8u * thread; step < params.padded_steps; step += 8u * THREADS) {
+    put(line, step, four_of(line, step) * scale, four_of(line, step + 4u) * scale);
+  }
+}
+{% else %}
+
+// A word more a step, against bank conflicts.
+var<workgroup> tile: array<f32, {{ BK * (LINES + 1) }}>;
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) id: vec3<u32>,
+  @builtin(num_workgroups) count: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let group = flat(id, count);
+  let across = params.padded_lines / LINES;
+  let line0 = group % across * LINES;
+  let step0 = group / across * BK;
+  if step0 >= params.padded_steps { return; }
+  {% set each = 4 if VECTORS else 1 %}
+  {% for i in range(LINES * BK // each // THREADS) %}
+  {
+    let spot = (thread + {{ i * THREADS }}u) * {{ each }}u;
+    let step = spot / LINES;
+    let line = spot % LINES;
+    let inside = line0 + line < params.lines && step0 + step < params.steps;
+    let at = select(0u, (step0 + step) * params.lines + line0 + line, inside);
+    {% if VECTORS %}
+    let values = select(vec4(0.0), x[at / 4u], inside);
+    {% for e in range(4) %}
+    tile[step * {{ LINES + 1 }}u + line + {{ e }}u] = values.{{ "xyzw"[e] }};
+    {% endfor %}
+    {% else %}
+    tile[step * {{ LINES + 1 }}u + line] = select(0.0, x[at], inside);
+    {% endif %}
+  }
+  {% endfor %}
+  workgroupBarrier();
+  let line = thread / {{ BK // 8 }}u;
+  let step = thread % {{ BK // 8 }}u * 8u;
+  let scale = factor(largest[min(line0 + line, params.lines - 1u)]);
+  let first = step * {{ LINES + 1 }}u + line;
+  {% for half in range(2) %}
+  let values{{ half }} = vec4({% for e in range(4) %}tile[first + {{ (4 * half + e) * (LINES + 1) }}u]{{ "" if loop.last else ", " }}{% endfor %});
+  {% endfor %}
+  put(line0 + line, step0 + step, values0 * scale, values1 * scale);
+}
+{% endif %}
