@@ -15,14 +15,24 @@ pub(crate) struct BufferEntry {
     pub bytes: u64,
 }
 
+/// A kernel as it is compiled: in which form, and with which constants.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub kernel: &'static Kernel,
+    pub form: Form,
+    pub constants: Vec<Constant>,
+}
+
 /// What a dry run came to, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
     pub buffers: Vec<BufferEntry>,
     /// The kernels that were launched.
     pub launches: Vec<&'static str>,
-    /// The variants of them.
+    /// The names of their variants, and of the ways in which these were launched.
     pub variants: BTreeSet<String>,
+    /// Each variant with its name, as it was first launched.
+    pub compiled: Vec<(String, Variant)>,
 }
 
 impl Entries {
@@ -50,15 +60,18 @@ impl Ledger {
         self.note(|entries| entries.buffers.push(BufferEntry { op, rows, cols, bytes }));
     }
 
-    pub fn launch(&self, kernel: &Kernel, form: Form, constants: &[Constant], windows: bool, folded: bool) {
+    pub fn launch(&self, kernel: &'static Kernel, form: Form, constants: &[Constant], windows: bool, folded: bool) {
         self.note(|entries| {
             entries.launches.push(kernel.name);
-            let form = form.names().join(", ");
+            let form_names = form.names().join(", ");
             let numbers: String = constants.iter().map(|(name, value)| format!(" {name} {value}")).collect();
-            entries.variants.insert(format!("{} [{form}]{numbers}", kernel.name));
+            let name = format!("{} [{form_names}]{numbers}", kernel.name);
+            if entries.variants.insert(name.clone()) {
+                entries.compiled.push((name, Variant { kernel, form, constants: constants.to_vec() }));
+            }
             let way = [(windows, "windows"), (folded, "a folded grid")];
             let ways = way.into_iter().filter(|(set, _)| *set);
-            entries.variants.extend(ways.map(|(_, way)| format!("{} [{form}] in {way}", kernel.name)));
+            entries.variants.extend(ways.map(|(_, way)| format!("{} [{form_names}] in {way}", kernel.name)));
         });
     }
 

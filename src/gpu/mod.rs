@@ -44,7 +44,7 @@ pub use context::Counters;
 #[cfg(test)]
 pub(crate) use context::Preset;
 pub(crate) use kernel::{Access, Constant, Form, Kernel, Launch};
-pub(crate) use ledger::Entries;
+pub(crate) use ledger::{Entries, Variant};
 pub(crate) use read::Reading;
 pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackBlocks, PackGrid, PlainGrid, RowGrid};
 pub(crate) use tiles::{Method, Panel, ProductSplit, Tile};

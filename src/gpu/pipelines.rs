@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::cache::Cache;
 use super::context::{Context, Live};
 use super::kernel::{Access, Constant, Form, Kernel};
+use super::ledger::Variant;
 use crate::error::{Error, Result};
 
 /// A compiled variant of a kernel.
@@ -87,6 +88,18 @@ impl Context {
         self.counters.pipelines.fetch_add(1, Relaxed);
         live.cache.iter().for_each(Cache::note);
         Ok(place.insert(Arc::new(pipeline)).clone())
+    }
+
+    /// Whether the driver may compile on several threads at a time.
+    pub fn compiles_at_once(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| !live.turns.are_taken())
+    }
+
+    /// Compiles what is about to be launched. Where that fails, the launch tries again, and tells.
+    pub fn compile_ahead(&self, variant: &Variant) {
+        if let Some(live) = &self.live {
+            let _ = self.pipeline(live, variant.kernel, variant.form, &variant.constants);
+        }
     }
 
     /// Every variant compiled so far, in the order of their names: the kernel's name, its constants, and its WGSL with these

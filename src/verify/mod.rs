@@ -23,6 +23,7 @@ mod inputs;
 mod nll;
 mod oracle;
 mod output;
+mod plan;
 mod products;
 mod report;
 mod rows;
@@ -41,13 +42,13 @@ use crate::waiting::{Waiting, at_once};
 
 pub use case::{Case, Expected, Inputs};
 pub use compare::{Worst, compare};
+use plan::Plan;
 pub use report::{Report, Row};
 #[cfg(feature = "serde")]
 pub use saved::{SavedReport, SavedRow};
 #[cfg(feature = "serde")]
 pub use side_by_side::{Differences, side_by_side};
 pub use table::cases;
-use variants::Missing;
 
 /// How [`run_with`] verifies.
 ///
@@ -68,7 +69,7 @@ impl Default for Options {
     }
 }
 
-/// Verifies every op on this device.
+/// Verifies every op on this device, on up to eight threads; on one where the device was opened with a bound of its memory.
 ///
 /// # Errors
 /// What an op returns; a wrong result is no error but a row of the report.
@@ -114,7 +115,7 @@ pub fn run_with(device: &Device, options: &Options) -> Result<Report> {
     at_once(run_by(Waiting::Blocking, device, options))
 }
 
-/// [`run_with`] without blocking the thread while the device computes. The references are computed within polls, a case each:
+/// [`run_with`] without blocking the thread while the device computes, and without others. The references are computed within polls, a case each:
 /// the large ones take some tenths of a second.
 ///
 /// # Errors
@@ -138,25 +139,8 @@ async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<
     let (possible, settings) = (variants::possible(device), variants::settings(device)?);
     #[cfg(wgpu_mlp_mutants)]
     let settings = if mutants::as_chosen() { Vec::new() } else { settings };
-    let mut missing = Missing::new(&possible, &cases);
-    let dry = device.context().map(|_| device.dry());
-    for case in cases.iter().filter(|case| options.full || !case.large) {
-        #[cfg(wgpu_mlp_mutants)]
-        if report.rows().iter().any(|row| row.failed > 0) {
-            break; // one wrong case is enough to notice a mutant
-        }
-        let (inputs, expected) = case.drawn(options.seed);
-        let launched = |dry: &Device| variants::launched(dry, |dry| case.run(dry, &inputs).map(drop));
-        missing.ran(dry.as_ref().and_then(launched));
-        report.add(case, "", compare(&case.run_by(waiting, device, &inputs).await?, &expected));
-        for setting in settings.iter().filter(|setting| setting.suits(case, &inputs)) {
-            let is_new = missing.wants(case) && missing.ran(launched(&setting.dry));
-            if is_new || setting.adds_windows(case) {
-                let outputs = case.run_by(waiting, &setting.device, &inputs).await?;
-                report.add(case, &setting.name, compare(&outputs, &expected));
-            }
-        }
-    }
+    let plan = Plan::new(waiting, device, &cases, &settings, &possible, options).await;
+    let missing = plan.run(waiting, device, &mut report).await?;
     report.note_variants(possible.difference(missing.names()).cloned().collect(), possible.len());
     Ok(report)
 }

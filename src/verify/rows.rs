@@ -118,9 +118,9 @@ impl Table {
 
 fn log_softmax_of(x: &Array2<f64>) -> Expected {
     let want = oracle::log_softmax(x);
+    let tops: Vec<_> = x.rows().into_iter().map(|row| row.fold(f64::NEG_INFINITY, |top, x| top.max(*x))).collect();
     let bound = Array2::from_shape_fn(x.dim(), |(r, c)| {
-        let top = x.row(r).fold(f64::NEG_INFINITY, |top, x| top.max(*x));
-        let size = top.abs() + x[[r, c]].abs() + want[[r, c]].abs();
+        let size = tops[r].abs() + x[[r, c]].abs() + want[[r, c]].abs();
         // A masked class is -inf on both sides; no bound is needed there, and none may be infinite.
         if size.is_finite() { bounds::log_sum(x.ncols()) + Bound::roundings(8.0) * size } else { Bound::NONE }
     });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::case::{Case, Inputs};
 use crate::device::Device;
 use crate::error::Result;
-use crate::gpu::{Context, RowGrid};
+use crate::gpu::{Context, Entries, RowGrid, Variant};
 use crate::matrix::Matrix;
 use crate::mlp::{FitOptions, StepOptions};
 use crate::ops::{self, Activation, AdaGradOptions, AdamOptions, CrossEntropy, MomentumOptions, RmsPropOptions};
@@ -151,8 +151,8 @@ pub(super) fn settings(device: &Device) -> Result<Vec<Setting>> {
 }
 
 /// What these ops launch on the device, in a dry run; nothing where a limit keeps one from being done.
-pub(super) fn launched(dry: &Device, run: impl FnOnce(&Device) -> Result<()>) -> Option<BTreeSet<String>> {
-    let taken = || dry.context().map(Context::take_entries).unwrap_or_default().variants;
+pub(super) fn launched(dry: &Device, run: impl FnOnce(&Device) -> Result<()>) -> Option<Entries> {
+    let taken = || dry.context().map(Context::take_entries).unwrap_or_default();
     taken();
     let outcome = run(dry);
     let launched = taken();
@@ -164,17 +164,22 @@ pub(super) struct Missing {
     names: BTreeSet<String>,
     /// The ops that have cases.
     ops: BTreeSet<&'static str>,
+    /// What was taken off, as it is compiled, in that order.
+    pub compiled: Vec<Variant>,
 }
 
 impl Missing {
     pub fn new(possible: &BTreeSet<String>, cases: &[Case]) -> Self {
-        Missing { names: possible.clone(), ops: cases.iter().map(|case| case.op).collect() }
+        let ops = cases.iter().map(|case| case.op).collect();
+        Missing { names: possible.clone(), ops, compiled: Vec::new() }
     }
 
     /// Takes what has run off, and says whether there was something new in it.
-    pub fn ran(&mut self, launched: Option<BTreeSet<String>>) -> bool {
-        let before = self.names.len();
-        launched.into_iter().flatten().for_each(|name| _ = self.names.remove(&name));
+    pub fn ran(&mut self, launched: Option<Entries>) -> bool {
+        let (before, launched) = (self.names.len(), launched.unwrap_or_default());
+        let new = launched.compiled.into_iter().filter(|(name, _)| self.names.contains(name));
+        self.compiled.extend(new.map(|(_, variant)| variant));
+        self.names.retain(|name| !launched.variants.contains(name));
         self.names.len() < before
     }
 
@@ -201,7 +206,7 @@ pub(super) fn possible(device: &Device) -> BTreeSet<String> {
     let lowered = limits().filter_map(|(_, change)| device.with_options(change).ok());
     let devices = std::iter::once((device.dry(), &ALL)).chain(lowered.map(|device| (device.dry(), &SMALL)));
     for (dry, shapes) in devices {
-        shapes.sweep(&mut |run| found.extend(launched(&dry, run).into_iter().flatten()));
+        shapes.sweep(&mut |run| found.extend(launched(&dry, run).into_iter().flat_map(|launched| launched.variants)));
     }
     found
 }
