@@ -112,7 +112,7 @@ pub enum MatmulKernel {
     /// Four sums a thread, for small products on software drivers.
     Plain,
     /// Tiles of 8 x 8 matrices on matrix units, where these are in use ([`GpuOptions::matrix_units`]) and there is workgroup memory for
-    /// them: 48 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. Else `MediumUnits`; without matrix units, or over fewer
+    /// them: 44 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. Else `MediumUnits`; without matrix units, or over fewer
     /// than 128 steps of k, what the shape suggests.
     LargeUnits,
     /// Tiles of 4 x 4 matrices on matrix units, where these are in use and there are 128 steps of k; else what the shape suggests.

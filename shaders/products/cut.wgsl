@@ -5,7 +5,7 @@
 //   11 bits, and low, the rest times 2048.
 //   out: padded_lines x padded_steps words; a line has BK steps' high halves, then their low ones, then the next steps'. Lines and steps
 //   behind the ends are 0.
-//   ALONG: a workgroup owns a line. Else LINES lines of BK steps, which it turns by way of its memory. A thread has eight steps at a time.
+//   ALONG: a workgroup owns a line. Else LINES lines of BK steps, which it turns by way of its memory. A thread has EACH steps at a time, which are eight.
 
 enable f16;
 {% include "products/scale.wgsl" %}
@@ -80,14 +80,15 @@ fn main(
   workgroupBarrier();
   if thread == 0u && line < params.lines { largest[line] = found[0]; }
   let scale = factor(found[0]);
-  for (var step = 8u * thread; step < params.padded_steps; step += 8u * THREADS) {
+  for (var step = EACH * thread; step < params.padded_steps; step += EACH * THREADS) {
     put(line, step, four_of(line, step) * scale, four_of(line, step + 4u) * scale);
   }
 }
 {% else %}
 
 // A word more a step, against bank conflicts.
-var<workgroup> tile: array<f32, {{ BK * (LINES + 1) }}>;
+const TILE: u32 = {{ BK * (LINES + 1) }}u;
+var<workgroup> tile: array<f32, TILE>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -119,8 +120,8 @@ fn main(
   }
   {% endfor %}
   workgroupBarrier();
-  let line = thread / {{ BK // 8 }}u;
-  let step = thread % {{ BK // 8 }}u * 8u;
+  let line = thread / {{ BK // EACH }}u;
+  let step = thread % {{ BK // EACH }}u * EACH;
   let scale = factor(largest[min(line0 + line, params.lines - 1u)]);
   let first = step * {{ LINES + 1 }}u + line;
   {% for half in range(2) %}

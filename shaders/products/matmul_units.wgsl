@@ -58,7 +58,8 @@ const REST: f32 = 2048.0;
 {% endfor %}
 {% for f in factors %}
 
-var<workgroup> {{ f.name }}_tile: array<vec4<f16>, {{ f.lines * pitch }}>;
+const {{ f.name|upper }}_ELEMENTS: u32 = {{ f.lines * pitch }}u;
+var<workgroup> {{ f.name }}_tile: array<vec4<f16>, {{ f.name|upper }}_ELEMENTS>;
 
 // The power of two that scales row or column i of {{ f.name }}.
 fn {{ f.name }}_factor(i: u32) -> f32 {

@@ -271,7 +271,7 @@ fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
         "0x80000000u",
         "0x7f800000u",
         "0xffffffffu",
-        // What formats of numbers are made of: matmul_units.wgsl names them.
+        // What formats of numbers are made of: scale.wgsl, cut.wgsl and matmul_units.wgsl name them.
         "0x2000u",
         "0x38800000u",
         "2048.0",

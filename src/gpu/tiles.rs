@@ -311,9 +311,9 @@ impl Tile {
         (self.bm / self.tm) * (self.bn / self.tn)
     }
 
-    /// Bytes that both factors take in workgroup memory at most: when both are turned, and padded.
+    /// Bytes that both factors take in workgroup memory at most: when both are turned, with two groups of four more every four steps.
     fn memory(&self) -> u32 {
-        (self.bm + 4 + self.bn + 4) * self.bk * size_of::<f32>() as u32
+        (self.bm + 2 + self.bn + 2) * self.bk * size_of::<f32>() as u32
     }
 
     /// Rows of a tile.

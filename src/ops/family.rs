@@ -88,7 +88,7 @@ pub(super) const fn family(name: &'static str) -> Family {
             params: size_of::<CutParams>(),
             buffers: &[Access::Read, Access::Write, Access::Write],
             overrides: &[],
-            sizes: &["THREADS", "BK", "LINES", "ALONG", "VECTORS"],
+            sizes: &["THREADS", "BK", "LINES", "EACH", "ALONG", "VECTORS"],
         },
         sum_slices: Kernel {
             name,
