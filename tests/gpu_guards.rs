@@ -71,8 +71,12 @@ fn within_bounds(device: &Device) -> Result<(), Failed> {
 
 /// Each product as one dispatch, and as several: a workgroup at a time where k is long, else some.
 fn cut_by_work() -> Result<(), Failed> {
-    use MatmulKernel::{Narrow, Small};
-    let kernels: &[MatmulKernel] = if common::full() { &[Small, Narrow] } else { &[Small] };
+    use MatmulKernel::{LargeUnits, MediumUnits, Narrow, Small};
+    let kernels: &[MatmulKernel] = match (common::by_matrix_units(), common::full()) {
+        (true, _) => &[MediumUnits, LargeUnits],
+        (false, true) => &[Small, Narrow],
+        (false, false) => &[Small],
+    };
     for kernel in kernels {
         let opened = |max_multiply_adds| {
             let options = GpuOptions { matmul_kernel: Some(*kernel), max_multiply_adds, ..guarded(false) };

@@ -1,11 +1,12 @@
 // cut: the numbers of a product's factor, scaled and cut in two halves each, for matmul_units.wgsl.
 //   ALONG: x is lines x steps, row-major, and largest[line] is found here: max over steps of |x|. Else x is steps x lines, and
 //   largest.wgsl has found it.
-//   Each line is scaled by a power of two, so that its largest number lies below 2^15, and each number v is cut in two: high, its first
-//   11 bits, and low, the rest times 2048.
-//   out: padded_lines x padded_steps words; a line has BK steps' high halves, then their low ones, then the next steps'. Lines and steps
-//   behind the ends are 0.
-//   ALONG: a workgroup owns a line. Else LINES lines of BK steps, which it turns by way of its memory. A thread has EACH steps at a time, which are eight.
+//   Of each number x, with its line's power of two s (scale.wgsl):
+//     high = the first 11 bits of s x,  low = 2048 (s x - high)
+//   out: padded_lines x padded_steps words; a line has BK steps' high halves, then their low ones, then the next steps'. Steps behind the
+//   end are 0, or NaN where the line has NaN or infinity; lines behind the end may be either, too, and nobody stores what becomes of them.
+//   ALONG: a workgroup owns a line. Else LINES lines of BK steps, which it turns by way of its memory. A thread has EACH steps at a
+//   time, which are eight.
 
 enable f16;
 {% include "products/scale.wgsl" %}
@@ -20,7 +21,6 @@ struct Params {
 const LAST_BIT: u32 = 0x2000u;
 // What is smaller than 2^-14, the smallest f16 that is no subnormal, has no first bits: its rest is all of it.
 const SMALLEST: u32 = 0x38800000u;
-const REST: f32 = 2048.0;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<{{ "vec4<f32>" if VECTORS else "f32" }}>;

@@ -3,7 +3,7 @@
 //   halves. Three products replace one:
 //     a b = high high + (high low + low high) / 2048 + what is lost, low low and the ends of the rests: about 2^-22 |a| |b|.
 //   Rows of a and columns of b are lines there, as long as all slices of k together: BK steps' high halves, then their low ones, then
-//   the next steps'. There are as many lines as tiles have; what lies behind the edges is 0.
+//   the next steps'. There are as many lines as tiles have, and steps behind the end of k add 0, or NaN to what is NaN anyway.
 //   The finished sums go through store.wgsl: bias, ReLU, mask.
 //   Units may cut off what they add. So a sum stays in them for BK steps alone; what they have then is added to the sums in f32.
 //   A workgroup owns a BM x BN tile of c and one slice of k, as in matmul.wgsl; each of its subgroups owns WM x WN of it, in matrices
@@ -25,7 +25,7 @@ struct Params {
   across: u32, // tiles across c
   slices: u32,
   stride: u32, // words from one slice's product to the next
-  sums_at: u32,
+  sums_at: u32, // not used here
   biased: u32,
   relu: u32,
   masked: u32,
@@ -49,7 +49,6 @@ struct Params {
 
 const THREADS: u32 = {{ threads }}u;
 const WARPS: u32 = {{ warps }}u;
-const REST: f32 = 2048.0;
 
 @group(0) @binding(0) var<uniform> params: Params;
 {% for f in factors %}

@@ -145,12 +145,9 @@ impl Method {
             Some(MatmulKernel::LargeUnits) => room.units,
             Some(MatmulKernel::MediumUnits) => Some(room.units?.medium()),
             _ => None,
-        };
-        // A binding must have room for the factors' halves, which are padded.
-        tile.filter(|tile| {
-            let slice = Method::Units(*tile).slice(dims, room.words);
-            tile.halves(dims, slice).iter().all(|halves| halves.words() <= room.words)
-        })
+        }?;
+        // A binding must have room for the factors' halves, which are padded: least in one slice, and for the smaller tile.
+        [tile, tile.medium()].into_iter().find(|tile| tile.fits_bindings(dims, dims[2], room.words))
     }
 
     /// Workgroups down and across the product.
@@ -190,7 +187,12 @@ impl Method {
             Method::Panel(_) => Panel::STEPS,
             Method::Direct(_) | Method::Plain => 1,
         };
-        slice.next_multiple_of(step.into()) as usize
+        let slice = slice.next_multiple_of(step.into()) as usize;
+        match self {
+            // All slices together may be longer than k, and a window with few tiles has more slices than its neighbours.
+            Method::Units(tile) if !tile.fits_bindings([m, n, k], slice, words) => k.next_multiple_of(step as usize),
+            _ => slice,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct UnitTile {
 
 /// Matrices along a step of k: what a step's products add up to stays in the units, which may cut it off.
 const MATRICES_A_STEP: u32 = 2;
-/// Lanes of a subgroup for each row of a matrix, at most: with more, some threads of a workgroup would have nothing to stage.
+/// Lanes of a subgroup for each row of a matrix, at most: what is known has no more, and no test runs kernels for others.
 const MOST_LANES_A_SIDE: u32 = 4;
 /// Bytes behind each line of a factor in workgroup memory, against bank conflicts.
 const PADDING: u32 = 16;
@@ -36,8 +36,9 @@ const LONG_SLICE: usize = 1024;
 const LONG_ENOUGH: usize = 128;
 /// Rows and columns that a product should have: half a tile.
 const WIDE_ENOUGH: usize = 32;
-/// Multiply-adds from which on the units make up for the passes that cut the factors: measured on an H200, where products of 2^30 were
-/// faster without them and such of 2^33 faster with them, in all layouts.
+/// Multiply-adds from which on the units make up for the passes that cut the factors. It lies between what was measured on an H200: squares
+/// of 2^30 were faster without them, such of 2^33 faster with them, in all layouts. (Not the gradient of a layer of 784 x 512 over 65,536
+/// rows, while the largest numbers of columns were found a word at a time.)
 const MANY_MULTIPLY_ADDS: u64 = 1 << 31;
 
 impl Units {
@@ -178,6 +179,11 @@ impl UnitTile {
         u64::from(self.bm) * u64::from(self.bn) * u64::from(steps)
     }
 
+    /// Whether bindings of so many words hold the halves of both factors.
+    pub fn fits_bindings(&self, dims: [usize; 3], slice: usize, words: u64) -> bool {
+        self.halves(dims, slice).iter().all(|halves| halves.words() <= words)
+    }
+
     /// Whether the tiles cover the product exactly.
     pub fn covers(&self, m: usize, n: usize) -> bool {
         m.is_multiple_of(self.bm as usize) && n.is_multiple_of(self.bn as usize)
@@ -227,7 +233,7 @@ impl Halves {
     }
 
     /// Words of memory: two halves for each number.
-    pub fn words(&self) -> u64 {
+    fn words(&self) -> u64 {
         (self.lines as u64).saturating_mul(self.steps as u64)
     }
 
@@ -256,7 +262,7 @@ impl LargestGrid {
     const ROWS: u32 = 16;
     /// Rows of a block, at least.
     const RUN: usize = 64;
-    /// Workgroups that keep a large device's memory busy. More would make more blocks, whose largest one workgroup looks for.
+    /// Workgroups that keep a large device's memory busy. More would make more blocks, whose largest few threads look for.
     const ENOUGH: usize = 256;
 
     /// The numbers as the shader wants them; `vectors` says whether cells are fours of columns.
@@ -278,7 +284,9 @@ impl LargestGrid {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tiles::{Lanes, Method, ProductSplit, Room};
     use super::{LargestGrid, MOST_LANES_A_SIDE, UnitTile, Units};
+    use crate::options::MatmulKernel;
 
     #[test]
     fn threads_stage_whole_lines_of_a_tile() {
@@ -288,7 +296,7 @@ mod tests {
             for lanes in [8, 16, 32, 64].into_iter().filter(|lanes| *lanes <= MOST_LANES_A_SIDE * side) {
                 let units = Units { side, lanes, least_lanes: lanes };
                 for tile in [UnitTile::large_of(units), UnitTile::medium_of(units)] {
-                    let elements = tile.step() / 4;
+                    let elements = tile.step() / 2;
                     assert!(tile.threads().is_multiple_of(elements), "{tile:?}");
                     for lines in [tile.bm, tile.bn] {
                         assert!((lines * elements).is_multiple_of(tile.threads()), "{tile:?}: {lines} lines");
@@ -300,6 +308,34 @@ mod tests {
                         tile.halves([65, 129, 1000], 1000)[0].steps,
                         1000usize.next_multiple_of(2 * side as usize)
                     );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_window_of_a_product_fits_bindings() {
+        // A product whose last window is narrow has more slices there, and so more steps behind the end of k.
+        let room =
+            |units, words| Room { words, memory: 48 << 10, registers: true, units: Some(UnitTile::large_of(units)) };
+        for (units, words, dims) in [
+            (Units::KNOWN[0], 1 << 25, [4352, 7936, 4200]),
+            (Units::KNOWN[1], 20 << 10, [151, 106, 153]),
+            (Units::KNOWN[1], 20 << 10, [130, 100, 700]),
+        ] {
+            let room = room(units, words);
+            let split = ProductSplit::new(words, dims, false, false);
+            for wanted in [None, Some(MatmulKernel::LargeUnits), Some(MatmulKernel::MediumUnits)] {
+                let method = Method::choose(wanted, Lanes::Hardware, room, [split.m, split.n, split.k]);
+                let Method::Units(tile) = method else { continue };
+                let last = |length: usize, piece: usize| length - (length - 1) / piece * piece;
+                for m in [split.m, last(dims[0], split.m)] {
+                    for n in [split.n, last(dims[1], split.n)] {
+                        for k in [split.k, last(dims[2], split.k)] {
+                            let slice = method.slice([m, n, k], words);
+                            assert!(tile.fits_bindings([m, n, k], slice, words), "{dims:?}: {m} x {k} x {n}");
+                        }
+                    }
                 }
             }
         }
