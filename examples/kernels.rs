@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         matrix_units: units,
         ..Default::default()
     });
-    let rows = [1, 16, 128].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });
+    let rows = [1, 16, 128, 1024].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });
     let alone = [
         GpuOptions { row_lanes: Some(128), without_subgroups: true, ..Default::default() },
         GpuOptions { matmul_kernel: Some(MatmulKernel::Plain), without_subgroups: true, ..Default::default() },

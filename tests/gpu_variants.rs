@@ -77,7 +77,14 @@ fn main() -> ExitCode {
             }
         }
         // About as long as rows are that get so many lanes: each length more is a variant more to compile.
-        for (lanes, cols) in [(1, 1..=64), (16, 3..=260), (128, 17..=4100), (256, 1000..=usize::MAX)] {
+        for (lanes, cols) in [
+            (1, 1..=64),
+            (16, 3..=260),
+            (128, 17..=4100),
+            (256, 1000..=usize::MAX),
+            (512, 4000..=usize::MAX),
+            (1024, 8000..=usize::MAX),
+        ] {
             let options =
                 GpuOptions { row_lanes: Some(lanes), runtime_checks, guarded_buffers: true, ..Default::default() };
             trials.push(common::trial(format!("rows by {lanes} lanes{checked}"), options, move |device| {
@@ -86,7 +93,7 @@ fn main() -> ExitCode {
             }));
         }
         // Windows of few rows, some of which start where no vector may.
-        for lanes in [1, 16, 128, 256] {
+        for lanes in [1, 16, 128, 256, 512, 1024] {
             let options = GpuOptions {
                 row_lanes: Some(lanes),
                 max_binding_bytes: Some(4096),

@@ -19,6 +19,8 @@
 {% set in_pieces = registers and pieces %}
 {% set in_tile = inputs is defined and not linear and staged %}
 {% set wide = registers and fours %}
+{% set only_top = only_top is defined %}
+{% set highest = "from_top(key)" if only_top else "from_key(peak.key)" %}
 {% set row_cell = "vec4<f32>" if wide or (in_tile and fours) else "f32" %}
 {# Division is slow on hardware, and `inverse` is 1 / sum. #}
 {% set over_sum = "* inverse" if registers or in_tile else "/ sum" %}
@@ -97,93 +99,127 @@ const FAR_BELOW: f32 = -128.0;
 fn exp_below(x: f32, top: f32) -> f32 {
   return select(exp(max(x - top, FAR_BELOW)), 0.0, is_negative_infinity(x));
 }
+
+// A maximum alone, where its column does not matter: less work a value. All NaN are above +inf, and -inf is 0.
+const BELOW_ALL: u32 = ~(SIGN_BIT | INFINITY_BITS); // the key of -inf; those of NaN with a sign wrap around
+
+fn top_key(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  return (bits ^ (bitcast<u32>(bitcast<i32>(bits) >> 31u) | SIGN_BIT)) - BELOW_ALL;
+}
+
+fn from_top(key: u32) -> f32 {
+  return from_key(key + BELOW_ALL);
+}
+
+// As `is_bad`.
+fn is_bad_top(key: u32) -> bool {
+  return key == 0u || key >= (SIGN_BIT | INFINITY_BITS) - BELOW_ALL;
+}
+
+fn larger(a: u32, b: u32) -> u32 {
+  return max(a, b);
+}
+
+fn added(a: f32, b: f32) -> f32 {
+  return a + b;
+}
+{# The reductions: by name, the type, what joins two, and what changes nothing. #}
+{% set reductions = [
+  ("peak", "Peak", "higher", "Peak(0u, 0xffffffffu)"), ("top", "u32", "larger", "0u"), ("sum", "f32", "added", "0.0")
+] %}
+{% for name, type, join, nothing in reductions %}
+
+var<workgroup> row_{{ name }}s: array<{{ type }}, ROW_THREADS>;
+{% endfor %}
 {% if subgroups and not linear %}
 
 // Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations: each
 // subgroup gathers what its lanes hold, then everyone gathers what the subgroups hold.
 
-// Set by the entry point: the thread's number in its subgroup, the subgroup's in the workgroup, and how many there are.
+// Set by the entry point: the thread's number in its subgroup, the subgroup's in the workgroup, how many there are, and
+// of how many threads.
 struct Subgroup {
   lane: u32,
   number: u32,
   count: u32,
+  size: u32,
 }
 
 var<private> subgroup: Subgroup;
 
-var<workgroup> row_values: array<f32, ROW_THREADS>; // one a subgroup
-var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
+fn subgroup_peak(mine: Peak) -> Peak {
+  let key = subgroupMax(mine.key);
+  return Peak(key, subgroupMin(select(0xffffffffu, mine.col, mine.key == key)));
+}
 
+fn subgroup_top(mine: u32) -> u32 {
+  return subgroupMax(mine);
+}
+
+fn subgroup_sum(mine: f32) -> f32 {
+  return subgroupAdd(mine);
+}
+{% for name, type, join, nothing in reductions %}
+
+{% if loop.first %}
 // The lanes come from loops that some leave before others, and Vulkan does not promise that they go on together: the
 // barrier in front brings them together, and behind it the last result has been read, too.
-fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
+// Of few subgroups everyone goes through what they hold; of many, each subgroup joins that once more.
+{% endif %}
+fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   workgroupBarrier();
-  let key = subgroupMax(mine.key);
-  let col = subgroupMin(select(NO_COL, mine.col, mine.key == key));
-  if subgroup.lane == 0u { row_peaks[subgroup.number] = Peak(key, col); }
+  let partial = subgroup_{{ name }}(mine);
+  if subgroup.lane == 0u { row_{{ name }}s[subgroup.number] = partial; }
   workgroupBarrier();
-  var peak = row_peaks[0];
-  for (var i = 1u; i < subgroup.count; i++) { peak = higher(peak, row_peaks[i]); }
-  return peak;
-}
-
-fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
-  workgroupBarrier();
-  let partial = subgroupAdd(mine);
-  if subgroup.lane == 0u { row_values[subgroup.number] = partial; }
-  workgroupBarrier();
-  var sum = row_values[0];
-  for (var i = 1u; i < subgroup.count; i++) { sum += row_values[i]; }
-  return sum;
-}
-
-const NO_COL: u32 = 0xffffffffu;
+  if LANES > FEW {
+    var all = {{ nothing }};
+    for (var first = 0u; first < subgroup.count; first += subgroup.size) {
+      let i = first + subgroup.lane;
+      // Not by a branch: the lanes stay together.
+      let other = row_{{ name }}s[min(i, subgroup.count - 1u)];
+{% if type == "Peak" %}
+      all = higher(all, Peak(select(0u, other.key, i < subgroup.count), other.col));
 {% else %}
+      all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
+{% endif %}
+    }
+    return subgroup_{{ name }}(all);
+  }
+  var all = row_{{ name }}s[0];
+  for (var i = 1u; i < subgroup.count; i++) { all = {{ join }}(all, row_{{ name }}s[i]); }
+  return all;
+}
+{% endfor %}
 
+const FEW: u32 = 256u;
+{% else %}
+{% for name, type, join, nothing in reductions %}
+
+{% if loop.first %}
 // Reductions over the lanes of a row through workgroup memory: of more than FAN lanes the first of every FAN gathers
 // its FAN, then everyone gathers what those hold. Flat trees, because each barrier costs a software driver much.
-var<workgroup> row_values: array<f32, ROW_THREADS>;
-var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
-
-fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
+{% endif %}
+fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   if LANES == 1u { return mine; }
   let start = local.y * LANES;
   let heads = select(LANES, LANES / FAN, LANES > FAN);
   workgroupBarrier(); // the last result has been read
-  row_peaks[start + local.x] = mine;
+  row_{{ name }}s[start + local.x] = mine;
   workgroupBarrier();
   if LANES > FAN {
     if local.x < heads {
-      var peak = mine;
-      for (var i = heads; i < LANES; i += heads) { peak = higher(peak, row_peaks[start + local.x + i]); }
-      row_peaks[start + local.x] = peak;
+      var all = mine;
+      for (var i = heads; i < LANES; i += heads) { all = {{ join }}(all, row_{{ name }}s[start + local.x + i]); }
+      row_{{ name }}s[start + local.x] = all;
     }
     workgroupBarrier();
   }
-  var peak = row_peaks[start];
-  for (var i = 1u; i < heads; i++) { peak = higher(peak, row_peaks[start + i]); }
-  return peak;
+  var all = row_{{ name }}s[start];
+  for (var i = 1u; i < heads; i++) { all = {{ join }}(all, row_{{ name }}s[start + i]); }
+  return all;
 }
-
-fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
-  if LANES == 1u { return mine; }
-  let start = local.y * LANES;
-  let heads = select(LANES, LANES / FAN, LANES > FAN);
-  workgroupBarrier(); // the last result has been read
-  row_values[start + local.x] = mine;
-  workgroupBarrier();
-  if LANES > FAN {
-    if local.x < heads {
-      var sum = mine;
-      for (var i = heads; i < LANES; i += heads) { sum += row_values[start + local.x + i]; }
-      row_values[start + local.x] = sum;
-    }
-    workgroupBarrier();
-  }
-  var sum = row_values[start];
-  for (var i = 1u; i < heads; i++) { sum += row_values[start + i]; }
-  return sum;
-}
+{% endfor %}
 {% endif %}
 {% if not linear %}
 
@@ -205,10 +241,11 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
   @builtin(subgroup_id) number: u32,
   @builtin(num_subgroups) subgroups: u32,
+  @builtin(subgroup_size) size: u32,
 {% endif %}
 ) {
 {% if subgroups %}
-  subgroup = Subgroup(lane, number, subgroups);
+  subgroup = Subgroup(lane, number, subgroups, size);
 {% endif %}
   row_work(place(flat(id, count), local.xy));
 }
@@ -271,7 +308,7 @@ fn staged_words(at: Place) -> u32 {
     runs(sum, type)     the same, where the body adds to `run`: runs join in `sum`
     results(output)     the same, where the body says what `result` is
     results(output, sum) in pieces the body may add to `run`, too: runs join in `sum`
-    peak_and_sum()      in pieces: `peak`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
+    peak_and_sum()      in pieces: `peak`, or its `key` where `only_top` is set, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
                         `run` for each value: runs join in `more`, of the lane
 #}
 {% macro values(first, body, output) %}
@@ -380,7 +417,9 @@ fn staged_words(at: Place) -> u32 {
 {% if registers and not in_pieces %}
 {{ values("", caller, output) }}
 {% elif registers %}
-  for (var first = 0u; first < steps(at); first += HELD) {
+  // Backwards: what was read last is likely to be in a cache still.
+  for (var piece = (steps(at) + HELD - 1u) / HELD; piece > 0u; piece--) {
+    let first = (piece - 1u) * HELD;
 {% if sum %}
     var run = 0.0;
 {% endif %}
@@ -415,7 +454,11 @@ fn staged_words(at: Place) -> u32 {
 {% endif %}
 {% endmacro %}
 {% macro raise_peak() %}
+{% if only_top %}
+        key = max(key, top_key(x));
+{% else %}
         peak = higher(peak, Peak(order_key(x), c));
+{% endif %}
 {% endmacro %}
 {% macro add_term() %}
         run += exp_below(x, base);
@@ -423,14 +466,14 @@ fn staged_words(at: Place) -> u32 {
 {% macro peak_and_sum() %}
   // A lane's sum is that of exp(x - base). Its base follows the maximum once that is further than 1 above: seldom, so
   // that hardly a rounding error comes of it, and no term is more than e.
-  var peak = Peak(0u, 0u);
+  {{ "var key = 0u;" if only_top else "var peak = Peak(0u, 0u);" }}
   var base = from_key(~(SIGN_BIT | INFINITY_BITS)); // -inf
   var sum = 0.0;
   var more = 0.0;
   for (var first = 0u; first < steps(at); first += HELD) {
 {{ read("first + ") }}
 {{ values("first + ", raise_peak, "") }}
-    let high = from_key(peak.key);
+    let high = {{ highest }};
     if is_negative_infinity(base) || high > base + 1.0 {
       sum *= exp_below(base, high);
       base = high;
@@ -442,8 +485,8 @@ fn staged_words(at: Place) -> u32 {
 {{ values("first + ", caller, "") }}
     more += run;
   }
-  peak = lanes_peak(at.local, peak);
-  sum = lanes_sum(at.local, sum * exp_below(base, from_key(peak.key)));
+  {{ "key = lanes_top(at.local, key);" if only_top else "peak = lanes_peak(at.local, peak);" }}
+  sum = lanes_sum(at.local, sum * exp_below(base, {{ highest }}));
 {% endmacro %}
 {% endif %}
 

@@ -3,6 +3,7 @@
 //   logits, out: rows x cols, row-major. LANES threads share a row.
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
 {% set inputs = {"x": "logits"} %}
+{% set only_top = true %}
 {% include "rows/rows.wgsl" %}
 
 struct Params {
@@ -18,14 +19,14 @@ fn row_work(at: Place) {
 {{ hold() }}
 {% if in_pieces %}
 {% call peak_and_sum() %}{% endcall %}
-  let top = from_key(peak.key);
+  let top = from_top(key);
 {% else %}
-  var peak = Peak(0u, 0u);
+  var key = 0u;
 {% call each() %}
-        peak = higher(peak, Peak(order_key(x), c));
+        key = max(key, top_key(x));
 {% endcall %}
-  peak = lanes_peak(at.local, peak);
-  let top = from_key(peak.key);
+  key = lanes_top(at.local, key);
+  let top = from_top(key);
 
   var sum = 0.0;
 {% call runs("sum", "f32") %}
@@ -34,7 +35,7 @@ fn row_work(at: Place) {
   sum = lanes_sum(at.local, sum);
 {% endif %}
 
-  let bad = is_bad(peak);
+  let bad = is_bad_top(key);
   let log_sum = log(sum);
   let inverse = 1.0 / sum;
 {% call results("out") %}
