@@ -7,7 +7,7 @@
 //   what it does by the macros below. Where the values come from is the form's:
 //     as declared  from memory, whenever they are wanted: so software drivers like it
 //     staged       short rows, one a thread: the workgroup brings them to its memory, neighbouring words by
-//                  neighbouring threads
+//                  neighbouring threads, and each thread its own from there to registers
 //     held         from registers, HELD a lane, read once: variables with names, because compilers keep arrays in
 //                  memory
 //     pieces       long rows: through such registers piece by piece
@@ -15,12 +15,12 @@
 //   columns at a time, which lie in one cell of memory.
 {% include "common.wgsl" %}
 {% set linear = kernel == "linear_cross_entropy" %}
-{% set registers = inputs is defined and not linear and (held or pieces) %}
+{% set registers = inputs is defined and not linear and (held or pieces or staged) %}
 {% set in_pieces = registers and pieces %}
 {% set in_tile = inputs is defined and not linear and staged %}
-{% set wide = registers and fours %}
-{% set only_top = only_top is defined %}
-{% set highest = "from_top(key)" if only_top else "from_key(peak.key)" %}
+{% set wide = registers and fours and not staged %}
+{# Whether what is computed from a value can take its place until it is wanted again. #}
+{% set keeps = registers and not in_pieces %}
 {% set row_cell = "vec4<f32>" if wide or (in_tile and fours) else "f32" %}
 {# Division is slow on hardware, and `inverse` is 1 / sum. #}
 {% set over_sum = "* inverse" if registers or in_tile else "/ sum" %}
@@ -73,9 +73,8 @@ const NAN_KEY: u32 = 0xffffffffu;
 // ranks them), both zeros equal. Integers are exact where float comparisons may assume that NaN and inf do not occur.
 fn order_key(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
-  if is_nan(x) { return NAN_KEY; }
-  if (bits & ~SIGN_BIT) == 0u { return SIGN_BIT; }
-  return select(bits | SIGN_BIT, ~bits, bits >= SIGN_BIT);
+  let ordered = select(bits | SIGN_BIT, ~bits, bits >= SIGN_BIT);
+  return select(select(ordered, SIGN_BIT, (bits & ~SIGN_BIT) == 0u), NAN_KEY, is_nan(x));
 }
 
 // The float behind a key that is not NaN's.
@@ -83,14 +82,15 @@ fn from_key(key: u32) -> f32 {
   return bitcast<f32>(select(~key, key & ~SIGN_BIT, key >= SIGN_BIT));
 }
 
-// A row whose softmax does not exist: it holds NaN or +inf, or nothing but -inf.
-fn is_bad(peak: Peak) -> bool {
-  return peak.key >= (SIGN_BIT | INFINITY_BITS) || peak.key == ~(SIGN_BIT | INFINITY_BITS);
-}
-
 fn higher(a: Peak, b: Peak) -> Peak {
   if b.key > a.key || (b.key == a.key && b.col < a.col) { return b; }
   return a;
+}
+
+// The same where b comes behind a: only what is above counts.
+fn raised(a: Peak, key: u32, col: u32) -> Peak {
+  let above = key > a.key;
+  return Peak(select(a.key, key, above), select(a.col, col, above));
 }
 
 // exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. Below exp(FAR_BELOW) f32 has only 0.
@@ -112,10 +112,28 @@ fn from_top(key: u32) -> f32 {
   return from_key(key + BELOW_ALL);
 }
 
-// As `is_bad`.
-fn is_bad_top(key: u32) -> bool {
+// A row whose softmax does not exist: it holds NaN or +inf, or nothing but -inf.
+fn is_bad(key: u32) -> bool {
   return key == 0u || key >= (SIGN_BIT | INFINITY_BITS) - BELOW_ALL;
 }
+
+// Whether x is the maximum of a row that has a softmax: by bits, but for a zero's sign.
+fn is_top(x: f32, top: f32) -> bool {
+  let counting = select(~0u, ~SIGN_BIT, (bitcast<u32>(top) & ~SIGN_BIT) == 0u);
+  return (bitcast<u32>(x) & counting) == (bitcast<u32>(top) & counting);
+}
+
+// A sum, and the first of some columns.
+struct Found {
+  sum: f32,
+  col: u32,
+}
+
+fn found(a: Found, b: Found) -> Found {
+  return Found(a.sum + b.sum, min(a.col, b.col));
+}
+
+const NO_COL: u32 = 0xffffffffu;
 
 fn larger(a: u32, b: u32) -> u32 {
   return max(a, b);
@@ -126,7 +144,8 @@ fn added(a: f32, b: f32) -> f32 {
 }
 {# The reductions: by name, the type, what joins two, and what changes nothing. #}
 {% set reductions = [
-  ("peak", "Peak", "higher", "Peak(0u, 0xffffffffu)"), ("top", "u32", "larger", "0u"), ("sum", "f32", "added", "0.0")
+  ("peak", "Peak", "higher", "Peak(0u, NO_COL)"), ("top", "u32", "larger", "0u"), ("sum", "f32", "added", "0.0"),
+  ("found", "Found", "found", "Found(0.0, NO_COL)")
 ] %}
 {% for name, type, join, nothing in reductions %}
 
@@ -150,7 +169,11 @@ var<private> subgroup: Subgroup;
 
 fn subgroup_peak(mine: Peak) -> Peak {
   let key = subgroupMax(mine.key);
-  return Peak(key, subgroupMin(select(0xffffffffu, mine.col, mine.key == key)));
+  return Peak(key, subgroupMin(select(NO_COL, mine.col, mine.key == key)));
+}
+
+fn subgroup_found(mine: Found) -> Found {
+  return Found(subgroupAdd(mine.sum), subgroupMin(mine.col));
 }
 
 fn subgroup_top(mine: u32) -> u32 {
@@ -180,6 +203,8 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
       let other = row_{{ name }}s[min(i, subgroup.count - 1u)];
 {% if type == "Peak" %}
       all = higher(all, Peak(select(0u, other.key, i < subgroup.count), other.col));
+{% elif type == "Found" %}
+      all = found(all, Found(select(0.0, other.sum, i < subgroup.count), other.col)); // the last's once more
 {% else %}
       all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
 {% endif %}
@@ -267,7 +292,7 @@ fn {{ name }}_of(at: Place, c: u32) -> f32 {
 }
 {% endfor %}
 {% endif %}
-{% if registers %}
+{% if registers and not in_tile %}
 
 // Where the values of a lane's jth step are; those of some step of the window where the row has no such step.
 fn cell(at: Place, j: u32) -> u32 {
@@ -305,13 +330,14 @@ fn staged_words(at: Place) -> u32 {
   What a kernel does along its rows, for a body of WGSL that sees the column c and x, or whatever its inputs are called:
     hold()              first: brings the values to where the form has them
     each()              the body, for each value
-    runs(sum, type)     the same, where the body adds to `run`: runs join in `sum`
+    runs(sum, type)     the same, where the body adds to `run`: runs join in `sum`. Where the form `keeps` values, the
+                        body may say what the input `keep` is from then on, as `kept`
     results(output)     the same, where the body says what `result` is
     results(output, sum) in pieces the body may add to `run`, too: runs join in `sum`
-    peak_and_sum()      in pieces: `peak`, or its `key` where `only_top` is set, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
+    peak_and_sum()      in pieces: the maximum's `key`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
                         `run` for each value: runs join in `more`, of the lane
 #}
-{% macro values(first, body, output) %}
+{% macro values(first, body, output, keep="") %}
 {% for j in range(HELD) %}
     if column(at, {{ first }}{{ j }}u) < at.cols {
 {% if output and wide %}
@@ -324,8 +350,13 @@ fn staged_words(at: Place) -> u32 {
         let {{ name }} = {{ name }}_{{ j }}{{ part }};
 {% endfor %}
 {{ body() }}
+{% if keep %}
+        {{ keep }}_{{ j }}{{ part }} = kept;
+{% endif %}
 {% if output and wide %}
         {{ output }}_{{ j }}{{ part }} = result;
+{% elif output and in_tile %}
+        {{ tile }}[spot(at.local.y * params.window.cols + c)] = result;
 {% elif output %}
         {{ output }}[at.start + c] = result;
 {% endif %}
@@ -340,7 +371,7 @@ fn staged_words(at: Place) -> u32 {
 {% macro read(first) %}
 {% for j in range(HELD) %}
 {% for name in inputs %}
-    let {{ name }}_{{ j }} = {{ inputs[name] }}[cell(at, {{ first }}{{ j }}u)];
+    {{ "var" if keeps else "let" }} {{ name }}_{{ j }} = {{ inputs[name] }}[cell(at, {{ first }}{{ j }}u)];
 {% endfor %}
 {% endfor %}
 {% endmacro %}
@@ -351,20 +382,27 @@ fn staged_words(at: Place) -> u32 {
 {% endfor %}
 {% endmacro %}
 {% macro hold() %}
-{% if registers and not in_pieces %}
-{{ read("") }}
-{% elif in_tile %}
+{% if in_tile %}
   let all = staged_words(at);
   let origin = at.group * ROWS * params.window.cols;
 {% if fours %}
-  for (var i = 4u * at.local.y; i < all; i += 4u * ROW_THREADS) {
+  // All that a thread brings is on its way before the first of it is wanted; behind the end the last again.
+{% for k in range(HELD // 4) %}
+  let i_{{ k }} = 4u * (at.local.y + {{ k }}u * ROW_THREADS);
 {% for name in inputs %}
-    let {{ name }} = {{ inputs[name] }}[(origin + i) / 4u];
+  let brought_{{ name }}_{{ k }} = {{ inputs[name] }}[(origin + min(i_{{ k }}, all - 4u)) / 4u];
+{% endfor %}
+{% endfor %}
+{% for k in range(HELD // 4) %}
+  if i_{{ k }} < all {
+    let at_i = spot(i_{{ k }});
+{% for name in inputs %}
 {% for part in ["x", "y", "z", "w"] %}
-    {{ inputs[name] }}_rows[spot(i) + {{ loop.index0 }}u] = {{ name }}.{{ part }};
+    {{ inputs[name] }}_rows[at_i + {{ loop.index0 }}u] = brought_{{ name }}_{{ k }}.{{ part }};
 {% endfor %}
 {% endfor %}
   }
+{% endfor %}
 {% else %}
   for (var i = at.local.y; i < all; i += ROW_THREADS) {
 {% for name in inputs %}
@@ -373,6 +411,19 @@ fn staged_words(at: Place) -> u32 {
   }
 {% endif %}
   workgroupBarrier();
+{% for j in range(HELD) %}
+{% for name in inputs %}
+  var {{ name }}_{{ j }} = 0.0;
+{% endfor %}
+  if {{ j }}u < params.window.cols {
+    let word = spot(at.local.y * params.window.cols + {{ j }}u);
+{% for name in inputs %}
+    {{ name }}_{{ j }} = {{ inputs[name] }}_rows[word];
+{% endfor %}
+  }
+{% endfor %}
+{% elif keeps %}
+{{ read("") }}
 {% endif %}
 {% endmacro %}
 {% macro each() %}
@@ -390,10 +441,10 @@ fn staged_words(at: Place) -> u32 {
   }
 {% endif %}
 {% endmacro %}
-{% macro runs(sum, type) %}
+{% macro runs(sum, type, keep="") %}
 {% if registers and not in_pieces %}
   var run = {{ type }}();
-{{ values("", caller, "") }}
+{{ values("", caller, "", keep) }}
   {{ sum }} = run;
 {% elif registers %}
   for (var first = 0u; first < steps(at); first += HELD) {
@@ -416,6 +467,20 @@ fn staged_words(at: Place) -> u32 {
 {% macro results(output, sum="") %}
 {% if registers and not in_pieces %}
 {{ values("", caller, output) }}
+{% if in_tile %}
+  workgroupBarrier();
+{% if fours %}
+{% for k in range(HELD // 4) %}
+  if i_{{ k }} < all {
+    let at_i = spot(i_{{ k }});
+    let low = vec2({{ tile }}[at_i], {{ tile }}[at_i + 1u]);
+    {{ output }}[(origin + i_{{ k }}) / 4u] = vec4(low, {{ tile }}[at_i + 2u], {{ tile }}[at_i + 3u]);
+  }
+{% endfor %}
+{% else %}
+  for (var i = at.local.y; i < all; i += ROW_THREADS) { {{ output }}[origin + i] = {{ tile }}[spot(i)]; }
+{% endif %}
+{% endif %}
 {% elif registers %}
   // Backwards: what was read last is likely to be in a cache still.
   for (var piece = (steps(at) + HELD - 1u) / HELD; piece > 0u; piece--) {
@@ -433,32 +498,12 @@ fn staged_words(at: Place) -> u32 {
   for (var j = 0u; j < steps(at); j++) {
 {{ here() }}
 {{ caller() }}
-{% if in_tile %}
-    {{ tile }}[spot(at.local.y * params.window.cols + c)] = result;
-{% else %}
     {{ output }}[at.start + c] = result;
-{% endif %}
   }
-{% if in_tile %}
-  workgroupBarrier();
-{% if fours %}
-  for (var i = 4u * at.local.y; i < all; i += 4u * ROW_THREADS) {
-    let at_i = spot(i);
-    let low = vec2({{ tile }}[at_i], {{ tile }}[at_i + 1u]);
-    {{ output }}[(origin + i) / 4u] = vec4(low, {{ tile }}[at_i + 2u], {{ tile }}[at_i + 3u]);
-  }
-{% else %}
-  for (var i = at.local.y; i < all; i += ROW_THREADS) { {{ output }}[origin + i] = {{ tile }}[spot(i)]; }
-{% endif %}
-{% endif %}
 {% endif %}
 {% endmacro %}
 {% macro raise_peak() %}
-{% if only_top %}
         key = max(key, top_key(x));
-{% else %}
-        peak = higher(peak, Peak(order_key(x), c));
-{% endif %}
 {% endmacro %}
 {% macro add_term() %}
         run += exp_below(x, base);
@@ -466,14 +511,14 @@ fn staged_words(at: Place) -> u32 {
 {% macro peak_and_sum() %}
   // A lane's sum is that of exp(x - base). Its base follows the maximum once that is further than 1 above: seldom, so
   // that hardly a rounding error comes of it, and no term is more than e.
-  {{ "var key = 0u;" if only_top else "var peak = Peak(0u, 0u);" }}
+  var key = 0u;
   var base = from_key(~(SIGN_BIT | INFINITY_BITS)); // -inf
   var sum = 0.0;
   var more = 0.0;
   for (var first = 0u; first < steps(at); first += HELD) {
 {{ read("first + ") }}
 {{ values("first + ", raise_peak, "") }}
-    let high = {{ highest }};
+    let high = from_top(key);
     if is_negative_infinity(base) || high > base + 1.0 {
       sum *= exp_below(base, high);
       base = high;
@@ -485,8 +530,8 @@ fn staged_words(at: Place) -> u32 {
 {{ values("first + ", caller, "") }}
     more += run;
   }
-  {{ "key = lanes_top(at.local, key);" if only_top else "peak = lanes_peak(at.local, peak);" }}
-  sum = lanes_sum(at.local, sum * exp_below(base, {{ highest }}));
+  key = lanes_top(at.local, key);
+  sum = lanes_sum(at.local, sum * exp_below(base, from_top(key)));
 {% endmacro %}
 {% endif %}
 

@@ -3,7 +3,6 @@
 //   logits, out: rows x cols, row-major. LANES threads share a row.
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
 {% set inputs = {"x": "logits"} %}
-{% set only_top = true %}
 {% include "rows/rows.wgsl" %}
 
 struct Params {
@@ -29,17 +28,19 @@ fn row_work(at: Place) {
   let top = from_top(key);
 
   var sum = 0.0;
-{% call runs("sum", "f32") %}
-        run += exp_below(x, top);
+{% call runs("sum", "f32", "x") %}
+        let term = exp_below(x, top);
+        run += term;
+        let kept = select(term, x, LOG);
 {% endcall %}
   sum = lanes_sum(at.local, sum);
 {% endif %}
 
-  let bad = is_bad_top(key);
+  let bad = is_bad(key);
   let log_sum = log(sum);
   let inverse = 1.0 / sum;
 {% call results("out") %}
-        var result = exp_below(x, top) {{ over_sum }};
+        var result = {{ "x" if keeps else "exp_below(x, top)" }} {{ over_sum }};
         if LOG { result = select((x - top) - log_sum, x, is_negative_infinity(x)); }
         result = select(result, params.window.nan, bad);
 {% endcall %}
