@@ -217,7 +217,7 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
 }
 {% endfor %}
 
-const FEW: u32 = 256u;
+const FEW: u32 = 8u * 32u; // lanes, of which most hardware makes eight subgroups
 {% else %}
 {% for name, type, join, nothing in reductions %}
 
