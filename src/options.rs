@@ -45,7 +45,8 @@ pub struct GpuOptions {
     pub matrix_units: MatrixUnits,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
-    /// Let so many threads share a row in the kernels that work on rows: 1, 16, 128 or 256; by default the length decides.
+    /// Let so many threads share a row in the kernels that work on rows: 1, 16, 128 or 256, and 512 or 1024
+    /// where the device has so many threads a workgroup; by default the length decides.
     pub row_lanes: Option<u32>,
     /// Choose kernels for a software driver as for a GPU, as far as options leave the choice: for tests of what GPUs run, and for
     /// looking at it. Slow there.

@@ -14,7 +14,7 @@ fn row_work(at: Place) {
 {{ hold() }}
   var peak = Peak(0u, 0u);
 {% call each() %}
-        peak = higher(peak, Peak(order_key(x), c));
+        peak = raised(peak, order_key(x), c);
 {% endcall %}
   peak = lanes_peak(at.local, peak);
   if at.inside && at.lane == 0u { classes[at.row] = peak.col; }

@@ -7,7 +7,7 @@
 //   what it does by the macros below. Where the values come from is the form's:
 //     as declared  from memory, whenever they are wanted: so software drivers like it
 //     staged       short rows, one a thread: the workgroup brings them to its memory, neighbouring words by
-//                  neighbouring threads
+//                  neighbouring threads, and each thread its own from there to registers
 //     held         from registers, HELD a lane, read once: variables with names, because compilers keep arrays in
 //                  memory
 //     pieces       long rows: through such registers piece by piece
@@ -15,10 +15,12 @@
 //   columns at a time, which lie in one cell of memory.
 {% include "common.wgsl" %}
 {% set linear = kernel == "linear_cross_entropy" %}
-{% set registers = inputs is defined and not linear and (held or pieces) %}
+{% set registers = inputs is defined and not linear and (held or pieces or staged) %}
 {% set in_pieces = registers and pieces %}
 {% set in_tile = inputs is defined and not linear and staged %}
-{% set wide = registers and fours %}
+{% set wide = registers and fours and not staged %}
+{# Whether what is computed from a value can take its place until it is wanted again. #}
+{% set keeps = registers and not in_pieces %}
 {% set row_cell = "vec4<f32>" if wide or (in_tile and fours) else "f32" %}
 {# Division is slow on hardware, and `inverse` is 1 / sum. #}
 {% set over_sum = "* inverse" if registers or in_tile else "/ sum" %}
@@ -71,9 +73,8 @@ const NAN_KEY: u32 = 0xffffffffu;
 // ranks them), both zeros equal. Integers are exact where float comparisons may assume that NaN and inf do not occur.
 fn order_key(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
-  if is_nan(x) { return NAN_KEY; }
-  if (bits & ~SIGN_BIT) == 0u { return SIGN_BIT; }
-  return select(bits | SIGN_BIT, ~bits, bits >= SIGN_BIT);
+  let ordered = select(bits | SIGN_BIT, ~bits, bits >= SIGN_BIT);
+  return select(select(ordered, SIGN_BIT, (bits & ~SIGN_BIT) == 0u), NAN_KEY, is_nan(x));
 }
 
 // The float behind a key that is not NaN's.
@@ -81,14 +82,15 @@ fn from_key(key: u32) -> f32 {
   return bitcast<f32>(select(~key, key & ~SIGN_BIT, key >= SIGN_BIT));
 }
 
-// A row whose softmax does not exist: it holds NaN or +inf, or nothing but -inf.
-fn is_bad(peak: Peak) -> bool {
-  return peak.key >= (SIGN_BIT | INFINITY_BITS) || peak.key == ~(SIGN_BIT | INFINITY_BITS);
-}
-
 fn higher(a: Peak, b: Peak) -> Peak {
   if b.key > a.key || (b.key == a.key && b.col < a.col) { return b; }
   return a;
+}
+
+// The same where b comes behind a: only what is above counts.
+fn raised(a: Peak, key: u32, col: u32) -> Peak {
+  let above = key > a.key;
+  return Peak(select(a.key, key, above), select(a.col, col, above));
 }
 
 // exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. Below exp(FAR_BELOW) f32 has only 0.
@@ -97,93 +99,152 @@ const FAR_BELOW: f32 = -128.0;
 fn exp_below(x: f32, top: f32) -> f32 {
   return select(exp(max(x - top, FAR_BELOW)), 0.0, is_negative_infinity(x));
 }
+
+// A maximum alone, where its column does not matter: less work a value. All NaN are above +inf, and -inf is 0.
+const BELOW_ALL: u32 = ~(SIGN_BIT | INFINITY_BITS); // the key of -inf; those of NaN with a sign wrap around
+
+fn top_key(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  return (bits ^ (bitcast<u32>(bitcast<i32>(bits) >> 31u) | SIGN_BIT)) - BELOW_ALL;
+}
+
+fn from_top(key: u32) -> f32 {
+  return from_key(key + BELOW_ALL);
+}
+
+// A row whose softmax does not exist: it holds NaN or +inf, or nothing but -inf.
+fn is_bad(key: u32) -> bool {
+  return key == 0u || key >= (SIGN_BIT | INFINITY_BITS) - BELOW_ALL;
+}
+
+// Whether x is the maximum of a row that has a softmax: by bits, but for a zero's sign.
+fn is_top(x: f32, top: f32) -> bool {
+  let counting = select(~0u, ~SIGN_BIT, (bitcast<u32>(top) & ~SIGN_BIT) == 0u);
+  return (bitcast<u32>(x) & counting) == (bitcast<u32>(top) & counting);
+}
+
+// A sum, and the first of some columns.
+struct Found {
+  sum: f32,
+  col: u32,
+}
+
+fn found(a: Found, b: Found) -> Found {
+  return Found(a.sum + b.sum, min(a.col, b.col));
+}
+
+const NO_COL: u32 = 0xffffffffu;
+
+fn larger(a: u32, b: u32) -> u32 {
+  return max(a, b);
+}
+
+fn added(a: f32, b: f32) -> f32 {
+  return a + b;
+}
+{# The reductions: by name, the type, what joins two, and what changes nothing. #}
+{% set reductions = [
+  ("peak", "Peak", "higher", "Peak(0u, NO_COL)"), ("top", "u32", "larger", "0u"), ("sum", "f32", "added", "0.0"),
+  ("found", "Found", "found", "Found(0.0, NO_COL)")
+] %}
+{% for name, type, join, nothing in reductions %}
+
+var<workgroup> row_{{ name }}s: array<{{ type }}, ROW_THREADS>;
+{% endfor %}
 {% if subgroups and not linear %}
 
 // Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations: each
 // subgroup gathers what its lanes hold, then everyone gathers what the subgroups hold.
 
-// Set by the entry point: the thread's number in its subgroup, the subgroup's in the workgroup, and how many there are.
+// Set by the entry point: the thread's number in its subgroup, the subgroup's in the workgroup, how many there are, and
+// of how many threads.
 struct Subgroup {
   lane: u32,
   number: u32,
   count: u32,
+  size: u32,
 }
 
 var<private> subgroup: Subgroup;
 
-var<workgroup> row_values: array<f32, ROW_THREADS>; // one a subgroup
-var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
+fn subgroup_peak(mine: Peak) -> Peak {
+  let key = subgroupMax(mine.key);
+  return Peak(key, subgroupMin(select(NO_COL, mine.col, mine.key == key)));
+}
 
+fn subgroup_found(mine: Found) -> Found {
+  return Found(subgroupAdd(mine.sum), subgroupMin(mine.col));
+}
+
+fn subgroup_top(mine: u32) -> u32 {
+  return subgroupMax(mine);
+}
+
+fn subgroup_sum(mine: f32) -> f32 {
+  return subgroupAdd(mine);
+}
+{% for name, type, join, nothing in reductions %}
+
+{% if loop.first %}
 // The lanes come from loops that some leave before others, and Vulkan does not promise that they go on together: the
 // barrier in front brings them together, and behind it the last result has been read, too.
-fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
+// Of few subgroups everyone goes through what they hold; of many, each subgroup joins that once more.
+{% endif %}
+fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   workgroupBarrier();
-  let key = subgroupMax(mine.key);
-  let col = subgroupMin(select(NO_COL, mine.col, mine.key == key));
-  if subgroup.lane == 0u { row_peaks[subgroup.number] = Peak(key, col); }
+  let partial = subgroup_{{ name }}(mine);
+  if subgroup.lane == 0u { row_{{ name }}s[subgroup.number] = partial; }
   workgroupBarrier();
-  var peak = row_peaks[0];
-  for (var i = 1u; i < subgroup.count; i++) { peak = higher(peak, row_peaks[i]); }
-  return peak;
-}
-
-fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
-  workgroupBarrier();
-  let partial = subgroupAdd(mine);
-  if subgroup.lane == 0u { row_values[subgroup.number] = partial; }
-  workgroupBarrier();
-  var sum = row_values[0];
-  for (var i = 1u; i < subgroup.count; i++) { sum += row_values[i]; }
-  return sum;
-}
-
-const NO_COL: u32 = 0xffffffffu;
+  if LANES > FEW {
+    var all = {{ nothing }};
+    for (var first = 0u; first < subgroup.count; first += subgroup.size) {
+      let i = first + subgroup.lane;
+      // Not by a branch: the lanes stay together.
+      let other = row_{{ name }}s[min(i, subgroup.count - 1u)];
+{% if type == "Peak" %}
+      all = higher(all, Peak(select(0u, other.key, i < subgroup.count), other.col));
+{% elif type == "Found" %}
+      all = found(all, Found(select(0.0, other.sum, i < subgroup.count), other.col)); // the last's once more
 {% else %}
+      all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
+{% endif %}
+    }
+    return subgroup_{{ name }}(all);
+  }
+  var all = row_{{ name }}s[0];
+  for (var i = 1u; i < subgroup.count; i++) { all = {{ join }}(all, row_{{ name }}s[i]); }
+  return all;
+}
+{% endfor %}
 
+const FEW: u32 = 8u * 32u; // lanes, of which most hardware makes eight subgroups
+{% else %}
+{% for name, type, join, nothing in reductions %}
+
+{% if loop.first %}
 // Reductions over the lanes of a row through workgroup memory: of more than FAN lanes the first of every FAN gathers
 // its FAN, then everyone gathers what those hold. Flat trees, because each barrier costs a software driver much.
-var<workgroup> row_values: array<f32, ROW_THREADS>;
-var<workgroup> row_peaks: array<Peak, ROW_THREADS>;
-
-fn lanes_peak(local: vec2<u32>, mine: Peak) -> Peak {
+{% endif %}
+fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   if LANES == 1u { return mine; }
   let start = local.y * LANES;
   let heads = select(LANES, LANES / FAN, LANES > FAN);
   workgroupBarrier(); // the last result has been read
-  row_peaks[start + local.x] = mine;
+  row_{{ name }}s[start + local.x] = mine;
   workgroupBarrier();
   if LANES > FAN {
     if local.x < heads {
-      var peak = mine;
-      for (var i = heads; i < LANES; i += heads) { peak = higher(peak, row_peaks[start + local.x + i]); }
-      row_peaks[start + local.x] = peak;
+      var all = mine;
+      for (var i = heads; i < LANES; i += heads) { all = {{ join }}(all, row_{{ name }}s[start + local.x + i]); }
+      row_{{ name }}s[start + local.x] = all;
     }
     workgroupBarrier();
   }
-  var peak = row_peaks[start];
-  for (var i = 1u; i < heads; i++) { peak = higher(peak, row_peaks[start + i]); }
-  return peak;
+  var all = row_{{ name }}s[start];
+  for (var i = 1u; i < heads; i++) { all = {{ join }}(all, row_{{ name }}s[start + i]); }
+  return all;
 }
-
-fn lanes_sum(local: vec2<u32>, mine: f32) -> f32 {
-  if LANES == 1u { return mine; }
-  let start = local.y * LANES;
-  let heads = select(LANES, LANES / FAN, LANES > FAN);
-  workgroupBarrier(); // the last result has been read
-  row_values[start + local.x] = mine;
-  workgroupBarrier();
-  if LANES > FAN {
-    if local.x < heads {
-      var sum = mine;
-      for (var i = heads; i < LANES; i += heads) { sum += row_values[start + local.x + i]; }
-      row_values[start + local.x] = sum;
-    }
-    workgroupBarrier();
-  }
-  var sum = row_values[start];
-  for (var i = 1u; i < heads; i++) { sum += row_values[start + i]; }
-  return sum;
-}
+{% endfor %}
 {% endif %}
 {% if not linear %}
 
@@ -205,10 +266,11 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
   @builtin(subgroup_id) number: u32,
   @builtin(num_subgroups) subgroups: u32,
+  @builtin(subgroup_size) size: u32,
 {% endif %}
 ) {
 {% if subgroups %}
-  subgroup = Subgroup(lane, number, subgroups);
+  subgroup = Subgroup(lane, number, subgroups, size);
 {% endif %}
   row_work(place(flat(id, count), local.xy));
 }
@@ -230,7 +292,7 @@ fn {{ name }}_of(at: Place, c: u32) -> f32 {
 }
 {% endfor %}
 {% endif %}
-{% if registers %}
+{% if registers and not in_tile %}
 
 // Where the values of a lane's jth step are; those of some step of the window where the row has no such step.
 fn cell(at: Place, j: u32) -> u32 {
@@ -268,13 +330,14 @@ fn staged_words(at: Place) -> u32 {
   What a kernel does along its rows, for a body of WGSL that sees the column c and x, or whatever its inputs are called:
     hold()              first: brings the values to where the form has them
     each()              the body, for each value
-    runs(sum, type)     the same, where the body adds to `run`: runs join in `sum`
+    runs(sum, type)     the same, where the body adds to `run`: runs join in `sum`. Where the form `keeps` values, the
+                        body may say what the input `keep` is from then on, as `kept`
     results(output)     the same, where the body says what `result` is
     results(output, sum) in pieces the body may add to `run`, too: runs join in `sum`
-    peak_and_sum()      in pieces: `peak`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
+    peak_and_sum()      in pieces: the maximum's `key`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
                         `run` for each value: runs join in `more`, of the lane
 #}
-{% macro values(first, body, output) %}
+{% macro values(first, body, output, keep="") %}
 {% for j in range(HELD) %}
     if column(at, {{ first }}{{ j }}u) < at.cols {
 {% if output and wide %}
@@ -287,8 +350,13 @@ fn staged_words(at: Place) -> u32 {
         let {{ name }} = {{ name }}_{{ j }}{{ part }};
 {% endfor %}
 {{ body() }}
+{% if keep %}
+        {{ keep }}_{{ j }}{{ part }} = kept;
+{% endif %}
 {% if output and wide %}
         {{ output }}_{{ j }}{{ part }} = result;
+{% elif output and in_tile %}
+        {{ tile }}[spot(at.local.y * params.window.cols + c)] = result;
 {% elif output %}
         {{ output }}[at.start + c] = result;
 {% endif %}
@@ -303,7 +371,7 @@ fn staged_words(at: Place) -> u32 {
 {% macro read(first) %}
 {% for j in range(HELD) %}
 {% for name in inputs %}
-    let {{ name }}_{{ j }} = {{ inputs[name] }}[cell(at, {{ first }}{{ j }}u)];
+    {{ "var" if keeps else "let" }} {{ name }}_{{ j }} = {{ inputs[name] }}[cell(at, {{ first }}{{ j }}u)];
 {% endfor %}
 {% endfor %}
 {% endmacro %}
@@ -314,20 +382,27 @@ fn staged_words(at: Place) -> u32 {
 {% endfor %}
 {% endmacro %}
 {% macro hold() %}
-{% if registers and not in_pieces %}
-{{ read("") }}
-{% elif in_tile %}
+{% if in_tile %}
   let all = staged_words(at);
   let origin = at.group * ROWS * params.window.cols;
 {% if fours %}
-  for (var i = 4u * at.local.y; i < all; i += 4u * ROW_THREADS) {
+  // All that a thread brings is on its way before the first of it is wanted; behind the end the last again.
+{% for k in range(HELD // 4) %}
+  let i_{{ k }} = 4u * (at.local.y + {{ k }}u * ROW_THREADS);
 {% for name in inputs %}
-    let {{ name }} = {{ inputs[name] }}[(origin + i) / 4u];
+  let brought_{{ name }}_{{ k }} = {{ inputs[name] }}[(origin + min(i_{{ k }}, all - 4u)) / 4u];
+{% endfor %}
+{% endfor %}
+{% for k in range(HELD // 4) %}
+  if i_{{ k }} < all {
+    let at_i = spot(i_{{ k }});
+{% for name in inputs %}
 {% for part in ["x", "y", "z", "w"] %}
-    {{ inputs[name] }}_rows[spot(i) + {{ loop.index0 }}u] = {{ name }}.{{ part }};
+    {{ inputs[name] }}_rows[at_i + {{ loop.index0 }}u] = brought_{{ name }}_{{ k }}.{{ part }};
 {% endfor %}
 {% endfor %}
   }
+{% endfor %}
 {% else %}
   for (var i = at.local.y; i < all; i += ROW_THREADS) {
 {% for name in inputs %}
@@ -336,6 +411,19 @@ fn staged_words(at: Place) -> u32 {
   }
 {% endif %}
   workgroupBarrier();
+{% for j in range(HELD) %}
+{% for name in inputs %}
+  var {{ name }}_{{ j }} = 0.0;
+{% endfor %}
+  if {{ j }}u < params.window.cols {
+    let word = spot(at.local.y * params.window.cols + {{ j }}u);
+{% for name in inputs %}
+    {{ name }}_{{ j }} = {{ inputs[name] }}_rows[word];
+{% endfor %}
+  }
+{% endfor %}
+{% elif keeps %}
+{{ read("") }}
 {% endif %}
 {% endmacro %}
 {% macro each() %}
@@ -353,10 +441,10 @@ fn staged_words(at: Place) -> u32 {
   }
 {% endif %}
 {% endmacro %}
-{% macro runs(sum, type) %}
+{% macro runs(sum, type, keep="") %}
 {% if registers and not in_pieces %}
   var run = {{ type }}();
-{{ values("", caller, "") }}
+{{ values("", caller, "", keep) }}
   {{ sum }} = run;
 {% elif registers %}
   for (var first = 0u; first < steps(at); first += HELD) {
@@ -379,8 +467,24 @@ fn staged_words(at: Place) -> u32 {
 {% macro results(output, sum="") %}
 {% if registers and not in_pieces %}
 {{ values("", caller, output) }}
+{% if in_tile %}
+  workgroupBarrier();
+{% if fours %}
+{% for k in range(HELD // 4) %}
+  if i_{{ k }} < all {
+    let at_i = spot(i_{{ k }});
+    let low = vec2({{ tile }}[at_i], {{ tile }}[at_i + 1u]);
+    {{ output }}[(origin + i_{{ k }}) / 4u] = vec4(low, {{ tile }}[at_i + 2u], {{ tile }}[at_i + 3u]);
+  }
+{% endfor %}
+{% else %}
+  for (var i = at.local.y; i < all; i += ROW_THREADS) { {{ output }}[origin + i] = {{ tile }}[spot(i)]; }
+{% endif %}
+{% endif %}
 {% elif registers %}
-  for (var first = 0u; first < steps(at); first += HELD) {
+  // Backwards: what was read last is likely to be in a cache still.
+  for (var piece = (steps(at) + HELD - 1u) / HELD; piece > 0u; piece--) {
+    let first = (piece - 1u) * HELD;
 {% if sum %}
     var run = 0.0;
 {% endif %}
@@ -394,28 +498,12 @@ fn staged_words(at: Place) -> u32 {
   for (var j = 0u; j < steps(at); j++) {
 {{ here() }}
 {{ caller() }}
-{% if in_tile %}
-    {{ tile }}[spot(at.local.y * params.window.cols + c)] = result;
-{% else %}
     {{ output }}[at.start + c] = result;
-{% endif %}
   }
-{% if in_tile %}
-  workgroupBarrier();
-{% if fours %}
-  for (var i = 4u * at.local.y; i < all; i += 4u * ROW_THREADS) {
-    let at_i = spot(i);
-    let low = vec2({{ tile }}[at_i], {{ tile }}[at_i + 1u]);
-    {{ output }}[(origin + i) / 4u] = vec4(low, {{ tile }}[at_i + 2u], {{ tile }}[at_i + 3u]);
-  }
-{% else %}
-  for (var i = at.local.y; i < all; i += ROW_THREADS) { {{ output }}[origin + i] = {{ tile }}[spot(i)]; }
-{% endif %}
-{% endif %}
 {% endif %}
 {% endmacro %}
 {% macro raise_peak() %}
-        peak = higher(peak, Peak(order_key(x), c));
+        key = max(key, top_key(x));
 {% endmacro %}
 {% macro add_term() %}
         run += exp_below(x, base);
@@ -423,14 +511,14 @@ fn staged_words(at: Place) -> u32 {
 {% macro peak_and_sum() %}
   // A lane's sum is that of exp(x - base). Its base follows the maximum once that is further than 1 above: seldom, so
   // that hardly a rounding error comes of it, and no term is more than e.
-  var peak = Peak(0u, 0u);
+  var key = 0u;
   var base = from_key(~(SIGN_BIT | INFINITY_BITS)); // -inf
   var sum = 0.0;
   var more = 0.0;
   for (var first = 0u; first < steps(at); first += HELD) {
 {{ read("first + ") }}
 {{ values("first + ", raise_peak, "") }}
-    let high = from_key(peak.key);
+    let high = from_top(key);
     if is_negative_infinity(base) || high > base + 1.0 {
       sum *= exp_below(base, high);
       base = high;
@@ -442,8 +530,8 @@ fn staged_words(at: Place) -> u32 {
 {{ values("first + ", caller, "") }}
     more += run;
   }
-  peak = lanes_peak(at.local, peak);
-  sum = lanes_sum(at.local, sum * exp_below(base, from_key(peak.key)));
+  key = lanes_top(at.local, key);
+  sum = lanes_sum(at.local, sum * exp_below(base, from_top(key)));
 {% endmacro %}
 {% endif %}
 

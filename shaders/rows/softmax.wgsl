@@ -18,27 +18,29 @@ fn row_work(at: Place) {
 {{ hold() }}
 {% if in_pieces %}
 {% call peak_and_sum() %}{% endcall %}
-  let top = from_key(peak.key);
+  let top = from_top(key);
 {% else %}
-  var peak = Peak(0u, 0u);
+  var key = 0u;
 {% call each() %}
-        peak = higher(peak, Peak(order_key(x), c));
+        key = max(key, top_key(x));
 {% endcall %}
-  peak = lanes_peak(at.local, peak);
-  let top = from_key(peak.key);
+  key = lanes_top(at.local, key);
+  let top = from_top(key);
 
   var sum = 0.0;
-{% call runs("sum", "f32") %}
-        run += exp_below(x, top);
+{% call runs("sum", "f32", "x") %}
+        let term = exp_below(x, top);
+        run += term;
+        let kept = select(term, x, LOG);
 {% endcall %}
   sum = lanes_sum(at.local, sum);
 {% endif %}
 
-  let bad = is_bad(peak);
+  let bad = is_bad(key);
   let log_sum = log(sum);
   let inverse = 1.0 / sum;
 {% call results("out") %}
-        var result = exp_below(x, top) {{ over_sum }};
+        var result = {{ "x" if keeps else "exp_below(x, top)" }} {{ over_sum }};
         if LOG { result = select((x - top) - log_sum, x, is_negative_infinity(x)); }
         result = select(result, params.window.nan, bad);
 {% endcall %}

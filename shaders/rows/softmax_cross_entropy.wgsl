@@ -74,24 +74,30 @@ fn row_work(at: Place) {
         if SPREAD { run += own_weight * mass(at, class_id, c); }
 {% endcall %}
   mass_sum = more;
-  let top = from_key(peak.key);
+  let top = from_top(key);
+  var first_top = NO_COL;
 {% else %}
-  var peak = Peak(0u, 0u);
+  var key = 0u;
 {% call each() %}
-        peak = higher(peak, Peak(order_key(x), c));
+        key = max(key, top_key(x));
 {% endcall %}
-  peak = lanes_peak(at.local, peak);
-  let top = from_key(peak.key);
+  key = lanes_top(at.local, key);
+  let top = from_top(key);
+  var first_top = NO_COL;
   var sums = vec3(0.0); // of exp(x - top), mass_sum and below
-{% call runs("sums", "vec3<f32>") %}
-        run.x += exp_below(x, top);
+{% call runs("sums", "vec3<f32>", "x") %}
+        let kept = exp_below(x, top);
+        run.x += kept;
+        first_top = min(first_top, select(NO_COL, c, is_top(x, top)));
         if SPREAD {
           let q = own_weight * mass(at, class_id, c);
           run.y += q;
           run.z += cost(q, x, top);
         }
 {% endcall %}
-  let sum = lanes_sum(at.local, sums.x);
+  let gathered = lanes_found(at.local, Found(sums.x, first_top));
+  let sum = gathered.sum;
+  first_top = gathered.col;
   mass_sum = sums.y;
   below = sums.z;
 {% endif %}
@@ -106,24 +112,29 @@ fn row_work(at: Place) {
     below = cost(mass_sum, x_of(at, class_id), top);
   }
 
-  let bad = is_bad(peak) || !in_range;
+  let bad = is_bad(key) || !in_range;
+  let special = bad || ignored;
+  let instead = select(params.window.nan, 0.0, ignored);
   let scale = gradient_scale();
   let inverse = 1.0 / sum;
 {% call results("dlogits", "below") %}
-        let p = exp_below(x, top) {{ over_sum }};
+        let p = {{ "x" if keeps else "exp_below(x, top)" }} {{ over_sum }};
         var q = select(0.0, mass_sum, c == class_id);
         if SPREAD { q = own_weight * mass(at, class_id, c); }
 {% if in_pieces %}
         if SPREAD { run += cost(q, x, top); }
+        first_top = min(first_top, select(NO_COL, c, is_top(x, top)));
 {% endif %}
         let slope = (p * mass_sum - q) * scale;
-        let result = select(select(slope, window.nan, bad), 0.0, ignored);
+        let result = select(slope, instead, special);
 {% endcall %}
 {% if in_pieces %}
-  if SPREAD { below = lanes_sum(at.local, below); }
+  let gathered = lanes_found(at.local, Found(below, first_top));
+  if SPREAD { below = gathered.sum; }
+  first_top = gathered.col;
 {% endif %}
 
-  let loss = select(select(below + mass_sum * log(sum), window.nan, bad), 0.0, ignored);
+  let loss = select(below + mass_sum * log(sum), instead, special);
   if at.inside && at.lane == 0u { losses[at.row] = loss; }
 
   let counted = at.inside && !ignored;
@@ -136,7 +147,7 @@ fn row_work(at: Place) {
   let total = group_record(at, Record(
     select(0.0, loss, counted),
     select(0.0, own_weight * share, counted),
-    u32(counted && !bad && peak.col == class_id),
+    u32(counted && !bad && first_top == class_id),
     u32(counted),
     u32(counted && !finite),
     select(NO_ROW, window.first_row + at.row, counted && !finite),

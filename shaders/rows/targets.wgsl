@@ -25,7 +25,7 @@ fn row_class(at: Place) -> u32 {
   if DISTRIBUTIONS {
     var peak = Peak(0u, 0u);
     for (var c = at.local.x; c < at.cols; c += LANES) {
-      peak = higher(peak, Peak(order_key(bitcast<f32>(targets[at.start + c])), c));
+      peak = raised(peak, order_key(bitcast<f32>(targets[at.start + c])), c);
     }
     return lanes_peak(at.local, peak).col;
   }

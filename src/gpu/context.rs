@@ -215,6 +215,8 @@ impl Context {
         let units = Some(Units::KNOWN[0]);
         let large = wgpu::Limits {
             max_compute_workgroup_storage_size: 48 << 10,
+            max_compute_invocations_per_workgroup: 1024,
+            max_compute_workgroup_size_x: 1024,
             max_storage_buffer_binding_size: MAX_BINDING_BYTES,
             max_buffer_size: 1 << 40,
             ..Default::default()
@@ -316,6 +318,11 @@ impl Context {
     /// Whether the driver runs on the CPU, and gets kernels for such.
     pub fn is_software(&self) -> bool {
         self.traits.software
+    }
+
+    /// How many lanes can share a row.
+    pub fn row_lanes(&self) -> impl Iterator<Item = u32> {
+        RowGrid::lanes_within(&self.limits)
     }
 
     /// How to compute windows of `m x n` over k.
@@ -544,11 +551,13 @@ fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limit
     if let Some(bytes) = options.max_buffer_bytes {
         limits.max_buffer_size = limits.max_buffer_size.min(bytes);
     }
-    if let Some(lanes) = options.row_lanes.filter(|lanes| !RowGrid::LANES.contains(lanes)) {
+    if let Some(lanes) =
+        options.row_lanes.filter(|wanted| !RowGrid::lanes_within(&limits).any(|lanes| lanes == *wanted))
+    {
         return Err(Error::Option {
             op: "device",
             option: "row_lanes",
-            rule: "1, 16, 128 or 256",
+            rule: "1, 16, 128 or 256; 512 or 1024 where the device has so many threads a workgroup",
             value: lanes.into(),
         });
     }

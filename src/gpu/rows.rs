@@ -4,15 +4,20 @@ use super::kernel::{Constant, Form};
 
 /// Threads of a workgroup in the row kernels.
 const ROW_THREADS: u32 = 128;
-/// The same where a row is so long that this many threads keep its values in fewer registers each.
-const LONG_ROW_THREADS: u32 = 256;
+/// The same for longer rows, with the most columns that each is for: a lane keeps 32 values. Fewer lanes with more of
+/// them leave a GPU too little to do while it waits for memory. Only as far as the device has so many threads a workgroup.
+const LONG_ROWS: [(u32, usize); 3] = [(256, 8192), (512, 16_384), (1024, usize::MAX)];
+/// Values that the lanes of a row keep at most: a GPU's 64 Ki registers, less those that the rest takes.
+const ROW_VALUES: u32 = 32 << 10;
 /// Values that one thread gathers in a reduction.
 const FAN: u32 = 16;
+/// The same among so many lanes that there would be more than this of those who gather.
+const WIDE_FAN: u32 = 32;
 /// Rows of up to this many columns belong to one lane each.
 const ONE_LANE_COLS: usize = 16;
 /// Rows of up to this many columns belong to [`FAN`] lanes, longer ones to the whole workgroup.
 const FEW_LANES_COLS: usize = 128;
-/// Rows of more columns than this have [`LONG_ROW_THREADS`] on hardware.
+/// Rows of more columns than this have more threads on hardware: [`LONG_ROWS`].
 const LONG_ROW_COLS: usize = 4096;
 
 /// Rows of up to this many columns belong to one lane each on software drivers.
@@ -28,7 +33,7 @@ const PIECE_FOURS: u32 = 8;
 
 /// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
 ///
-/// Four mappings, not one a power of two: each is a variant for the driver to compile.
+/// Six mappings, not one a power of two: each is a variant for the driver to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowGrid {
     lanes: u32,
@@ -51,15 +56,21 @@ impl RowGrid {
     /// Rows of a workgroup that is one subgroup there.
     pub const SUBGROUP_ROWS: u32 = 8;
     /// How many lanes can share a row.
-    pub const LANES: [u32; 4] = [1, FAN, ROW_THREADS, LONG_ROW_THREADS];
+    pub const LANES: [u32; 6] = [1, FAN, ROW_THREADS, LONG_ROWS[0].0, LONG_ROWS[1].0, LONG_ROWS[2].0];
     /// Rows of a workgroup whose rows belong to one lane each: no mapping has more.
     pub const MOST_ROWS: u32 = ROW_THREADS;
     /// The same where a workgroup brings its rows to its memory, which WebGPU promises only 16 KiB of.
     const STAGED_ROWS: u32 = 64;
 
+    /// How many lanes can share a row on a device of these limits.
+    pub fn lanes_within(limits: &wgpu::Limits) -> impl Iterator<Item = u32> {
+        let most = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+        Self::LANES.into_iter().filter(move |lanes| *lanes <= most)
+    }
+
     /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier
     /// costs it much: there, lanes share only rows that are long.
-    pub fn new(cols: usize, software: bool, wanted: Option<u32>) -> Self {
+    pub fn new(cols: usize, software: bool, wanted: Option<u32>, limits: &wgpu::Limits) -> Self {
         if let Some(lanes) = wanted {
             return Self::on_hardware(lanes);
         }
@@ -73,7 +84,8 @@ impl RowGrid {
         } else if software || cols <= LONG_ROW_COLS {
             ROW_THREADS
         } else {
-            LONG_ROW_THREADS
+            let enough = LONG_ROWS.into_iter().find(|(_, most)| cols <= *most).map_or(ROW_THREADS, |(lanes, _)| lanes);
+            Self::lanes_within(limits).filter(|lanes| *lanes <= enough).last().unwrap_or(ROW_THREADS)
         };
         match software {
             true => RowGrid { lanes, rows: ROW_THREADS / lanes, hardware: false },
@@ -92,8 +104,8 @@ impl RowGrid {
     }
 
     /// The way along rows of so many columns; `fours` says whether all rows, and `all_fours` whether all workgroups'
-    /// rows together go by fours.
-    pub fn along(&self, cols: usize, fours: bool, all_fours: bool) -> Option<Along> {
+    /// rows together go by fours, and `inputs` how many matrices a lane has values of.
+    pub fn along(&self, cols: usize, fours: bool, all_fours: bool, inputs: u32) -> Option<Along> {
         if !self.hardware {
             return None;
         }
@@ -105,9 +117,10 @@ impl RowGrid {
             true => (cols.div_ceil(4 * self.lanes as usize), &HELD_FOURS, PIECE_FOURS),
             false => (cols.div_ceil(self.lanes as usize), &HELD, PIECE),
         };
-        let held = sizes.iter().find(|held| each <= **held as usize);
+        let room = ROW_VALUES / (self.lanes * inputs * if fours { 4 } else { 1 });
+        let held = sizes.iter().find(|held| each <= **held as usize && **held <= room);
         let form = Form { fours, held: held.is_some(), pieces: held.is_none(), ..Form::PLAIN };
-        Some(Along { form, held: ("HELD", held.copied().unwrap_or(piece).into()) })
+        Some(Along { form, held: ("HELD", held.copied().unwrap_or(piece.min(room)).into()) })
     }
 
     /// Whether a row has all threads of a workgroup to itself.
@@ -122,7 +135,8 @@ impl RowGrid {
 
     /// `LANES`, `ROWS` and `FAN` as the shader wants them.
     pub fn constants(&self) -> [Constant; 3] {
-        [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(self.rows)), ("FAN", f64::from(FAN))]
+        let fan = if self.lanes > FAN * WIDE_FAN { WIDE_FAN } else { FAN };
+        [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(self.rows)), ("FAN", f64::from(fan))]
     }
 }
 
@@ -290,21 +304,23 @@ impl ColumnGrid {
 
 #[cfg(test)]
 mod tests {
-    use super::{HELD, HELD_FOURS, ONE_LANE_COLS, RowGrid};
+    use super::{HELD, HELD_FOURS, ONE_LANE_COLS, ROW_VALUES, RowGrid};
 
     #[test]
     fn registers_hold_rows_that_are_no_longer() {
-        for lanes in RowGrid::LANES {
-            let grid = RowGrid::new(1, false, Some(lanes));
-            for cols in 1..20_000 {
+        for (lanes, inputs) in RowGrid::LANES.into_iter().flat_map(|lanes| [(lanes, 1), (lanes, 2)]) {
+            let grid = RowGrid::new(1, false, Some(lanes), &wgpu::Limits::default());
+            for cols in (1..20_000).chain(32_700..32_800) {
                 for fours in [false, true] {
                     let fours = fours && cols % 4 == 0;
-                    let along = grid.along(cols, fours, false);
+                    let along = grid.along(cols, fours, false, inputs);
                     assert!(along.is_some(), "no way along {cols} columns by {lanes} lanes");
                     let Some(along) = along else { continue };
                     let (form, held) = (along.form, along.held.1 as u32);
                     let sizes: &[u32] = if fours { &HELD_FOURS } else { &HELD };
-                    let has_room = |held: u32| (held * lanes) as usize * if fours { 4 } else { 1 } >= cols;
+                    let of_all = |held: u32| held * lanes * if fours { 4 } else { 1 };
+                    let has_room = |held: u32| of_all(held) as usize >= cols && of_all(held) * inputs <= ROW_VALUES;
+                    assert!(form.staged || of_all(held) * inputs <= ROW_VALUES, "{cols} columns by {lanes} lanes");
                     let right = match (form.staged, form.held, form.pieces) {
                         (true, false, false) => lanes == 1 && cols <= ONE_LANE_COLS.min(held as usize),
                         (false, true, false) => {
@@ -321,7 +337,21 @@ mod tests {
 
     #[test]
     fn software_drivers_read_rows_where_they_lie() {
-        assert!(RowGrid::new(100, true, None).along(100, true, true).is_none());
-        assert!(RowGrid::new(10_000, true, None).along(10_000, true, true).is_none());
+        let limits = wgpu::Limits::default();
+        assert!(RowGrid::new(100, true, None, &limits).along(100, true, true, 1).is_none());
+        assert!(RowGrid::new(10_000, true, None, &limits).along(10_000, true, true, 1).is_none());
+    }
+
+    #[test]
+    fn no_row_has_more_lanes_than_the_device_has_threads() {
+        for (most, expected) in [(256, 256), (512, 512), (1024, 1024), (2048, 1024)] {
+            let limits = wgpu::Limits {
+                max_compute_invocations_per_workgroup: most,
+                max_compute_workgroup_size_x: most,
+                ..Default::default()
+            };
+            assert_eq!(RowGrid::new(50_000, false, None, &limits).lanes, expected, "{most}");
+            assert_eq!(RowGrid::lanes_within(&limits).last(), Some(expected), "{most}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use naga::valid::{ValidationFlags, Validator};
 use super::declarations::CAPABILITIES;
 use super::kernel::{Constant, Form, Kernel};
 use super::tiles::Tile;
-use super::units::{UnitTile, Units};
+use super::units::{LargestGrid, UnitTile, Units};
 use crate::ops;
 
 /// Storage classes.

@@ -217,6 +217,8 @@ impl Window {
 /// A launch of a row kernel over a matrix of any number of rows.
 pub(crate) struct RowLaunch<'a> {
     pub kernel: &'static Kernel,
+    /// How many matrices the kernel goes along all values of, and a lane keeps values of.
+    pub inputs: u32,
     pub constants: &'a [Constant],
     pub operands: &'a [Operand<'a>],
 }
@@ -257,7 +259,7 @@ impl RowSplit {
         let fours = |words: usize| words.is_multiple_of(4);
         let along = launch.kernel.forms.held.then(|| {
             let all_fours = self.split.row_runs().all(|rows| fours(rows.len() * cols));
-            self.grid.along(cols, fours(cols), all_fours)
+            self.grid.along(cols, fours(cols), all_fours, launch.inputs)
         });
         let along = along.flatten();
         let constants: Vec<_> = launch.constants.iter().copied().chain(along.map(|along| along.held)).collect();
@@ -354,7 +356,7 @@ impl Context {
         if needed > allowed {
             return Err(Error::Limit { op, what: "bytes in one row", needed, allowed });
         }
-        let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes);
+        let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes, &self.limits);
         Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
     }
 

@@ -78,6 +78,7 @@ pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
                 gpu,
                 &RowLaunch {
                     kernel: &KERNEL,
+                    inputs: 1,
                     constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
                     operands: &operands,
                 },

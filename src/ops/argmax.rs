@@ -43,6 +43,7 @@ pub fn argmax(x: &Matrix) -> Result<Targets> {
                 gpu,
                 &RowLaunch {
                     kernel: &KERNEL,
+                    inputs: 1,
                     constants: &split.constants(),
                     operands: &[Operand::Matrix(values), Operand::PerRow(&classes, 1)],
                 },

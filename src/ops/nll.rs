@@ -123,6 +123,7 @@ pub fn nll_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Re
                 gpu,
                 &RowLaunch {
                     kernel: &NLL,
+                    inputs: 1,
                     constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
                     operands: &[Operand::Matrix(p), y, weights, samples, divisor, Operand::PerRow(&out, 1)],
                 },

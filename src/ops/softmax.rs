@@ -84,6 +84,7 @@ fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x
         gpu,
         &RowLaunch {
             kernel,
+            inputs: 1,
             constants: &row_constants(&split, "LOG", log),
             operands: &[Operand::Matrix(x), Operand::Matrix(&out)],
         },
@@ -120,6 +121,7 @@ pub fn softmax_backward(probs: &Matrix, dprobs: &Matrix) -> Result<Matrix> {
                 gpu,
                 &RowLaunch {
                     kernel: &SOFTMAX_BACKWARD,
+                    inputs: 2,
                     constants: &split.constants(),
                     operands: &[Operand::Matrix(p), Operand::Matrix(dp), Operand::Matrix(&out)],
                 },

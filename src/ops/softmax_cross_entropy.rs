@@ -205,6 +205,7 @@ fn on_gpu(
         gpu,
         &RowLaunch {
             kernel: &KERNEL,
+            inputs: 1,
             constants: &[lanes, row_count, fan, kind, options.spread(targets)],
             operands: &[
                 Operand::Matrix(x),

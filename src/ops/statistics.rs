@@ -264,6 +264,7 @@ pub(super) fn reduce(gpu: &Context, op: &'static str, records: Buffer, count: us
             gpu,
             &RowLaunch {
                 kernel: &KERNEL,
+                inputs: 1,
                 constants: &split.constants(),
                 operands: &[Operand::PerRow(&records, Record::WORDS), Operand::PerGroup(&out, Record::WORDS)],
             },

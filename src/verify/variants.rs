@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::case::{Case, Inputs};
 use crate::device::Device;
 use crate::error::Result;
-use crate::gpu::{Context, Entries, RowGrid, Variant};
+use crate::gpu::{Context, Entries, Variant};
 use crate::matrix::Matrix;
 use crate::mlp::{FitOptions, StepOptions};
 use crate::ops::{self, Activation, AdaGradOptions, AdamOptions, CrossEntropy, MomentumOptions, RmsPropOptions};
@@ -34,7 +34,7 @@ const ALL: Shapes = Shapes {
     rows: &[1, 3, 33, 128, 1000, 65_536],
     columns: &[
         1, 2, 3, 4, 10, 12, 16, 17, 20, 33, 64, 100, 128, 129, 132, 260, 500, 513, 516, 1000, 1025, 1028, 2047, 2048,
-        4096, 4097, 4100, 8192, 8193, 8196, 10_000, 16_388, 50_000, 50_001,
+        4096, 4097, 4100, 8192, 8193, 8196, 10_000, 16_385, 16_388, 50_000, 50_001,
     ],
     networks: &[&[4, 3], &[64, 32, 10], &[100, 33, 17], &[784, 512, 10], &[64, 32, 16, 12], &[1024, 4096, 1000]],
     batches: &[1, 32, 100, 1000, 16_384],
@@ -51,6 +51,8 @@ const SMALL: Shapes = Shapes {
 
 /// Bindings that a few rows fill, and such that long rows do.
 const WINDOW_BYTES: [u64; 2] = [4096, 80 << 10];
+/// Bindings that hold one row of those that no lanes keep whole.
+const LONG_ROW_BYTES: u64 = 160 << 10;
 /// Windows that a case may come in.
 const MOST_WINDOWS: u64 = 64;
 /// Workgroups a dimension: a grid that is folded has at most their square.
@@ -61,7 +63,7 @@ type Change = Box<dyn Fn(&mut GpuOptions)>;
 
 /// Limits so low that operands come in windows, and that grids are folded.
 fn limits() -> impl Iterator<Item = (String, Change)> {
-    let windows = WINDOW_BYTES.into_iter().map(|bytes| {
+    let windows = WINDOW_BYTES.into_iter().chain([LONG_ROW_BYTES]).map(|bytes| {
         let change: Change = Box::new(move |options| options.max_binding_bytes = Some(bytes));
         (format!("bindings of {bytes} bytes"), change)
     });
@@ -73,7 +75,7 @@ fn limits() -> impl Iterator<Item = (String, Change)> {
 }
 
 /// Kernels and lanes as they are chosen for shapes larger than any case.
-fn choices() -> impl Iterator<Item = (String, Change)> {
+fn choices(gpu: &Context) -> impl Iterator<Item = (String, Change)> {
     let kernels = MatmulKernel::ALL.into_iter().flat_map(|kernel| {
         let windows = WINDOW_BYTES.into_iter().map(Some);
         std::iter::once(None).chain(windows).map(move |bytes| {
@@ -85,7 +87,7 @@ fn choices() -> impl Iterator<Item = (String, Change)> {
             (format!("by {kernel:?}{windows}"), change)
         })
     });
-    let lanes = RowGrid::LANES.into_iter().map(|lanes| {
+    let lanes = gpu.row_lanes().map(|lanes| {
         let change: Change = Box::new(move |options| options.row_lanes = Some(lanes));
         (format!("by {lanes} lanes a row"), change)
     });
@@ -140,14 +142,12 @@ impl Setting {
 
 /// Every setting in which the device is asked.
 pub(super) fn settings(device: &Device) -> Result<Vec<Setting>> {
-    if device.context().is_none() {
-        return Ok(Vec::new());
-    }
+    let Some(gpu) = device.context() else { return Ok(Vec::new()) };
     let with = |(name, change): (String, Change)| {
         let device = device.with_options(change)?;
         Ok(Setting { name, dry: device.dry(), device })
     };
-    limits().chain(choices()).map(with).collect()
+    limits().chain(choices(gpu)).map(with).collect()
 }
 
 /// What these ops launch on the device, in a dry run; nothing where a limit keeps one from being done.
