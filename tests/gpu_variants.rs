@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Failed;
 use wgpu_mlp::verify::{self, Case};
-use wgpu_mlp::{Device, GpuOptions, MatmulKernel};
+use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel};
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
@@ -85,6 +85,9 @@ fn main() -> ExitCode {
             (512, 4000..=usize::MAX),
             (1024, 8000..=usize::MAX),
         ] {
+            if !offers_lanes(lanes) {
+                continue;
+            }
             let options =
                 GpuOptions { row_lanes: Some(lanes), runtime_checks, guarded_buffers: true, ..Default::default() };
             trials.push(common::trial(format!("rows by {lanes} lanes{checked}"), options, move |device| {
@@ -93,7 +96,7 @@ fn main() -> ExitCode {
             }));
         }
         // Windows of few rows, some of which start where no vector may.
-        for lanes in [1, 16, 128, 256, 512, 1024] {
+        for lanes in [1, 16, 128, 256, 512, 1024].into_iter().filter(|lanes| offers_lanes(*lanes)) {
             let options = GpuOptions {
                 row_lanes: Some(lanes),
                 max_binding_bytes: Some(4096),
@@ -121,6 +124,17 @@ fn main() -> ExitCode {
         common::say("skipped: forced kernels, which take --full where cases are reduced");
     }
     common::run(trials.into_iter().map(|trial| trial.with_ignored_flag(elsewhere || common::skipping())).collect())
+}
+
+/// Whether the device has so many threads a workgroup; where there is no device, the trials tell.
+fn offers_lanes(lanes: u32) -> bool {
+    let options = GpuOptions { row_lanes: Some(lanes), ..Default::default() };
+    let offered =
+        lanes <= 256 || common::skipping() || !matches!(Device::gpu_with(&options), Err(Error::Option { .. }));
+    if !offered {
+        common::say(&format!("skipped: rows by {lanes} lanes, of which the device has fewer"));
+    }
+    offered
 }
 
 fn is_product(case: &Case) -> bool {

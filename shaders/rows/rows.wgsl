@@ -195,7 +195,7 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   let partial = subgroup_{{ name }}(mine);
   if subgroup.lane == 0u { row_{{ name }}s[subgroup.number] = partial; }
   workgroupBarrier();
-  if LANES > FEW {
+  if LANES / FAN >= MANY {
     var all = {{ nothing }};
     for (var first = 0u; first < subgroup.count; first += subgroup.size) {
       let i = first + subgroup.lane;
@@ -217,7 +217,7 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
 }
 {% endfor %}
 
-const FEW: u32 = 256u;
+const MANY: u32 = 32u; // times FAN lanes
 {% else %}
 {% for name, type, join, nothing in reductions %}
 
