@@ -525,6 +525,16 @@ impl Device {
         Device(Arc::new(Inner { info: self.info().clone(), context: Some(context) }))
     }
 
+    /// Compiles at the same time what this will launch here, as a dry run of it tells; nothing where that does not go through.
+    pub(crate) fn compile_ahead(&self, run: impl FnOnce(&Device) -> Result<()>) {
+        let Some(gpu) = self.context().filter(|gpu| gpu.compiles_at_once()) else { return };
+        let dry = self.dry();
+        if run(&dry).is_ok() {
+            let launched = dry.context().map(Context::take_entries).unwrap_or_default();
+            gpu.compile_ahead(launched.compiled.into_iter().map(|(_, variant)| variant));
+        }
+    }
+
     /// A dry device as some are.
     #[cfg(test)]
     pub(crate) fn dry_as(preset: gpu::Preset) -> Self {

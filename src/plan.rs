@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, Entries};
 use crate::layers::Dense;
 use crate::matrix::{Matrix, not_empty};
-use crate::mlp::{Callback, FitOptions, Mlp, Trainer, check_widths};
-use crate::ops;
+use crate::mlp::{Callback, FitOptions, Mlp, StepOptions, Trainer, check_widths};
+use crate::ops::{self, CrossEntropy};
+use crate::optim::OptimizerState;
 use crate::targets::{Kind, Targets};
 
 /// What a training step or a prediction takes on a device: buffers, windows, dispatches, memory, and whether it fits.
@@ -96,19 +97,10 @@ impl Plan {
         let title = format!("training step of {}, batch {batch}", list(widths));
         Self::of(device, widths, title, |model, dry| {
             let mut state = options.optimizer_state(widths.len().saturating_sub(1));
-            let mut step_options = options.planned_step(dry, model.classes())?;
+            let step_options = options.planned_step(dry, model.classes())?;
+            let step = DryStep { rows: batch, weighted, distributed: false, looked_at: options.stop_on_non_finite };
             let mut chunk = |model: &mut Mlp| {
-                let before = options.stop_on_non_finite.then(|| (model.clone(), state.clone()));
-                let launched = dry.counters().dispatches;
-                let x = Matrix::planned(dry, "features", batch, model.inputs())?;
-                let y = planned_classes(dry, batch, model.classes())?;
-                let weights = weighted.then(|| Matrix::planned(dry, "row weights", batch, 1)).transpose()?;
-                step_options.loss.sample_weights = weights;
-                let step = model.train_step_with(&x, &y, &step_options, &mut state)?;
-                step_options.loss.sample_weights = None;
-                let launched = dry.counters().dispatches - launched;
-                let look = before.is_some().then(|| model.look(&state)).transpose()?;
-                drop((before, x, step, look));
+                let launched = step.run(model, &step_options, &mut state)?;
                 Ok((entries(dry), launched))
             };
             // The first step makes the optimizer's state too; the second is like all that follow, and copies it.
@@ -207,6 +199,39 @@ impl<C: Callback + ?Sized> Trainer<'_, C> {
     }
 }
 
+/// A training step on a dry device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DryStep {
+    pub rows: usize,
+    /// With a weight for each row.
+    pub weighted: bool,
+    /// With distributions as targets.
+    pub distributed: bool,
+    /// Whether it is looked at what the step left, and there is a way back.
+    pub looked_at: bool,
+}
+
+impl DryStep {
+    /// Goes through it, with options whose weights of classes, if any, are on the model's device: how many kernels the step
+    /// launches.
+    pub fn run(self, model: &mut Mlp, options: &StepOptions, state: &mut OptimizerState) -> Result<u64> {
+        let DryStep { rows, weighted, distributed, looked_at } = self;
+        let (dry, classes) = (model.device().clone(), model.classes());
+        let before = looked_at.then(|| (model.clone(), state.clone()));
+        let launched = dry.counters().dispatches;
+        let x = Matrix::planned(&dry, "features", rows, model.inputs())?;
+        let y = planned_targets(&dry, rows, classes, distributed)?;
+        let sample_weights = weighted.then(|| Matrix::planned(&dry, "row weights", rows, 1)).transpose()?;
+        let options = StepOptions { loss: CrossEntropy { sample_weights, ..options.loss.clone() }, ..*options };
+        let step = model.record_step(&x, &y, &options, state)?;
+        drop(options);
+        let launched = dry.counters().dispatches - launched;
+        let look = before.is_some().then(|| model.look(state)).transpose()?;
+        drop((before, x, step, look));
+        Ok(launched)
+    }
+}
+
 /// What the dry run came to since the last look.
 fn entries(dry: &Device) -> Entries {
     dry.context().map(Context::take_entries).unwrap_or_default()
@@ -223,10 +248,11 @@ pub(crate) fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
     Ok(Mlp::from_layers(dry, layers))
 }
 
-fn planned_classes(dry: &Device, rows: usize, classes: usize) -> Result<Targets> {
+/// Class ids, or distributions, without content.
+pub(crate) fn planned_targets(dry: &Device, rows: usize, classes: usize, distributed: bool) -> Result<Targets> {
     let kind = match dry.context() {
-        Some(gpu) => Kind::GpuClasses(Arc::new(gpu.buffer("class ids", rows, 1)?)),
-        None => Kind::CpuClasses(Arc::new(vec![0; rows])),
+        Some(gpu) if !distributed => Kind::GpuClasses(Arc::new(gpu.buffer("class ids", rows, 1)?)),
+        _ => Kind::Distributions(Matrix::planned(dry, "distributions", rows, classes)?),
     };
     Ok(Targets::made(dry, rows, classes, kind))
 }

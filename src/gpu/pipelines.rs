@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use super::cache::Cache;
@@ -11,6 +12,9 @@ use super::context::{Context, Live};
 use super::kernel::{Access, Constant, Form, Kernel};
 use super::ledger::Variant;
 use crate::error::{Error, Result};
+
+/// More threads than this would hardly find something to compile.
+const MOST_THREADS: usize = 8;
 
 /// A compiled variant of a kernel.
 pub(super) struct Pipeline {
@@ -52,6 +56,20 @@ pub(super) struct Pipelines {
     next: AtomicU64,
 }
 
+impl Pipelines {
+    fn place(&self, kernel: &'static Kernel, form: Form, constants: &[Constant]) -> Place {
+        let mut guard = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (programs, known) = &mut *guard;
+        let constant_bits = constants.iter().map(|(_, value)| value.to_bits()).collect();
+        known.entry((programs.number(kernel), form, constant_bits)).or_default().clone()
+    }
+
+    /// Whether nobody has compiled it, or is about to.
+    fn lacks(&self, Variant { kernel, form, constants }: &Variant) -> bool {
+        self.place(kernel, *form, constants).try_lock().is_ok_and(|place| place.is_none())
+    }
+}
+
 impl Context {
     /// The pipeline of this variant.
     pub(super) fn pipeline(
@@ -61,12 +79,7 @@ impl Context {
         form: Form,
         constants: &[Constant],
     ) -> Result<Arc<Pipeline>> {
-        let place = {
-            let mut guard = live.pipelines.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let (programs, known) = &mut *guard;
-            let constant_bits = constants.iter().map(|(_, value)| value.to_bits()).collect();
-            known.entry((programs.number(kernel), form, constant_bits)).or_default().clone()
-        };
+        let place = live.pipelines.place(kernel, form, constants);
         // Held while compiling: two threads that need the same variant compile it once, and keep nobody from others.
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = &*place {
@@ -95,11 +108,30 @@ impl Context {
         self.live.as_ref().is_some_and(|live| !live.turns.are_taken())
     }
 
-    /// Compiles what is about to be launched. Where that fails, the launch tries again, and tells.
-    pub fn compile_ahead(&self, variant: &Variant) {
-        if let Some(live) = &self.live {
-            let _ = self.pipeline(live, variant.kernel, variant.form, &variant.constants);
+    /// Compiles what is about to be launched and is not there yet, on several threads; nothing where the driver serves one at a
+    /// time. Where that fails, the launch tries again, and tells.
+    pub fn compile_ahead(&self, variants: impl IntoIterator<Item = Variant>) {
+        let Some(live) = self.live.as_ref().filter(|_| self.compiles_at_once()) else { return };
+        let missing: Vec<_> = variants.into_iter().filter(|variant| live.pipelines.lacks(variant)).collect();
+        if missing.len() < 2 {
+            return;
         }
+        let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS));
+        let threads = threads.min(missing.len());
+        let left = Mutex::new(missing.into_iter());
+        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let compile = || {
+            while let Some(Variant { kernel, form, constants }) = next() {
+                let _ = self.pipeline(live, kernel, form, &constants);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                // If the system refuses a thread, the others do its share.
+                let _ = thread::Builder::new().spawn_scoped(scope, compile);
+            }
+            compile();
+        });
     }
 
     /// Every variant compiled so far, in the order of their names: the kernel's name, its constants, and its WGSL with these

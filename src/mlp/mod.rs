@@ -13,6 +13,7 @@ mod options;
 mod passes;
 mod predict;
 mod predict_async;
+mod prepare;
 mod rows;
 mod step;
 mod trainer;
@@ -34,6 +35,7 @@ pub use callback::{Callback, Run, Step};
 use checkpoint::Course;
 pub use history::{Epoch, History};
 pub use options::{ClassWeights, EarlyStopping, FitOptions, Monitor};
+use prepare::Prepared;
 pub use step::StepOptions;
 pub use trainer::Trainer;
 
@@ -58,6 +60,8 @@ pub struct Mlp {
     copy: Arc<[Parameters]>,
     /// Where [`Mlp::partial_fit`] goes on.
     partial: Option<Box<Course>>,
+    /// Steps whose kernels were compiled.
+    prepared: Vec<Prepared>,
 }
 
 /// A layer's parameters on the host.
@@ -193,7 +197,7 @@ impl Mlp {
         let last = layers.len().saturating_sub(1);
         let activation = |index| if index < last { Activation::Relu } else { Activation::None };
         let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
-        Mlp { device: device.clone(), layers, copy: Arc::default(), partial: None }
+        Mlp { device: device.clone(), layers, copy: Arc::default(), partial: None, prepared: Vec::new() }
     }
 
     /// Rows and columns of all parameters: weights and biases in turn.

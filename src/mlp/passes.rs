@@ -12,7 +12,9 @@ use super::job::Job;
 use crate::error::{Error, Result};
 use crate::ops::{CrossEntropy, Pending, Statistics};
 use crate::optim::OptimizerState;
+use crate::plan::DryStep;
 use crate::schedule::ScheduleState;
+use crate::waiting::Waiting;
 
 /// Losses are read after this many steps at the latest, so that their records do not pile up on the device.
 const STEPS_A_READ: usize = 1024;
@@ -91,6 +93,9 @@ impl Job<'_> {
         watchers: &mut Watchers<'_, C>,
     ) -> Result<(Statistics, usize)> {
         let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
+        if self.waiting == Waiting::Blocking {
+            self.prepare(&steps, model, &course.optimizer);
+        }
         let mut total = Statistics::default();
         let mut first = 0;
         while first < steps.rows.len() && !watchers.stopped {
@@ -116,6 +121,18 @@ impl Job<'_> {
         }
         watchers.cut = first < steps.rows.len();
         Ok((total, first))
+    }
+
+    /// Compiles what the steps launch, the last of which may be shorter.
+    fn prepare(&self, steps: &Steps<'_>, model: &mut Mlp, state: &OptimizerState) {
+        let (weighted, looked_at) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
+        for rows in steps.rows.first().into_iter().chain(steps.rows.last()) {
+            model.prepare(
+                DryStep { rows: rows.len(), weighted, distributed: false, looked_at },
+                &self.step_options,
+                state,
+            );
+        }
     }
 
     /// Steps without a wait, until it is time to read their losses.
@@ -156,7 +173,7 @@ impl Job<'_> {
         let batch = self.rows.batch(&model.device, rows, model.classes())?;
         let mut options = self.step_options.clone();
         options.loss = CrossEntropy { sample_weights: batch.weights, ..options.loss };
-        model.train_step_with(&batch.x, &batch.targets, &options, &mut course.optimizer)
+        model.record_step(&batch.x, &batch.targets, &options, &mut course.optimizer)
     }
 
     /// Takes model and optimizer back to before the step that went wrong, and says what it was: of those from `first` on, the

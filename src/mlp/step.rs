@@ -6,6 +6,7 @@ use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::ops::{self, CrossEntropy, Gradients, Pending, Statistics};
 use crate::optim::OptimizerState;
+use crate::plan::DryStep;
 use crate::targets::Targets;
 
 /// What [`Mlp::train_step_with`] does beside the usual.
@@ -88,6 +89,19 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn train_step_with(
+        &mut self,
+        x: &Matrix,
+        targets: &Targets,
+        options: &StepOptions,
+        state: &mut OptimizerState,
+    ) -> Result<Pending> {
+        let (weighted, distributed) = (options.loss.sample_weights.is_some(), targets.are_distributions());
+        self.prepare(DryStep { rows: x.rows(), weighted, distributed, looked_at: false }, options, state);
+        self.record_step(x, targets, options, state)
+    }
+
+    /// [`Mlp::train_step_with`], which compiles each kernel when it comes to it.
+    pub(crate) fn record_step(
         &mut self,
         x: &Matrix,
         targets: &Targets,

@@ -1,5 +1,7 @@
 //! OptimizerState: an optimizer at work.
 
+use std::mem::{Discriminant, discriminant};
+
 use ndarray::Array2;
 
 use super::snapshot::{OptimizerSnapshot, apart, side_by_side};
@@ -120,6 +122,18 @@ impl OptimizerState {
     /// ```
     pub fn steps(&self) -> u64 {
         self.step
+    }
+
+    /// The same without anything that it keeps: for a dry run.
+    pub(crate) fn emptied(&self) -> Self {
+        let OptimizerState { optimizer, step, clip_norm, .. } = *self;
+        OptimizerState { step, clip_norm, penalties: self.penalties.clone(), ..Self::new(optimizer) }
+    }
+
+    /// What decides which kernels a step launches: the kind of optimizer, and whether gradients are clipped. Penalties are
+    /// numbers to the same kernels.
+    pub(crate) fn way(&self) -> (Discriminant<Optimizer>, bool) {
+        (discriminant(&self.optimizer), self.clip_norm.is_some())
     }
 
     /// Everything that it keeps of earlier steps.

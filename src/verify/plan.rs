@@ -10,7 +10,7 @@ use super::report::Report;
 use super::variants::{Missing, Setting, launched};
 use crate::device::Device;
 use crate::error::Result;
-use crate::gpu::{Context, Variant};
+use crate::gpu::Context;
 use crate::waiting::{Waiting, at_once, give_way};
 
 /// More threads than this would gain little: what they hand to the device, it computes one after another. And each has a case's
@@ -84,9 +84,11 @@ impl<'a> Plan<'a> {
     pub async fn run(self, waiting: Waiting, device: &Device, report: &mut Report) -> Result<Missing> {
         let Plan { jobs, mut missing, seed } = self;
         let threads = if waiting == Waiting::Blocking { threads(device) } else { 1 };
-        let ahead = threads > 1 && device.context().is_some_and(Context::compiles_at_once);
-        let compiled = if ahead { std::mem::take(&mut missing.compiled) } else { Vec::new() };
-        let left = Mutex::new(Left { compiled: compiled.into_iter(), jobs: jobs.into_iter(), over: false });
+        if let Some(gpu) = device.context().filter(|_| threads > 1) {
+            // Cases that come one after another launch much the same, so each thread would wait for what another compiles.
+            gpu.compile_ahead(std::mem::take(&mut missing.compiled));
+        }
+        let left = Mutex::new(Left { jobs: jobs.into_iter(), over: false });
         let run = Run { device, seed, left, outcomes: Mutex::default() };
         if threads == 1 {
             run.take(waiting).await;
@@ -118,9 +120,6 @@ fn threads(device: &Device) -> usize {
 
 /// What no thread has taken.
 struct Left<'a> {
-    /// What cases will launch. Those that come one after another launch much the same, so each thread would wait for what another
-    /// compiles; here each compiles something else.
-    compiled: vec::IntoIter<Variant>,
     jobs: vec::IntoIter<Job<'a>>,
     /// Whether nothing more is to be begun.
     over: bool,
@@ -135,12 +134,8 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Compiles and runs until nothing is left.
+    /// Runs until nothing is left.
     async fn take(&self, waiting: Waiting) {
-        let next = || lock(&self.left).compiled.next();
-        while let (Some(variant), Some(gpu)) = (next(), self.device.context()) {
-            gpu.compile_ahead(&variant);
-        }
         let next = || {
             let mut left = lock(&self.left);
             if left.over { None } else { left.jobs.next() }

@@ -2,7 +2,6 @@
 //! shapes on both sides of whatever the choice looks at.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::case::{Case, Inputs};
 use crate::device::Device;
@@ -13,8 +12,7 @@ use crate::mlp::{FitOptions, StepOptions};
 use crate::ops::{self, Activation, AdaGradOptions, AdamOptions, CrossEntropy, MomentumOptions, RmsPropOptions};
 use crate::optim::{Optimizer, Penalty};
 use crate::options::{GpuOptions, MatmulKernel};
-use crate::plan::planned_model;
-use crate::targets::{Kind, Targets};
+use crate::plan::{planned_model, planned_targets};
 
 /// The shapes at which the choice is asked.
 struct Shapes {
@@ -239,15 +237,6 @@ impl Shapes {
 
 fn planned(device: &Device, rows: usize, cols: usize) -> Result<Matrix> {
     Matrix::planned(device, "operand", rows, cols)
-}
-
-/// Class ids, or distributions.
-fn planned_targets(device: &Device, rows: usize, classes: usize, distributed: bool) -> Result<Targets> {
-    let kind = match device.context() {
-        Some(gpu) if !distributed => Kind::GpuClasses(Arc::new(gpu.buffer("class ids", rows, 1)?)),
-        _ => Kind::Distributions(planned(device, rows, classes)?),
-    };
-    Ok(Targets::made(device, rows, classes, kind))
 }
 
 fn products(note: &mut Note<'_>, [m, k, n]: [usize; 3]) {
