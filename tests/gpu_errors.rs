@@ -316,7 +316,7 @@ fn too_small(like: &Device) -> Result<(), Failed> {
             max_compute_invocations_per_workgroup: 128,
             ..limits
         }),
-        ("needs 9728 bytes of workgroup memory; the device allows 8192", |limits| wgpu::Limits {
+        ("needs 9472 bytes of workgroup memory; the device allows 8192", |limits| wgpu::Limits {
             max_compute_workgroup_storage_size: 8 << 10,
             ..limits
         }),

@@ -51,7 +51,7 @@ var<workgroup> found: array<u32, THREADS>;
 // Four steps of a line, which begin at `step`; 0 behind the ends.
 fn four_of(line: u32, step: u32) -> vec4<f32> {
   {% if VECTORS %}
-  let inside = line < params.lines && step < params.steps;
+  let inside = (line < params.lines) & (step < params.steps); // no branch, which loads would wait behind
   return select(vec4(0.0), x[select(0u, (line * params.steps + step) / 4u, inside)], inside);
   {% else %}
   let inside = vec4(step) + vec4(0u, 1u, 2u, 3u) < vec4(select(0u, params.steps, line < params.lines));
@@ -69,8 +69,12 @@ fn main(
   let line = flat(id, count);
   if line >= params.padded_lines { return; }
   var most = vec4(0u);
-  for (var step = 4u * thread; step < params.steps; step += 4u * THREADS) {
-    most = max(most, bitcast<vec4<u32>>(four_of(line, step)) & vec4(~SIGN_BIT));
+  // Four are on their way at a time; behind the end there is 0.
+  for (var step = 4u * thread; step < params.steps; step += 4u * 4u * THREADS) {
+    {% for e in range(4) %}
+    let x_{{ e }} = bitcast<vec4<u32>>(four_of(line, step + {{ 4 * e }}u * THREADS)) & vec4(~SIGN_BIT);
+    {% endfor %}
+    most = max(max(most, max(x_0, x_1)), max(x_2, x_3));
   }
   found[thread] = max(max(most.x, most.y), max(most.z, most.w));
   for (var apart = THREADS / 2u; apart > 0u; apart /= 2u) {
@@ -102,22 +106,19 @@ fn main(
   let step0 = group / across * BK;
   if step0 >= params.padded_steps { return; }
   {% set each = 4 if VECTORS else 1 %}
+  // All loads come before the first store, which would wait for each.
   {% for i in range(LINES * BK // each // THREADS) %}
-  {
-    let spot = (thread + {{ i * THREADS }}u) * {{ each }}u;
-    let step = spot / LINES;
-    let line = spot % LINES;
-    let inside = line0 + line < params.lines && step0 + step < params.steps;
-    let at = select(0u, (step0 + step) * params.lines + line0 + line, inside);
-    {% if VECTORS %}
-    let values = select(vec4(0.0), x[at / 4u], inside);
-    {% for e in range(4) %}
-    tile[step * {{ LINES + 1 }}u + line + {{ e }}u] = values.{{ "xyzw"[e] }};
-    {% endfor %}
-    {% else %}
-    tile[step * {{ LINES + 1 }}u + line] = select(0.0, x[at], inside);
-    {% endif %}
-  }
+  let spot{{ i }} = (thread + {{ i * THREADS }}u) * {{ each }}u;
+  let own_step{{ i }} = spot{{ i }} / LINES;
+  let own_line{{ i }} = spot{{ i }} % LINES;
+  let inside{{ i }} = (line0 + own_line{{ i }} < params.lines) & (step0 + own_step{{ i }} < params.steps);
+  let at{{ i }} = select(0u, (step0 + own_step{{ i }}) * params.lines + line0 + own_line{{ i }}, inside{{ i }});
+  let values{{ i }} = x[at{{ i }}{{ " / 4u" if VECTORS }}];
+  {% endfor %}
+  {% for i in range(LINES * BK // each // THREADS) %}
+  {% for e in range(each) %}
+  tile[own_step{{ i }} * {{ LINES + 1 }}u + own_line{{ i }} + {{ e }}u] = select(0.0, values{{ i }}{{ "." ~ "xyzw"[e] if VECTORS }}, inside{{ i }});
+  {% endfor %}
   {% endfor %}
   workgroupBarrier();
   let line = thread / {{ BK // EACH }}u;
@@ -125,8 +126,8 @@ fn main(
   let scale = factor(largest[min(line0 + line, params.lines - 1u)]);
   let first = step * {{ LINES + 1 }}u + line;
   {% for half in range(2) %}
-  let values{{ half }} = vec4({% for e in range(4) %}tile[first + {{ (4 * half + e) * (LINES + 1) }}u]{{ "" if loop.last else ", " }}{% endfor %});
+  let turned{{ half }} = vec4({% for e in range(4) %}tile[first + {{ (4 * half + e) * (LINES + 1) }}u]{{ "" if loop.last else ", " }}{% endfor %});
   {% endfor %}
-  put(line0 + line, step0 + step, values0 * scale, values1 * scale);
+  put(line0 + line, step0 + step, turned0 * scale, turned1 * scale);
 }
 {% endif %}
