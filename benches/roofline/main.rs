@@ -6,6 +6,8 @@
 //! cargo bench --bench roofline -- --out docs/roofline
 //! ```
 //!
+//! `--kernel medium` and `--matrix-units` open the device so that products take these.
+//!
 //! The sizes are those that fill the device it finds, a hardware GPU or a software driver (`cases/sizes.rs`); `--sizes` takes the
 //! others.
 //!
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wgpu_mlp::verify::Worst;
-use wgpu_mlp::{Device, DeviceInfo, DeviceKind};
+use wgpu_mlp::{Device, DeviceInfo, DeviceKind, GpuOptions, MatmulKernel, MatrixUnits};
 
 use cases::{Case, Scale, Sizes, Work};
 use ceilings::{Ceilings, Gpu};
@@ -52,9 +54,30 @@ struct Args {
     /// Sizes that fill a GPU, or those for drivers that run on the CPU; by default what the device is
     #[arg(long)]
     sizes: Option<Scale>,
+    /// Let this kernel compute every product, where it can
+    #[arg(long, value_parser = kernel)]
+    kernel: Option<MatmulKernel>,
+    /// Let products go through matrix units
+    #[arg(long)]
+    matrix_units: bool,
     /// What cargo passes to every bench
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+impl Args {
+    /// How the measured device is opened.
+    fn options(&self) -> GpuOptions {
+        let matrix_units = if self.matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
+        GpuOptions { matmul_kernel: self.kernel, matrix_units, ..Default::default() }
+    }
+}
+
+/// The kernel of this name.
+fn kernel(name: &str) -> std::result::Result<MatmulKernel, String> {
+    let names = MatmulKernel::ALL.map(|kernel| format!("{kernel:?}").to_lowercase());
+    let found = MatmulKernel::ALL.into_iter().zip(&names).find(|(_, known)| **known == name.to_lowercase());
+    found.map(|(kernel, _)| kernel).ok_or_else(|| format!("there are {}", names.join(", ")))
 }
 
 /// All that the report and the picture show.
@@ -98,7 +121,7 @@ impl Measured {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let device = match Device::gpu() {
+    let device = match Device::gpu_with(&args.options()) {
         Ok(device) => device,
         Err(error) => {
             println!("The roofline was skipped: {error}");
@@ -129,7 +152,7 @@ fn run(args: &Args, info: &DeviceInfo) -> Result<usize> {
     let repeats = if args.quick { QUICK_REPEATS } else { REPEATS };
     let wanted = |case: &Case| format!("{} {}", case.op, case.shape).contains(&args.filter);
     for case in cases::all(&sizes, args.quick).into_iter().filter(wanted) {
-        match measure(&case, repeats, &mut measured.ceilings)? {
+        match measure(&case, &args.options(), repeats, &mut measured.ceilings)? {
             Outcome::Timed(timing) => {
                 let share = report::percent(measured.rate(&case, &timing).share);
                 eprintln!("{} {}: {:.3} ms, {share} % of the floor", case.op, case.shape, 1e3 * timing.call);
