@@ -47,10 +47,11 @@ pub(super) fn with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f3
     x
 }
 
-/// Probabilities of which some rows begin with NaN.
-pub(super) fn probabilities_with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+/// Probabilities of which some rows begin with NaN, and others are above 1, which only clipping makes losses of.
+pub(super) fn improbable(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut probs = probabilities(rng, rows, cols);
     probs.column_mut(0).iter_mut().step_by(3).for_each(|p| *p = f32::NAN);
+    probs.axis_iter_mut(Axis(0)).skip(1).step_by(3).for_each(|mut row| row.fill(1.5));
     probs
 }
 

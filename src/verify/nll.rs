@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::bounds::{self, Bound, U};
 use super::case::{Expected, Inputs};
 use super::head::{Choice, FEW, mass};
-use super::inputs::{Fill, probabilities, probabilities_with_nan};
+use super::inputs::{Fill, improbable, probabilities};
 use super::oracle;
 use super::table::{Table, all_matrices, reference, targets};
 use crate::matrix::Matrix;
@@ -20,11 +20,11 @@ pub(super) fn cases(table: &mut Table) {
             }
         }
     }
-    // NaN, where a row's class is and where it is not; a loss of distributions reads all of its row, and is left out.
+    // NaN, where a row's class is and where it is not, and what is no probability; a loss of distributions reads all of its row, and is left out.
     let by_ids = Choice { reduction: Reduction::None, ..Choice::PLAIN };
     for choice in [by_ids, Choice { distributed: true, ..Choice::PLAIN }] {
         for dims in FEW {
-            add(table, choice, (", some of NaN", probabilities_with_nan), *dims);
+            add(table, choice, (", some of NaN, some above 1", improbable), *dims);
         }
     }
     for choice in Choice::all() {
