@@ -50,6 +50,7 @@
 //!
 //! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
 
+mod cores;
 mod cpu;
 #[cfg(feature = "data")]
 pub mod data;

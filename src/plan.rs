@@ -251,8 +251,9 @@ pub(crate) fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
 /// Class ids, or distributions, without content.
 pub(crate) fn planned_targets(dry: &Device, rows: usize, classes: usize, distributed: bool) -> Result<Targets> {
     let kind = match dry.context() {
-        Some(gpu) if !distributed => Kind::GpuClasses(Arc::new(gpu.buffer("class ids", rows, 1)?)),
-        _ => Kind::Distributions(Matrix::planned(dry, "distributions", rows, classes)?),
+        _ if distributed => Kind::Distributions(Matrix::planned(dry, "distributions", rows, classes)?),
+        Some(gpu) => Kind::GpuClasses(Arc::new(gpu.buffer("class ids", rows, 1)?)),
+        None => Kind::CpuClasses(Arc::new(vec![0; rows])),
     };
     Ok(Targets::made(dry, rows, classes, kind))
 }

@@ -386,8 +386,8 @@ fn staged_words(at: Place) -> u32 {
   let all = staged_words(at);
   let origin = at.group * ROWS * params.window.cols;
 {% if fours %}
-  // All that a thread brings is on its way before the first of it is wanted; behind the window's end, where a folded grid has workgroups,
-  // too, the last again.
+  // All that a thread brings is on its way before the first of it is wanted; behind the window's end, where a folded grid
+  // has workgroups, too, the last again.
   let words = params.window.rows * params.window.cols;
 {% for k in range(HELD // 4) %}
   let i_{{ k }} = 4u * (at.local.y + {{ k }}u * ROW_THREADS);

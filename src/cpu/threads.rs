@@ -1,12 +1,13 @@
 //! Work over threads. Blocks are cut by shape alone and write to places of their own, so the number of threads changes
 //! nothing but the time.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use ndarray::{Array2, ArrayView2};
 
 use super::{Real, memory};
+use crate::cores::cores;
 
 /// Work for which a further thread is worth its start, in simple operations on one element.
 const GRAIN: usize = 1 << 18;
@@ -17,7 +18,6 @@ pub(super) const EXP: usize = 8;
 
 /// Threads that so much work is worth, in simple operations on one element, of those that the process may use.
 pub(super) fn worth(work: usize) -> usize {
-    static AVAILABLE: OnceLock<usize> = OnceLock::new();
     #[cfg(test)]
     if let Some(threads) = tests::FORCED.get() {
         return threads;
@@ -25,8 +25,7 @@ pub(super) fn worth(work: usize) -> usize {
     if work < 2 * GRAIN {
         return 1;
     }
-    let available = *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, |threads| threads.get()));
-    available.min(work / GRAIN)
+    cores().min(work / GRAIN)
 }
 
 /// Whether [`filled`] gains for a simple loop that makes this many elements: by threads, and by memory that is used again.

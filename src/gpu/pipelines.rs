@@ -11,6 +11,7 @@ use super::cache::Cache;
 use super::context::{Context, Live};
 use super::kernel::{Access, Constant, Form, Kernel};
 use super::ledger::Variant;
+use crate::cores::cores;
 use crate::error::{Error, Result};
 
 /// More threads than this would hardly find something to compile.
@@ -116,8 +117,7 @@ impl Context {
         if missing.len() < 2 {
             return;
         }
-        let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS));
-        let threads = threads.min(missing.len());
+        let threads = cores().min(MOST_THREADS).min(missing.len());
         let left = Mutex::new(missing.into_iter());
         let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
         let compile = || {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::context::Live;
 use super::shared::Shared;
+use crate::cores::cores;
 use crate::error::{Error, Result};
 
 /// The largest staging buffer: what is longer goes in pieces, so that host and device copy at the same time. Small enough for
@@ -204,12 +205,7 @@ impl Live {
 /// Threads that share a copy of so many bytes: one core rarely reaches all of a machine's memory bandwidth, and new memory is
 /// given out a page at a time to the thread that first writes to it. Half of the cores are the driver's.
 fn threads_for(bytes: usize) -> usize {
-    // Asking for the cores reads files on some systems, which takes longer than small copies.
-    if bytes < 2 * BYTES_A_THREAD {
-        return 1;
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (bytes / BYTES_A_THREAD).clamp(1, (cores / 2).max(1))
+    (bytes / BYTES_A_THREAD).clamp(1, (cores() / 2).max(1))
 }
 
 /// What an upload, or a piece of one, takes its bytes from.

@@ -318,6 +318,7 @@ mod tests {
         // A product whose last window is narrow has more slices there, and so more steps behind the end of k.
         let room =
             |units, words| Room { words, memory: 48 << 10, registers: true, units: Some(UnitTile::large_of(units)) };
+        let mut looked_at = 0;
         for (units, words, dims) in [
             (Units::KNOWN[0], 1 << 25, [4352, 7936, 4200]),
             (Units::KNOWN[1], 20 << 10, [151, 106, 153]),
@@ -328,6 +329,7 @@ mod tests {
             for wanted in [None, Some(MatmulKernel::LargeUnits), Some(MatmulKernel::MediumUnits)] {
                 let method = Method::choose(wanted, Lanes::Hardware, room, [split.m, split.n, split.k]);
                 let Method::Units(tile) = method else { continue };
+                looked_at += 1;
                 let last = |length: usize, piece: usize| length - (length - 1) / piece * piece;
                 for m in [split.m, last(dims[0], split.m)] {
                     for n in [split.n, last(dims[1], split.n)] {
@@ -339,6 +341,7 @@ mod tests {
                 }
             }
         }
+        assert!(looked_at >= 6, "{looked_at} choices of matrix units");
     }
 
     #[test]

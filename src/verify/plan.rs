@@ -8,6 +8,7 @@ use super::case::Case;
 use super::compare::{Worst, compare};
 use super::report::Report;
 use super::variants::{Missing, Setting, launched};
+use crate::cores::cores;
 use crate::device::Device;
 use crate::error::Result;
 use crate::gpu::Context;
@@ -115,7 +116,7 @@ fn threads(device: &Device) -> usize {
     if device.context().and_then(Context::max_memory_bytes).is_some() {
         return 1;
     }
-    thread::available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS))
+    cores().min(MOST_THREADS)
 }
 
 /// What no thread has taken.
