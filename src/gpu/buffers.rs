@@ -11,10 +11,10 @@ use super::mark::Mark;
 use super::shared::Shared;
 use crate::error::{Error, Result};
 
-/// Extra bytes behind a guarded buffer, filled with [`POISON`] and looked at by every read.
+/// Extra bytes behind a guarded buffer, filled with [`Raw::poison`] and looked at by every read.
 pub(super) const GUARD_BYTES: u64 = 256;
-/// A quiet NaN with a payload that no kernel makes: what guarded buffers hold before a kernel writes.
-pub(super) const POISON: u32 = 0x7fc0_dead;
+/// Quiet NaNs with payloads that no kernel makes begin so: what guarded buffers hold before a kernel writes.
+const POISON: u32 = 0x7fd0_0000;
 /// Allocations are rounded up to this, so that nearly equal shapes share pooled buffers.
 const GRAIN: u64 = 256;
 /// Parts of a buffer start at multiples of so many words: no device wants more of a binding's offset.
@@ -44,6 +44,14 @@ pub(super) struct Raw {
     pub size: u64,
     pub id: u64,
     pub mark: Arc<Mark>,
+}
+
+impl Raw {
+    /// What fills the buffer where it is guarded. Each has its own, so that one kernel's step behind the end of two buffers
+    /// does not copy a guard over another that is like it.
+    pub fn poison(&self) -> u32 {
+        POISON | (self.id as u32 & 0xf_ffff)
+    }
 }
 
 /// A buffer that is known by its identity: whoever wraps it again gets the same id, and the same mark.
@@ -263,7 +271,7 @@ impl Context {
         if self.live.is_none() {
             return Ok(());
         }
-        let words = vec![POISON; (buffer.raw.size / 4) as usize];
+        let words = vec![buffer.raw.poison(); (buffer.raw.size / 4) as usize];
         self.write(buffer, &words)
     }
 }

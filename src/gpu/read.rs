@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::answer::{Answer, answer};
-use super::buffers::{Buffer, GUARD_BYTES, POISON};
+use super::buffers::{Buffer, GUARD_BYTES};
 use super::context::Context;
 use super::mark::Mark;
 use super::shared::Shared;
@@ -172,9 +172,9 @@ impl Context {
 
     /// Looks whether the tail behind a guarded buffer is as it was.
     async fn check_guard(&self, waiting: Waiting, buffer: &Buffer) -> Result<()> {
-        let mut intact = true;
+        let (mut intact, poison) = (true, buffer.raw().poison());
         let guard = Piece { buffer, offset: buffer.bytes(), bytes: GUARD_BYTES };
-        let look = |words: &[u32]| intact = words.iter().all(|word| *word == POISON);
+        let look = |words: &[u32]| intact = words.iter().all(|word| *word == poison);
         self.start_read::<u32>(&[guard])?.arrive(waiting, look).await?;
         if intact { Ok(()) } else { Err(Error::Read { source: ReadError::Guard }) }
     }
