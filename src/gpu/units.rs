@@ -347,10 +347,53 @@ mod tests {
     #[test]
     fn tiles_fit_the_memory_that_gpus_with_matrix_units_have() {
         let [gpu, software, either] = Units::KNOWN;
+        // Subgroups of 32 lanes are twice as many as those of 64, and each has a matrix.
+        assert_eq!(UnitTile::large_of(either).memory(), UnitTile::large_of(gpu).memory() + 8 * 4 * 16 * 16);
         assert!(UnitTile::large_of(either).memory() <= 64 << 10);
         assert_eq!(UnitTile::large_of(gpu).memory(), 44 << 10);
         assert!(UnitTile::medium_of(gpu).memory() <= 32 << 10);
         assert!(UnitTile::large_of(software).memory() <= 16 << 10 && UnitTile::medium_of(software).memory() <= 8 << 10);
+    }
+
+    #[test]
+    fn the_larger_tile_is_for_many_tiles_without_much_behind_their_edges() {
+        let large = UnitTile::large_of(Units::KNOWN[0]);
+        for (dims, enough, chosen) in [
+            ([1024, 1024, 512], 64, large),
+            ([1024, 1024, 512], 65, large.medium()),
+            // Slices of k make two workgroups of each tile.
+            ([1024, 1024, 2048], 65, large),
+            ([1024, 1024, 2047], 65, large.medium()),
+            // A ninth row and column of large tiles, of which next to nothing is used.
+            ([1025, 1025, 512], 1, large.medium()),
+            ([1088, 1024, 512], 1, large),
+        ] {
+            assert_eq!(large.suiting(dims, enough), chosen, "{dims:?}, {enough} workgroups");
+        }
+    }
+
+    #[test]
+    fn units_are_for_products_in_which_they_are_exact_and_pay() {
+        let large = UnitTile::large_of(Units::KNOWN[0]);
+        let room = Room { words: 1 << 30, memory: 48 << 10, registers: true, units: Some(large) };
+        let on_units = |wanted, lanes, dims| matches!(Method::choose(wanted, lanes, room, dims), Method::Units(_));
+        for (dims, hardware, software) in [
+            ([1024, 1024, 2048], true, true),
+            ([1024, 1024, 2047], false, true),
+            ([32, 32, 1 << 21], true, true),
+            ([31, 8192, 1 << 14], false, false),
+            ([8192, 31, 1 << 14], false, false),
+            ([1 << 14, 1 << 14, 127], false, false),
+        ] {
+            assert_eq!(on_units(None, Lanes::Hardware, dims), hardware, "{dims:?}");
+            assert_eq!(on_units(None, Lanes::Alone, dims), software, "{dims:?}");
+        }
+        for wanted in [MatmulKernel::LargeUnits, MatmulKernel::MediumUnits] {
+            assert!(
+                on_units(Some(wanted), Lanes::Hardware, [1, 1, 128])
+                    && !on_units(Some(wanted), Lanes::Hardware, [99, 99, 127])
+            );
+        }
     }
 
     #[test]
