@@ -7,8 +7,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::optim::SLOTS;
-
 /// The result of every fallible call in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -154,9 +152,8 @@ pub enum Error {
     /// A training turned into NaN or infinity. The model has the parameters of before that step; those of after it where
     /// only the validation did.
     #[error(
-        "fit: {}{op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
+        "fit: {op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
          first weights may be too large",
-        if SLOTS.contains(op) { "the optimizer's " } else { "" },
         row.map(|row| format!(" for row {row}")).unwrap_or_default()
     )]
     NonFinite {

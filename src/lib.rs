@@ -73,6 +73,7 @@ mod plot;
 mod progress;
 mod schedule;
 mod shares;
+mod statistics;
 mod targets;
 mod tuning;
 pub mod verify;
