@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::buffers::Buffer;
+use super::buffer::Buffer;
 use super::context::Context;
 use crate::error::Result;
 use crate::waiting::Waiting;
@@ -18,11 +18,11 @@ impl Context {
     /// Begins a pass that the device takes the time of; none where it has no clock.
     pub fn start_clock(&self) -> Option<Clock> {
         let live = self.live.as_ref()?;
-        if !live.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        if !live.connection.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return None;
         }
-        let _turn = live.turns.take();
-        let queries = live.device.create_query_set(&wgpu::QuerySetDescriptor {
+        let _turn = live.connection.turns.take();
+        let queries = live.connection.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("clock"),
             ty: wgpu::QueryType::Timestamp,
             count: 2,
@@ -32,7 +32,7 @@ impl Context {
             beginning_of_pass_write_index: Some(0),
             end_of_pass_write_index: Some(1),
         };
-        let pass = live.recorder().begin_pass(&live.device, Some(writes));
+        let pass = live.recorder().begin_pass(&live.connection.device, Some(writes));
         Some(Clock { queries, pass })
     }
 
@@ -43,8 +43,8 @@ impl Context {
             return Ok(None);
         }
         let times = self.buffer("clock", 2, 2)?;
-        let _turn = live.turns.take();
-        let resolved = live.device.create_buffer(&wgpu::BufferDescriptor {
+        let _turn = live.connection.turns.take();
+        let resolved = live.connection.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("clock"),
             size: times.bytes(),
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
@@ -63,7 +63,7 @@ impl Context {
     pub async fn clock_time(&self, waiting: Waiting, times: &Buffer) -> Result<Option<Duration>> {
         let ticks: Vec<u64> = self.read(waiting, times).await?;
         let (Some(live), &[first, last]) = (&self.live, &ticks[..]) else { return Ok(None) };
-        let nanoseconds = last.saturating_sub(first) as f64 * f64::from(live.queue.get_timestamp_period());
+        let nanoseconds = last.saturating_sub(first) as f64 * f64::from(live.connection.queue.get_timestamp_period());
         Ok((nanoseconds > 0.0).then(|| Duration::from_nanos(nanoseconds as u64)))
     }
 }

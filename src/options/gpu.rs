@@ -35,12 +35,6 @@ pub struct GpuOptions {
     /// opened, written by the tuning. Without it, kernels are chosen by shape alone, and results are the same bits everywhere
     /// that the device and the driver are.
     pub tuning: Option<PathBuf>,
-    /// A folder for what the driver makes of the kernels, so that the next process need not wait for its compiler: wgpu's
-    /// pipeline cache, which Vulkan has; elsewhere nothing is kept. Read when the device is opened, written by
-    /// [`Device::save_pipeline_cache`](crate::Device::save_pipeline_cache) and when the device's last handle is dropped. A
-    /// damaged file, or one of another driver, counts for nothing; but drivers trust what is in a whole one, so let nobody else write to
-    /// the folder. Most desktop drivers keep a cache of their own anyway.
-    pub pipeline_cache: Option<PathBuf>,
     /// Whether products go through matrix units: a choice, because wgpu calls them experimental.
     pub matrix_units: MatrixUnits,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
