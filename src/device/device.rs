@@ -1,4 +1,4 @@
-//! Where the numbers live and the work is done: a GPU that wgpu reaches, or the CPU path.
+//! The device: a GPU that wgpu reaches, or the CPU path.
 
 use std::fmt;
 use std::sync::Arc;
@@ -171,7 +171,7 @@ impl Device {
         Ok(Self::with_context(adapter, context, "handed over by the caller".into()))
     }
 
-    /// What this device is, and why it was chosen.
+    /// The device's kind, name and limits, and why it was chosen.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::Device::cpu().info().backend, "ndarray");
@@ -180,7 +180,7 @@ impl Device {
         &self.0.info
     }
 
-    /// How much the device was made to do so far; all zero on the CPU path.
+    /// Counters of what the device was made to do so far; all zero on the CPU path.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::Device::cpu().counters().waits, 0);
@@ -280,13 +280,13 @@ impl Device {
         self.context().map(|gpu| gpu.compiled().into_iter().map(source).collect()).unwrap_or_default()
     }
 
-    /// A device like this one that goes through every step and does nothing: what a plan is made on.
+    /// A dry device like this one: it goes through every step and computes nothing, so that a plan can be made on it.
     pub(crate) fn dry(&self) -> Self {
         let context = self.context().map_or_else(Context::dry_unlimited, Context::dry);
         Device(Arc::new(Inner { info: self.info().clone(), context: Some(context) }))
     }
 
-    /// Compiles at the same time what this will launch here, as a dry run of it tells; nothing where that does not go through.
+    /// Compiles in parallel the kernels that `run` will launch on this device, as a dry run of it shows.
     pub(crate) fn compile_ahead(&self, run: impl FnOnce(&Device) -> Result<()>) {
         let Some(gpu) = self.context().filter(|gpu| gpu.compiles_at_once()) else { return };
         let dry = self.dry();
@@ -296,14 +296,14 @@ impl Device {
         }
     }
 
-    /// A dry device as some are.
+    /// A dry device of this preset.
     #[cfg(test)]
     pub(crate) fn dry_as(preset: gpu::Preset) -> Self {
         let info = Self::cpu_because(format!("{preset:?}")).info().clone();
         Device(Arc::new(Inner { info, context: Some(Context::dry_as(preset)) }))
     }
 
-    /// The same device with options changed; matrices belong to one of the two. The CPU path has no options.
+    /// This device with other options; a matrix belongs to one of the two. The CPU path has no options.
     pub(crate) fn with_options(&self, change: impl FnOnce(&mut GpuOptions)) -> Result<Self> {
         let context = self.context().map(|context| context.with_options(change)).transpose()?;
         Ok(Device(Arc::new(Inner { info: self.info().clone(), context })))
@@ -345,7 +345,7 @@ impl Device {
         for choice in gpu::choices(options, software).await? {
             match Context::open(&choice.adapter, options).await {
                 Ok(context) => return Ok(Self::with_context(&choice.adapter, context, choice.reason)),
-                // A choice of the caller's, which no other adapter is to take from him.
+                // The caller asked for matrix units: no other adapter is tried.
                 Err(error @ Error::NoMatrixUnits { .. }) => return Err(error),
                 Err(error) => {
                     log::warn!("{}: {error}", choice.adapter.get_info().name);
@@ -353,7 +353,7 @@ impl Device {
                 }
             }
         }
-        // Where there is no adapter at all, the choice has said so.
+        // Where there is no adapter at all, `choices` has said so.
         let none = || Error::NoAdapter { wanted: "a GPU".into(), found: Vec::new() };
         Err(refused.unwrap_or_else(none))
     }

@@ -65,12 +65,12 @@ impl Buffer {
         self.whole.as_ref()
     }
 
-    /// Whether the buffer is the crate's own, not the caller's.
+    /// Whether the buffer is the crate's own, rather than the caller's.
     pub fn is_own(&self) -> bool {
         self.pooled
     }
 
-    /// Some words of a buffer, as a buffer; they start at a multiple of [`PART_WORDS`].
+    /// A part of a buffer, of so many words; it starts at a multiple of [`PART_WORDS`].
     pub fn part(whole: &Arc<Buffer>, first: u64, words: u64) -> Buffer {
         Buffer {
             raw: whole.raw.clone(),
@@ -123,7 +123,7 @@ impl Drop for Buffer {
     }
 }
 
-/// The most that lies idle.
+/// The most bytes that lie idle in a context's pool.
 fn most_idle_bytes(context: &Context) -> u64 {
     let (least, most) = IDLE_BYTES;
     (context.limits.max_buffer_size / 4).clamp(least, most)

@@ -7,7 +7,7 @@ use super::tiles::{Lanes, Method, Panel, Room};
 use super::units::UnitTile;
 
 impl Context {
-    /// What suits the driver's lanes in products.
+    /// How the driver's lanes work together in products.
     fn lanes(&self) -> Lanes {
         let Traits { software, subgroup_lanes, longs, .. } = self.traits;
         match software {
@@ -17,22 +17,22 @@ impl Context {
         }
     }
 
-    /// Steps whose weights the lanes of a software driver read for each other.
+    /// Steps of k whose weights the lanes of a software driver read for each other.
     pub fn steps_ahead(&self) -> u32 {
         if self.lanes() == Lanes::Shuffled { Panel::LANES } else { 1 }
     }
 
-    /// How kernels take values by fours.
+    /// The form of kernels that work on `vec4`s.
     pub fn fours(&self) -> Form {
         Form { longs: self.lanes() == Lanes::Shuffled, ..Form::FOURS }
     }
 
-    /// How many lanes can share a row.
+    /// The numbers of lanes that can share a row.
     pub fn row_lanes(&self) -> impl Iterator<Item = u32> {
         RowGrid::lanes_within(&self.limits)
     }
 
-    /// How to compute windows of `m x n` over k.
+    /// The kernel for windows of `m x n` over k.
     pub fn method(&self, dims: [usize; 3]) -> Method {
         let wanted = self.options.matmul_kernel.or_else(|| self.tuned().kernel(dims));
         let room = Room {

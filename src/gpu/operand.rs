@@ -6,7 +6,7 @@ use super::blocks::{Block, Split};
 use super::buffer::Buffer;
 use super::view::View;
 
-/// How an operand follows the blocks of a launch.
+/// An operand of a launch, and how its views follow the blocks.
 #[derive(Clone, Debug)]
 pub(crate) enum Operand<'a> {
     /// `rows x cols`, as the matrix that is cut.
@@ -17,7 +17,7 @@ pub(crate) enum Operand<'a> {
     PerColumn(&'a Buffer),
     /// So many words a workgroup.
     PerGroup(&'a Buffer, usize),
-    /// The same for every block.
+    /// One view for every block.
     Fixed(View<'a>),
 }
 

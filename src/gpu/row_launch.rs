@@ -11,7 +11,7 @@ use super::operand::{Operand, views};
 use super::rows::RowGrid;
 use crate::error::{Error, Result};
 
-/// What a row kernel knows about the rows before it: `Window` in `shaders/rows/rows.wgsl`.
+/// The rows that a launch of a row kernel sees of a matrix, and how many came before: `Window` in the shaders.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Window {
@@ -22,12 +22,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// All of a matrix.
+    /// The window over all rows of a matrix.
     pub fn whole(rows: usize, cols: usize) -> Self {
         Self::of(&(0..rows), cols)
     }
 
-    /// These rows of a matrix.
+    /// The window over these rows of a matrix.
     fn of(rows: &Range<usize>, cols: usize) -> Self {
         Window { rows: rows.len() as u32, cols: cols as u32, first_row: rows.start as u32, nan: f32::NAN }
     }
@@ -36,13 +36,13 @@ impl Window {
 /// A launch of a row kernel over a matrix of any number of rows.
 pub(crate) struct RowLaunch<'a> {
     pub kernel: &'static Kernel,
-    /// How many matrices the kernel goes along all values of, and a lane keeps values of.
+    /// Matrices whose rows the kernel reads in full, so that a lane keeps values of each.
     pub inputs: u32,
     pub constants: &'a [Constant],
     pub operands: &'a [Operand<'a>],
 }
 
-/// Rows as workgroups share them, in blocks that fit a binding.
+/// A matrix cut for a row kernel: blocks of rows that fit a binding, and how workgroups share the rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowSplit {
     split: Split,

@@ -10,7 +10,7 @@ use std::ops::Range;
 pub(in crate::gpu) const MULTIPLY_ADDS: u64 = 1 << 35;
 /// Words of each operand of a kernel that goes through its operands once.
 pub(in crate::gpu) const WORDS: u64 = 1 << 27;
-/// What the slow GPU does in a nanosecond: multiply-adds, and bytes.
+/// Multiply-adds and bytes that the slow GPU does in a nanosecond.
 const PER_NANOSECOND: (u64, u64) = (150, 20);
 /// Nanoseconds of a submit on that GPU.
 const SUBMIT: u64 = 250_000_000;
