@@ -12,7 +12,7 @@ pub use snapshot::OptimizerSnapshot;
 pub use state::OptimizerState;
 
 /// The names of all slots that there are.
-pub(crate) const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
+const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
 
 /// How parameters follow their gradients.
 ///

@@ -401,8 +401,8 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("wait", |b| b.x.device().wait()),
     ("flush", |b| b.x.device().flush()),
     ("wrap_matrix", |b| {
-        let (buffer, _) = Device::buffer_of(&b.x).expect("a buffer");
-        b.x.device().wrap_matrix(buffer, 4, 4).map(drop)
+        let (buffer, _) = b.x.wgpu_buffer().expect("a buffer");
+        b.x.device().wrap_matrix(buffer, 0, 4, 4).map(drop)
     }),
     ("new model", |b| Mlp::new(b.x.device(), &[2, 2], 0).map(drop)),
     ("parameters", |b| b.model.parameters().map(drop)),

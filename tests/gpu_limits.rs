@@ -175,10 +175,10 @@ fn side_by_side(like: &Device) -> Result<(), Failed> {
     let descriptor = wgpu::BufferDescriptor { label: None, size: 4000, usage: USAGE, mapped_at_creation: false };
     let buffer = yours.device.create_buffer(&descriptor);
     yours.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
-    let matrix = |offset, rows, cols| device.wrap_matrix_at(buffer.clone(), offset, rows, cols);
+    let matrix = |offset, rows, cols| device.wrap_matrix(buffer.clone(), offset, rows, cols);
     let (on_device, mut weights) = (matrix(at_x, 37, 5)?, matrix(at_w, 5, 70)?);
     assert_eq!((on_device.to_array()?, weights.to_array()?), (x.clone(), w.clone()));
-    let targets = device.wrap_classes_at(buffer.clone(), at_ids, 37, 70)?;
+    let targets = device.wrap_classes(buffer.clone(), at_ids, 37, 70)?;
     assert_eq!(targets.to_classes()?, ids);
     // Read side by side, as copies of their own would be.
     let copied = |array: &Array2<f32>| Matrix::from_array(&device, array.view());
@@ -190,15 +190,15 @@ fn side_by_side(like: &Device) -> Result<(), Failed> {
     assert_eq!(head.dlogits().to_array()?, wanted.dlogits().to_array()?);
     // In place, between the marks.
     ops::sgd(&mut weights, &copied(&w)?, 1.0)?;
-    assert_eq!(Device::buffer_of(&weights), Some((buffer.clone(), at_w)));
-    let all = device.wrap_matrix(buffer.clone(), 1, 1000)?.to_array()?;
+    assert_eq!(weights.wgpu_buffer(), Some((buffer.clone(), at_w)));
+    let all = device.wrap_matrix(buffer.clone(), 0, 1, 1000)?.to_array()?;
     let zeroed = |word: usize| (320..320 + 350).contains(&word);
     let kept = |(word, value): (usize, &f32)| value.to_bits() == if zeroed(word) { 0 } else { words[word] };
     assert!(all.iter().enumerate().all(kept));
 
     let odd = matrix(64, 1, 1).map(drop);
     assert_eq!(odd.unwrap_err().to_string(), "matrix: offset must be a multiple of 256 bytes; got 64");
-    let beyond = device.wrap_classes_at(buffer.clone(), 3840, 41, 2).map(drop);
+    let beyond = device.wrap_classes(buffer.clone(), 3840, 41, 2).map(drop);
     assert!(matches!(beyond, Err(Error::Limit { op: "targets", needed: 4004, allowed: 4000, .. })));
     assert!(matches!(matrix(u64::MAX - 255, 1, 1), Err(Error::Limit { .. })));
     // wgpu lets no dispatch read and write one buffer, whatever its parts: the crate knows it as one, and copies what is read.
@@ -218,8 +218,8 @@ fn side_by_side(like: &Device) -> Result<(), Failed> {
     assert!(matches!(refused, Err(Error::Combination { op: "momentum", .. })), "{refused:?}");
     // A buffer of the crate's own that comes back as the caller's is the same buffer, too.
     let mut own = copied(&x)?;
-    let (buffer, offset) = Device::buffer_of(&own).expect("a GPU's");
-    let alias = device.wrap_matrix_at(buffer, offset, 37, 5)?;
+    let (buffer, offset) = own.wgpu_buffer().expect("a GPU's");
+    let alias = device.wrap_matrix(buffer, offset, 37, 5)?;
     ops::sgd(&mut own, &alias, 1.0)?;
     assert_eq!(own.to_array()?, Array2::<f32>::zeros((37, 5)));
     Ok(())
@@ -238,7 +238,7 @@ fn rejected(like: &Device) -> Result<(), Failed> {
     assert_eq!(earlier.to_array()?, wanted);
     for round in 0..3 {
         let yours_alone = yours.device.create_buffer(&descriptor);
-        let foreign = device.wrap_matrix(yours_alone.clone(), 8, 16)?;
+        let foreign = device.wrap_matrix(yours_alone.clone(), 0, 8, 16)?;
         let mine = std::thread::scope(|scope| scope.spawn(|| ops::relu(&on_device)).join().expect("no panic"))?;
         let theirs = ops::relu(&foreign)?;
         ops::sgd(&mut parameters, &on_device, 0.5)?;
@@ -275,7 +275,7 @@ fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
     let (on_device, wanted) = (Matrix::from_array(&device, x.view())?, x.mapv(|x| x.max(0.0)));
     let spoil = || -> Result<(), Failed> {
         let foreign = yours.device.create_buffer(&descriptor);
-        let wrapped = device.wrap_matrix(foreign.clone(), 8, 16)?;
+        let wrapped = device.wrap_matrix(foreign.clone(), 0, 8, 16)?;
         ops::relu(&wrapped)?;
         foreign.destroy();
         Ok(())
@@ -333,7 +333,7 @@ fn device_made(like: &Device) -> Result<(), Failed> {
     };
     let ids = buffer(28, usage);
     yours.queue.write_buffer(&ids, 0, bytemuck::cast_slice(&[3u32, 149, 150, 0, u32::MAX, 77, 1]));
-    let targets = device.wrap_classes(ids, rows, classes)?;
+    let targets = device.wrap_classes(ids, 0, rows, classes)?;
     let x = common::normal(rows, classes, 1);
     let logits = Matrix::from_array(&device, x.view())?;
     let bad = [2, 4];
@@ -351,16 +351,16 @@ fn device_made(like: &Device) -> Result<(), Failed> {
     assert!(spoiled(&ops::nll_backward(&probs, &targets)?.to_array()?));
     assert!(ops::accuracy(&logits, &targets)? <= 5.0 / 7.0);
 
-    let short = device.wrap_classes(buffer(24, usage), rows, classes);
+    let short = device.wrap_classes(buffer(24, usage), 0, rows, classes);
     assert!(matches!(short, Err(Error::Limit { needed: 28, allowed: 24, .. })));
-    let useless = device.wrap_matrix(buffer(28, wgpu::BufferUsages::STORAGE), 7, 1);
+    let useless = device.wrap_matrix(buffer(28, wgpu::BufferUsages::STORAGE), 0, 7, 1);
     assert!(matches!(useless, Err(Error::Combination { .. })));
     // In place is in place: the caller's own buffer changes.
     let own = buffer(8, usage);
     yours.queue.write_buffer(&own, 0, bytemuck::cast_slice(&[1.0f32, 2.0]));
-    let mut w = device.wrap_matrix(own.clone(), 1, 2)?;
+    let mut w = device.wrap_matrix(own.clone(), 0, 1, 2)?;
     ops::sgd(&mut w, &Matrix::from_slice(&device, 1, 2, &[2.0, 2.0])?, 0.5)?;
-    assert_eq!(Device::buffer_of(&w), Some((own, 0)));
+    assert_eq!(w.wgpu_buffer(), Some((own, 0)));
     assert_eq!(w.to_array()?, ndarray::array![[0.0, 1.0]]);
     Ok(())
 }

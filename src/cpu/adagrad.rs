@@ -4,7 +4,7 @@ use ndarray::ArrayViewMut2;
 
 use super::update::with_slot;
 use super::{Real, Slope};
-use crate::ops::AdaGradOptions;
+use crate::options::AdaGradOptions;
 
 /// What an element costs: a division and a root, in simple operations.
 const COST: usize = 4;

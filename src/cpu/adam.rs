@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewMut2, Axis, Zip};
 
 use super::{Real, Slope, threads};
-use crate::ops::AdamOptions;
+use crate::options::AdamOptions;
 
 /// What a step changes: the parameters, and the running means of the gradients and of their squares.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 
 use super::Real;
 use super::sum::pairwise;
-use crate::ops::CLIP_EPSILON;
+use crate::options::CLIP_EPSILON;
 
 /// min(1, max_norm / (‖all gradients‖ + ε)); NaN where there is one.
 pub fn clip_scale<T: Real>(gradients: &[ArrayView2<'_, T>], max_norm: f64) -> T {

@@ -4,7 +4,7 @@ use ndarray::ArrayViewMut2;
 
 use super::update::with_slot;
 use super::{Real, Slope};
-use crate::ops::MomentumOptions;
+use crate::options::MomentumOptions;
 
 /// velocity = μ velocity + dw, w -= η velocity, or η (dw + μ velocity) after Nesterov.
 pub fn momentum<T: Real>(

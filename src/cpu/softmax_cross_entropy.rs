@@ -6,7 +6,7 @@ use super::softmax::{exponentials, strip_rows};
 use super::sum::pairwise;
 use super::threads::{self, EXP};
 use super::{Real, TargetView, first_maximum, memory};
-use crate::ops::Statistics;
+use crate::statistics::Statistics;
 
 /// What the caller asked for.
 #[derive(Clone, Copy, Debug)]

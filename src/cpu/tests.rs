@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::threads::tests::on_threads;
 use super::*;
-use crate::ops::{AdaGradOptions, AdamOptions, MomentumOptions, Pull, RmsPropOptions};
+use crate::options::{AdaGradOptions, AdamOptions, MomentumOptions, PenaltyRates, RmsPropOptions};
 
 /// More rows than a block holds, and no multiple of one; as many columns as a run of a sum and some.
 const SHAPE: (usize, usize) = (701, 143);
@@ -71,7 +71,7 @@ fn everything(x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> Vec<Vec<u32>> {
     let mut squares = v.clone();
     momentum(w.view_mut(), x.into(), m.view_mut(), &MomentumOptions { nesterov: true, ..Default::default() });
     adagrad(w.view_mut(), x.into(), v.view_mut(), &AdaGradOptions::default());
-    let pull = Pull { l1: 0.1, l2: 0.2 };
+    let pull = PenaltyRates { l1: 0.1, l2: 0.2 };
     rmsprop(w.view_mut(), Slope::new(x, 0.5, &pull), squares.view_mut(), &RmsPropOptions::default());
     all.extend([w, m, v, squares].map(bits));
     all.push(vec![clip_scale::<f32>(&[x, y], 1.0).to_bits(), clip_scale::<f32>(&[y, y], 1.0).to_bits()]);

@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
 
 use super::{Real, threads};
-use crate::ops::Pull;
+use crate::options::PenaltyRates;
 
 /// A gradient, what clipping multiplies it by, and what penalties add.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl<'a, T: Real> From<ArrayView2<'a, T>> for Slope<'a, T> {
 
 impl<'a, T: Real> Slope<'a, T> {
     /// scale · dw + l1 · sign(w) + 2 · l2 · w.
-    pub fn new(dw: ArrayView2<'a, T>, scale: T, pull: &Pull) -> Self {
+    pub fn new(dw: ArrayView2<'a, T>, scale: T, pull: &PenaltyRates) -> Self {
         Slope { dw, scale, l1: T::of(pull.l1), twice_l2: T::of(2.0 * pull.l2) }
     }
 

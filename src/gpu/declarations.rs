@@ -6,9 +6,10 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
-use super::bindings::SLOT_BYTES;
-use super::kernel::{Access, Constant, Form, Kernel};
-use super::templates::{FILES, taken_in};
+use super::encode::bind_groups::SLOT_BYTES;
+use super::encode::form::{Constant, Form};
+use super::encode::kernel::{Access, Kernel};
+use super::encode::templates::{FILES, taken_in};
 use crate::ops;
 use crate::verify;
 
@@ -198,7 +199,7 @@ fn declarations_agree_with_the_shaders() {
 #[test]
 fn a_device_has_all_that_any_kernel_binds() {
     let most = ops::kernels().iter().map(|kernel| kernel.buffers.len()).max();
-    assert_eq!(most, Some(super::needs::STORAGE_BUFFERS as usize));
+    assert_eq!(most, Some(super::limits::STORAGE_BUFFERS as usize));
 }
 
 #[test]

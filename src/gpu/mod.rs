@@ -2,52 +2,55 @@
 //!
 //! The rest of the crate sees [`Context`], [`Buffer`] and [`Kernel`], and knows nothing of bind groups or encoders.
 
-mod adapter;
-mod answer;
-mod bindings;
-mod budget;
-mod buffers;
-mod cache;
+mod allocate;
+mod blocks;
+mod buffer;
+mod choice;
 mod clock;
 mod context;
+mod counters;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests")]
 mod declarations;
-mod ending;
-mod errors;
-mod grid;
-mod kernel;
-mod ledger;
-mod mark;
-mod needs;
-mod pipelines;
-mod poller;
+mod dispatch;
+mod driver;
+mod element_launch;
+mod encode;
+mod limits;
+mod memory;
+mod open;
+mod operand;
+#[cfg(test)]
+mod presets;
 mod read;
-mod recorder;
+mod row_launch;
 mod rows;
-mod shared;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests")]
 mod spirv;
-mod staging;
-mod templates;
 mod tiles;
+mod transfers;
 mod tuned;
-mod turns;
 mod units;
-mod windows;
+mod view;
 
-pub(crate) use adapter::choices;
-pub(crate) use buffers::{Buffer, PART_WORDS};
+pub(crate) use blocks::{Block, Split, runs};
+pub(crate) use buffer::{Buffer, PART_WORDS};
 pub(crate) use context::Context;
-pub use context::Counters;
+pub use counters::Counters;
+pub(crate) use dispatch::Launch;
+pub(crate) use driver::adapter::choices;
+pub(crate) use element_launch::ElementLaunch;
+pub(crate) use encode::form::{Constant, Form};
+pub(crate) use encode::kernel::{Access, Kernel};
+pub(crate) use encode::ledger::{Entries, Variant};
+pub(crate) use operand::Operand;
 #[cfg(test)]
-pub(crate) use context::Preset;
-pub(crate) use kernel::{Access, Constant, Form, Kernel, Launch};
-pub(crate) use ledger::{Entries, Variant};
+pub(crate) use presets::Preset;
 pub(crate) use read::Reading;
+pub(crate) use row_launch::{RowLaunch, RowSplit, Window};
 pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackBlocks, PackGrid, PlainGrid, RowGrid};
 pub(crate) use tiles::{Method, Panel, ProductSplit, Tile};
 pub(crate) use tuned::{ShapeClass, Tuned};
 pub(crate) use units::{Halves, LargestGrid};
-pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};
+pub(crate) use view::View;

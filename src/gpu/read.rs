@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::answer::{Answer, answer};
-use super::buffers::{Buffer, GUARD_BYTES};
+use super::buffer::{Buffer, GUARD_BYTES};
 use super::context::Context;
-use super::mark::Mark;
-use super::shared::Shared;
-use super::staging::{PIECE_BYTES, Reads, Way, copy_down};
-use super::windows::Piece;
+use super::driver::callback::{Answer, answer};
+use super::driver::type_erased::Shared;
+use super::memory::copy::copy_down;
+use super::memory::mark::Mark;
+use super::memory::raw::ByteRange;
+use super::memory::staging::{PIECE_BYTES, Reads, Way};
 use crate::error::{Error, ReadError, Result};
 use crate::waiting::{Waiting, give_way};
 
@@ -55,7 +56,7 @@ impl Context {
         while offset < end || !under_way.is_empty() {
             while offset < end && under_way.len() < PIECES_UNDER_WAY {
                 let bytes = (end - offset).min(PIECE_BYTES as u64);
-                under_way.push_back(self.start_read::<T>(&[Piece { buffer, offset, bytes }])?);
+                under_way.push_back(self.start_read::<T>(&[ByteRange { raw: buffer.raw(), offset, bytes }])?);
                 offset += bytes;
             }
             let Some(reading) = under_way.pop_front() else { break };
@@ -76,7 +77,7 @@ impl Context {
     pub async fn read_each<T: Plain>(&self, waiting: Waiting, buffers: &[&Buffer]) -> Result<Vec<Vec<T>>> {
         let mut values = Vec::with_capacity(buffers.len());
         for group in buffers.chunks(1024) {
-            let pieces: Vec<_> = group.iter().map(|buffer| Piece::of(buffer)).collect();
+            let pieces: Vec<_> = group.iter().map(|buffer| buffer.range()).collect();
             self.start_read(&pieces)?.arrive(waiting, |piece| values.push(piece.to_vec())).await?;
         }
         Ok(values)
@@ -84,11 +85,11 @@ impl Context {
 
     /// Starts to bring a buffer's content back, and does not wait for it.
     pub fn read_later<T: Plain>(&self, buffer: &Buffer) -> Result<Reading<T>> {
-        self.start_read(&[Piece::of(buffer)])
+        self.start_read(&[buffer.range()])
     }
 
     /// Copies the pieces one behind another into staging memory and hands that to the queue.
-    fn start_read<T: Plain>(&self, pieces: &[Piece<'_>]) -> Result<Reading<T>> {
+    fn start_read<T: Plain>(&self, pieces: &[ByteRange<'_>]) -> Result<Reading<T>> {
         self.check_device()?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
         let reading = |staged| Reading { context: self.clone(), staged, lengths, values: PhantomData };
@@ -96,28 +97,28 @@ impl Context {
         let bytes = pieces.iter().map(|piece| piece.bytes).sum();
         let staging = match live.reads.take(bytes, self.limits.max_buffer_size) {
             Some(staging) => staging,
-            None => Shared::new(
-                self.with_room(|| live.staging(Way::Down, Reads::size(bytes, self.limits.max_buffer_size)))?,
-            ),
+            None => Shared::new(self.with_room(|| {
+                Way::Down.new_buffer(&live.connection, Reads::size(bytes, self.limits.max_buffer_size))
+            })?),
         };
         // Nobody else knows of it, so the first and last to hear of a rejection is this read.
         let mark = Arc::<Mark>::default();
         let recorded = self.record(pieces, &mark, |encoder| {
             let mut at = 0;
             for piece in pieces {
-                if let Some(source) = piece.buffer.wgpu() {
+                if let Some(source) = piece.raw.wgpu() {
                     encoder.copy_buffer_to_buffer(source, piece.offset, &staging, at, Some(piece.bytes));
                 }
                 at += piece.bytes;
             }
         });
         self.or_lost(recorded)?;
-        let submission = self.submit(live, &mut live.recorder());
+        let submission = live.recorder().submit(&live.connection, &self.counters);
         live.catch_up();
         // By now somebody has handed the copy over.
         self.or_lost(mark.check())?;
         let (teller, answer) = answer();
-        let turn = live.turns.take();
+        let turn = live.connection.turns.take();
         staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| teller.tell(result));
         drop(turn);
         self.check()?;
@@ -131,10 +132,10 @@ impl Context {
         self.counters.waits.fetch_add(1, Relaxed);
         let (teller, answer) = answer();
         {
-            let _turn = live.turns.take();
-            live.queue.on_submitted_work_done(move || teller.tell(()));
+            let _turn = live.connection.turns.take();
+            live.connection.queue.on_submitted_work_done(move || teller.tell(()));
         }
-        live.poller.ask(&live.device, None);
+        live.connection.poll_thread.ask(&live.connection.device, None);
         answer.await;
         self.check()
     }
@@ -148,7 +149,7 @@ impl Context {
             done.await;
             // Not before: a future that is dropped forgets none.
             if let Some(live) = &self.live {
-                live.recorder().is_done(number);
+                live.recorder().in_flight.is_done(number);
             }
         }
         self.check()
@@ -157,23 +158,14 @@ impl Context {
     /// Tells when so much is done, where it is not yet.
     fn oldest_done(&self) -> Option<(u64, Answer<()>)> {
         let live = self.live.as_ref()?;
-        let (number, oldest) = live.recorder().oldest()?;
-        Some((number, live.poller.after(&live.device, Some(oldest))))
-    }
-
-    /// Waits for a submission, or for everything.
-    pub(super) fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let Some(live) = &self.live else { return Ok(()) };
-        self.counters.waits.fetch_add(1, Relaxed);
-        let waited = live.wait_for(submission_index.as_ref()).map_err(|error| Error::Read { source: error.into() });
-        self.check()?;
-        self.or_lost(waited)
+        let (number, oldest) = live.recorder().in_flight.oldest()?;
+        Some((number, live.connection.poll_thread.after(&live.connection.device, Some(oldest))))
     }
 
     /// Looks whether the tail behind a guarded buffer is as it was.
     async fn check_guard(&self, waiting: Waiting, buffer: &Buffer) -> Result<()> {
         let (mut intact, poison) = (true, buffer.raw().poison());
-        let guard = Piece { buffer, offset: buffer.bytes(), bytes: GUARD_BYTES };
+        let guard = ByteRange { raw: buffer.raw(), offset: buffer.bytes(), bytes: GUARD_BYTES };
         let look = |words: &[u32]| intact = words.iter().all(|word| *word == poison);
         self.start_read::<u32>(&[guard])?.arrive(waiting, look).await?;
         if intact { Ok(()) } else { Err(Error::Read { source: ReadError::Guard }) }
@@ -184,7 +176,7 @@ impl<T> Drop for Reading<T> {
     /// A read that nobody waits for any more.
     fn drop(&mut self) {
         if let Some(live) = &self.context.live {
-            let _turn = live.turns.take();
+            let _turn = live.connection.turns.take();
             self.staged = None;
         }
     }
@@ -219,7 +211,7 @@ impl<T: Plain> Reading<T> {
             self.lengths.iter().for_each(|length| look(&vec![T::zeroed(); *length]));
             return Ok(());
         };
-        let _turn = self.context.live.as_ref().map(|live| live.turns.take());
+        let _turn = self.context.live.as_ref().map(|live| live.connection.turns.take());
         let bytes = self.lengths.iter().map(|length| length * size_of::<T>()).sum::<usize>() as u64;
         let range = staging.get_mapped_range(..bytes).map_err(|error| Error::Read { source: error.into() })?;
         let mut rest: &[T] = bytemuck::cast_slice(&range);
@@ -252,11 +244,11 @@ impl Context {
         }
     }
 
-    /// The same without blocking the thread.
+    /// [`Context::mapped`] without blocking the thread.
     async fn mapped_async(&self, answer: Answer<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
         self.counters.waits.fetch_add(1, Relaxed);
         if let Some(live) = &self.live {
-            live.poller.ask(&live.device, submission);
+            live.connection.poll_thread.ask(&live.connection.device, submission);
         }
         let mapped = answer.await;
         self.check()?;

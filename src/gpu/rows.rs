@@ -1,6 +1,6 @@
 //! How rows and elements map to workgroups. The numbers live here and reach the shaders as constants.
 
-use super::kernel::{Constant, Form};
+use super::encode::form::{Constant, Form};
 
 /// Threads of a workgroup in the row kernels.
 const ROW_THREADS: u32 = 128;

@@ -7,7 +7,8 @@ use naga::back::spv;
 use naga::valid::{ValidationFlags, Validator};
 
 use super::declarations::CAPABILITIES;
-use super::kernel::{Constant, Form, Kernel};
+use super::encode::form::{Constant, Form};
+use super::encode::kernel::Kernel;
 use super::tiles::Tile;
 use super::units::{LargestGrid, UnitTile, Units};
 use crate::ops;

@@ -1,7 +1,7 @@
 //! Matmul: which workgroup owns which part of the product. Chosen by shape, kind of device and limits alone, so results
 //! repeat bit by bit.
 
-use super::kernel::Constant;
+use super::encode::form::Constant;
 use super::rows::PackGrid;
 use super::units::{UnitTile, Units};
 use crate::options::MatmulKernel;

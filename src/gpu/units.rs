@@ -1,6 +1,6 @@
 //! Matrix units: hardware that multiplies small matrices of f16 and adds in f32, a subgroup at a time.
 
-use super::kernel::Constant;
+use super::encode::form::Constant;
 
 /// What an adapter's matrix units multiply, and who.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -96,7 +96,7 @@ impl Mlp {
         let snapshot = state.export_by(waiting, &self.parameter_shapes()).await?;
         let slots = state.optimizer().slots().iter().zip(&snapshot.slots);
         let bad = |arrays: &[Array2<f32>]| arrays.iter().position(|array| first_bad_row(array).is_some());
-        Ok(slots.filter_map(|(name, arrays)| Some((*name, bad(arrays)? / 2))).next())
+        Ok(slots.filter_map(|(name, arrays)| Some((slot_op(name), bad(arrays)? / 2))).next())
     }
 
     /// The first layer with a parameter that is not finite. This brings them all to the host.
@@ -108,4 +108,14 @@ impl Mlp {
 
 fn first_bad_row(values: &Array2<f32>) -> Option<usize> {
     values.rows().into_iter().position(|row| row.iter().any(|value| !value.is_finite()))
+}
+
+/// An optimizer's slot as an error names it.
+fn slot_op(slot: &str) -> &'static str {
+    match slot {
+        "velocity" => "the optimizer's velocity",
+        "squares" => "the optimizer's squares",
+        "m" => "the optimizer's m",
+        _ => "the optimizer's v",
+    }
 }

@@ -1,11 +1,12 @@
 //! accuracy: the share of rows whose maximum is where it should be.
 
-use super::statistics::{self, Pending, Record, Statistics};
+use super::statistics::{self, Pending, Record};
 use super::{BY_ROW_AND_TARGETS, OnTargets, on_targets, row_constants, target_operand};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Form, Kernel, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
+use crate::statistics::Statistics;
 use crate::targets::Targets;
 use crate::waiting::{Waiting, at_once};
 

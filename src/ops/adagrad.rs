@@ -7,29 +7,9 @@ use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
 use crate::matrix::Matrix;
+use crate::options::AdaGradOptions;
 
 pub(super) static KERNEL: Kernel = rule_kernel!("adagrad", 1);
-
-/// The constants of [`adagrad`]; the default is PyTorch's.
-///
-/// ```
-/// use wgpu_mlp::ops::AdaGradOptions;
-/// assert_eq!(AdaGradOptions::default(), AdaGradOptions { learning_rate: 0.01, epsilon: 1e-10 });
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct AdaGradOptions {
-    /// Step size.
-    pub learning_rate: f64,
-    /// Added to the root, so that nothing is divided by zero.
-    pub epsilon: f64,
-}
-
-impl Default for AdaGradOptions {
-    fn default() -> Self {
-        AdaGradOptions { learning_rate: 0.01, epsilon: 1e-10 }
-    }
-}
 
 /// One step of AdaGrad (Duchi et al., [2011](https://jmlr.org/papers/v12/duchi11a.html)), in place:
 /// squares += dw², w -= η dw / (√squares + ε).

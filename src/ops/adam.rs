@@ -7,36 +7,9 @@ use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::Kernel;
 use crate::matrix::Matrix;
+use crate::options::AdamOptions;
 
 pub(super) static KERNEL: Kernel = rule_kernel!("adam", 2);
-
-/// Adam's constants; the default is that of the paper and of PyTorch.
-///
-/// ```
-/// use wgpu_mlp::ops::AdamOptions;
-/// let options = AdamOptions { learning_rate: 0.01, ..Default::default() };
-/// assert_eq!((options.beta1, options.beta2, options.epsilon), (0.9, 0.999, 1e-8));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct AdamOptions {
-    /// Step size.
-    pub learning_rate: f64,
-    /// Decay of the mean of the gradients, from 0 up to but not including 1.
-    pub beta1: f64,
-    /// Decay of the mean of their squares, from 0 up to but not including 1.
-    pub beta2: f64,
-    /// Added to the root, so that nothing is divided by zero.
-    pub epsilon: f64,
-    /// The share of each parameter that a step takes off beside its update, times the learning rate: AdamW where it is not 0.
-    pub weight_decay: f64,
-}
-
-impl Default for AdamOptions {
-    fn default() -> Self {
-        AdamOptions { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
-    }
-}
 
 /// One step of Adam (Kingma and Ba, [2015](https://arxiv.org/abs/1412.6980), algorithm 1), in place:
 /// m = β₁ m + (1 - β₁) dw, v = β₂ v + (1 - β₂) dw², w -= η m̂ / (√v̂ + ε), with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ).

@@ -11,11 +11,9 @@ use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, NormGrid, View};
 use crate::matrix::{Joined, Matrix, part_words};
+use crate::options::CLIP_EPSILON;
 
 const OP: &str = "clip_scale";
-
-/// Added to the norm, as PyTorch does.
-pub(crate) const CLIP_EPSILON: f64 = 1e-6;
 
 static KERNEL: Kernel = Kernel {
     name: OP,

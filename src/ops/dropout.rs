@@ -35,7 +35,7 @@ struct Params {
 
 /// The numbers of pcg4d: those of the linear congruential generator of Numerical Recipes, and half a word.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Hash {
+struct Hash {
     pub multiplier: u32,
     pub increment: u32,
     pub shift: u32,
@@ -45,7 +45,7 @@ const PCG4D: Hash = Hash { multiplier: 1_664_525, increment: 1_013_904_223, shif
 
 /// Which elements stay, and by what they are scaled.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Choice {
+struct Choice {
     pub key: [u32; 4],
     /// Elements whose hash is below this go.
     pub threshold: u32,
@@ -54,16 +54,12 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    pub(crate) fn new(rate: f32, seed: u64, counter: u64) -> Result<Self> {
-        if !(0.0..1.0).contains(&rate) {
-            let rule = "from 0 up to but not including 1";
-            return Err(Error::Option { op: OP, option: "rate", rule, value: rate.into() });
-        }
+    fn new(rate: f32, seed: u64, counter: u64) -> Self {
         let words = |number: u64| [number as u32, (number >> 32) as u32];
         let ([a, b], [c, d]) = (words(seed), words(counter));
         let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
         let scale = (1.0 / (1.0 - f64::from(rate))) as f32;
-        Ok(Choice { key: key([a, b, c, d]), threshold, scale, hash: PCG4D })
+        Choice { key: key([a, b, c, d]), threshold, scale, hash: PCG4D }
     }
 }
 
@@ -99,13 +95,17 @@ fn key(words: [u32; 4]) -> [u32; 4] {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn dropout(x: &Matrix, rate: f32, seed: u64, counter: u64) -> Result<Matrix> {
-    let choice = Choice::new(rate, seed, counter)?;
+    if !(0.0..1.0).contains(&rate) {
+        let rule = "from 0 up to but not including 1";
+        return Err(Error::Option { op: OP, option: "rate", rule, value: rate.into() });
+    }
     match on(OP, [x])? {
-        On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::dropout(values, choice))),
+        On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::dropout(values, rate, seed, counter))),
         On::Gpu(gpu, [values]) => {
             let (rows, cols) = x.shape();
             let out = gpu.buffer(OP, rows, cols)?;
-            let Choice { key, threshold, scale, hash: Hash { multiplier, increment, shift } } = choice;
+            let Choice { key, threshold, scale, hash: Hash { multiplier, increment, shift } } =
+                Choice::new(rate, seed, counter);
             gpu.launch_elements(
                 gpu.split_flat(x.elements()),
                 &ElementLaunch {

@@ -6,23 +6,9 @@ use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::matrix::{Matrix, host_room};
+use crate::options::Activation;
 
 pub(super) static FAMILY: Family = family("linear");
-
-/// What [`linear`] applies to the sums.
-///
-/// ```
-/// assert_eq!(wgpu_mlp::ops::Activation::default(), wgpu_mlp::ops::Activation::None);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Activation {
-    /// Nothing: XW + b.
-    #[default]
-    None,
-    /// max(XW + b, 0).
-    Relu,
-}
 
 /// act(X W + b), for X `rows x inputs`, W `inputs x outputs` and b `1 x outputs`, in one pass.
 ///

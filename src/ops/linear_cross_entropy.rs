@@ -4,13 +4,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::contract::{CrossEntropy, Terms};
 use super::family::TILE_SIZES;
-use super::linear::{Activation, linear};
+use super::linear::linear;
 use super::softmax_cross_entropy::{Head, softmax_cross_entropy};
 use super::statistics::{self, Pending, Record};
 use super::{On, fits, flag, gpu_targets, on};
 use crate::error::{Error, Result};
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, Method, RowGrid, Tile, View, Window};
 use crate::matrix::Matrix;
+use crate::options::Activation;
 use crate::targets::Targets;
 
 const OP: &str = "linear_cross_entropy";

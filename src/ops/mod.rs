@@ -61,38 +61,40 @@ use crate::targets::{Kind, Targets};
 
 pub use accuracy::{accuracy, accuracy_async};
 pub(crate) use accuracy::{accuracy_by, hits};
-pub use adagrad::{AdaGradOptions, adagrad};
+pub use adagrad::adagrad;
 pub(crate) use adam::Adam;
-pub use adam::{AdamOptions, adam};
+pub use adam::adam;
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use clip_scale::clip_scale;
-pub(crate) use clip_scale::{CLIP_EPSILON, clip_scale_joined, finite_scale};
+pub(crate) use clip_scale::{clip_scale_joined, finite_scale};
 pub use column_sum::column_sum;
 pub use contract::{CrossEntropy, Reduction};
 pub use dense_backward::dense_backward;
-pub(crate) use dropout::Choice as DropoutChoice;
 pub use dropout::{dropout, dropout_backward};
 pub(crate) use gradients::Gradients;
 pub use gradients::linear_gradients;
-pub use linear::{Activation, linear};
+pub use linear::linear;
 pub use linear_backward::linear_backward;
 pub use linear_cross_entropy::linear_cross_entropy;
 pub use matmul::{matmul, matmul_nt, matmul_tn};
-pub use momentum::{MomentumOptions, momentum};
+pub use momentum::momentum;
 pub(crate) use nll::nll_weight_sum;
 pub use nll::{CLIP, nll, nll_backward, nll_backward_with, nll_with};
 pub use relu::{relu, relu_backward, relu_mask};
-pub use rmsprop::{RmsPropOptions, rmsprop};
+pub use rmsprop::rmsprop;
 #[cfg(test)]
 pub(crate) use segments::SEGMENTS;
 pub(crate) use sgd::Sgd;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{Head, softmax_cross_entropy};
+pub use statistics::Pending;
 pub(crate) use statistics::PendingRead;
-pub use statistics::{Pending, Statistics};
-pub(crate) use update::{Pull, Rule, check_update, update, update_joined};
+pub(crate) use update::{Rule, check_update, update, update_joined};
+
+pub use crate::options::{Activation, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
+pub use crate::statistics::Statistics;
 
 /// The kernels that work on single elements share these constants; those that work on rows share the others.
 pub(crate) const ELEMENTWISE: &[&str] = &["THREADS", "PER_THREAD"];

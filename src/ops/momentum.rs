@@ -7,32 +7,9 @@ use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
 use crate::matrix::Matrix;
+use crate::options::MomentumOptions;
 
 pub(super) static KERNEL: Kernel = rule_kernel!("momentum", 1);
-
-/// The constants of [`momentum`].
-///
-/// ```
-/// use wgpu_mlp::ops::MomentumOptions;
-/// let options = MomentumOptions { nesterov: true, ..Default::default() };
-/// assert_eq!((options.learning_rate, options.momentum), (0.01, 0.9));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct MomentumOptions {
-    /// Step size.
-    pub learning_rate: f64,
-    /// What is left of the velocity after a step, from 0 up to but not including 1.
-    pub momentum: f64,
-    /// Whether the step goes where the velocity leads, as Nesterov has it.
-    pub nesterov: bool,
-}
-
-impl Default for MomentumOptions {
-    fn default() -> Self {
-        MomentumOptions { learning_rate: 0.01, momentum: 0.9, nesterov: false }
-    }
-}
 
 /// One step with momentum μ, in place, as PyTorch's `SGD` takes it: velocity = μ · velocity + dw, w -= η · velocity; after
 /// Nesterov (Sutskever et al., [2013](https://proceedings.mlr.press/v28/sutskever13.html)) w -= η (dw + μ · velocity).

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::factor::Factor;
 use super::family::{CutParams, DirectParams, Family, LargestParams, PanelParams, Params, PlainParams, SumParams};
-use super::linear::Activation;
 use super::{column_sum, flag};
 use crate::error::Result;
 use crate::gpu::{
     Buffer, Constant, Context, Form, Halves, Kernel, LargestGrid, Launch, LinearGrid, Method, Panel, PlainGrid,
     ProductSplit, View, runs,
 };
+use crate::options::Activation;
 
 /// What happens to the finished sums.
 #[derive(Clone, Copy)]

@@ -7,32 +7,9 @@ use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
 use crate::matrix::Matrix;
+use crate::options::RmsPropOptions;
 
 pub(super) static KERNEL: Kernel = rule_kernel!("rmsprop", 1);
-
-/// The constants of [`rmsprop`]; the default is PyTorch's.
-///
-/// ```
-/// use wgpu_mlp::ops::RmsPropOptions;
-/// let options = RmsPropOptions::default();
-/// assert_eq!((options.learning_rate, options.decay, options.epsilon), (0.01, 0.99, 1e-8));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct RmsPropOptions {
-    /// Step size.
-    pub learning_rate: f64,
-    /// Decay of the mean of the gradients' squares, from 0 up to but not including 1: PyTorch's `alpha`.
-    pub decay: f64,
-    /// Added to the root, so that nothing is divided by zero.
-    pub epsilon: f64,
-}
-
-impl Default for RmsPropOptions {
-    fn default() -> Self {
-        RmsPropOptions { learning_rate: 0.01, decay: 0.99, epsilon: 1e-8 }
-    }
-}
 
 /// One step of RMSprop (Tieleman and Hinton, 2012) with decay α, in place, not centred:
 /// squares = α squares + (1 - α) dw², w -= η dw / (√squares + ε).

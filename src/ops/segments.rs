@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Pull;
+use crate::options::PenaltyRates;
 
 /// Segments that one launch takes: two for each dense layer.
 pub(crate) const SEGMENTS: usize = 28;
@@ -32,12 +32,12 @@ impl Segment {
     }
 
     /// The same with penalties: their gradient is l1 · sign(w) + 2 · l2 · w.
-    pub fn pulled(self, pull: &Pull) -> Self {
+    pub fn pulled(self, pull: &PenaltyRates) -> Self {
         Segment { l1: pull.l1 as f32, l2: (2.0 * pull.l2) as f32, ..self }
     }
 
     /// Parameters that each have the gradient's value of the same number.
-    pub fn alike(pull: &Pull) -> [Segment; SEGMENTS] {
+    pub fn alike(pull: &PenaltyRates) -> [Segment; SEGMENTS] {
         [Self::new(u32::MAX, 0, 0, 1, u32::MAX).pulled(pull); SEGMENTS]
     }
 
@@ -48,7 +48,7 @@ impl Segment {
         segments.chunks(SEGMENTS).map(move |run| {
             let start = first;
             first = run.last().map_or(start, |segment| segment.end);
-            let mut all = Self::alike(&Pull::default());
+            let mut all = Self::alike(&PenaltyRates::default());
             for (segment, from) in all.iter_mut().zip(run) {
                 let (end, gradient) = (from.end - start, from.gradient.wrapping_add(start));
                 *segment = Segment { end, gradient, filled: from.filled - 4 * start, ..*from };

@@ -3,12 +3,13 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::contract::{CrossEntropy, Terms};
-use super::statistics::{self, Pending, Record, Statistics};
+use super::statistics::{self, Pending, Record};
 use super::{OnTargets, on_targets, row_constants, target_operand};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
 use crate::matrix::Matrix;
+use crate::statistics::Statistics;
 use crate::targets::Targets;
 use crate::waiting::{Waiting, at_once};
 

@@ -6,6 +6,7 @@ use super::BY_ROW;
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, Reading, RowLaunch, Window};
 use crate::matrix::Matrix;
+use crate::statistics::Statistics;
 use crate::waiting::{Arrive, Waiting, at_once};
 
 pub(super) static KERNEL: Kernel = Kernel {
@@ -33,69 +34,6 @@ pub(crate) struct Record {
 impl Record {
     /// Four-byte words in a record: a buffer of records has this many columns.
     pub const WORDS: usize = size_of::<Record>() / 4;
-}
-
-/// What a batch adds up to: losses, hits, and rows that went wrong.
-///
-/// ```
-/// use wgpu_mlp::{Device, Matrix, Targets, ops};
-/// let device = Device::cpu();
-/// let logits = Matrix::from_slice(&device, 2, 2, &[1.0, -1.0, f32::NAN, 0.0])?;
-/// let targets = Targets::classes(&device, &[0u8, 1], 2)?;
-/// let stats = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?.stats()?;
-/// assert_eq!((stats.rows, stats.correct), (2, 1));
-/// assert_eq!((stats.non_finite_rows, stats.first_bad_row), (1, Some(1)));
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Statistics {
-    /// Sum of the rows' weighted losses.
-    pub loss_sum: f64,
-    /// Sum of the rows' weights: what a mean divides by.
-    pub weight_sum: f64,
-    /// Rows whose first maximum is their class.
-    pub correct: u64,
-    /// Rows counted: all but those of an ignored class.
-    pub rows: u64,
-    /// Counted rows whose loss is NaN or infinite.
-    pub non_finite_rows: u64,
-    /// The first of them.
-    pub first_bad_row: Option<u64>,
-}
-
-impl Statistics {
-    /// The weighted mean of the losses; NaN over nothing, as in PyTorch.
-    ///
-    /// ```
-    /// use wgpu_mlp::ops::Statistics;
-    /// assert!(Statistics::default().mean_loss().is_nan());
-    /// ```
-    pub fn mean_loss(&self) -> f64 {
-        self.loss_sum / self.weight_sum
-    }
-
-    /// The share of the counted rows that are correct; NaN over nothing.
-    ///
-    /// ```
-    /// use wgpu_mlp::ops::Statistics;
-    /// assert_eq!(Statistics { correct: 1, rows: 4, ..Default::default() }.accuracy(), 0.25);
-    /// ```
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.rows as f64
-    }
-
-    /// Both batches together; `other`'s rows come behind the `rows_before` of all earlier batches.
-    pub(crate) fn join(self, other: Statistics, rows_before: u64) -> Statistics {
-        Statistics {
-            loss_sum: self.loss_sum + other.loss_sum,
-            weight_sum: self.weight_sum + other.weight_sum,
-            correct: self.correct + other.correct,
-            rows: self.rows + other.rows,
-            non_finite_rows: self.non_finite_rows + other.non_finite_rows,
-            first_bad_row: self.first_bad_row.or(other.first_bad_row.map(|row| row + rows_before)),
-        }
-    }
 }
 
 impl From<Record> for Statistics {

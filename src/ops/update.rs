@@ -10,6 +10,7 @@ use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::{Access, Buffer, Constant, ElementLaunch, Kernel, Launch, LinearGrid, Operand, View};
 use crate::matrix::{Joined, Matrix, Unique};
+use crate::options::PenaltyRates;
 
 /// Parameters, gradients, the clip's scale, and what a rule keeps.
 pub(super) const BUFFERS: &[Access] = &[Access::Write, Access::Read, Access::Read, Access::Write, Access::Write];
@@ -79,13 +80,6 @@ pub(super) struct Params {
     numbers: Numbers,
 }
 
-/// Penalties on a matrix of parameters: l1 Σ |w| + l2 Σ w² in the loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Pull {
-    pub l1: f64,
-    pub l2: f64,
-}
-
 /// Refuses what [`update`] cannot take.
 pub(crate) fn check_update<'a>(
     rule: &dyn Rule,
@@ -108,7 +102,7 @@ pub(crate) fn update(
     w: &mut Matrix,
     dw: &Matrix,
     slots: &mut [&mut Matrix],
-    pull: &Pull,
+    pull: &PenaltyRates,
     scale: Option<&Matrix>,
 ) -> Result<()> {
     check_update(rule, w, dw, slots.iter().map(|slot| &**slot), scale)?;
@@ -146,7 +140,7 @@ pub(crate) fn update_joined(
     w: &Joined<'_>,
     gradients: &Gradients,
     slots: &mut [Matrix],
-    pulls: &[Pull],
+    pulls: &[PenaltyRates],
     scale: Option<&Matrix>,
 ) -> Result<bool> {
     rule.check()?;

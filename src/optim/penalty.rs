@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use crate::error::{Error, Result};
 use crate::mlp::Parameters;
-use crate::ops::Pull;
+use crate::options::PenaltyRates;
 
 /// What a layer's parameters add to the loss: l1 Σ |w| + l2 Σ w², for weights and biases each with its own l1 and l2.
 ///
@@ -41,7 +41,7 @@ impl Penalty {
     /// ```
     pub fn loss(&self, parameters: &Parameters) -> f64 {
         let [weights, biases] = self.pulls();
-        let of = |pull: Pull, values: &Array2<f32>| {
+        let of = |pull: PenaltyRates, values: &Array2<f32>| {
             let sum = |term: fn(f64) -> f64| values.iter().map(|w| term(f64::from(*w))).sum::<f64>();
             // Without a penalty nothing is added: 0 times infinity is not 0.
             let share = |factor: f64, term| if factor == 0.0 { 0.0 } else { factor * sum(term) };
@@ -51,9 +51,9 @@ impl Penalty {
     }
 
     /// Those of the weights and of the biases.
-    pub(super) fn pulls(&self) -> [Pull; 2] {
+    pub(super) fn pulls(&self) -> [PenaltyRates; 2] {
         let Penalty { l1_weights, l2_weights, l1_biases, l2_biases } = *self;
-        [Pull { l1: l1_weights, l2: l2_weights }, Pull { l1: l1_biases, l2: l2_biases }]
+        [PenaltyRates { l1: l1_weights, l2: l2_weights }, PenaltyRates { l1: l1_biases, l2: l2_biases }]
     }
 
     /// Refuses what is negative or not finite.

@@ -9,7 +9,8 @@ use super::{Optimizer, Penalty};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::matrix::{Joined, Matrix, part_words};
-use crate::ops::{self, Gradients, Pull};
+use crate::ops::{self, Gradients};
+use crate::options::PenaltyRates;
 use crate::waiting::{Waiting, at_once};
 
 /// What holds between a state and the parameters of its steps.
@@ -248,9 +249,9 @@ impl OptimizerState {
     }
 
     /// The penalties on each of so many parameters.
-    fn pulls(&self, parameters: usize) -> Result<Vec<Pull>> {
+    fn pulls(&self, parameters: usize) -> Result<Vec<PenaltyRates>> {
         if self.penalties.is_empty() {
-            return Ok(vec![Pull::default(); parameters]);
+            return Ok(vec![PenaltyRates::default(); parameters]);
         }
         if 2 * self.penalties.len() != parameters {
             let (option, rule) = ("penalties", "one for the weights and biases of each layer");

@@ -9,7 +9,8 @@ use super::oracle::{self, steps};
 use super::output::Output;
 use super::table::{Cost, Table, all_matrices, matrices, reference, uploaded};
 use crate::matrix::Matrix;
-use crate::ops::{self, AdaGradOptions, Adam, AdamOptions, MomentumOptions, Pull, RmsPropOptions, Rule, Sgd};
+use crate::ops::{self, AdaGradOptions, Adam, AdamOptions, MomentumOptions, RmsPropOptions, Rule, Sgd};
+use crate::options::PenaltyRates;
 
 const RATE: f64 = 0.1;
 /// The steps that Adam's cases take: where the corrections of its means are large; where that of the squares still changes them,
@@ -19,7 +20,7 @@ const MIDDLE: u64 = 1000;
 const LATE: u64 = 20_000;
 /// What the changed cases multiply the gradients by, and their penalties.
 const SCALE: f32 = 0.3;
-const PULL: Pull = Pull { l1: 0.2, l2: 0.05 };
+const PULL: PenaltyRates = PenaltyRates { l1: 0.2, l2: 0.05 };
 
 /// One element before and after a step: its gradient and that one's error, what the rule keeps, and the parameter.
 struct Element {
@@ -224,7 +225,7 @@ impl Update {
         let mut kept = all.split_off(2);
         let (Some(dw), Some(mut w)) = (all.pop(), all.pop()) else { return Vec::new() };
         let (before, kept_before) = (w.clone(), kept.clone());
-        let (scale, pull) = if changed { (SCALE.into(), PULL) } else { (1.0, Pull::default()) };
+        let (scale, pull) = if changed { (SCALE.into(), PULL) } else { (1.0, PenaltyRates::default()) };
         let slope = |w: f64, dw: f64| oracle::slope(w, dw, scale, [pull.l1, pull.l2]);
         for (at, w) in w.indexed_iter_mut() {
             let (mut first, mut second) = (0.0, 0.0);
@@ -281,7 +282,7 @@ impl Table {
                     let mut m = uploaded(device, inputs)?;
                     let scale = Matrix::from_array(device, array![[SCALE]].view())?;
                     let scale = Some(&scale).filter(|_| changed);
-                    let pull = if changed { PULL } else { Pull::default() };
+                    let pull = if changed { PULL } else { PenaltyRates::default() };
                     let [w, dw, kept @ ..] = m.as_mut_slice() else { return Ok(Vec::new()) };
                     let mut slots: Vec<_> = kept.iter_mut().collect();
                     ops::update((update.rule)().as_ref(), w, dw, &mut slots, &pull, scale)?;

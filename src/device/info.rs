@@ -1,0 +1,95 @@
+//! What a device says of itself: its kind, its name and limits, and the kernels it has compiled.
+
+use std::fmt;
+
+#[cfg(doc)]
+use crate::options::GpuOptions;
+
+/// A device's kind, name and limits, and why it was chosen.
+///
+/// ```
+/// use wgpu_mlp::{Device, DeviceKind};
+/// assert_eq!(Device::cpu().info().kind, DeviceKind::Cpu);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// A GPU, a software driver, or the CPU path.
+    pub kind: DeviceKind,
+    /// The adapter's own name; `CPU path` where there is none.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, `gl`; `ndarray` for the CPU path.
+    pub backend: String,
+    /// The driver and its version, as far as it tells.
+    pub driver: String,
+    /// Why this one.
+    pub reason: String,
+    /// Whether the adapter has subgroup operations.
+    pub subgroups: bool,
+    /// Whether the adapter has matrix units that [`GpuOptions::matrix_units`] can turn on.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub has_matrix_units: bool,
+    /// Whether products go through matrix units.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub matrix_units: bool,
+    /// The largest piece of a buffer that a kernel can see, in bytes.
+    pub max_binding_bytes: u64,
+    /// The largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+}
+
+/// The three kinds of device.
+///
+/// ```
+/// use wgpu_mlp::{Device, DeviceKind};
+/// match Device::auto()?.info().kind {
+///     DeviceKind::Gpu => println!("fast"),
+///     DeviceKind::SoftwareDriver => println!("slow, but the same kernels"),
+///     DeviceKind::Cpu => println!("plain Rust"),
+///     _ => {}
+/// }
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// A hardware GPU.
+    Gpu,
+    /// A GPU driver that runs on the CPU: lavapipe, SwiftShader, WARP.
+    SoftwareDriver,
+    /// The crate's own CPU path.
+    Cpu,
+}
+
+/// The source of a kernel's variant, as a driver compiles it.
+///
+/// ```
+/// for kernel in wgpu_mlp::Device::cpu().kernels() {
+///     println!("{} {:?}: {} bytes of WGSL", kernel.name, kernel.constants, kernel.wgsl.len());
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct KernelSource {
+    /// The op for which it was compiled first.
+    pub name: &'static str,
+    /// The form of this variant, such as `by fours` for values loaded as `vec4`s.
+    pub form: Vec<&'static str>,
+    /// The constants of this variant.
+    pub constants: Vec<(&'static str, f64)>,
+    /// Its WGSL, with the constants in place.
+    pub wgsl: String,
+}
+
+impl fmt::Display for DeviceInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.name, self.backend)?;
+        if !self.driver.is_empty() {
+            write!(f, ", {}", self.driver)?;
+        }
+        let units = if self.matrix_units { ", by matrix units" } else { "" };
+        write!(f, "{units}): {}", self.reason)
+    }
+}

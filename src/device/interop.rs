@@ -1,0 +1,112 @@
+//! Sharing buffers with a program's own wgpu commands.
+
+use std::sync::Arc;
+
+use super::device::Device;
+use crate::error::{Error, Result};
+use crate::gpu::Context;
+use crate::matrix::{Matrix, Storage, not_empty};
+use crate::targets::{Kind, Targets};
+
+impl Device {
+    /// Hands everything recorded so far to the device's queue, without waiting: what a caller does who goes on with
+    /// [`Matrix::wgpu_buffer`] on the same queue.
+    ///
+    /// # Errors
+    /// Whatever went wrong on the device since the last call.
+    ///
+    /// ```
+    /// wgpu_mlp::Device::cpu().flush()?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn flush(&self) -> Result<()> {
+        self.context().map_or(Ok(()), Context::flush)
+    }
+
+    /// A matrix on a buffer of the caller's own, without a copy: row-major f32 from this byte of the buffer on, which is a multiple
+    /// of 256, since every device can bind that. The buffer's usage must hold `STORAGE`, `COPY_SRC` and `COPY_DST`. Ops that work in
+    /// place change the caller's buffer.
+    ///
+    /// Several matrices may lie in one buffer, or one buffer be wrapped more than once: the crate knows buffers by their identity,
+    /// and what an op reads of a buffer that it also writes is copied first. Two matrices that an op writes must not overlap
+    /// ([`Error::Combination`]). A caller who destroys a buffer that is still to be read loses the results of that, and of all
+    /// that was recorded beside it ([`Error::Unwritten`]).
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when the buffer is too short, [`Error::Option`] for an offset that is no multiple of 256,
+    /// [`Error::Combination`] when the usage does not suffice, [`Error::OtherDevice`] on the CPU path.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// if let Ok(device) = Device::gpu() {
+    ///     // The buffer here is the crate's own; one of the program's own does as well.
+    ///     let numbers: Vec<f32> = (0..70u8).map(f32::from).collect();
+    ///     let all = Matrix::from_slice(&device, 1, 70, &numbers)?;
+    ///     if let Some((buffer, 0)) = all.wgpu_buffer() {
+    ///         let x = device.wrap_matrix(buffer, 256, 2, 3)?; // behind 64 numbers
+    ///         assert_eq!(x.to_array()?, ndarray::array![[64., 65., 66.], [67., 68., 69.]]);
+    ///     }
+    /// }
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn wrap_matrix(&self, buffer: wgpu::Buffer, offset: u64, rows: usize, cols: usize) -> Result<Matrix> {
+        not_empty("matrix", rows, cols)?;
+        let gpu = self.gpu_context("matrix")?;
+        Ok(Matrix::on_gpu(self, rows, cols, gpu.wrap("matrix", buffer, offset, rows, cols)?))
+    }
+
+    /// Class ids that the caller's own commands produce, one u32 a row, in a buffer as in [`Device::wrap_matrix`].
+    ///
+    /// Nobody has looked at them: the kernels do. A row whose id is no class gives NaN in its own loss and gradient, is
+    /// counted in [`Statistics`](crate::ops::Statistics), and is a miss in [`accuracy`](crate::ops::accuracy).
+    ///
+    /// # Errors
+    /// As [`Device::wrap_matrix`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, Result, ops, wgpu};
+    /// fn first_bad(logits: &Matrix, labels: wgpu::Buffer) -> Result<Option<u64>> {
+    ///     let (rows, classes) = logits.shape();
+    ///     let targets = logits.device().wrap_classes(labels, 0, rows, classes)?;
+    ///     Ok(ops::softmax_cross_entropy(logits, &targets, &Default::default())?.stats()?.first_bad_row)
+    /// }
+    /// if let Ok(device) = Device::gpu() {
+    ///     // The bits of the classes 2 and 7, of which there are three.
+    ///     let bits = [f32::from_bits(2), f32::from_bits(7)];
+    ///     if let Some((labels, 0)) = Matrix::from_slice(&device, 2, 1, &bits)?.wgpu_buffer() {
+    ///         assert_eq!(first_bad(&Matrix::zeros(&device, 2, 3)?, labels)?, Some(1));
+    ///     }
+    /// }
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn wrap_classes(&self, buffer: wgpu::Buffer, offset: u64, rows: usize, classes: usize) -> Result<Targets> {
+        not_empty("targets", rows, classes)?;
+        let ids = self.gpu_context("targets")?.wrap("targets", buffer, offset, rows, 1)?;
+        Ok(Targets::made(self, rows, classes, Kind::GpuClasses(Arc::new(ids))))
+    }
+
+    fn gpu_context(&self, op: &'static str) -> Result<&Context> {
+        let name = || self.info().name.clone();
+        self.context().ok_or_else(|| Error::OtherDevice { op, left: "a GPU".into(), right: name() })
+    }
+}
+
+impl Matrix {
+    /// The wgpu buffer that holds the matrix, row-major f32, and the byte at which the matrix starts, for the caller's own
+    /// commands; none on the CPU path.
+    ///
+    /// It may be longer than the matrix, as one buffer holds all parameters of an [`Mlp`](crate::Mlp), and goes on to serve
+    /// other matrices once this one and its clones are dropped.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix};
+    /// assert!(Matrix::zeros(&Device::cpu(), 2, 3)?.wgpu_buffer().is_none());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn wgpu_buffer(&self) -> Option<(wgpu::Buffer, u64)> {
+        match self.storage() {
+            Storage::Cpu(_) => None,
+            Storage::Gpu(buffer) => buffer.wgpu().map(|whole| (whole.clone(), buffer.offset())),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Devices: where the numbers live and the work is done.
+
+#[allow(clippy::module_inception, reason = "the type's own file")]
+mod device;
+mod info;
+mod interop;
+
+pub use device::Device;
+pub use info::{DeviceInfo, DeviceKind, KernelSource};
+
+pub use crate::gpu::Counters;
+
+/// The version of wgpu that [`Device::from_wgpu`] and some errors speak.
+pub use wgpu;

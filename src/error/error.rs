@@ -1,0 +1,304 @@
+//! The error type of every fallible call.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::read_error::ReadError;
+use super::shape::{Shape, for_row, list};
+
+/// Everything that can go wrong, each with what would have been right.
+///
+/// ```
+/// # use wgpu_mlp::{Device, Error, Matrix, ops};
+/// # let zeros = |rows, cols| Matrix::zeros(&Device::cpu(), rows, cols);
+/// let error = ops::matmul(&zeros(64, 128)?, &zeros(127, 10)?).unwrap_err();
+/// assert_eq!(error.to_string(), "matmul: left columns must equal right rows; got 64x128 and 127x10");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two shapes do not fit each other.
+    #[error("{op}: {rule}; got {left} and {right}")]
+    Shape {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// What would be right.
+        rule: &'static str,
+        /// Shape of the first operand.
+        left: Shape,
+        /// Shape of the second operand.
+        right: Shape,
+    },
+    /// A matrix without rows or columns, or a list without entries.
+    #[error("{op}: needs at least one row and one column; got {shape}")]
+    Empty {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// The shape that was given.
+        shape: Shape,
+    },
+    /// Flat data whose length is not `rows * cols`.
+    #[error("{op}: {shape} needs {} values; got {values}", shape.rows as u128 * shape.cols as u128)]
+    Length {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// The shape that was asked for.
+        shape: Shape,
+        /// The number of values given.
+        values: usize,
+    },
+    /// A class id that is not one of the classes.
+    #[error("targets: row {row} has class {class}; classes run from 0 to {}", classes.saturating_sub(1))]
+    Target {
+        /// The first row with a class out of range.
+        row: usize,
+        /// The class found there.
+        class: i128,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A class distribution with an entry that is negative, infinite or NaN.
+    #[error("targets: row {row}, column {col} is {value}; a distribution's entries are finite and not negative")]
+    Distribution {
+        /// The first row with such an entry.
+        row: usize,
+        /// Its column.
+        col: usize,
+        /// The entry.
+        value: f32,
+    },
+    /// A weight of a row or of a class that is negative, infinite or NaN.
+    #[error("{op}: the weight of {what} {index} is {value}; weights are finite and not negative")]
+    Weight {
+        /// The operation that was asked for.
+        op: &'static str,
+        /// What has the weight: `row` or `class`.
+        what: &'static str,
+        /// The first row or class with such a weight, counted from 0.
+        index: usize,
+        /// The weight.
+        value: f32,
+    },
+    /// An option outside its range.
+    #[error("{op}: {option} must be {rule}; got {value}")]
+    Option {
+        /// The operation or constructor.
+        op: &'static str,
+        /// The option's name.
+        option: &'static str,
+        /// What would be right.
+        rule: &'static str,
+        /// The value given.
+        value: f64,
+    },
+    /// Two options that exclude each other.
+    #[error("{op}: {rule}")]
+    Combination {
+        /// The operation.
+        op: &'static str,
+        /// Why they exclude each other.
+        rule: &'static str,
+    },
+    /// An operand lives on another device than the first one.
+    #[error("{op}: both operands must live on one device; got one on {left} and one on {right}")]
+    OtherDevice {
+        /// The operation.
+        op: &'static str,
+        /// Name of the first operand's device.
+        left: String,
+        /// Name of the second operand's device.
+        right: String,
+    },
+    /// `backward` was called before `forward`.
+    #[error("{layer}: backward needs a forward pass first")]
+    NoForward {
+        /// The layer's name.
+        layer: &'static str,
+    },
+    /// A training turned into NaN or infinity. The model has the parameters of before that step, or of after it where only the
+    /// validation did.
+    #[error(
+        "fit: {op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
+         first weights may be too large",
+        for_row(*row)
+    )]
+    NonFinite {
+        /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's `update`, a slot of the optimizer, the
+        /// `parameters` that the training began with, or the `validation` behind the step.
+        op: &'static str,
+        /// The layer, counted from 0.
+        layer: usize,
+        /// The row of the training data, or of the validation set, where a row made the difference.
+        row: Option<usize>,
+        /// The epoch, counted from 0.
+        epoch: usize,
+        /// The step within it, counted from 0.
+        step: usize,
+    },
+    /// The device cannot hold or bind that much.
+    #[error("{op}: needs {needed} {what}; the device allows {allowed}")]
+    Limit {
+        /// The operation or the buffer's purpose.
+        op: &'static str,
+        /// What is limited, with its unit.
+        what: &'static str,
+        /// How much was needed.
+        needed: u64,
+        /// How much there is.
+        allowed: u64,
+    },
+    /// No adapter matches what was asked for.
+    #[error("no GPU adapter: looked for {wanted}; found {}", list(found))]
+    NoAdapter {
+        /// What was looked for.
+        wanted: String,
+        /// The adapters that were there.
+        found: Vec<String>,
+    },
+    /// The adapter is there but gave no device.
+    #[error("adapter {adapter} gave no device: {source}")]
+    NoDevice {
+        /// The adapter's name.
+        adapter: String,
+        /// wgpu's own words.
+        source: wgpu::RequestDeviceError,
+    },
+    /// [`GpuOptions::matrix_units`](crate::GpuOptions::matrix_units) is on, and the adapter or device has none that could be used.
+    #[error("no matrix units on {adapter}: {why}; leave GpuOptions::matrix_units off there")]
+    NoMatrixUnits {
+        /// The adapter's name.
+        adapter: String,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// The device's memory is used up; the device itself stays usable.
+    #[error("out of device memory: {bytes} bytes could not be had")]
+    OutOfMemory {
+        /// Size of the buffer that could not be had; 0 where the driver did not say.
+        bytes: u64,
+        /// wgpu's own words; none where [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes) said no.
+        source: Option<wgpu::Error>,
+    },
+    /// The host's memory has no room for a result.
+    #[error("{op}: {shape} needs {bytes} bytes of host memory, which could not be had")]
+    HostMemory {
+        /// The operation.
+        op: &'static str,
+        /// The shape of the result.
+        shape: Shape,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The device is gone, and everything on it. Every call says so from then on.
+    #[error("the device was lost: {reason}")]
+    DeviceLost {
+        /// The driver's words.
+        reason: String,
+    },
+    /// A driver or wgpu rejected a kernel.
+    #[error("kernel {kernel} was rejected: {source}")]
+    Shader {
+        /// The kernel's name.
+        kernel: &'static str,
+        /// The driver's or the compiler's words.
+        source: wgpu::Error,
+    },
+    /// The device rejected the commands that should have written a matrix: it holds whatever was there before.
+    #[error("the commands that should have written this were rejected: {source}")]
+    Unwritten {
+        /// wgpu's own words.
+        source: Arc<wgpu::Error>,
+    },
+    /// wgpu reported an error outside any of the cases above.
+    #[error("the device reported: {source}")]
+    Device {
+        /// wgpu's own words.
+        source: wgpu::Error,
+    },
+    /// Reading results back failed.
+    #[error("reading results back failed: {source}")]
+    Read {
+        /// wgpu's own words.
+        source: ReadError,
+    },
+    /// Reading or writing a file failed.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A file that is not a safetensors file.
+    #[error("{}: not a safetensors model file: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        source: safetensors::SafeTensorError,
+    },
+    /// A safetensors file that does not hold a model of this crate.
+    #[error("{}: tensor {tensor}: {rule}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// The tensor in question.
+        tensor: String,
+        /// What would be right.
+        rule: &'static str,
+    },
+    /// A file that holds no report of [`verify`](crate::verify), or a damaged one.
+    #[error("{}: not a report of verify: {source}", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with line and column.
+        source: serde_json::Error,
+    },
+    /// A feature that is NaN or infinite.
+    #[error("{op}: row {row}, column {col} is {value}; features must be finite")]
+    Feature {
+        /// The operation.
+        op: &'static str,
+        /// The first row with such a value.
+        row: usize,
+        /// Its column.
+        col: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A file whose header is not that of a `.npy` file.
+    #[cfg(feature = "data")]
+    #[error("{}: not a .npy file: {source}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        source: ndarray_npy::npy::header::ParseHeaderError,
+    },
+    /// A `.npy` or CSV file that is not, as a whole, what was asked for.
+    #[error("{}: {rule}; got {found}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What would be right.
+        rule: &'static str,
+        /// What was there.
+        found: String,
+    },
+    /// A cell of a CSV file, or a row too long or too short.
+    #[error("{}: line {line}, column {column}: {rule}; got {found}", path.display())]
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// The line that its row begins on, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: usize,
+        /// What would be right.
+        rule: &'static str,
+        /// What was there.
+        found: String,
+    },
+}

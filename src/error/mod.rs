@@ -1,0 +1,16 @@
+//! The one error type of the crate.
+//!
+//! Every variant carries what a caller needs to put things right: the operation, both shapes or the row, and the
+//! error underneath. Messages read `matmul: left columns must equal right rows; got 64x128 and 127x10`.
+
+#[allow(clippy::module_inception, reason = "the type's own file")]
+mod error;
+mod read_error;
+mod shape;
+
+pub use error::Error;
+pub use read_error::ReadError;
+pub use shape::Shape;
+
+/// The result of every fallible call in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

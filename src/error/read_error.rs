@@ -1,0 +1,25 @@
+//! Errors of reading results back from a device.
+
+/// An error while results are read back: the source of [`Error::Read`](crate::Error::Read).
+///
+/// ```
+/// use wgpu_mlp::{Error, ReadError};
+/// let overwritten = |error: &Error| matches!(error, Error::Read { source: ReadError::Guard });
+/// assert!(overwritten(&Error::Read { source: ReadError::Guard }));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The wait for the device failed.
+    #[error(transparent)]
+    Poll(#[from] wgpu::PollError),
+    /// Mapping the staging buffer failed.
+    #[error(transparent)]
+    Map(#[from] wgpu::BufferAsyncError),
+    /// The mapped range could not be had.
+    #[error(transparent)]
+    Range(#[from] wgpu::MapRangeError),
+    /// A kernel wrote behind the end of its output; only devices with guarded buffers can tell.
+    #[error("a kernel wrote behind the end of a buffer")]
+    Guard,
+}

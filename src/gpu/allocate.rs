@@ -1,0 +1,134 @@
+//! Allocation: buffers from the pool or from the driver, empty, of zeros, with content, or round a buffer of the caller's.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::buffer::{Buffer, GUARD_BYTES, PART_WORDS};
+use super::context::Context;
+use super::driver::connection::Connection;
+use super::driver::type_erased::Shared;
+use super::memory::raw::Raw;
+use crate::error::{Error, Result};
+
+/// Allocations are rounded up to this, so that nearly equal shapes share pooled buffers.
+const GRAIN: u64 = 256;
+
+impl Context {
+    /// A buffer for `rows x cols` four-byte values; its content is whatever was there before.
+    pub fn buffer(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
+        self.check()?;
+        let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
+        let allowed = self.limits.max_buffer_size;
+        let guard = if self.options.guarded_buffers { GUARD_BYTES } else { 0 };
+        if bytes > allowed.saturating_sub(guard) {
+            return Err(Error::Limit { op, what: "bytes in one buffer", needed: bytes, allowed });
+        }
+        let size =
+            bytes.saturating_add(guard).checked_next_multiple_of(GRAIN).map_or(allowed, |size| size.min(allowed));
+        let idle = self.pool().take_idle(size);
+        let raw = match idle {
+            Some(raw) => raw,
+            None => self.allocate(size)?,
+        };
+        raw.mark.clear();
+        self.ledger.buffer(op, rows, cols, size);
+        let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, owner: self.clone() };
+        if self.options.guarded_buffers {
+            self.poison(&buffer)?;
+        }
+        Ok(buffer)
+    }
+
+    /// A buffer of the caller's, as `rows x cols` four-byte values from this byte on.
+    pub fn wrap(
+        &self,
+        op: &'static str,
+        buffer: wgpu::Buffer,
+        offset: u64,
+        rows: usize,
+        cols: usize,
+    ) -> Result<Buffer> {
+        use wgpu::BufferUsages as Usage;
+        self.check()?;
+        let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
+        let needed = bytes.saturating_add(offset);
+        if needed > buffer.size() {
+            return Err(Error::Limit { op, what: "bytes in the buffer", needed, allowed: buffer.size() });
+        }
+        if !offset.is_multiple_of(4 * PART_WORDS as u64) {
+            let (option, rule) = ("offset", "a multiple of 256 bytes");
+            return Err(Error::Option { op, option, rule, value: offset as f64 });
+        }
+        if !buffer.usage().contains(Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST) {
+            return Err(Error::Combination { op, rule: "the buffer's usage must hold STORAGE, COPY_SRC and COPY_DST" });
+        }
+        let raw = self.pool().wrap(buffer);
+        Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.clone() })
+    }
+
+    /// A new buffer from the driver.
+    fn allocate(&self, size: u64) -> Result<Raw> {
+        self.with_room(|| self.try_allocate(size))
+    }
+
+    fn try_allocate(&self, size: u64) -> Result<Raw> {
+        // Taken before the driver is asked, so that threads cannot exceed the limit together.
+        self.pool().take(size, self.options.max_memory_bytes.unwrap_or(u64::MAX))?;
+        let buffer = self.live.as_ref().map(|live| allocate(&live.connection, size).map(Shared::new)).transpose();
+        let mut pool = self.pool();
+        match buffer {
+            Ok(buffer) => {
+                self.counters.allocations.fetch_add(1, Relaxed);
+                Ok(pool.own(buffer, size))
+            }
+            Err(error) => {
+                pool.give_up(size);
+                Err(error)
+            }
+        }
+    }
+
+    /// Fills a guarded buffer, tail included, so that a missing or stray write shows.
+    fn poison(&self, buffer: &Buffer) -> Result<()> {
+        if self.live.is_none() {
+            return Ok(());
+        }
+        let words = vec![buffer.raw.poison(); (buffer.raw.size / 4) as usize];
+        self.write(buffer, &words)
+    }
+
+    /// A new buffer with this content.
+    pub fn upload<T: bytemuck::NoUninit>(&self, op: &'static str, values: &[T]) -> Result<Buffer> {
+        let buffer = self.buffer(op, size_of_val(values).div_ceil(4), 1)?;
+        self.write(&buffer, values)?;
+        Ok(buffer)
+    }
+
+    /// A new buffer of zeros, filled on the device.
+    pub fn zeros(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
+        let buffer = self.buffer(op, rows, cols)?;
+        if let Some(target) = buffer.wgpu() {
+            self.record(&[], &buffer.raw().mark, |encoder| {
+                encoder.clear_buffer(target, buffer.offset(), Some(buffer.bytes()))
+            })?;
+        }
+        Ok(buffer)
+    }
+
+    /// A new buffer with the same content, copied on the device.
+    pub fn duplicate(&self, op: &'static str, source: &Buffer) -> Result<Buffer> {
+        let copy = self.buffer(op, source.words() as usize, 1)?;
+        self.copy_all(source, &copy)?;
+        Ok(copy)
+    }
+}
+
+/// A new storage buffer from the driver.
+fn allocate(connection: &Connection, size: u64) -> Result<wgpu::Buffer> {
+    use wgpu::BufferUsages as Usage;
+    connection.new_buffer(&wgpu::BufferDescriptor {
+        label: Some("matrix"),
+        size,
+        usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,
+        mapped_at_creation: false,
+    })
+}

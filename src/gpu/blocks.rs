@@ -1,0 +1,156 @@
+//! Blocks: how matrices that are larger than a binding reach the kernels.
+//!
+//! A kernel sees dense blocks, each from the start of its binding. A block of whole rows lies in the matrix as it is and
+//! is bound there, as long as it starts at a multiple of the device's offset alignment; any other is copied to a scratch
+//! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows.
+
+use std::ops::Range;
+
+use super::context::Context;
+use super::encode::budget;
+use super::rows::RowGrid;
+use crate::error::{Error, Result};
+
+/// Words that a binding must have room for beside a row: a record of statistics.
+pub(super) const RECORD_ROOM: u64 = 8;
+
+/// Rows that a block has at least where rows are to be joined.
+const TALL: usize = 16;
+
+/// Rows and columns of a matrix that a launch works on at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+}
+
+impl Block {
+    /// The number of elements: no more than a binding holds, and no binding is longer than u32 counts. Only the plans for the CPU
+    /// path, which has no bindings, know larger blocks.
+    pub fn words(&self) -> u32 {
+        u32::try_from(self.rows.len() as u64 * self.cols.len() as u64).unwrap_or(u32::MAX)
+    }
+}
+
+/// A matrix cut into blocks: of whole rows where a binding holds one, else of pieces of single rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Split {
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    block_rows: usize,
+    block_cols: usize,
+}
+
+impl Split {
+    /// The blocks, row by row and left to right.
+    pub fn blocks(self) -> impl Iterator<Item = Block> {
+        self.row_runs().flat_map(move |rows| self.col_runs().map(move |cols| Block { rows: rows.clone(), cols }))
+    }
+
+    /// The rows of the blocks.
+    pub fn row_runs(self) -> impl Iterator<Item = Range<usize>> {
+        runs(self.rows, self.block_rows)
+    }
+
+    /// The columns of the blocks.
+    pub fn col_runs(self) -> impl Iterator<Item = Range<usize>> {
+        runs(self.cols, self.block_cols)
+    }
+}
+
+/// A length in steps, the last of which may be shorter.
+pub(crate) fn runs(length: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length.div_ceil(step)).map(move |i| i * step..length.min((i + 1).saturating_mul(step)))
+}
+
+impl Context {
+    /// Four-byte words that a binding holds.
+    pub fn binding_words(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size / 4
+    }
+
+    /// Words from one offset at which a binding may start to the next.
+    fn offset_words(&self) -> u64 {
+        u64::from(self.limits.min_storage_buffer_offset_alignment).div_ceil(4).max(1)
+    }
+
+    /// Cuts `rows x cols` into blocks that a binding holds.
+    pub fn split(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
+        // Row and column numbers are u32 in the kernels, with the highest as a mark.
+        let allowed = u64::from(u32::MAX);
+        for (what, needed) in [("rows", rows), ("columns", cols)] {
+            if needed as u64 >= allowed {
+                return Err(Error::Limit { op, what, needed: needed as u64, allowed: allowed - 1 });
+            }
+        }
+        Ok(self.cut(rows, cols))
+    }
+
+    /// Cuts `rows x cols` into blocks of several rows each, of whole ones where a binding holds some.
+    pub fn split_tall(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
+        let split = self.split(op, rows, cols)?;
+        let room = self.binding_words() as usize;
+        if split.block_rows >= rows.min(TALL) {
+            return Ok(split);
+        }
+        Ok(Split { block_rows: rows.min(TALL), block_cols: cols.min(room / TALL), ..split })
+    }
+
+    /// Cuts a run of elements, whatever their rows and columns, into blocks that a binding holds and a dispatch may go through.
+    pub fn split_flat(&self, elements: u64) -> Split {
+        let room = round_down(self.binding_words().min(budget::WORDS), self.offset_words());
+        Split { rows: 1, cols: elements as usize, block_rows: 1, block_cols: elements.min(room) as usize }
+    }
+
+    fn cut(&self, rows: usize, cols: usize) -> Split {
+        let room = self.binding_words();
+        let rows_of = |words: u64| words / (cols as u64).max(RECORD_ROOM);
+        let whole = rows_of(room.min(budget::WORDS)).max(rows_of(room).min(1));
+        if whole == 0 {
+            let block_cols = round_down(room, self.offset_words()) as usize;
+            return Split { rows, cols, block_rows: 1, block_cols: block_cols.min(cols) };
+        }
+        // Every row count that is a multiple of the alignment's words starts aligned, whatever the columns.
+        let block_rows = match whole >= rows as u64 {
+            true => rows,
+            false => round_down(round_down(whole, self.offset_words()), RowGrid::MOST_ROWS.into()) as usize,
+        };
+        Split { rows, cols, block_rows, block_cols: cols }
+    }
+
+    /// Windows in which kernels see a matrix of this shape.
+    pub fn windows(&self, rows: usize, cols: usize) -> u64 {
+        let split = self.cut(rows, cols);
+        split.row_runs().count() as u64 * split.col_runs().count() as u64
+    }
+}
+
+/// The largest multiple of `step` up to `value`; `value` itself where there is none above 0.
+fn round_down(value: u64, step: u64) -> u64 {
+    if value < step { value } else { value / step * step }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::gpu::limits::{MAX_BINDING_BYTES, lowered};
+    use crate::options::GpuOptions;
+
+    /// A device as Metal has them: bindings may be longer than 2^32 words.
+    #[test]
+    fn no_binding_counts_more_words_than_kernels_can() {
+        let most = 1 << 36;
+        let limits =
+            wgpu::Limits { max_storage_buffer_binding_size: most, max_buffer_size: most, ..Default::default() };
+        let gpu = Context::dry_with(lowered(limits, &GpuOptions::default()).unwrap(), GpuOptions::default());
+        assert_eq!((gpu.max_binding_bytes(), gpu.max_buffer_bytes()), (MAX_BINDING_BYTES, most));
+        let (rows, cols) = (70_000, 65_536);
+        let split = gpu.split_flat(rows * cols);
+        let words: Vec<_> = split.blocks().map(|block| u64::from(block.words())).collect();
+        assert!(words.iter().all(|words| *words <= budget::WORDS), "{words:?}");
+        assert_eq!(words.iter().sum::<u64>(), rows * cols);
+        let split = gpu.split("relu", rows as usize, cols as usize).unwrap();
+        assert_eq!(split.blocks().map(|block| u64::from(block.words())).sum::<u64>(), rows * cols);
+    }
+}

@@ -1,0 +1,128 @@
+//! Buffers in device memory, whole or in parts, which go back to their context's pool.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::memory::raw::{ByteRange, Raw};
+use crate::error::Result;
+
+/// Extra bytes behind a guarded buffer, filled with [`Raw::poison`] and looked at by every read.
+pub(super) const GUARD_BYTES: u64 = 256;
+/// Parts of a buffer start at multiples of so many words: no device wants more of a binding's offset.
+pub(crate) const PART_WORDS: usize = 64;
+/// Idle buffers beyond a quarter of the largest buffer go back to the driver, the oldest first; but no less than the first of
+/// these is kept, and no more than the second. wgpu does not tell how much memory a device has: what one buffer can be, grows with it.
+const IDLE_BYTES: (u64, u64) = (1 << 30, 16 << 30);
+
+/// A storage buffer that returns to its context's pool when dropped.
+pub(crate) struct Buffer {
+    pub(super) raw: Raw,
+    /// Where the content starts in `raw`.
+    pub(super) offset: u64,
+    pub(super) bytes: u64,
+    /// The buffer of which this is a part: it keeps the memory.
+    pub(super) whole: Option<Arc<Buffer>>,
+    /// The caller's own buffer never enters the pool.
+    pub(super) pooled: bool,
+    pub(super) owner: Context,
+}
+
+impl Buffer {
+    /// Bytes of content, without padding or guard.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Four-byte values of content.
+    pub fn words(&self) -> u64 {
+        self.bytes / 4
+    }
+
+    pub(super) fn raw(&self) -> &Raw {
+        &self.raw
+    }
+
+    /// All of the content, as a range of bytes.
+    pub(super) fn range(&self) -> ByteRange<'_> {
+        ByteRange { raw: &self.raw, offset: self.offset, bytes: self.bytes }
+    }
+
+    /// An error where the content was never written, since what should have done it was rejected.
+    pub(super) fn check_written(&self) -> Result<()> {
+        self.raw.mark.check()
+    }
+
+    /// Where the content starts in wgpu's buffer.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The buffer of which this is a part.
+    pub fn whole(&self) -> Option<&Arc<Buffer>> {
+        self.whole.as_ref()
+    }
+
+    /// Whether the buffer is the crate's own, rather than the caller's.
+    pub fn is_own(&self) -> bool {
+        self.pooled
+    }
+
+    /// A part of a buffer, of so many words; it starts at a multiple of [`PART_WORDS`].
+    pub fn part(whole: &Arc<Buffer>, first: u64, words: u64) -> Buffer {
+        Buffer {
+            raw: whole.raw.clone(),
+            offset: whole.offset + 4 * first,
+            bytes: 4 * words,
+            whole: Some(whole.clone()),
+            pooled: whole.pooled,
+            owner: whole.owner.clone(),
+        }
+    }
+
+    /// wgpu's own handle; none in a dry run.
+    pub fn wgpu(&self) -> Option<&wgpu::Buffer> {
+        self.raw.wgpu()
+    }
+
+    /// Whether the content is followed by a guard that reads look at.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.pooled && self.whole.is_none() && self.owner.options.guarded_buffers
+    }
+
+    /// The context that owns this buffer.
+    pub fn context(&self) -> Context {
+        self.owner.clone()
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.bytes)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.whole.is_some() {
+            return;
+        }
+        // Moved out, so that the last handle to it is dropped with the others, in a turn.
+        let raw = std::mem::replace(&mut self.raw, Raw::none());
+        let gone = match self.pooled {
+            true => self.owner.pool().put_back(raw, most_idle_bytes(&self.owner)),
+            false => {
+                let last = self.owner.pool().unwrap(&raw);
+                last.map_or_else(Vec::new, |last| vec![last, raw])
+            }
+        };
+        self.owner.forget_bind_groups(&gone);
+        self.owner.release(gone);
+    }
+}
+
+/// The most bytes that lie idle in a context's pool.
+fn most_idle_bytes(context: &Context) -> u64 {
+    let (least, most) = IDLE_BYTES;
+    (context.limits.max_buffer_size / 4).clamp(least, most)
+}

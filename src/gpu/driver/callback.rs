@@ -1,0 +1,178 @@
+//! Callbacks as answers: a thread can block on one, and a task can await it.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as Task, Poll, Waker};
+use std::time::Duration;
+
+thread_local! {
+    /// How many [`Quiet`]s this thread holds.
+    static QUIET: Cell<u32> = const { Cell::new(0) };
+    /// The wakers to call once this thread holds none.
+    static LATER: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps its thread from calling wakers while it lives: a waker may run or drop a task there and then, under locks that are held.
+pub(in crate::gpu) struct Quiet(PhantomData<*const ()>);
+
+impl Quiet {
+    pub fn begin() -> Self {
+        QUIET.set(QUIET.get() + 1);
+        Quiet(PhantomData)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        QUIET.set(QUIET.get() - 1);
+        if QUIET.get() == 0 {
+            let woken = LATER.try_with(RefCell::take).unwrap_or_default();
+            woken.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// Wakes the task now, or once this thread is no longer quiet.
+fn wake(waker: Waker) {
+    if QUIET.get() == 0 {
+        return waker.wake();
+    }
+    // A thread that ends has no list any more, but holds no `Quiet` either.
+    let _ = LATER.try_with(|later| later.borrow_mut().push(waker));
+}
+
+/// The state of an answer; told `None` once it is certain that no value comes.
+#[derive(Debug)]
+enum State<T> {
+    Open(Option<Waker>),
+    Told(Option<T>),
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    state: Mutex<State<T>>,
+    told: Condvar,
+}
+
+impl<T> Slot<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The answer, on the side that waits. As a future it is ready only if the device is polled.
+#[derive(Debug)]
+pub(in crate::gpu) struct Answer<T>(Arc<Slot<T>>);
+
+/// The teller of an answer, which the callback owns. Dropped untold, it tells that no value comes.
+pub(in crate::gpu) struct Teller<T>(Arc<Slot<T>>);
+
+/// An answer and its teller.
+pub(in crate::gpu) fn answer<T>() -> (Teller<T>, Answer<T>) {
+    let slot = Arc::new(Slot { state: Mutex::new(State::Open(None)), told: Condvar::new() });
+    (Teller(slot.clone()), Answer(slot))
+}
+
+impl<T> Teller<T> {
+    pub fn tell(self, value: T) {
+        self.close(Some(value));
+    }
+
+    fn close(&self, value: Option<T>) {
+        let mut state = self.0.state();
+        if let State::Open(waker) = &mut *state {
+            let waker = waker.take();
+            *state = State::Told(value);
+            drop(state);
+            self.0.told.notify_all();
+            waker.into_iter().for_each(wake);
+        }
+    }
+}
+
+impl<T> Drop for Teller<T> {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}
+
+impl<T> Answer<T> {
+    /// Waits no longer than this: whether there is an answer, and the answer, unless none comes.
+    pub fn within(&self, time: Duration) -> Poll<Option<T>> {
+        let open = |state: &mut State<T>| matches!(state, State::Open(_));
+        let waited = self.0.told.wait_timeout_while(self.0.state(), time, open);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match &mut *state {
+            State::Open(_) => Poll::Pending,
+            State::Told(value) => Poll::Ready(value.take()),
+        }
+    }
+}
+
+impl<T> Future for Answer<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<T>> {
+        let waker = task.waker().clone();
+        let mut state = self.0.state();
+        let earlier = match &mut *state {
+            State::Open(earlier) => earlier.replace(waker),
+            State::Told(value) => return Poll::Ready(value.take()),
+        };
+        // Dropping it may drop a task, and all that it owns.
+        drop(state);
+        drop(earlier);
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_comes_to_those_who_wait_and_to_those_who_are_woken() {
+        let (teller, waiting) = answer();
+        assert_eq!(waiting.within(Duration::ZERO), Poll::Pending);
+        teller.tell(7);
+        assert_eq!(waiting.within(Duration::ZERO), Poll::Ready(Some(7)));
+        let (teller, woken) = answer();
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            teller.tell(8);
+        });
+        assert_eq!(pollster::block_on(woken), Some(8));
+        assert!(thread.join().is_ok());
+        let (teller, none) = answer::<()>();
+        drop(teller);
+        assert_eq!(pollster::block_on(none), None);
+    }
+
+    #[test]
+    fn a_quiet_thread_wakes_nobody_until_it_no_longer_is() {
+        struct Counted(AtomicU32);
+        impl Wake for Counted {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let woken = Arc::new(Counted(AtomicU32::new(0)));
+        let (teller, mut waiting) = answer();
+        let waker = woken.clone().into();
+        assert!(Pin::new(&mut waiting).poll(&mut Task::from_waker(&waker)).is_pending());
+        let (outer, inner) = (Quiet::begin(), Quiet::begin());
+        teller.tell(7);
+        drop(inner);
+        assert_eq!(woken.0.load(Relaxed), 0);
+        drop(outer);
+        assert_eq!(woken.0.load(Relaxed), 1);
+        assert_eq!(waiting.within(Duration::ZERO), Poll::Ready(Some(7)));
+    }
+}

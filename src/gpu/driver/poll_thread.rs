@@ -1,0 +1,107 @@
+//! The poll thread: it polls the device while futures wait, so that their callbacks run.
+
+use std::cell::Cell;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+use super::callback::{Answer, Quiet, Teller, answer};
+use super::ending::{in_driver, watch};
+use super::turns::Turns;
+
+thread_local! {
+    /// Whether this thread is a poll thread.
+    static POLLS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A wish to the poll thread: to poll until a submission, or everything, is done, and to tell the one who waits for that.
+struct Wish {
+    until: Option<wgpu::SubmissionIndex>,
+    done: Option<Teller<()>>,
+}
+
+/// The poll thread of a device, started at the first wait. It ends with the device: dropping the last handle waits for its end.
+pub(in crate::gpu) struct PollThread {
+    /// `None` where the system gives no thread.
+    thread: OnceLock<Option<Thread>>,
+    /// Where calls take turns, there is no poll thread: the caller polls.
+    turns: Turns,
+}
+
+struct Thread {
+    wishes: Mutex<Sender<Wish>>,
+    handle: JoinHandle<()>,
+}
+
+impl PollThread {
+    pub fn new(turns: Turns) -> Self {
+        PollThread { thread: OnceLock::new(), turns }
+    }
+
+    /// Asks for the device to be polled until this submission, or everything, is done.
+    pub fn ask(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) {
+        self.wish(device, Wish { until, done: None });
+    }
+
+    /// [`PollThread::ask`], with an answer when it is done.
+    pub fn after(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) -> Answer<()> {
+        let (teller, answer) = answer();
+        self.wish(device, Wish { until, done: Some(teller) });
+        answer
+    }
+
+    fn wish(&self, device: &wgpu::Device, wish: Wish) {
+        // An OpenGL context belongs to the thread that works with it.
+        let start = || start(device.clone(), self.turns);
+        let thread = {
+            // A waker may ask again, so none runs before the thread is there.
+            let _quiet = Quiet::begin();
+            if self.turns.are_taken() { &None } else { self.thread.get_or_init(start) }
+        };
+        let refused = match thread {
+            Some(thread) => {
+                let wishes = thread.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+                wishes.send(wish).err().map(|refused| refused.0)
+            }
+            None => Some(wish),
+        };
+        if let Some(wish) = refused {
+            poll(device, self.turns, wish);
+        }
+    }
+}
+
+impl Drop for PollThread {
+    /// Lets the thread do what it was asked for, and end: while it holds the device, nobody else has dropped the last of it.
+    fn drop(&mut self) {
+        let Some(Thread { wishes, handle }) = self.thread.take().flatten() else { return };
+        drop(wishes);
+        // A waker may drop the last handle on a poll thread. On this one, the thread ends by itself; on another, which may wait for
+        // this one, joining would wait for ever.
+        if !POLLS.get() {
+            // The thread panics only where a waker did.
+            let _ = handle.join();
+        }
+    }
+}
+
+fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
+    // Made before the end is watched, it lasts until all threads have left the driver.
+    turns.make_first_wait(&device);
+    watch();
+    let (wishes, receiver) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("wgpu-mlp poll".into());
+    let spawned = thread.spawn(move || {
+        POLLS.set(true);
+        receiver.into_iter().for_each(|wish| in_driver(|| poll(&device, turns, wish)));
+    });
+    spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
+}
+
+/// Polls the device as wished. Errors reach the callbacks and the device's own handlers.
+fn poll(device: &wgpu::Device, turns: Turns, Wish { until, done }: Wish) {
+    let _ = turns.wait_for(device, until.as_ref(), || false);
+    if let Some(done) = done {
+        done.tell(());
+    }
+}

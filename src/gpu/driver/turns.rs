@@ -1,0 +1,92 @@
+//! Turns: on OpenGL, the threads of a process call the driver one at a time.
+//!
+//! An OpenGL context serves one thread at a time. wgpu locks it for each call, and panics where another thread has had it for
+//! some seconds. So every call of the crate's that reaches the context, and may come beside others, waits for its turn first,
+//! however long that takes; nobody who waits for the device keeps the turn longer than [`SLICE`], and nobody is woken in it.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
+
+use super::callback::Quiet;
+
+/// The longest that a wait for the device keeps its turn.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// Waits in a row that end before half of their time: no device is waited for any longer.
+const MOST_EARLY: u32 = 1000;
+
+/// The lock on the OpenGL context, which all devices of a wgpu instance share.
+static CONTEXT: ReentrantMutex<()> = ReentrantMutex::new(());
+
+/// Whether a device's calls take turns.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::gpu) struct Turns {
+    taken: bool,
+}
+
+/// A turn to call the driver; dropping it gives the turn to the next in line.
+pub(in crate::gpu) struct Turn {
+    guard: Option<ReentrantMutexGuard<'static, ()>>,
+    _quiet: Option<Quiet>,
+}
+
+impl Turns {
+    pub fn new(backend: wgpu::Backend) -> Self {
+        Turns { taken: backend == wgpu::Backend::Gl }
+    }
+
+    /// Whether calls take turns.
+    pub fn are_taken(self) -> bool {
+        self.taken
+    }
+
+    /// Waits for the turn. A thread that holds it already gets it at once.
+    pub fn take(self) -> Turn {
+        let _quiet = self.taken.then(Quiet::begin);
+        Turn { guard: self.taken.then(|| CONTEXT.lock()), _quiet }
+    }
+
+    /// Waits for no time at all, so that drivers and layers set up what they make in the first wait.
+    pub fn make_first_wait(self, device: &wgpu::Device) {
+        let _turn = self.take();
+        let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::ZERO) });
+    }
+
+    /// Polls the device until this submission, or everything, is done, or until `useless` says that waiting longer is of no use.
+    pub fn wait_for(
+        self,
+        device: &wgpu::Device,
+        until: Option<&wgpu::SubmissionIndex>,
+        useless: impl Fn() -> bool,
+    ) -> Result<(), wgpu::PollError> {
+        let mut early = 0;
+        loop {
+            let start = Instant::now();
+            let (submission_index, timeout) = (until.cloned(), self.taken.then_some(SLICE));
+            let turn = self.take();
+            let waited = device.poll(wgpu::PollType::Wait { submission_index, timeout });
+            drop(turn);
+            match waited {
+                // Drivers end a wait when they please; one that fails each wait at once says so as if its time were over.
+                Err(wgpu::PollError::Timeout) if !useless() && early < MOST_EARLY => {
+                    let ended_early = start.elapsed() < SLICE / 2;
+                    early = if ended_early { early + 1 } else { 0 };
+                    if ended_early {
+                        std::thread::sleep(SLICE / 100);
+                    }
+                }
+                waited => return waited.map(|_| ()),
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Fair: else a thread that waits in slices takes each turn before another has woken up.
+        if let Some(guard) = self.guard.take() {
+            ReentrantMutexGuard::unlock_fair(guard);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Bind groups, each with a slot of its own for a kernel's parameters.
+//!
+//! A dispatch that is repeated with equal buffers and parameters finds its bind group and its slot: nothing is made or sent. Slots have fixed offsets: a dynamic one makes Mesa's lavapipe copy the whole bind group for each dispatch.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::gpu::memory::raw::{ByteRange, Raw};
+
+/// Bytes of a kernel's parameters, at most; every device binds 16 KiB of them.
+pub(in crate::gpu) const SLOT_BYTES: usize = 1024;
+/// Bind groups kept; a training loop needs a few dozen.
+const SLOTS: usize = 1024;
+
+/// A pipeline's id, and of each bound range the buffer's id, the offset and the length.
+type Key = (u64, Vec<(u64, u64, u64)>);
+
+struct Bound {
+    group: wgpu::BindGroup,
+    slot: usize,
+    /// The recording that it was last part of.
+    recording: u64,
+}
+
+pub(in crate::gpu) struct BindGroups {
+    bound: HashMap<Key, Vec<Bound>>,
+    buffer: wgpu::Buffer,
+    slot_bytes: usize,
+    /// Slots that no bind group has any more, and the recording that each was last part of.
+    free: Vec<(usize, u64)>,
+    /// The parameters in all slots, those that changed since the last submit included.
+    params: Vec<u8>,
+    changed: Vec<usize>,
+}
+
+impl BindGroups {
+    pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
+        let slot_bytes = (limits.min_uniform_buffer_offset_alignment as usize).max(SLOT_BYTES);
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: (slot_bytes * SLOTS) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        BindGroups {
+            bound: HashMap::new(),
+            free: Vec::new(),
+            buffer,
+            slot_bytes,
+            params: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Lets go of these buffers. The slots serve others once what is recorded has been handed over.
+    pub fn forget(&mut self, buffers: &[Raw]) {
+        let BindGroups { bound, free, .. } = self;
+        bound.retain(|(_, pieces), groups| {
+            let keep = !pieces.iter().any(|(id, ..)| buffers.iter().any(|buffer| buffer.id == *id));
+            if !keep {
+                free.extend(groups.iter().map(|bound| (bound.slot, bound.recording)));
+            }
+            keep
+        });
+    }
+
+    /// Frees all slots: only right after a submit.
+    pub fn clear(&mut self) {
+        self.bound.clear();
+        self.free.clear();
+        self.params.clear();
+        self.changed.clear();
+    }
+
+    /// The bind group of this dispatch, which is part of this recording; none when all slots are taken, and an error for
+    /// buffers that cannot be bound.
+    pub fn find(
+        &mut self,
+        device: &wgpu::Device,
+        (pipeline, layout): (u64, &wgpu::BindGroupLayout),
+        pieces: &[ByteRange<'_>],
+        params: &[u8],
+        recording: u64,
+    ) -> Result<Option<wgpu::BindGroup>> {
+        let piece = |piece: &ByteRange<'_>| (piece.raw.id, piece.offset, piece.bytes);
+        let bound = self.bound.entry((pipeline, pieces.iter().map(piece).collect())).or_default();
+        let held = |slot: usize| &self.params[slot * self.slot_bytes..][..params.len()];
+        if let Some(bound) = bound.iter_mut().find(|bound| held(bound.slot) == params) {
+            bound.recording = recording;
+            return Ok(Some(bound.group.clone()));
+        }
+        // Its parameters have changed since: they go where no dispatch of this recording looks for others.
+        let (slot, group) = match bound.iter_mut().find(|bound| bound.recording != recording) {
+            Some(bound) => {
+                bound.recording = recording;
+                (bound.slot, bound.group.clone())
+            }
+            None => {
+                let slot = match self.free.iter().position(|(_, last)| *last != recording) {
+                    Some(place) => self.free.swap_remove(place).0,
+                    None if self.params.len() == SLOTS * self.slot_bytes => return Ok(None),
+                    None => {
+                        self.params.resize(self.params.len() + self.slot_bytes, 0);
+                        self.params.len() / self.slot_bytes - 1
+                    }
+                };
+                let offset = (slot * self.slot_bytes) as u64;
+                let size = wgpu::BufferSize::new(self.slot_bytes as u64);
+                let slot_binding = Some(wgpu::BufferBinding { buffer: &self.buffer, offset, size });
+                let bindings: Vec<_> = std::iter::once(slot_binding).chain(pieces.iter().map(binding)).collect();
+                let group = bind_group(device, layout, &bindings).inspect_err(|_| self.free.push((slot, 0)))?;
+                bound.push(Bound { group: group.clone(), slot, recording });
+                (slot, group)
+            }
+        };
+        self.params[slot * self.slot_bytes..][..params.len()].copy_from_slice(params);
+        self.changed.push(slot);
+        Ok(Some(group))
+    }
+
+    /// Sends the parameters that have changed, ahead of the submit whose dispatches use them.
+    pub fn send(&mut self, queue: &wgpu::Queue) {
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        for run in self.changed.chunk_by(|slot, next| slot + 1 == *next) {
+            let (start, bytes) = (run[0] * self.slot_bytes, run.len() * self.slot_bytes);
+            queue.write_buffer(&self.buffer, start as u64, &self.params[start..start + bytes]);
+        }
+        self.changed.clear();
+    }
+}
+
+/// A bind group of these bindings, in order; absent ones are left out.
+pub(in crate::gpu) fn bind_group(
+    device: &wgpu::Device,
+    layout: &wgpu::BindGroupLayout,
+    bindings: &[Option<wgpu::BufferBinding<'_>>],
+) -> Result<wgpu::BindGroup> {
+    let bound = (0..).zip(bindings.iter().flatten().cloned());
+    let entries: Vec<_> = bound
+        .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) })
+        .collect();
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries });
+    pollster::block_on(scope.pop()).map_or(Ok(group), |source| Err(Error::Device { source }))
+}
+
+/// A range as wgpu binds it; `None` in a dry run, which binds nothing.
+pub(in crate::gpu) fn binding<'a>(piece: &ByteRange<'a>) -> Option<wgpu::BufferBinding<'a>> {
+    let size = wgpu::BufferSize::new(piece.bytes);
+    piece.raw.wgpu().map(|buffer| wgpu::BufferBinding { buffer, offset: piece.offset, size })
+}

@@ -1,0 +1,84 @@
+//! A live device: the connection to it with its pipelines, its recorder and its staging memory for reads.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::pipelines::Pipelines;
+use super::recorder::Recorder;
+use crate::error::Result;
+use crate::gpu::driver::callback::Quiet;
+use crate::gpu::driver::connection::Connection;
+use crate::gpu::driver::turns::Turn;
+use crate::gpu::memory::staging::Reads;
+
+/// The device itself, and what belongs to it.
+pub(in crate::gpu) struct Live {
+    /// Dropped first: its thread holds the device.
+    pub connection: Connection,
+    pub pipelines: Pipelines,
+    recorder: Mutex<Recorder>,
+    /// Staging buffers for reads.
+    pub reads: Reads,
+}
+
+/// The recorder, for one thread at a time: nobody is woken before the others may have it.
+pub(in crate::gpu) struct Recording<'a> {
+    recorder: MutexGuard<'a, Recorder>,
+    _turn: Turn,
+    _quiet: Quiet,
+}
+
+impl Deref for Recording<'_> {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.recorder
+    }
+}
+
+impl DerefMut for Recording<'_> {
+    fn deref_mut(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+}
+
+impl Live {
+    pub fn new(connection: Connection, limits: &wgpu::Limits) -> Self {
+        let recorder = Mutex::new(Recorder::new(&connection.device, limits));
+        Live { connection, pipelines: Pipelines::default(), recorder, reads: Reads::default() }
+    }
+
+    /// The recorder, once nobody else has it.
+    pub fn recorder(&self) -> Recording<'_> {
+        let (_quiet, _turn) = (Quiet::begin(), self.connection.turns.take());
+        Recording { recorder: self.recorder.lock().unwrap_or_else(PoisonError::into_inner), _turn, _quiet }
+    }
+
+    /// Waits for the oldest submits while too much is in flight, without keeping others from the recorder.
+    pub fn catch_up(&self) {
+        loop {
+            let oldest = {
+                let mut recorder = self.recorder();
+                let ahead = recorder.in_flight.is_ahead();
+                ahead.then(|| recorder.in_flight.take_oldest()).flatten()
+            };
+            let Some(oldest) = oldest else { return };
+            // A failed wait is a lost device, which the next check reports.
+            let _ = self.wait_for(Some(&oldest));
+        }
+    }
+
+    /// Waits for a submission, or for everything so far: not for what others hand over meanwhile.
+    pub fn wait_for(&self, until: Option<&wgpu::SubmissionIndex>) -> Result<(), wgpu::PollError> {
+        let until = until.cloned().or_else(|| self.recorder().in_flight.last());
+        let Connection { turns, device, errors, .. } = &self.connection;
+        turns.wait_for(device, until.as_ref(), || errors.is_lost())
+    }
+
+    /// Lets go of staging memory that lies ready.
+    pub fn clear_staging(&self) {
+        let _turn = self.connection.turns.take();
+        let (uploads, reads) = (self.recorder().staging.clear(), self.reads.clear());
+        drop((uploads, reads));
+    }
+}

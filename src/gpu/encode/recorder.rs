@@ -1,0 +1,211 @@
+//! The recorder: dispatches go into one open compute pass; nothing is waited for until somebody reads.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::bind_groups::BindGroups;
+use super::budget;
+use super::in_flight::InFlight;
+use super::kernel::Access;
+use super::pipelines::Pipeline;
+use crate::error::Result;
+use crate::gpu::counters::AtomicCounters;
+use crate::gpu::driver::connection::Connection;
+use crate::gpu::memory::mark::{Mark, Written};
+use crate::gpu::memory::raw::ByteRange;
+use crate::gpu::memory::staging::Uploads;
+
+/// Dispatches in one submit.
+const MAX_DISPATCHES: u32 = 128;
+/// Bytes of uploads after which what is recorded is handed over, so that the device copies while the host does.
+const UPLOADS_A_SUBMIT: u64 = 4 << 20;
+
+/// The open command encoder, its compute pass, and what is in flight.
+pub(in crate::gpu) struct Recorder {
+    /// Declared before the encoder: a pass must end first.
+    pass: Option<wgpu::ComputePass<'static>>,
+    encoder: Option<wgpu::CommandEncoder>,
+    /// Passes begun.
+    passes: u64,
+    /// Dispatches that are recorded, and which recording they are.
+    dispatches: u32,
+    recording: u64,
+    /// Time that the recording would take a slow GPU.
+    nanoseconds: u64,
+    pub bind_groups: BindGroups,
+    /// Marks of the buffers that the recording writes.
+    written: Written,
+    /// Bytes of uploads since the last submit, and the staging buffers that they go through.
+    uploads: u64,
+    pub staging: Uploads,
+    pub in_flight: InFlight,
+}
+
+/// A dispatch as the recorder takes it.
+pub(in crate::gpu) struct Dispatch<'a> {
+    pub pipeline: &'a Pipeline,
+    pub params: &'a [u8],
+    pub bindings: &'a [ByteRange<'a>],
+    pub access: &'a [Access],
+    pub grid: (u32, u32),
+    /// Time that it would take a slow GPU.
+    pub nanoseconds: u64,
+}
+
+impl Recorder {
+    pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
+        Recorder {
+            pass: None,
+            encoder: None,
+            passes: 0,
+            dispatches: 0,
+            recording: 0,
+            nanoseconds: 0,
+            bind_groups: BindGroups::new(device, limits),
+            written: Written::default(),
+            uploads: 0,
+            staging: Uploads::default(),
+            in_flight: InFlight::default(),
+        }
+    }
+
+    fn encoder(&mut self, device: &wgpu::Device) -> &mut wgpu::CommandEncoder {
+        self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
+    }
+
+    fn pass(&mut self, device: &wgpu::Device) -> Option<&mut wgpu::ComputePass<'static>> {
+        if self.pass.is_none() {
+            self.begin_pass(device, None);
+        }
+        self.pass.as_mut()
+    }
+
+    /// Begins a pass behind what is open, and gives its number.
+    pub fn begin_pass(
+        &mut self,
+        device: &wgpu::Device,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) -> u64 {
+        self.pass = None;
+        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+        self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
+        self.passes += 1;
+        self.passes
+    }
+
+    /// Whether the pass with this number is still open.
+    pub fn is_in_pass(&self, number: u64) -> bool {
+        self.pass.is_some() && self.passes == number
+    }
+
+    /// Records commands outside the compute pass, which read these and write what has the mark.
+    pub fn record(
+        &mut self,
+        device: &wgpu::Device,
+        read: &[ByteRange<'_>],
+        written: &Arc<Mark>,
+        commands: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> Result<()> {
+        read.iter().try_for_each(|range| range.raw.mark.check())?;
+        self.pass = None;
+        self.written.add(written);
+        self.nanoseconds += budget::nanoseconds(0, 2 * read.iter().map(|range| range.bytes).sum::<u64>());
+        commands(self.encoder(device));
+        Ok(())
+    }
+
+    /// Records the copy of a filled piece of staging memory.
+    pub fn copy_upload(&mut self, device: &wgpu::Device, (staging, at): (&wgpu::Buffer, u64), target: ByteRange<'_>) {
+        let Some(buffer) = target.raw.wgpu() else { return };
+        self.pass = None;
+        self.written.add(&target.raw.mark);
+        self.encoder(device).copy_buffer_to_buffer(staging, at, buffer, target.offset, Some(target.bytes));
+        self.uploads += target.bytes;
+    }
+
+    /// Whether so much is uploaded that the device may as well begin to copy.
+    pub fn has_much_to_upload(&self) -> bool {
+        self.uploads >= UPLOADS_A_SUBMIT
+    }
+
+    /// Records a dispatch, and tells whether the host is now so far ahead that it must wait.
+    pub fn dispatch(
+        &mut self,
+        connection: &Connection,
+        counters: &AtomicCounters,
+        dispatch: &Dispatch<'_>,
+    ) -> Result<bool> {
+        if self.dispatches == MAX_DISPATCHES || budget::is_full(self.nanoseconds, dispatch.nanoseconds) {
+            self.submit(connection, counters);
+        }
+        let Some(bound) = self.bind(connection, counters, dispatch)? else { return Ok(false) };
+        // A submit since the operands were checked may have been rejected.
+        dispatch.bindings.iter().try_for_each(|range| range.raw.mark.check())?;
+        for (range, access) in dispatch.bindings.iter().zip(dispatch.access) {
+            if *access == Access::Write {
+                self.written.add(&range.raw.mark);
+            }
+        }
+        self.dispatches += 1;
+        self.nanoseconds += dispatch.nanoseconds;
+        let Some(pass) = self.pass(&connection.device) else { return Ok(false) };
+        pass.set_pipeline(&dispatch.pipeline.pipeline);
+        pass.set_bind_group(0, &bound, &[]);
+        let (x, y) = dispatch.grid;
+        pass.dispatch_workgroups(x, y, 1);
+        Ok(self.in_flight.is_ahead())
+    }
+
+    /// The bind group of a dispatch. When all slots for parameters are taken, what is recorded goes to the device first, and
+    /// all are free.
+    fn bind(
+        &mut self,
+        connection: &Connection,
+        counters: &AtomicCounters,
+        dispatch: &Dispatch<'_>,
+    ) -> Result<Option<wgpu::BindGroup>> {
+        let Dispatch { pipeline, params, bindings, .. } = dispatch;
+        let find = |recorder: &mut Recorder| {
+            let layout = (pipeline.id, &pipeline.layout);
+            recorder.bind_groups.find(&connection.device, layout, bindings, params, recorder.recording)
+        };
+        if let Some(group) = find(self)? {
+            return Ok(Some(group));
+        }
+        self.submit(connection, counters);
+        self.bind_groups.clear();
+        find(self)
+    }
+
+    /// Hands the commands over; gives their number in the queue, if there were any. Where the device rejects them, all that they
+    /// should have written is lost.
+    pub fn submit(&mut self, connection: &Connection, counters: &AtomicCounters) -> Option<wgpu::SubmissionIndex> {
+        self.encoder.as_ref()?;
+        let scope = connection.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let index = self.finish().map(|commands| {
+            self.staging.close();
+            self.bind_groups.send(&connection.queue);
+            connection.queue.submit([commands])
+        });
+        let rejected = pollster::block_on(scope.pop()).map(Arc::new);
+        (self.dispatches, self.nanoseconds) = (0, 0);
+        self.recording += 1;
+        self.written.end(rejected.as_ref());
+        let uploads = self.staging.sent();
+        self.uploads = 0;
+        counters.submits.fetch_add(1, Relaxed);
+        if let Some(error) = rejected {
+            connection.errors.reject(error);
+            return None;
+        }
+        let index = index?;
+        self.in_flight.add(index.clone(), uploads);
+        Some(index)
+    }
+
+    /// Ends the pass and takes the finished commands, if there are any.
+    fn finish(&mut self) -> Option<wgpu::CommandBuffer> {
+        self.pass = None;
+        self.encoder.take().map(wgpu::CommandEncoder::finish)
+    }
+}

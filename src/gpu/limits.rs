@@ -1,0 +1,106 @@
+//! Limits: what every device must have, and the device's own as options lower them.
+
+use super::encode::bind_groups::SLOT_BYTES;
+use super::rows::{LinearGrid, RowGrid};
+use super::tiles::Tile;
+use crate::error::{Error, Result};
+use crate::options::GpuOptions;
+
+/// Storage buffers of the kernel that binds the most; a test holds it to the kernels' declarations.
+pub(in crate::gpu) const STORAGE_BUFFERS: u32 = 8;
+
+/// The longest binding that kernels are given: they count a binding's words in u32, and its bytes as drivers do in i32. Metal
+/// allows more.
+pub(super) const MAX_BINDING_BYTES: u64 = (1 << 31) - 4;
+/// The least that a binding can be lowered to: the smallest reductions need some room.
+const MIN_BINDING_BYTES: u64 = 256;
+
+/// Refuses a device on which some kernel would not run.
+pub(in crate::gpu) fn check(limits: &wgpu::Limits) -> Result<()> {
+    let (threads, memory) = Tile::most();
+    let threads = threads.max(LinearGrid::THREADS);
+    let needs: [(&str, u64, u64); 8] = [
+        ("storage buffers a stage", STORAGE_BUFFERS.into(), limits.max_storage_buffers_per_shader_stage.into()),
+        ("uniform buffers a stage", 1, limits.max_uniform_buffers_per_shader_stage.into()),
+        ("bindings in a group", u64::from(STORAGE_BUFFERS) + 1, limits.max_bindings_per_bind_group.into()),
+        ("bytes in a uniform binding", SLOT_BYTES as u64, limits.max_uniform_buffer_binding_size),
+        ("bytes of workgroup memory", memory.into(), limits.max_compute_workgroup_storage_size.into()),
+        ("threads a workgroup", threads.into(), limits.max_compute_invocations_per_workgroup.into()),
+        ("threads along a workgroup", threads.into(), limits.max_compute_workgroup_size_x.into()),
+        ("workgroups a dimension", 1, limits.max_compute_workgroups_per_dimension.into()),
+    ];
+    match needs.into_iter().find(|(_, needed, allowed)| needed > allowed) {
+        Some((what, needed, allowed)) => Err(Error::Limit { op: "device", what, needed, allowed }),
+        None => Ok(()),
+    }
+}
+
+/// The device's limits, lowered where the caller asked for that.
+pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limits> {
+    let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
+    check(&limits)?;
+    limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(MAX_BINDING_BYTES);
+    if let Some(bytes) = options.max_binding_bytes {
+        if bytes < alignment.max(MIN_BINDING_BYTES) {
+            let rule = "at least 256 and the device's offset alignment";
+            return Err(Error::Option { op: "device", option: "max_binding_bytes", rule, value: bytes as f64 });
+        }
+        limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(bytes);
+    }
+    if let Some(bytes) = options.max_buffer_bytes {
+        limits.max_buffer_size = limits.max_buffer_size.min(bytes);
+    }
+    if let Some(lanes) =
+        options.row_lanes.filter(|wanted| !RowGrid::lanes_within(&limits).any(|lanes| lanes == *wanted))
+    {
+        return Err(Error::Option {
+            op: "device",
+            option: "row_lanes",
+            rule: "1, 16, 128 or 256; 512 or 1024 where the device has so many threads a workgroup",
+            value: lanes.into(),
+        });
+    }
+    if let Some(groups) = options.max_workgroups_per_dimension {
+        if groups == 0 {
+            return Err(Error::Option {
+                op: "device",
+                option: "max_workgroups_per_dimension",
+                rule: "at least 1",
+                value: 0.0,
+            });
+        }
+        limits.max_compute_workgroups_per_dimension = limits.max_compute_workgroups_per_dimension.min(groups);
+    }
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::error::Error;
+
+    #[test]
+    fn webgpus_smallest_device_has_all_that_kernels_need() {
+        assert!(check(&wgpu::Limits::default()).is_ok());
+    }
+
+    #[test]
+    fn each_limit_that_a_kernel_needs_is_looked_at() {
+        type Lower = fn(&mut wgpu::Limits);
+        let lowered: [(&str, Lower); 8] = [
+            ("storage buffers a stage", |limits| limits.max_storage_buffers_per_shader_stage = 4),
+            ("uniform buffers a stage", |limits| limits.max_uniform_buffers_per_shader_stage = 0),
+            ("bindings in a group", |limits| limits.max_bindings_per_bind_group = 8),
+            ("bytes in a uniform binding", |limits| limits.max_uniform_buffer_binding_size = 512),
+            ("bytes of workgroup memory", |limits| limits.max_compute_workgroup_storage_size = 8 << 10),
+            ("threads a workgroup", |limits| limits.max_compute_invocations_per_workgroup = 128),
+            ("threads along a workgroup", |limits| limits.max_compute_workgroup_size_x = 128),
+            ("workgroups a dimension", |limits| limits.max_compute_workgroups_per_dimension = 0),
+        ];
+        for (name, lower) in lowered {
+            let mut limits = wgpu::Limits::default();
+            lower(&mut limits);
+            assert!(matches!(check(&limits), Err(Error::Limit { op: "device", what, .. }) if what == name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The pool: idle buffers that are handed out again, and how much memory there is of all.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::raw::Raw;
+use crate::error::{Error, Result};
+use crate::gpu::driver::type_erased::Shared;
+
+/// A buffer known by its identity, so that wrapping it again gives an equal id and mark.
+struct Known {
+    raw: Raw,
+    /// How many of the crate's buffers are made from it.
+    wraps: usize,
+    /// Whether it is one of the crate's own.
+    own: bool,
+}
+
+/// The pool of idle buffers, and the bytes of all buffers.
+#[derive(Default)]
+pub(in crate::gpu) struct Pool {
+    /// By the number of their return: the oldest first.
+    idle: BTreeMap<u64, Raw>,
+    /// The numbers of returns by the buffers' size, in that order.
+    by_size: HashMap<u64, VecDeque<u64>>,
+    returns: u64,
+    known: HashMap<wgpu::Buffer, Known>,
+    idle_bytes: u64,
+    /// Bytes taken from the driver, idle ones included: now, and at most so far.
+    allocated_bytes: u64,
+    peak_bytes: u64,
+}
+
+impl Pool {
+    /// The idle buffer of this size that was used last.
+    pub fn take_idle(&mut self, size: u64) -> Option<Raw> {
+        let newest = self.by_size.get_mut(&size)?.pop_back()?;
+        self.forget_empty(size);
+        self.idle_bytes -= size;
+        self.idle.remove(&newest)
+    }
+
+    /// Takes back a buffer that is no longer used; gives those that there is no room for any more.
+    pub fn put_back(&mut self, raw: Raw, most: u64) -> Vec<Raw> {
+        if raw.size > most {
+            self.allocated_bytes -= raw.size;
+            self.forget_own(&raw);
+            return vec![raw];
+        }
+        self.returns += 1;
+        self.idle_bytes += raw.size;
+        self.by_size.entry(raw.size).or_default().push_back(self.returns);
+        self.idle.insert(self.returns, raw);
+        self.shrink(most)
+    }
+
+    /// Gives up the oldest idle buffers until no more than this is left.
+    pub fn shrink(&mut self, most: u64) -> Vec<Raw> {
+        let mut gone = Vec::new();
+        while self.idle_bytes > most {
+            let Some((_, raw)) = self.idle.pop_first() else { break };
+            self.idle_bytes -= raw.size;
+            self.allocated_bytes -= raw.size;
+            if let Some(returns) = self.by_size.get_mut(&raw.size) {
+                // The oldest of all is the oldest of its size.
+                returns.pop_front();
+            }
+            self.forget_empty(raw.size);
+            self.forget_own(&raw);
+            gone.push(raw);
+        }
+        gone
+    }
+
+    /// The bytes taken from the driver, idle buffers included: now, and at most so far.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.allocated_bytes, self.peak_bytes)
+    }
+
+    /// A buffer of this size could not be had after all.
+    pub fn give_up(&mut self, size: u64) {
+        self.allocated_bytes -= size;
+    }
+
+    /// A new buffer of the crate's own, which [`Pool::take`] has counted.
+    pub fn own(&mut self, buffer: Option<Shared<wgpu::Buffer>>, size: u64) -> Raw {
+        self.peak_bytes = self.peak_bytes.max(self.allocated_bytes);
+        let raw = Raw::new(buffer, size);
+        if let Some(buffer) = raw.buffer.as_deref() {
+            self.known.insert(buffer.clone(), Known { raw: raw.clone(), wraps: 0, own: true });
+        }
+        raw
+    }
+
+    /// A buffer of the caller's, or one of the crate's own that the caller has come by.
+    pub fn wrap(&mut self, buffer: wgpu::Buffer) -> Raw {
+        if let Some(known) = self.known.get_mut(&buffer) {
+            known.wraps += 1;
+            return known.raw.clone();
+        }
+        let (size, shared) = (buffer.size(), Shared::new(buffer.clone()));
+        let raw = Raw::new(Some(shared), size);
+        self.known.insert(buffer, Known { raw: raw.clone(), wraps: 1, own: false });
+        raw
+    }
+
+    /// Ends one use of a wrapped buffer; gives the buffer where that was the last use of one of the caller's.
+    pub fn unwrap(&mut self, raw: &Raw) -> Option<Raw> {
+        let buffer = raw.buffer.as_deref()?;
+        let known = self.known.get_mut(buffer)?;
+        known.wraps -= 1;
+        let last = known.wraps == 0 && !known.own;
+        last.then(|| self.known.remove(buffer)).flatten().map(|known| known.raw)
+    }
+
+    /// Forgets a buffer of the crate's own that goes back to the driver.
+    fn forget_own(&mut self, raw: &Raw) {
+        let Some(buffer) = raw.buffer.as_deref() else { return };
+        if let Some(known) = self.known.get_mut(buffer) {
+            known.own = false;
+            if known.wraps == 0 {
+                self.known.remove(buffer);
+            }
+        }
+    }
+
+    fn forget_empty(&mut self, size: u64) {
+        if self.by_size.get(&size).is_some_and(VecDeque::is_empty) {
+            self.by_size.remove(&size);
+        }
+    }
+
+    /// Counts a buffer that is about to be allocated.
+    pub fn take(&mut self, size: u64, allowed: u64) -> Result<()> {
+        match self.allocated_bytes.checked_add(size).filter(|bytes| *bytes <= allowed) {
+            Some(bytes) => {
+                self.allocated_bytes = bytes;
+                Ok(())
+            }
+            None => Err(Error::OutOfMemory { bytes: size, source: None }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Pool, Raw};
+
+    fn raw(size: u64, id: u64) -> Raw {
+        Raw { buffer: None, size, id, mark: Arc::default() }
+    }
+
+    #[test]
+    fn the_pool_lets_go_of_the_oldest() {
+        let mut pool = Pool { allocated_bytes: 1_000, ..Pool::default() };
+        assert!(pool.put_back(raw(40, 1), 100).is_empty());
+        assert!(pool.put_back(raw(50, 2), 100).is_empty());
+        // Odd sizes that nobody asks for again keep no room from those that come back.
+        let gone = pool.put_back(raw(60, 3), 100);
+        assert_eq!(gone.iter().map(|raw| raw.id).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((pool.idle_bytes, pool.allocated_bytes), (60, 910));
+        assert!(pool.take_idle(40).is_none() && pool.take_idle(50).is_none());
+        assert_eq!(pool.take_idle(60).map(|raw| raw.id), Some(3));
+        // Of two of a size, the one whose content is still in caches.
+        for id in [4, 5] {
+            assert!(pool.put_back(raw(10, id), 100).is_empty());
+        }
+        assert_eq!(pool.take_idle(10).map(|raw| raw.id), Some(5));
+        // One that has no room takes none from the others.
+        assert_eq!(pool.put_back(raw(200, 6), 100).iter().map(|raw| raw.id).collect::<Vec<_>>(), [6]);
+        assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (10, 710, 1));
+        assert_eq!(pool.shrink(0).len(), 1);
+        assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (0, 700, 0));
+    }
+
+    #[test]
+    fn what_is_allocated_stays_within_what_is_allowed() {
+        let mut pool = Pool::default();
+        assert!(pool.take(600, 1_000).is_ok() && pool.take(600, 1_000).is_err() && pool.take(400, 1_000).is_ok());
+        assert!(pool.take(u64::MAX, u64::MAX).is_err());
+    }
+}

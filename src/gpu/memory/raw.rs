@@ -1,0 +1,58 @@
+//! Raw buffers: wgpu's buffer with the identity under which bind groups know it, and ranges of its bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::mark::Mark;
+use crate::gpu::driver::type_erased::Shared;
+
+/// Quiet NaNs with payloads that no kernel makes begin so: what guarded buffers hold before a kernel writes.
+const POISON: u32 = 0x7fd0_0000;
+
+/// A buffer of the driver's, its size, and the id under which bind groups know it.
+#[derive(Clone)]
+pub(in crate::gpu) struct Raw {
+    /// `None` in a dry run.
+    pub buffer: Option<Shared<wgpu::Buffer>>,
+    pub size: u64,
+    pub id: u64,
+    pub mark: Arc<Mark>,
+}
+
+impl Raw {
+    /// A raw buffer with an id of its own.
+    pub fn new(buffer: Option<Shared<wgpu::Buffer>>, size: u64) -> Self {
+        Raw { buffer, size, id: fresh_id(), mark: Arc::default() }
+    }
+
+    /// A raw buffer of no bytes, to be left in the place of another.
+    pub fn none() -> Self {
+        Raw { buffer: None, size: 0, id: 0, mark: Arc::default() }
+    }
+
+    /// wgpu's own handle; none in a dry run.
+    pub fn wgpu(&self) -> Option<&wgpu::Buffer> {
+        self.buffer.as_deref()
+    }
+
+    /// The poison that fills the buffer where it is guarded. Each has its own, so that a kernel which takes one value too many does
+    /// not copy one buffer's guard over another that is like it.
+    pub fn poison(&self) -> u32 {
+        POISON | (self.id as u32 & 0xf_ffff)
+    }
+}
+
+/// A number that no other buffer of this process has: contexts may share what is kept by it.
+fn fresh_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
+}
+
+/// A range of a buffer's bytes.
+#[derive(Clone, Copy)]
+pub(in crate::gpu) struct ByteRange<'a> {
+    pub raw: &'a Raw,
+    pub offset: u64,
+    pub bytes: u64,
+}

@@ -1,0 +1,193 @@
+//! Staging: buffers that host and device both reach, through which uploads and reads go. They are kept and used again.
+//!
+//! They are the crate's own, made like any other buffer: where there is no memory for one, that is an error and the device goes
+//! on. wgpu's own staging is made inside calls that lose the device then; of that there is no more than the parameters of a
+//! submit's kernels, a MiB at most.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Result;
+use crate::gpu::driver::connection::Connection;
+use crate::gpu::driver::type_erased::Shared;
+
+/// The largest staging buffer: what is longer goes in pieces, so that host and device copy at the same time. Small enough for
+/// caches (`benches/transfers.rs`: with 16 MiB lavapipe's transfers take half as long again).
+pub(in crate::gpu) const PIECE_BYTES: usize = 4 << 20;
+/// The least that is made for uploads: small ones share it.
+const LEAST_UPLOAD: u64 = 1 << 20;
+/// The least that is made for reads.
+const LEAST_READ: u64 = 1 << 12;
+/// The most bytes kept for reads, and the most kept ready for uploads.
+const MOST_READ_BYTES: u64 = 64 << 20;
+const MOST_READY_BYTES: u64 = 64 << 20;
+/// Uploads begin at multiples of so many bytes.
+pub(in crate::gpu) const ALIGNMENT: u64 = 256;
+
+/// The way that a staging buffer serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::gpu) enum Way {
+    /// To the device: made mapped.
+    Up,
+    /// Back from it.
+    Down,
+}
+
+impl Way {
+    /// A new staging buffer of this size.
+    pub fn new_buffer(self, connection: &Connection, size: u64) -> Result<wgpu::Buffer> {
+        use wgpu::BufferUsages as Usage;
+        let (usage, mapped_at_creation) = match self {
+            Way::Up => (Usage::MAP_WRITE | Usage::COPY_SRC, true),
+            Way::Down => (Usage::MAP_READ | Usage::COPY_DST, false),
+        };
+        connection.new_buffer(&wgpu::BufferDescriptor { label: Some("staging"), size, usage, mapped_at_creation })
+    }
+}
+
+/// Sizes are powers of two, so that a buffer serves many lengths.
+fn size_for(bytes: u64, least: u64) -> u64 {
+    bytes.max(least).next_power_of_two()
+}
+
+/// Buffers for uploads, on their way round: filled while mapped, read by the device, mapped again.
+#[derive(Default)]
+pub(in crate::gpu) struct Uploads {
+    /// The buffer that small uploads share, and how many of its bytes are taken.
+    open: Option<(wgpu::Buffer, u64)>,
+    /// Filled and unmapped: recorded commands copy from them.
+    filled: Vec<wgpu::Buffer>,
+    /// With the device, until they are mapped.
+    away: VecDeque<(wgpu::Buffer, Arc<AtomicU8>)>,
+    /// Mapped, and empty.
+    ready: Vec<wgpu::Buffer>,
+}
+
+/// States of a mapping, beside 0 for one under way.
+const MAPPED: u8 = 1;
+const FAILED: u8 = 2;
+
+impl Uploads {
+    /// Room for a small upload: a buffer and an offset in it, if there is some.
+    pub fn room(&mut self, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
+        let fits = |(buffer, used): &&mut (wgpu::Buffer, u64)| *used + bytes <= buffer.size();
+        if let Some((buffer, used)) = self.open.as_mut().filter(fits) {
+            let at = *used;
+            *used = (at + bytes).next_multiple_of(ALIGNMENT);
+            return Some((buffer.clone(), at));
+        }
+        let next = self.take(bytes)?;
+        self.close();
+        self.open = Some((next.clone(), bytes.next_multiple_of(ALIGNMENT)));
+        Some((next, 0))
+    }
+
+    /// A mapped buffer for so many bytes, if one is there.
+    pub fn take(&mut self, bytes: u64) -> Option<wgpu::Buffer> {
+        let size = Self::size(bytes);
+        self.collect();
+        let place = self.ready.iter().rposition(|buffer| buffer.size() == size)?;
+        Some(self.ready.swap_remove(place))
+    }
+
+    /// The size of a buffer for so many bytes.
+    pub fn size(bytes: u64) -> u64 {
+        size_for(bytes, LEAST_UPLOAD)
+    }
+
+    /// Adds a mapped buffer.
+    pub fn put(&mut self, buffer: wgpu::Buffer) {
+        self.ready.push(buffer);
+    }
+
+    /// Adds a buffer that has been filled and unmapped.
+    pub fn fill(&mut self, buffer: wgpu::Buffer) {
+        self.filled.push(buffer);
+    }
+
+    /// Closes the buffer that small uploads share, before the copies from it are handed over.
+    pub fn close(&mut self) {
+        if let Some((buffer, _)) = self.open.take() {
+            buffer.unmap();
+            self.filled.push(buffer);
+        }
+    }
+
+    /// Marks the filled buffers as handed over: each is mapped again as soon as the device has read it. Gives their bytes.
+    pub fn sent(&mut self) -> u64 {
+        let bytes = self.filled.iter().map(wgpu::Buffer::size).sum();
+        for buffer in self.filled.drain(..) {
+            let state = Arc::new(AtomicU8::new(0));
+            let told = state.clone();
+            // The callback holds no buffer: a device that is never polled again would hold itself.
+            buffer.map_async(wgpu::MapMode::Write, .., move |mapped| {
+                told.store(if mapped.is_ok() { MAPPED } else { FAILED }, Release);
+            });
+            self.away.push_back((buffer, state));
+        }
+        bytes
+    }
+
+    /// Frees the buffers that lie ready.
+    pub fn clear(&mut self) -> Vec<wgpu::Buffer> {
+        self.collect();
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Collects the buffers that are mapped again. One that could not be mapped, on a lost device, is dropped.
+    fn collect(&mut self) {
+        for (buffer, state) in std::mem::take(&mut self.away) {
+            match state.load(Acquire) {
+                MAPPED => self.ready.push(buffer),
+                FAILED => {}
+                _ => self.away.push_back((buffer, state)),
+            }
+        }
+        let mut bytes: u64 = self.ready.iter().map(wgpu::Buffer::size).sum();
+        let too_many = self.ready.iter().take_while(|buffer| {
+            let much = bytes > MOST_READY_BYTES;
+            bytes -= buffer.size();
+            much
+        });
+        self.ready.drain(..too_many.count());
+    }
+}
+
+/// Idle buffers for reads.
+#[derive(Default)]
+pub(in crate::gpu) struct Reads(Mutex<Vec<Shared<wgpu::Buffer>>>);
+
+impl Reads {
+    /// An idle buffer for so many bytes, if there is one.
+    pub fn take(&self, bytes: u64, most: u64) -> Option<Shared<wgpu::Buffer>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.iter().rposition(|buffer| buffer.size() == Self::size(bytes, most))?;
+        Some(kept.swap_remove(place))
+    }
+
+    /// The size of a buffer for so many bytes, where a buffer holds no more than `most`.
+    pub fn size(bytes: u64, most: u64) -> u64 {
+        size_for(bytes, LEAST_READ).min(most / 4 * 4).max(bytes)
+    }
+
+    /// Frees all idle buffers.
+    pub fn clear(&self) -> Vec<Shared<wgpu::Buffer>> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes back a buffer that is no longer mapped; gives the oldest ones that there is no room for.
+    pub fn put(&self, buffer: Shared<wgpu::Buffer>) -> Vec<Shared<wgpu::Buffer>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(buffer);
+        let mut bytes: u64 = kept.iter().map(|buffer| buffer.size()).sum();
+        let too_many = kept.iter().take_while(|buffer| {
+            let much = bytes > MOST_READ_BYTES;
+            bytes -= buffer.size();
+            much
+        });
+        let too_many = too_many.count();
+        kept.drain(..too_many).collect()
+    }
+}

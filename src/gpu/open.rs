@@ -1,0 +1,101 @@
+//! Opening a device: its features, its limits as options lower them, and what decides which kernels suit it.
+
+use std::sync::Arc;
+
+use super::context::{Context, Traits};
+use super::driver::connection::Connection;
+use super::driver::turns::Turns;
+use super::encode::live::Live;
+use super::limits::lowered;
+use super::units::Units;
+use crate::error::{Error, Result};
+use crate::options::{GpuOptions, MatrixUnits};
+use crate::waiting::at_once;
+
+/// Features that a device is opened with where the adapter has them. Kernels do without them elsewhere.
+const USEFUL_FEATURES: wgpu::Features =
+    wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64).union(wgpu::Features::TIMESTAMP_QUERY);
+
+impl Context {
+    /// Opens a device on the adapter, with the adapter's own limits and the useful features it has.
+    pub async fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<Context> {
+        let wants_units = options.matrix_units == MatrixUnits::On;
+        let features = if wants_units { USEFUL_FEATURES | Units::FEATURES } else { USEFUL_FEATURES };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgpu-mlp"),
+            required_features: adapter.features() & features,
+            required_limits: adapter.limits(),
+            experimental_features: if wants_units { experimental() } else { wgpu::ExperimentalFeatures::disabled() },
+            ..Default::default()
+        };
+        let opened = {
+            // The future is ready at once, except in browsers, so that the turn is never held across a wait.
+            let _turn = Turns::new(adapter.get_info().backend).take();
+            at_once(adapter.request_device(&descriptor))
+        };
+        let (device, queue) = opened.map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
+        Context::adopt(adapter, device, queue, options)
+    }
+
+    /// Builds a context round a device that exists already.
+    pub fn adopt(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Result<Context> {
+        let turn = Turns::new(adapter.get_info().backend).take();
+        let connection = Connection::new(adapter, device, queue);
+        let limits = lowered(connection.device.limits(), options)?;
+        let units = match options.matrix_units {
+            MatrixUnits::Off => None,
+            MatrixUnits::On => Some(usable_units(adapter, &connection.device)?),
+        };
+        let live = Live::new(connection, &limits);
+        drop(turn);
+        live.connection.errors.check()?;
+        let info = adapter.get_info();
+        let has = |feature| live.connection.device.features().contains(feature);
+        let traits = Traits {
+            software: info.device_type == wgpu::DeviceType::Cpu && !options.kernels_for_gpus,
+            subgroup_lanes: if has(wgpu::Features::SUBGROUP) { info.subgroup_min_size.max(1) } else { 0 },
+            longs: has(wgpu::Features::SHADER_INT64),
+            registers: info.device_type == wgpu::DeviceType::DiscreteGpu || options.kernels_for_gpus,
+            units,
+        };
+        Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))
+    }
+
+    /// Whether products could go through matrix units, with a device opened for it.
+    pub fn could_use_units(&self, adapter: &wgpu::Adapter) -> bool {
+        Units::of(adapter, &self.limits).is_some()
+    }
+}
+
+/// The matrix units that a device was opened with, or an error that says why there are none to use.
+fn usable_units(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Result<Units> {
+    let opened = device.features().contains(Units::FEATURES);
+    Units::of(adapter, &device.limits()).filter(|_| opened).ok_or_else(|| {
+        let why = if !adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            "the adapter offers none"
+        } else if !adapter.features().contains(Units::FEATURES) {
+            "the adapter has no f16 in shaders, or no subgroup operations"
+        } else if !opened {
+            "the device was opened without the features EXPERIMENTAL_COOPERATIVE_MATRIX, SHADER_F16 and SUBGROUP"
+        } else {
+            "none multiplies matrices of f16, 16 or 8 a side, into f32 with subgroups of 8 to 64 lanes (32 for matrices of 8 a side) \
+             and the workgroup memory that there is"
+        };
+        Error::NoMatrixUnits { adapter: adapter.get_info().name, why }
+    })
+}
+
+/// The token that wgpu asks for before it enables what is experimental.
+#[allow(unsafe_code, reason = "matrix units are experimental in wgpu")]
+fn experimental() -> wgpu::ExperimentalFeatures {
+    // SAFETY: the token says that its user knows what may be missing of an experimental feature's validation. Only matrix units are
+    // asked for with it, and only where the caller chose so. Their kernel loads and stores matrices in workgroup memory alone, at
+    // places that follow from constants and from the subgroup's number, which is below the threads over the fewest lanes that the
+    // adapter says a subgroup has. The tests of guards run it as they run all others.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
+}

@@ -1,0 +1,56 @@
+//! Devices as some have them, without a device: for tests of what is chosen on each.
+
+use std::sync::Arc;
+
+use super::context::{Context, Traits};
+use super::limits::MAX_BINDING_BYTES;
+use super::units::Units;
+use crate::options::GpuOptions;
+
+/// Devices that differ in what they choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Preset {
+    /// A large GPU.
+    Discrete,
+    /// What WebGPU promises, without subgroup operations.
+    Smallest,
+    /// A software driver whose lanes read for each other.
+    Shuffled,
+    /// A software driver without subgroups.
+    Alone,
+    /// A large GPU whose matrix units are in use.
+    OnUnits,
+}
+
+impl Preset {
+    pub const ALL: [Preset; 5] = [Preset::Discrete, Preset::Smallest, Preset::Shuffled, Preset::Alone, Preset::OnUnits];
+}
+
+impl Context {
+    /// A dry context of a device as some have them.
+    pub fn dry_as(preset: Preset) -> Context {
+        let units = Some(Units::KNOWN[0]);
+        let large = wgpu::Limits {
+            max_compute_workgroup_storage_size: 48 << 10,
+            max_compute_invocations_per_workgroup: 1024,
+            max_compute_workgroup_size_x: 1024,
+            max_storage_buffer_binding_size: MAX_BINDING_BYTES,
+            max_buffer_size: 1 << 40,
+            ..Default::default()
+        };
+        let (limits, traits) = match preset {
+            Preset::Discrete => {
+                (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true, units: None })
+            }
+            Preset::Smallest => (wgpu::Limits::default(), Traits { software: false, ..Traits::default() }),
+            Preset::Shuffled => {
+                (large, Traits { software: true, subgroup_lanes: 8, longs: true, registers: false, units: None })
+            }
+            Preset::Alone => (large, Traits { software: true, ..Traits::default() }),
+            Preset::OnUnits => {
+                (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true, units })
+            }
+        };
+        Self::with(None, limits, GpuOptions::default(), traits, Arc::default())
+    }
+}

@@ -1,0 +1,10 @@
+//! Options as plain data: of devices, of optimizers, and of products. Nothing here computes.
+
+mod activation;
+mod gpu;
+mod optimizers;
+
+pub use activation::Activation;
+pub use gpu::{GpuOptions, MatmulKernel, MatrixUnits};
+pub use optimizers::{AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
+pub(crate) use optimizers::{CLIP_EPSILON, PenaltyRates};

@@ -1,0 +1,108 @@
+//! What an optimizer's step depends on beside its operands: plain data that both devices' paths speak.
+
+/// The constants of [`momentum`](crate::ops::momentum).
+///
+/// ```
+/// use wgpu_mlp::ops::MomentumOptions;
+/// let options = MomentumOptions { nesterov: true, ..Default::default() };
+/// assert_eq!((options.learning_rate, options.momentum), (0.01, 0.9));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct MomentumOptions {
+    /// Step size.
+    pub learning_rate: f64,
+    /// What is left of the velocity after a step, from 0 up to but not including 1.
+    pub momentum: f64,
+    /// Whether the step goes where the velocity leads, as Nesterov has it.
+    pub nesterov: bool,
+}
+
+impl Default for MomentumOptions {
+    fn default() -> Self {
+        MomentumOptions { learning_rate: 0.01, momentum: 0.9, nesterov: false }
+    }
+}
+
+/// The constants of [`adagrad`](crate::ops::adagrad); the default is PyTorch's.
+///
+/// ```
+/// use wgpu_mlp::ops::AdaGradOptions;
+/// assert_eq!(AdaGradOptions::default(), AdaGradOptions { learning_rate: 0.01, epsilon: 1e-10 });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct AdaGradOptions {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Added to the root, so that nothing is divided by zero.
+    pub epsilon: f64,
+}
+
+impl Default for AdaGradOptions {
+    fn default() -> Self {
+        AdaGradOptions { learning_rate: 0.01, epsilon: 1e-10 }
+    }
+}
+
+/// The constants of [`rmsprop`](crate::ops::rmsprop); the default is PyTorch's.
+///
+/// ```
+/// use wgpu_mlp::ops::RmsPropOptions;
+/// let options = RmsPropOptions::default();
+/// assert_eq!((options.learning_rate, options.decay, options.epsilon), (0.01, 0.99, 1e-8));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct RmsPropOptions {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Decay of the mean of the gradients' squares, from 0 up to but not including 1: PyTorch's `alpha`.
+    pub decay: f64,
+    /// Added to the root, so that nothing is divided by zero.
+    pub epsilon: f64,
+}
+
+impl Default for RmsPropOptions {
+    fn default() -> Self {
+        RmsPropOptions { learning_rate: 0.01, decay: 0.99, epsilon: 1e-8 }
+    }
+}
+
+/// Adam's constants; the default is that of the paper and of PyTorch.
+///
+/// ```
+/// use wgpu_mlp::ops::AdamOptions;
+/// let options = AdamOptions { learning_rate: 0.01, ..Default::default() };
+/// assert_eq!((options.beta1, options.beta2, options.epsilon), (0.9, 0.999, 1e-8));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct AdamOptions {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Decay of the mean of the gradients, from 0 up to but not including 1.
+    pub beta1: f64,
+    /// Decay of the mean of their squares, from 0 up to but not including 1.
+    pub beta2: f64,
+    /// Added to the root, so that nothing is divided by zero.
+    pub epsilon: f64,
+    /// The share of each parameter that a step takes off beside its update, times the learning rate: AdamW where it is not 0.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamOptions {
+    fn default() -> Self {
+        AdamOptions { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// Penalties on a matrix of parameters: l1 Σ |w| + l2 Σ w² in the loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct PenaltyRates {
+    pub l1: f64,
+    pub l2: f64,
+}
+
+/// What clipping adds to the norm before the limit is divided by it, as PyTorch's `clip_grad_norm_` does.
+pub(crate) const CLIP_EPSILON: f64 = 1e-6;
