@@ -1,4 +1,4 @@
-// sum_slices: c = Σ_s partial[s], the slices of a product, then what becomes of finished sums (store.wgsl).
+// sum_slices: c = Σ_s partial[s], the slices of a product, then the epilogue (store.wgsl).
 //   partials: slices x (m x n), `stride` values apart; c: m x n, row-major. A thread owns values, one by one or by fours
 //   (elements.wgsl), and adds up their slices in order.
 
@@ -23,5 +23,5 @@ struct Params {
 fn element(i: u32) {
   var sums = opened(partials[i]);
   for (var s = 1u; s < params.slices; s++) { sums += opened(partials[s * params.stride + i]); }
-  finish(i, i % params.n, sums);
+  store_value(i, i % params.n, sums);
 }

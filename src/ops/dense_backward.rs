@@ -8,14 +8,15 @@ use super::gradients::Gradients;
 #[cfg(doc)]
 use super::linear_backward::linear_backward;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, PlainGrid, View};
+use crate::gpu::kernels::software::PlainGrid;
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, View};
 use crate::matrix::Matrix;
 
 const OP: &str = "dense_backward";
 
 pub(super) static KERNEL: Kernel = Kernel {
     name: OP,
-    file: "products/dense_backward.wgsl",
+    file: "software/dense_backward.wgsl",
     forms: Form::PLAIN,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],

@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use super::matmul::gradient;
-use super::product::Slicing;
 use super::segments::Segment;
 use super::{On, column_sum, dense_backward, fits, linear_backward, matmul_tn, on};
 use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::Buffer;
+use crate::gpu::kernels::products::{KSlices, gradient};
 use crate::matrix::{Matrix, host_room, part_words};
 
 const OP: &str = "linear_gradients";
@@ -55,7 +54,7 @@ struct Pair {
     /// The first of the layer's words in the joined buffer.
     first: usize,
     /// How the product is cut there; none where it has to be computed elsewhere, window by window.
-    slicing: Option<Slicing>,
+    slicing: Option<KSlices>,
     /// Where nothing is joined.
     apart: Option<(Matrix, Matrix)>,
 }
@@ -77,7 +76,7 @@ impl Pair {
 
     /// How many partial sums a bias has.
     fn sums(&self) -> usize {
-        self.slicing.as_ref().map_or(1, Slicing::sums)
+        self.slicing.as_ref().map_or(1, KSlices::sums)
     }
 
     /// The layer's words in the joined buffer.
@@ -99,14 +98,14 @@ impl Gradients {
     pub fn new(device: &Device, rows: usize, shapes: &[(usize, usize)]) -> Result<Self> {
         let pair = |(inputs, outputs): &(usize, usize)| {
             let context = device.context();
-            let slicing = context.and_then(|gpu| Slicing::of_gradient(gpu, rows, *inputs, *outputs));
+            let slicing = context.and_then(|gpu| KSlices::of_gradient(gpu, rows, *inputs, *outputs));
             Pair { inputs: *inputs, outputs: *outputs, first: 0, slicing, apart: None }
         };
         let mut pairs: Vec<Pair> = shapes.iter().map(pair).collect();
         let room = device.context().map_or(0, |gpu| gpu.binding_words());
         let words = |pairs: &[Pair]| pairs.iter().map(|pair| pair.slices() * pair.words()).sum::<usize>();
         if words(&pairs) as u64 > room {
-            let whole = |slicing: &mut Slicing| *slicing = slicing.uncut(rows);
+            let whole = |slicing: &mut KSlices| *slicing = slicing.uncut(rows);
             pairs.iter_mut().flat_map(|pair| &mut pair.slicing).for_each(whole);
         }
         let words = words(&pairs);
@@ -135,7 +134,7 @@ impl Gradients {
             }
             (On::Gpu(gpu, [x, dy]), Some(joined), Some(slicing)) => {
                 let (out, stride, sums_at) = (pair.part(joined), pair.words(), pair.weight_words());
-                gradient(x, dy, rows, inputs, outputs).record_slices(gpu, slicing, &out, stride, sums_at)?;
+                gradient(x, dy, [rows, inputs, outputs]).record_slices(gpu, slicing, &out, stride, sums_at)?;
             }
             (On::Gpu(gpu, _), joined, _) => {
                 let apart = (matmul_tn(x, dy)?, column_sum::column_sum(dy)?);

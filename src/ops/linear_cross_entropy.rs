@@ -3,13 +3,13 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::contract::{CrossEntropy, Terms};
-use super::family::TILE_SIZES;
 use super::linear::linear;
 use super::softmax_cross_entropy::{Head, softmax_cross_entropy};
 use super::statistics::{self, Pending, Record};
 use super::{On, fits, flag, gpu_targets, on};
 use crate::error::{Error, Result};
-use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, Method, RowGrid, Tile, View, Window};
+use crate::gpu::kernels::products::ChosenKernel;
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, RowGrid, Tile, TileOperands, View, Window};
 use crate::matrix::Matrix;
 use crate::options::Activation;
 use crate::targets::Targets;
@@ -29,7 +29,7 @@ static TILED: Kernel = Kernel {
     params: size_of::<Params>(),
     buffers: BUFFERS,
     overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS", "SPREAD"],
-    sizes: TILE_SIZES,
+    sizes: Tile::SIZES,
 };
 
 /// Without it.
@@ -119,10 +119,10 @@ impl Way {
         if words.into_iter().any(|words| words > gpu.binding_words()) {
             return None;
         }
-        match gpu.method([m, n, k]) {
-            Method::Tiled(tile) => tile.row_a_thread(n).then_some(Way::Tiled(tile)),
-            Method::Plain | Method::Panel(_) => Some(Way::Direct),
-            Method::Direct(_) | Method::Units(_) => None,
+        match ChosenKernel::of(gpu, [m, n, k]) {
+            ChosenKernel::Tiled(tile) => tile.row_a_thread(n).then_some(Way::Tiled(tile)),
+            ChosenKernel::Plain | ChosenKernel::Panel(_) => Some(Way::Direct),
+            ChosenKernel::Direct(_) | ChosenKernel::Units(_) => None,
         }
     }
 
@@ -137,7 +137,7 @@ impl Way {
         let (rows, classes, inputs) = (x.rows(), targets.class_count(), x.cols());
         let shuffled = matches!(self, Way::Direct) && gpu.steps_ahead() > 1;
         let grid = match self {
-            Way::Tiled(tile) => RowGrid::by_thread(tile.rows()),
+            Way::Tiled(tile) => RowGrid::by_thread(tile.sides.rows),
             Way::Direct if shuffled => RowGrid::by_thread(RowGrid::SUBGROUP_ROWS),
             Way::Direct => RowGrid::by_thread(RowGrid::SOFTWARE_ROWS),
         };
@@ -149,16 +149,15 @@ impl Way {
         constants.extend([("DISTRIBUTIONS", flag(targets.are_distributions())), options.spread(targets)]);
         let kernel = match self {
             Way::Tiled(tile) => {
-                let aligned = flag(tile.covers(rows, classes, inputs, inputs));
-                constants.extend([
-                    ("TRANSPOSE_A", 0.0),
-                    ("TRANSPOSE_B", 0.0),
-                    ("VECTORS_A", flag(inputs.is_multiple_of(4))),
-                    ("VECTORS_B", flag(classes.is_multiple_of(4))),
-                    ("COLUMN_SUMS", 0.0),
-                    ("ALIGNED", aligned),
-                ]);
-                constants.extend(tile.constants(gpu.is_software()));
+                let operands = TileOperands {
+                    transpose_a: false,
+                    transpose_b: false,
+                    vectors_a: inputs.is_multiple_of(4),
+                    vectors_b: classes.is_multiple_of(4),
+                    aligned: tile.covers([rows, classes, inputs], inputs),
+                    column_sums: false,
+                };
+                constants.extend(tile.constants(gpu.is_software(), &operands));
                 &TILED
             }
             Way::Direct => {

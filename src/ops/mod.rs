@@ -25,12 +25,10 @@ mod adam;
 mod argmax;
 mod bias_add;
 mod clip_scale;
-mod column_sum;
+pub(crate) mod column_sum;
 mod contract;
 mod dense_backward;
 mod dropout;
-mod factor;
-mod family;
 mod gradients;
 mod linear;
 mod linear_backward;
@@ -38,7 +36,6 @@ mod linear_cross_entropy;
 mod matmul;
 mod momentum;
 mod nll;
-mod product;
 mod relu;
 mod rmsprop;
 mod segments;
@@ -121,10 +118,8 @@ pub(crate) fn kernels() -> Vec<&'static Kernel> {
         &contract::ROW_WEIGHTS,
         &statistics::KERNEL,
     ];
-    kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));
+    kernels.extend(crate::gpu::kernels::products::all());
     kernels.extend(clip_scale::KERNELS);
-    kernels.extend(linear::FAMILY.kernels());
-    kernels.extend(linear_backward::FAMILY.kernels());
     kernels.extend(linear_cross_entropy::KERNELS);
     kernels.extend(nll::KERNELS);
     kernels.extend(relu::KERNELS);
