@@ -17,6 +17,7 @@ mod ending;
 mod errors;
 mod grid;
 mod kernel;
+pub(crate) mod kernels;
 mod ledger;
 mod mark;
 mod needs;

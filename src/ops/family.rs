@@ -31,7 +31,7 @@ pub(super) struct Family {
 }
 
 /// What `shaders/products/tile.wgsl` is told.
-pub(super) const TILE_SIZES: &[&str] = &[
+pub(crate) const TILE_SIZES: &[&str] = &[
     "BM",
     "BN",
     "BK",
