@@ -32,7 +32,7 @@ fn row_work(at: Place) {
   var loss = 0.0;
   if DISTRIBUTIONS || params.contract.smoothing != 0.0 {
     for (var c = at.lane; c < at.cols; c += LANES) {
-      loss += class_mass(class_id, at.start, c, 0u) * surprise(probs[at.start + c]);
+      loss += class_mass(class_id, at.start, c) * surprise(probs[at.start + c]);
     }
     loss = lanes_sum(at.local, loss);
   } else if at.lane == 0u && class_id < at.cols {

@@ -10,8 +10,6 @@
 struct Params {
   contract: Contract,
   count: u32,
-  cols: u32,
-  first_col: u32, // the number of the first column, where a row comes in pieces
   classes: u32,
   low: f32,
   high: f32,
@@ -32,7 +30,7 @@ fn class_of(row: u32) -> u32 {
 
 // Of column c, word i.
 fn mass(row: u32, c: u32, i: u32) -> f32 {
-  return row_weight(row) * class_mass(class_of(row), i - c, c, params.first_col);
+  return row_weight(row) * class_mass(class_of(row), i - c, c);
 }
 
 fn slope(row: u32, q: f32, p: f32) -> f32 {
@@ -46,14 +44,14 @@ fn slope(row: u32, q: f32, p: f32) -> f32 {
 {% if fours %}
 
 fn element(i: u32) {
-  var row = 4u * i / params.cols;
-  var c = 4u * i - row * params.cols;
+  var row = 4u * i / params.classes;
+  var c = 4u * i - row * params.classes;
   var q = vec4(0.0);
 {% for part in ["x", "y", "z", "w"] %}
   let row_{{ part }} = row;
   q.{{ part }} = mass(row, c, 4u * i + {{ loop.index0 }}u);
   c += 1u;
-  if c == params.cols {
+  if c == params.classes {
     c = 0u;
     row += 1u;
   }
@@ -66,7 +64,7 @@ fn element(i: u32) {
 {% else %}
 
 fn element(i: u32) {
-  let row = i / params.cols;
-  dprobs[i] = slope(row, mass(row, i % params.cols, i), probs[i]);
+  let row = i / params.classes;
+  dprobs[i] = slope(row, mass(row, i % params.classes, i), probs[i]);
 }
 {% endif %}

@@ -47,7 +47,7 @@ struct Params {
 override SPREAD: bool;
 
 fn mass(at: Place, class_id: u32, c: u32) -> f32 {
-  return class_mass(class_id, at.start, c, 0u);
+  return class_mass(class_id, at.start, c);
 }
 
 // What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is

@@ -6,17 +6,16 @@
 //   has `contract: Contract`; they bind weights, of the classes in the window; samples, of its rows; divisor, of a mean.
 // row_weights: out[r] = samples[r] * weights[targets[r]], 0 for a row that is ignored: what a weighted mean divides by,
 //   row by row
-//   targets: a class id a row; weights: those of `cols` classes from first_col on where weighted, else 1; samples: rows
-//   x 1 where sampled, else 1; out: rows x 1, `count` elements. Where the weights come in pieces, each piece writes the
-//   rows of its classes. Element by element, as elements.wgsl hands them out.
+//   targets: a class id a row; weights: one a class where weighted, else 1; samples: rows x 1 where sampled, else 1; out:
+//   rows x 1, `count` elements. Element by element, as elements.wgsl hands them out.
 {% if kernel == "row_weights" %}{% include "elements/elements.wgsl" %}{% endif %}
 
 override DISTRIBUTIONS: bool;
 
-// The share of class first_col + c in a row whose id is class_id, or whose distribution has that class at start + c.
-fn target_share(class_id: u32, start: u32, c: u32, first_col: u32) -> f32 {
+// The share of class c in a row whose id is class_id, or whose distribution begins at start.
+fn target_share(class_id: u32, start: u32, c: u32) -> f32 {
   if DISTRIBUTIONS { return bitcast<f32>(targets[start + c]); }
-  return select(0.0, 1.0, class_id == first_col + c);
+  return select(0.0, 1.0, class_id == c);
 }
 {% if kernel not in ["row_weights", "nll", "nll_backward"] %}
 
@@ -52,9 +51,9 @@ fn is_ignored(class_id: u32, classes: u32) -> bool {
   return class_id == select(params.contract.marked, params.contract.ignored, class_id < classes);
 }
 
-// Of the class first_col + c, which a distribution has at start + c; without the row's own weight.
-fn class_mass(class_id: u32, start: u32, c: u32, first_col: u32) -> f32 {
-  let share = target_share(class_id, start, c, first_col);
+// The mass of class c, without the row's own weight; a distribution begins at start.
+fn class_mass(class_id: u32, start: u32, c: u32) -> f32 {
+  let share = target_share(class_id, start, c);
   return weight(c) * ((1.0 - params.contract.smoothing) * share + params.contract.spread);
 }
 {% if kernel == "linear_cross_entropy" %}
@@ -97,8 +96,6 @@ fn gradient_scale() -> f32 {
 struct Params {
   contract: Contract,
   count: u32,
-  first_col: u32,
-  cols: u32,
   classes: u32,
 }
 
@@ -110,10 +107,9 @@ struct Params {
 
 fn element(i: u32) {
   let class_id = targets[i];
-  let c = class_id - params.first_col; // wraps where the class lies before the piece
-  if c < params.cols && !is_ignored(class_id, params.classes) {
-    out[i] = row_weight(i) * weight(c);
-  } else if params.first_col == 0u {
+  if class_id < params.classes && !is_ignored(class_id, params.classes) {
+    out[i] = row_weight(i) * weight(class_id);
+  } else {
     out[i] = 0.0;
   }
 }

@@ -3,7 +3,7 @@
 //! A kernel sees dense blocks, each from the start of its binding. A block of whole rows lies in the matrix as it is and
 //! is bound there, as long as it starts at a multiple of the device's offset alignment; any other is copied to a scratch
 //! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows. Kernels that
-//! reduce along rows see them whole: [`Context::split_rows`] refuses rows that are longer than a binding.
+//! see rows whole refuse those that are longer than a binding: [`Context::split_whole_rows`].
 
 use std::ops::Range;
 
@@ -168,8 +168,6 @@ pub(crate) enum Operand<'a> {
     Matrix(&'a Buffer),
     /// So many words a row.
     PerRow(&'a Buffer, usize),
-    /// A word a column.
-    PerColumn(&'a Buffer),
     /// So many words a workgroup.
     PerGroup(&'a Buffer, usize),
     /// The same for every block.
@@ -185,7 +183,6 @@ impl<'a> Operand<'a> {
         match self {
             Operand::Matrix(buffer) => View::of(buffer, split.cols, block.rows.clone(), block.cols.clone()),
             Operand::PerRow(buffer, words) => View::of(buffer, *words, block.rows.clone(), 0..*words),
-            Operand::PerColumn(buffer) => View::of(buffer, split.cols, 0..1, block.cols.clone()),
             Operand::PerGroup(buffer, words) => View::of(buffer, *words, groups, 0..*words),
             Operand::Fixed(view) => view.clone(),
         }
@@ -350,14 +347,20 @@ impl Context {
         split.row_runs().count() as u64 * split.col_runs().count() as u64
     }
 
-    /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns, and see them whole.
-    pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
+    /// Cuts `rows x cols` into blocks of whole rows; refuses rows that are longer than a binding.
+    pub fn split_whole_rows(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
         let (needed, allowed) = (4 * (cols as u64).max(RECORD_ROOM), 4 * self.binding_words());
         if needed > allowed {
             return Err(Error::Limit { op, what: "bytes in one row", needed, allowed });
         }
+        self.split(op, rows, cols)
+    }
+
+    /// Cuts `rows x cols` into blocks of whole rows for a row kernel, and maps rows of `lanes_for` columns to lanes.
+    pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
+        let split = self.split_whole_rows(op, rows, cols)?;
         let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes, &self.limits);
-        Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
+        Ok(RowSplit { split, grid, subgroups: self.uses_subgroups() })
     }
 
     /// Whether kernels that work on rows are those for hardware.

@@ -6,7 +6,7 @@ use super::column_sum;
 use super::constants::flag;
 use super::target_buffer::TargetBuffer;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Form, Kernel, LinearGrid, Operand, View};
+use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Form, Kernel, LinearGrid, Operand};
 
 pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     name: "row_weights",
@@ -37,8 +37,6 @@ pub(super) struct LossParameters {
 struct RowWeightParams {
     loss: LossParameters,
     count: u32,
-    first_col: u32,
-    cols: u32,
     classes: u32,
 }
 
@@ -99,7 +97,7 @@ impl LossInputs<'_> {
     /// Class weights, sample weights and divisor as operands; `stand_in` is bound for what is not there.
     pub(super) fn operands<'b>(&'b self, divisor: Option<&'b Buffer>, stand_in: &Operand<'b>) -> [Operand<'b>; 3] {
         [
-            self.class_weights.map_or(stand_in.clone(), Operand::PerColumn),
+            self.class_weights.map_or(stand_in.clone(), |weights| Operand::Fixed(weights.into())),
             self.sample_weights.map_or(stand_in.clone(), |weights| Operand::PerRow(weights, 1)),
             divisor.map_or(stand_in.clone(), |divisor| Operand::Fixed(divisor.into())),
         ]
@@ -123,31 +121,26 @@ impl LossInputs<'_> {
 
     /// The weight of each row with a class id: its own times its class's, or 0 where it does not count.
     fn row_weights(&self, gpu: &Context, op: &'static str) -> Result<Buffer> {
+        gpu.split_whole_rows(op, 1, self.classes)?;
         let out = gpu.buffer(op, self.rows, 1)?;
         let [threads, per_thread] = LinearGrid::constants();
-        // One by one where a binding does not hold all weights.
-        for block in gpu.split_flat(self.classes as u64).blocks() {
-            let weights = self.class_weights.map(|weights| View::of(weights, self.classes, 0..1, block.cols.clone()));
-            let ids = Operand::Matrix(self.targets.buffer());
-            let launch = ElementLaunch {
-                kernel: &ROW_WEIGHTS,
-                constants: &[threads, per_thread, ("DISTRIBUTIONS", 0.0)],
-                operands: &[
-                    ids.clone(),
-                    weights.map_or(ids.clone(), Operand::Fixed),
-                    self.sample_weights.map_or(ids.clone(), Operand::Matrix),
-                    ids,
-                    Operand::Matrix(&out),
-                ],
-            };
-            gpu.launch_elements(gpu.split_flat(self.rows as u64), &launch, |rows, _| RowWeightParams {
-                loss: self.parameters(false),
-                count: rows.words(),
-                first_col: block.cols.start as u32,
-                cols: block.cols.len() as u32,
-                classes: self.classes as u32,
-            })?;
-        }
+        let ids = Operand::Matrix(self.targets.buffer());
+        let launch = ElementLaunch {
+            kernel: &ROW_WEIGHTS,
+            constants: &[threads, per_thread, ("DISTRIBUTIONS", 0.0)],
+            operands: &[
+                ids.clone(),
+                self.class_weights.map_or(ids.clone(), |weights| Operand::Fixed(weights.into())),
+                self.sample_weights.map_or(ids.clone(), Operand::Matrix),
+                ids,
+                Operand::Matrix(&out),
+            ],
+        };
+        gpu.launch_elements(gpu.split_flat(self.rows as u64), &launch, |block, _| RowWeightParams {
+            loss: self.parameters(false),
+            count: block.words(),
+            classes: self.classes as u32,
+        })?;
         Ok(out)
     }
 }

@@ -43,8 +43,6 @@ struct Params {
 struct BackwardParams {
     loss: LossParameters,
     count: u32,
-    cols: u32,
-    first_col: u32,
     classes: u32,
     low: f32,
     high: f32,
@@ -85,7 +83,7 @@ pub(crate) fn nll_backward(
     [low, high]: [f32; 2],
 ) -> Result<Buffer> {
     let op = NLL_BACKWARD.name;
-    let split = gpu.split(op, loss.rows, loss.classes)?;
+    let split = gpu.split_whole_rows(op, loss.rows, loss.classes)?;
     let divisor = loss.divisor(gpu, op)?;
     let out = gpu.buffer(op, loss.rows, loss.classes)?;
     let [threads, per_thread] = LinearGrid::constants();
@@ -106,8 +104,6 @@ pub(crate) fn nll_backward(
     gpu.launch_elements(split, &launch, |block, width| BackwardParams {
         loss: parameters,
         count: block.words() / width,
-        cols: block.cols.len() as u32,
-        first_col: block.cols.start as u32,
         classes: loss.classes as u32,
         low,
         high,
