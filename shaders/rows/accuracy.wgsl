@@ -3,7 +3,8 @@
 //   scores: rows x cols, row-major; targets: a class id a row, or rows x cols; records: one a workgroup.
 //   LANES threads share a row; ROWS rows share a workgroup and its record.
 {% set inputs = {"x": "scores"} %}
-{% include "rows/statistics.wgsl" %}
+{% include "rows/along.wgsl" %}
+{% include "rows/records.wgsl" %}
 {% include "rows/targets.wgsl" %}
 
 struct Params {

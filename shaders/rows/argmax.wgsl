@@ -1,7 +1,7 @@
 // argmax: classes[r] = the first column of scores[r,..] that holds the row's maximum; the first NaN where there is one
 //   scores: rows x cols, row-major; classes: a u32 a row. LANES threads share a row.
 {% set inputs = {"x": "scores"} %}
-{% include "rows/rows.wgsl" %}
+{% include "rows/along.wgsl" %}
 
 struct Params {
   window: Window,

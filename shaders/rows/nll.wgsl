@@ -1,11 +1,11 @@
-// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (targets.wgsl): of class ids
+// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (masses.wgsl): of class ids
 //   without smoothing that of the class alone
 //   probs: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted; samples:
 //   rows x 1, where sampled; losses: rows x 1.
 //   LANES threads share a row. A NaN that the row reads, or a class out of range, makes the loss NaN; a row that is ignored
 //   gives 0.
 {% include "rows/rows.wgsl" %}
-{% include "rows/targets.wgsl" %}
+{% include "rows/masses.wgsl" %}
 
 struct Params {
   window: Window,

@@ -1,11 +1,11 @@
-// nll_backward: dprobs[r,c] = -q[c] / clip(probs[r,c], low, high) * scale, q the row's masses (targets.wgsl);
+// nll_backward: dprobs[r,c] = -q[c] / clip(probs[r,c], low, high) * scale, q the row's masses (masses.wgsl);
 //                                                                  scale: 1, or 1 / the mean's divisor
 //   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols; weights: 1 x
 //   cols, where weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided.
 //   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element, as elements.wgsl
 //   hands them out; by fours, which neighbouring rows may share, on hardware.
 {% include "elements/elements.wgsl" %}
-{% include "rows/targets.wgsl" %}
+{% include "rows/masses.wgsl" %}
 
 struct Params {
   contract: Contract,

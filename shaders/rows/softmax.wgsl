@@ -3,7 +3,7 @@
 //   logits, out: rows x cols, row-major. LANES threads share a row.
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
 {% set inputs = {"x": "logits"} %}
-{% include "rows/rows.wgsl" %}
+{% include "rows/streaming.wgsl" %}
 
 struct Params {
   window: Window,

@@ -1,7 +1,7 @@
 // softmax_backward: dlogits[r,c] = p[r,c] * (dp[r,c] - sum_j dp[r,j] p[r,j]), p = probs, dp = dprobs
 //   probs, dprobs, dlogits: rows x cols, row-major. LANES threads share a row.
 {% set inputs = {"dp": "dprobs", "p": "probs"} %}
-{% include "rows/rows.wgsl" %}
+{% include "rows/along.wgsl" %}
 
 struct Params {
   window: Window,

@@ -1,4 +1,4 @@
-// softmax_cross_entropy: for each row r with logits x, p = softmax(x), q its masses (targets.wgsl), C = cols,
+// softmax_cross_entropy: for each row r with logits x, p = softmax(x), q its masses (masses.wgsl), C = cols,
 //   losses[r]    = sum_c q[c] * -ln p[c]
 //   dlogits[r,c] = (p[c] * sum_j q[j] - q[c]) * scale     scale: 1, or 1 / the mean's divisor
 //   logits, dlogits: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where
@@ -9,8 +9,9 @@
 // linear_cross_entropy includes this file for what becomes of a row's logits, which it computes and hands over by
 //   `x_of`; nothing has a weight there.
 {% set inputs = {"x": "logits"} %}
-{% include "rows/statistics.wgsl" %}
-{% include "rows/targets.wgsl" %}
+{% include "rows/streaming.wgsl" %}
+{% include "rows/records.wgsl" %}
+{% include "rows/masses.wgsl" %}
 {% if linear %}
 
 struct Params {

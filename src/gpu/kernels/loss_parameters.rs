@@ -10,7 +10,7 @@ use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Form, Kernel,
 
 pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     name: "row_weights",
-    file: "rows/targets.wgsl",
+    file: "rows/row_weights.wgsl",
     forms: Form::PLAIN,
     params: size_of::<RowWeightParams>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
@@ -18,7 +18,7 @@ pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     sizes: &[],
 };
 
-/// The parameters of a loss: `Contract` in `shaders/rows/targets.wgsl`.
+/// The parameters of a loss: `Contract` in `shaders/rows/masses.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(super) struct LossParameters {

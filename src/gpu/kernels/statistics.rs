@@ -17,7 +17,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     sizes: &[],
 };
 
-/// The statistics of a run of rows: `Record` in `shaders/rows/statistics.wgsl`.
+/// The statistics of a run of rows: `Record` in `shaders/rows/records.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct Record {

@@ -1,0 +1,68 @@
+// masses: how a row's target becomes the masses q of its classes, for kernels that follow PyTorch's CrossEntropyLoss:
+//   q[c] = v * w[c] * ((1 - smoothing) * y[c] + smoothing / C)
+//   y: the row's one-hot or distribution; w: the class weights; v: the row's own weight; C: the classes.
+//   The kernel's `Params` has `contract: Contract`; it binds weights, of the classes; samples, of the rows; divisor, of a mean.
+{% include "rows/targets.wgsl" %}
+
+// The share of class c in a row whose id is class_id, or whose distribution begins at start.
+fn target_share(class_id: u32, start: u32, c: u32) -> f32 {
+  if DISTRIBUTIONS { return bitcast<f32>(targets[start + c]); }
+  return select(0.0, 1.0, class_id == c);
+}
+
+struct Contract {
+  smoothing: f32,
+  spread: f32,   // smoothing / C
+  scale: f32,    // of the gradient, where no divisor is bound
+  ignored: u32,  // the class whose rows count for nothing, or none of the classes
+  marked: u32,   // the id, none of the classes, that marks such rows; 0 for none
+  weighted: u32, // 1 for yes: a uniform branch costs nothing, a variant more to compile does
+  sampled: u32,
+  divided: u32,
+}
+
+// Whether a row of this class counts for nothing.
+fn is_ignored(class_id: u32, classes: u32) -> bool {
+  if DISTRIBUTIONS { return false; }
+  return class_id == select(params.contract.marked, params.contract.ignored, class_id < classes);
+}
+
+// The mass of class c, without the row's own weight; a distribution begins at start.
+fn class_mass(class_id: u32, start: u32, c: u32) -> f32 {
+  let share = target_share(class_id, start, c);
+  return weight(c) * ((1.0 - params.contract.smoothing) * share + params.contract.spread);
+}
+{% if kernel == "linear_cross_entropy" %}
+
+// Nothing has a weight.
+fn weight(c: u32) -> f32 {
+  return 1.0;
+}
+
+fn row_weight(row: u32) -> f32 {
+  return 1.0;
+}
+
+fn gradient_scale() -> f32 {
+  return params.contract.scale;
+}
+{% else %}
+
+fn weight(c: u32) -> f32 {
+  if params.contract.weighted == 1u { return weights[c]; }
+  return 1.0;
+}
+
+fn row_weight(row: u32) -> f32 {
+  if params.contract.sampled == 1u { return samples[row]; }
+  return 1.0;
+}
+
+// A mean over nothing moves nothing.
+fn gradient_scale() -> f32 {
+  if params.contract.divided == 0u { return params.contract.scale; }
+  let sum = divisor[0];
+  if sum == 0.0 { return 0.0; }
+  return 1.0 / sum;
+}
+{% endif %}

@@ -1,0 +1,127 @@
+// reductions: what the lanes of a row have, joined for all of them, along fixed trees: the same input gives the same bits.
+//   Every thread of a workgroup must take part, also for rows behind the end.
+{% include "rows/maximum.wgsl" %}
+
+// A sum, and the first of some columns.
+struct Found {
+  sum: f32,
+  col: u32,
+}
+
+fn found(a: Found, b: Found) -> Found {
+  return Found(a.sum + b.sum, min(a.col, b.col));
+}
+
+const NO_COL: u32 = 0xffffffffu;
+
+fn larger(a: u32, b: u32) -> u32 {
+  return max(a, b);
+}
+
+fn added(a: f32, b: f32) -> f32 {
+  return a + b;
+}
+{# The reductions: by name, the type, what joins two, and what changes nothing. #}
+{% set reductions = [
+  ("peak", "Peak", "higher", "Peak(0u, NO_COL)"), ("top", "u32", "larger", "0u"), ("sum", "f32", "added", "0.0"),
+  ("found", "Found", "found", "Found(0.0, NO_COL)")
+] %}
+{% for name, type, join, nothing in reductions %}
+
+var<workgroup> row_{{ name }}s: array<{{ type }}, ROW_THREADS>;
+{% endfor %}
+{% if subgroups and not linear %}
+
+// Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations: each
+// subgroup gathers what its lanes hold, then everyone gathers what the subgroups hold.
+
+// Set by the entry point: the thread's number in its subgroup, the subgroup's in the workgroup, how many there are, and
+// of how many threads.
+struct Subgroup {
+  lane: u32,
+  number: u32,
+  count: u32,
+  size: u32,
+}
+
+var<private> subgroup: Subgroup;
+
+fn subgroup_peak(mine: Peak) -> Peak {
+  let key = subgroupMax(mine.key);
+  return Peak(key, subgroupMin(select(NO_COL, mine.col, mine.key == key)));
+}
+
+fn subgroup_found(mine: Found) -> Found {
+  return Found(subgroupAdd(mine.sum), subgroupMin(mine.col));
+}
+
+fn subgroup_top(mine: u32) -> u32 {
+  return subgroupMax(mine);
+}
+
+fn subgroup_sum(mine: f32) -> f32 {
+  return subgroupAdd(mine);
+}
+{% for name, type, join, nothing in reductions %}
+
+{% if loop.first %}
+// The lanes come from loops that some leave before others, and Vulkan does not promise that they go on together: the
+// barrier in front brings them together, and behind it the last result has been read, too.
+// Of few subgroups everyone goes through what they hold; of many, each subgroup joins that once more.
+{% endif %}
+fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
+  workgroupBarrier();
+  let partial = subgroup_{{ name }}(mine);
+  if subgroup.lane == 0u { row_{{ name }}s[subgroup.number] = partial; }
+  workgroupBarrier();
+  if LANES / FAN >= MANY {
+    var all = {{ nothing }};
+    for (var first = 0u; first < subgroup.count; first += subgroup.size) {
+      let i = first + subgroup.lane;
+      // Not by a branch: the lanes stay together.
+      let other = row_{{ name }}s[min(i, subgroup.count - 1u)];
+{% if type == "Peak" %}
+      all = higher(all, Peak(select(0u, other.key, i < subgroup.count), other.col));
+{% elif type == "Found" %}
+      all = found(all, Found(select(0.0, other.sum, i < subgroup.count), other.col)); // the last's once more
+{% else %}
+      all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
+{% endif %}
+    }
+    return subgroup_{{ name }}(all);
+  }
+  var all = row_{{ name }}s[0];
+  for (var i = 1u; i < subgroup.count; i++) { all = {{ join }}(all, row_{{ name }}s[i]); }
+  return all;
+}
+{% endfor %}
+
+const MANY: u32 = 32u; // times FAN lanes
+{% else %}
+{% for name, type, join, nothing in reductions %}
+
+{% if loop.first %}
+// Reductions over the lanes of a row through workgroup memory: of more than FAN lanes the first of every FAN gathers
+// its FAN, then everyone gathers what those hold. Flat trees, because each barrier costs a software driver much.
+{% endif %}
+fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
+  if LANES == 1u { return mine; }
+  let start = local.y * LANES;
+  let heads = select(LANES, LANES / FAN, LANES > FAN);
+  workgroupBarrier(); // the last result has been read
+  row_{{ name }}s[start + local.x] = mine;
+  workgroupBarrier();
+  if LANES > FAN {
+    if local.x < heads {
+      var all = mine;
+      for (var i = heads; i < LANES; i += heads) { all = {{ join }}(all, row_{{ name }}s[start + local.x + i]); }
+      row_{{ name }}s[start + local.x] = all;
+    }
+    workgroupBarrier();
+  }
+  var all = row_{{ name }}s[start];
+  for (var i = 1u; i < heads; i++) { all = {{ join }}(all, row_{{ name }}s[start + i]); }
+  return all;
+}
+{% endfor %}
+{% endif %}
