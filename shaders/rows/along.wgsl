@@ -15,10 +15,10 @@ const RUN: u32 = 32u;
 {% for name in inputs %}
 
 // One value, wherever it is wanted.
-fn {{ name }}_of(at: Place, c: u32) -> f32 {
-{% if in_tile %}
-  return {{ inputs[name] }}_rows[spot(at.local.y * params.window.cols + c)];
-{% elif wide %}
+fn {{ name }}_of(at: RowThread, c: u32) -> f32 {
+{% if is_staged %}
+  return {{ inputs[name] }}_rows[padded(at.local.y * params.window.cols + c)];
+{% elif by_fours %}
   let i = at.start + c;
   return {{ inputs[name] }}[i / 4u][i % 4u];
 {% else %}
@@ -27,34 +27,34 @@ fn {{ name }}_of(at: Place, c: u32) -> f32 {
 }
 {% endfor %}
 {% endif %}
-{% if registers and not in_tile %}
+{% if in_registers and not is_staged %}
 
 // Where the values of a lane's jth step are; those of some step of the window where the row has no such step.
-fn cell(at: Place, j: u32) -> u32 {
-  return min(at.start + column(at, j), params.window.rows * params.window.cols - 1u){% if wide %} / 4u{% endif %};
+fn cell(at: RowThread, j: u32) -> u32 {
+  return min(at.start + column(at, j), params.window.rows * params.window.cols - 1u){% if by_fours %} / 4u{% endif %};
 }
 {% endif %}
 
 // Steps along the row in which the lane has columns.
-fn steps(at: Place) -> u32 {
+fn steps(at: RowThread) -> u32 {
   return (at.cols + STEP - 1u - at.lane) / STEP;
 }
 {% include "rows/staging.wgsl" %}
 {#
   What a kernel does along its rows, for a body of WGSL that sees the column c and x, or whatever its inputs are called:
-    hold()              first: brings the values to where the form has them
-    each()              the body, for each value
-    runs(sum, type)     the same, where the body adds to `run`: runs join in `sum`. Where the form `keeps` values, the
+    load_values()              first: brings the values to where the form has them
+    each_value()              the body, for each value
+    sum_values(sum, type)     the same, where the body adds to `run`: runs join in `sum`. Where the form `keeps` values, the
                         body may say what the input `keep` is from then on, as `kept`
-    results(output)     the same, where the body says what `result` is
-    results(output, sum) in pieces the body may add to `run`, too: runs join in `sum`
-    peak_and_sum()      in pieces: the maximum's `key`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
+    store_results(output)     the same, where the body says what `result` is
+    store_results(output, sum) in pieces the body may add to `run`, too: runs join in `sum`
+    maximum_and_sum()      in pieces: the maximum's `key`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
                         `run` for each value: runs join in `more`, of the lane
 #}
 {% macro values(first, body, output, keep="") %}
 {% for j in range(HELD) %}
     if column(at, {{ first }}{{ j }}u) < at.cols {
-{% if output and wide %}
+{% if output and by_fours %}
       var {{ output }}_{{ j }} = vec4(0.0);
 {% endif %}
 {% for part in parts %}
@@ -67,16 +67,16 @@ fn steps(at: Place) -> u32 {
 {% if keep %}
         {{ keep }}_{{ j }}{{ part }} = kept;
 {% endif %}
-{% if output and wide %}
+{% if output and by_fours %}
         {{ output }}_{{ j }}{{ part }} = result;
-{% elif output and in_tile %}
-        {{ tile }}[spot(at.local.y * params.window.cols + c)] = result;
+{% elif output and is_staged %}
+        {{ staged_rows }}[padded(at.local.y * params.window.cols + c)] = result;
 {% elif output %}
         {{ output }}[at.start + c] = result;
 {% endif %}
       }
 {% endfor %}
-{% if output and wide %}
+{% if output and by_fours %}
       {{ output }}[(at.start + column(at, {{ first }}{{ j }}u)) / 4u] = {{ output }}_{{ j }};
 {% endif %}
     }
@@ -95,17 +95,17 @@ fn steps(at: Place) -> u32 {
     let {{ name }} = {{ name }}_of(at, c);
 {% endfor %}
 {% endmacro %}
-{% macro hold() %}
-{% if in_tile %}
-{{ bring() }}
+{% macro load_values() %}
+{% if is_staged %}
+{{ stage_rows() }}
 {% elif keeps %}
 {{ read("") }}
 {% endif %}
 {% endmacro %}
-{% macro each() %}
-{% if registers and not in_pieces %}
+{% macro each_value() %}
+{% if in_registers and not in_pieces %}
 {{ values("", caller, "") }}
-{% elif registers %}
+{% elif in_registers %}
   for (var first = 0u; first < steps(at); first += HELD) {
 {{ read("first + ") }}
 {{ values("first + ", caller, "") }}
@@ -117,12 +117,12 @@ fn steps(at: Place) -> u32 {
   }
 {% endif %}
 {% endmacro %}
-{% macro runs(sum, type, keep="") %}
-{% if registers and not in_pieces %}
+{% macro sum_values(sum, type, keep="") %}
+{% if in_registers and not in_pieces %}
   var run = {{ type }}();
 {{ values("", caller, "", keep) }}
   {{ sum }} = run;
-{% elif registers %}
+{% elif in_registers %}
   for (var first = 0u; first < steps(at); first += HELD) {
     var run = {{ type }}();
 {{ read("first + ") }}
@@ -140,13 +140,13 @@ fn steps(at: Place) -> u32 {
   }
 {% endif %}
 {% endmacro %}
-{% macro results(output, sum="") %}
-{% if registers and not in_pieces %}
+{% macro store_results(output, sum="") %}
+{% if in_registers and not in_pieces %}
 {{ values("", caller, output) }}
-{% if in_tile %}
-{{ take_back(output) }}
+{% if is_staged %}
+{{ store_staged(output) }}
 {% endif %}
-{% elif registers %}
+{% elif in_registers %}
   // Backwards: what was read last is likely to be in a cache still.
   for (var piece = (steps(at) + HELD - 1u) / HELD; piece > 0u; piece--) {
     let first = (piece - 1u) * HELD;

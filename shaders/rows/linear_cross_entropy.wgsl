@@ -8,7 +8,7 @@
 
 {{ tile.declarations() }}
 // The logits take a's tile over, column by column, in groups of four rows.
-fn x_of(at: Place, c: u32) -> f32 {
+fn x_of(at: RowThread, c: u32) -> f32 {
   return a_tile[{{ tile.first_group(tile.factors[0], "c") }} + at.local.y / 4u][at.local.y % 4u];
 }
 
@@ -40,5 +40,5 @@ fn main(
   workgroupBarrier();
   let row = row0 + thread;
   let inside = row < params.m;
-  row_work(Place(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
+  row_work(RowThread(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
 }

@@ -12,7 +12,7 @@
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 
 // The logits lie where their gradient will: loops over a private array would be unrolled, which takes long to compile.
-fn x_of(at: Place, c: u32) -> f32 {
+fn x_of(at: RowThread, c: u32) -> f32 {
   return dlogits[at.start + c];
 }
 
@@ -58,7 +58,7 @@ fn rows_of(group: u32, thread: u32) {
   if inside {
     for (var c = 0u; c < CLASSES; c++) { dlogits[row * CLASSES + c] = sums[c] + bias[c]; }
   }
-  row_work(Place(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
+  row_work(RowThread(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
 }
 
 @compute @workgroup_size(ROWS)

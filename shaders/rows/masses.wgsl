@@ -1,7 +1,7 @@
 // masses: how a row's target becomes the masses q of its classes, for kernels that follow PyTorch's CrossEntropyLoss:
 //   q[c] = v * w[c] * ((1 - smoothing) * y[c] + smoothing / C)
 //   y: the row's one-hot or distribution; w: the class weights; v: the row's own weight; C: the classes.
-//   The kernel's `Params` has `contract: Contract`; it binds weights, of the classes; samples, of the rows; divisor, of a mean.
+//   The kernel's `Params` has `loss: LossParameters`; it binds weights, of the classes; samples, of the rows; divisor, of a mean.
 {% include "rows/targets.wgsl" %}
 
 // The share of class c in a row whose id is class_id, or whose distribution begins at start.
@@ -10,7 +10,7 @@ fn target_share(class_id: u32, start: u32, c: u32) -> f32 {
   return select(0.0, 1.0, class_id == c);
 }
 
-struct Contract {
+struct LossParameters {
   smoothing: f32,
   spread: f32,   // smoothing / C
   scale: f32,    // of the gradient, where no divisor is bound
@@ -24,13 +24,13 @@ struct Contract {
 // Whether a row of this class counts for nothing.
 fn is_ignored(class_id: u32, classes: u32) -> bool {
   if DISTRIBUTIONS { return false; }
-  return class_id == select(params.contract.marked, params.contract.ignored, class_id < classes);
+  return class_id == select(params.loss.marked, params.loss.ignored, class_id < classes);
 }
 
 // The mass of class c, without the row's own weight; a distribution begins at start.
 fn class_mass(class_id: u32, start: u32, c: u32) -> f32 {
   let share = target_share(class_id, start, c);
-  return weight(c) * ((1.0 - params.contract.smoothing) * share + params.contract.spread);
+  return weight(c) * ((1.0 - params.loss.smoothing) * share + params.loss.spread);
 }
 {% if kernel == "linear_cross_entropy" %}
 
@@ -44,23 +44,23 @@ fn row_weight(row: u32) -> f32 {
 }
 
 fn gradient_scale() -> f32 {
-  return params.contract.scale;
+  return params.loss.scale;
 }
 {% else %}
 
 fn weight(c: u32) -> f32 {
-  if params.contract.weighted == 1u { return weights[c]; }
+  if params.loss.weighted == 1u { return weights[c]; }
   return 1.0;
 }
 
 fn row_weight(row: u32) -> f32 {
-  if params.contract.sampled == 1u { return samples[row]; }
+  if params.loss.sampled == 1u { return samples[row]; }
   return 1.0;
 }
 
 // A mean over nothing moves nothing.
 fn gradient_scale() -> f32 {
-  if params.contract.divided == 0u { return params.contract.scale; }
+  if params.loss.divided == 0u { return params.loss.scale; }
   let sum = divisor[0];
   if sum == 0.0 { return 0.0; }
   return 1.0 / sum;

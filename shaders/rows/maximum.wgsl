@@ -1,7 +1,7 @@
 // maximum: the maximum of a row, by keys that have the order of the floats, and exponentials below it.
 
 // A row's maximum as an order-preserving key, and the first column that holds it.
-struct Peak {
+struct RowMaximum {
   key: u32,
   col: u32,
 }
@@ -21,15 +21,15 @@ fn from_key(key: u32) -> f32 {
   return bitcast<f32>(select(~key, key & ~SIGN_BIT, key >= SIGN_BIT));
 }
 
-fn higher(a: Peak, b: Peak) -> Peak {
+fn higher(a: RowMaximum, b: RowMaximum) -> RowMaximum {
   if b.key > a.key || (b.key == a.key && b.col < a.col) { return b; }
   return a;
 }
 
 // The same where b comes behind a: only what is above counts.
-fn raised(a: Peak, key: u32, col: u32) -> Peak {
+fn raised_to(a: RowMaximum, key: u32, col: u32) -> RowMaximum {
   let above = key > a.key;
-  return Peak(select(a.key, key, above), select(a.col, col, above));
+  return RowMaximum(select(a.key, key, above), select(a.col, col, above));
 }
 
 // exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. Below exp(FAR_BELOW) f32 has only 0.
@@ -47,7 +47,7 @@ fn top_key(x: f32) -> u32 {
   return (bits ^ (bitcast<u32>(bitcast<i32>(bits) >> 31u) | SIGN_BIT)) - BELOW_ALL;
 }
 
-fn from_top(key: u32) -> f32 {
+fn from_top_key(key: u32) -> f32 {
   return from_key(key + BELOW_ALL);
 }
 

@@ -8,7 +8,7 @@
 {% include "rows/masses.wgsl" %}
 
 struct Params {
-  contract: Contract,
+  loss: LossParameters,
   count: u32,
   classes: u32,
   low: f32,

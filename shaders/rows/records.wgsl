@@ -40,7 +40,7 @@ fn opposite(record: Record, bits: u32) -> Record {
 }
 
 // Joins the records of all lanes, pair by pair; every lane has the result.
-fn group_record(at: Place, mine: Record) -> Record {
+fn group_record(at: RowThread, mine: Record) -> Record {
   var total = mine;
   for (var bits = 1u; bits < ROWS; bits *= 2u) { total = join(total, opposite(total, bits)); }
   return total;
@@ -50,7 +50,7 @@ fn group_record(at: Place, mine: Record) -> Record {
 var<workgroup> group_records: array<Record, ROWS>;
 
 // Joins the records that the first lane of each row holds; the result is for the workgroup's first thread.
-fn group_record(at: Place, mine: Record) -> Record {
+fn group_record(at: RowThread, mine: Record) -> Record {
   if ROWS == 1u { return mine; }
   let local = at.local;
   // As many rows as there are: a bound that compilers do not know, or they would unroll the loop below.

@@ -3,28 +3,28 @@
 {% include "rows/maximum.wgsl" %}
 
 // A sum, and the first of some columns.
-struct Found {
+struct SumAndColumn {
   sum: f32,
   col: u32,
 }
 
-fn found(a: Found, b: Found) -> Found {
-  return Found(a.sum + b.sum, min(a.col, b.col));
+fn add_and_first(a: SumAndColumn, b: SumAndColumn) -> SumAndColumn {
+  return SumAndColumn(a.sum + b.sum, min(a.col, b.col));
 }
 
 const NO_COL: u32 = 0xffffffffu;
 
-fn larger(a: u32, b: u32) -> u32 {
+fn larger_key(a: u32, b: u32) -> u32 {
   return max(a, b);
 }
 
-fn added(a: f32, b: f32) -> f32 {
+fn add(a: f32, b: f32) -> f32 {
   return a + b;
 }
 {# The reductions: by name, the type, what joins two, and what changes nothing. #}
 {% set reductions = [
-  ("peak", "Peak", "higher", "Peak(0u, NO_COL)"), ("top", "u32", "larger", "0u"), ("sum", "f32", "added", "0.0"),
-  ("found", "Found", "found", "Found(0.0, NO_COL)")
+  ("maximum", "RowMaximum", "higher", "RowMaximum(0u, NO_COL)"), ("top_key", "u32", "larger_key", "0u"), ("sum", "f32", "add", "0.0"),
+  ("sum_and_column", "SumAndColumn", "add_and_first", "SumAndColumn(0.0, NO_COL)")
 ] %}
 {% for name, type, join, nothing in reductions %}
 
@@ -46,16 +46,16 @@ struct Subgroup {
 
 var<private> subgroup: Subgroup;
 
-fn subgroup_peak(mine: Peak) -> Peak {
+fn subgroup_maximum(mine: RowMaximum) -> RowMaximum {
   let key = subgroupMax(mine.key);
-  return Peak(key, subgroupMin(select(NO_COL, mine.col, mine.key == key)));
+  return RowMaximum(key, subgroupMin(select(NO_COL, mine.col, mine.key == key)));
 }
 
-fn subgroup_found(mine: Found) -> Found {
-  return Found(subgroupAdd(mine.sum), subgroupMin(mine.col));
+fn subgroup_sum_and_column(mine: SumAndColumn) -> SumAndColumn {
+  return SumAndColumn(subgroupAdd(mine.sum), subgroupMin(mine.col));
 }
 
-fn subgroup_top(mine: u32) -> u32 {
+fn subgroup_top_key(mine: u32) -> u32 {
   return subgroupMax(mine);
 }
 
@@ -80,10 +80,10 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
       let i = first + subgroup.lane;
       // Not by a branch: the lanes stay together.
       let other = row_{{ name }}s[min(i, subgroup.count - 1u)];
-{% if type == "Peak" %}
-      all = higher(all, Peak(select(0u, other.key, i < subgroup.count), other.col));
-{% elif type == "Found" %}
-      all = found(all, Found(select(0.0, other.sum, i < subgroup.count), other.col)); // the last's once more
+{% if type == "RowMaximum" %}
+      all = higher(all, RowMaximum(select(0u, other.key, i < subgroup.count), other.col));
+{% elif type == "SumAndColumn" %}
+      all = add_and_first(all, SumAndColumn(select(0.0, other.sum, i < subgroup.count), other.col)); // the last's once more
 {% else %}
       all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
 {% endif %}

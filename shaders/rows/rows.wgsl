@@ -1,21 +1,21 @@
 // rows: the threads of a row. LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup.
-//   The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: Place)`, which every thread
+//   The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: RowThread)`, which every thread
 //   runs, also for rows behind the end: all must take part in reductions (reductions.wgsl). The entry point is here.
 //   linear_cross_entropy, which computes its rows, has an entry point of its own.
 //   A kernel that goes along all of its rows' values (along.wgsl) names its `inputs`.
 {% if rows is undefined %}
 {% set rows = true %}
 {% set linear = kernel == "linear_cross_entropy" %}
-{% set registers = inputs is defined and not linear and (held or pieces or staged) %}
-{% set in_pieces = registers and pieces %}
-{% set in_tile = inputs is defined and not linear and staged %}
-{% set wide = registers and fours and not staged %}
+{% set in_registers = inputs is defined and not linear and (held or pieces or staged) %}
+{% set in_pieces = in_registers and pieces %}
+{% set is_staged = inputs is defined and not linear and staged %}
+{% set by_fours = in_registers and fours and not staged %}
 {# Whether what is computed from a value can take its place until it is wanted again. #}
-{% set keeps = registers and not in_pieces %}
-{% set row_cell = "vec4<f32>" if wide or (in_tile and fours) else "f32" %}
+{% set keeps = in_registers and not in_pieces %}
+{% set row_cell = "vec4<f32>" if by_fours or (is_staged and fours) else "f32" %}
 {# Division is slow on hardware, and `inverse` is 1 / sum. #}
-{% set over_sum = "* inverse" if registers or in_tile else "/ sum" %}
-{% set parts = [".x", ".y", ".z", ".w"] if wide else [""] %}
+{% set over_sum = "* inverse" if in_registers or is_staged else "/ sum" %}
+{% set parts = [".x", ".y", ".z", ".w"] if by_fours else [""] %}
 
 {% include "common.wgsl" %}
 {% include "rows/reductions.wgsl" %}
@@ -34,7 +34,7 @@ struct Window {
 }
 
 // What a thread works on, counted within the window.
-struct Place {
+struct RowThread {
   group: u32,  // the workgroup's number
   row: u32,
   start: u32,  // where the row starts
@@ -45,21 +45,21 @@ struct Place {
 }
 
 // Columns of a step along the rows, of all lanes.
-override STEP: u32 = {% if wide %}4u * {% endif %}LANES;
+override STEP: u32 = {% if by_fours %}4u * {% endif %}LANES;
 
 // The (first) column of a lane's jth step.
-fn column(at: Place, j: u32) -> u32 {
+fn column(at: RowThread, j: u32) -> u32 {
   return at.lane + j * STEP;
 }
 {% if not linear %}
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-fn place(group: u32, local: vec2<u32>) -> Place {
+fn row_thread(group: u32, local: vec2<u32>) -> RowThread {
   let row = group * ROWS + local.y;
   let inside = row < params.window.rows;
   let cols = select(0u, params.window.cols, inside);
-  return Place(group, row, row * params.window.cols, cols, inside, {% if wide %}4u * {% endif %}local.x, local);
+  return RowThread(group, row, row * params.window.cols, cols, inside, {% if by_fours %}4u * {% endif %}local.x, local);
 }
 
 @compute @workgroup_size(LANES, ROWS)
@@ -77,7 +77,7 @@ fn main(
 {% if subgroups %}
   subgroup = Subgroup(lane, number, subgroups, size);
 {% endif %}
-  row_work(place(flat(id, count), local.xy));
+  row_work(row_thread(flat(id, count), local.xy));
 }
 {% endif %}
 {% endif %}

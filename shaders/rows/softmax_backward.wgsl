@@ -11,15 +11,15 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dprobs: array<{{ row_cell }}>;
 @group(0) @binding(3) var<storage, read_write> dlogits: array<{{ row_cell }}>;
 
-fn row_work(at: Place) {
-{{ hold() }}
+fn row_work(at: RowThread) {
+{{ load_values() }}
   var dot = 0.0;
-{% call runs("dot", "f32") %}
+{% call sum_values("dot", "f32") %}
         run += p * dp;
 {% endcall %}
   dot = lanes_sum(at.local, dot);
 
-{% call results("dlogits") %}
+{% call store_results("dlogits") %}
         let result = p * (dp - dot);
 {% endcall %}
 }

@@ -16,7 +16,7 @@
 
 struct Params {
   window: Window,
-  contract: Contract,
+  loss: LossParameters,
   m: u32, // rows
   n: u32, // classes
   k: u32, // inputs
@@ -31,7 +31,7 @@ struct Params {
 
 struct Params {
   window: Window,
-  contract: Contract,
+  loss: LossParameters,
 }
 
 @group(0) @binding(1) var<storage, read> logits: array<{{ row_cell }}>;
@@ -47,7 +47,7 @@ struct Params {
 // Whether a row's mass lies on more than its class: distributions, and smoothed ids.
 override SPREAD: bool;
 
-fn mass(at: Place, class_id: u32, c: u32) -> f32 {
+fn mass(at: RowThread, class_id: u32, c: u32) -> f32 {
   return class_mass(class_id, at.start, c);
 }
 
@@ -58,9 +58,9 @@ fn cost(q: f32, x: f32, top: f32) -> f32 {
   return q * select(top - x, bitcast<f32>(INFINITY_BITS | (bitcast<u32>(x) & ~SIGN_BIT)), is_negative_infinity(x));
 }
 
-fn row_work(at: Place) {
+fn row_work(at: RowThread) {
   let window = params.window;
-{{ hold() }}
+{{ load_values() }}
   let class_id = row_class(at);
   let in_range = class_id < window.cols;
   let ignored = is_ignored(class_id, window.cols);
@@ -71,22 +71,22 @@ fn row_work(at: Place) {
   var mass_sum = 0.0;
   var below = 0.0;
 {% if in_pieces %}
-{% call peak_and_sum() %}
+{% call maximum_and_sum() %}
         if SPREAD { run += own_weight * mass(at, class_id, c); }
 {% endcall %}
   mass_sum = more;
-  let top = from_top(key);
+  let top = from_top_key(key);
   var first_top = NO_COL;
 {% else %}
   var key = 0u;
-{% call each() %}
+{% call each_value() %}
         key = max(key, top_key(x));
 {% endcall %}
-  key = lanes_top(at.local, key);
-  let top = from_top(key);
+  key = lanes_top_key(at.local, key);
+  let top = from_top_key(key);
   var first_top = NO_COL;
   var sums = vec3(0.0); // of exp(x - top), mass_sum and below
-{% call runs("sums", "vec3<f32>", "x") %}
+{% call sum_values("sums", "vec3<f32>", "x") %}
         let kept = exp_below(x, top);
         run.x += kept;
         first_top = min(first_top, select(NO_COL, c, is_top(x, top)));
@@ -96,7 +96,7 @@ fn row_work(at: Place) {
           run.z += cost(q, x, top);
         }
 {% endcall %}
-  let gathered = lanes_found(at.local, Found(sums.x, first_top));
+  let gathered = lanes_sum_and_column(at.local, SumAndColumn(sums.x, first_top));
   let sum = gathered.sum;
   first_top = gathered.col;
   mass_sum = sums.y;
@@ -118,7 +118,7 @@ fn row_work(at: Place) {
   let instead = select(params.window.nan, 0.0, ignored);
   let scale = gradient_scale();
   let inverse = 1.0 / sum;
-{% call results("dlogits", "below") %}
+{% call store_results("dlogits", "below") %}
         let p = {{ "x" if keeps else "exp_below(x, top)" }} {{ over_sum }};
         var q = select(0.0, mass_sum, c == class_id);
         if SPREAD { q = own_weight * mass(at, class_id, c); }
@@ -130,7 +130,7 @@ fn row_work(at: Place) {
         let result = select(slope, instead, special);
 {% endcall %}
 {% if in_pieces %}
-  let gathered = lanes_found(at.local, Found(below, first_top));
+  let gathered = lanes_sum_and_column(at.local, SumAndColumn(below, first_top));
   if SPREAD { below = gathered.sum; }
   first_top = gathered.col;
 {% endif %}

@@ -1,6 +1,6 @@
 // staging: short rows, a thread each, by way of workgroup memory: neighbouring threads bring neighbouring words, and then each
 //   thread takes its own row to registers; results go back the same way. HELD is the most columns of such rows.
-{% if in_tile %}
+{% if is_staged %}
 
 // The workgroup's rows lie behind each other; with a word between each RUN of them, so that rows start in different
 // banks.
@@ -9,19 +9,19 @@ override ROW_TILE: u32 = ROW_WORDS + ROW_WORDS / RUN;
 {% for name in inputs %}
 var<workgroup> {{ inputs[name] }}_rows: array<f32, ROW_TILE>;
 {% endfor %}
-{% set tile = inputs[inputs | first] ~ "_rows" %}
+{% set staged_rows = inputs[inputs | first] ~ "_rows" %}
 
-fn spot(word: u32) -> u32 {
+fn padded(word: u32) -> u32 {
   return word + word / RUN;
 }
 
 // Words of the workgroup's rows.
-fn staged_words(at: Place) -> u32 {
+fn staged_words(at: RowThread) -> u32 {
   let before = min(at.group * ROWS, params.window.rows);
   return min(ROWS, params.window.rows - before) * params.window.cols;
 }
 {% endif %}
-{% macro bring() %}
+{% macro stage_rows() %}
   let all = staged_words(at);
   let origin = at.group * ROWS * params.window.cols;
 {% if fours %}
@@ -36,7 +36,7 @@ fn staged_words(at: Place) -> u32 {
 {% endfor %}
 {% for k in range(HELD // 4) %}
   if i_{{ k }} < all {
-    let at_i = spot(i_{{ k }});
+    let at_i = padded(i_{{ k }});
 {% for name in inputs %}
 {% for part in ["x", "y", "z", "w"] %}
     {{ inputs[name] }}_rows[at_i + {{ loop.index0 }}u] = brought_{{ name }}_{{ k }}.{{ part }};
@@ -47,7 +47,7 @@ fn staged_words(at: Place) -> u32 {
 {% else %}
   for (var i = at.local.y; i < all; i += ROW_THREADS) {
 {% for name in inputs %}
-    {{ inputs[name] }}_rows[spot(i)] = {{ inputs[name] }}[origin + i];
+    {{ inputs[name] }}_rows[padded(i)] = {{ inputs[name] }}[origin + i];
 {% endfor %}
   }
 {% endif %}
@@ -57,24 +57,24 @@ fn staged_words(at: Place) -> u32 {
   var {{ name }}_{{ j }} = 0.0;
 {% endfor %}
   if {{ j }}u < params.window.cols {
-    let word = spot(at.local.y * params.window.cols + {{ j }}u);
+    let word = padded(at.local.y * params.window.cols + {{ j }}u);
 {% for name in inputs %}
     {{ name }}_{{ j }} = {{ inputs[name] }}_rows[word];
 {% endfor %}
   }
 {% endfor %}
 {% endmacro %}
-{% macro take_back(output) %}
+{% macro store_staged(output) %}
   workgroupBarrier();
 {% if fours %}
 {% for k in range(HELD // 4) %}
   if i_{{ k }} < all {
-    let at_i = spot(i_{{ k }});
-    let low = vec2({{ tile }}[at_i], {{ tile }}[at_i + 1u]);
-    {{ output }}[(origin + i_{{ k }}) / 4u] = vec4(low, {{ tile }}[at_i + 2u], {{ tile }}[at_i + 3u]);
+    let at_i = padded(i_{{ k }});
+    let low = vec2({{ staged_rows }}[at_i], {{ staged_rows }}[at_i + 1u]);
+    {{ output }}[(origin + i_{{ k }}) / 4u] = vec4(low, {{ staged_rows }}[at_i + 2u], {{ staged_rows }}[at_i + 3u]);
   }
 {% endfor %}
 {% else %}
-  for (var i = at.local.y; i < all; i += ROW_THREADS) { {{ output }}[origin + i] = {{ tile }}[spot(i)]; }
+  for (var i = at.local.y; i < all; i += ROW_THREADS) { {{ output }}[origin + i] = {{ staged_rows }}[padded(i)]; }
 {% endif %}
 {% endmacro %}

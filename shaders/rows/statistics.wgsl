@@ -9,7 +9,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> records: array<Record>;
 @group(0) @binding(2) var<storage, read_write> out: array<Record>;
 
-fn row_work(at: Place) {
+fn row_work(at: RowThread) {
   var mine = Record(0.0, 0.0, 0u, 0u, 0u, NO_ROW);
   if at.inside { mine = records[at.row]; }
   let total = group_record(at, mine);

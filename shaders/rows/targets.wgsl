@@ -5,13 +5,13 @@ override DISTRIBUTIONS: bool;
 {% if inputs is defined %}
 
 // The class of a row's target: its id, or the first maximum of its distribution.
-fn row_class(at: Place) -> u32 {
+fn row_class(at: RowThread) -> u32 {
   if DISTRIBUTIONS {
-    var peak = Peak(0u, 0u);
+    var maximum = RowMaximum(0u, 0u);
     for (var c = at.local.x; c < at.cols; c += LANES) {
-      peak = raised(peak, order_key(bitcast<f32>(targets[at.start + c])), c);
+      maximum = raised_to(maximum, order_key(bitcast<f32>(targets[at.start + c])), c);
     }
-    return lanes_peak(at.local, peak).col;
+    return lanes_maximum(at.local, maximum).col;
   }
   if at.inside { return targets[at.row]; }
   return 0u;

@@ -18,7 +18,7 @@ pub(super) static ROW_WEIGHTS: Kernel = Kernel {
     sizes: &[],
 };
 
-/// The parameters of a loss: `Contract` in `shaders/rows/masses.wgsl`.
+/// The parameters of a loss: `LossParameters` in `shaders/rows/masses.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(super) struct LossParameters {
