@@ -17,10 +17,10 @@ fn main(
 ) {
   let at = strip(id, count, local);
   if !at.inside { return; }
-  let mine = opened(bias[at.col]);
+  let mine = from_cell(bias[at.col]);
   for (var d = 0u; d < DEPTH; d++) {
     let row = row_of(at.block, d, local.y);
     let i = row * params.cols + at.col;
-    if row < params.rows { out[i] = closed(opened(x[i]) + mine); }
+    if row < params.rows { out[i] = to_cell(from_cell(x[i]) + mine); }
   }
 }

@@ -25,7 +25,7 @@ fn main(
     var run = Value(0.0);
     for (var d = first; d < first + RUN; d++) {
       let row = row_of(here.block, d, local.y);
-      if here.inside && row < params.rows { run += opened(x[row * params.cols + here.col]); }
+      if here.inside && row < params.rows { run += from_cell(x[row * params.cols + here.col]); }
     }
     sum += run;
   }
@@ -36,5 +36,5 @@ fn main(
     workgroupBarrier();
     if local.y < step { sums[at] += sums[at + step * WIDTH]; }
   }
-  if here.inside && local.y == 0u { out[here.block * params.cols + here.col] = closed(sums[at]); }
+  if here.inside && local.y == 0u { out[here.block * params.cols + here.col] = to_cell(sums[at]); }
 }
