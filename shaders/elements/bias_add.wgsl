@@ -1,6 +1,6 @@
 // bias_add: out[r,c] = x[r,c] + bias[c]
 //   x, out: rows x cols, row-major; bias: 1 x cols.
-//   Down columns, as elements.wgsl hands them out: each lane keeps its column's bias for DEPTH rows.
+//   Down columns (elements.wgsl): each lane keeps its column's bias for DEPTH rows.
 {% set down_columns = true %}
 {% include "elements/elements.wgsl" %}
 {% include "elements/values.wgsl" %}

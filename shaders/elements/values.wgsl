@@ -1,7 +1,7 @@
-// values: what a kernel works on at a time, a Value: one f32, or four (fours) where the host found that their number allows
-//   it: the device moves them faster. A Cell is a Value in memory: for software drivers (longs) two 64-bit words, because these
-//   drivers check the address of each word, however long it is.
-//   `long_words` asks for the tools for such words in any form, `only_long_words` for nothing else.
+// values: a Value is what a kernel works on at a time: one f32; or four (fours), which devices move faster, where their number
+//   is a multiple of four. A Cell is a Value in memory: for software drivers (longs) two 64-bit words, because these drivers
+//   check the address of each word, however long it is.
+//   A kernel sets `long_words` to have the functions for such words in any form, `only_long_words` to have nothing else.
 {% include "common.wgsl" %}
 {% if only_long_words is undefined %}
 {% if fours %}
@@ -10,7 +10,7 @@ alias Value = vec4<f32>;
 alias Bits = vec4<u32>;
 alias Bools = vec4<bool>;
 
-// The ith value's words as far as they come before `end`; else 0.
+// The words of the ith value, with 0 for those from word number `end` on.
 fn masked_tail(x: Value, i: u32, end: u32) -> Value {
   return select(Value(0.0), x, Bits(4u * i) + Bits(0u, 1u, 2u, 3u) < Bits(end));
 }
@@ -25,7 +25,7 @@ alias Value = f32;
 alias Bits = u32;
 alias Bools = bool;
 
-// The value where its only word, number i, comes before `end`; else 0.
+// The value, or 0 where its only word, number i, is not before `end`.
 fn masked_tail(x: Value, i: u32, end: u32) -> Value {
   return select(0.0, x, i < end);
 }
@@ -63,7 +63,7 @@ fn are_nan(x: Value) -> Bools {
   return (bitcast<Bits>(x) & Bits(~SIGN_BIT)) > Bits(INFINITY_BITS);
 }
 
-// x > 0, false for NaN, by its bits.
+// Whether x > 0, which NaN is not: by its bits.
 fn are_positive(x: Value) -> Bools {
   let bits = bitcast<Bits>(x);
   return (bits != Bits(0u)) & (bits <= Bits(INFINITY_BITS));
@@ -74,14 +74,14 @@ fn relu(x: Value) -> Value {
   return select(Value(0.0), x, are_positive(x) | are_nan(x));
 }
 
-// What goes back through a ReLU: the gradient where its output is positive.
+// The gradient of a ReLU's input: that of its output where the output is positive, else 0.
 fn relu_gradient(gradient: Value, output: Value) -> Value {
   return select(Value(0.0), gradient, are_positive(output));
 }
 {% endif %}
 {% if long_words is defined or only_long_words is defined or longs %}
 
-// Four values as two 64-bit words.
+// Four words from two 64-bit words, and back.
 fn from_longs(x: vec2<u64>) -> vec4<f32> {
   return bitcast<vec4<f32>>(vec4<u32>(u32(x.x), u32(x.x >> 32u), u32(x.y), u32(x.y >> 32u)));
 }

@@ -1,5 +1,5 @@
-// accuracy: a row is correct where its first maximum is its class, or its distribution's first maximum; with NaN it
-//   is not. The records carry correct and rows; the rest of them is 0.
+// accuracy: a row is correct where its first maximum is its class, or its distribution's first maximum; a row
+//   with NaN is not correct. The records count correct rows and all rows; their other fields are 0.
 //   scores: rows x cols, row-major; targets: a class id a row, or rows x cols; records: one a workgroup.
 //   LANES threads share a row; ROWS rows share a workgroup and its record.
 {% set inputs = {"x": "scores"} %}

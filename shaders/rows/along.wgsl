@@ -1,20 +1,20 @@
-// along: what a kernel does along all values of its rows, by macros that take a body of WGSL.
-//   The kernel names its `inputs`, by what a value of theirs is called. Where the values come from is the form's:
-//     as declared  from memory, whenever they are wanted: so software drivers like it
-//     staged       short rows, one a thread, by way of workgroup memory (staging.wgsl)
-//     held         from registers, HELD a lane, read once: variables with names, because compilers keep arrays in
-//                  memory
-//     pieces       long rows: through such registers piece by piece
-//   HELD is a constant that the host puts in front. By fours, a lane takes four columns at a time, which lie in one cell of
-//   memory.
+// along: macros for kernels that go along all values of their rows. Each macro takes a body of WGSL for one value.
+//   The kernel sets `inputs`: the name of a value in such a body, and the buffer it comes from. The form says how values come:
+//     as declared  from memory, each time they are used: the fastest way on software drivers
+//     staged       short rows, one a thread, through workgroup memory (staging.wgsl)
+//     held         from registers: a lane reads HELD values once, into variables with names, because compilers keep arrays
+//                  in memory
+//     pieces       long rows, piece by piece through such registers
+//   The host defines the constant HELD. By fours, a lane takes four neighbouring columns at a time, which are one vec4.
 {% include "rows/rows.wgsl" %}
 
-// Columns that a lane adds up by themselves: a long row's sum stays nearly as exact as a tree's.
+// Number of columns that a lane adds up before it adds their sum to the row's: a long row's sum is then nearly as exact
+// as that of a tree.
 const RUN: u32 = 32u;
 {% if not linear %}
 {% for name in inputs %}
 
-// One value, wherever it is wanted.
+// The value in column c.
 fn {{ name }}_of(at: RowThread, c: u32) -> f32 {
 {% if is_staged %}
   return {{ inputs[name] }}_rows[padded(at.local.y * params.window.cols + c)];
@@ -29,27 +29,27 @@ fn {{ name }}_of(at: RowThread, c: u32) -> f32 {
 {% endif %}
 {% if in_registers and not is_staged %}
 
-// Where the values of a lane's jth step are; those of some step of the window where the row has no such step.
+// The index of the values of a lane's jth step; where the row has no such step, one that may be read all the same.
 fn cell(at: RowThread, j: u32) -> u32 {
   return min(at.start + column(at, j), params.window.rows * params.window.cols - 1u){% if by_fours %} / 4u{% endif %};
 }
 {% endif %}
 
-// Steps along the row in which the lane has columns.
+// Number of steps along the row in which the lane has columns.
 fn steps(at: RowThread) -> u32 {
   return (at.cols + STEP - 1u - at.lane) / STEP;
 }
 {% include "rows/staging.wgsl" %}
 {#
-  What a kernel does along its rows, for a body of WGSL that sees the column c and x, or whatever its inputs are called:
-    load_values()              first: brings the values to where the form has them
-    each_value()              the body, for each value
-    sum_values(sum, type)     the same, where the body adds to `run`: runs join in `sum`. Where the form `keeps` values, the
-                        body may say what the input `keep` is from then on, as `kept`
-    store_results(output)     the same, where the body says what `result` is
-    store_results(output, sum) in pieces the body may add to `run`, too: runs join in `sum`
-    maximum_and_sum()      in pieces: the maximum's `key`, and `sum` of exp(x - its value), of all lanes, in one go; the body may add to
-                        `run` for each value: runs join in `more`, of the lane
+  The macros' bodies see the column c, and x, or whatever the names of the inputs are:
+    load_values()               comes first: reads the values to where the form keeps them
+    each_value()                runs the body for each value
+    sum_values(sum, type)       runs the body for each value, which adds to `run`; runs add up to `sum`. Where the form
+                                `keeps` values, the body may define `kept`, which replaces the value of the input `keep`
+    store_results(output)       runs the body for each value, which defines `result`
+    store_results(output, sum)  in pieces, the body may add to `run`, too; runs add up to `sum`
+    maximum_and_sum()           (streaming.wgsl) in pieces: all lanes get `key`, that of the maximum, and `sum`, that of
+                                exp(x - maximum); the body may add to `run`, and runs add up to the lane's `more`
 #}
 {% macro values(first, body, output, keep="") %}
 {% for j in range(HELD) %}
@@ -147,7 +147,7 @@ fn steps(at: RowThread) -> u32 {
 {{ store_staged(output) }}
 {% endif %}
 {% elif in_registers %}
-  // Backwards: what was read last is likely to be in a cache still.
+  // Backwards: a cache is likely to have what was read last.
   for (var piece = (steps(at) + HELD - 1u) / HELD; piece > 0u; piece--) {
     let first = (piece - 1u) * HELD;
 {% if sum %}

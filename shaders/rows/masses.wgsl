@@ -1,7 +1,8 @@
-// masses: how a row's target becomes the masses q of its classes, for kernels that follow PyTorch's CrossEntropyLoss:
+// masses: the masses q of a row's classes, from its target, for kernels that follow PyTorch's CrossEntropyLoss:
 //   q[c] = v * w[c] * ((1 - smoothing) * y[c] + smoothing / C)
 //   y: the row's one-hot or distribution; w: the class weights; v: the row's own weight; C: the classes.
-//   The kernel's `Params` has `loss: LossParameters`; it binds weights, of the classes; samples, of the rows; divisor, of a mean.
+//   The kernel's `Params` has `loss: LossParameters`. The kernel binds `weights`, one a class, `samples`, one a row, and
+//   `divisor`, of a mean.
 {% include "rows/targets.wgsl" %}
 
 // The share of class c in a row whose id is class_id, or whose distribution begins at start.
@@ -14,14 +15,14 @@ struct LossParameters {
   smoothing: f32,
   spread: f32,   // smoothing / C
   scale: f32,    // of the gradient, where no divisor is bound
-  ignored: u32,  // the class whose rows count for nothing, or none of the classes
-  marked: u32,   // the id, none of the classes, that marks such rows; 0 for none
-  weighted: u32, // 1 for yes: a uniform branch costs nothing, a variant more to compile does
+  ignored: u32,  // the class whose rows do not count; a number beyond the classes for none
+  marked: u32,   // the id beyond the classes that marks rows that do not count; 0 for none
+  weighted: u32, // 1 for yes: a uniform branch costs nothing, and one more variant would have to be compiled
   sampled: u32,
   divided: u32,
 }
 
-// Whether a row of this class counts for nothing.
+// Whether a row of this class does not count.
 fn is_ignored(class_id: u32, classes: u32) -> bool {
   if DISTRIBUTIONS { return false; }
   return class_id == select(params.loss.marked, params.loss.ignored, class_id < classes);
@@ -34,7 +35,7 @@ fn class_mass(class_id: u32, start: u32, c: u32) -> f32 {
 }
 {% if kernel == "linear_cross_entropy" %}
 
-// Nothing has a weight.
+// All weights are 1.
 fn weight(c: u32) -> f32 {
   return 1.0;
 }
@@ -58,7 +59,7 @@ fn row_weight(row: u32) -> f32 {
   return 1.0;
 }
 
-// A mean over nothing moves nothing.
+// The factor of the gradient; 0 for a mean over rows whose weights sum to 0.
 fn gradient_scale() -> f32 {
   if params.loss.divided == 0u { return params.loss.scale; }
   let sum = divisor[0];

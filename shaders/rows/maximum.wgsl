@@ -1,4 +1,4 @@
-// maximum: the maximum of a row, by keys that have the order of the floats, and exponentials below it.
+// maximum: the maximum of a row, by integer keys in the order of the floats, and exponentials relative to it.
 
 // A row's maximum as an order-preserving key, and the first column that holds it.
 struct RowMaximum {
@@ -26,20 +26,20 @@ fn higher(a: RowMaximum, b: RowMaximum) -> RowMaximum {
   return a;
 }
 
-// The same where b comes behind a: only what is above counts.
+// The higher of a and a value in a later column: of equal values the earlier column stays.
 fn raised_to(a: RowMaximum, key: u32, col: u32) -> RowMaximum {
   let above = key > a.key;
   return RowMaximum(select(a.key, key, above), select(a.col, col, above));
 }
 
-// exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. Below exp(FAR_BELOW) f32 has only 0.
+// exp(x - top) for x <= top; 0 for x = -inf, without computing with infinities. exp(FAR_BELOW) is 0 in f32.
 const FAR_BELOW: f32 = -128.0;
 
 fn exp_below(x: f32, top: f32) -> f32 {
   return select(exp(max(x - top, FAR_BELOW)), 0.0, is_negative_infinity(x));
 }
 
-// A maximum alone, where its column does not matter: less work a value. All NaN are above +inf, and -inf is 0.
+// A key for a maximum whose column does not matter, which takes less work: all NaN are above +inf, and -inf is 0.
 const BELOW_ALL: u32 = ~(SIGN_BIT | INFINITY_BITS); // the key of -inf; those of NaN with a sign wrap around
 
 fn top_key(x: f32) -> u32 {
@@ -51,12 +51,12 @@ fn from_top_key(key: u32) -> f32 {
   return from_key(key + BELOW_ALL);
 }
 
-// A row whose softmax does not exist: it holds NaN or +inf, or nothing but -inf.
+// Whether a row with this maximum has no softmax: it holds NaN or +inf, or nothing but -inf.
 fn is_bad(key: u32) -> bool {
   return key == 0u || key >= (SIGN_BIT | INFINITY_BITS) - BELOW_ALL;
 }
 
-// Whether x is the maximum of a row that has a softmax: by bits, but for a zero's sign.
+// Whether x is the maximum of a row that has a softmax: compares bits, but not the sign of zeros.
 fn is_top(x: f32, top: f32) -> bool {
   let counting = select(~0u, ~SIGN_BIT, (bitcast<u32>(top) & ~SIGN_BIT) == 0u);
   return (bitcast<u32>(x) & counting) == (bitcast<u32>(top) & counting);

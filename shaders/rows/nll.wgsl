@@ -1,5 +1,5 @@
-// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (masses.wgsl): of class ids
-//   without smoothing that of the class alone
+// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (masses.wgsl);
+//   without smoothing, only the mass of a row's class id is not 0
 //   probs: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted; samples:
 //   rows x 1, where sampled; losses: rows x 1.
 //   LANES threads share a row. A NaN that the row reads, or a class out of range, makes the loss NaN; a row that is ignored

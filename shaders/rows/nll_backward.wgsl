@@ -2,8 +2,8 @@
 //                                                                  scale: 1, or 1 / the mean's divisor
 //   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols; weights: 1 x
 //   cols, where weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided.
-//   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element, as elements.wgsl
-//   hands them out; by fours, which neighbouring rows may share, on hardware.
+//   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element
+//   (elements.wgsl); on hardware by fours, in which neighbouring rows may meet.
 {% include "elements/elements.wgsl" %}
 {% include "rows/masses.wgsl" %}
 
@@ -28,7 +28,7 @@ fn class_of(row: u32) -> u32 {
   return targets[row];
 }
 
-// Of column c, word i.
+// The mass of column c, which is element i of the matrix.
 fn mass(row: u32, c: u32, i: u32) -> f32 {
   return row_weight(row) * class_mass(class_of(row), i - c, c);
 }
@@ -56,7 +56,7 @@ fn element(i: u32) {
     row += 1u;
   }
 {% endfor %}
-  // Class ids seldom have a mass here.
+  // With class ids, few elements have a mass: the others' probabilities are not read.
   var p = vec4(1.0);
   if any(q != vec4(0.0)) { p = probs[i]; }
   dprobs[i] = vec4(slope(row_x, q.x, p.x), slope(row_y, q.y, p.y), slope(row_z, q.z, p.z), slope(row_w, q.w, p.w));

@@ -1,14 +1,14 @@
-// records: the statistics of runs of rows, and how a workgroup joins those of its rows along a fixed tree.
+// records: the statistics of runs of rows; a workgroup joins those of its rows along a fixed tree.
 {% include "rows/rows.wgsl" %}
 
-// What a run of rows adds up to, joined along a fixed tree.
+// The statistics of a run of rows.
 struct Record {
   loss: f32,       // sum of weighted losses
   weight: f32,     // sum of weights
   correct: u32,    // rows whose first maximum is the target's
   rows: u32,       // rows counted: all but those of an ignored class
   non_finite: u32, // counted rows whose loss is NaN or infinite
-  first_bad: u32,  // the first of them, or NO_ROW
+  first_bad: u32,  // the first such row, or NO_ROW
 }
 
 const NO_ROW: u32 = 0xffffffffu;
@@ -25,9 +25,10 @@ fn join(a: Record, b: Record) -> Record {
 }
 {% if records_by_subgroup is defined and records_by_subgroup %}
 
-// The workgroup is a subgroup whose lanes have a row each: no barrier, which takes software drivers long to compile.
+// The workgroup is a subgroup whose lanes have a row each, and needs no barrier: software drivers take long to compile
+// barriers.
 
-// What the lane has whose number differs in these bits.
+// The record of the lane whose number differs in these bits.
 fn opposite(record: Record, bits: u32) -> Record {
   return Record(
     subgroupShuffleXor(record.loss, bits),
@@ -53,7 +54,7 @@ var<workgroup> group_records: array<Record, ROWS>;
 fn group_record(at: RowThread, mine: Record) -> Record {
   if ROWS == 1u { return mine; }
   let local = at.local;
-  // As many rows as there are: a bound that compilers do not know, or they would unroll the loop below.
+  // The bound of the loop below is a number that compilers do not know: else they would unroll the loop.
   let rows = min(ROWS, params.window.rows - at.group * ROWS);
   if local.x == 0u { group_records[local.y] = mine; }
   let heads = max(ROWS / FAN, 1u);

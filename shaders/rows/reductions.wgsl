@@ -1,8 +1,8 @@
-// reductions: what the lanes of a row have, joined for all of them, along fixed trees: the same input gives the same bits.
-//   Every thread of a workgroup must take part, also for rows behind the end.
+// reductions: sums and maxima over the lanes of a row, along fixed trees, so that the same input gives the same bits. All
+//   lanes get the result. Every thread of a workgroup must take part, also for rows behind the end.
 {% include "rows/maximum.wgsl" %}
 
-// A sum, and the first of some columns.
+// A sum, and the first of some columns: two reductions at once.
 struct SumAndColumn {
   sum: f32,
   col: u32,
@@ -35,8 +35,7 @@ var<workgroup> row_{{ name }}s: array<{{ type }}, ROW_THREADS>;
 // Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations: each
 // subgroup gathers what its lanes hold, then everyone gathers what the subgroups hold.
 
-// Set by the entry point: the thread's number in its subgroup, the subgroup's in the workgroup, how many there are, and
-// of how many threads.
+// A thread's number in its subgroup, the subgroup's number, how many there are, and their size; the entry point sets it.
 struct Subgroup {
   lane: u32,
   number: u32,
@@ -65,9 +64,9 @@ fn subgroup_sum(mine: f32) -> f32 {
 {% for name, type, join, nothing in reductions %}
 
 {% if loop.first %}
-// The lanes come from loops that some leave before others, and Vulkan does not promise that they go on together: the
-// barrier in front brings them together, and behind it the last result has been read, too.
-// Of few subgroups everyone goes through what they hold; of many, each subgroup joins that once more.
+// Lanes may leave the loops before a reduction at different times, and Vulkan does not promise that they continue
+// together: the first barrier brings them together. Behind it, all have read the last reduction's result, too.
+// Each lane joins the results of few subgroups by itself; where they are many, each subgroup reduces them once more.
 {% endif %}
 fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   workgroupBarrier();
@@ -78,12 +77,12 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
     var all = {{ nothing }};
     for (var first = 0u; first < subgroup.count; first += subgroup.size) {
       let i = first + subgroup.lane;
-      // Not by a branch: the lanes stay together.
+      // Without a branch, so that the lanes stay together.
       let other = row_{{ name }}s[min(i, subgroup.count - 1u)];
 {% if type == "RowMaximum" %}
       all = higher(all, RowMaximum(select(0u, other.key, i < subgroup.count), other.col));
 {% elif type == "SumAndColumn" %}
-      all = add_and_first(all, SumAndColumn(select(0.0, other.sum, i < subgroup.count), other.col)); // the last's once more
+      all = add_and_first(all, SumAndColumn(select(0.0, other.sum, i < subgroup.count), other.col)); // columns behind the end are the last subgroup's
 {% else %}
       all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
 {% endif %}
@@ -96,19 +95,20 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
 }
 {% endfor %}
 
-const MANY: u32 = 32u; // times FAN lanes
+const MANY: u32 = 32u; // subgroups are many where a row has at least MANY times FAN lanes
 {% else %}
 {% for name, type, join, nothing in reductions %}
 
 {% if loop.first %}
-// Reductions over the lanes of a row through workgroup memory: of more than FAN lanes the first of every FAN gathers
-// its FAN, then everyone gathers what those hold. Flat trees, because each barrier costs a software driver much.
+// Reductions over the lanes of a row through workgroup memory: where there are more than FAN lanes, LANES / FAN of them
+// join the values of FAN lanes each; then every lane joins what is left. The trees are flat, because each barrier costs a
+// software driver much.
 {% endif %}
 fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   if LANES == 1u { return mine; }
   let start = local.y * LANES;
   let heads = select(LANES, LANES / FAN, LANES > FAN);
-  workgroupBarrier(); // the last result has been read
+  workgroupBarrier(); // all have read the last reduction's result
   row_{{ name }}s[start + local.x] = mine;
   workgroupBarrier();
   if LANES > FAN {

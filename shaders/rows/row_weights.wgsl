@@ -1,7 +1,7 @@
-// row_weights: out[r] = samples[r] * weights[targets[r]], 0 for a row that is ignored: what a weighted mean divides by,
-//   row by row
+// row_weights: out[r] = samples[r] * weights[targets[r]], 0 for a row that is ignored; a weighted mean divides by
+//   their sum
 //   targets: a class id a row; weights: one a class where weighted, else 1; samples: rows x 1 where sampled, else 1; out:
-//   rows x 1, `count` elements. Element by element, as elements.wgsl hands them out.
+//   rows x 1, `count` elements. Element by element (elements.wgsl).
 {% include "elements/elements.wgsl" %}
 {% include "rows/masses.wgsl" %}
 

@@ -10,10 +10,10 @@
 {% set in_pieces = in_registers and pieces %}
 {% set is_staged = inputs is defined and not linear and staged %}
 {% set by_fours = in_registers and fours and not staged %}
-{# Whether what is computed from a value can take its place until it is wanted again. #}
+{# Whether a result that is computed from a value may replace it in its register. #}
 {% set keeps = in_registers and not in_pieces %}
 {% set row_cell = "vec4<f32>" if by_fours or (is_staged and fours) else "f32" %}
-{# Division is slow on hardware, and `inverse` is 1 / sum. #}
+{# Hardware multiplies by `inverse`, which is 1 / sum, because division is slow there. #}
 {% set over_sum = "* inverse" if in_registers or is_staged else "/ sum" %}
 {% set parts = [".x", ".y", ".z", ".w"] if by_fours else [""] %}
 
@@ -25,15 +25,15 @@ override ROWS: u32;
 override FAN: u32;
 override ROW_THREADS: u32 = LANES * ROWS; // named: naga 30 trips over unnamed array sizes with overrides behind them
 
-// The rows of the matrix that are bound: all of them, or some.
+// The bound rows of a matrix: all of them, or a run of them.
 struct Window {
   rows: u32,
   cols: u32,
-  first_row: u32, // the number of the first in the matrix
-  nan: f32,       // handed over as data: WGSL has no literal for it
+  first_row: u32, // the number of the first of them in the matrix
+  nan: f32,       // a NaN, which WGSL has no literal for
 }
 
-// What a thread works on, counted within the window.
+// A thread's row, counted within the window, and its lane of the row.
 struct RowThread {
   group: u32,  // the workgroup's number
   row: u32,
@@ -44,10 +44,10 @@ struct RowThread {
   local: vec2<u32>, // lane and row within the workgroup
 }
 
-// Columns of a step along the rows, of all lanes.
+// Number of columns that all lanes of a row take in one step.
 override STEP: u32 = {% if by_fours %}4u * {% endif %}LANES;
 
-// The (first) column of a lane's jth step.
+// The (first) column of a lane in its jth step.
 fn column(at: RowThread, j: u32) -> u32 {
   return at.lane + j * STEP;
 }

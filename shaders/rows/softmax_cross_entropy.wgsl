@@ -6,8 +6,8 @@
 //   workgroup.
 //   LANES threads share a row; ROWS rows share a workgroup and its record.
 //   A row that is ignored gives 0 and is not counted; a row without a softmax gives NaN and is.
-// linear_cross_entropy includes this file for what becomes of a row's logits, which it computes and hands over by
-//   `x_of`; nothing has a weight there.
+// linear_cross_entropy.wgsl includes this file: it computes a row's logits, and hands them over by `x_of`. All weights are
+//   1 there.
 {% set inputs = {"x": "logits"} %}
 {% include "rows/streaming.wgsl" %}
 {% include "rows/records.wgsl" %}
@@ -51,8 +51,8 @@ fn mass(at: RowThread, class_id: u32, c: u32) -> f32 {
   return class_mass(class_id, at.start, c);
 }
 
-// What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is
-// away.
+// The part of the loss, without ln(sum), that the mass q of a class with logit x adds: 0 where q is 0, even where x is
+// -inf.
 fn cost(q: f32, x: f32, top: f32) -> f32 {
   if q == 0.0 { return 0.0; }
   return q * select(top - x, bitcast<f32>(INFINITY_BITS | (bitcast<u32>(x) & ~SIGN_BIT)), is_negative_infinity(x));
@@ -64,10 +64,10 @@ fn row_work(at: RowThread) {
   let class_id = row_class(at);
   let in_range = class_id < window.cols;
   let ignored = is_ignored(class_id, window.cols);
-  var own_weight = 0.0; // none behind the end
+  var own_weight = 0.0; // 0 behind the end
   if at.inside { own_weight = row_weight(at.row); }
 
-  // Every term of the loss is at least 0: (m - x[c]) and ln(sum) are, so nothing cancels.
+  // The terms of the loss are (m - x[c]) and ln(sum), both at least 0, so nothing cancels.
   var mass_sum = 0.0;
   var below = 0.0;
 {% if in_pieces %}
@@ -108,7 +108,7 @@ fn row_work(at: RowThread) {
     below = lanes_sum(at.local, below);
 {% endif %}
   } else if class_id < at.cols {
-    // All lanes read the same word, which costs less than to hand it on.
+    // Each lane reads this logit by itself, which costs less than passing it from one lane to the others.
     mass_sum = own_weight * weight(class_id);
     below = cost(mass_sum, x_of(at, class_id), top);
   }
@@ -140,7 +140,7 @@ fn row_work(at: RowThread) {
 
   let counted = at.inside && !ignored;
   let finite = (bitcast<u32>(loss) & ~SIGN_BIT) < INFINITY_BITS;
-  var share = 1.0; // of the row in a mean
+  var share = 1.0; // of the row's class in the weight of the row
   if !DISTRIBUTIONS {
     share = 0.0;
     if class_id < at.cols { share = weight(class_id); }

@@ -1,9 +1,9 @@
-// staging: short rows, a thread each, by way of workgroup memory: neighbouring threads bring neighbouring words, and then each
-//   thread takes its own row to registers; results go back the same way. HELD is the most columns of such rows.
+// staging: short rows, one a thread, through workgroup memory. Neighbouring threads copy neighbouring words to it, then each
+//   thread reads its own row to registers; results go back in the same two steps. HELD is the most columns of such rows.
 {% if is_staged %}
 
-// The workgroup's rows lie behind each other; with a word between each RUN of them, so that rows start in different
-// banks.
+// The workgroup's rows are stored one behind the other, with a word of padding behind every RUN words, so that rows start in
+// different banks of workgroup memory.
 override ROW_WORDS: u32 = ROWS * HELD;
 override ROW_TILE: u32 = ROW_WORDS + ROW_WORDS / RUN;
 {% for name in inputs %}
@@ -15,7 +15,7 @@ fn padded(word: u32) -> u32 {
   return word + word / RUN;
 }
 
-// Words of the workgroup's rows.
+// Number of words in the workgroup's rows.
 fn staged_words(at: RowThread) -> u32 {
   let before = min(at.group * ROWS, params.window.rows);
   return min(ROWS, params.window.rows - before) * params.window.cols;
@@ -25,8 +25,8 @@ fn staged_words(at: RowThread) -> u32 {
   let all = staged_words(at);
   let origin = at.group * ROWS * params.window.cols;
 {% if fours %}
-  // All that a thread brings is on its way before the first of it is wanted; behind the window's end, where a folded grid
-  // has workgroups, too, the last again.
+  // A thread starts all of its reads before it uses the first. Threads behind the window's end, where a folded grid has
+  // whole workgroups, read the last words again.
   let words = params.window.rows * params.window.cols;
 {% for k in range(HELD // 4) %}
   let i_{{ k }} = 4u * (at.local.y + {{ k }}u * ROW_THREADS);

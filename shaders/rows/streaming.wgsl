@@ -1,4 +1,5 @@
-// streaming: the maximum of a long row, and the sum of exponentials below it, while the row is read once (along.wgsl, pieces).
+// streaming: the maximum of a long row and the sum of exponentials relative to it, in one pass over the row (the form
+//   `pieces` of along.wgsl).
 {% include "rows/along.wgsl" %}
 {% macro raise_key() %}
         key = max(key, top_key(x));
@@ -7,8 +8,8 @@
         run += exp_below(x, base);
 {% endmacro %}
 {% macro maximum_and_sum() %}
-  // A lane's sum is that of exp(x - base). Its base follows the maximum once that is further than 1 above: seldom, so
-  // that hardly a rounding error comes of it, and no term is more than e.
+  // A lane adds up exp(x - base). The base becomes the maximum once that is more than 1 above it: this happens seldom, so it
+  // adds little rounding error, and no term is larger than e.
   var key = 0u;
   var base = from_key(~(SIGN_BIT | INFINITY_BITS)); // -inf
   var sum = 0.0;
