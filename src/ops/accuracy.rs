@@ -15,8 +15,8 @@ use crate::waiting::{Waiting, at_once};
 /// -100 do not count; over nothing else the mean is NaN. On a GPU this waits.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class; as
-/// [`Matrix::to_array`] while waiting.
+/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding; as [`Matrix::to_array`] while waiting.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};

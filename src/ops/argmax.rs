@@ -15,7 +15,7 @@ use crate::waiting::{Waiting, at_once};
 /// The resulting class ids stay on the device; [`Targets::to_classes`] reads them.
 ///
 /// # Errors
-/// None of its own.
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};

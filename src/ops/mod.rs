@@ -18,7 +18,7 @@
 //! | [`sgd`], [`momentum`], [`adagrad`], [`rmsprop`], [`adam`] | parameter updates in place |
 //! | [`clip_scale`] | min(1, limit / ‖dw‖) |
 //!
-//! On a GPU an op is recorded and returns at once; only reads ([`Matrix::to_array`], a loss value) wait.
+//! On a GPU an op is recorded and returns at once; only reads ([`Matrix::to_array`](crate::Matrix::to_array), a loss value) wait.
 
 mod accuracy;
 mod adagrad;

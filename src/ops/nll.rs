@@ -24,7 +24,8 @@ pub const CLIP: f64 = 1e-7;
 /// Σ y for distributions), u = 2⁻²³.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class.
+/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};
@@ -77,7 +78,8 @@ pub fn nll_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Re
 /// Error: at most 6u |dprobs|, u = 2⁻²³.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class.
+/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};
@@ -139,12 +141,10 @@ pub(crate) async fn nll_weight_sum(
             let options = options.on_cpu("nll", probs)?;
             Ok(cpu::weight_sum(y, options, [targets.rows(), targets.class_count()]).into())
         }
-        OnTargets::Gpu(gpu, _, y) => {
-            match options.on_gpu("nll", probs, targets, y)?.weight_sum(gpu, "nll")? {
-                Some(sum) => Ok(gpu.read::<f32>(waiting, &sum).await?.iter().map(|sum| f64::from(*sum)).sum()),
-                None => Ok(targets.rows() as f64),
-            }
-        }
+        OnTargets::Gpu(gpu, _, y) => match options.on_gpu("nll", probs, targets, y)?.weight_sum(gpu, "nll")? {
+            Some(sum) => Ok(gpu.read::<f32>(waiting, &sum).await?.iter().map(|sum| f64::from(*sum)).sum()),
+            None => Ok(targets.rows() as f64),
+        },
     }
 }
 

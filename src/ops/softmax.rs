@@ -13,7 +13,7 @@ use crate::matrix::Matrix;
 /// as 0.
 ///
 /// # Errors
-/// None of its own.
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};
@@ -38,7 +38,7 @@ pub fn softmax(logits: &Matrix) -> Result<Matrix> {
 /// 2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u (|m| + |x| + |ln p|) over C columns, u = 2⁻²³.
 ///
 /// # Errors
-/// None of its own.
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};
@@ -62,7 +62,8 @@ pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
 /// Error: at most u |p| (3 |dp| + (20 + cols / 64) Σ_j |dp_j p_j|), u = 2⁻²³.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless both have one shape.
+/// [`Error::Shape`](crate::Error::Shape) unless both have one shape; [`Error::Limit`](crate::Error::Limit) for rows that are
+/// longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};

@@ -33,7 +33,8 @@ const OP: &str = "softmax_cross_entropy";
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row, a column a class, and a weight a class or a row;
 /// [`Error::Option`](crate::Error::Option) for a smoothing outside 0 ..= 1 or an ignored class that is none;
-/// [`Error::Combination`](crate::Error::Combination) for an ignored class with distributions.
+/// [`Error::Combination`](crate::Error::Combination) for an ignored class with distributions;
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};

@@ -17,11 +17,7 @@ pub(super) static KERNEL: Kernel = Kernel {
 };
 
 /// X + b, of X's shape; b has a value a column.
-pub(crate) fn bias_add(
-    gpu: &Context,
-    [x, bias]: [&Buffer; 2],
-    (rows, cols): (usize, usize),
-) -> Result<Buffer> {
+pub(crate) fn bias_add(gpu: &Context, [x, bias]: [&Buffer; 2], (rows, cols): (usize, usize)) -> Result<Buffer> {
     let out = gpu.buffer(OP, rows, cols)?;
     let split = gpu.split(OP, rows, cols)?;
     let (form, width, grid) = column_sum::grid(gpu, split, cols);

@@ -40,12 +40,7 @@ impl Params {
 }
 
 /// The sum of the rows of a `rows x cols` matrix, as one row.
-pub(crate) fn column_sum(
-    gpu: &Context,
-    op: &'static str,
-    x: &Buffer,
-    (rows, cols): (usize, usize),
-) -> Result<Buffer> {
+pub(crate) fn column_sum(gpu: &Context, op: &'static str, x: &Buffer, (rows, cols): (usize, usize)) -> Result<Buffer> {
     let (sums, blocks) = one_level(gpu, op, x, rows, cols)?;
     reduce(gpu, op, sums, blocks, cols)
 }

@@ -92,14 +92,7 @@ pub(crate) fn nll_backward(
     let launch = ElementLaunch {
         kernel: &NLL_BACKWARD,
         constants: &[threads, per_thread, loss.distributions()],
-        operands: &[
-            Operand::Matrix(probs),
-            loss.targets.operand(),
-            weights,
-            samples,
-            divisor,
-            Operand::Matrix(&out),
-        ],
+        operands: &[Operand::Matrix(probs), loss.targets.operand(), weights, samples, divisor, Operand::Matrix(&out)],
     };
     gpu.launch_elements(split, &launch, |block, width| BackwardParams {
         loss: parameters,
