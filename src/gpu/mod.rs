@@ -51,4 +51,4 @@ pub(crate) use rows::{ColumnGrid, LinearGrid, NormGrid, PackBlocks, PackGrid, Pl
 pub(crate) use tiles::{Method, Panel, ProductSplit, Tile};
 pub(crate) use tuned::{ShapeClass, Tuned};
 pub(crate) use units::{Halves, LargestGrid};
-pub(crate) use windows::{Block, ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};
+pub(crate) use windows::{ElementLaunch, Operand, RowLaunch, RowSplit, Split, View, Window, runs};
