@@ -13,7 +13,7 @@
 // Stores one value of finished sums, c[at] in column `col`, both counted in values, after the epilogue.
 fn store_value(at: u32, col: u32, sums: Value) {
   var value = sums;
-  if params.accumulate == 1u { value += opened(c[at]); }
+  if params.accumulate == 1u { value += from_cell(c[at]); }
   epilogue(at, col, value);
 }
 
@@ -21,11 +21,11 @@ fn store_value(at: u32, col: u32, sums: Value) {
 fn epilogue(at: u32, col: u32, sums: Value) {
   var value = sums;
   if params.biased == 1u || params.masked == 1u { // one read for both: each takes software drivers time to compile
-    let other = opened(extra[select(at, col, params.biased == 1u)]);
-    value = select(passed(value, other), value + other, params.biased == 1u);
+    let other = from_cell(extra[select(at, col, params.biased == 1u)]);
+    value = select(relu_gradient(value, other), value + other, params.biased == 1u);
   }
-  if params.relu == 1u { value = rectified(value); }
-  c[at] = closed(value);
+  if params.relu == 1u { value = relu(value); }
+  c[at] = to_cell(value);
 }
 
 {% if fours %}
@@ -36,17 +36,17 @@ fn store(at: u32, col: u32, sums: vec4<f32>) {
 
 // Stores such sums without the epilogue.
 fn store_bare(at: u32, col: u32, sums: vec4<f32>) {
-  if col < params.n { c[at / 4u] = closed(sums); }
+  if col < params.n { c[at / 4u] = to_cell(sums); }
 }
 
 // Adds such sums to what was stored there, without the epilogue.
 fn add_bare(at: u32, col: u32, sums: vec4<f32>) {
-  if col < params.n { c[at / 4u] = closed(opened(c[at / 4u]) + sums); }
+  if col < params.n { c[at / 4u] = to_cell(from_cell(c[at / 4u]) + sums); }
 }
 
 // Applies the epilogue to sums that were stored there.
 fn apply_epilogue(at: u32, col: u32) {
-  if col < params.n { epilogue(at / 4u, col / 4u, opened(c[at / 4u])); }
+  if col < params.n { epilogue(at / 4u, col / 4u, from_cell(c[at / 4u])); }
 }
 
 {% elif named %}
@@ -56,21 +56,21 @@ fn store(at: u32, col: u32, sums: vec4<f32>) {
   if col >= params.n { return; }
   let near = min(vec4(0u, 1u, 2u, 3u), vec4(params.n - 1u - col));
   var value = sums;
-  if params.accumulate == 1u { value += vec4({% for e in "xyzw" %}opened(c[at + near.{{ e }}]){{ "" if loop.last else ", " }}{% endfor %}); }
+  if params.accumulate == 1u { value += vec4({% for e in "xyzw" %}from_cell(c[at + near.{{ e }}]){{ "" if loop.last else ", " }}{% endfor %}); }
   if params.biased == 1u || params.masked == 1u {
     let places = vec4(select(at, col, params.biased == 1u)) + near;
-    let other = vec4({% for e in "xyzw" %}opened(extra[places.{{ e }}]){{ "" if loop.last else ", " }}{% endfor %});
-    let kept = vec4({% for e in "xyzw" %}passed(value.{{ e }}, other.{{ e }}){{ "" if loop.last else ", " }}{% endfor %});
+    let other = vec4({% for e in "xyzw" %}from_cell(extra[places.{{ e }}]){{ "" if loop.last else ", " }}{% endfor %});
+    let kept = vec4({% for e in "xyzw" %}relu_gradient(value.{{ e }}, other.{{ e }}){{ "" if loop.last else ", " }}{% endfor %});
     value = select(kept, value + other, params.biased == 1u);
   }
-  if params.relu == 1u { value = vec4({% for e in "xyzw" %}rectified(value.{{ e }}){{ "" if loop.last else ", " }}{% endfor %}); }
+  if params.relu == 1u { value = vec4({% for e in "xyzw" %}relu(value.{{ e }}){{ "" if loop.last else ", " }}{% endfor %}); }
   store_bare(at, col, value);
 }
 
 // Stores such sums without the epilogue.
 fn store_bare(at: u32, col: u32, sums: vec4<f32>) {
 {% for e in range(4) %}
-  if col + {{ e }}u < params.n { c[at + {{ e }}u] = closed(sums.{{ "xyzw"[e] }}); }
+  if col + {{ e }}u < params.n { c[at + {{ e }}u] = to_cell(sums.{{ "xyzw"[e] }}); }
 {% endfor %}
 }
 
@@ -82,15 +82,15 @@ fn store(at: u32, col: u32, sums: vec4<f32>) {
 }
 
 fn store_bare(at: u32, col: u32, sums: vec4<f32>) {
-  for (var i = col; i < min(col + 4u, params.n); i++) { c[at + i - col] = closed(sums[i - col]); }
+  for (var i = col; i < min(col + 4u, params.n); i++) { c[at + i - col] = to_cell(sums[i - col]); }
 }
 
 fn add_bare(at: u32, col: u32, sums: vec4<f32>) {
-  for (var i = col; i < min(col + 4u, params.n); i++) { c[at + i - col] = closed(opened(c[at + i - col]) + sums[i - col]); }
+  for (var i = col; i < min(col + 4u, params.n); i++) { c[at + i - col] = to_cell(from_cell(c[at + i - col]) + sums[i - col]); }
 }
 
 fn apply_epilogue(at: u32, col: u32) {
-  for (var i = col; i < min(col + 4u, params.n); i++) { epilogue(at + i - col, i, opened(c[at + i - col])); }
+  for (var i = col; i < min(col + 4u, params.n); i++) { epilogue(at + i - col, i, from_cell(c[at + i - col])); }
 }
 
 {% endif %}

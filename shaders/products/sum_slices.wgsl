@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> partials: array<Cell>;
 
 fn element(i: u32) {
-  var sums = opened(partials[i]);
-  for (var s = 1u; s < params.slices; s++) { sums += opened(partials[s * params.stride + i]); }
+  var sums = from_cell(partials[i]);
+  for (var s = 1u; s < params.slices; s++) { sums += from_cell(partials[s * params.stride + i]); }
   store_value(i, i % params.n, sums);
 }

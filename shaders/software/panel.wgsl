@@ -30,7 +30,7 @@ const QUADS = STEPS / 4u; // groups of four in a panel
 // Group g of a row of a, 0 behind the end.
 fn group_of(row: u32, g: u32) -> vec4<f32> {
   let last = params.groups - 1u;
-  return select(vec4(0.0), opened_long(a[row * params.groups + min(g, last)]), g <= last);
+  return select(vec4(0.0), from_longs(a[row * params.groups + min(g, last)]), g <= last);
 }
 
 @compute @workgroup_size(LANES)

@@ -29,8 +29,8 @@ fn segment_of(i: u32) -> Segment {
 // The gradient as the backward pass left it.
 fn raw_gradient(i: u32, segment: Segment) -> Value {
   let first = i + segment.gradient;
-  var sum = opened(dw[first]);
-  for (var s = 1u; s < segment.slices; s++) { sum += opened(dw[first + s * segment.stride]); }
+  var sum = from_cell(dw[first]);
+  for (var s = 1u; s < segment.slices; s++) { sum += from_cell(dw[first + s * segment.stride]); }
   return sum;
 }
 {% if kernel != "squared_norm" %}
@@ -66,8 +66,8 @@ fn gradient(i: u32) -> Value {
   let segment = segment_of(i);
   var slope = raw_gradient(i, segment);
   if params.clipped != 0u { slope *= scale[0]; }
-  if segment.l1 > 0.0 { slope += segment.l1 * signs(opened(w[i])); }
-  if segment.l2 > 0.0 { slope += segment.l2 * opened(w[i]); }
+  if segment.l1 > 0.0 { slope += segment.l1 * signs(from_cell(w[i])); }
+  if segment.l2 > 0.0 { slope += segment.l2 * from_cell(w[i]); }
   return slope;
 }
 {% endif %}

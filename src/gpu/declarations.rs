@@ -116,10 +116,10 @@ fn every_shader_has_its_kernel_and_every_kernel_its_case() {
 
 /// So that a kernel can be read from its own file.
 #[test]
-fn a_file_names_at_most_two_others() {
+fn a_file_names_at_most_three_others() {
     for (path, text) in FILES.iter().filter(|(path, _)| !path.starts_with("products/")) {
         let named = text.matches("{% include \"").count();
-        assert!(named <= 2, "shaders/{path} includes {named} files");
+        assert!(named <= 3, "shaders/{path} includes {named} files");
     }
 }
 

@@ -13,8 +13,6 @@ pub(crate) enum Operand<'a> {
     Matrix(&'a Buffer),
     /// So many words a row.
     PerRow(&'a Buffer, usize),
-    /// A word a column.
-    PerColumn(&'a Buffer),
     /// So many words a workgroup.
     PerGroup(&'a Buffer, usize),
     /// One view for every block.
@@ -31,7 +29,6 @@ impl<'a> Operand<'a> {
         match self {
             Operand::Matrix(buffer) => View::of(buffer, split.cols, block.rows.clone(), block.cols.clone()),
             Operand::PerRow(buffer, words) => View::of(buffer, *words, block.rows.clone(), 0..*words),
-            Operand::PerColumn(buffer) => View::of(buffer, split.cols, 0..1, block.cols.clone()),
             Operand::PerGroup(buffer, words) => View::of(buffer, *words, groups, 0..*words),
             Operand::Fixed(view) => view.clone(),
         }

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::blocks::{RECORD_ROOM, Split};
+use super::blocks::Split;
 use super::context::Context;
 use super::dispatch::Launch;
 use super::encode::form::{Constant, Form};
 use super::encode::kernel::Kernel;
 use super::operand::{Operand, views};
 use super::rows::RowGrid;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The rows that a launch of a row kernel sees of a matrix, and how many came before: `Window` in the shaders.
 #[repr(C)]
@@ -102,14 +102,11 @@ impl RowSplit {
 }
 
 impl Context {
-    /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns, and see them whole.
+    /// Cuts `rows x cols` into blocks of whole rows for a row kernel, and maps rows of `lanes_for` columns to lanes.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
-        let (needed, allowed) = (4 * (cols as u64).max(RECORD_ROOM), 4 * self.binding_words());
-        if needed > allowed {
-            return Err(Error::Limit { op, what: "bytes in one row", needed, allowed });
-        }
+        let split = self.split_whole_rows(op, rows, cols)?;
         let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes, &self.limits);
-        Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
+        Ok(RowSplit { split, grid, subgroups: self.uses_subgroups() })
     }
 
     /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.

@@ -178,7 +178,7 @@ impl Gradients {
             1 => own.clone(),
             slices => {
                 let sums = Arc::new(gpu.buffer(OP, 1, pair.words())?);
-                column_sum::reduce_into(gpu, OP, &own, slices, pair.words(), &sums)?;
+                crate::gpu::kernels::column_sum::reduce_into(gpu, OP, &own, slices, pair.words(), &sums)?;
                 sums
             }
         };

@@ -1,7 +1,53 @@
-//! The kernels of the ops: declarations, parameters, buffers in between, launches.
+//! The kernels of the ops, one file an op and of its name: declaration, parameters, buffers in between, launches.
 //!
-//! A file here knows buffers and shapes, and returns buffers. The op in `ops/` has the contract and the checks, and hands over
-//! what its matrices hold.
+//! A file here knows buffers and shapes, and returns buffers. The op of the same name in `ops/` has the contract and the
+//! checks, and hands over what its matrices and targets hold.
 
+mod accuracy;
+mod argmax;
+mod bias_add;
+pub(crate) mod column_sum;
+mod constants;
+mod dropout;
+mod linear_cross_entropy;
+mod loss_parameters;
+mod nll;
 pub(crate) mod products;
+mod relu;
+mod softmax;
+mod softmax_cross_entropy;
 pub(crate) mod software;
+mod statistics;
+mod target_buffer;
+
+pub(crate) use accuracy::hits;
+pub(crate) use argmax::argmax;
+pub(crate) use bias_add::bias_add;
+pub(crate) use column_sum::column_sum;
+pub(crate) use constants::{ELEMENTWISE, flag};
+pub(crate) use dropout::dropout;
+pub(crate) use linear_cross_entropy::LinearCrossEntropy;
+pub(crate) use loss_parameters::LossInputs;
+pub(crate) use nll::{nll, nll_backward};
+pub(crate) use relu::{relu, relu_backward, relu_mask};
+pub(crate) use softmax::{log_softmax, softmax, softmax_backward};
+pub(crate) use softmax_cross_entropy::{LossBuffers, softmax_cross_entropy};
+pub(crate) use statistics::{Record, joined};
+pub(crate) use target_buffer::TargetBuffer;
+
+/// The kernels of this folder.
+#[cfg(test)]
+pub(crate) fn all() -> Vec<&'static super::Kernel> {
+    let single = [
+        &accuracy::KERNEL,
+        &argmax::KERNEL,
+        &bias_add::KERNEL,
+        &column_sum::KERNEL,
+        &dropout::KERNEL,
+        &loss_parameters::ROW_WEIGHTS,
+        &softmax_cross_entropy::KERNEL,
+        &statistics::KERNEL,
+    ];
+    let several = [&linear_cross_entropy::KERNELS[..], &nll::KERNELS, &relu::KERNELS, &softmax::KERNELS];
+    single.into_iter().chain(several.concat()).chain(products::all()).collect()
+}

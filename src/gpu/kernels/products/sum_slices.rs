@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::window::Finish;
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, LinearGrid, View};
-use crate::ops::ELEMENTWISE;
+use crate::gpu::kernels::ELEMENTWISE;
 
 /// The kernel's parameters, counted in values: words, or fours of them.
 #[repr(C)]
