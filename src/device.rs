@@ -616,7 +616,7 @@ impl Device {
         };
         log::info!("device: {info}");
         if let Some(folder) = context.tuning_folder() {
-            tuning::load(folder, &info, context.tuned());
+            tuning::load(folder, &info.adapter(), context.tuned());
         }
         Device(Arc::new(Inner { info, context: Some(context) }))
     }
@@ -625,6 +625,14 @@ impl Device {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Device({})", self.info())
+    }
+}
+
+impl DeviceInfo {
+    /// The properties that a file of tuning results belongs to.
+    pub(crate) fn adapter(&self) -> tuning::AdapterInfo<'_> {
+        let DeviceInfo { name, backend, driver, matrix_units, .. } = self;
+        tuning::AdapterInfo { name, backend, driver, matrix_units: *matrix_units }
     }
 }
 

@@ -122,7 +122,7 @@ impl CrossEntropy {
     }
 
     /// The contract for the twin, whose weights live where x does.
-    pub(super) fn on_cpu<'a>(&'a self, op: &'static str, x: &'a Matrix) -> Result<cpu::Contract<'a, f32>> {
+    pub(super) fn on_cpu<'a>(&'a self, op: &'static str, x: &'a Matrix) -> Result<cpu::LossParams<'a, f32>> {
         let view = |weights: &'a Option<Matrix>| match weights {
             None => Ok(None),
             Some(weights) => match on(op, [x, weights])? {
@@ -130,7 +130,7 @@ impl CrossEntropy {
                 On::Gpu(..) => Ok(None),
             },
         };
-        Ok(cpu::Contract {
+        Ok(cpu::LossParams {
             weights: view(&self.class_weights)?.map(|weights| weights.index_axis_move(ndarray::Axis(0), 0)),
             samples: view(&self.sample_weights)?.map(|weights| weights.index_axis_move(ndarray::Axis(1), 0)),
             ignored: self.ignore_class,
