@@ -78,18 +78,25 @@ fn the_twins_share_no_arithmetic() {
 fn verification_shares_no_formula() {
     // `cpu` by itself stands in paths, and in groups such as `use crate::{cpu, ops}` on one line or many.
     let words = ["cpu", "CLIP", "CLIP_EPSILON"];
-    let within = |file: &str| file.starts_with("verify/") && file != "verify/oracle.rs";
-    let found = offenders(&words, within);
-    // The device whose results are verified is named so, too.
+    let found = offenders(&words, |file| file.starts_with("verify/"));
+    // The reference may be used, and the device whose results are verified may be named.
     let found = found.into_iter().filter(|place| {
-        let rest = place.replacen("Device::cpu()", "", 1);
-        !place.contains("Device::cpu()") || words.iter().any(|word| rest.contains(word))
+        let rest = place.replacen("Device::cpu()", "", 1).replacen("crate::cpu::reference", "", 1);
+        rest == *place || words.iter().any(|word| rest.contains(word))
     });
-    none(found.collect(), "verify/ has what results should be from definitions alone");
-    // The oracle has a constant CLIP of its own, since it takes nothing at all from the rest of the crate.
-    let borrowed = offenders(&["crate", "super", "wgpu_mlp"], |file| file == "verify/oracle.rs");
-    let borrowed = borrowed.into_iter().filter(|place| !place.contains("pub(super)"));
-    none(borrowed.collect(), "verify/oracle.rs takes nothing from the crate");
+    none(found.collect(), "verify/ takes what results should be from the reference alone");
+}
+
+#[test]
+fn the_reference_takes_nothing_from_the_crate() {
+    let within = |file: &str| file.starts_with("cpu/reference/");
+    assert!(!offenders(&["use"], within).is_empty(), "the reference was not found");
+    none(offenders(&["crate", "wgpu_mlp"], within), "cpu/reference/ takes nothing from the rest of the crate");
+    // The other files of the folder are one step up from a file of it.
+    none(offenders(&["super::super"], within), "cpu/reference/ takes nothing from cpu/");
+    none(offenders(&["super"], |file| file == "cpu/reference/mod.rs"), "cpu/reference/ takes nothing from cpu/");
+    let others = |file: &str| file.starts_with("cpu/") && file != "cpu/mod.rs" && !file.starts_with("cpu/reference/");
+    none(offenders(&["reference"], others), "the CPU path takes nothing from cpu/reference/");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reports of `verify` through files and back, side by side, and from files that are older, damaged or not there.
+//! Saved reports of `verify`: written and read again, side by side, and from files that are older, damaged or missing.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -14,12 +14,12 @@ use wgpu_mlp::{Device, Error};
 static REPORT: LazyLock<Report> =
     LazyLock::new(|| run_with(&Device::cpu(), &Options { seed: 7, full: false }).unwrap());
 
-/// A file of its own for each test.
+/// The path of a test's own file.
 fn path(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("report.json")
 }
 
-/// The report as the file that it is kept in, changed by hand.
+/// The saved report after a change of its JSON.
 fn changed(change: impl FnOnce(&mut Value)) -> SavedReport {
     let folder = tempfile::tempdir().unwrap();
     REPORT.save_json(path(&folder)).unwrap();

@@ -82,7 +82,7 @@ impl CrossEntropy {
     }
 
     /// The options as the CPU path takes them; the weights live on the device of `x`.
-    pub(super) fn on_cpu<'a>(&'a self, op: &'static str, x: &'a Matrix) -> Result<cpu::Contract<'a, f32>> {
+    pub(super) fn on_cpu<'a>(&'a self, op: &'static str, x: &'a Matrix) -> Result<cpu::LossParams<'a, f32>> {
         let view = |weights: &'a Option<Matrix>| match weights {
             None => Ok(None),
             Some(weights) => match on(op, [x, weights])? {
@@ -90,7 +90,7 @@ impl CrossEntropy {
                 On::Gpu(..) => Ok(None),
             },
         };
-        Ok(cpu::Contract {
+        Ok(cpu::LossParams {
             weights: view(&self.class_weights)?.map(|weights| weights.index_axis_move(ndarray::Axis(0), 0)),
             samples: view(&self.sample_weights)?.map(|weights| weights.index_axis_move(ndarray::Axis(1), 0)),
             ignored: self.ignore_class,

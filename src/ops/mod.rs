@@ -65,9 +65,9 @@ pub use dense_backward::dense_backward;
 pub use dropout::{dropout, dropout_backward};
 pub(crate) use gradients::Gradients;
 pub use gradients::linear_gradients;
+pub use head::Head;
 pub use linear::linear;
 pub use linear_backward::linear_backward;
-pub use head::Head;
 pub use linear_cross_entropy::linear_cross_entropy;
 pub use loss_options::{CrossEntropy, Reduction};
 pub use matmul::{matmul, matmul_nt, matmul_tn};
@@ -87,7 +87,7 @@ pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::softmax_cross_entropy;
 pub(crate) use update::{Rule, check_update, update, update_joined};
 
-pub(crate) use crate::gpu::kernels::{ELEMENTWISE, flag};
+pub(crate) use crate::gpu::kernels::ELEMENTWISE;
 pub use crate::options::{Activation, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
 pub use crate::statistics::Statistics;
 

@@ -45,7 +45,7 @@ pub(crate) trait Rule {
     fn numbers(&self) -> Numbers;
 
     /// The step on the CPU path, with what the rule keeps of earlier ones.
-    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Slope<'_, f32>, slots: &mut [&mut Array2<f32>]);
+    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]);
 }
 
 /// Options of all rules, each 0 where a rule has no use for it; but `keep` 1.
@@ -113,7 +113,7 @@ pub(crate) fn update(
         (Unique::Cpu(w), On::Cpu([dw])) => {
             let mut slots: Vec<_> = kept.into_iter().filter_map(Unique::cpu).collect();
             let scale = scale.and_then(|scale| scale.storage().cpu()).map_or(1.0, |scale| scale[[0, 0]]);
-            rule.twin(w, cpu::Slope::new(dw, scale, pull), &mut slots);
+            rule.twin(w, cpu::Gradient::new(dw, scale, pull), &mut slots);
         }
         (Unique::Gpu(gpu, w), On::Gpu(_, [dw])) => {
             let scale = scale.and_then(|scale| scale.storage().gpu());

@@ -12,9 +12,9 @@ use super::tiled;
 use super::units;
 use super::window::{Factor, Finish, ProductWindow};
 use crate::error::Result;
+use crate::gpu::kernels::column_sum;
 use crate::gpu::kernels::software::{direct, panel, plain};
 use crate::gpu::{Buffer, Context, View};
-use crate::gpu::kernels::column_sum;
 use crate::options::Activation;
 
 /// The epilogue of a product: what happens to its finished sums.

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::window::Finish;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, LinearGrid, View};
 use crate::gpu::kernels::ELEMENTWISE;
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, LinearGrid, View};
 
 /// The kernel's parameters, counted in values: words, or fours of them.
 #[repr(C)]
