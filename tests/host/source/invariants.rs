@@ -1,4 +1,4 @@
-//! The architecture's invariants, held against the source itself. (The device-side ones: gpu_guards, gpu_training.)
+//! The architecture's invariants, held against the source itself. (The device-side ones: gpu_forced, gpu_training.)
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

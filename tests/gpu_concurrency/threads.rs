@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod common;
-
-use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -15,18 +12,20 @@ use ndarray::Array2;
 use wgpu_mlp::ops::{self, Activation};
 use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets};
 
-fn main() -> ExitCode {
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
     fn shared<T: Send + Sync>() {}
     shared::<Device>();
     shared::<Matrix>();
     shared::<Targets>();
     shared::<Mlp>();
     shared::<Plan>();
-    common::run(vec![
+    vec![
         common::trial("sixteen threads on one device", GpuOptions::default(), sixteen),
         common::trial("others work while one thread waits", GpuOptions::default(), beside_a_wait),
         common::trial("two devices on two threads", GpuOptions::default(), two_devices),
-    ])
+    ]
 }
 
 /// A product of factors whose rows add up to 1, over and over: work that takes a while, and stays within f32.

@@ -1,25 +1,23 @@
 //! Matrix units: off unless asked for, refused where there are none, and as exact as other kernels where there are.
 
-mod common;
-
-use std::process::ExitCode;
-
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 use ndarray::{Array2, Axis};
 use wgpu_mlp::ops::{Activation, linear, linear_gradients, matmul, matmul_nt, matmul_tn};
 use wgpu_mlp::{Device, DeviceKind, Error, GpuOptions, MatmulKernel, Matrix, MatrixUnits};
 
+use crate::common::{self, Trial};
+
 /// u = 2⁻²³, as in the guide's page on numerics.
 const U: f64 = f32::EPSILON as f64;
 
-fn main() -> ExitCode {
+pub fn trials() -> Vec<Trial> {
     if common::skipping() {
-        return common::run(vec![common::trial("matrix units", GpuOptions::default(), |_| Ok(()))]);
+        return vec![common::trial("matrix units", GpuOptions::default(), |_| Ok(()))];
     }
     let has = common::device(&GpuOptions::default()).map(|device| device.info().has_matrix_units).unwrap_or_default();
     if !has {
         common::say("skipped: products on matrix units, since this adapter has none");
-        return common::run(vec![Trial::test("without matrix units, nobody gets any", refused)]);
+        return vec![Trial::test("without matrix units, nobody gets any", refused)];
     }
     let on = |kernel| GpuOptions { matrix_units: MatrixUnits::On, matmul_kernel: kernel, ..Default::default() };
     let mut trials = vec![Trial::test("they are off unless asked for", off_by_default)];
@@ -41,7 +39,7 @@ fn main() -> ExitCode {
         ]);
     }
     trials.push(common::trial("long products take them, short ones do not", on(None), chosen_by_shape));
-    common::run(trials)
+    trials
 }
 
 fn refused() -> Result<(), Failed> {

@@ -1,13 +1,11 @@
 //! The whole contract of cross-entropy on the GPU.
 
-mod common;
-mod contract;
-
-use std::process::ExitCode;
-
 use wgpu_mlp::GpuOptions;
 
-fn main() -> ExitCode {
+use crate::common::{self, Trial};
+use crate::contract;
+
+pub fn trials() -> Vec<Trial> {
     let guarded = || GpuOptions { guarded_buffers: true, ..Default::default() };
     // Rows longer than a binding come piece by piece only with thousands of classes; this cuts between rows.
     let narrow = GpuOptions { max_binding_bytes: Some(256), ..guarded() };
@@ -25,5 +23,5 @@ fn main() -> ExitCode {
     trials.push(common::trial("a mean over nothing is NaN and moves nothing", guarded(), |device| {
         Ok(contract::mean_over_nothing(device)?)
     }));
-    common::run(trials)
+    trials
 }

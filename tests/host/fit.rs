@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod training;
-
 use wgpu_mlp::{
     ClassWeights, Device, EarlyStopping, Error, FitOptions, Mlp, Monitor, Optimizer, OptimizerSnapshot, OptimizerState,
     Plan, Schedule, ScheduleProgress, ScheduleState, Trainer,
 };
+
+use crate::training;
 
 #[test]
 fn a_checkpoint_continues_to_the_same_bits() {

@@ -3,14 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use ndarray::{Array2, array};
 use wgpu_mlp::ops::{AdamOptions, MomentumOptions};
 use wgpu_mlp::{
     Device, Error, FitOptions, LearningRate, Matrix, Mlp, Optimizer, OptimizerSnapshot, OptimizerState, Parameters,
     Penalty, Schedule, ScheduleState, Targets,
 };
+
+use crate::common;
 
 fn all() -> [Optimizer; 7] {
     [

@@ -1,13 +1,13 @@
 //! A step of training gives the same bits a hundred times over, and in another process.
 
-mod common;
-
 use std::env;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::Failed;
 use ndarray::Array2;
 use wgpu_mlp::{Device, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Targets};
+
+use crate::common::{self, Trial};
 
 /// Set where this program runs as the other process: it prints its bits and ends.
 const PRINT: &str = "WGPU_MLP_PRINT_BITS";
@@ -16,20 +16,23 @@ const BITS: &str = "bits: ";
 /// Rows, inputs, hidden units and classes: for the kernels of small products and of large ones.
 const SHAPES: [[usize; 4]; 2] = [[97, 5, 24, 3], [300, 131, 70, 19]];
 
-fn main() -> ExitCode {
-    if env::var_os(PRINT).is_some() {
-        return match common::device(&GpuOptions::default()).and_then(|device| all_bits(&device)) {
-            Ok(bits) => {
-                println!("{BITS}{bits}");
-                ExitCode::SUCCESS
-            }
-            Err(_) => ExitCode::FAILURE,
-        };
-    }
-    common::run(vec![
+/// What the other process does, where this is it.
+pub fn child() -> Option<ExitCode> {
+    env::var_os(PRINT)?;
+    Some(match common::device(&GpuOptions::default()).and_then(|device| all_bits(&device)) {
+        Ok(bits) => {
+            println!("{BITS}{bits}");
+            ExitCode::SUCCESS
+        }
+        Err(_) => ExitCode::FAILURE,
+    })
+}
+
+pub fn trials() -> Vec<Trial> {
+    vec![
         common::trial("a hundred steps from one place give the same bits", GpuOptions::default(), a_hundred_times),
         common::trial("two processes give the same bits", GpuOptions::default(), another_process),
-    ])
+    ]
 }
 
 /// The bits of the parameters and of the loss after two steps from the same place.

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod common;
-
-use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,12 +12,14 @@ use wgpu_mlp::{
     ClassWeights, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Targets, Trainer, wgpu,
 };
 
-fn main() -> ExitCode {
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
     let tiny = || GpuOptions { max_binding_bytes: Some(4096), ..Default::default() };
     let pieces = || GpuOptions { max_binding_bytes: Some(768), ..Default::default() };
     let little = || GpuOptions { max_memory_bytes: Some(1 << 20), ..Default::default() };
-    common::run(vec![
+    vec![
         common::trial("a plan is what happens", plain(), planned),
         common::trial("a plan is what happens, in windows", tiny(), planned),
         common::trial("a plan's memory is what a fit takes", plain(), planned_memory),
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
         common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
         common::trial("a recording that the device rejects", plain(), rejected),
         common::trial("a recording that is rejected meanwhile", plain(), rejected_meanwhile),
-    ])
+    ]
 }
 
 fn planned(device: &Device) -> Result<(), Failed> {

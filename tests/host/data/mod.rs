@@ -2,15 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-#[path = "host_data/broken.rs"]
 mod broken;
-#[path = "host_data/csv.rs"]
 mod csv;
-#[path = "host_data/npy.rs"]
 mod npy;
-#[path = "host_data/scaler.rs"]
 mod scaler;
-#[path = "host_data/split.rs"]
 mod split;
 
 use std::fs;

@@ -1,9 +1,5 @@
 //! Training on the GPU: without waits, with the same bits every time, along the CPU path's losses.
 
-mod common;
-
-use std::process::ExitCode;
-
 use libtest_mimic::Failed;
 use ndarray::Array2;
 use rand::rngs::ChaCha12Rng;
@@ -16,12 +12,14 @@ use wgpu_mlp::{
     Parameters, Penalty, Targets,
 };
 
+use crate::common::{self, Trial};
+
 const CLASSES: usize = 4;
 const FEATURES: usize = 12;
 
-fn main() -> ExitCode {
+pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
-    common::run(vec![
+    vec![
         common::trial("a training step waits for nothing", plain(), no_waits),
         common::trial("logits of a device's matrix wait for nothing and move nothing", plain(), logits_stay),
         common::trial("a training step is six launches", tiles(), six_launches),
@@ -43,7 +41,7 @@ fn main() -> ExitCode {
         }),
         common::trial("initial weights are the same on every device", plain(), same_weights),
         common::trial("threads share a device", plain(), threads),
-    ])
+    ]
 }
 
 fn pieces() -> GpuOptions {

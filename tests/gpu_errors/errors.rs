@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod common;
-
-use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -16,12 +13,14 @@ use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy, Head};
 use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
 
-fn main() -> ExitCode {
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
     let small_bindings = || GpuOptions { max_binding_bytes: Some(1 << 16), ..Default::default() };
     let small_buffers = || GpuOptions { max_buffer_bytes: Some(1 << 16), ..Default::default() };
     let single = || GpuOptions { max_workgroups_per_dimension: Some(1), ..Default::default() };
-    common::run(vec![
+    vec![
         common::trial("operands on two devices", plain(), other_devices),
         common::trial("matrices larger than a binding work", small_bindings(), larger_than_a_binding),
         common::trial("matrices too large for a buffer", small_buffers(), too_large_for_a_buffer),
@@ -35,7 +34,7 @@ fn main() -> ExitCode {
         common::trial("a device that is destroyed", plain(), destroyed),
         common::trial("a device that is destroyed at work", plain(), destroyed_at_work),
         common::trial("a model outlives its device", plain(), outlived),
-    ])
+    ]
 }
 
 fn ones(device: &Device, rows: usize, cols: usize) -> Matrix {

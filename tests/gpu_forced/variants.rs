@@ -1,15 +1,13 @@
 //! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with subgroup
 //! operations and without; with --full also with run-time checks, and on stacks whose cases are reduced.
 
-mod common;
-
-use std::process::ExitCode;
-
 use libtest_mimic::Failed;
 use wgpu_mlp::verify::{self, Case};
 use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel};
 
-fn main() -> ExitCode {
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     // There, Mesa's compiler takes ten times as long over loops that are written out.
     let on_gl = std::env::var("WGPU_MLP_STACK").as_deref() == Ok("gl");
@@ -123,7 +121,7 @@ fn main() -> ExitCode {
     if elsewhere {
         common::say("skipped: forced kernels, which take --full where cases are reduced");
     }
-    common::run(trials.into_iter().map(|trial| trial.with_ignored_flag(elsewhere || common::skipping())).collect())
+    trials.into_iter().map(|trial| trial.with_ignored_flag(elsewhere || common::skipping())).collect()
 }
 
 /// Whether the device has so many threads a workgroup; where there is no device, the trials tell.

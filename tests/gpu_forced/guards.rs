@@ -1,18 +1,17 @@
 //! Kernels write all of their output and nothing else, with the same bits whether run-time checks are on or off, on
 //! grids folded to a handful of workgroups, and every time.
 
-mod common;
-
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 
 use libtest_mimic::Failed;
 use wgpu_mlp::verify::Case;
 use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel};
 
-fn main() -> ExitCode {
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
     common::say_which_cases();
-    common::run(vec![
+    vec![
         common::trial("guards stay intact and nothing stays unwritten", guarded(false), within_bounds),
         common::trial("checked and unchecked kernels give the same bits", guarded(false), |unchecked| {
             same_bits(unchecked, &common::device(&guarded(true))?)
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
         common::trial("products in several dispatches give the same bits", GpuOptions::default(), |_| cut_by_work()),
         common::trial("tiny bindings and grids", tiny(), in_windows),
         common::trial("a second run gives the same bits", GpuOptions::default(), |device| same_bits(device, device)),
-    ])
+    ]
 }
 
 /// Every matrix but the smallest comes in windows, many rows of elementwise kernels in pieces, and every grid is folded.

@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod awaiting;
-mod common;
-
 use std::ops::ControlFlow;
 use std::pin::pin;
 
 use wgpu_mlp::layers::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
 use wgpu_mlp::{Device, FitOptions, Matrix, Mlp, Optimizer, OptimizerState, Targets, Trainer, ops, verify};
+
+use crate::awaiting;
 
 #[test]
 fn awaited_fits_give_the_bits_of_blocking_ones() {

@@ -1,11 +1,12 @@
 //! Model files: what is saved comes back, bit by bit; what is no model is refused with the file's name and the
-//! tensor's. (Files that lie: host_broken_models.)
+//! tensor's. (Files that lie: broken_models.)
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use ndarray::{Array2, array};
 use safetensors::tensor::{TensorView, serialize};
@@ -107,17 +108,21 @@ fn a_file_as_pytorch_writes_it() {
 
 #[test]
 fn a_relative_path() {
-    // The one test that changes the directory of the whole process: all others go by absolute paths.
-    let (dir, before) = (tempdir().unwrap(), std::env::current_dir().unwrap());
-    fs::create_dir(dir.path().join("below")).unwrap();
-    std::env::set_current_dir(dir.path()).unwrap();
-    let outcomes: Vec<_> = ["plain.safetensors", "./dotted.safetensors", "below/deep.safetensors"]
-        .map(|path| (path, model().save(path).and_then(|()| Mlp::load(&Device::cpu(), path))))
-        .into();
-    std::env::set_current_dir(before).unwrap();
-    for (path, outcome) in outcomes {
-        assert_eq!(parameters(&outcome.expect(path)), parameters(&model()));
+    const CHILD: &str = "WGPU_MLP_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        for path in ["plain.safetensors", "./dotted.safetensors", "below/deep.safetensors"] {
+            model().save(path).unwrap();
+            assert_eq!(parameters(&Mlp::load(&Device::cpu(), path).expect(path)), parameters(&model()));
+        }
+        return;
     }
+    // A process has one current directory for all its threads: this test runs once more in a process of its own.
+    let dir = tempdir().unwrap();
+    fs::create_dir(dir.path().join("below")).unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "files::a_relative_path"]).env(CHILD, "1").current_dir(dir.path());
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(names_in(dir.path()), ["below", "dotted.safetensors", "plain.safetensors"]);
 }
 

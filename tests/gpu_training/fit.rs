@@ -1,13 +1,11 @@
 //! What training promises, on the GPU.
 
-mod common;
-mod training;
-
-use std::process::ExitCode;
-
 use wgpu_mlp::{Device, GpuOptions, Result};
 
-fn main() -> ExitCode {
+use crate::common::{self, Trial};
+use crate::training;
+
+pub fn trials() -> Vec<Trial> {
     type Test = fn(&Device) -> Result<()>;
     let tests: [(&str, Test); 26] = [
         ("a checkpoint continues to the same bits", training::checkpoints),
@@ -40,5 +38,5 @@ fn main() -> ExitCode {
     let trial = |(name, test): (&'static str, Test)| {
         common::trial(name, GpuOptions::default(), move |device| Ok(test(device)?))
     };
-    common::run(tests.into_iter().map(trial).collect())
+    tests.into_iter().map(trial).collect()
 }

@@ -1,23 +1,22 @@
 //! Tuning: only when asked for, right whatever wins, kept for the next time.
 
-mod common;
-
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, ops};
 
+use crate::common::{self, Trial};
+
 const SHAPES: [[usize; 3]; 3] = [[130, 70, 20], [33, 65, 17], [120, 48, 90]];
 
-fn main() -> ExitCode {
+pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
-    common::run(vec![
+    vec![
         common::trial("winners are right, and kept for the next time", plain(), kept),
         common::trial("nothing is tuned unless asked for", plain(), untuned),
         common::trial("a tuned model learns", plain(), learns),
         common::trial("the pipeline cache is kept, and a damaged one does no harm", plain(), cached),
-    ])
+    ]
 }
 
 fn folder() -> Result<tempfile::TempDir, Failed> {

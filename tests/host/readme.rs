@@ -14,13 +14,13 @@ thread_local! {
 macro_rules! println {
     ($($words:tt)*) => {{
         let line = format!("{}\n", format_args!($($words)*));
-        crate::PRINTED.with_borrow_mut(|printed| printed.push_str(&line));
+        crate::readme::PRINTED.with_borrow_mut(|printed| printed.push_str(&line));
     }};
 }
 
-#[path = "../examples/flowers.rs"]
+#[path = "../../examples/flowers.rs"]
 mod flowers;
-#[path = "../examples/make_flowers.rs"]
+#[path = "../../examples/make_flowers.rs"]
 mod make_flowers;
 
 fn file(path: &str) -> String {

@@ -5,28 +5,25 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod common;
-mod random;
-
 use std::cell::Cell;
 use std::env;
 use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
 
 use libtest_mimic::Failed;
 use ndarray::{Array2, array};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
-use random::table::Outputs;
-use random::{Draw, Given, draws};
 use wgpu_mlp::{Device, Error, GpuOptions, Matrix, ops};
 
-fn main() -> ExitCode {
-    common::run(vec![
+use crate::common::{self, Trial};
+use crate::random::table::Outputs;
+use crate::random::{Draw, Given, draws};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
         common::trial("random draws agree with the CPU path", GpuOptions::default(), agree),
-        libtest_mimic::Trial::test("the comparison refuses what is wrong", refuses)
-            .with_ignored_flag(common::skipping()),
-    ])
+        Trial::test("the comparison refuses what is wrong", refuses).with_ignored_flag(common::skipping()),
+    ]
 }
 
 /// How many elements were compared, and how many were left alone because they may overflow; how many draws failed on

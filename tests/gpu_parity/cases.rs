@@ -1,17 +1,16 @@
 //! Every case of the table on the GPU, each a test of its own, with run-time checks off and on.
 
-mod common;
-
-use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 use wgpu_mlp::verify::{self, Case};
 use wgpu_mlp::{Device, GpuOptions};
 
+use crate::common::{self, Trial};
+
 const SEED: u64 = 1;
 
-fn main() -> ExitCode {
+pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for runtime_checks in [false, true] {
         // One device for all cases: an error that leaked from one case into the next would show.
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
         let large = verify::cases().iter().filter(|case| case.large).count();
         common::say(&format!("skipped: {large} large cases, since this stack is slow"));
     }
-    common::run(trials)
+    trials
 }
 
 fn open(options: &GpuOptions) -> Result<Device, String> {

@@ -1,11 +1,7 @@
 //! Async forms: the same results without blocking a thread, on an executor that knows nothing of this crate.
 
-mod awaiting;
-mod common;
-
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
 use libtest_mimic::Failed;
@@ -15,7 +11,10 @@ use wgpu_mlp::{
     Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Result, Targets, ops, verify,
 };
 
-fn main() -> ExitCode {
+use crate::awaiting;
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
     type Test = fn(&Device) -> Result<(), Failed>;
     let tests: [(&str, Test); 17] = [
         ("async forms give what blocking ones give", same_results),
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
         ("a fit on a lost device ends", lost_fit),
     ];
     let trial = |(name, test): (&'static str, Test)| common::trial(name, GpuOptions::default(), test);
-    common::run(tests.into_iter().map(trial).collect())
+    tests.into_iter().map(trial).collect()
 }
 
 fn same_results(device: &Device) -> Result<(), Failed> {

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod contract;
-
 use wgpu_mlp::Device;
+
+use crate::contract;
 
 #[test]
 fn every_combination_is_as_pytorch_defines_it() {
