@@ -532,7 +532,7 @@ fn experimental() -> wgpu::ExperimentalFeatures {
     // SAFETY: the token says that its user knows what may be missing of an experimental feature's validation. Only matrix units are
     // asked for with it, and only where the caller chose so. Their kernel loads and stores matrices in workgroup memory alone, at
     // places that follow from constants and from the subgroup's number, which is below the threads over the fewest lanes that the
-    // adapter says a subgroup has. tests/gpu_guards.rs runs it as it runs all others.
+    // adapter says a subgroup has. tests/gpu_forced/guards.rs runs it as it runs all others.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 

@@ -205,7 +205,7 @@ impl Live {
         // Every kernel compares its row and column with the shape in `Params` before it touches a buffer; ops/ checks
         // that shape against the operands, and Context::buffer sizes every buffer for it. Class ids are compared with
         // the number of classes. Segments of parameters end where the parameters do, or later. Loops run over shapes and constants with a step of at least one, and divisors are
-        // constants or shapes, which are never zero. tests/gpu_guards.rs runs every case with guarded buffers and
+        // constants or shapes, which are never zero. tests/gpu_forced/guards.rs runs every case with guarded buffers and
         // with the checks on, and compares the bits.
         unsafe { self.device.create_shader_module_trusted(descriptor, checks) }
     }

@@ -83,7 +83,7 @@ pub fn device(options: &GpuOptions) -> Result<Device, Failed> {
     Ok(device)
 }
 
-/// The same bits, NaN for NaN.
+/// Whether two lists of results have the same bits, NaN for NaN.
 pub fn same_bits(left: &[Array2<f32>], right: &[Array2<f32>]) -> bool {
     let bits = |all: &[Array2<f32>]| -> Vec<Vec<u32>> {
         all.iter().map(|x| x.iter().map(|x| x.to_bits()).collect()).collect()

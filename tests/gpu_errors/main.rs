@@ -3,11 +3,20 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod callers_buffers;
 mod errors;
 mod limits;
+mod lost;
+mod sizes;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::run(&[("errors", errors::trials), ("limits", limits::trials)])
+    common::run(&[
+        ("errors", errors::trials),
+        ("sizes", sizes::trials),
+        ("limits", limits::trials),
+        ("callers_buffers", callers_buffers::trials),
+        ("lost", lost::trials),
+    ])
 }

@@ -7,6 +7,8 @@ mod training;
 
 mod bits;
 mod fit;
+mod launches;
+mod optimizers;
 mod steps;
 mod tuning;
 
@@ -16,6 +18,8 @@ fn main() -> ExitCode {
     bits::child().unwrap_or_else(|| {
         common::run(&[
             ("steps", steps::trials),
+            ("launches", launches::trials),
+            ("optimizers", optimizers::trials),
             ("fit", fit::trials),
             ("bits", bits::trials),
             ("tuning", tuning::trials),

@@ -66,12 +66,12 @@ fn a_callback_cuts_a_long_epoch_short() {
 
 #[test]
 fn wild_rates_leave_the_checkpoint_alone() {
-    training::undone::wild_rates(&Device::cpu()).unwrap();
+    training::wild::wild_rates(&Device::cpu()).unwrap();
 }
 
 #[test]
 fn infinities_that_no_loss_shows_are_found() {
-    training::undone::hidden_infinities(&Device::cpu()).unwrap();
+    training::wild::hidden_infinities(&Device::cpu()).unwrap();
 }
 
 #[test]
@@ -139,15 +139,10 @@ fn dropout_goes_back_as_the_layers_do() {
     training::effects::dropout_by_layers(&Device::cpu()).unwrap();
 }
 
-#[test]
-fn options_that_make_no_sense_are_refused() {
-    let (x, labels) = training::blobs(30, 8);
-    let fit = |options: FitOptions| {
-        let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap();
-        model.fit(x.view(), &labels, &options).unwrap_err().to_string()
-    };
+/// Options that no fit takes, each with the words of its error.
+fn senseless_options() -> [(FitOptions, &'static str); 11] {
     let plain = FitOptions::default;
-    let cases = [
+    [
         (FitOptions { batch: 0, ..plain() }, "fit: batch must be at least 1; got 0"),
         (
             FitOptions { validation_fraction: 1.0, ..plain() },
@@ -197,12 +192,21 @@ fn options_that_make_no_sense_are_refused() {
             FitOptions { class_weights: ClassWeights::Each(vec![1.0, 1.0, f32::NAN]), ..plain() },
             "fit: the weight of class 2 is NaN; weights are finite and not negative",
         ),
-    ];
-    for (options, words) in cases {
+    ]
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let (x, labels) = training::blobs(30, 8);
+    let fit = |options: FitOptions| {
+        let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap();
+        model.fit(x.view(), &labels, &options).unwrap_err().to_string()
+    };
+    for (options, words) in senseless_options() {
         assert_eq!(fit(options), words);
     }
     let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap();
-    let options = plain();
+    let options = FitOptions::default();
     let error = Trainer::new(&options).row_weights(&[1.0]).fit(&mut model, x.view(), &labels).unwrap_err();
     assert_eq!(error.to_string(), "fit: there must be a weight for each row; got 30x4 and 1x1");
     let error = Trainer::new(&options).validation_set(x.view(), &[0u8]).fit(&mut model, x.view(), &labels).unwrap_err();

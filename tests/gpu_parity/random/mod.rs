@@ -92,7 +92,7 @@ impl Draw {
 }
 
 impl Given {
-    /// The same with denormals flushed to zero, as WGSL allows.
+    /// What is given with denormals flushed to zero, as WGSL allows.
     pub fn flushed(&self) -> Given {
         let flush = |x: &Array2<f32>| x.mapv(|x| if x.is_subnormal() { 0.0 } else { x });
         Given { a: flush(&self.a), b: flush(&self.b), c: flush(&self.c), ..self.clone() }

@@ -52,17 +52,15 @@ fn upward(graph: &Graph, floors: &[(&str, &[&str])]) -> Vec<(String, String)> {
     found
 }
 
-/// The circles, each by its first file and with all of its arrows.
+/// Every arrow of every circle, by the file that it leaves.
 fn circles(folder: &str, graph: &Graph) -> Vec<(String, String)> {
-    let arrow = |(from, to): &(&str, &str)| {
-        let names: Vec<_> = graph.arrows[&((*from).to_owned(), (*to).to_owned())].iter().map(String::as_str).collect();
-        format!("    {from} -> {to}, for {}", names.join(", "))
+    let arrow = |circle: usize, (from, to): (&str, &str)| {
+        let names: Vec<_> = graph.arrows[&(from.to_owned(), to.to_owned())].iter().map(String::as_str).collect();
+        let words = format!("circle {circle} in {folder}/: {from} -> {to}, for {}", names.join(", "));
+        (format!("{folder}/{from}"), words)
     };
-    let described = |circle: Vec<(&str, &str)>| {
-        let arrows: Vec<_> = circle.iter().map(arrow).collect();
-        (format!("{folder}/{}", circle[0].0), format!("a circle in {folder}/:\n{}", arrows.join("\n")))
-    };
-    graph.circles().into_iter().map(described).collect()
+    let circles = graph.circles().into_iter().enumerate();
+    circles.flat_map(|(index, arrows)| arrows.into_iter().map(move |ends| arrow(index + 1, ends))).collect()
 }
 
 #[test]
@@ -103,6 +101,6 @@ fn the_rules_can_be_broken() {
     assert_eq!(upward(&graph, &floors[..1]).len(), 2, "the files of high/ are on no floor");
     assert_eq!((floor(floors, "high/cellar/x.rs"), floor(floors, "highest.rs")), (Some(0), None));
     let circle = Graph::new([("a.rs", "use crate::b::B; pub struct A;"), ("b.rs", "use crate::a::A; pub struct B;")]);
-    let words = "a circle in src/:\n    a.rs -> b.rs, for B\n    b.rs -> a.rs, for A";
-    assert_eq!(circles("src", &circle), [("src/a.rs".into(), words.into())]);
+    let words: Vec<_> = circles("src", &circle).into_iter().map(|(_, words)| words).collect();
+    assert_eq!(words, ["circle 1 in src/: a.rs -> b.rs, for B", "circle 1 in src/: b.rs -> a.rs, for A"]);
 }
