@@ -1,5 +1,7 @@
 //! Random ops, shapes, numbers and labels, good and bad.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 pub mod bounds;
 pub mod table;
 

@@ -1,5 +1,7 @@
 //! The rules of the source itself, held against its text: arrows, lengths, words.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 mod architecture;
 mod exceptions;
 mod graph;
