@@ -8,10 +8,12 @@ mod common;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 use ndarray::{Array2, Zip};
 use wgpu_mlp::ops::{self, Activation};
 use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets};
+
+use common::Trial;
 
 /// u of the documented bounds.
 const U: f64 = 1.0 / (1 << 23) as f64;
@@ -31,6 +33,10 @@ fn main() -> ExitCode {
             |()| ExitCode::SUCCESS,
         );
     }
+    common::run(&[("huge", trials)])
+}
+
+fn trials() -> Vec<Trial> {
     let full = std::env::var_os("WGPU_MLP_FULL").is_some() && common::full_cases();
     let trials = [
         ("softmax of 262 MB in windows", softmax as fn(&Device) -> Result<(), Failed>),
@@ -45,7 +51,7 @@ fn main() -> ExitCode {
         common::say(&format!("skipped: {} huge cases, which take --full and a quick stack", trials.len()));
     }
     let trial = |(name, test)| common::trial(name, options(), test).with_ignored_flag(!full || common::skipping());
-    common::run(trials.into_iter().map(trial).collect::<Vec<Trial>>())
+    trials.into_iter().map(trial).collect()
 }
 
 fn options() -> GpuOptions {

@@ -8,6 +8,7 @@ pub mod pieces;
 pub mod stopped;
 pub mod undone;
 pub mod validation;
+pub mod wild;
 
 use std::ops::ControlFlow;
 
