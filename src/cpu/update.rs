@@ -24,8 +24,8 @@ impl<'a, T: Real> From<ArrayView2<'a, T>> for Slope<'a, T> {
 
 impl<'a, T: Real> Slope<'a, T> {
     /// scale · dw + l1 · sign(w) + 2 · l2 · w.
-    pub fn new(dw: ArrayView2<'a, T>, scale: T, pull: &PenaltyRates) -> Self {
-        Slope { dw, scale, l1: T::of(pull.l1), twice_l2: T::of(2.0 * pull.l2) }
+    pub fn new(dw: ArrayView2<'a, T>, scale: T, penalty: &PenaltyRates) -> Self {
+        Slope { dw, scale, l1: T::of(penalty.l1), twice_l2: T::of(2.0 * penalty.l2) }
     }
 
     /// One element of it.

@@ -67,7 +67,7 @@ pub fn column_sum(x: &Matrix) -> Result<Matrix> {
 }
 
 /// The sum of the rows of a buffer that is no longer needed.
-pub(super) fn reduce(gpu: &Context, op: &'static str, x: Buffer, rows: usize, cols: usize) -> Result<Buffer> {
+pub(crate) fn reduce(gpu: &Context, op: &'static str, x: Buffer, rows: usize, cols: usize) -> Result<Buffer> {
     let (mut x, mut rows) = (x, rows);
     while rows > 1 {
         (x, rows) = reduce_once(gpu, op, &x, rows, cols)?;

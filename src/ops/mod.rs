@@ -23,9 +23,10 @@ mod accuracy;
 mod adagrad;
 mod adam;
 mod argmax;
+pub(crate) mod bank;
 mod bias_add;
 mod clip_scale;
-mod column_sum;
+pub(crate) mod column_sum;
 mod contract;
 mod dense_backward;
 mod dropout;
@@ -35,13 +36,13 @@ mod gradients;
 mod linear;
 mod linear_backward;
 mod linear_cross_entropy;
+mod linear_gradients;
 mod matmul;
 mod momentum;
 mod nll;
 mod product;
 mod relu;
 mod rmsprop;
-mod segments;
 mod sgd;
 mod softmax;
 mod softmax_cross_entropy;
@@ -67,31 +68,29 @@ pub use adam::adam;
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use clip_scale::clip_scale;
-pub(crate) use clip_scale::{clip_scale_joined, finite_scale};
+pub(crate) use clip_scale::{clip_scale_all, finite_scale};
 pub use column_sum::column_sum;
 pub use contract::{CrossEntropy, Reduction};
 pub use dense_backward::dense_backward;
 pub use dropout::{dropout, dropout_backward};
-pub(crate) use gradients::Gradients;
-pub use gradients::linear_gradients;
+pub(crate) use gradients::{GradientRoom, InputGradient};
 pub use linear::linear;
 pub use linear_backward::linear_backward;
 pub use linear_cross_entropy::linear_cross_entropy;
+pub use linear_gradients::linear_gradients;
 pub use matmul::{matmul, matmul_nt, matmul_tn};
 pub use momentum::momentum;
 pub(crate) use nll::nll_weight_sum;
 pub use nll::{CLIP, nll, nll_backward, nll_backward_with, nll_with};
 pub use relu::{relu, relu_backward, relu_mask};
 pub use rmsprop::rmsprop;
-#[cfg(test)]
-pub(crate) use segments::SEGMENTS;
 pub(crate) use sgd::Sgd;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::{Head, softmax_cross_entropy};
 pub use statistics::Pending;
 pub(crate) use statistics::PendingRead;
-pub(crate) use update::{Rule, check_update, update, update_joined};
+pub(crate) use update::{Rule, check_update, update, update_all};
 
 pub use crate::options::{Activation, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
 pub use crate::statistics::Statistics;
@@ -107,22 +106,16 @@ pub(crate) const BY_ROW_AND_TARGETS: &[&str] = &["LANES", "ROWS", "FAN", "DISTRI
 pub(crate) fn kernels() -> Vec<&'static Kernel> {
     let mut kernels = vec![
         &accuracy::KERNEL,
-        &adagrad::KERNEL,
-        &adam::KERNEL,
         &argmax::KERNEL,
         &bias_add::KERNEL,
         &column_sum::KERNEL,
-        &dense_backward::KERNEL,
         &dropout::KERNEL,
-        &momentum::KERNEL,
-        &rmsprop::KERNEL,
-        &sgd::KERNEL,
         &softmax_cross_entropy::KERNEL,
         &contract::ROW_WEIGHTS,
         &statistics::KERNEL,
     ];
+    kernels.extend(crate::gpu::kernels::all());
     kernels.extend(matmul::FAMILIES.iter().flat_map(|family| family.kernels()));
-    kernels.extend(clip_scale::KERNELS);
     kernels.extend(linear::FAMILY.kernels());
     kernels.extend(linear_backward::FAMILY.kernels());
     kernels.extend(linear_cross_entropy::KERNELS);
