@@ -24,8 +24,8 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, and what
-//! PyTorch's, scikit-learn's, Keras's and Burn's calls are here.
+//! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, matrix units,
+//! the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
 //!
 //! # What it promises
 //!
@@ -101,3 +101,7 @@ pub use {ndarray, rand};
 #[cfg(all(doctest, feature = "data"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/interop.md")]
+struct Interop;

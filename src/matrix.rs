@@ -9,7 +9,7 @@ use crate::cpu::{self, Kept};
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Buffer, Context, Reading};
-use crate::waiting::{Arrive, Waiting, at_once};
+use crate::waiting::{Arrive, Waiting, at_once, blocking_and_async};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
 ///
@@ -55,37 +55,47 @@ impl Storage {
 }
 
 impl Matrix {
-    /// A matrix with the array's content, in whatever layout the array is.
-    ///
-    /// # Errors
-    /// [`Error::Empty`] without rows or columns; [`Error::Limit`] and [`Error::OutOfMemory`] when the device cannot
-    /// hold it.
-    ///
-    /// ```
-    /// use ndarray::Array2;
-    /// use wgpu_mlp::{Device, Error, Matrix};
-    /// let empty = Array2::<f32>::zeros((0, 4));
-    /// assert!(matches!(Matrix::from_array(&Device::cpu(), empty.view()), Err(Error::Empty { .. })));
-    /// ```
-    pub fn from_array(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
-        at_once(Self::from_array_by(Waiting::Blocking, device, array))
-    }
+    blocking_and_async! {
+        /// A matrix with the array's content, in whatever layout the array is.
+        ///
+        /// The asynchronous form does not block where the array is so large, or the device so far behind, that uploads wait.
+        ///
+        /// # Errors
+        /// [`Error::Empty`] without rows or columns; [`Error::Limit`] and [`Error::OutOfMemory`] when the device cannot
+        /// hold it.
+        pub fn from_array, from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> = |waiting| {
+            Self::from_array_by(waiting, device, array).await
+        }
 
-    /// [`Matrix::from_array`] without blocking the thread where the array is so large, or the device so far behind, that
-    /// uploads wait: pieces of 32 MiB are copied, each within a poll.
-    ///
-    /// # Errors
-    /// As [`Matrix::from_array`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// let array = ndarray::array![[1.0, 2.0], [3.0, 4.0]];
-    /// let x = pollster::block_on(Matrix::from_array_async(&Device::cpu(), array.view()))?;
-    /// assert_eq!(x.to_array()?, array);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
-        Self::from_array_by(Waiting::Yielding, device, array).await
+        /// The content, brought back to the host. On a GPU this waits for everything that leads to it.
+        ///
+        /// The asynchronous form suits any executor. The work is handed to the device when the future is first polled. Through
+        /// OpenGL, whose context serves one thread at a time, that poll waits.
+        ///
+        /// # Errors
+        /// Whatever went wrong on the device since the last call; [`Error::Read`] when the content cannot be fetched.
+        pub fn to_array, to_array_async(&self) -> Result<Array2<f32>> = |waiting| {
+            self.to_array_by(waiting).await
+        }
+
+        /// The content, brought back into an array that is there: for results that come again and again, since new memory costs
+        /// the system more time than the copy.
+        ///
+        /// # Errors
+        /// [`Error::Shape`] unless the array has this matrix's shape; else as [`Matrix::to_array`].
+        ///
+        /// ```
+        /// use ndarray::Array2;
+        /// use wgpu_mlp::{Device, Matrix};
+        /// let x = Matrix::from_slice(&Device::cpu(), 1, 2, &[1.0, 2.0])?;
+        /// let mut kept = Array2::zeros((1, 2));
+        /// x.read_into(kept.view_mut())?;
+        /// assert_eq!(kept, ndarray::array![[1.0, 2.0]]);
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn read_into, read_into_async(&self, target: ArrayViewMut2<'_, f32>) -> Result<()> = |waiting| {
+            self.read_into_by(waiting, target).await
+        }
     }
 
     async fn from_array_by(waiting: Waiting, device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
@@ -170,74 +180,6 @@ impl Matrix {
         }
     }
 
-    /// The content, brought back to the host. On a GPU this waits for everything that leads to it.
-    ///
-    /// # Errors
-    /// Whatever went wrong on the device since the last call; [`Error::Read`] when the content cannot be fetched.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// let x = Matrix::zeros(&Device::cpu(), 2, 3)?;
-    /// assert_eq!(x.to_array()?.dim(), (2, 3));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn to_array(&self) -> Result<Array2<f32>> {
-        at_once(self.to_array_by(Waiting::Blocking))
-    }
-
-    /// [`Matrix::to_array`] without blocking the thread: for any executor, on which nothing else is needed. The work is handed
-    /// to the device when the future is first polled. Through OpenGL, whose context serves one thread at a time, that poll
-    /// waits.
-    ///
-    /// # Errors
-    /// As [`Matrix::to_array`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// let x = Matrix::zeros(&Device::cpu(), 2, 3)?;
-    /// assert_eq!(pollster::block_on(x.to_array_async())?.dim(), (2, 3));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn to_array_async(&self) -> Result<Array2<f32>> {
-        self.to_array_by(Waiting::Yielding).await
-    }
-
-    /// [`Matrix::to_array`] into an array that is there: for results that come again and again, since new memory costs the
-    /// system more time than the copy.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] unless the array has this matrix's shape; else as [`Matrix::to_array`].
-    ///
-    /// ```
-    /// use ndarray::Array2;
-    /// use wgpu_mlp::{Device, Matrix};
-    /// let x = Matrix::from_slice(&Device::cpu(), 1, 2, &[1.0, 2.0])?;
-    /// let mut kept = Array2::zeros((1, 2));
-    /// x.read_into(kept.view_mut())?;
-    /// assert_eq!(kept, ndarray::array![[1.0, 2.0]]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn read_into(&self, target: ArrayViewMut2<'_, f32>) -> Result<()> {
-        at_once(self.read_into_by(Waiting::Blocking, target))
-    }
-
-    /// [`Matrix::read_into`] without blocking the thread; as [`Matrix::to_array_async`].
-    ///
-    /// # Errors
-    /// As [`Matrix::read_into`].
-    ///
-    /// ```
-    /// use ndarray::Array2;
-    /// use wgpu_mlp::{Device, Matrix};
-    /// let (x, mut kept) = (Matrix::zeros(&Device::cpu(), 1, 2)?, Array2::ones((1, 2)));
-    /// pollster::block_on(x.read_into_async(kept.view_mut()))?;
-    /// assert_eq!(kept, Array2::<f32>::zeros((1, 2)));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn read_into_async(&self, target: ArrayViewMut2<'_, f32>) -> Result<()> {
-        self.read_into_by(Waiting::Yielding, target).await
-    }
-
     async fn read_into_by(&self, waiting: Waiting, mut target: ArrayViewMut2<'_, f32>) -> Result<()> {
         if target.dim() != self.shape() {
             let rule = "the array must have the matrix's shape";
@@ -274,45 +216,21 @@ impl Matrix {
     }
 
     /// `(rows, cols)`.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.shape(), (2, 3));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn shape(&self) -> (usize, usize) {
         (self.rows, self.cols)
     }
 
     /// Number of rows.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.rows(), 2);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Number of columns.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.cols(), 3);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn cols(&self) -> usize {
         self.cols
     }
 
     /// The device that holds it.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, DeviceKind, Matrix};
-    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.device().info().kind, DeviceKind::Cpu);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn device(&self) -> &Device {
         &self.device
     }

@@ -8,9 +8,7 @@ use ndarray::ArrayView2;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::Buffer;
-use crate::matrix::{Later, Matrix, not_empty};
-use crate::ops;
-use crate::waiting::{Waiting, at_once};
+use crate::matrix::{Matrix, not_empty};
 
 /// Class ids or class distributions for a batch, validated when they are made, on one [`Device`].
 ///
@@ -185,57 +183,6 @@ impl Targets {
     /// Class ids that an op has made.
     pub(crate) fn made(device: &Device, rows: usize, classes: usize, kind: Kind) -> Self {
         Targets { device: device.clone(), rows, classes, ignored: 0, kind }
-    }
-
-    /// The class of each row; for distributions the first maximum; for ignored rows -100 as a u32, whatever marked them. On a GPU this waits.
-    ///
-    /// # Errors
-    /// As [`Matrix::to_array`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Targets};
-    /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.to_classes()?, [4, 0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn to_classes(&self) -> Result<Vec<u32>> {
-        at_once(self.to_classes_by(Waiting::Blocking))
-    }
-
-    /// [`Targets::to_classes`] without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Targets::to_classes`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Targets};
-    /// let targets = Targets::classes(&Device::cpu(), &[4u64, 0], 5)?;
-    /// assert_eq!(pollster::block_on(targets.to_classes_async())?, [4, 0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn to_classes_async(&self) -> Result<Vec<u32>> {
-        self.to_classes_by(Waiting::Yielding).await
-    }
-
-    pub(crate) async fn to_classes_by(&self, waiting: Waiting) -> Result<Vec<u32>> {
-        let chosen = match &self.kind {
-            Kind::Distributions(shares) => Some(ops::argmax(shares)?),
-            _ => None,
-        };
-        match &chosen.as_ref().unwrap_or(self).kind {
-            Kind::CpuClasses(ids) => Ok(ids.as_ref().clone()),
-            Kind::GpuClasses(buffer) => buffer.context().read(waiting, buffer).await,
-            // argmax gives class ids.
-            Kind::Distributions(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// The class of each row, to be fetched later; the device need not be waited for yet.
-    pub(crate) fn read_later(&self) -> Result<Later<u32>> {
-        match &self.kind {
-            Kind::CpuClasses(ids) => Ok(Later::Ready(ids.as_ref().clone())),
-            Kind::GpuClasses(buffer) => Ok(Later::Reading(buffer.context().read_later(buffer)?)),
-            Kind::Distributions(shares) => ops::argmax(shares)?.read_later(),
-        }
     }
 
     /// Number of rows.

@@ -38,8 +38,16 @@ fn guarded(runtime_checks: bool) -> GpuOptions {
 }
 
 /// Ops that see rows whole, of those that have cases with rows so long.
-const BY_ROWS: [&str; 7] =
-    ["accuracy", "argmax", "log_softmax", "nll", "softmax", "softmax_backward", "softmax_cross_entropy"];
+const BY_ROWS: [&str; 8] = [
+    "accuracy",
+    "argmax",
+    "log_softmax",
+    "nll",
+    "nll_backward",
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+];
 
 /// All cases within their bounds, but those whose rows are longer than a binding: ops that see rows whole refuse these, and no
 /// others do.

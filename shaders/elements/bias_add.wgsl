@@ -1,6 +1,6 @@
 // bias_add: out[r,c] = x[r,c] + bias[c]
 //   x, out: rows x cols, row-major; bias: 1 x cols.
-//   Down columns, as elements.wgsl hands them out: each lane keeps its column's bias for DEPTH rows.
+//   Down columns (elements.wgsl): each lane keeps its column's bias for DEPTH rows.
 {% set down_columns = true %}
 {% include "elements/elements.wgsl" %}
 {% include "elements/values.wgsl" %}
@@ -17,10 +17,10 @@ fn main(
 ) {
   let at = strip(id, count, local);
   if !at.inside { return; }
-  let mine = opened(bias[at.col]);
+  let mine = from_cell(bias[at.col]);
   for (var d = 0u; d < DEPTH; d++) {
     let row = row_of(at.block, d, local.y);
     let i = row * params.cols + at.col;
-    if row < params.rows { out[i] = closed(opened(x[i]) + mine); }
+    if row < params.rows { out[i] = to_cell(from_cell(x[i]) + mine); }
   }
 }

@@ -1,11 +1,11 @@
 // column_sum: out[b,c] = sum of x[r,c] over the rows r of block b
 //   x: rows x cols; out: blocks x cols, both row-major. The host repeats it until one block is left.
-//   Down columns, as elements.wgsl hands them out: each lane adds DEPTH rows in runs, then a fixed tree adds the lanes.
+//   Down columns (elements.wgsl): each lane adds DEPTH rows in runs, then a fixed tree adds the lanes' sums.
 {% set down_columns = true %}
 {% include "elements/elements.wgsl" %}
 {% include "elements/values.wgsl" %}
 
-override RUN: u32; // rows that a lane adds up by themselves; divides DEPTH
+override RUN: u32; // rows of a run; divides DEPTH
 override CELLS: u32 = WIDTH * LANES;
 
 @group(0) @binding(1) var<storage, read> x: array<Cell>;
@@ -25,7 +25,7 @@ fn main(
     var run = Value(0.0);
     for (var d = first; d < first + RUN; d++) {
       let row = row_of(here.block, d, local.y);
-      if here.inside && row < params.rows { run += opened(x[row * params.cols + here.col]); }
+      if here.inside && row < params.rows { run += from_cell(x[row * params.cols + here.col]); }
     }
     sum += run;
   }
@@ -36,5 +36,5 @@ fn main(
     workgroupBarrier();
     if local.y < step { sums[at] += sums[at + step * WIDTH]; }
   }
-  if here.inside && local.y == 0u { out[here.block * params.cols + here.col] = closed(sums[at]); }
+  if here.inside && local.y == 0u { out[here.block * params.cols + here.col] = to_cell(sums[at]); }
 }

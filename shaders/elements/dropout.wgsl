@@ -1,8 +1,9 @@
 // dropout: out[i] = x[i] * scale where element i is kept, else 0
 //   Element i is kept where a hash of its number and of the key is no less than `threshold` = rate * 2^32. The hash is the first
-//   word of pcg4d (Jarzynski and Olano, 2020, Hash Functions for GPU Rendering), integers alone: the same on every device.
+//   word of pcg4d (Jarzynski and Olano, 2020, Hash Functions for GPU Rendering), which takes integers alone and is the same on every
+//   device.
 //   x, out: `count` elements, the first of which has the number `first`.
-//   Element by element, as elements.wgsl hands them out.
+//   Element by element (elements.wgsl).
 {% include "elements/elements.wgsl" %}
 
 struct Params {

@@ -1,8 +1,8 @@
-// elements: which values belong to a thread of the kernels that work on each value by itself.
-//   As a run: a workgroup owns THREADS * PER_THREAD neighbours, of which neighbouring threads take neighbouring ones. The kernel
-//   declares `Params`, which has a `count` of values, and `fn element(i: u32)` for one of them.
-//   Down columns, where the kernel sets `down_columns`: a workgroup owns WIDTH columns of one block of LANES * DEPTH rows.
-//   Counted in values: single ones or fours (values.wgsl).
+// elements: the values of a thread, in kernels that work on each value by itself.
+//   In runs: a workgroup takes THREADS * PER_THREAD neighbouring values, and neighbouring threads take neighbours. The kernel
+//   declares `Params`, which has a `count` of values, and `fn element(i: u32)` for one value.
+//   Down columns, where the kernel sets `down_columns`: a workgroup takes WIDTH columns of one block of LANES * DEPTH rows.
+//   Counts are those of values, which are single words or fours (values.wgsl).
 {% include "common.wgsl" %}
 {% if down_columns is undefined %}
 
@@ -38,11 +38,11 @@ override DEPTH: u32;
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// What a thread works on.
+// A thread's column, in a block of rows.
 struct Strip {
   block: u32,
   col: u32,
-  inside: bool, // whether there is such a strip
+  inside: bool, // whether the column and the block exist
 }
 
 fn strip(id: vec3<u32>, count: vec3<u32>, local: vec3<u32>) -> Strip {

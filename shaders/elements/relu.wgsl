@@ -2,7 +2,7 @@
 //   x, out: any shape, `count` elements.
 // relu_backward: dx = dy where x > 0, else 0, also where x is NaN; the gradient at x = 0 is 0.
 //   x, dy, dx: any one shape, `count` elements.
-//   Value by value, as elements.wgsl hands them out: single ones or fours, counted as such.
+//   Value by value (elements.wgsl): single words or fours, and `count` is that of values.
 {% include "elements/elements.wgsl" %}
 {% include "elements/values.wgsl" %}
 
@@ -16,7 +16,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> dx: array<Cell>;
 
 fn element(i: u32) {
-  dx[i] = closed(passed(opened(dy[i]), opened(x[i])));
+  dx[i] = to_cell(relu_gradient(from_cell(dy[i]), from_cell(x[i])));
 }
 {% else %}
 
@@ -26,11 +26,11 @@ override MASK: bool;
 @group(0) @binding(2) var<storage, read_write> out: array<Cell>;
 
 fn element(i: u32) {
-  let value = opened(x[i]);
+  let value = from_cell(x[i]);
   if MASK {
-    out[i] = closed(select(Value(0.0), Value(1.0), are_positive(value)));
+    out[i] = to_cell(select(Value(0.0), Value(1.0), are_positive(value)));
   } else {
-    out[i] = closed(rectified(value));
+    out[i] = to_cell(relu(value));
   }
 }
 {% endif %}

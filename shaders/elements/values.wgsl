@@ -1,37 +1,37 @@
-// values: what a kernel works on at a time, a Value: one f32, or four (fours) where the host found that their number allows
-//   it: the device moves them faster. A Cell is a Value in memory: for software drivers (longs) two 64-bit words, because these
-//   drivers check the address of each word, however long it is.
-//   `long_words` asks for the tools for such words in any form, `only_long_words` for nothing else.
+// values: a Value is what a kernel works on at a time: one f32; or four (fours), which devices move faster, where their number
+//   is a multiple of four. A Cell is a Value in memory: for software drivers (longs) two 64-bit words, because these drivers
+//   check the address of each word, however long it is.
+//   A kernel sets `long_words` to have the functions for such words in any form, `only_long_words` to have nothing else.
 {% include "common.wgsl" %}
 {% if only_long_words is undefined %}
 {% if fours %}
 
 alias Value = vec4<f32>;
 alias Bits = vec4<u32>;
-alias Truth = vec4<bool>;
+alias Bools = vec4<bool>;
 
-// The ith value's words as far as they come before `end`; else 0.
-fn filled(x: Value, i: u32, end: u32) -> Value {
+// The words of the ith value, with 0 for those from word number `end` on.
+fn masked_tail(x: Value, i: u32, end: u32) -> Value {
   return select(Value(0.0), x, Bits(4u * i) + Bits(0u, 1u, 2u, 3u) < Bits(end));
 }
 
 // The sum of a value's words.
-fn added(x: Value) -> f32 {
+fn sum_of_words(x: Value) -> f32 {
   return (x.x + x.y) + (x.z + x.w);
 }
 {% else %}
 
 alias Value = f32;
 alias Bits = u32;
-alias Truth = bool;
+alias Bools = bool;
 
-// The value where its only word, number i, comes before `end`; else 0.
-fn filled(x: Value, i: u32, end: u32) -> Value {
+// The value, or 0 where its only word, number i, is not before `end`.
+fn masked_tail(x: Value, i: u32, end: u32) -> Value {
   return select(0.0, x, i < end);
 }
 
 // The sum of a value's words.
-fn added(x: Value) -> f32 {
+fn sum_of_words(x: Value) -> f32 {
   return x;
 }
 {% endif %}
@@ -39,54 +39,54 @@ fn added(x: Value) -> f32 {
 
 alias Cell = vec2<u64>;
 
-fn opened(cell: Cell) -> Value {
-  return opened_long(cell);
+fn from_cell(cell: Cell) -> Value {
+  return from_longs(cell);
 }
 
-fn closed(value: Value) -> Cell {
-  return closed_long(value);
+fn to_cell(value: Value) -> Cell {
+  return to_longs(value);
 }
 {% else %}
 
 alias Cell = Value;
 
-fn opened(cell: Cell) -> Value {
+fn from_cell(cell: Cell) -> Value {
   return cell;
 }
 
-fn closed(value: Value) -> Cell {
+fn to_cell(value: Value) -> Cell {
   return value;
 }
 {% endif %}
 
-fn are_nan(x: Value) -> Truth {
+fn are_nan(x: Value) -> Bools {
   return (bitcast<Bits>(x) & Bits(~SIGN_BIT)) > Bits(INFINITY_BITS);
 }
 
-// x > 0, false for NaN, by its bits.
-fn are_positive(x: Value) -> Truth {
+// Whether x > 0, which NaN is not: by its bits.
+fn are_positive(x: Value) -> Bools {
   let bits = bitcast<Bits>(x);
   return (bits != Bits(0u)) & (bits <= Bits(INFINITY_BITS));
 }
 
 // max(x, 0), NaN stays NaN.
-fn rectified(x: Value) -> Value {
+fn relu(x: Value) -> Value {
   return select(Value(0.0), x, are_positive(x) | are_nan(x));
 }
 
-// What goes back through a ReLU: the gradient where its output is positive.
-fn passed(gradient: Value, output: Value) -> Value {
+// The gradient of a ReLU's input: that of its output where the output is positive, else 0.
+fn relu_gradient(gradient: Value, output: Value) -> Value {
   return select(Value(0.0), gradient, are_positive(output));
 }
 {% endif %}
 {% if long_words is defined or only_long_words is defined or longs %}
 
-// Four values as two 64-bit words.
-fn opened_long(x: vec2<u64>) -> vec4<f32> {
+// Four words from two 64-bit words, and back.
+fn from_longs(x: vec2<u64>) -> vec4<f32> {
   return bitcast<vec4<f32>>(vec4<u32>(u32(x.x), u32(x.x >> 32u), u32(x.y), u32(x.y >> 32u)));
 }
 
-fn closed_long(x: vec4<f32>) -> vec2<u64> {
+fn to_longs(x: vec4<f32>) -> vec2<u64> {
   let words = bitcast<vec4<u32>>(x);
   return vec2<u64>(u64(words.x) | (u64(words.y) << 32u), u64(words.z) | (u64(words.w) << 32u));
 }

@@ -4,7 +4,7 @@
 //   Of each number x, with its line's power of two s (scale.wgsl):
 //     high = the first 11 bits of s x,  low = 2048 (s x - high)
 //   out: padded_lines x padded_steps words; a line has BK steps' high halves, then their low ones, then the next steps'. Steps behind the
-//   end are 0, or NaN where the line has NaN or infinity; lines behind the end may be either, too, and nobody stores what becomes of them.
+//   end are 0, or NaN where the line has NaN or infinity; lines behind the end may be either, too, and their sums are not stored.
 //   ALONG: a workgroup owns a line. Else LINES lines of BK steps, which it turns by way of its memory. A thread has EACH steps at a
 //   time, which are eight.
 
@@ -17,9 +17,9 @@ struct Params {
   padded_steps: u32, // a multiple of BK
 }
 
-// The last of a number's first 11 bits, where f32 has it.
+// The last of a number's first 11 bits, as f32 has it.
 const LAST_BIT: u32 = 0x2000u;
-// What is smaller than 2^-14, the smallest f16 that is no subnormal, has no first bits: its rest is all of it.
+// The smallest f16 that is no subnormal, 2^-14: a smaller number has no high half, and its low half is all of it.
 const SMALLEST: u32 = 0x38800000u;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,14 +27,14 @@ const SMALLEST: u32 = 0x38800000u;
 @group(0) @binding(2) var<storage, read_write> largest: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f16>>;
 
-// The first bits. They are rounded by their bits, because compilers take f32(f16(v)) for v.
+// The high halves. Numbers are rounded by their bits, because compilers take f32(f16(v)) for v.
 fn first_bits(values: vec4<f32>) -> vec4<f32> {
   let bits = (bitcast<vec4<u32>>(values) + LAST_BIT / 2u) & vec4(~(LAST_BIT - 1u));
   let rounded = bitcast<vec4<f32>>(bits);
   return select(rounded, vec4(0.0), abs(rounded) < vec4(bitcast<f32>(SMALLEST)));
 }
 
-// Puts eight steps of a line where they belong.
+// Cuts eight steps of a line and stores both halves.
 fn put(line: u32, step: u32, one: vec4<f32>, other: vec4<f32>) {
   let at = line * (params.padded_steps / 2u) + step / BK * (BK / 2u) + step % BK / 4u;
   let one_high = first_bits(one);
@@ -69,7 +69,7 @@ fn main(
   let line = flat(id, count);
   if line >= params.padded_lines { return; }
   var most = vec4(0u);
-  // Four are on their way at a time; behind the end there is 0.
+  // Four loads are on their way at a time; behind the end there is 0.
   for (var step = 4u * thread; step < params.steps; step += 4u * 4u * THREADS) {
     {% for e in range(4) %}
     let x_{{ e }} = bitcast<vec4<u32>>(four_of(line, step + {{ 4 * e }}u * THREADS)) & vec4(~SIGN_BIT);

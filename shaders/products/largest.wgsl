@@ -1,4 +1,4 @@
-// largest: how large the numbers of each column of x are, for the powers of two that scale them (cut.wgsl).
+// largest: the largest magnitude of each column of x, for the powers of two that scale columns (cut.wgsl).
 //   x: rows x cols, row-major; out[block * cols + c] = max over the block's `run` rows r of |x[r, c]|
 //   A workgroup owns THREADS columns of a block, or with VECTORS as many fours of columns. A thread has ROWS rows on their way at a time.
 //   Numbers are compared by their bits, which are in the same order; infinity is larger than all of them, and NaN than that.

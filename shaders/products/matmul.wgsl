@@ -1,6 +1,6 @@
 // matmul: c = a b                 a: m x k, b: k x n, c: m x n, row-major
 //   TRANSPOSE_A: a is stored k x m (matmul_tn); TRANSPOSE_B: b is stored n x k (matmul_nt).
-//   The finished sums go through store.wgsl: bias, ReLU, mask.
+//   The finished sums go through store.wgsl: bias, ReLU, mask. A slice of k is a multiple of BK where there are several.
 //   A workgroup owns a BM x BN tile of c (tile.wgsl) and one slice of k. With several slices, slice s writes its partial
 //   product to c + s * stride, and with COLUMN_SUMS b's column sums over the slice to c + s * stride + sums_at.
 
@@ -9,19 +9,7 @@
 {% include "products/store.wgsl" %}
 {% import "products/tile.wgsl" as tile %}
 struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
-  slice: u32,  // length of a slice of k; a multiple of BK where there are several
-  down: u32,   // tiles down c
-  across: u32, // tiles across c
-  slices: u32,
-  stride: u32, // words from one slice's product to the next
-  sums_at: u32,
-  biased: u32,
-  relu: u32,
-  masked: u32,
-  accumulate: u32,
+{% include "products/fields.wgsl" %}
   first_group: u32, // of this dispatch: a long product comes in several
 }
 
@@ -67,7 +55,7 @@ fn main(
     if first < BN && col0 + first < params.n {
       var four = vec4(0.0);
       for (var i = thread; i < THREADS; i += BN / 4u) { four += b_tile[i]; }
-      put(start + params.sums_at + col0 + first, col0 + first, four);
+      store_bare(start + params.sums_at + col0 + first, col0 + first, four);
     }
   }
 {% endif %}

@@ -5,9 +5,10 @@
 //   Rows of a and columns of b are lines there, as long as all slices of k together: BK steps' high halves, then their low ones, then
 //   the next steps'. There are as many lines as tiles have, and steps behind the end of k add 0, or NaN to what is NaN anyway.
 //   The finished sums go through store.wgsl: bias, ReLU, mask.
-//   Units may cut off what they add. So a sum stays in them for BK steps alone; what they have then is added to the sums in f32.
+//   Units may cut off the ends of what they add. So a sum stays in them for BK steps alone, and is then added to the sums in f32.
 //   A workgroup owns a BM x BN tile of c and one slice of k, as in matmul.wgsl; each of its subgroups owns WM x WN of it, in matrices
 //   of SIDE x SIDE. Workgroup memory holds BK steps of its lines as cut.wgsl has them, with 8 halves more each, against bank conflicts.
+//   `k` is that of all slices together, and a slice a multiple of BK; `sums_at` is not used.
 //   A row of a or a column of b that has NaN or infinity is NaN in c.
 
 {% set operands = 4 %}
@@ -17,19 +18,7 @@ enable wgpu_cooperative_matrix;
 {% include "products/store.wgsl" %}
 {% include "products/scale.wgsl" %}
 struct Params {
-  m: u32,
-  n: u32,
-  k: u32,      // that of all slices together
-  slice: u32,  // length of a slice of k, a multiple of BK
-  down: u32,   // tiles down c
-  across: u32, // tiles across c
-  slices: u32,
-  stride: u32, // words from one slice's product to the next
-  sums_at: u32, // not used here
-  biased: u32,
-  relu: u32,
-  masked: u32,
-  accumulate: u32,
+{% include "products/fields.wgsl" %}
   first_group: u32, // of this dispatch: a long product comes in several
 }
 {% set warps = (BM // WM) * (BN // WN) %}
@@ -66,11 +55,12 @@ fn {{ f.name }}_factor(i: u32) -> f32 {
 }
 {% endfor %}
 
-// Matrices on their way to c, one of each subgroup.
+// Room for a matrix of each subgroup on its way to c.
 const SUMS: u32 = {{ threads // LEAST_LANES * SIDE * SIDE }}u;
 var<workgroup> sums: array<f32, SUMS>;
 
-// What takes factors away again, in two parts, 0 and 1, to multiply by: a row's and a column's at once may be out of range.
+// The inverse of scales in two parts, 0 and 1, to multiply by one after the other: the inverses of a row's and a column's scale
+// at once may be out of range.
 fn undo(factors: vec4<f32>, part: i32) -> vec4<f32> {
   let power = vec4(ONE + part) - vec4<i32>(bitcast<vec4<u32>>(factors) >> vec4(EXPONENT_AT));
   return bitcast<vec4<f32>>(vec4<u32>((power >> vec4(1u)) + ONE) << vec4(EXPONENT_AT));
@@ -98,7 +88,8 @@ fn main(
   if slice >= params.slices { return; }
   let row0 = (number / params.across) * BM;
   let col0 = (number % params.across) * BN;
-  // Where subgroups have fewer lanes than they may have, there are more of them: those do what others do, too, and store nothing.
+  // Where subgroups have fewer lanes than they may have, there are more of them than shares: the extra ones compute what others do,
+  // and store nothing.
   let warp = {{ "subgroup % WARPS" if LEAST_LANES < LANES else "subgroup" }};
   let warp_row = warp / {{ wide }}u * WM;
   let warp_col = warp % {{ wide }}u * WN;

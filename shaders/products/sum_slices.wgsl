@@ -1,4 +1,4 @@
-// sum_slices: c = Σ_s partial[s], the slices of a product, then what becomes of finished sums (store.wgsl).
+// sum_slices: c = Σ_s partial[s], the slices of a product, then the epilogue (store.wgsl).
 //   partials: slices x (m x n), `stride` values apart; c: m x n, row-major. A thread owns values, one by one or by fours
 //   (elements.wgsl), and adds up their slices in order.
 
@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> partials: array<Cell>;
 
 fn element(i: u32) {
-  var sums = opened(partials[i]);
-  for (var s = 1u; s < params.slices; s++) { sums += opened(partials[s * params.stride + i]); }
-  finish(i, i % params.n, sums);
+  var sums = from_cell(partials[i]);
+  for (var s = 1u; s < params.slices; s++) { sums += from_cell(partials[s * params.stride + i]); }
+  store_value(i, i % params.n, sums);
 }

@@ -8,7 +8,7 @@
 //   as many groups apart as there are threads down the tile, those of columns as there are across: neighbours read neighbours.
 //   32 neighbouring threads are 4 down and 8 across where the tile has room: they read the fewest groups together.
 // A kernel takes in `tile.declarations()` at the top and `tile.multiply()` in its main, and ends with the names of the sums.
-// Whatever a thread keeps has a name of its own: compilers keep arrays that are indexed by variables in memory.
+// Each value that a thread keeps has a name of its own: compilers keep arrays that are indexed by variables in memory.
 
 {% set down = BM // TM %}
 {% set across = BN // TN %}
@@ -25,7 +25,7 @@
    more every four steps keep what eight of them write at once in different banks. #}
 {% macro first_group(f, kk) %}{{ "(" ~ kk ~ ") * " ~ f.groups ~ "u + (" ~ kk ~ ") / 4u * 2u" if f.turned else "(" ~ kk ~ ") * " ~ f.groups ~ "u" }}{% endmacro %}
 
-{# What is staged at a time: blocks of four by four, or groups; and how often all threads together stage one. #}
+{# Units that are staged in a step of k, blocks of four by four or groups; and rounds in which all threads together stage them. #}
 {% macro units(f) %}{{ BK * f.groups // 4 if f.turned else BK * f.groups }}{% endmacro %}
 {% macro rounds(f) %}{{ (units(f)|int + threads - 1) // threads }}{% endmacro %}
 
@@ -42,8 +42,8 @@ const THREADS: u32 = {{ threads }}u;
 const {{ f.name|upper }}_GROUPS: u32 = {{ BK * f.groups + (BK // 2 if f.turned else 0) }}u;
 var<workgroup> {{ f.name }}_tile: array<vec4<f32>, {{ f.name|upper }}_GROUPS>;
 
-// Four neighbours of {{ f.name }}, from element `at` on. What lies behind the end is the last one instead: branches would keep
-// loads from running ahead.
+// Four neighbours of {{ f.name }}, from element `at` on. Behind the end the last element is read again: branches would keep loads
+// from running ahead.
 fn {{ f.name }}_four(at: u32) -> vec4<f32> {
   {% if ALIGNED %}
   return {{ f.name }}[at];
@@ -57,7 +57,7 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
 {% endfor %}
 {% endmacro %}
 
-{# What a round is further on than the one before: rows of a factor that is turned, else steps. #}
+{# Distance from one round to the next: rows of a factor that is turned, else steps. #}
 {% macro apart(f) %}{{ threads // (BK // 4) * 4 if f.turned else threads // f.groups }}{% endmacro %}
 
 {# Where a thread's share of the first step lies: the first element, and its step; later rounds are so many rows of memory on. #}
@@ -65,7 +65,7 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
 {% for f in factors %}
 {% set name = f.name %}
   let {{ name }}_width = {{ "params.k" if f.turned else f.length }}{{ " / 4u" if f.vectors }}; // elements of a row
-  {# Where there is less than one for each thread, several read the same: in a branch, compilers may wait for what it loads. #}
+  {# Where there are fewer units than threads, several threads read one unit: in a branch, compilers may wait for its loads. #}
   {% set reader = "thread % " ~ units(f) ~ "u" if units(f)|int < threads else "thread" %}
   {% if f.turned %}
   let {{ name }}_step = k_begin + thread % {{ BK // 4 }}u * 4u;
@@ -96,8 +96,8 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
 {% endfor %}
 {% endmacro %}
 
-{# Puts it into workgroup memory; steps behind the slice's end are 0. Rows and columns behind the edges may be anything: what
-   becomes of them is not stored. #}
+{# Puts the thread's share into workgroup memory; steps behind the slice's end are 0. Rows and columns behind the edges may be
+   anything: their sums are not stored. #}
 {% macro stage() %}
 {% for f in factors %}
 {% for i in range(rounds(f)|int) %}
@@ -130,8 +130,8 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
 {% endmacro %}
 
 {# Fills the sums from the steps k_begin .. k_end, `length` steps or less; a slice that ends early goes on with zeros. It is a
-   parameter or a number, which compilers know to be the same for all threads: what follows from a workgroup's number is so, too,
-   but one of them then spills. #}
+   parameter or a number, which compilers know to be the same for all threads. A length that follows from the workgroup's number
+   would be, too, but one compiler then spills. #}
 {% macro multiply(length) %}
   // This thread's place among the {{ down }} x {{ across }} of its workgroup.
   {% if in_warps %}

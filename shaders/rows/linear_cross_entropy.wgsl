@@ -1,14 +1,14 @@
 // linear_cross_entropy: softmax_cross_entropy.wgsl on the logits x w + bias of few classes, which are never stored.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
-//   workgroup; matrices row-major. a and b are x and w.
-//   A workgroup computes a tile of BM logits x all classes (tile.wgsl) and leaves them in workgroup memory; then each thread
-//   works on a row of its own (softmax_cross_entropy.wgsl): LANES is 1, and BM, ROWS and THREADS are equal.
+//   workgroup; matrices row-major. tile.wgsl calls x and w a and b.
+//   A workgroup computes the logits of BM rows (tile.wgsl) and leaves them in workgroup memory; then each thread computes
+//   the loss of one row (softmax_cross_entropy.wgsl): LANES is 1, and BM, ROWS and THREADS are equal.
 {% import "products/tile.wgsl" as tile %}
 {% include "rows/softmax_cross_entropy.wgsl" %}
 
 {{ tile.declarations() }}
-// The logits take a's tile over, column by column, in groups of four rows.
-fn x_of(at: Place, c: u32) -> f32 {
+// The logits replace a's tile in workgroup memory: column by column, in groups of four rows.
+fn x_of(at: RowThread, c: u32) -> f32 {
   return a_tile[{{ tile.first_group(tile.factors[0], "c") }} + at.local.y / 4u][at.local.y % 4u];
 }
 
@@ -40,5 +40,5 @@ fn main(
   workgroupBarrier();
   let row = row0 + thread;
   let inside = row < params.m;
-  row_work(Place(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
+  row_work(RowThread(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
 }

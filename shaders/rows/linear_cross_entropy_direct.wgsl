@@ -1,9 +1,9 @@
-// linear_cross_entropy_direct: what linear_cross_entropy.wgsl does, for software drivers: a thread computes the logits of its
-//   row by itself.
+// linear_cross_entropy_direct: linear_cross_entropy.wgsl for software drivers: each thread computes the logits of its row
+//   by itself.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
-//   workgroup; matrices row-major. LANES is 1. CLASSES = n and AHEAD are constants that the host puts in front.
+//   workgroup; matrices row-major. LANES is 1. The host defines the constants CLASSES = n and AHEAD.
 //   All threads use the same weights: each reads them all (AHEAD is 1), or, where the workgroup is a subgroup (shuffled), each
-//   reads those of one of AHEAD steps, and all take them from each other.
+//   reads the weights of one of AHEAD steps, and the others take them from it.
 {% set records_by_subgroup = shuffled %}
 {% include "rows/softmax_cross_entropy.wgsl" %}
 
@@ -11,15 +11,17 @@
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 
-// The logits lie where their gradient will: loops over a private array would be unrolled, which takes long to compile.
-fn x_of(at: Place, c: u32) -> f32 {
+// The logits are stored where their gradient will be: loops over a private array would be unrolled, which takes long to
+// compile.
+fn x_of(at: RowThread, c: u32) -> f32 {
   return dlogits[at.start + c];
 }
 
 {% if shuffled %}
 var<private> subgroup_lane: u32;
 
-// AHEAD is no more than a subgroup has lanes. Behind the end the last step again: nothing comes of it.
+// A lane's weights of the steps from `first` on; AHEAD is at most the lanes of a subgroup. Lanes behind the last step read
+// it again, and nobody takes that.
 fn weights_ahead(first: u32) -> array<f32, CLASSES> {
   let s = min(first + subgroup_lane % AHEAD, params.k - 1u);
   var ahead: array<f32, CLASSES>;
@@ -47,7 +49,7 @@ fn rows_of(group: u32, thread: u32) {
   let inside = row < params.m;
   var sums: array<f32, CLASSES>;
   for (var c = 0u; c < CLASSES; c++) { sums[c] = 0.0; }
-  let start = min(row, params.m - 1u) * params.k; // behind the end the last row again, and nothing is written
+  let start = min(row, params.m - 1u) * params.k; // threads behind the last row read it again, and write nothing
   for (var first = 0u; first < params.k; first += AHEAD) {
     let ahead = weights_ahead(first);
     for (var s = 0u; s < min(AHEAD, params.k - first); s++) {
@@ -58,7 +60,7 @@ fn rows_of(group: u32, thread: u32) {
   if inside {
     for (var c = 0u; c < CLASSES; c++) { dlogits[row * CLASSES + c] = sums[c] + bias[c]; }
   }
-  row_work(Place(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
+  row_work(RowThread(group, row, row * params.n, select(0u, params.n, inside), inside, 0u, vec2(0u, thread)));
 }
 
 @compute @workgroup_size(ROWS)

@@ -1,15 +1,15 @@
-// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (targets.wgsl): of class ids
-//   without smoothing that of the class alone
+// nll: losses[r] = sum over c of q[c] * -ln clip(probs[r,c], low, high), q the row's masses (masses.wgsl);
+//   without smoothing, only the mass of a row's class id is not 0
 //   probs: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted; samples:
 //   rows x 1, where sampled; losses: rows x 1.
 //   LANES threads share a row. A NaN that the row reads, or a class out of range, makes the loss NaN; a row that is ignored
 //   gives 0.
 {% include "rows/rows.wgsl" %}
-{% include "rows/targets.wgsl" %}
+{% include "rows/masses.wgsl" %}
 
 struct Params {
   window: Window,
-  contract: Contract,
+  loss: LossParameters,
   low: f32,
   high: f32,
 }
@@ -21,22 +21,22 @@ struct Params {
 @group(0) @binding(5) var<storage, read> divisor: array<f32>; // any buffer: nothing is divided here
 @group(0) @binding(6) var<storage, read_write> losses: array<f32>;
 
-fn surprise(p: f32) -> f32 {
+fn negative_log(p: f32) -> f32 {
   return select(-log(clamp(p, params.low, params.high)), params.window.nan, is_nan(p));
 }
 
-fn row_work(at: Place) {
+fn row_work(at: RowThread) {
   let window = params.window;
   var class_id = 0u;
   if !DISTRIBUTIONS && at.inside { class_id = targets[at.row]; }
   var loss = 0.0;
-  if DISTRIBUTIONS || params.contract.smoothing != 0.0 {
+  if DISTRIBUTIONS || params.loss.smoothing != 0.0 {
     for (var c = at.lane; c < at.cols; c += LANES) {
-      loss += class_mass(class_id, at.start, c, 0u) * surprise(probs[at.start + c]);
+      loss += class_mass(class_id, at.start, c) * negative_log(probs[at.start + c]);
     }
     loss = lanes_sum(at.local, loss);
   } else if at.lane == 0u && class_id < at.cols {
-    loss = weight(class_id) * surprise(probs[at.start + class_id]);
+    loss = weight(class_id) * negative_log(probs[at.start + class_id]);
   }
   if at.inside && at.lane == 0u {
     let known = select(window.nan, row_weight(at.row) * loss, class_id < window.cols);

@@ -1,17 +1,15 @@
-// nll_backward: dprobs[r,c] = -q[c] / clip(probs[r,c], low, high) * scale, q the row's masses (targets.wgsl);
+// nll_backward: dprobs[r,c] = -q[c] / clip(probs[r,c], low, high) * scale, q the row's masses (masses.wgsl);
 //                                                                  scale: 1, or 1 / the mean's divisor
 //   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols; weights: 1 x
 //   cols, where weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided.
-//   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element, as elements.wgsl
-//   hands them out; by fours, which neighbouring rows may share, on hardware.
+//   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element
+//   (elements.wgsl); on hardware by fours, in which neighbouring rows may meet.
 {% include "elements/elements.wgsl" %}
-{% include "rows/targets.wgsl" %}
+{% include "rows/masses.wgsl" %}
 
 struct Params {
-  contract: Contract,
+  loss: LossParameters,
   count: u32,
-  cols: u32,
-  first_col: u32, // the number of the first column, where a row comes in pieces
   classes: u32,
   low: f32,
   high: f32,
@@ -30,9 +28,9 @@ fn class_of(row: u32) -> u32 {
   return targets[row];
 }
 
-// Of column c, word i.
+// The mass of column c, which is element i of the matrix.
 fn mass(row: u32, c: u32, i: u32) -> f32 {
-  return row_weight(row) * class_mass(class_of(row), i - c, c, params.first_col);
+  return row_weight(row) * class_mass(class_of(row), i - c, c);
 }
 
 fn slope(row: u32, q: f32, p: f32) -> f32 {
@@ -46,19 +44,19 @@ fn slope(row: u32, q: f32, p: f32) -> f32 {
 {% if fours %}
 
 fn element(i: u32) {
-  var row = 4u * i / params.cols;
-  var c = 4u * i - row * params.cols;
+  var row = 4u * i / params.classes;
+  var c = 4u * i - row * params.classes;
   var q = vec4(0.0);
 {% for part in ["x", "y", "z", "w"] %}
   let row_{{ part }} = row;
   q.{{ part }} = mass(row, c, 4u * i + {{ loop.index0 }}u);
   c += 1u;
-  if c == params.cols {
+  if c == params.classes {
     c = 0u;
     row += 1u;
   }
 {% endfor %}
-  // Class ids seldom have a mass here.
+  // With class ids, few elements have a mass: the others' probabilities are not read.
   var p = vec4(1.0);
   if any(q != vec4(0.0)) { p = probs[i]; }
   dprobs[i] = vec4(slope(row_x, q.x, p.x), slope(row_y, q.y, p.y), slope(row_z, q.z, p.z), slope(row_w, q.w, p.w));
@@ -66,7 +64,7 @@ fn element(i: u32) {
 {% else %}
 
 fn element(i: u32) {
-  let row = i / params.cols;
-  dprobs[i] = slope(row, mass(row, i % params.cols, i), probs[i]);
+  let row = i / params.classes;
+  dprobs[i] = slope(row, mass(row, i % params.classes, i), probs[i]);
 }
 {% endif %}

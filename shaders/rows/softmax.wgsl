@@ -3,7 +3,7 @@
 //   logits, out: rows x cols, row-major. LANES threads share a row.
 //   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
 {% set inputs = {"x": "logits"} %}
-{% include "rows/rows.wgsl" %}
+{% include "rows/streaming.wgsl" %}
 
 struct Params {
   window: Window,
@@ -14,21 +14,21 @@ override LOG: bool;
 @group(0) @binding(1) var<storage, read> logits: array<{{ row_cell }}>;
 @group(0) @binding(2) var<storage, read_write> out: array<{{ row_cell }}>;
 
-fn row_work(at: Place) {
-{{ hold() }}
+fn row_work(at: RowThread) {
+{{ load_values() }}
 {% if in_pieces %}
-{% call peak_and_sum() %}{% endcall %}
-  let top = from_top(key);
+{% call maximum_and_sum() %}{% endcall %}
+  let top = from_top_key(key);
 {% else %}
   var key = 0u;
-{% call each() %}
+{% call each_value() %}
         key = max(key, top_key(x));
 {% endcall %}
-  key = lanes_top(at.local, key);
-  let top = from_top(key);
+  key = lanes_top_key(at.local, key);
+  let top = from_top_key(key);
 
   var sum = 0.0;
-{% call runs("sum", "f32", "x") %}
+{% call sum_values("sum", "f32", "x") %}
         let term = exp_below(x, top);
         run += term;
         let kept = select(term, x, LOG);
@@ -39,7 +39,7 @@ fn row_work(at: Place) {
   let bad = is_bad(key);
   let log_sum = log(sum);
   let inverse = 1.0 / sum;
-{% call results("out") %}
+{% call store_results("out") %}
         var result = {{ "x" if keeps else "exp_below(x, top)" }} {{ over_sum }};
         if LOG { result = select((x - top) - log_sum, x, is_negative_infinity(x)); }
         result = select(result, params.window.nan, bad);

@@ -1,4 +1,4 @@
-// softmax_cross_entropy: for each row r with logits x, p = softmax(x), q its masses (targets.wgsl), C = cols,
+// softmax_cross_entropy: for each row r with logits x, p = softmax(x), q its masses (masses.wgsl), C = cols,
 //   losses[r]    = sum_c q[c] * -ln p[c]
 //   dlogits[r,c] = (p[c] * sum_j q[j] - q[c]) * scale     scale: 1, or 1 / the mean's divisor
 //   logits, dlogits: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where
@@ -6,16 +6,17 @@
 //   workgroup.
 //   LANES threads share a row; ROWS rows share a workgroup and its record.
 //   A row that is ignored gives 0 and is not counted; a row without a softmax gives NaN and is.
-// linear_cross_entropy includes this file for what becomes of a row's logits, which it computes and hands over by
-//   `x_of`; nothing has a weight there.
+// linear_cross_entropy.wgsl includes this file: it computes a row's logits, and hands them over by `x_of`. All weights are
+//   1 there.
 {% set inputs = {"x": "logits"} %}
-{% include "rows/statistics.wgsl" %}
-{% include "rows/targets.wgsl" %}
+{% include "rows/streaming.wgsl" %}
+{% include "rows/records.wgsl" %}
+{% include "rows/masses.wgsl" %}
 {% if linear %}
 
 struct Params {
   window: Window,
-  contract: Contract,
+  loss: LossParameters,
   m: u32, // rows
   n: u32, // classes
   k: u32, // inputs
@@ -30,7 +31,7 @@ struct Params {
 
 struct Params {
   window: Window,
-  contract: Contract,
+  loss: LossParameters,
 }
 
 @group(0) @binding(1) var<storage, read> logits: array<{{ row_cell }}>;
@@ -46,46 +47,46 @@ struct Params {
 // Whether a row's mass lies on more than its class: distributions, and smoothed ids.
 override SPREAD: bool;
 
-fn mass(at: Place, class_id: u32, c: u32) -> f32 {
-  return class_mass(class_id, at.start, c, 0u);
+fn mass(at: RowThread, class_id: u32, c: u32) -> f32 {
+  return class_mass(class_id, at.start, c);
 }
 
-// What the mass q of a class with logit x adds to the loss, without ln(sum): nothing where it is 0, however far x is
-// away.
+// The part of the loss, without ln(sum), that the mass q of a class with logit x adds: 0 where q is 0, even where x is
+// -inf.
 fn cost(q: f32, x: f32, top: f32) -> f32 {
   if q == 0.0 { return 0.0; }
   return q * select(top - x, bitcast<f32>(INFINITY_BITS | (bitcast<u32>(x) & ~SIGN_BIT)), is_negative_infinity(x));
 }
 
-fn row_work(at: Place) {
+fn row_work(at: RowThread) {
   let window = params.window;
-{{ hold() }}
+{{ load_values() }}
   let class_id = row_class(at);
   let in_range = class_id < window.cols;
   let ignored = is_ignored(class_id, window.cols);
-  var own_weight = 0.0; // none behind the end
+  var own_weight = 0.0; // 0 behind the end
   if at.inside { own_weight = row_weight(at.row); }
 
-  // Every term of the loss is at least 0: (m - x[c]) and ln(sum) are, so nothing cancels.
+  // The terms of the loss are (m - x[c]) and ln(sum), both at least 0, so nothing cancels.
   var mass_sum = 0.0;
   var below = 0.0;
 {% if in_pieces %}
-{% call peak_and_sum() %}
+{% call maximum_and_sum() %}
         if SPREAD { run += own_weight * mass(at, class_id, c); }
 {% endcall %}
   mass_sum = more;
-  let top = from_top(key);
+  let top = from_top_key(key);
   var first_top = NO_COL;
 {% else %}
   var key = 0u;
-{% call each() %}
+{% call each_value() %}
         key = max(key, top_key(x));
 {% endcall %}
-  key = lanes_top(at.local, key);
-  let top = from_top(key);
+  key = lanes_top_key(at.local, key);
+  let top = from_top_key(key);
   var first_top = NO_COL;
   var sums = vec3(0.0); // of exp(x - top), mass_sum and below
-{% call runs("sums", "vec3<f32>", "x") %}
+{% call sum_values("sums", "vec3<f32>", "x") %}
         let kept = exp_below(x, top);
         run.x += kept;
         first_top = min(first_top, select(NO_COL, c, is_top(x, top)));
@@ -95,7 +96,7 @@ fn row_work(at: Place) {
           run.z += cost(q, x, top);
         }
 {% endcall %}
-  let gathered = lanes_found(at.local, Found(sums.x, first_top));
+  let gathered = lanes_sum_and_column(at.local, SumAndColumn(sums.x, first_top));
   let sum = gathered.sum;
   first_top = gathered.col;
   mass_sum = sums.y;
@@ -107,7 +108,7 @@ fn row_work(at: Place) {
     below = lanes_sum(at.local, below);
 {% endif %}
   } else if class_id < at.cols {
-    // All lanes read the same word, which costs less than to hand it on.
+    // Each lane reads this logit by itself, which costs less than passing it from one lane to the others.
     mass_sum = own_weight * weight(class_id);
     below = cost(mass_sum, x_of(at, class_id), top);
   }
@@ -117,7 +118,7 @@ fn row_work(at: Place) {
   let instead = select(params.window.nan, 0.0, ignored);
   let scale = gradient_scale();
   let inverse = 1.0 / sum;
-{% call results("dlogits", "below") %}
+{% call store_results("dlogits", "below") %}
         let p = {{ "x" if keeps else "exp_below(x, top)" }} {{ over_sum }};
         var q = select(0.0, mass_sum, c == class_id);
         if SPREAD { q = own_weight * mass(at, class_id, c); }
@@ -129,7 +130,7 @@ fn row_work(at: Place) {
         let result = select(slope, instead, special);
 {% endcall %}
 {% if in_pieces %}
-  let gathered = lanes_found(at.local, Found(below, first_top));
+  let gathered = lanes_sum_and_column(at.local, SumAndColumn(below, first_top));
   if SPREAD { below = gathered.sum; }
   first_top = gathered.col;
 {% endif %}
@@ -139,7 +140,7 @@ fn row_work(at: Place) {
 
   let counted = at.inside && !ignored;
   let finite = (bitcast<u32>(loss) & ~SIGN_BIT) < INFINITY_BITS;
-  var share = 1.0; // of the row in a mean
+  var share = 1.0; // of the row's class in the weight of the row
   if !DISTRIBUTIONS {
     share = 0.0;
     if class_id < at.cols { share = weight(class_id); }

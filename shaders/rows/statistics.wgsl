@@ -1,77 +1,6 @@
-// statistics: joins ROWS records into one; the host repeats it until one is left.
-//   records: each a row to rows.wgsl (LANES is 1); out: one a workgroup.
-// Other kernels take from here what a record is, and how their workgroup joins those of its rows.
-{% include "rows/rows.wgsl" %}
-
-// What a run of rows adds up to, joined along a fixed tree.
-struct Record {
-  loss: f32,       // sum of weighted losses
-  weight: f32,     // sum of weights
-  correct: u32,    // rows whose first maximum is the target's
-  rows: u32,       // rows counted: all but those of an ignored class
-  non_finite: u32, // counted rows whose loss is NaN or infinite
-  first_bad: u32,  // the first of them, or NO_ROW
-}
-
-const NO_ROW: u32 = 0xffffffffu;
-
-fn join(a: Record, b: Record) -> Record {
-  return Record(
-    a.loss + b.loss,
-    a.weight + b.weight,
-    a.correct + b.correct,
-    a.rows + b.rows,
-    a.non_finite + b.non_finite,
-    min(a.first_bad, b.first_bad),
-  );
-}
-{% if records_by_subgroup is defined and records_by_subgroup %}
-
-// The workgroup is a subgroup whose lanes have a row each: no barrier, which takes software drivers long to compile.
-
-// What the lane has whose number differs in these bits.
-fn opposite(record: Record, bits: u32) -> Record {
-  return Record(
-    subgroupShuffleXor(record.loss, bits),
-    subgroupShuffleXor(record.weight, bits),
-    subgroupShuffleXor(record.correct, bits),
-    subgroupShuffleXor(record.rows, bits),
-    subgroupShuffleXor(record.non_finite, bits),
-    subgroupShuffleXor(record.first_bad, bits),
-  );
-}
-
-// Joins the records of all lanes, pair by pair; every lane has the result.
-fn group_record(at: Place, mine: Record) -> Record {
-  var total = mine;
-  for (var bits = 1u; bits < ROWS; bits *= 2u) { total = join(total, opposite(total, bits)); }
-  return total;
-}
-{% else %}
-
-var<workgroup> group_records: array<Record, ROWS>;
-
-// Joins the records that the first lane of each row holds; the result is for the workgroup's first thread.
-fn group_record(at: Place, mine: Record) -> Record {
-  if ROWS == 1u { return mine; }
-  let local = at.local;
-  // As many rows as there are: a bound that compilers do not know, or they would unroll the loop below.
-  let rows = min(ROWS, params.window.rows - at.group * ROWS);
-  if local.x == 0u { group_records[local.y] = mine; }
-  let heads = max(ROWS / FAN, 1u);
-  workgroupBarrier();
-  if local.x == 0u && local.y < heads {
-    var total = mine;
-    for (var i = local.y + heads; i < rows; i += heads) { total = join(total, group_records[i]); }
-    group_records[local.y] = total;
-  }
-  workgroupBarrier();
-  var total = group_records[0];
-  for (var i = 1u; i < heads; i++) { total = join(total, group_records[i]); }
-  return total;
-}
-{% endif %}
-{% if kernel == "statistics" %}
+// statistics: out[g] = the records of workgroup g's ROWS rows, joined
+//   records: one a row (LANES is 1); out: one a workgroup. The host repeats it until few are left.
+{% include "rows/records.wgsl" %}
 
 struct Params {
   window: Window,
@@ -80,11 +9,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> records: array<Record>;
 @group(0) @binding(2) var<storage, read_write> out: array<Record>;
 
-fn row_work(at: Place) {
+fn row_work(at: RowThread) {
   var mine = Record(0.0, 0.0, 0u, 0u, 0u, NO_ROW);
   if at.inside { mine = records[at.row]; }
   let total = group_record(at, mine);
   if at.inside && at.local.y == 0u { out[at.group] = total; }
 }
-{% endif %}
-

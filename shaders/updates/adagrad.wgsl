@@ -6,7 +6,7 @@
 
 fn element(i: u32) {
   let slope = gradient(i);
-  let square = opened(squares[i]) + slope * slope;
-  squares[i] = closed(square);
-  w[i] = closed(opened(w[i]) - params.learning_rate * slope / (sqrt(square) + params.epsilon));
+  let square = from_cell(squares[i]) + slope * slope;
+  squares[i] = to_cell(square);
+  w[i] = to_cell(from_cell(w[i]) - params.learning_rate * slope / (sqrt(square) + params.epsilon));
 }

@@ -9,10 +9,10 @@
 
 fn element(i: u32) {
   let slope = gradient(i);
-  let mean = params.decay1 * opened(m[i]) + params.rest1 * slope;
-  let square = params.decay2 * opened(v[i]) + params.rest2 * slope * slope;
-  m[i] = closed(mean);
-  v[i] = closed(square);
+  let mean = params.decay1 * from_cell(m[i]) + params.rest1 * slope;
+  let square = params.decay2 * from_cell(v[i]) + params.rest2 * slope * slope;
+  m[i] = to_cell(mean);
+  v[i] = to_cell(square);
   let step = params.learning_rate * (mean * params.unbias1) / (sqrt(square * params.unbias2) + params.epsilon);
-  w[i] = closed(params.keep * opened(w[i]) - step);
+  w[i] = to_cell(params.keep * from_cell(w[i]) - step);
 }

@@ -50,10 +50,10 @@ fn main(
   var sum = Value(0.0);
   for (var i = group * THREADS + thread; i < params.count; i += params.groups * THREADS) {
     let range = range_of(i);
-    let slope = filled(raw_gradient(i, range), i, range.filled);
+    let slope = masked_tail(raw_gradient(i, range), i, range.filled);
     sum += slope * slope;
   }
-  let total = group_sum(thread, added(sum));
+  let total = group_sum(thread, sum_of_words(sum));
   if thread == 0u && group < params.groups { squares[params.first + group] = total; }
 }
 {% else %}

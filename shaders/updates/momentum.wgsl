@@ -6,9 +6,9 @@
 
 fn element(i: u32) {
   let slope = gradient(i);
-  let speed = params.decay1 * opened(velocity[i]) + slope;
-  velocity[i] = closed(speed);
+  let speed = params.decay1 * from_cell(velocity[i]) + slope;
+  velocity[i] = to_cell(speed);
   var direction = speed;
   if params.nesterov != 0u { direction = slope + params.decay1 * speed; }
-  w[i] = closed(opened(w[i]) - params.learning_rate * direction);
+  w[i] = to_cell(from_cell(w[i]) - params.learning_rate * direction);
 }

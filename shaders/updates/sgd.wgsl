@@ -2,5 +2,5 @@
 {% include "updates/updates.wgsl" %}
 
 fn element(i: u32) {
-  w[i] = closed(opened(w[i]) - params.learning_rate * gradient(i));
+  w[i] = to_cell(from_cell(w[i]) - params.learning_rate * gradient(i));
 }

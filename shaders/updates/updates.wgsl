@@ -29,8 +29,8 @@ fn range_of(i: u32) -> ParameterRange {
 // The gradient as the backward pass left it.
 fn raw_gradient(i: u32, range: ParameterRange) -> Value {
   let first = i + range.gradient;
-  var sum = opened(dw[first]);
-  for (var s = 1u; s < range.slices; s++) { sum += opened(dw[first + s * range.stride]); }
+  var sum = from_cell(dw[first]);
+  for (var s = 1u; s < range.slices; s++) { sum += from_cell(dw[first + s * range.stride]); }
   return sum;
 }
 {% if kernel != "squared_norm" %}
@@ -66,8 +66,8 @@ fn gradient(i: u32) -> Value {
   let range = range_of(i);
   var slope = raw_gradient(i, range);
   if params.clipped != 0u { slope *= scale[0]; }
-  if range.l1 > 0.0 { slope += range.l1 * signs(opened(w[i])); }
-  if range.l2 > 0.0 { slope += range.l2 * opened(w[i]); }
+  if range.l1 > 0.0 { slope += range.l1 * signs(from_cell(w[i])); }
+  if range.l2 > 0.0 { slope += range.l2 * from_cell(w[i]); }
   return slope;
 }
 {% endif %}

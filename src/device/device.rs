@@ -1,4 +1,4 @@
-//! Where the numbers live and the work is done: a GPU that wgpu reaches, or the CPU path.
+//! The device: a GPU that wgpu reaches, or the CPU path.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{self, Context, Counters};
 use crate::options::GpuOptions;
 use crate::tuning;
-use crate::waiting::{Waiting, give_way};
+use crate::waiting::{Waiting, blocking_and_async, give_way};
 
 /// A GPU or the CPU path; a cheap clone, chosen as the program runs.
 ///
@@ -27,102 +27,63 @@ struct Inner {
 }
 
 impl Device {
-    /// A hardware GPU, else the CPU path; [`Device::info`] says which and why.
-    ///
-    /// A software driver is taken only when `WGPU_ADAPTER_NAME` asks for it by name.
-    ///
-    /// # Errors
-    /// [`Error::NoAdapter`] when `WGPU_ADAPTER_NAME` is set and no adapter has that name.
-    ///
-    /// ```
-    /// let device = wgpu_mlp::Device::auto()?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn auto() -> Result<Self> {
-        pollster::block_on(Self::auto_async())
-    }
+    blocking_and_async! {
+        /// A hardware GPU, else the CPU path; [`Device::info`] says which and why.
+        ///
+        /// A software driver is taken only when `WGPU_ADAPTER_NAME` asks for it by name.
+        ///
+        /// # Errors
+        /// [`Error::NoAdapter`] when `WGPU_ADAPTER_NAME` is set and no adapter has that name.
+        pub fn auto, auto_async() -> Result<Self> = |_waiting| {
+            match Self::choose(&GpuOptions::default(), false).await {
+                Ok(device) => Ok(device),
+                Err(error @ Error::NoAdapter { .. }) if std::env::var_os("WGPU_ADAPTER_NAME").is_some() => Err(error),
+                Err(error) => Ok(Self::cpu_because(error.to_string())),
+            }
+        }
 
-    /// [`Device::auto`] without blocking the thread, as far as the driver allows that.
-    ///
-    /// # Errors
-    /// As [`Device::auto`].
-    ///
-    /// ```
-    /// let device = pollster::block_on(wgpu_mlp::Device::auto_async())?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn auto_async() -> Result<Self> {
-        match Self::choose(&GpuOptions::default(), false).await {
-            Ok(device) => Ok(device),
-            Err(error @ Error::NoAdapter { .. }) if std::env::var_os("WGPU_ADAPTER_NAME").is_some() => Err(error),
-            Err(error) => Ok(Self::cpu_because(error.to_string())),
+        /// A GPU, or a software driver where there is no GPU.
+        ///
+        /// # Errors
+        /// [`Error::NoAdapter`] says what was looked for and what was there; [`Error::NoDevice`] when an adapter refuses.
+        ///
+        /// ```
+        /// match wgpu_mlp::Device::gpu() {
+        ///     Ok(device) => println!("{}", device.info()),
+        ///     Err(error) => println!("{error}"),
+        /// }
+        /// ```
+        pub fn gpu, gpu_async() -> Result<Self> = |_waiting| {
+            Self::choose(&GpuOptions::default(), true).await
+        }
+
+        /// A GPU as [`Device::gpu`] finds it, with options.
+        ///
+        /// # Errors
+        /// As [`Device::gpu`]; [`Error::Option`] for a limit below what the device needs; [`Error::NoMatrixUnits`] where these are
+        /// to be used and the adapter has none.
+        ///
+        /// ```
+        /// use wgpu_mlp::{Device, Error, GpuOptions};
+        /// let options = GpuOptions { adapter_name: Some("no such adapter".into()), ..Default::default() };
+        /// assert!(matches!(Device::gpu_with(&options), Err(Error::NoAdapter { .. })));
+        /// ```
+        pub fn gpu_with, gpu_with_async(options: &GpuOptions) -> Result<Self> = |_waiting| {
+            Self::choose(options, true).await
+        }
+
+        /// Waits until everything asked for so far is done; nothing to wait for on the CPU path.
+        ///
+        /// Only benchmarks need it: reads wait by themselves.
+        ///
+        /// # Errors
+        /// Whatever went wrong on the device since the last call.
+        pub fn wait, wait_async(&self) -> Result<()> = |waiting| {
+            self.wait_by(waiting).await
         }
     }
 
-    /// A GPU, or a software driver where there is no GPU.
-    ///
-    /// # Errors
-    /// [`Error::NoAdapter`] says what was looked for and what was there; [`Error::NoDevice`] when an adapter refuses.
-    ///
-    /// ```
-    /// match wgpu_mlp::Device::gpu() {
-    ///     Ok(device) => println!("{}", device.info()),
-    ///     Err(error) => println!("{error}"),
-    /// }
-    /// ```
-    pub fn gpu() -> Result<Self> {
-        Self::gpu_with(&GpuOptions::default())
-    }
-
-    /// [`Device::gpu`] without blocking the thread, as far as the driver allows that.
-    ///
-    /// # Errors
-    /// As [`Device::gpu`].
-    ///
-    /// ```
-    /// match pollster::block_on(wgpu_mlp::Device::gpu_async()) {
-    ///     Ok(device) => println!("{}", device.info()),
-    ///     Err(error) => println!("{error}"),
-    /// }
-    /// ```
-    pub async fn gpu_async() -> Result<Self> {
-        Self::gpu_with_async(&GpuOptions::default()).await
-    }
-
-    /// Like [`Device::gpu`], with options.
-    ///
-    /// # Errors
-    /// As [`Device::gpu`]; [`Error::Option`] for a limit below what the device needs; [`Error::NoMatrixUnits`] where these are to be
-    /// used and the adapter has none.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Error, GpuOptions};
-    /// let options = GpuOptions { adapter_name: Some("no such adapter".into()), ..Default::default() };
-    /// assert!(matches!(Device::gpu_with(&options), Err(Error::NoAdapter { .. })));
-    /// ```
-    pub fn gpu_with(options: &GpuOptions) -> Result<Self> {
-        pollster::block_on(Self::gpu_with_async(options))
-    }
-
-    /// [`Device::gpu_with`] without blocking the thread, as far as the driver allows that.
-    ///
-    /// # Errors
-    /// As [`Device::gpu_with`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Error, GpuOptions};
-    /// let options = GpuOptions { adapter_name: Some("no such adapter".into()), ..Default::default() };
-    /// assert!(matches!(pollster::block_on(Device::gpu_with_async(&options)), Err(Error::NoAdapter { .. })));
-    /// ```
-    pub async fn gpu_with_async(options: &GpuOptions) -> Result<Self> {
-        Self::choose(options, true).await
-    }
-
     /// The CPU path: no adapter, no driver, the same results within the ops' bounds.
-    ///
-    /// ```
-    /// println!("{}", wgpu_mlp::Device::cpu().info());
-    /// ```
     pub fn cpu() -> Self {
         Self::cpu_because("asked for".into())
     }
@@ -171,53 +132,14 @@ impl Device {
         Ok(Self::with_context(adapter, context, "handed over by the caller".into()))
     }
 
-    /// What this device is, and why it was chosen.
-    ///
-    /// ```
-    /// assert_eq!(wgpu_mlp::Device::cpu().info().backend, "ndarray");
-    /// ```
+    /// The device's kind, name and limits, and why it was chosen.
     pub fn info(&self) -> &DeviceInfo {
         &self.0.info
     }
 
-    /// How much the device was made to do so far; all zero on the CPU path.
-    ///
-    /// ```
-    /// assert_eq!(wgpu_mlp::Device::cpu().counters().waits, 0);
-    /// ```
+    /// Counters of what the device was made to do so far; all zero on the CPU path.
     pub fn counters(&self) -> Counters {
         self.0.context.as_ref().map(Context::counters).unwrap_or_default()
-    }
-
-    /// Waits until everything asked for so far is done; nothing to wait for on the CPU path.
-    ///
-    /// Only benchmarks need it: reads wait by themselves.
-    ///
-    /// # Errors
-    /// Whatever went wrong on the device since the last call.
-    ///
-    /// ```
-    /// wgpu_mlp::Device::cpu().wait()?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn wait(&self) -> Result<()> {
-        self.0.context.as_ref().map_or(Ok(()), Context::wait)
-    }
-
-    /// [`Device::wait`] without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Device::wait`].
-    ///
-    /// ```
-    /// pollster::block_on(wgpu_mlp::Device::cpu().wait_async())?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn wait_async(&self) -> Result<()> {
-        match &self.0.context {
-            Some(context) => context.wait_async().await,
-            None => Ok(()),
-        }
     }
 
     /// Waits, without blocking the thread, until the device has caught up so far that it takes more work at once.
@@ -263,9 +185,10 @@ impl Device {
 
     /// [`Device::wait`], either way.
     pub(crate) async fn wait_by(&self, waiting: Waiting) -> Result<()> {
-        match waiting {
-            Waiting::Blocking => self.wait(),
-            Waiting::Yielding => self.wait_async().await,
+        match (&self.0.context, waiting) {
+            (Some(context), Waiting::Blocking) => context.wait(),
+            (Some(context), Waiting::Yielding) => context.wait_async().await,
+            (None, _) => Ok(()),
         }
     }
 
@@ -280,13 +203,13 @@ impl Device {
         self.context().map(|gpu| gpu.compiled().into_iter().map(source).collect()).unwrap_or_default()
     }
 
-    /// A device like this one that goes through every step and does nothing: what a plan is made on.
+    /// A dry device like this one: it goes through every step and computes nothing, so that a plan can be made on it.
     pub(crate) fn dry(&self) -> Self {
         let context = self.context().map_or_else(Context::dry_unlimited, Context::dry);
         Device(Arc::new(Inner { info: self.info().clone(), context: Some(context) }))
     }
 
-    /// Compiles at the same time what this will launch here, as a dry run of it tells; nothing where that does not go through.
+    /// Compiles in parallel the kernels that `run` will launch on this device, as a dry run of it shows.
     pub(crate) fn compile_ahead(&self, run: impl FnOnce(&Device) -> Result<()>) {
         let Some(gpu) = self.context().filter(|gpu| gpu.compiles_at_once()) else { return };
         let dry = self.dry();
@@ -296,14 +219,14 @@ impl Device {
         }
     }
 
-    /// A dry device as some are.
+    /// A dry device of this preset.
     #[cfg(test)]
     pub(crate) fn dry_as(preset: gpu::Preset) -> Self {
         let info = Self::cpu_because(format!("{preset:?}")).info().clone();
         Device(Arc::new(Inner { info, context: Some(Context::dry_as(preset)) }))
     }
 
-    /// The same device with options changed; matrices belong to one of the two. The CPU path has no options.
+    /// This device with other options; a matrix belongs to one of the two. The CPU path has no options.
     pub(crate) fn with_options(&self, change: impl FnOnce(&mut GpuOptions)) -> Result<Self> {
         let context = self.context().map(|context| context.with_options(change)).transpose()?;
         Ok(Device(Arc::new(Inner { info: self.info().clone(), context })))
@@ -345,7 +268,7 @@ impl Device {
         for choice in gpu::choices(options, software).await? {
             match Context::open(&choice.adapter, options).await {
                 Ok(context) => return Ok(Self::with_context(&choice.adapter, context, choice.reason)),
-                // A choice of the caller's, which no other adapter is to take from him.
+                // The caller asked for matrix units: no other adapter is tried.
                 Err(error @ Error::NoMatrixUnits { .. }) => return Err(error),
                 Err(error) => {
                     log::warn!("{}: {error}", choice.adapter.get_info().name);
@@ -353,7 +276,7 @@ impl Device {
                 }
             }
         }
-        // Where there is no adapter at all, the choice has said so.
+        // Where there is no adapter at all, `choices` has said so.
         let none = || Error::NoAdapter { wanted: "a GPU".into(), found: Vec::new() };
         Err(refused.unwrap_or_else(none))
     }

@@ -5,7 +5,7 @@ use std::fmt;
 #[cfg(doc)]
 use crate::options::GpuOptions;
 
-/// What a device is, and why it was chosen.
+/// A device's kind, name and limits, and why it was chosen.
 ///
 /// ```
 /// use wgpu_mlp::{Device, DeviceKind};
@@ -30,7 +30,7 @@ pub struct DeviceInfo {
     /// Whether the adapter has matrix units that [`GpuOptions::matrix_units`] can turn on.
     #[cfg_attr(feature = "serde", serde(default))]
     pub has_matrix_units: bool,
-    /// Whether products go through them.
+    /// Whether products go through matrix units.
     #[cfg_attr(feature = "serde", serde(default))]
     pub matrix_units: bool,
     /// The largest piece of a buffer that a kernel can see, in bytes.
@@ -63,7 +63,7 @@ pub enum DeviceKind {
     Cpu,
 }
 
-/// A variant of a kernel as a driver compiles it.
+/// The source of a kernel's variant, as a driver compiles it.
 ///
 /// ```
 /// for kernel in wgpu_mlp::Device::cpu().kernels() {
@@ -75,9 +75,9 @@ pub enum DeviceKind {
 pub struct KernelSource {
     /// The op for which it was compiled first.
     pub name: &'static str,
-    /// Its form: which parts have another in their place, such as `by fours` for values that go by fours.
+    /// The form of this variant, such as `by fours` for values loaded as `vec4`s.
     pub form: Vec<&'static str>,
-    /// What else makes it this variant.
+    /// The constants of this variant.
     pub constants: Vec<(&'static str, f64)>,
     /// Its WGSL, with the constants in place.
     pub wgsl: String,

@@ -1,9 +1,6 @@
 //! Errors of reading results back from a device.
 
-#[cfg(doc)]
-use super::Error;
-
-/// An error while results are read back: the source of [`Error::Read`].
+/// An error while results are read back: the source of [`Error::Read`](crate::Error::Read).
 ///
 /// ```
 /// use wgpu_mlp::{Error, ReadError};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::buffer::{Buffer, GUARD_BYTES, PART_WORDS, POISON};
+use super::buffer::{Buffer, GUARD_BYTES, PART_WORDS};
 use super::context::Context;
 use super::driver::connection::Connection;
 use super::driver::type_erased::Shared;
@@ -92,7 +92,7 @@ impl Context {
         if self.live.is_none() {
             return Ok(());
         }
-        let words = vec![POISON; (buffer.raw.size / 4) as usize];
+        let words = vec![buffer.raw.poison(); (buffer.raw.size / 4) as usize];
         self.write(buffer, &words)
     }
 

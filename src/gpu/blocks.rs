@@ -2,7 +2,8 @@
 //!
 //! A kernel sees dense blocks, each from the start of its binding. A block of whole rows lies in the matrix as it is and
 //! is bound there, as long as it starts at a multiple of the device's offset alignment; any other is copied to a scratch
-//! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows.
+//! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows. Kernels that
+//! see rows whole refuse those that are longer than a binding: [`Context::split_whole_rows`].
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use super::rows::RowGrid;
 use crate::error::{Error, Result};
 
 /// Words that a binding must have room for beside a row: a record of statistics.
-pub(super) const RECORD_ROOM: u64 = 8;
+const RECORD_ROOM: u64 = 8;
 
 /// Rows that a block has at least where rows are to be joined.
 const TALL: usize = 16;
@@ -100,6 +101,15 @@ impl Context {
     pub fn split_flat(&self, elements: u64) -> Split {
         let room = round_down(self.binding_words().min(budget::WORDS), self.offset_words());
         Split { rows: 1, cols: elements as usize, block_rows: 1, block_cols: elements.min(room) as usize }
+    }
+
+    /// Cuts `rows x cols` into blocks of whole rows; refuses rows that are longer than a binding.
+    pub fn split_whole_rows(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
+        let (needed, allowed) = (4 * (cols as u64).max(RECORD_ROOM), 4 * self.binding_words());
+        if needed > allowed {
+            return Err(Error::Limit { op, what: "bytes in one row", needed, allowed });
+        }
+        self.split(op, rows, cols)
     }
 
     fn cut(&self, rows: usize, cols: usize) -> Split {

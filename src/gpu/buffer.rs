@@ -7,10 +7,8 @@ use super::context::Context;
 use super::memory::raw::{ByteRange, Raw};
 use crate::error::Result;
 
-/// Extra bytes behind a guarded buffer, filled with [`POISON`] and looked at by every read.
+/// Extra bytes behind a guarded buffer, filled with [`Raw::poison`] and looked at by every read.
 pub(super) const GUARD_BYTES: u64 = 256;
-/// A quiet NaN with a payload that no kernel makes: what guarded buffers hold before a kernel writes.
-pub(super) const POISON: u32 = 0x7fc0_dead;
 /// Parts of a buffer start at multiples of so many words: no device wants more of a binding's offset.
 pub(crate) const PART_WORDS: usize = 64;
 /// Idle buffers beyond a quarter of the largest buffer go back to the driver, the oldest first; but no less than the first of
@@ -65,12 +63,12 @@ impl Buffer {
         self.whole.as_ref()
     }
 
-    /// Whether the buffer is the crate's own, not the caller's.
+    /// Whether the buffer is the crate's own, rather than the caller's.
     pub fn is_own(&self) -> bool {
         self.pooled
     }
 
-    /// Some words of a buffer, as a buffer; they start at a multiple of [`PART_WORDS`].
+    /// A part of a buffer, of so many words; it starts at a multiple of [`PART_WORDS`].
     pub fn part(whole: &Arc<Buffer>, first: u64, words: u64) -> Buffer {
         Buffer {
             raw: whole.raw.clone(),
@@ -123,7 +121,7 @@ impl Drop for Buffer {
     }
 }
 
-/// The most that lies idle.
+/// The most bytes that lie idle in a context's pool.
 fn most_idle_bytes(context: &Context) -> u64 {
     let (least, most) = IDLE_BYTES;
     (context.limits.max_buffer_size / 4).clamp(least, most)

@@ -1,46 +1,52 @@
-//! The choice of kernels for a device: how its lanes work together, and which kernel suits a product.
+//! The kind of driver that a device has, by which kernels are chosen.
 
 use super::context::{Context, Traits};
 use super::encode::form::Form;
 use super::rows::RowGrid;
-use super::tiles::{Lanes, Method, Panel, Room};
-use super::units::UnitTile;
+
+/// The kind of a device's driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DriverKind {
+    /// A driver for hardware.
+    Gpu,
+    /// A software driver, whose lanes each read for themselves.
+    Software,
+    /// A software driver whose lanes read for each other in subgroups, and know 64-bit words.
+    SoftwareSubgroups,
+}
+
+impl DriverKind {
+    /// Lanes that a software driver runs side by side, and the fewest that its subgroups must have to be of use.
+    pub const LANES: u32 = 8;
+    /// Workgroups that a product should have on a software driver: some for each core.
+    pub const ENOUGH_GROUPS: u64 = 64;
+}
 
 impl Context {
-    /// What suits the driver's lanes in products.
-    fn lanes(&self) -> Lanes {
+    /// The kind of driver.
+    pub fn driver_kind(&self) -> DriverKind {
         let Traits { software, subgroup_lanes, longs, .. } = self.traits;
         match software {
-            true if longs && self.uses_subgroups() && subgroup_lanes >= Panel::LANES => Lanes::Shuffled,
-            true => Lanes::Alone,
-            false => Lanes::Hardware,
+            true if longs && self.uses_subgroups() && subgroup_lanes >= DriverKind::LANES => {
+                DriverKind::SoftwareSubgroups
+            }
+            true => DriverKind::Software,
+            false => DriverKind::Gpu,
         }
     }
 
-    /// Steps whose weights the lanes of a software driver read for each other.
+    /// Steps of k whose weights the lanes of a software driver read for each other.
     pub fn steps_ahead(&self) -> u32 {
-        if self.lanes() == Lanes::Shuffled { Panel::LANES } else { 1 }
+        if self.driver_kind() == DriverKind::SoftwareSubgroups { DriverKind::LANES } else { 1 }
     }
 
-    /// How kernels take values by fours.
+    /// The form of kernels that work on `vec4`s.
     pub fn fours(&self) -> Form {
-        Form { longs: self.lanes() == Lanes::Shuffled, ..Form::FOURS }
+        Form { longs: self.driver_kind() == DriverKind::SoftwareSubgroups, ..Form::FOURS }
     }
 
-    /// How many lanes can share a row.
+    /// The numbers of lanes that can share a row.
     pub fn row_lanes(&self) -> impl Iterator<Item = u32> {
         RowGrid::lanes_within(&self.limits)
-    }
-
-    /// How to compute windows of `m x n` over k.
-    pub fn method(&self, dims: [usize; 3]) -> Method {
-        let wanted = self.options.matmul_kernel.or_else(|| self.tuned().kernel(dims));
-        let room = Room {
-            words: self.binding_words(),
-            memory: self.limits.max_compute_workgroup_storage_size,
-            registers: self.traits.registers,
-            units: self.traits.units.map(|units| UnitTile::most(units, &self.limits)),
-        };
-        Method::choose(wanted, self.lanes(), room, dims)
     }
 }

@@ -7,7 +7,7 @@ use super::context::Context;
 use crate::error::Result;
 use crate::waiting::Waiting;
 
-/// What a device notes of one pass: when it began, and when it ended.
+/// A clock: timestamp queries for the beginning and the end of one pass.
 pub(crate) struct Clock {
     queries: wgpu::QuerySet,
     /// The pass's number.
@@ -15,7 +15,7 @@ pub(crate) struct Clock {
 }
 
 impl Context {
-    /// Begins a pass that the device takes the time of; none where it has no clock.
+    /// Begins a pass whose time the device takes; `None` where it has no clock.
     pub fn start_clock(&self) -> Option<Clock> {
         let live = self.live.as_ref()?;
         if !live.connection.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
@@ -36,7 +36,7 @@ impl Context {
         Some(Clock { queries, pass })
     }
 
-    /// Ends the pass, and records both times into a buffer; none where what was recorded took more than one pass.
+    /// Ends the pass, and records both times into a buffer; `None` where the work took more than one pass.
     pub fn stop_clock(&self, clock: &Clock) -> Result<Option<Buffer>> {
         let Some(live) = &self.live else { return Ok(None) };
         if !live.recorder().is_in_pass(clock.pass) {
@@ -59,7 +59,7 @@ impl Context {
         Ok(Some(times))
     }
 
-    /// The time between both; none where the clock did not run.
+    /// The time between beginning and end; `None` where the clock did not run.
     pub async fn clock_time(&self, waiting: Waiting, times: &Buffer) -> Result<Option<Duration>> {
         let ticks: Vec<u64> = self.read(waiting, times).await?;
         let (Some(live), &[first, last]) = (&self.live, &ticks[..]) else { return Ok(None) };

@@ -23,7 +23,7 @@ use crate::options::GpuOptions;
 #[derive(Clone)]
 pub(crate) struct Context(Shared<Inner>);
 
-/// What a context owns.
+/// The state that a context's clones share.
 pub(crate) struct Inner {
     pub(super) limits: wgpu::Limits,
     pub(super) options: GpuOptions,
@@ -34,11 +34,11 @@ pub(crate) struct Inner {
     /// Contexts with other options share it.
     pub(super) live: Option<Arc<Live>>,
     pub(super) ledger: Ledger,
-    /// What was measured; shared with dry contexts.
+    /// Kernels that were measured to be the fastest; shared with dry contexts.
     tuned: Arc<Tuned>,
 }
 
-/// What decides which kernels suit a device.
+/// The traits of a device that decide which kernels suit it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traits {
     /// Whether the adapter is a driver that runs on the CPU, and gets kernels for such.
@@ -66,7 +66,7 @@ impl Context {
         Self::with(None, limits, options, Traits::default(), Arc::default())
     }
 
-    /// The same device with options changed: limits lowered, or kernels wanted. Buffers belong to one of the two.
+    /// A context of this device with other options. A buffer belongs to one of the two.
     pub fn with_options(&self, change: impl FnOnce(&mut GpuOptions)) -> Result<Context> {
         let mut options = self.options.clone();
         change(&mut options);
@@ -120,7 +120,7 @@ impl Context {
         self.traits.subgroup_lanes > 0
     }
 
-    /// Whether kernels may use them.
+    /// Whether kernels may use subgroup operations.
     pub fn uses_subgroups(&self) -> bool {
         self.has_subgroups() && !self.options.without_subgroups
     }
@@ -135,12 +135,12 @@ impl Context {
         self.traits.units.is_some()
     }
 
-    /// Kernels that were measured to be the fastest.
+    /// The kernels that were measured to be the fastest.
     pub fn tuned(&self) -> &Tuned {
         &self.tuned
     }
 
-    /// The folder that keeps what was measured.
+    /// The folder that keeps the results of tuning.
     pub fn tuning_folder(&self) -> Option<&Path> {
         self.options.tuning.as_deref()
     }
@@ -165,7 +165,7 @@ impl Context {
         self.options.max_memory_bytes
     }
 
-    /// What a dry run came to since the last call.
+    /// The entries that a dry run made since the last call.
     pub fn take_entries(&self) -> Entries {
         self.ledger.take()
     }
@@ -213,7 +213,7 @@ impl Context {
         self.check()
     }
 
-    /// What takes device memory; when that is short, once more with the pool emptied.
+    /// The result of `make`, which takes device memory; where that is short, it is called once more with the pool emptied.
     pub(super) fn with_room<T>(&self, make: impl Fn() -> Result<T>) -> Result<T> {
         let first = make();
         if !matches!(first, Err(Error::OutOfMemory { .. })) {
@@ -241,7 +241,7 @@ impl Context {
 }
 
 impl Drop for Inner {
-    /// What wgpu lets go of with the device is a call, too.
+    /// Frees buffers and device in a turn, since wgpu calls the driver for that.
     fn drop(&mut self) {
         let turn = self.live.as_ref().map(|live| live.connection.turns.take());
         self.pool = Mutex::default();
@@ -251,14 +251,14 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    /// Lets go of what is bound of buffers that nobody uses any more.
+    /// Frees the bind groups of buffers that nobody uses any more.
     pub(super) fn forget_bind_groups(&self, buffers: &[Raw]) {
         if let Some(live) = self.live.as_ref().filter(|_| !buffers.is_empty()) {
             live.recorder().bind_groups.forget(buffers);
         }
     }
 
-    /// What failed, or the loss of the device where that is why.
+    /// The outcome of a call; where it failed because the device is lost, that error.
     pub(super) fn or_lost<T>(&self, outcome: Result<T>) -> Result<T> {
         match &self.live {
             Some(live) => live.connection.or_lost(outcome),
@@ -266,12 +266,12 @@ impl Inner {
         }
     }
 
-    /// [`Inner::check`], as an op begins, a read or an upload: these look whether the device is still there.
+    /// [`Inner::check`] behind a poll, at the beginning of an op, a read or an upload: only a poll tells that the device is lost.
     pub(super) fn check_device(&self) -> Result<()> {
         self.live.as_ref().map_or(Ok(()), |live| live.connection.errors.poll_and_check())
     }
 
-    /// The error that waits to be told, if one does.
+    /// The error that the device reported since the last check, if there is one.
     pub(super) fn check(&self) -> Result<()> {
         self.live.as_ref().map_or(Ok(()), |live| live.connection.errors.check())
     }

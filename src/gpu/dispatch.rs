@@ -13,7 +13,7 @@ use super::memory::raw::ByteRange;
 use super::view::View;
 use crate::error::{Error, Result};
 
-/// One dispatch: a kernel, the constants that pick its variant, parameters, buffers and the number of workgroups.
+/// A launch: a kernel, the constants that pick its variant, parameters, buffers and the number of workgroups.
 pub(crate) struct Launch<'a, P> {
     pub kernel: &'static Kernel,
     pub constants: &'a [Constant],
@@ -22,7 +22,7 @@ pub(crate) struct Launch<'a, P> {
     pub groups: u64,
 }
 
-/// An operand where the kernel will see it: where it lies, or in a scratch copy.
+/// An operand placed where the kernel sees it: where it lies, or in a scratch copy.
 enum Placed<'a> {
     Here(ByteRange<'a>),
     Copied { home: View<'a>, scratch: Buffer },
@@ -37,7 +37,7 @@ impl Placed<'_> {
     }
 }
 
-/// Bytes of a dispatch's operands, each counted once: what stands in for an operand that is not there is one of the others.
+/// Bytes of a dispatch's operands, each counted once: another operand is bound in the place of one that is not there.
 fn bytes(views: &[View<'_>]) -> u64 {
     let repeated = |index: usize, view: &View<'_>| views[..index].iter().any(|earlier| earlier.same(view));
     let distinct = views.iter().enumerate().filter(|(index, view)| !repeated(*index, view));
@@ -114,8 +114,8 @@ impl Context {
         Ok(())
     }
 
-    /// Where the kernel will see each operand. One that it reads, of a buffer that it also writes, is copied: wgpu lets no
-    /// buffer be both.
+    /// Places all operands where the kernel can see them. An operand that it reads, in a buffer that it also writes, is copied:
+    /// wgpu lets no buffer be both.
     fn place_all<'a, P>(&self, launch: &Launch<'a, P>) -> Result<Vec<Placed<'a>>> {
         let uses = || launch.buffers.iter().zip(launch.kernel.buffers);
         let written = |view: &View<'_>| {

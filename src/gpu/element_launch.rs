@@ -5,8 +5,8 @@ use super::context::Context;
 use super::dispatch::Launch;
 use super::encode::form::{Constant, Form};
 use super::encode::kernel::Kernel;
+use super::grids::LinearGrid;
 use super::operand::{Operand, views};
-use super::rows::LinearGrid;
 use crate::error::Result;
 
 /// A launch of an elementwise kernel over a matrix of any size.

@@ -1,7 +1,8 @@
 //! Limits: what every device must have, and the device's own as options lower them.
 
 use super::encode::bind_groups::SLOT_BYTES;
-use super::rows::{LinearGrid, RowGrid};
+use super::grids::LinearGrid;
+use super::rows::RowGrid;
 use super::tiles::Tile;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::options::{GpuOptions, MatrixUnits};
 use crate::waiting::at_once;
 
-/// What a device is opened with where the adapter has it: kernels take advantage of the first two, but do without them.
+/// Features that a device is opened with where the adapter has them. Kernels do without them elsewhere.
 const USEFUL_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64).union(wgpu::Features::TIMESTAMP_QUERY);
 
@@ -29,7 +29,7 @@ impl Context {
             ..Default::default()
         };
         let opened = {
-            // The answer is there at once, except in browsers; a turn is no thing to hold while others run.
+            // The future is ready at once, except in browsers, so that the turn is never held across a wait.
             let _turn = Turns::new(adapter.get_info().backend).take();
             at_once(adapter.request_device(&descriptor))
         };
@@ -66,13 +66,13 @@ impl Context {
         Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))
     }
 
-    /// Whether products could, with a device opened for it.
+    /// Whether products could go through matrix units, with a device opened for it.
     pub fn could_use_units(&self, adapter: &wgpu::Adapter) -> bool {
         Units::of(adapter, &self.limits).is_some()
     }
 }
 
-/// The matrix units that a device was opened with, or why there are none to use.
+/// The matrix units that a device was opened with, or an error that says why there are none to use.
 fn usable_units(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Result<Units> {
     let opened = device.features().contains(Units::FEATURES);
     Units::of(adapter, &device.limits()).filter(|_| opened).ok_or_else(|| {

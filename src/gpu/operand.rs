@@ -6,18 +6,16 @@ use super::blocks::{Block, Split};
 use super::buffer::Buffer;
 use super::view::View;
 
-/// How an operand follows the blocks of a launch.
+/// An operand of a launch, and how its views follow the blocks.
 #[derive(Clone, Debug)]
 pub(crate) enum Operand<'a> {
     /// `rows x cols`, as the matrix that is cut.
     Matrix(&'a Buffer),
     /// So many words a row.
     PerRow(&'a Buffer, usize),
-    /// A word a column.
-    PerColumn(&'a Buffer),
     /// So many words a workgroup.
     PerGroup(&'a Buffer, usize),
-    /// The same for every block.
+    /// One view for every block.
     Fixed(View<'a>),
 }
 
@@ -31,7 +29,6 @@ impl<'a> Operand<'a> {
         match self {
             Operand::Matrix(buffer) => View::of(buffer, split.cols, block.rows.clone(), block.cols.clone()),
             Operand::PerRow(buffer, words) => View::of(buffer, *words, block.rows.clone(), 0..*words),
-            Operand::PerColumn(buffer) => View::of(buffer, split.cols, 0..1, block.cols.clone()),
             Operand::PerGroup(buffer, words) => View::of(buffer, *words, groups, 0..*words),
             Operand::Fixed(view) => view.clone(),
         }

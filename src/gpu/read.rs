@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::buffer::{Buffer, GUARD_BYTES, POISON};
+use super::buffer::{Buffer, GUARD_BYTES};
 use super::context::Context;
 use super::driver::callback::{Answer, answer};
 use super::driver::type_erased::Shared;
@@ -164,9 +164,9 @@ impl Context {
 
     /// Looks whether the tail behind a guarded buffer is as it was.
     async fn check_guard(&self, waiting: Waiting, buffer: &Buffer) -> Result<()> {
-        let mut intact = true;
+        let (mut intact, poison) = (true, buffer.raw().poison());
         let guard = ByteRange { raw: buffer.raw(), offset: buffer.bytes(), bytes: GUARD_BYTES };
-        let look = |words: &[u32]| intact = words.iter().all(|word| *word == POISON);
+        let look = |words: &[u32]| intact = words.iter().all(|word| *word == poison);
         self.start_read::<u32>(&[guard])?.arrive(waiting, look).await?;
         if intact { Ok(()) } else { Err(Error::Read { source: ReadError::Guard }) }
     }

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use super::blocks::{RECORD_ROOM, Split};
+use super::blocks::Split;
 use super::context::Context;
 use super::dispatch::Launch;
 use super::encode::form::{Constant, Form};
 use super::encode::kernel::Kernel;
 use super::operand::{Operand, views};
 use super::rows::RowGrid;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// What a row kernel knows about the rows before it: `Window` in `shaders/rows/rows.wgsl`.
+/// The rows that a launch of a row kernel sees of a matrix, and how many came before: `Window` in the shaders.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Window {
@@ -22,12 +22,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// All of a matrix.
+    /// The window over all rows of a matrix.
     pub fn whole(rows: usize, cols: usize) -> Self {
         Self::of(&(0..rows), cols)
     }
 
-    /// These rows of a matrix.
+    /// The window over these rows of a matrix.
     fn of(rows: &Range<usize>, cols: usize) -> Self {
         Window { rows: rows.len() as u32, cols: cols as u32, first_row: rows.start as u32, nan: f32::NAN }
     }
@@ -36,13 +36,13 @@ impl Window {
 /// A launch of a row kernel over a matrix of any number of rows.
 pub(crate) struct RowLaunch<'a> {
     pub kernel: &'static Kernel,
-    /// How many matrices the kernel goes along all values of, and a lane keeps values of.
+    /// Matrices whose rows the kernel reads in full, so that a lane keeps values of each.
     pub inputs: u32,
     pub constants: &'a [Constant],
     pub operands: &'a [Operand<'a>],
 }
 
-/// Rows as workgroups share them, in blocks that fit a binding.
+/// A matrix cut for a row kernel: blocks of rows that fit a binding, and how workgroups share the rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowSplit {
     split: Split,
@@ -102,14 +102,11 @@ impl RowSplit {
 }
 
 impl Context {
-    /// Cuts `rows x cols` for a row kernel whose lanes share rows of `lanes_for` columns, and see them whole.
+    /// Cuts `rows x cols` into blocks of whole rows for a row kernel, and maps rows of `lanes_for` columns to lanes.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
-        let (needed, allowed) = (4 * (cols as u64).max(RECORD_ROOM), 4 * self.binding_words());
-        if needed > allowed {
-            return Err(Error::Limit { op, what: "bytes in one row", needed, allowed });
-        }
+        let split = self.split_whole_rows(op, rows, cols)?;
         let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes, &self.limits);
-        Ok(RowSplit { split: self.split(op, rows, cols)?, grid, subgroups: self.uses_subgroups() })
+        Ok(RowSplit { split, grid, subgroups: self.uses_subgroups() })
     }
 
     /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.

@@ -1,4 +1,4 @@
-//! How rows and elements map to workgroups. The numbers live here and reach the shaders as constants.
+//! How rows map to workgroups. The numbers live here and reach the shaders as constants.
 
 use super::encode::form::{Constant, Form};
 
@@ -10,7 +10,7 @@ const LONG_ROWS: [(u32, usize); 3] = [(256, 8192), (512, 16_384), (1024, usize::
 /// Values that the lanes of a row keep at most: a GPU's 64 Ki registers, less those that the rest takes.
 const ROW_VALUES: u32 = 32 << 10;
 /// Values that one thread gathers in a reduction.
-const FAN: u32 = 16;
+pub(super) const FAN: u32 = 16;
 /// The same among so many lanes that there would be more than this of those who gather.
 const WIDE_FAN: u32 = 32;
 /// Rows of up to this many columns belong to one lane each.
@@ -137,168 +137,6 @@ impl RowGrid {
     pub fn constants(&self) -> [Constant; 3] {
         let fan = if self.lanes > FAN * WIDE_FAN { WIDE_FAN } else { FAN };
         [("LANES", f64::from(self.lanes)), ("ROWS", f64::from(self.rows)), ("FAN", f64::from(fan))]
-    }
-}
-
-/// Elementwise kernels: each workgroup owns a run of `THREADS * PER_THREAD` values.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LinearGrid;
-
-impl LinearGrid {
-    pub const THREADS: u32 = 256;
-    const PER_THREAD: u32 = 4;
-
-    /// Workgroups for this many values.
-    pub fn groups(elements: u64) -> u64 {
-        elements.div_ceil(u64::from(Self::THREADS * Self::PER_THREAD))
-    }
-
-    /// `THREADS` and `PER_THREAD` as the shader wants them.
-    pub fn constants() -> [Constant; 2] {
-        [("THREADS", f64::from(Self::THREADS)), ("PER_THREAD", f64::from(Self::PER_THREAD))]
-    }
-}
-
-/// Sums over all of a model's gradients: few enough workgroups that one can add up what they found.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NormGrid;
-
-impl NormGrid {
-    const THREADS: u32 = 128;
-    /// Values that a thread has before there are more workgroups.
-    const PER_THREAD: u32 = 8;
-    const MOST_GROUPS: u32 = 1024;
-
-    /// Workgroups for this many values.
-    pub fn groups(values: u32) -> u32 {
-        values.div_ceil(Self::THREADS * Self::PER_THREAD).min(Self::MOST_GROUPS)
-    }
-
-    /// `THREADS` and `FAN` as the shader wants them.
-    pub fn constants() -> [Constant; 2] {
-        [("THREADS", f64::from(Self::THREADS)), ("FAN", f64::from(FAN))]
-    }
-}
-
-/// Small products on software drivers: a thread owns a block of 4 x 4 outputs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PlainGrid;
-
-impl PlainGrid {
-    /// Few, so that small products have work for every core.
-    const THREADS: u32 = 16;
-
-    /// Blocks of so many outputs.
-    pub fn blocks(rows: usize, cols: usize) -> u64 {
-        rows.div_ceil(4) as u64 * cols.div_ceil(4) as u64
-    }
-
-    /// Workgroups for so many blocks.
-    pub fn groups(blocks: u64) -> u64 {
-        blocks.div_ceil(Self::THREADS.into())
-    }
-
-    /// `THREADS` as the shader wants it.
-    pub fn constants() -> [Constant; 1] {
-        [("THREADS", f64::from(Self::THREADS))]
-    }
-}
-
-/// Packing a product's factor: elementwise over tiles of `GROUPS` groups of four and `STEPS` steps, one group a thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PackGrid;
-
-impl PackGrid {
-    const THREADS: u32 = 256;
-    const GROUPS: u32 = 16;
-    const STEPS: u32 = 32;
-
-    /// Groups in all tiles, those behind the ends included.
-    pub fn count(steps: usize, groups: usize) -> u64 {
-        let whole = |length: usize, tile: u32| (length as u64).next_multiple_of(tile.into());
-        whole(steps, Self::STEPS) * whole(groups, Self::GROUPS)
-    }
-
-    /// Workgroups for this many groups.
-    pub fn groups(count: u64) -> u64 {
-        count.div_ceil(Self::THREADS.into())
-    }
-
-    /// `TILE_GROUPS`, `TILE_STEPS`, `THREADS` and `PER_THREAD` as the shader wants them.
-    pub fn constants() -> [Constant; 4] {
-        [
-            ("TILE_GROUPS", f64::from(Self::GROUPS)),
-            ("TILE_STEPS", f64::from(Self::STEPS)),
-            ("THREADS", f64::from(Self::THREADS)),
-            ("PER_THREAD", 1.0),
-        ]
-    }
-}
-
-/// The same by blocks of four groups' values in four steps: a workgroup owns `LANES` groups of `BLOCKS` times four
-/// steps.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PackBlocks;
-
-impl PackBlocks {
-    const LANES: u32 = 8;
-    const BLOCKS: u32 = 4;
-
-    /// Workgroups along the groups, and along blocks of four steps.
-    pub fn grid(groups: usize, blocks: usize) -> (u64, u64) {
-        ((groups as u64).div_ceil(Self::LANES.into()), (blocks as u64).div_ceil(Self::BLOCKS.into()))
-    }
-
-    /// `LANES` and `BLOCKS` as the shader wants them.
-    pub fn constants() -> [Constant; 2] {
-        [("LANES", f64::from(Self::LANES)), ("BLOCKS", f64::from(Self::BLOCKS))]
-    }
-}
-
-/// Column sums, and what else goes down columns: a workgroup owns `width` columns of a block of `lanes * depth` rows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ColumnGrid {
-    width: u32,
-    lanes: u32,
-    depth: u32,
-}
-
-impl ColumnGrid {
-    const THREADS: u32 = 128;
-    /// Rows that a lane adds up by themselves.
-    const RUN: u32 = 16;
-    /// Runs of a lane on software drivers, where lanes share no sums: every barrier costs them much.
-    const SOFTWARE_RUNS: u32 = 4;
-    /// Columns of a workgroup there.
-    const SOFTWARE_WIDTH: u32 = 128;
-
-    /// The mapping for rows of so many values.
-    pub fn new(cols: usize, software: bool) -> Self {
-        let width = match cols {
-            1 => 1,
-            ..=4 => 4,
-            _ => 32,
-        };
-        match software && cols > 4 {
-            true => ColumnGrid { width: Self::SOFTWARE_WIDTH, lanes: 1, depth: Self::RUN * Self::SOFTWARE_RUNS },
-            false => ColumnGrid { width, lanes: Self::THREADS / width, depth: Self::RUN },
-        }
-    }
-
-    /// Blocks that this many rows make.
-    pub fn blocks(&self, rows: usize) -> usize {
-        rows.div_ceil((self.lanes * self.depth) as usize)
-    }
-
-    /// Workgroups across the columns.
-    pub fn across(&self, cols: usize) -> usize {
-        cols.div_ceil(self.width as usize)
-    }
-
-    /// `WIDTH`, `LANES`, `DEPTH` and `RUN` as the shader wants them.
-    pub fn constants(&self) -> [Constant; 4] {
-        [("WIDTH", self.width), ("LANES", self.lanes), ("DEPTH", self.depth), ("RUN", Self::RUN)]
-            .map(|(name, value)| (name, f64::from(value)))
     }
 }
 

@@ -9,8 +9,10 @@ use naga::valid::{ValidationFlags, Validator};
 use super::declarations::CAPABILITIES;
 use super::encode::form::{Constant, Form};
 use super::encode::kernel::Kernel;
-use super::tiles::Tile;
-use super::units::{LargestGrid, UnitTile, Units};
+use super::kernels::products::halves::Halves;
+use super::kernels::products::largest::LargestGrid;
+use super::tiles::{Tile, TileOperands};
+use super::units::{UnitTile, Units};
 use crate::ops;
 
 /// Storage classes.
@@ -137,21 +139,19 @@ enum Rows {
 }
 
 fn tiles() -> impl Iterator<Item = (Vec<Constant>, Rows)> {
-    let layouts = [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, 0.0)];
-    let flag = |set: bool| f64::from(u8::from(set));
+    let layouts = [(false, false, false), (true, false, false), (true, false, true), (false, true, false)];
     Tile::ALL.into_iter().flat_map(move |tile| {
-        layouts.into_iter().flat_map(move |(a, b, sums)| {
+        layouts.into_iter().flat_map(move |(transpose_a, transpose_b, column_sums)| {
             [Rows::Aligned, Rows::Vectors, Rows::Words].map(|rows| {
-                let mut constants = vec![
-                    ("TRANSPOSE_A", a),
-                    ("TRANSPOSE_B", b),
-                    ("COLUMN_SUMS", sums),
-                    ("ALIGNED", flag(rows == Rows::Aligned)),
-                    ("VECTORS_A", flag(rows != Rows::Words)),
-                    ("VECTORS_B", flag(rows != Rows::Words)),
-                ];
-                constants.extend(tile.constants(false));
-                (constants, rows)
+                let operands = TileOperands {
+                    transpose_a,
+                    transpose_b,
+                    vectors_a: rows != Rows::Words,
+                    vectors_b: rows != Rows::Words,
+                    aligned: rows == Rows::Aligned,
+                    column_sums,
+                };
+                (tile.constants(false, &operands).to_vec(), rows)
             })
         })
     })
@@ -176,11 +176,13 @@ fn products_keep_their_sums_in_registers_and_read_vectors() {
 fn tiles_with_a_head_behind_them_fit_workgroup_memory() {
     let head = ops::kernels().into_iter().find(|kernel| kernel.file == "rows/linear_cross_entropy.wgsl").expect("it");
     for tile in Tile::ALL.into_iter().filter(|tile| tile.row_a_thread(10)) {
-        for vectors in [0.0, 1.0] {
-            let mut constants = vec![("LANES", 1.0), ("ROWS", tile.rows().into()), ("FAN", 16.0)];
-            constants.extend([("DISTRIBUTIONS", 0.0), ("SPREAD", 0.0), ("TRANSPOSE_A", 0.0), ("TRANSPOSE_B", 0.0)]);
-            constants.extend([("COLUMN_SUMS", 0.0), ("ALIGNED", 0.0), ("VECTORS_A", vectors), ("VECTORS_B", 0.0)]);
-            constants.extend(tile.constants(false));
+        for vectors_a in [false, true] {
+            let mut constants = vec![("LANES", 1.0), ("ROWS", tile.sides.rows.into()), ("FAN", 16.0)];
+            constants.extend([("DISTRIBUTIONS", 0.0), ("SPREAD", 0.0)]);
+            let (transpose_a, transpose_b, vectors_b) = (false, false, false);
+            let (aligned, column_sums) = (false, false);
+            let operands = TileOperands { transpose_a, transpose_b, vectors_a, vectors_b, aligned, column_sums };
+            constants.extend(tile.constants(false, &operands));
             let spirv = Spirv::of(head, Form::PLAIN, &constants);
             assert!(spirv.workgroup_bytes <= WORKGROUP_BYTES, "{constants:?}: {}", spirv.workgroup_bytes);
             assert_eq!(spirv.in_memory(), Vec::<String>::new(), "{constants:?}");
@@ -193,10 +195,9 @@ fn tiles_with_a_head_behind_them_fit_workgroup_memory() {
 fn products_on_matrix_units_keep_their_sums_and_their_room() {
     let matmul = ops::kernels().into_iter().find(|kernel| kernel.file == UNITS).expect("the product");
     let tiles = Units::KNOWN.into_iter().flat_map(|units| [UnitTile::large_of(units), UnitTile::medium_of(units)]);
-    for (tile, aligned) in tiles.flat_map(|tile| [0.0, 1.0].map(|aligned| (tile, aligned))) {
+    for (tile, aligned) in tiles.flat_map(|tile| [false, true].map(|aligned| (tile, aligned))) {
         for form in [Form::PLAIN, Form::FOURS] {
-            let mut constants = vec![("ALIGNED", aligned)];
-            constants.extend(tile.constants());
+            let constants = tile.constants(aligned);
             let spirv = Spirv::of(matmul, form, &constants);
             assert_eq!(spirv.in_memory(), Vec::<String>::new(), "{constants:?}");
             assert_eq!(spirv.workgroup_bytes, tile.memory(), "{constants:?}");
@@ -208,7 +209,7 @@ fn products_on_matrix_units_keep_their_sums_and_their_room() {
 fn factors_of_matrix_units_are_cut_and_looked_at_from_registers() {
     let kernel = |file| ops::kernels().into_iter().find(|kernel| kernel.file == file).expect("the kernel");
     for units in Units::KNOWN {
-        let [halves, _] = UnitTile::large_of(units).halves([100, 100, 300], 300);
+        let [halves, _] = Halves::of(UnitTile::large_of(units), [100, 100, 300], 300);
         for (along, vectors) in [(false, false), (false, true), (true, false), (true, true)] {
             let constants = halves.constants(along, vectors);
             let spirv = Spirv::of(kernel("products/cut.wgsl"), Form::PLAIN, &constants);
@@ -226,12 +227,12 @@ fn factors_of_matrix_units_are_cut_and_looked_at_from_registers() {
 
 /// Kernels that only software drivers run, where nothing is kept in registers for long anyway.
 const SOFTWARE: [&str; 7] = [
-    "products/pack.wgsl",
-    "products/matmul_plain.wgsl",
-    "products/matmul_direct.wgsl",
-    "products/matmul_panel.wgsl",
-    "products/pack_blocks.wgsl",
-    "products/dense_backward.wgsl",
+    "software/dense_backward.wgsl",
+    "software/direct.wgsl",
+    "software/pack.wgsl",
+    "software/pack_blocks.wgsl",
+    "software/panel.wgsl",
+    "software/plain.wgsl",
     "rows/linear_cross_entropy_direct.wgsl",
 ];
 

@@ -8,11 +8,11 @@ use crate::options::MatmulKernel;
 /// A class of shapes: m, n and k up to these powers of two.
 pub(crate) type ShapeClass = [u64; 3];
 
-/// The kernels measured so far.
+/// The kernels that tuning found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Tuned {
     chosen: Mutex<BTreeMap<ShapeClass, MatmulKernel>>,
-    /// While candidates are measured: the one whose turn it is.
+    /// The candidate whose turn it is while candidates are measured.
     forced: Mutex<Option<MatmulKernel>>,
 }
 
@@ -28,17 +28,17 @@ impl Tuned {
         forced.or_else(|| self.chosen().get(&Self::class(dims)).copied())
     }
 
-    /// Computes everything with this kernel until told otherwise.
+    /// Forces this kernel for all products, until it is called again.
     pub fn force(&self, kernel: Option<MatmulKernel>) {
         *self.forced.lock().unwrap_or_else(PoisonError::into_inner) = kernel;
     }
 
-    /// Remembers a winner.
+    /// Remembers the kernel that won for a class.
     pub fn choose(&self, class: ShapeClass, kernel: MatmulKernel) {
         self.chosen().insert(class, kernel);
     }
 
-    /// All winners.
+    /// The kernels of all classes that were measured.
     pub fn all(&self) -> BTreeMap<ShapeClass, MatmulKernel> {
         self.chosen().clone()
     }

@@ -2,15 +2,17 @@
 //!
 //! 1. [`start`]: from a first matrix to a trained model, by hand and with [`Mlp`](crate::Mlp).
 //! 2. [`mathematics`]: each op with its derivation.
-//! 3. [`numerics`]: error bounds, NaN and infinity, the same bits.
+//! 3. [`numerics`]: the error bound of every op, NaN and infinity, which results are the same bits.
 //! 4. `data`: CSV and `.npy` files, labels, splits, scaling (with the feature `data`).
 //! 5. [`training`]: options, learning rates, early stopping, checkpoints, callbacks, metrics.
 //! 6. [`sizes`]: batches and matrices that are too large, and plans.
-//! 7. [`performance`]: what a step costs, what to do about it, how to measure.
-//! 8. [`errors`]: every error, and what state things are in after it.
+//! 7. [`performance`]: what a step costs, what to do about it, calls that do not block, how to measure.
+//! 8. [`errors`]: every error, and what state things are in afterwards.
 //! 9. [`matrix_units`]: what they are, what they lose, when to turn them on.
-//! 10. [`elsewhere`]: PyTorch's, scikit-learn's, Keras's and Burn's calls, and this crate's.
+//! 10. [`elsewhere`]: the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and what happens on difficult inputs.
+//! 11. [`glossary`]: the words of the documentation and the code.
 
+// The pages are Markdown files beside this one; they are included so that rustdoc shows them and tests their examples.
 #[doc = include_str!("start.md")]
 pub mod start {}
 #[doc = include_str!("mathematics.md")]
@@ -32,3 +34,5 @@ pub mod errors {}
 pub mod matrix_units {}
 #[doc = include_str!("elsewhere.md")]
 pub mod elsewhere {}
+#[doc = include_str!("glossary.md")]
+pub mod glossary {}

@@ -4,6 +4,8 @@ use std::mem::Discriminant;
 
 use super::Mlp;
 use super::step::StepOptions;
+use crate::device::Device;
+use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::ops::{CrossEntropy, Reduction};
 use crate::optim::{Optimizer, OptimizerState};
@@ -41,12 +43,102 @@ impl Mlp {
             return;
         }
         self.prepared.push(prepared);
-        self.device.compile_ahead(|dry| {
-            let weights = |weights: &Matrix| Matrix::planned(dry, "class weights", weights.rows(), weights.cols());
-            let class_weights = loss.class_weights.as_ref().map(weights).transpose()?;
-            let loss = CrossEntropy { class_weights, sample_weights: None, ..loss.clone() };
-            let options = StepOptions { loss, ..*options };
-            step.run(&mut planned_model(dry, &self.widths())?, &options, &mut state.emptied()).map(drop)
-        });
+        self.device.compile_ahead(|dry| self.step_dry(dry, step, options, state));
+    }
+
+    /// Goes through such a step of a model of these widths on a dry device.
+    fn step_dry(&self, dry: &Device, step: DryStep, options: &StepOptions, state: &OptimizerState) -> Result<()> {
+        let loss = &options.loss;
+        let weights = |weights: &Matrix| Matrix::planned(dry, "class weights", weights.rows(), weights.cols());
+        let class_weights = loss.class_weights.as_ref().map(weights).transpose()?;
+        let loss = CrossEntropy { class_weights, sample_weights: None, ..loss.clone() };
+        let options = StepOptions { loss, ..*options };
+        step.run(&mut planned_model(dry, &self.widths())?, &options, &mut state.emptied()).map(drop)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::gpu::Preset;
+    use crate::mlp::Mlp;
+    use crate::targets::Targets;
+
+    const ROWS: usize = 37;
+    /// Classes for the kernel of few classes, and for the others.
+    const WIDTHS: [&[usize]; 3] = [&[20, 10], &[20, 33, 16, 10], &[20, 33, 130]];
+    /// Bindings that take all of an operand, and such that take some of its rows.
+    const BINDINGS: [Option<u64>; 2] = [None, Some(2048)];
+
+    fn plain() -> OptimizerState {
+        OptimizerState::new(Optimizer::sgd(0.1))
+    }
+
+    fn clipped() -> OptimizerState {
+        OptimizerState::new(Optimizer::adam(1e-3)).with_clip_norm(1.0)
+    }
+
+    /// A model's own step, and the dry run of it, launch the same kernels one after another, in the same forms.
+    fn compare(device: &Device, widths: &[usize], (step, options, state): &(DryStep, StepOptions, OptimizerState)) {
+        let launched = |on: &Device| on.context().map(|gpu| gpu.take_entries()).unwrap();
+        let (classes, mut model) = (widths[widths.len() - 1], Mlp::new(device, widths, 0).unwrap());
+        let class_weights = options.loss.class_weights.as_ref().map(|_| Matrix::zeros(device, 1, classes).unwrap());
+        let mut options = options.clone();
+        options.loss.class_weights = class_weights;
+        let dry = device.dry();
+        model.step_dry(&dry, *step, &options, state).unwrap();
+        let ahead = launched(&dry);
+        let x = Matrix::zeros(device, step.rows, widths[0]).unwrap();
+        let y = match step.distributed {
+            true => Targets::distributions(device, Array2::zeros((step.rows, classes)).view()),
+            false => Targets::classes(device, &vec![0_u8; step.rows], classes),
+        };
+        options.loss.sample_weights = step.weighted.then(|| Matrix::zeros(device, step.rows, 1).unwrap());
+        launched(device);
+        let (before, mut state) = (step.looked_at.then(|| (model.clone(), state.clone())), state.clone());
+        model.record_step(&x, &y.unwrap(), &options, &mut state).unwrap();
+        let _look = before.as_ref().map(|_| model.look(&state).unwrap());
+        let own = launched(device);
+        let name = format!("{widths:?}: {step:?}, {options:?}, {:?}", state.optimizer());
+        assert_eq!(ahead.launches, own.launches, "{name}");
+        assert_eq!(ahead.variants, own.variants, "{name}");
+    }
+
+    #[test]
+    fn dry_runs_launch_what_steps_launch() {
+        let step = DryStep { rows: ROWS, weighted: false, distributed: false, looked_at: false };
+        let with_loss = |change: fn(&mut CrossEntropy)| {
+            let mut options = StepOptions::default();
+            change(&mut options.loss);
+            options
+        };
+        let no_weights = Matrix::zeros(&Device::cpu(), 1, 1).unwrap();
+        let weighted = CrossEntropy { class_weights: Some(no_weights), ..Default::default() };
+        let cases = [
+            (step, StepOptions::default(), plain()),
+            (step, StepOptions { dropout: 0.5, ..Default::default() }, plain()),
+            (step, StepOptions::default(), clipped()),
+            (step, StepOptions { dropout: 0.5, ..Default::default() }, clipped()),
+            (DryStep { looked_at: true, ..step }, StepOptions::default(), clipped()),
+            (DryStep { weighted: true, ..step }, StepOptions::default(), plain()),
+            (DryStep { distributed: true, ..step }, StepOptions::default(), plain()),
+            (step, StepOptions { loss: weighted, ..Default::default() }, plain()),
+            (step, with_loss(|loss| loss.label_smoothing = 0.1), plain()),
+            (step, with_loss(|loss| loss.ignore_class = Some(1)), plain()),
+            (step, with_loss(|loss| loss.reduction = Reduction::Sum), plain()),
+            (DryStep { rows: 1, ..step }, StepOptions::default(), plain()),
+        ];
+        for preset in Preset::ALL {
+            for bytes in BINDINGS {
+                let device = Device::dry_as(preset);
+                let device = device.with_options(|options| options.max_binding_bytes = bytes).unwrap();
+                for case in &cases {
+                    WIDTHS.iter().for_each(|widths| compare(&device, widths, case));
+                }
+            }
+        }
     }
 }

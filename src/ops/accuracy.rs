@@ -1,32 +1,22 @@
 //! accuracy: the share of rows whose maximum is where it should be.
 
-use super::statistics::{self, Pending, Record};
-use super::{BY_ROW_AND_TARGETS, OnTargets, on_targets, row_constants, target_operand};
+use super::operands::{OnTargets, on_targets};
+use super::pending::Pending;
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Form, Kernel, Operand, RowLaunch, Window};
+use crate::gpu::kernels;
 use crate::matrix::Matrix;
 use crate::statistics::Statistics;
 use crate::targets::Targets;
 use crate::waiting::{Waiting, at_once};
-
-pub(super) static KERNEL: Kernel = Kernel {
-    name: "accuracy",
-    file: "rows/accuracy.wgsl",
-    forms: Form::BY_LANES_ALONG,
-    params: size_of::<Window>(),
-    buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: BY_ROW_AND_TARGETS,
-    sizes: &["HELD"],
-};
 
 /// The mean of 1\[argmax(x) = class\]: the share of rows whose first maximum is their class, or their distribution's
 /// first maximum. `x` holds probabilities or logits, `rows x classes`; a row with NaN is a miss. Rows marked with
 /// -100 do not count; over nothing else the mean is NaN. On a GPU this waits.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class; as
-/// [`Matrix::to_array`] while waiting.
+/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding; as [`Matrix::to_array`] while waiting.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};
@@ -40,7 +30,7 @@ pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
     at_once(accuracy_by(Waiting::Blocking, x, targets))
 }
 
-/// [`accuracy`] without blocking the thread.
+/// The accuracy, as [`accuracy`] gives it, without blocking the thread.
 ///
 /// # Errors
 /// As [`accuracy`].
@@ -62,30 +52,13 @@ pub(crate) async fn accuracy_by(waiting: Waiting, x: &Matrix, targets: &Targets)
     Ok(hits.correct as f64 / (targets.rows() - targets.ignored_rows()) as f64)
 }
 
-/// How many rows are correct, to be read later.
+/// The statistics of the rows that are correct, to be read later.
 pub(crate) fn hits(x: &Matrix, targets: &Targets) -> Result<Pending> {
-    let (rows, cols) = x.shape();
     match on_targets("accuracy", x, targets)? {
         OnTargets::Cpu(values, y) => {
             let correct = cpu::accuracy(values, y);
-            Ok(Pending::ready(Statistics { correct, rows: rows as u64, ..Default::default() }))
+            Ok(Pending::ready(Statistics { correct, rows: x.rows() as u64, ..Default::default() }))
         }
-        OnTargets::Gpu(gpu, values, y) => {
-            let split = gpu.split_rows("accuracy", rows, cols, cols)?;
-            let records = gpu.buffer("accuracy", split.groups(), Record::WORDS)?;
-            let operands =
-                [Operand::Matrix(values), target_operand(targets, y), Operand::PerGroup(&records, Record::WORDS)];
-            split.launch(
-                gpu,
-                &RowLaunch {
-                    kernel: &KERNEL,
-                    inputs: 1,
-                    constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
-                    operands: &operands,
-                },
-                |window| window,
-            )?;
-            Ok(Pending::recorded(statistics::reduce(gpu, "accuracy", records, split.groups())?))
-        }
+        OnTargets::Gpu(gpu, values, y) => Ok(Pending::recorded(kernels::hits(gpu, values, y, x.shape())?)),
     }
 }

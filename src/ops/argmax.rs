@@ -1,30 +1,21 @@
-//! argmax: from probabilities or logits to classes.
+//! argmax: from probabilities or logits to classes; and the classes of targets, which argmax finds in distributions.
 
 use std::sync::Arc;
 
-use super::{BY_ROW, On, on};
+use super::{On, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Form, Kernel, Operand, RowLaunch, Window};
-use crate::matrix::Matrix;
+use crate::gpu::kernels;
+use crate::matrix::{Later, Matrix};
 use crate::targets::{Kind, Targets};
-
-pub(super) static KERNEL: Kernel = Kernel {
-    name: "argmax",
-    file: "rows/argmax.wgsl",
-    forms: Form::BY_LANES_ALONG,
-    params: size_of::<Window>(),
-    buffers: &[Access::Read, Access::Write],
-    overrides: BY_ROW,
-    sizes: &["HELD"],
-};
+use crate::waiting::{Waiting, at_once};
 
 /// The first column that holds each row's maximum; the first NaN where a row has one, as NumPy's `argmax`. Exact.
 ///
-/// The result are class ids that stay on the device; [`Targets::to_classes`] reads them.
+/// The resulting class ids stay on the device; [`Targets::to_classes`] reads them.
 ///
 /// # Errors
-/// None of its own.
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};
@@ -33,24 +24,63 @@ pub(super) static KERNEL: Kernel = Kernel {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn argmax(x: &Matrix) -> Result<Targets> {
-    let (rows, cols) = x.shape();
     let kind = match on("argmax", [x])? {
         On::Cpu([values]) => Kind::CpuClasses(Arc::new(cpu::argmax(values))),
-        On::Gpu(gpu, [values]) => {
-            let split = gpu.split_rows("argmax", rows, cols, cols)?;
-            let classes = gpu.buffer("argmax", rows, 1)?;
-            split.launch(
-                gpu,
-                &RowLaunch {
-                    kernel: &KERNEL,
-                    inputs: 1,
-                    constants: &split.constants(),
-                    operands: &[Operand::Matrix(values), Operand::PerRow(&classes, 1)],
-                },
-                |window| window,
-            )?;
-            Kind::GpuClasses(Arc::new(classes))
-        }
+        On::Gpu(gpu, [values]) => Kind::GpuClasses(Arc::new(kernels::argmax(gpu, values, x.shape())?)),
     };
-    Ok(Targets::made(x.device(), rows, cols, kind))
+    Ok(Targets::made(x.device(), x.rows(), x.cols(), kind))
+}
+
+impl Targets {
+    /// The class of each row: for distributions the column of the first maximum, for ignored rows -100 as a u32, whatever
+    /// label marked them. On a GPU this waits.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Targets};
+    /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.to_classes()?, [4, 0]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_classes(&self) -> Result<Vec<u32>> {
+        at_once(self.to_classes_by(Waiting::Blocking))
+    }
+
+    /// The classes, as [`Targets::to_classes`] gives them, without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Targets::to_classes`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Targets};
+    /// let targets = Targets::classes(&Device::cpu(), &[4u64, 0], 5)?;
+    /// assert_eq!(pollster::block_on(targets.to_classes_async())?, [4, 0]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn to_classes_async(&self) -> Result<Vec<u32>> {
+        self.to_classes_by(Waiting::Yielding).await
+    }
+
+    pub(crate) async fn to_classes_by(&self, waiting: Waiting) -> Result<Vec<u32>> {
+        let chosen = match self.kind() {
+            Kind::Distributions(shares) => Some(argmax(shares)?),
+            _ => None,
+        };
+        match chosen.as_ref().unwrap_or(self).kind() {
+            Kind::CpuClasses(ids) => Ok(ids.as_ref().clone()),
+            Kind::GpuClasses(buffer) => buffer.context().read(waiting, buffer).await,
+            // argmax gives class ids.
+            Kind::Distributions(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The class of each row, to be fetched later: this does not wait for the device.
+    pub(crate) fn read_later(&self) -> Result<Later<u32>> {
+        match self.kind() {
+            Kind::CpuClasses(ids) => Ok(Later::Ready(ids.as_ref().clone())),
+            Kind::GpuClasses(buffer) => Ok(Later::Reading(buffer.context().read_later(buffer)?)),
+            Kind::Distributions(shares) => argmax(shares)?.read_later(),
+        }
+    }
 }

@@ -1,21 +1,10 @@
-//! bias_add: one bias a column.
+//! bias_add: a bias for each column, added to every row.
 
-use super::column_sum::{self, Params};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Form, Kernel, Launch, View};
+use crate::gpu::kernels;
 use crate::matrix::Matrix;
-
-pub(super) static KERNEL: Kernel = Kernel {
-    name: "bias_add",
-    file: "elements/bias_add.wgsl",
-    forms: Form::BY_FOUR,
-    params: size_of::<Params>(),
-    buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: &["WIDTH", "LANES", "DEPTH"],
-    sizes: &[],
-};
 
 /// X + b, for X `rows x cols` and b `1 x cols`, added to every row.
 ///
@@ -38,23 +27,8 @@ pub fn bias_add(x: &Matrix, bias: &Matrix) -> Result<Matrix> {
     fits("bias_add", rule, x, bias, bias.shape() == (1, x.cols()))?;
     match on("bias_add", [x, bias])? {
         On::Cpu([values, bias]) => Ok(Matrix::on_cpu(x.device(), cpu::bias_add(values, bias.row(0)))),
-        On::Gpu(gpu, [values, bias]) => {
-            let out = gpu.buffer("bias_add", x.rows(), x.cols())?;
-            let split = gpu.split("bias_add", x.rows(), x.cols())?;
-            let (form, width, grid) = column_sum::grid(gpu, split, x.cols());
-            for block in split.blocks() {
-                let params = Params::new(&grid, block.rows.len(), block.cols.len() / width);
-                let part = |of| View::of(of, x.cols(), block.rows.clone(), block.cols.clone());
-                let launch = Launch {
-                    kernel: &KERNEL,
-                    constants: &grid.constants(),
-                    params,
-                    buffers: &[part(values), View::of(bias, x.cols(), 0..1, block.cols.clone()), part(&out)],
-                    groups: params.groups(),
-                };
-                gpu.dispatch(launch, form)?;
-            }
-            Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
+        On::Gpu(gpu, operands) => {
+            Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), kernels::bias_add(gpu, operands, x.shape())?))
         }
     }
 }

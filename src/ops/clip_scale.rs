@@ -1,7 +1,7 @@
 //! clip_scale: the factor that keeps the common norm of gradients below a limit.
 
 use super::bank::Gradient;
-use super::{On, on};
+use super::operands::{On, on};
 use crate::cpu;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::bank::PartialSums;

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use super::bank::Gradient;
+use super::column_sum::column_sum;
 use super::linear_backward::linear_backward;
-use super::matmul::{gradient, matmul_nt, matmul_tn};
-use super::product::Slicing;
-use super::{On, column_sum, fits, on};
+use super::matmul::{matmul_nt, matmul_tn};
+use super::operands::{On, fits, on};
 use crate::cpu;
 use crate::device::Device;
 use crate::error::Result;
+use crate::gpu::Buffer;
 use crate::gpu::bank::{PartialSums, padded};
-use crate::gpu::{Buffer, kernels};
+use crate::gpu::kernels::products::{KSlices, gradient};
+use crate::gpu::kernels::{column_sum as sums, software};
 use crate::matrix::{Matrix, host_room};
 
 const OP: &str = "linear_gradients";
@@ -33,7 +35,7 @@ pub(crate) struct GradientRoom {
     inputs: usize,
     outputs: usize,
     /// How the weights' gradient is cut into partial sums; none where it is computed elsewhere, window by window.
-    slicing: Option<Slicing>,
+    slicing: Option<KSlices>,
     /// The layer's part of the bank; none where there is no bank, and the gradients are matrices of their own.
     part: Option<Arc<Buffer>>,
 }
@@ -55,7 +57,7 @@ impl GradientRoom {
     }
 
     fn without_bank(device: &Device, rows: usize, (inputs, outputs): (usize, usize)) -> Self {
-        let slicing = device.context().and_then(|gpu| Slicing::of_gradient(gpu, rows, inputs, outputs));
+        let slicing = device.context().and_then(|gpu| KSlices::of_gradient(gpu, rows, inputs, outputs));
         GradientRoom { device: device.clone(), inputs, outputs, slicing, part: None }
     }
 
@@ -69,12 +71,12 @@ impl GradientRoom {
                 Ok([dw, db].map(|values| Gradient::from(&Matrix::on_cpu(x.device(), values))))
             }
             (On::Gpu(gpu, [x_values, dy_values]), Some(part), Some(slicing)) => {
-                let product = gradient(x_values, dy_values, x.rows(), self.inputs, self.outputs);
+                let product = gradient(x_values, dy_values, [x.rows(), self.inputs, self.outputs]);
                 product.record_slices(gpu, slicing, part, self.words(), self.weight_words())?;
                 Ok(self.in_bank(part))
             }
             (On::Gpu(gpu, _), part, _) => {
-                let apart = [matmul_tn(x, dy)?, column_sum::column_sum(dy)?];
+                let apart = [matmul_tn(x, dy)?, column_sum(dy)?];
                 let Some(part) = part else { return Ok(apart.each_ref().map(Gradient::from)) };
                 let gradients = self.in_bank(part);
                 for (from, to) in apart.iter().zip(&gradients) {
@@ -102,7 +104,7 @@ impl GradientRoom {
             && slicing.is_plain_both_ways(gpu, x.rows(), self.inputs, self.outputs)
         {
             let dims = [x.rows(), self.inputs, self.outputs];
-            let dx = kernels::dense_backward(gpu, buffers, dims, part, self.weight_words())?;
+            let dx = software::dense_backward(gpu, buffers, dims, part, self.weight_words())?;
             return Ok((self.in_bank(part), Matrix::on_gpu(x.device(), x.rows(), x.cols(), dx)));
         }
         let gradients = self.parameters(x, dy)?;
@@ -115,7 +117,7 @@ impl GradientRoom {
             return Ok((weights.matrix().clone(), biases.matrix().clone()));
         };
         let sums = Arc::new(gpu.buffer(OP, 1, self.words())?);
-        column_sum::reduce_into(gpu, OP, part, self.slices(), self.words(), &sums)?;
+        sums::reduce_into(gpu, OP, part, self.slices(), self.words(), &sums)?;
         let [weights, whole_biases] = self.in_bank(&sums);
         let biases = if self.bias_sums() == 1 { biases } else { whole_biases };
         Ok((weights.matrix().clone(), biases.matrix().clone()))
@@ -149,7 +151,7 @@ impl GradientRoom {
 
     /// The number of partial sums of the biases' gradient.
     fn bias_sums(&self) -> usize {
-        self.slicing.as_ref().map_or(1, Slicing::sums)
+        self.slicing.as_ref().map_or(1, KSlices::sums)
     }
 }
 

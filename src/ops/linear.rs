@@ -1,14 +1,11 @@
 //! linear: a dense layer's forward pass in one kernel.
 
-use super::family::{Family, family};
-use super::product::{Epilogue, Product};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
+use crate::gpu::kernels::products;
 use crate::matrix::{Matrix, host_room};
 use crate::options::Activation;
-
-pub(super) static FAMILY: Family = family("linear");
 
 /// act(X W + b), for X `rows x inputs`, W `inputs x outputs` and b `1 x outputs`, in one pass.
 ///
@@ -38,9 +35,8 @@ pub fn linear(x: &Matrix, weights: &Matrix, bias: &Matrix, activation: Activatio
         }
         On::Gpu(gpu, [input, w, b]) => {
             let (m, n, k) = (x.rows(), weights.cols(), x.cols());
-            let epilogue = Epilogue::Bias(b, activation);
-            let product = Product { epilogue, m, n, k, ..Product::of(&FAMILY, input, w) };
-            Ok(Matrix::on_gpu(x.device(), m, n, product.record(gpu)?))
+            let out = products::linear(gpu, [input, w, b], activation, [m, n, k])?;
+            Ok(Matrix::on_gpu(x.device(), m, n, out))
         }
     }
 }

@@ -1,15 +1,12 @@
 //! linear_backward: the gradient of a dense layer's input, through the ReLU that made this input.
 
-use super::family::{Family, family};
-use super::product::{Epilogue, Product};
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
+use crate::gpu::kernels::products;
 use crate::matrix::{Matrix, host_room};
 
 const OP: &str = "linear_backward";
-
-pub(super) static FAMILY: Family = family(OP);
 
 /// dY Wᵀ where X is positive, else 0, for dY `rows x outputs`, W `inputs x outputs` and X `rows x inputs`: from the gradient
 /// of a dense layer's output to that of the sums which a ReLU before it made its input X from, in one pass.
@@ -40,9 +37,8 @@ pub fn linear_backward(dy: &Matrix, weights: &Matrix, x: &Matrix) -> Result<Matr
             Ok(Matrix::on_cpu(dy.device(), cpu::linear_backward(dy_values, w, input)))
         }
         On::Gpu(gpu, [gradient, w, input]) => {
-            let product = Product { epilogue: Epilogue::Mask(input), ..Product::of(&FAMILY, gradient, w) };
-            let product = Product { transpose_b: true, m, n, k, ..product };
-            Ok(Matrix::on_gpu(dy.device(), m, n, product.record(gpu)?))
+            let out = products::linear_backward(gpu, [gradient, w, input], [m, n, k])?;
+            Ok(Matrix::on_gpu(dy.device(), m, n, out))
         }
     }
 }

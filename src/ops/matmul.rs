@@ -1,18 +1,10 @@
-//! matmul, matmul_tn, matmul_nt: the three layouts of a product.
+//! matmul, matmul_tn, matmul_nt: products of two matrices, one of which may be transposed.
 
-use super::family::{Family, family};
-use super::product::Product;
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::Buffer;
+use crate::gpu::kernels::products;
 use crate::matrix::{Matrix, host_room};
-
-static MATMUL: Family = family("matmul");
-static MATMUL_TN: Family = family("matmul_tn");
-static MATMUL_NT: Family = family("matmul_nt");
-#[cfg(test)]
-pub(super) static FAMILIES: [&Family; 3] = [&MATMUL, &MATMUL_TN, &MATMUL_NT];
 
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
 ///
@@ -40,8 +32,8 @@ pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
             Ok(Matrix::on_cpu(a.device(), cpu::matmul(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
-            let product = Product { m: a.rows(), n: b.cols(), k: a.cols(), ..Product::of(&MATMUL, x, y) };
-            Ok(Matrix::on_gpu(a.device(), a.rows(), b.cols(), product.record(gpu)?))
+            let (m, n, k) = (a.rows(), b.cols(), a.cols());
+            Ok(Matrix::on_gpu(a.device(), m, n, products::matmul(gpu, x, y, [m, n, k])?))
         }
     }
 }
@@ -70,8 +62,8 @@ pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
             Ok(Matrix::on_cpu(a.device(), cpu::matmul_tn(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
-            let product = gradient(x, y, a.rows(), a.cols(), b.cols());
-            Ok(Matrix::on_gpu(a.device(), a.cols(), b.cols(), product.record(gpu)?))
+            let (m, n, k) = (a.cols(), b.cols(), a.rows());
+            Ok(Matrix::on_gpu(a.device(), m, n, products::matmul_tn(gpu, x, y, [m, n, k])?))
         }
     }
 }
@@ -100,15 +92,8 @@ pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
             Ok(Matrix::on_cpu(a.device(), cpu::matmul_nt(x, y)))
         }
         On::Gpu(gpu, [x, y]) => {
-            let layout = Product { transpose_b: true, ..Product::of(&MATMUL_NT, x, y) };
-            let product = Product { m: a.rows(), n: b.rows(), k: a.cols(), ..layout };
-            Ok(Matrix::on_gpu(a.device(), a.rows(), b.rows(), product.record(gpu)?))
+            let (m, n, k) = (a.rows(), b.rows(), a.cols());
+            Ok(Matrix::on_gpu(a.device(), m, n, products::matmul_nt(gpu, x, y, [m, n, k])?))
         }
     }
-}
-
-/// XᵀdY, with X `rows x inputs` and dY `rows x outputs`.
-pub(super) fn gradient<'a>(x: &'a Buffer, dy: &'a Buffer, rows: usize, inputs: usize, outputs: usize) -> Product<'a> {
-    let layout = Product { transpose_a: true, ..Product::of(&MATMUL_TN, x, dy) };
-    Product { m: inputs, n: outputs, k: rows, ..layout }
 }

@@ -1,66 +1,21 @@
-//! nll and nll_backward: the clipped negative log-likelihood of probabilities, as the notebook has it.
+//! nll and nll_backward: the negative log-likelihood of clipped probabilities.
 
-use bytemuck::{Pod, Zeroable};
-
-use super::contract::{CrossEntropy, Terms};
-use super::{BY_ROW_AND_TARGETS, OnTargets, flag, on_targets, row_constants, target_operand};
+use super::loss_options::CrossEntropy;
+use super::operands::{OnTargets, on_targets};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Block, ElementLaunch, Form, Kernel, LinearGrid, Operand, RowLaunch, Window};
+use crate::gpu::kernels;
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 use crate::waiting::Waiting;
 
-/// Probabilities are clipped to `CLIP ..= 1 - CLIP` before the logarithm, so that a loss stays finite.
+/// The bound of clipping: probabilities become at least `CLIP` and at most `1 - CLIP` before the logarithm, so that a loss
+/// stays finite.
 ///
 /// ```
 /// assert_eq!(wgpu_mlp::ops::CLIP, 1e-7);
 /// ```
 pub const CLIP: f64 = 1e-7;
-
-static NLL: Kernel = Kernel {
-    name: "nll",
-    file: "rows/nll.wgsl",
-    forms: Form::BY_LANES,
-    params: size_of::<Params>(),
-    buffers: BUFFERS,
-    overrides: BY_ROW_AND_TARGETS,
-    sizes: &[],
-};
-static NLL_BACKWARD: Kernel = Kernel {
-    name: "nll_backward",
-    file: "rows/nll_backward.wgsl",
-    forms: Form::FOURS,
-    params: size_of::<BackwardParams>(),
-    buffers: BUFFERS,
-    overrides: &["THREADS", "PER_THREAD", "DISTRIBUTIONS"],
-    sizes: &[],
-};
-const BUFFERS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Read, Access::Write];
-#[cfg(test)]
-pub(super) static KERNELS: [&Kernel; 2] = [&NLL, &NLL_BACKWARD];
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    window: Window,
-    terms: Terms,
-    low: f32,
-    high: f32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct BackwardParams {
-    terms: Terms,
-    count: u32,
-    cols: u32,
-    first_col: u32,
-    classes: u32,
-    low: f32,
-    high: f32,
-    nan: f32,
-}
 
 /// Per-row losses -ln clip(p_t, ε, 1 - ε), ε = [`CLIP`], as `rows x 1`; for distributions Σ_c y_c · -ln clip(p_c).
 ///
@@ -69,7 +24,8 @@ struct BackwardParams {
 /// Σ y for distributions), u = 2⁻²³.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class.
+/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};
@@ -83,8 +39,8 @@ pub fn nll(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
     nll_with(probs, targets, &CrossEntropy::default())
 }
 
-/// [`nll`] with the options of [`softmax_cross_entropy`](super::softmax_cross_entropy): losses Σ_c q_c · -ln clip(p_c),
-/// weighted but not reduced, with the same q; rows that are ignored give 0.
+/// Per-row losses Σ_c q_c · -ln clip(p_c), weighted but not reduced: [`nll`] with the options, and the q, of
+/// [`softmax_cross_entropy`](super::softmax_cross_entropy). Rows that are ignored give 0.
 ///
 /// Error: at most Σ q 2⁻²¹ + (24 + C / 64) u |loss|, u = 2⁻²³.
 ///
@@ -106,41 +62,24 @@ pub fn nll(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn nll_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Result<Matrix> {
-    let (rows, cols) = probs.shape();
     options.check("nll", probs, targets)?;
     match on_targets("nll", probs, targets)? {
         OnTargets::Cpu(p, y) => Ok(Matrix::on_cpu(probs.device(), cpu::nll(p, y, options.on_cpu("nll", probs)?, CLIP))),
         OnTargets::Gpu(gpu, p, y) => {
-            let contract = options.on_gpu("nll", probs, targets, y, false)?;
-            // A class id without smoothing makes a row read a single probability, so one lane does.
-            let whole = targets.are_distributions() || options.label_smoothing > 0.0;
-            let split = gpu.split_rows("nll", rows, cols, if whole { cols } else { 1 })?;
-            let out = gpu.buffer("nll", rows, 1)?;
-            let (low, high) = clip();
-            let [weights, samples, divisor] = contract.operands(&Operand::Matrix(p));
-            let y = target_operand(targets, y);
-            split.launch(
-                gpu,
-                &RowLaunch {
-                    kernel: &NLL,
-                    inputs: 1,
-                    constants: &row_constants(&split, "DISTRIBUTIONS", targets.are_distributions()),
-                    operands: &[Operand::Matrix(p), y, weights, samples, divisor, Operand::PerRow(&out, 1)],
-                },
-                |window| Params { window, terms: contract.terms, low, high },
-            )?;
-            Ok(Matrix::on_gpu(probs.device(), rows, 1, out))
+            let loss = options.on_gpu("nll", probs, targets, y)?;
+            Ok(Matrix::on_gpu(probs.device(), probs.rows(), 1, kernels::nll(gpu, p, &loss, clip())?))
         }
     }
 }
 
 /// The gradient of the mean of [`nll`]: dprobs = -y / (clip(p, ε, 1 - ε) · rows), 0 where y is 0.
 ///
-/// The notebook's `backward`, with p clipped as in [`nll`], so that it is finite at p = 0.
+/// p is clipped as in [`nll`], so that the gradient is finite at p = 0.
 /// Error: at most 6u |dprobs|, u = 2⁻²³.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class.
+/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};
@@ -174,44 +113,20 @@ pub fn nll_backward(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
 /// ```
 pub fn nll_backward_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Result<Matrix> {
     const OP: &str = "nll_backward";
-    let (rows, cols) = probs.shape();
     options.check(OP, probs, targets)?;
     match on_targets(OP, probs, targets)? {
         OnTargets::Cpu(p, y) => {
             Ok(Matrix::on_cpu(probs.device(), cpu::nll_backward(p, y, options.on_cpu(OP, probs)?, CLIP)))
         }
         OnTargets::Gpu(gpu, p, y) => {
-            let contract = options.on_gpu(OP, probs, targets, y, true)?;
-            let out = gpu.buffer(OP, rows, cols)?;
-            let [threads, per_thread] = LinearGrid::constants();
-            let (low, high) = clip();
-            let params = |block: &Block, width: u32| BackwardParams {
-                terms: contract.terms,
-                count: block.words() / width,
-                cols: block.cols.len() as u32,
-                first_col: block.cols.start as u32,
-                classes: cols as u32,
-                low,
-                high,
-                nan: f32::NAN,
-            };
-            let [weights, samples, divisor] = contract.operands(&Operand::Matrix(p));
-            let y = target_operand(targets, y);
-            gpu.launch_elements(
-                gpu.split(OP, rows, cols)?,
-                &ElementLaunch {
-                    kernel: &NLL_BACKWARD,
-                    constants: &[threads, per_thread, ("DISTRIBUTIONS", flag(targets.are_distributions()))],
-                    operands: &[Operand::Matrix(p), y, weights, samples, divisor, Operand::Matrix(&out)],
-                },
-                params,
-            )?;
-            Ok(Matrix::on_gpu(probs.device(), rows, cols, out))
+            let loss = options.on_gpu(OP, probs, targets, y)?;
+            let dprobs = kernels::nll_backward(gpu, p, &loss, clip())?;
+            Ok(Matrix::on_gpu(probs.device(), probs.rows(), probs.cols(), dprobs))
         }
     }
 }
 
-/// What a mean of [`nll_with`]'s losses divides by. On a GPU this waits.
+/// The sum of the rows' weights, by which a mean of [`nll_with`]'s losses divides. On a GPU this waits.
 pub(crate) async fn nll_weight_sum(
     waiting: Waiting,
     probs: &Matrix,
@@ -223,19 +138,17 @@ pub(crate) async fn nll_weight_sum(
     }
     match on_targets("nll", probs, targets)? {
         OnTargets::Cpu(_, y) => {
-            let contract = options.on_cpu("nll", probs)?;
-            Ok(cpu::weight_sum(y, contract, [targets.rows(), targets.class_count()]).into())
+            let options = options.on_cpu("nll", probs)?;
+            Ok(cpu::weight_sum(y, options, [targets.rows(), targets.class_count()]).into())
         }
-        OnTargets::Gpu(gpu, _, y) => {
-            match options.on_gpu("nll", probs, targets, y, false)?.weight_sum(gpu, "nll", targets)? {
-                Some(sum) => Ok(gpu.read::<f32>(waiting, &sum).await?.iter().map(|sum| f64::from(*sum)).sum()),
-                None => Ok(targets.rows() as f64),
-            }
-        }
+        OnTargets::Gpu(gpu, _, y) => match options.on_gpu("nll", probs, targets, y)?.weight_sum(gpu, "nll")? {
+            Some(sum) => Ok(gpu.read::<f32>(waiting, &sum).await?.iter().map(|sum| f64::from(*sum)).sum()),
+            None => Ok(targets.rows() as f64),
+        },
     }
 }
 
-/// The bounds as the kernels take them.
-fn clip() -> (f32, f32) {
-    (CLIP as f32, (1.0 - CLIP) as f32)
+/// The bounds between which probabilities are clipped, as the kernels take them.
+fn clip() -> [f32; 2] {
+    [CLIP as f32, (1.0 - CLIP) as f32]
 }

@@ -1,36 +1,10 @@
 //! softmax, log_softmax and softmax_backward: probabilities, row by row.
 
-use super::{BY_ROW, On, on, row_constants, same_shape};
+use super::{On, on, same_shape};
 use crate::cpu;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
+use crate::gpu::kernels;
 use crate::matrix::Matrix;
-
-const fn family(name: &'static str) -> Kernel {
-    Kernel {
-        name,
-        file: "rows/softmax.wgsl",
-        forms: Form::BY_LANES_ALONG,
-        params: size_of::<Window>(),
-        buffers: &[Access::Read, Access::Write],
-        overrides: &["LANES", "ROWS", "FAN", "LOG"],
-        sizes: &["HELD"],
-    }
-}
-
-static SOFTMAX: Kernel = family("softmax");
-static LOG_SOFTMAX: Kernel = family("log_softmax");
-static SOFTMAX_BACKWARD: Kernel = Kernel {
-    name: "softmax_backward",
-    file: "rows/softmax_backward.wgsl",
-    forms: Form::BY_LANES_ALONG,
-    params: size_of::<Window>(),
-    buffers: &[Access::Read, Access::Read, Access::Write],
-    overrides: BY_ROW,
-    sizes: &["HELD"],
-};
-#[cfg(test)]
-pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACKWARD];
 
 /// p = exp(x - m) / Σ_j exp(x_j - m), m the row's maximum.
 ///
@@ -39,7 +13,7 @@ pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACK
 /// as 0.
 ///
 /// # Errors
-/// None of its own.
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};
@@ -51,7 +25,10 @@ pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACK
 pub fn softmax(logits: &Matrix) -> Result<Matrix> {
     match on("softmax", [logits])? {
         On::Cpu([x]) => Ok(Matrix::on_cpu(logits.device(), cpu::softmax(x))),
-        On::Gpu(gpu, [x]) => forward(gpu, &SOFTMAX, false, logits, x),
+        On::Gpu(gpu, [x]) => {
+            let out = kernels::softmax(gpu, x, logits.shape())?;
+            Ok(Matrix::on_gpu(logits.device(), logits.rows(), logits.cols(), out))
+        }
     }
 }
 
@@ -61,7 +38,7 @@ pub fn softmax(logits: &Matrix) -> Result<Matrix> {
 /// 2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u (|m| + |x| + |ln p|) over C columns, u = 2⁻²³.
 ///
 /// # Errors
-/// None of its own.
+/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};
@@ -72,25 +49,11 @@ pub fn softmax(logits: &Matrix) -> Result<Matrix> {
 pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
     match on("log_softmax", [logits])? {
         On::Cpu([x]) => Ok(Matrix::on_cpu(logits.device(), cpu::log_softmax(x))),
-        On::Gpu(gpu, [x]) => forward(gpu, &LOG_SOFTMAX, true, logits, x),
+        On::Gpu(gpu, [x]) => {
+            let out = kernels::log_softmax(gpu, x, logits.shape())?;
+            Ok(Matrix::on_gpu(logits.device(), logits.rows(), logits.cols(), out))
+        }
     }
-}
-
-fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x: &Buffer) -> Result<Matrix> {
-    let (rows, cols) = logits.shape();
-    let split = gpu.split_rows(kernel.name, rows, cols, cols)?;
-    let out = gpu.buffer(kernel.name, rows, cols)?;
-    split.launch(
-        gpu,
-        &RowLaunch {
-            kernel,
-            inputs: 1,
-            constants: &row_constants(&split, "LOG", log),
-            operands: &[Operand::Matrix(x), Operand::Matrix(&out)],
-        },
-        |window| window,
-    )?;
-    Ok(Matrix::on_gpu(logits.device(), rows, cols, out))
 }
 
 /// dlogits = p · (dp - Σ_j dp_j p_j): the product with softmax's Jacobian, without the Jacobian.
@@ -99,7 +62,8 @@ fn forward(gpu: &Context, kernel: &'static Kernel, log: bool, logits: &Matrix, x
 /// Error: at most u |p| (3 |dp| + (20 + cols / 64) Σ_j |dp_j p_j|), u = 2⁻²³.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless both have one shape.
+/// [`Error::Shape`](crate::Error::Shape) unless both have one shape; [`Error::Limit`](crate::Error::Limit) for rows that are
+/// longer than a GPU's binding.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, ops};
@@ -113,21 +77,9 @@ pub fn softmax_backward(probs: &Matrix, dprobs: &Matrix) -> Result<Matrix> {
     same_shape("softmax_backward", probs, dprobs)?;
     match on("softmax_backward", [probs, dprobs])? {
         On::Cpu([p, dp]) => Ok(Matrix::on_cpu(probs.device(), cpu::softmax_backward(p, dp))),
-        On::Gpu(gpu, [p, dp]) => {
-            let (rows, cols) = probs.shape();
-            let split = gpu.split_rows("softmax_backward", rows, cols, cols)?;
-            let out = gpu.buffer("softmax_backward", rows, cols)?;
-            split.launch(
-                gpu,
-                &RowLaunch {
-                    kernel: &SOFTMAX_BACKWARD,
-                    inputs: 2,
-                    constants: &split.constants(),
-                    operands: &[Operand::Matrix(p), Operand::Matrix(dp), Operand::Matrix(&out)],
-                },
-                |window| window,
-            )?;
-            Ok(Matrix::on_gpu(probs.device(), rows, cols, out))
+        On::Gpu(gpu, operands) => {
+            let dlogits = kernels::softmax_backward(gpu, operands, probs.shape())?;
+            Ok(Matrix::on_gpu(probs.device(), probs.rows(), probs.cols(), dlogits))
         }
     }
 }

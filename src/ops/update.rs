@@ -5,7 +5,7 @@ use std::iter::{once, repeat};
 use ndarray::Array2;
 
 use super::bank::{self, Gradient};
-use super::{on, same_shape};
+use super::operands::{on, same_shape};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::kernels::update::{self as kernels, Hyperparameters};

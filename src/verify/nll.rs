@@ -11,6 +11,9 @@ use super::table::{Table, all_matrices, reference, targets};
 use crate::matrix::Matrix;
 use crate::ops::{self, Reduction};
 
+/// Rows that come in pieces where bindings hold a thousand words.
+const IN_PIECES: [usize; 3] = [2, 1027, 1];
+
 pub(super) fn cases(table: &mut Table) {
     for distributed in [false, true] {
         // The losses themselves, and the gradient of their mean.
@@ -31,6 +34,11 @@ pub(super) fn cases(table: &mut Table) {
         for dims in FEW {
             add(table, choice, ("", probabilities), *dims);
         }
+    }
+    // Classes that all have a mass and a weight of their own, in rows that small bindings take in pieces.
+    for distributed in [false, true] {
+        let choice = Choice { distributed, weighted: true, smoothing: 0.1, ..Choice::PLAIN };
+        add(table, choice, ("", probabilities), IN_PIECES);
     }
 }
 

@@ -189,15 +189,20 @@ pub(super) fn clip_scale(gradients: &[Array2<f64>], limit: f64) -> f64 {
     if scale > 1.0 { 1.0 } else { scale }
 }
 
-/// Whether dropout keeps an element: pcg4d (Jarzynski and Olano, 2020, "Hash Functions for GPU Rendering", listing 8) of seed and
-/// counter, low words first; its words, with the element's number in the first two, hashed again; and the first word of
-/// that is the draw, out of 2^32.
+/// Whether dropout keeps an element.
 pub(super) fn keeps(rate: f32, seed: u64, counter: u64, element: u64) -> bool {
+    f64::from(draw(seed, counter, element)) >= (f64::from(rate) * 4_294_967_296.0).floor()
+}
+
+/// What dropout draws for an element, out of 2^32: pcg4d (Jarzynski and Olano, 2020, "Hash Functions for GPU Rendering", listing
+/// 8) of seed and counter, low words first; its words, with the element's number in the first two, hashed again; and the first
+/// word of that.
+pub(super) fn draw(seed: u64, counter: u64, element: u64) -> u32 {
     let halves = |number: u64| [number as u32, (number >> 32) as u32];
     let ([s0, s1], [c0, c1], [e0, e1]) = (halves(seed), halves(counter), halves(element));
     let [k0, k1, k2, k3] = pcg4d([s0, s1, c0, c1]);
     let [draw, ..] = pcg4d([k0 ^ e0, k1 ^ e1, k2, k3]);
-    f64::from(draw) >= (f64::from(rate) * 4_294_967_296.0).floor()
+    draw
 }
 
 /// The hash of four words, as published.

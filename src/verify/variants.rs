@@ -129,7 +129,7 @@ impl Setting {
         let is_plain = ["", "with ReLU"].contains(&case.variant.as_str());
         let product = bytes == Some(WINDOW_BYTES[1]) && is_plain && IN_WINDOWS.contains(&case.dims);
         let rows = match case.op {
-            "nll_backward" | "bias_add" => IN_PIECES.contains(&case.dims),
+            "bias_add" => IN_PIECES.contains(&case.dims),
             "softmax_cross_entropy" => case.dims == ROW_BY_ROW,
             "linear" => case.dims == IN_COLUMNS && is_plain,
             _ => false,

@@ -1,4 +1,4 @@
-//! Answers that the device gives through callbacks, for those who wait and for those who are woken.
+//! Callbacks as answers: a thread can block on one, and a task can await it.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -9,13 +9,13 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 thread_local! {
-    /// How often this thread is quiet.
+    /// How many [`Quiet`]s this thread holds.
     static QUIET: Cell<u32> = const { Cell::new(0) };
-    /// Who is to be woken when it no longer is.
+    /// The wakers to call once this thread holds none.
     static LATER: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, its thread wakes nobody: a waker may run a task there and then, or drop one, with locks that are held.
+/// Keeps its thread from calling wakers while it lives: a waker may run or drop a task there and then, under locks that are held.
 pub(in crate::gpu) struct Quiet(PhantomData<*const ()>);
 
 impl Quiet {
@@ -35,16 +35,16 @@ impl Drop for Quiet {
     }
 }
 
-/// Wakes the task, as soon as the thread may.
+/// Wakes the task now, or once this thread is no longer quiet.
 fn wake(waker: Waker) {
     if QUIET.get() == 0 {
         return waker.wake();
     }
-    // Only a thread that ends has no list any more, and that one is not quiet.
+    // A thread that ends has no list any more, but holds no `Quiet` either.
     let _ = LATER.try_with(|later| later.borrow_mut().push(waker));
 }
 
-/// What is to come: `None` once it is certain that nothing comes.
+/// The state of an answer; told `None` once it is certain that no value comes.
 #[derive(Debug)]
 enum State<T> {
     Open(Option<Waker>),
@@ -63,14 +63,14 @@ impl<T> Slot<T> {
     }
 }
 
-/// The side that waits. As a future it needs somebody who polls the device.
+/// The answer, on the side that waits. As a future it is ready only if the device is polled.
 #[derive(Debug)]
 pub(in crate::gpu) struct Answer<T>(Arc<Slot<T>>);
 
-/// The callback's side. Dropped untold, it tells that nothing comes.
+/// The teller of an answer, which the callback owns. Dropped untold, it tells that no value comes.
 pub(in crate::gpu) struct Teller<T>(Arc<Slot<T>>);
 
-/// Both sides of an answer.
+/// An answer and its teller.
 pub(in crate::gpu) fn answer<T>() -> (Teller<T>, Answer<T>) {
     let slot = Arc::new(Slot { state: Mutex::new(State::Open(None)), told: Condvar::new() });
     (Teller(slot.clone()), Answer(slot))

@@ -1,4 +1,4 @@
-//! Somebody who polls the device while futures wait for it: a thread of its own, which sleeps in the driver.
+//! The poll thread: it polls the device while futures wait, so that their callbacks run.
 
 use std::cell::Cell;
 use std::sync::mpsc::{self, Sender};
@@ -10,21 +10,21 @@ use super::ending::{in_driver, watch};
 use super::turns::Turns;
 
 thread_local! {
-    /// Whether this is such a thread.
+    /// Whether this thread is a poll thread.
     static POLLS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What the thread is asked for: to poll until this submission, or everything, is done, and to tell who waits for just that.
+/// A wish to the poll thread: to poll until a submission, or everything, is done, and to tell the one who waits for that.
 struct Wish {
     until: Option<wgpu::SubmissionIndex>,
     done: Option<Teller<()>>,
 }
 
-/// The thread, once there is something to wait for. It ends with the device: whoever drops the last handle waits for it.
+/// The poll thread of a device, started at the first wait. It ends with the device: dropping the last handle waits for its end.
 pub(in crate::gpu) struct PollThread {
-    /// None where there is no thread to be had.
+    /// `None` where the system gives no thread.
     thread: OnceLock<Option<Thread>>,
-    /// Where these are taken, poll here and now instead.
+    /// Where calls take turns, there is no poll thread: the caller polls.
     turns: Turns,
 }
 
@@ -38,12 +38,12 @@ impl PollThread {
         PollThread { thread: OnceLock::new(), turns }
     }
 
-    /// Has the device polled, by the thread where that can be.
+    /// Asks for the device to be polled until this submission, or everything, is done.
     pub fn ask(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) {
         self.wish(device, Wish { until, done: None });
     }
 
-    /// The same, with an answer when it is done.
+    /// [`PollThread::ask`], with an answer when it is done.
     pub fn after(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) -> Answer<()> {
         let (teller, answer) = answer();
         self.wish(device, Wish { until, done: Some(teller) });
@@ -51,10 +51,10 @@ impl PollThread {
     }
 
     fn wish(&self, device: &wgpu::Device, wish: Wish) {
-        // A context of OpenGL is the thread's that works.
+        // An OpenGL context belongs to the thread that works with it.
         let start = || start(device.clone(), self.turns);
         let thread = {
-            // Who is woken may ask again, so nobody is before the thread is there.
+            // A waker may ask again, so none runs before the thread is there.
             let _quiet = Quiet::begin();
             if self.turns.are_taken() { &None } else { self.thread.get_or_init(start) }
         };
@@ -76,10 +76,10 @@ impl Drop for PollThread {
     fn drop(&mut self) {
         let Some(Thread { wishes, handle }) = self.thread.take().flatten() else { return };
         drop(wishes);
-        // A waker may drop the last handle on such a thread: on this one, which then ends by itself, or on another, which this one
-        // may be waiting for.
+        // A waker may drop the last handle on a poll thread. On this one, the thread ends by itself; on another, which may wait for
+        // this one, joining would wait for ever.
         if !POLLS.get() {
-            // It panics only where a waker did, which has told of that.
+            // The thread panics only where a waker did.
             let _ = handle.join();
         }
     }
@@ -98,7 +98,7 @@ fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
     spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
 }
 
-/// What goes wrong is told by the callbacks, and by the device's own handlers.
+/// Polls the device as wished. Errors reach the callbacks and the device's own handlers.
 fn poll(device: &wgpu::Device, turns: Turns, Wish { until, done }: Wish) {
     let _ = turns.wait_for(device, until.as_ref(), || false);
     if let Some(done) = done {

@@ -16,7 +16,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// Waits in a row that end before half of their time: no device is waited for any longer.
 const MOST_EARLY: u32 = 1000;
 
-/// One for all devices: those of one wgpu instance share a context.
+/// The lock on the OpenGL context, which all devices of a wgpu instance share.
 static CONTEXT: ReentrantMutex<()> = ReentrantMutex::new(());
 
 /// Whether a device's calls take turns.
@@ -25,7 +25,7 @@ pub(in crate::gpu) struct Turns {
     taken: bool,
 }
 
-/// A turn; the next in line has it when this is dropped.
+/// A turn to call the driver; dropping it gives the turn to the next in line.
 pub(in crate::gpu) struct Turn {
     guard: Option<ReentrantMutexGuard<'static, ()>>,
     _quiet: Option<Quiet>,
@@ -36,24 +36,24 @@ impl Turns {
         Turns { taken: backend == wgpu::Backend::Gl }
     }
 
-    /// Whether they do.
+    /// Whether calls take turns.
     pub fn are_taken(self) -> bool {
         self.taken
     }
 
-    /// Waits for the turn. A thread that has it has it at once.
+    /// Waits for the turn. A thread that holds it already gets it at once.
     pub fn take(self) -> Turn {
         let _quiet = self.taken.then(Quiet::begin);
         Turn { guard: self.taken.then(|| CONTEXT.lock()), _quiet }
     }
 
-    /// Waits for no time at all: what drivers and layers make in the first wait is there then.
+    /// Waits for no time at all, so that drivers and layers set up what they make in the first wait.
     pub fn make_first_wait(self, device: &wgpu::Device) {
         let _turn = self.take();
         let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::ZERO) });
     }
 
-    /// Polls the device until this submission, or everything, is done, and the driver lets go of it; or until it is no use.
+    /// Polls the device until this submission, or everything, is done, or until `useless` says that waiting longer is of no use.
     pub fn wait_for(
         self,
         device: &wgpu::Device,

@@ -1,12 +1,12 @@
-//! Shared: a cheap handle to what is deep inside.
+//! Shared values behind a trait object.
 //!
-//! wgpu's types are nested so deep that the compiler, within its limit, does not find a future to be `Send` that holds one of
-//! them some calls down. Behind a trait object it need not look.
+//! wgpu's types are nested so deeply that the compiler reaches its recursion limit before it can show that a future which holds one
+//! is `Send`. Behind a trait object it does not look inside.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// What can be shared: everything itself.
+/// A value that can be reached through the trait object.
 trait Whole<T>: Send + Sync {
     fn whole(&self) -> &T;
 }
@@ -17,7 +17,7 @@ impl<T: Send + Sync> Whole<T> for T {
     }
 }
 
-/// A value that its clones share.
+/// A value that clones of the handle share.
 pub(in crate::gpu) struct Shared<T>(Arc<dyn Whole<T>>);
 
 impl<T: Send + Sync + 'static> Shared<T> {

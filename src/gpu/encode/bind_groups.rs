@@ -1,7 +1,6 @@
 //! Bind groups, each with a slot of its own for a kernel's parameters.
 //!
-//! A dispatch that comes again, with the same buffers and the same parameters, finds both where they were, and nothing is
-//! made or sent. Slots have fixed offsets: a dynamic one makes Mesa's lavapipe copy the whole bind group for each dispatch.
+//! A dispatch that is repeated with equal buffers and parameters finds its bind group and its slot: nothing is made or sent. Slots have fixed offsets: a dynamic one makes Mesa's lavapipe copy the whole bind group for each dispatch.
 
 use std::collections::HashMap;
 
@@ -13,7 +12,7 @@ pub(in crate::gpu) const SLOT_BYTES: usize = 1024;
 /// Bind groups kept; a training loop needs a few dozen.
 const SLOTS: usize = 1024;
 
-/// A pipeline's id, and what is bound: the ids of the buffers, from where on, and how much.
+/// A pipeline's id, and of each bound range the buffer's id, the offset and the length.
 type Key = (u64, Vec<(u64, u64, u64)>);
 
 struct Bound {
@@ -29,7 +28,7 @@ pub(in crate::gpu) struct BindGroups {
     slot_bytes: usize,
     /// Slots that no bind group has any more, and the recording that each was last part of.
     free: Vec<(usize, u64)>,
-    /// What the slots hold, those that changed since the last submit included.
+    /// The parameters in all slots, those that changed since the last submit included.
     params: Vec<u8>,
     changed: Vec<usize>,
 }
@@ -131,7 +130,7 @@ impl BindGroups {
     }
 }
 
-/// A bind group of whatever there is to bind, in order.
+/// A bind group of these bindings, in order; absent ones are left out.
 pub(in crate::gpu) fn bind_group(
     device: &wgpu::Device,
     layout: &wgpu::BindGroupLayout,
@@ -146,7 +145,7 @@ pub(in crate::gpu) fn bind_group(
     pollster::block_on(scope.pop()).map_or(Ok(group), |source| Err(Error::Device { source }))
 }
 
-/// A piece as wgpu binds it; none in a dry run, which binds nothing.
+/// A range as wgpu binds it; `None` in a dry run, which binds nothing.
 pub(in crate::gpu) fn binding<'a>(piece: &ByteRange<'a>) -> Option<wgpu::BufferBinding<'a>> {
     let size = wgpu::BufferSize::new(piece.bytes);
     piece.raw.wgpu().map(|buffer| wgpu::BufferBinding { buffer, offset: piece.offset, size })

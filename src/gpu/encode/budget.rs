@@ -10,7 +10,7 @@ use std::ops::Range;
 pub(in crate::gpu) const MULTIPLY_ADDS: u64 = 1 << 35;
 /// Words of each operand of a kernel that goes through its operands once.
 pub(in crate::gpu) const WORDS: u64 = 1 << 27;
-/// What the slow GPU does in a nanosecond: multiply-adds, and bytes.
+/// Multiply-adds and bytes that the slow GPU does in a nanosecond.
 const PER_NANOSECOND: (u64, u64) = (150, 20);
 /// Nanoseconds of a submit on that GPU.
 const SUBMIT: u64 = 250_000_000;
@@ -42,7 +42,6 @@ pub(in crate::gpu) fn group_runs(
 mod tests {
     use super::*;
     use crate::gpu::Tile;
-    use crate::options::MatmulKernel;
 
     /// Half a second is what no driver ends, and no budget is near.
     #[test]
@@ -70,7 +69,7 @@ mod tests {
     #[test]
     fn a_cut_costs_fast_gpus_little() {
         for size in [4096u64, 8192, 16_384] {
-            let (groups, each) = ((size / 64).pow(2), Tile::of(MatmulKernel::Medium).multiply_adds(size as u32));
+            let (groups, each) = ((size / 64).pow(2), Tile::MEDIUM.sides.multiply_adds(size as u32));
             let dispatches = group_runs(groups, each, None, u32::MAX).count() as f64;
             let submits = (size.pow(3) as f64 / (150.0 * SUBMIT as f64)).ceil();
             let microseconds = 2.0 * size.pow(3) as f64 / 45e6;

@@ -1,26 +1,26 @@
 //! The form of a kernel: which parts of its file are wanted, and the numbers that it is compiled with.
 
-/// Which form of a kernel is wanted: its file asks for these by name. Also, which of them a kernel has.
+/// The form of a kernel, as flags that its file asks for by name. In a declaration: the flags that the kernel knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
-    /// Values by fours.
+    /// Values as `vec4`s.
     pub fours: bool,
-    /// Fours as two 64-bit words.
+    /// A `vec4` loaded as two 64-bit words.
     pub longs: bool,
-    /// Short rows by way of workgroup memory.
+    /// Short rows staged in workgroup memory.
     pub staged: bool,
     /// A row's values in registers.
     pub held: bool,
-    /// Long rows through registers, piece by piece.
+    /// Long rows in registers, piece by piece.
     pub pieces: bool,
     /// Lanes that reduce with subgroup operations.
     pub subgroups: bool,
-    /// Lanes that take what all of them use from each other.
+    /// Lanes that take shared values from each other by subgroup shuffles.
     pub shuffled: bool,
 }
 
 impl Form {
-    /// As the kernel is declared.
+    /// The plain form, without any flag.
     pub const PLAIN: Form = Form {
         fours: false,
         longs: false,
@@ -30,16 +30,16 @@ impl Form {
         subgroups: false,
         shuffled: false,
     };
-    /// Values by fours.
+    /// The form with `vec4`s.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
-    /// What kernels have that take values by fours.
+    /// The forms of kernels that work on `vec4`s.
     pub const BY_FOUR: Form = Form { longs: true, ..Form::FOURS };
-    /// What kernels have whose lanes share rows.
+    /// The forms of kernels whose lanes share rows.
     pub const BY_LANES: Form = Form { subgroups: true, ..Form::PLAIN };
-    /// What kernels have that go along all of their rows' values.
+    /// The forms of kernels that read all values of their rows.
     pub const BY_LANES_ALONG: Form = Form { fours: true, staged: true, held: true, pieces: true, ..Form::BY_LANES };
 
-    /// What is set, in words.
+    /// The names of the flags that are set.
     pub fn names(self) -> Vec<&'static str> {
         let named = [
             (self.fours, "by fours"),
@@ -53,7 +53,7 @@ impl Form {
         named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
     }
 
-    /// What is set here and may be set there.
+    /// The flags that are set both here and in `forms`.
     pub const fn within(self, forms: Form) -> Form {
         Form {
             fours: self.fours && forms.fours,
@@ -66,7 +66,7 @@ impl Form {
         }
     }
 
-    /// The flags by the names that the files know.
+    /// All flags, by the names that the files know.
     pub(in crate::gpu) const fn flags(self) -> [(&'static str, bool); 7] {
         [
             ("fours", self.fours),

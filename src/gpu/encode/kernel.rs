@@ -19,7 +19,7 @@ pub(crate) struct Kernel {
     pub name: &'static str,
     /// Its file in `shaders/`, which names what it includes.
     pub file: &'static str,
-    /// What may be set in its form.
+    /// The flags that its form may have.
     pub forms: Form,
     /// Size of the uniform `Params` at binding 0, in bytes.
     pub params: usize,
@@ -43,7 +43,7 @@ impl Kernel {
         enables.into_iter().map(str::to_string).chain(header).chain(rest.into_iter().map(str::to_string)).collect()
     }
 
-    /// What names the kernel's text: its file, and its name where the file asks for that.
+    /// The kernel's program: its file, and its name where the file asks for that.
     pub fn program(&self) -> (&'static str, Option<&'static str>) {
         (self.file, templates::asks_for_name(self.file).then_some(self.name))
     }

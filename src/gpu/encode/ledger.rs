@@ -1,4 +1,4 @@
-//! The ledger of a dry run: what was asked for, without a device that did it.
+//! The ledger of a dry run: the buffers and kernels that were asked for, without a device.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +24,7 @@ pub(crate) struct Variant {
     pub constants: Vec<Constant>,
 }
 
-/// What a dry run came to, in order.
+/// The entries of a dry run, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
     pub buffers: Vec<BufferEntry>,
@@ -37,7 +37,7 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// Takes the buffers of another run in, as far as this one has not as many of their kind.
+    /// Adds those buffers of another run of which this one has fewer.
     pub fn add_missing(&mut self, other: Entries) {
         let mut own = self.buffers.clone();
         for buffer in other.buffers {
@@ -49,7 +49,7 @@ impl Entries {
     }
 }
 
-/// Kept by contexts without a device; the others write nothing down.
+/// The ledger of a context without a device; other contexts keep none.
 pub(in crate::gpu) struct Ledger(Option<Mutex<Entries>>);
 
 impl Ledger {
@@ -76,7 +76,7 @@ impl Ledger {
         });
     }
 
-    /// Everything written down since the last call.
+    /// Takes the entries made since the last call.
     pub fn take(&self) -> Entries {
         let mut taken = Entries::default();
         self.note(|entries| taken = std::mem::take(entries));

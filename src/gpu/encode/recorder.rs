@@ -30,10 +30,10 @@ pub(in crate::gpu) struct Recorder {
     /// Dispatches that are recorded, and which recording they are.
     dispatches: u32,
     recording: u64,
-    /// What the recording would take a slow GPU.
+    /// Time that the recording would take a slow GPU.
     nanoseconds: u64,
     pub bind_groups: BindGroups,
-    /// What is written.
+    /// Marks of the buffers that the recording writes.
     written: Written,
     /// Bytes of uploads since the last submit, and the staging buffers that they go through.
     uploads: u64,
@@ -41,14 +41,14 @@ pub(in crate::gpu) struct Recorder {
     pub in_flight: InFlight,
 }
 
-/// One dispatch, as it is recorded.
+/// A dispatch as the recorder takes it.
 pub(in crate::gpu) struct Dispatch<'a> {
     pub pipeline: &'a Pipeline,
     pub params: &'a [u8],
     pub bindings: &'a [ByteRange<'a>],
     pub access: &'a [Access],
     pub grid: (u32, u32),
-    /// What it would take a slow GPU.
+    /// Time that it would take a slow GPU.
     pub nanoseconds: u64,
 }
 
@@ -139,7 +139,7 @@ impl Recorder {
             self.submit(connection, counters);
         }
         let Some(bound) = self.bind(connection, counters, dispatch)? else { return Ok(false) };
-        // What was handed over since the operands were looked at may have been rejected.
+        // A submit since the operands were checked may have been rejected.
         dispatch.bindings.iter().try_for_each(|range| range.raw.mark.check())?;
         for (range, access) in dispatch.bindings.iter().zip(dispatch.access) {
             if *access == Access::Write {

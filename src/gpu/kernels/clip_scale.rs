@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::column_sum;
 use crate::error::Result;
 use crate::gpu::bank::{self, GradientSource, ParameterRange, RANGES, Run};
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, NormGrid, View};
-use crate::ops::column_sum;
 use crate::options::CLIP_EPSILON;
 
 static KERNEL: Kernel = Kernel {

@@ -3,16 +3,62 @@
 //! A file here knows buffers and shapes, and returns buffers. The op of the same name in `ops/` has the contract and the
 //! checks, and hands over what its matrices and targets hold.
 
+mod accuracy;
+mod argmax;
+mod bias_add;
 mod clip_scale;
-mod dense_backward;
+pub(crate) mod column_sum;
+mod constants;
+mod dropout;
+mod linear_cross_entropy;
+mod loss_parameters;
+mod nll;
+pub(crate) mod products;
+mod relu;
+mod softmax;
+mod softmax_cross_entropy;
+pub(crate) mod software;
+mod statistics;
+mod target_buffer;
 pub(crate) mod update;
 
+pub(crate) use accuracy::hits;
+pub(crate) use argmax::argmax;
+pub(crate) use bias_add::bias_add;
 pub(crate) use clip_scale::clip_scale;
-pub(crate) use dense_backward::dense_backward;
+pub(crate) use column_sum::column_sum;
+pub(crate) use constants::{ELEMENTWISE, flag};
+pub(crate) use dropout::dropout;
+pub(crate) use linear_cross_entropy::LinearCrossEntropy;
+pub(crate) use loss_parameters::LossInputs;
+pub(crate) use nll::{nll, nll_backward};
+pub(crate) use relu::{relu, relu_backward, relu_mask};
+pub(crate) use softmax::{log_softmax, softmax, softmax_backward};
+pub(crate) use softmax_cross_entropy::{LossBuffers, softmax_cross_entropy};
+pub(crate) use statistics::{Record, joined};
+pub(crate) use target_buffer::TargetBuffer;
 
 /// The kernels of this folder.
 #[cfg(test)]
 pub(crate) fn all() -> Vec<&'static super::Kernel> {
-    let several = [&clip_scale::KERNELS[..], &update::KERNELS];
-    [&dense_backward::KERNEL].into_iter().chain(several.concat()).collect()
+    let single = [
+        &accuracy::KERNEL,
+        &argmax::KERNEL,
+        &bias_add::KERNEL,
+        &column_sum::KERNEL,
+        &dropout::KERNEL,
+        &loss_parameters::ROW_WEIGHTS,
+        &software::dense_backward::KERNEL,
+        &softmax_cross_entropy::KERNEL,
+        &statistics::KERNEL,
+    ];
+    let several = [
+        &clip_scale::KERNELS[..],
+        &linear_cross_entropy::KERNELS,
+        &nll::KERNELS,
+        &relu::KERNELS,
+        &softmax::KERNELS,
+        &update::KERNELS,
+    ];
+    single.into_iter().chain(several.concat()).chain(products::all()).collect()
 }

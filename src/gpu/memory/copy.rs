@@ -15,7 +15,7 @@ fn threads_for(bytes: usize) -> usize {
     (bytes / BYTES_A_THREAD).clamp(1, (cores() / 2).max(1))
 }
 
-/// What an upload, or a piece of one, takes its bytes from.
+/// The source of an upload, or of a piece of one.
 #[derive(Clone, Copy)]
 pub(in crate::gpu) enum Source<'a> {
     Bytes(&'a [u8]),
@@ -75,7 +75,7 @@ pub(in crate::gpu) fn copy_up(target: &wgpu::Buffer, at: u64, source: Source<'_>
     Ok(())
 }
 
-/// Copies from mapped memory, likewise.
+/// Copies from mapped memory, on several threads where there is much.
 pub(in crate::gpu) fn copy_down<T: Copy + Send + Sync>(target: &mut [T], source: &[T]) {
     let threads = threads_for(size_of_val(source));
     let share = source.len().div_ceil(threads).max(1);
@@ -83,7 +83,7 @@ pub(in crate::gpu) fn copy_down<T: Copy + Send + Sync>(target: &mut [T], source:
     share_out(threads, pieces, |(target, source)| target.copy_from_slice(source));
 }
 
-/// Does all of the work on so many threads, or on those that are to be had.
+/// Shares the work out to so many threads, or to as many as the system gives.
 fn share_out<W: Send>(threads: usize, work: Vec<W>, each: impl Fn(W) + Sync) {
     if threads == 1 {
         return work.into_iter().for_each(each);

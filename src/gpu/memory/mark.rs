@@ -1,4 +1,4 @@
-//! Marks: what was to be written by a recording that the device rejected.
+//! Marks on buffers that a rejected recording should have written.
 //!
 //! wgpu rejects the commands of a recording as a whole, whoever recorded the wrong one. What they should have written is then
 //! whatever was there before: nobody may take it for a result.
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// A buffer's mark.
+/// The mark of a buffer.
 #[derive(Debug, Default)]
 pub(in crate::gpu) struct Mark {
     /// The number of the last recording that writes the buffer.
@@ -29,7 +29,7 @@ impl Mark {
         error.as_ref().map_or(Ok(()), |source| Err(Error::Unwritten { source: source.clone() }))
     }
 
-    /// Nobody asks for the content any more, or all of it is written anew.
+    /// Clears the mark: the content is no longer wanted, or all of it is written anew.
     pub fn clear(&self) {
         self.recording.store(0, Relaxed);
         if self.lost.swap(false, Acquire) {
@@ -37,7 +37,7 @@ impl Mark {
         }
     }
 
-    /// Lost with this recording, unless the buffer serves another purpose since.
+    /// Marks the content as lost with this recording, unless the buffer has another purpose since.
     fn lose(&self, recording: u64, error: Arc<wgpu::Error>) {
         if self.recording.load(Relaxed) != recording {
             return;
@@ -55,7 +55,7 @@ pub(in crate::gpu) struct Written {
 }
 
 impl Written {
-    /// This is written too.
+    /// Adds a mark.
     pub fn add(&mut self, mark: &Arc<Mark>) {
         // Recordings count from 1 here, so that a new mark belongs to none.
         let number = self.recording + 1;
@@ -64,7 +64,7 @@ impl Written {
         }
     }
 
-    /// The recording has been handed over, or was rejected: then all of it is lost.
+    /// Ends the recording, which was handed over, or was rejected: then all that it writes is lost.
     pub fn end(&mut self, rejected: Option<&Arc<wgpu::Error>>) {
         self.recording += 1;
         for mark in self.marks.drain(..) {

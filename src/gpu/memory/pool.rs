@@ -6,7 +6,7 @@ use super::raw::Raw;
 use crate::error::{Error, Result};
 use crate::gpu::driver::type_erased::Shared;
 
-/// A buffer that is known by its identity: whoever wraps it again gets the same id, and the same mark.
+/// A buffer known by its identity, so that wrapping it again gives an equal id and mark.
 struct Known {
     raw: Raw,
     /// How many of the crate's buffers are made from it.
@@ -15,12 +15,12 @@ struct Known {
     own: bool,
 }
 
-/// Idle buffers, and how much there is of all.
+/// The pool of idle buffers, and the bytes of all buffers.
 #[derive(Default)]
 pub(in crate::gpu) struct Pool {
     /// By the number of their return: the oldest first.
     idle: BTreeMap<u64, Raw>,
-    /// Those numbers by the buffers' size, in the same order.
+    /// The numbers of returns by the buffers' size, in that order.
     by_size: HashMap<u64, VecDeque<u64>>,
     returns: u64,
     known: HashMap<wgpu::Buffer, Known>,
@@ -103,7 +103,7 @@ impl Pool {
         raw
     }
 
-    /// One use of a wrapped buffer less; the buffer itself, when that was the last of a buffer of the caller's.
+    /// Ends one use of a wrapped buffer; gives the buffer where that was the last use of one of the caller's.
     pub fn unwrap(&mut self, raw: &Raw) -> Option<Raw> {
         let buffer = raw.buffer.as_deref()?;
         let known = self.known.get_mut(buffer)?;
@@ -112,7 +112,7 @@ impl Pool {
         last.then(|| self.known.remove(buffer)).flatten().map(|known| known.raw)
     }
 
-    /// A buffer that goes back to the driver, as far as the crate is concerned.
+    /// Forgets a buffer of the crate's own that goes back to the driver.
     fn forget_own(&mut self, raw: &Raw) {
         let Some(buffer) = raw.buffer.as_deref() else { return };
         if let Some(known) = self.known.get_mut(buffer) {

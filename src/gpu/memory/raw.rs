@@ -7,6 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::mark::Mark;
 use crate::gpu::driver::type_erased::Shared;
 
+/// Quiet NaNs with payloads that no kernel makes begin so: what guarded buffers hold before a kernel writes.
+const POISON: u32 = 0x7fd0_0000;
+
 /// A buffer of the driver's, its size, and the id under which bind groups know it.
 #[derive(Clone)]
 pub(in crate::gpu) struct Raw {
@@ -31,6 +34,12 @@ impl Raw {
     /// wgpu's own handle; none in a dry run.
     pub fn wgpu(&self) -> Option<&wgpu::Buffer> {
         self.buffer.as_deref()
+    }
+
+    /// The poison that fills the buffer where it is guarded. Each has its own, so that a kernel which takes one value too many does
+    /// not copy one buffer's guard over another that is like it.
+    pub fn poison(&self) -> u32 {
+        POISON | (self.id as u32 & 0xf_ffff)
     }
 }
 

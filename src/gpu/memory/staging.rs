@@ -20,13 +20,13 @@ pub(in crate::gpu) const PIECE_BYTES: usize = 4 << 20;
 const LEAST_UPLOAD: u64 = 1 << 20;
 /// The least that is made for reads.
 const LEAST_READ: u64 = 1 << 12;
-/// What is kept for reads, and what is kept ready for uploads.
+/// The most bytes kept for reads, and the most kept ready for uploads.
 const MOST_READ_BYTES: u64 = 64 << 20;
 const MOST_READY_BYTES: u64 = 64 << 20;
 /// Uploads begin at multiples of so many bytes.
 pub(in crate::gpu) const ALIGNMENT: u64 = 256;
 
-/// What a staging buffer is for.
+/// The way that a staging buffer serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gpu) enum Way {
     /// To the device: made mapped.
@@ -55,9 +55,9 @@ fn size_for(bytes: u64, least: u64) -> u64 {
 /// Buffers for uploads, on their way round: filled while mapped, read by the device, mapped again.
 #[derive(Default)]
 pub(in crate::gpu) struct Uploads {
-    /// Where small uploads go, and how much of it is taken.
+    /// The buffer that small uploads share, and how many of its bytes are taken.
     open: Option<(wgpu::Buffer, u64)>,
-    /// Filled and no longer mapped: what is recorded copies from them.
+    /// Filled and unmapped: recorded commands copy from them.
     filled: Vec<wgpu::Buffer>,
     /// With the device, until they are mapped.
     away: VecDeque<(wgpu::Buffer, Arc<AtomicU8>)>,
@@ -65,12 +65,12 @@ pub(in crate::gpu) struct Uploads {
     ready: Vec<wgpu::Buffer>,
 }
 
-/// What has become of a mapping.
+/// States of a mapping, beside 0 for one under way.
 const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
 impl Uploads {
-    /// Where the next so many bytes of a small upload go, if there is room.
+    /// Room for a small upload: a buffer and an offset in it, if there is some.
     pub fn room(&mut self, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let fits = |(buffer, used): &&mut (wgpu::Buffer, u64)| *used + bytes <= buffer.size();
         if let Some((buffer, used)) = self.open.as_mut().filter(fits) {
@@ -97,17 +97,17 @@ impl Uploads {
         size_for(bytes, LEAST_UPLOAD)
     }
 
-    /// Takes in a mapped buffer, new or not needed after all.
+    /// Adds a mapped buffer.
     pub fn put(&mut self, buffer: wgpu::Buffer) {
         self.ready.push(buffer);
     }
 
-    /// A buffer that has been filled, and is no longer mapped.
+    /// Adds a buffer that has been filled and unmapped.
     pub fn fill(&mut self, buffer: wgpu::Buffer) {
         self.filled.push(buffer);
     }
 
-    /// No more goes into the open buffer: before what copies from it is handed over.
+    /// Closes the buffer that small uploads share, before the copies from it are handed over.
     pub fn close(&mut self) {
         if let Some((buffer, _)) = self.open.take() {
             buffer.unmap();
@@ -115,7 +115,7 @@ impl Uploads {
         }
     }
 
-    /// What was filled is on its way: it is mapped again as soon as the device has read it. Gives how many bytes of buffers that are.
+    /// Marks the filled buffers as handed over: each is mapped again as soon as the device has read it. Gives their bytes.
     pub fn sent(&mut self) -> u64 {
         let bytes = self.filled.iter().map(wgpu::Buffer::size).sum();
         for buffer in self.filled.drain(..) {
@@ -130,13 +130,13 @@ impl Uploads {
         bytes
     }
 
-    /// Lets go of what lies ready.
+    /// Frees the buffers that lie ready.
     pub fn clear(&mut self) -> Vec<wgpu::Buffer> {
         self.collect();
         std::mem::take(&mut self.ready)
     }
 
-    /// Takes in what has come back. What could not be mapped, on a device that is lost, is let go.
+    /// Collects the buffers that are mapped again. One that could not be mapped, on a lost device, is dropped.
     fn collect(&mut self) {
         for (buffer, state) in std::mem::take(&mut self.away) {
             match state.load(Acquire) {
@@ -160,7 +160,7 @@ impl Uploads {
 pub(in crate::gpu) struct Reads(Mutex<Vec<Shared<wgpu::Buffer>>>);
 
 impl Reads {
-    /// One for so many bytes, if it is there.
+    /// An idle buffer for so many bytes, if there is one.
     pub fn take(&self, bytes: u64, most: u64) -> Option<Shared<wgpu::Buffer>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = kept.iter().rposition(|buffer| buffer.size() == Self::size(bytes, most))?;
@@ -172,12 +172,12 @@ impl Reads {
         size_for(bytes, LEAST_READ).min(most / 4 * 4).max(bytes)
     }
 
-    /// Lets go of all.
+    /// Frees all idle buffers.
     pub fn clear(&self) -> Vec<Shared<wgpu::Buffer>> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes back one that is no longer mapped; gives those that there is no room for, the oldest.
+    /// Takes back a buffer that is no longer mapped; gives the oldest ones that there is no room for.
     pub fn put(&self, buffer: Shared<wgpu::Buffer>) -> Vec<Shared<wgpu::Buffer>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push(buffer);

@@ -1,4 +1,4 @@
-// pack: lays a factor of a product out for matmul_direct.wgsl: out[k,g] = the four values 4g .. 4g+3 of step k, 0 behind
+// pack: lays a factor of a product out for direct.wgsl: out[k,g] = the four values 4g .. 4g+3 of step k, 0 behind
 //   the end.
 //   x: steps x length, or length x steps (TRANSPOSE), row-major; out: steps x groups of four, `count` groups in all tiles.
 //   Tile by tile of TILE_GROUPS groups and TILE_STEPS steps, so that what neighbours read shares cache lines also where x

@@ -2,7 +2,7 @@
 //   costs more than the products:
 //     dw = xᵀ dy, its column sums db = Σ_r dy[r,:], and dx = dy wᵀ where x is positive, else 0.
 //   x: rows x inputs, dy: rows x outputs, w: inputs x outputs, dx: rows x inputs; dparameters: dw, and from sums_at on db.
-//   A thread owns a block of 4 x 4 outputs as in matmul_plain.wgsl: of dw the first threads, of dx those behind them.
+//   A thread owns a block of 4 x 4 outputs as in plain.wgsl: of dw the first threads, of dx those behind them.
 {% include "common.wgsl" %}
 
 struct Params {

@@ -1,6 +1,6 @@
-// pack_blocks: pack.wgsl's transposing form where x has whole groups of four columns, for matmul_panel.wgsl: out[r,g] = x's
-//   values in column r and rows 4g .. 4g+3, 0 behind the end.
-//   x: length x rows, out: rows x groups of four, both row-major and with four values as longs.wgsl has them.
+// pack_blocks: lays a factor of a product out for panel.wgsl where it has whole groups of four columns, as pack.wgsl does with
+//   TRANSPOSE: out[r,g] = x's values in column r and rows 4g .. 4g+3, 0 behind the end.
+//   x: length x rows, out: rows x groups of four, both row-major and with four values as two 64-bit words (values.wgsl).
 //   A thread turns a block of 4 x 4; a workgroup owns LANES blocks along length and BLOCKS along rows, the former by
 //   neighbouring threads, so that it reads and writes whole cache lines whatever the strides are.
 {% include "common.wgsl" %}
@@ -23,7 +23,7 @@ override BLOCKS: u32;
 // Four values of row r of x, from column 4 `block` on, 0 behind the last row.
 fn quarter(r: u32, block: u32) -> vec4<f32> {
   let at = min(r, params.length - 1u) * (params.rows / 4u) + block;
-  return select(vec4(0.0), opened_long(x[at]), r < params.length);
+  return select(vec4(0.0), from_longs(x[at]), r < params.length);
 }
 
 @compute @workgroup_size(LANES * BLOCKS)
@@ -37,5 +37,5 @@ fn main(
   let block = tile / params.down * BLOCKS + thread / LANES;
   if g >= params.groups || 4u * block >= params.rows { return; }
   let turned = transpose(mat4x4(quarter(4u * g, block), quarter(4u * g + 1u, block), quarter(4u * g + 2u, block), quarter(4u * g + 3u, block)));
-  for (var r = 0u; r < 4u; r++) { out[(4u * block + r) * params.groups + g] = closed_long(turned[r]); }
+  for (var r = 0u; r < 4u; r++) { out[(4u * block + r) * params.groups + g] = to_longs(turned[r]); }
 }

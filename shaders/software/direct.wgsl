@@ -1,30 +1,20 @@
-// matmul_direct: c = a b with everything that matmul.wgsl can do, for software drivers: without workgroup memory, whose
+// direct: c = a b with everything that matmul.wgsl can do, for software drivers: without workgroup memory, whose
 //   barriers cost them more than they save.
 //   Both factors come step by step of k, in groups of four: a is k x groups of m, b is k x groups of n (pack.wgsl lays
 //   them out where they do not lie so). The one that all lanes share is `left`, the other `right`: a and b, or where
 //   swapped b and a, for products that have few columns.
 //   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
 //   of the latter.
-//   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front.
+//   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front. `down` counts workgroups along left, `across`
+//   along right.
 {% set operands = 2 %}
 {% set named = false %}
 {% include "products/store.wgsl" %}
 
 struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
+{% include "products/fields.wgsl" %}
   lefts: u32,  // groups of left
   rights: u32, // groups of right
-  slice: u32,  // length of a slice of k
-  down: u32,   // workgroups along left
-  across: u32, // workgroups along right
-  slices: u32,
-  stride: u32, // words from one slice's product to the next
-  biased: u32, // 1 for yes, as the next ones
-  relu: u32,
-  masked: u32,
-  accumulate: u32,
   left_groups: u32, // LEFTS, as a number that compilers do not know: they would unroll what stores the sums again
 }
 
@@ -84,7 +74,7 @@ fn main(
     }
   }
 
-  // First the bare sums: drivers unroll this loop, and would compile for each sum whatever becomes of it.
+  // First the bare sums: drivers unroll this loop, and would compile the epilogue for each sum.
   let start = slice * params.stride;
   for (var i = 0u; i < LEFT_ROWS; i++) {
     for (var j = 0u; j < RIGHTS; j++) {
@@ -96,7 +86,7 @@ fn main(
       }
       let at = place(left0 + i / 4u, right0 + j * LANES, r);
       if at.row < params.m && at.col < params.n {
-        if ACCUMULATE { store(start + at.word, at.col, bare); } else { put(start + at.word, at.col, bare); }
+        if ACCUMULATE { store(start + at.word, at.col, bare); } else { store_bare(start + at.word, at.col, bare); }
       }
     }
   }
@@ -106,6 +96,6 @@ fn main(
   for (var i = 0u; i < blocks * 4u; i++) {
     let block = i / 4u;
     let at = place(left0 + block / RIGHTS, right0 + block % RIGHTS * LANES, i % 4u);
-    if at.row < params.m && at.col < params.n { store_again(start + at.word, at.col); }
+    if at.row < params.m && at.col < params.n { apply_epilogue(start + at.word, at.col); }
   }
 }

@@ -1,35 +1,24 @@
-// matmul_panel: c = a b with everything that matmul.wgsl can do, for software drivers whose subgroups have LANES lanes or
+// panel: c = a b with everything that matmul.wgsl can do, for software drivers whose subgroups have LANES lanes or
 //   more: there, what a load costs is the check of its address, so values are read as few and as wide as can be.
 //   a: m x groups of four along k, row-major (pack.wgsl lays it out where it does not lie so), four values as two 64-bit
 //   words; b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
 //   A workgroup owns `rows` rows and 4 LANES columns of c, a lane four of these, and one slice of k. It takes b in panels of
 //   STEPS steps, which a lane keeps in registers, and adds each row's product with the panel to c: long chains of
 //   multiply-adds whose factors cost no load, in code short enough for a CPU's cache of decoded instructions.
-//   With `summed`, b's column sums over the slice go to sums_at. LANES and STEPS are constants that the host puts in front.
+//   With `summed`, 1 for yes, b's column sums over the slice go to sums_at. LANES and STEPS are constants that the host puts in front.
+//   A slice of k is a multiple of STEPS.
 {% set long_words = true %}
 {% set operands = 2 %}
 {% set named = false %}
 {% include "products/store.wgsl" %}
 
 struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
+{% include "products/fields.wgsl" %}
   groups: u32, // of a row of a
   b_step: u32,
   b_col: u32,
   rows: u32,   // of a workgroup
-  slice: u32,  // length of a slice of k, a multiple of STEPS
-  down: u32,   // workgroups down c
-  across: u32, // workgroups across c
-  slices: u32,
-  stride: u32, // words from one slice's product to the next
-  sums_at: u32,
   summed: u32, // 1 for yes, as the next ones
-  biased: u32,
-  relu: u32,
-  masked: u32,
-  accumulate: u32,
 }
 
 const QUADS = STEPS / 4u; // groups of four in a panel
@@ -41,7 +30,7 @@ const QUADS = STEPS / 4u; // groups of four in a panel
 // Group g of a row of a, 0 behind the end.
 fn group_of(row: u32, g: u32) -> vec4<f32> {
   let last = params.groups - 1u;
-  return select(vec4(0.0), opened_long(a[row * params.groups + min(g, last)]), g <= last);
+  return select(vec4(0.0), from_longs(a[row * params.groups + min(g, last)]), g <= last);
 }
 
 @compute @workgroup_size(LANES)
@@ -82,12 +71,12 @@ fn main(
         for (var e = 0u; e < 4u; e++) { sums = fma(vec4(factors[e]), panel[4u * q + e], sums); }
       }
       let at = start + row * params.n + col;
-      if begun { add(at, col, sums); } else { put(at, col, sums); }
+      if begun { add_bare(at, col, sums); } else { store_bare(at, col, sums); }
     }
   }
 
   if params.biased + params.relu + params.masked > 0u {
-    for (var row = row0; row < row_end; row++) { store_again(start + row * params.n + col, col); }
+    for (var row = row0; row < row_end; row++) { apply_epilogue(start + row * params.n + col, col); }
   }
-  if params.summed == 1u && row0 == 0u { put(start + params.sums_at + col, col, column_sums); }
+  if params.summed == 1u && row0 == 0u { store_bare(start + params.sums_at + col, col, column_sums); }
 }

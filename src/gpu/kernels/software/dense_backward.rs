@@ -2,12 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::plain::PlainGrid;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, PlainGrid, View};
+use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, View};
 
-pub(super) static KERNEL: Kernel = Kernel {
+pub(in crate::gpu::kernels) static KERNEL: Kernel = Kernel {
     name: "dense_backward",
-    file: "products/dense_backward.wgsl",
+    file: "software/dense_backward.wgsl",
     forms: Form::PLAIN,
     params: size_of::<Params>(),
     buffers: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],

@@ -1,25 +1,18 @@
-// matmul_plain: c = a b, then what matmul.wgsl can do with it, a block of 4 x 4 outputs a thread: for small products on
+// plain: c = a b with the epilogues of matmul.wgsl, a block of 4 x 4 outputs a thread: for small products on
 //   software drivers, where every launch more costs more than the product.
 //   a: m x k with a[r,s] at r a_row + s a_step, b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
-//   With `summed`, b's column sums go to sums_at.
+//   With `summed`, 1 for yes, b's column sums go to sums_at.
 {% set operands = 2 %}
 {% set named = false %}
 {% include "products/store.wgsl" %}
 
 struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
+{% include "products/fields.wgsl" %}
   a_row: u32,
   a_step: u32,
   b_step: u32,
   b_col: u32,
-  sums_at: u32,
   summed: u32, // 1 for yes
-  biased: u32,
-  relu: u32,
-  masked: u32,
-  accumulate: u32,
 }
 
 override THREADS: u32;
@@ -53,5 +46,5 @@ fn main(
 
   // Counted from a row that compilers do not know: else they would unroll what takes long to compile.
   for (var row = row0; row < min(row0 + 4u, params.m); row++) { store(row * params.n + col0, col0, sums[row - row0]); }
-  if params.summed == 1u && row0 == 0u { put(params.sums_at + col0, col0, column_sums); }
+  if params.summed == 1u && row0 == 0u { store_bare(params.sums_at + col0, col0, column_sums); }
 }

@@ -1,0 +1,100 @@
+//! The kernel of dropout, and the key of the hash by which it chooses elements.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::constants::ELEMENTWISE;
+use crate::error::Result;
+use crate::gpu::{Access, Buffer, Context, ElementLaunch, Form, Kernel, LinearGrid, Operand};
+
+const OP: &str = "dropout";
+
+pub(super) static KERNEL: Kernel = Kernel {
+    name: OP,
+    file: "elements/dropout.wgsl",
+    forms: Form::PLAIN,
+    params: size_of::<Params>(),
+    buffers: &[Access::Read, Access::Write],
+    overrides: ELEMENTWISE,
+    sizes: &[],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    key: [u32; 4],
+    first: [u32; 2],
+    count: u32,
+    threshold: u32,
+    scale: f32,
+    multiplier: u32,
+    increment: u32,
+    shift: u32,
+}
+
+/// The multiplier and increment of pcg4d, from the linear congruential generator of Numerical Recipes.
+const MULTIPLIER: u32 = 1_664_525;
+const INCREMENT: u32 = 1_013_904_223;
+/// The shift of pcg4d: half a word.
+const SHIFT: u32 = 16;
+
+/// X with elements set to 0 with probability `rate` and the others scaled, of X's shape.
+pub(crate) fn dropout(
+    gpu: &Context,
+    x: &Buffer,
+    (rows, cols): (usize, usize),
+    rate: f32,
+    [seed, counter]: [u64; 2],
+) -> Result<Buffer> {
+    let out = gpu.buffer(OP, rows, cols)?;
+    let launch = ElementLaunch {
+        kernel: &KERNEL,
+        constants: &LinearGrid::constants(),
+        operands: &[Operand::Matrix(x), Operand::Matrix(&out)],
+    };
+    let ([a, b], [c, d]) = (words(seed), words(counter));
+    let key = key([a, b, c, d]);
+    // Elements whose hash is below the threshold become 0.
+    let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
+    let scale = (1.0 / (1.0 - f64::from(rate))) as f32;
+    gpu.launch_elements(gpu.split_flat(rows as u64 * cols as u64), &launch, |block, _| Params {
+        key,
+        first: words(block.cols.start as u64),
+        count: block.words(),
+        threshold,
+        scale,
+        multiplier: MULTIPLIER,
+        increment: INCREMENT,
+        shift: SHIFT,
+    })?;
+    Ok(out)
+}
+
+/// The low and the high word of a number.
+fn words(number: u64) -> [u32; 2] {
+    [number as u32, (number >> 32) as u32]
+}
+
+/// The key of a seed and a counter: all four words of their pcg4d.
+fn key(words: [u32; 4]) -> [u32; 4] {
+    let round = |[x, y, z, w]: [u32; 4]| {
+        let x = x.wrapping_add(y.wrapping_mul(w));
+        let y = y.wrapping_add(z.wrapping_mul(x));
+        let z = z.wrapping_add(x.wrapping_mul(y));
+        [x, y, z, w.wrapping_add(y.wrapping_mul(z))]
+    };
+    let begun = words.map(|word| word.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT));
+    round(round(begun).map(|word| word ^ (word >> SHIFT)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_pcg4ds() {
+        // From the published formula, worked out apart from this crate.
+        assert_eq!(key([0; 4]), [0x0f02_f829, 0x2d56_8769, 0x32b0_c43b, 0xd325_48ea]);
+        assert_eq!(key([1, 2, 3, 4]), [0x3622_cd16, 0xf114_71d8, 0xe110_9b3f, 0x02b9_4c2f]);
+        assert_eq!(key([u32::MAX, 7, 0, 123_456_789])[0], 0x6a8d_a6fe);
+    }
+}

@@ -1,0 +1,20 @@
+//! Products on the device: c = a b with an epilogue, cut into windows that bindings hold, in the kernel that suits the shape.
+
+mod choose;
+pub(in crate::gpu) mod halves;
+mod k_slices;
+mod kernels;
+pub(in crate::gpu) mod largest;
+mod layouts;
+mod product;
+mod split;
+mod sum_slices;
+mod tiled;
+mod units;
+pub(super) mod window;
+
+pub(crate) use choose::ChosenKernel;
+pub(crate) use k_slices::KSlices;
+#[cfg(test)]
+pub(crate) use kernels::all;
+pub(crate) use layouts::{gradient, linear, linear_backward, matmul, matmul_nt, matmul_tn};

@@ -1,0 +1,124 @@
+//! The results of a loss: the rows' losses, the gradient of the logits, and statistics.
+
+use ndarray::Array2;
+
+use super::pending::Pending;
+use crate::device::Device;
+use crate::error::Result;
+use crate::gpu::kernels::LossBuffers;
+use crate::matrix::Matrix;
+use crate::statistics::Statistics;
+use crate::waiting::{Waiting, at_once};
+
+/// Head of a classifier on a batch: the results of [`softmax_cross_entropy`](super::softmax_cross_entropy) and
+/// [`linear_cross_entropy`](super::linear_cross_entropy).
+///
+/// ```
+/// use wgpu_mlp::{Device, Matrix, Targets, ops};
+/// let device = Device::cpu();
+/// let (logits, targets) = (Matrix::zeros(&device, 2, 3)?, Targets::classes(&device, &[0, 2], 3)?);
+/// let head: ops::Head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+/// assert_eq!((head.losses().shape(), head.dlogits().shape()), ((2, 1), (2, 3)));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Head {
+    losses: Matrix,
+    dlogits: Matrix,
+    pending: Pending,
+}
+
+impl Head {
+    /// The results of the CPU path.
+    pub(super) fn on_cpu(device: &Device, losses: Array2<f32>, dlogits: Array2<f32>, statistics: Statistics) -> Self {
+        Head {
+            losses: Matrix::on_cpu(device, losses),
+            dlogits: Matrix::on_cpu(device, dlogits),
+            pending: Pending::ready(statistics),
+        }
+    }
+
+    /// The results that have been recorded for `rows x classes` logits on a GPU.
+    pub(super) fn on_gpu(device: &Device, (rows, classes): (usize, usize), buffers: LossBuffers) -> Self {
+        Head {
+            losses: Matrix::on_gpu(device, rows, 1, buffers.losses),
+            dlogits: Matrix::on_gpu(device, rows, classes, buffers.dlogits),
+            pending: Pending::recorded(buffers.records),
+        }
+    }
+
+    /// The rows' losses, weighted but not reduced, `rows x 1`.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
+    /// # let device = Device::cpu();
+    /// # let logits = Matrix::zeros(&device, 4, 2)?;
+    /// # let targets = Targets::classes(&device, &[0u8, 1, 0, 1], 2)?;
+    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    /// assert_eq!(head.losses().shape(), (4, 1));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn losses(&self) -> &Matrix {
+        &self.losses
+    }
+
+    /// The gradient of the reduced loss with respect to the logits, `rows x classes`.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
+    /// # let device = Device::cpu();
+    /// # let logits = Matrix::zeros(&device, 1, 2)?;
+    /// # let targets = Targets::classes(&device, &[1u8], 2)?;
+    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    /// assert_eq!(head.dlogits().to_array()?.row(0).to_vec(), [0.5, -0.5]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn dlogits(&self) -> &Matrix {
+        &self.dlogits
+    }
+
+    /// The statistics of the batch. On a GPU this waits.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
+    /// # let device = Device::cpu();
+    /// # let logits = Matrix::zeros(&device, 1, 2)?;
+    /// # let targets = Targets::classes(&device, &[1u8], 2)?;
+    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    /// assert!((head.stats()?.mean_loss() - std::f64::consts::LN_2).abs() < 1e-6);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn stats(&self) -> Result<Statistics> {
+        at_once(self.stats_by(Waiting::Blocking))
+    }
+
+    /// The statistics, as [`Head::stats`] gives them, without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Matrix::to_array`].
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
+    /// # let device = Device::cpu();
+    /// # let logits = Matrix::zeros(&device, 1, 2)?;
+    /// # let targets = Targets::classes(&device, &[1u8], 2)?;
+    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    /// assert_eq!(pollster::block_on(head.stats_async())?.rows, 1);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn stats_async(&self) -> Result<Statistics> {
+        self.stats_by(Waiting::Yielding).await
+    }
+
+    pub(crate) async fn stats_by(&self, waiting: Waiting) -> Result<Statistics> {
+        self.pending.read_by(waiting).await
+    }
+
+    /// The statistics alone, to be read later.
+    pub(crate) fn into_pending(self) -> Pending {
+        self.pending
+    }
+}

@@ -1,0 +1,95 @@
+//! The operands of an op: whether their shapes fit, and on which device they live.
+
+use ndarray::ArrayView2;
+
+use crate::cpu::TargetView;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::gpu::kernels::TargetBuffer;
+use crate::gpu::{Buffer, Context};
+use crate::matrix::{Matrix, Storage};
+use crate::targets::{Kind, Targets};
+
+/// Operands on the one device where all of them live.
+pub(crate) enum On<'a, const N: usize> {
+    Cpu([ArrayView2<'a, f32>; N]),
+    Gpu(&'a Context, [&'a Buffer; N]),
+}
+
+/// Finds the device on which the operands live; an error unless it is one.
+pub(crate) fn on<'a, const N: usize>(op: &'static str, operands: [&'a Matrix; N]) -> Result<On<'a, N>> {
+    let first = operands[0].device();
+    if let Some(other) = operands.iter().map(|operand| operand.device()).find(|device| !first.same(device)) {
+        return Err(other_device(op, first, other));
+    }
+    let mut views = Vec::with_capacity(N);
+    let mut buffers = Vec::with_capacity(N);
+    for operand in operands {
+        match operand.storage() {
+            Storage::Cpu(array) => views.push(array.view()),
+            Storage::Gpu(buffer) => buffers.push(buffer.as_ref()),
+        }
+    }
+    match (first.context(), views.try_into(), buffers.try_into()) {
+        (None, Ok(views), _) => Ok(On::Cpu(views)),
+        (Some(gpu), _, Ok(buffers)) => Ok(On::Gpu(gpu, buffers)),
+        _ => Err(other_device(op, first, first)),
+    }
+}
+
+/// A matrix and its targets on the one device where both live.
+pub(crate) enum OnTargets<'a> {
+    Cpu(ArrayView2<'a, f32>, TargetView<'a, f32>),
+    Gpu(&'a Context, &'a Buffer, TargetBuffer<'a>),
+}
+
+/// Finds the device on which a matrix and its targets live; an error unless there is a target a row and a column a class.
+pub(crate) fn on_targets<'a>(op: &'static str, x: &'a Matrix, targets: &'a Targets) -> Result<OnTargets<'a>> {
+    if x.dims() != targets.dims() {
+        let rule = "the matrix must have a row for each target and a column for each class";
+        return Err(Error::Shape { op, rule, left: x.dims(), right: targets.dims() });
+    }
+    let other = || other_device(op, x.device(), targets.device());
+    match (on(op, [x])?, targets.kind()) {
+        (On::Cpu([x]), Kind::CpuClasses(ids)) => Ok(OnTargets::Cpu(x, TargetView::Classes(ids))),
+        (On::Gpu(gpu, [x]), Kind::GpuClasses(ids)) if gpu.same(&ids.context()) => {
+            Ok(OnTargets::Gpu(gpu, x, TargetBuffer::Classes(ids)))
+        }
+        (_, Kind::Distributions(shares)) => match on(op, [x, shares])? {
+            On::Cpu([x, shares]) => Ok(OnTargets::Cpu(x, TargetView::Distributions(shares))),
+            On::Gpu(gpu, [x, shares]) => Ok(OnTargets::Gpu(gpu, x, TargetBuffer::Distributions(shares))),
+        },
+        _ => Err(other()),
+    }
+}
+
+/// The buffer of targets that must live on the device of an op's other operands.
+pub(crate) fn gpu_targets<'a>(
+    op: &'static str,
+    device: &Device,
+    gpu: &Context,
+    targets: &'a Targets,
+) -> Result<TargetBuffer<'a>> {
+    let buffer = match targets.kind() {
+        Kind::CpuClasses(_) => None,
+        Kind::GpuClasses(ids) => Some(TargetBuffer::Classes(ids)),
+        Kind::Distributions(shares) => shares.storage().gpu().map(TargetBuffer::Distributions),
+    };
+    let here = buffer.filter(|targets| gpu.same(&targets.buffer().context()));
+    here.ok_or_else(|| other_device(op, device, targets.device()))
+}
+
+/// Refuses matrices that differ in shape.
+pub(crate) fn same_shape(op: &'static str, left: &Matrix, right: &Matrix) -> Result<()> {
+    fits(op, "both shapes must be equal", left, right, left.shape() == right.shape())
+}
+
+/// Refuses matrices whose shapes do not fit, by an error with this rule.
+pub(crate) fn fits(op: &'static str, rule: &'static str, left: &Matrix, right: &Matrix, fit: bool) -> Result<()> {
+    if fit { Ok(()) } else { Err(Error::Shape { op, rule, left: left.dims(), right: right.dims() }) }
+}
+
+/// The error about operands on two devices.
+fn other_device(op: &'static str, left: &Device, right: &Device) -> Error {
+    Error::OtherDevice { op, left: left.info().name.clone(), right: right.info().name.clone() }
+}
