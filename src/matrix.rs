@@ -1,7 +1,6 @@
 //! Matrices of f32, living on one device.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
@@ -9,7 +8,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::cpu::{self, Kept};
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
-use crate::gpu::{Buffer, Context, PART_WORDS, Reading, View};
+use crate::gpu::{Buffer, Context, Reading};
 use crate::waiting::{Arrive, Waiting, at_once, blocking_and_async};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
@@ -260,80 +259,17 @@ impl Matrix {
         Matrix { device: device.clone(), rows, cols, storage: Storage::Gpu(Arc::new(buffer)) }
     }
 
-    /// Matrices of these shapes, neighbours in one buffer where a binding holds them all; what they hold is whatever was
-    /// there before.
-    pub(crate) fn parts(device: &Device, name: &'static str, shapes: &[(usize, usize)]) -> Result<Vec<Self>> {
-        let words = shapes.iter().map(|(rows, cols)| part_words(*rows, *cols)).fold(0, usize::saturating_add);
-        match device.context() {
-            Some(gpu) if words as u64 <= gpu.binding_words() => {
-                let whole = Arc::new(gpu.buffer(name, 1, words)?);
-                let mut first = 0;
-                let part = |(rows, cols): &(usize, usize)| {
-                    let part = Buffer::part(&whole, first, (rows * cols) as u64);
-                    first += part_words(*rows, *cols) as u64;
-                    Self::on_gpu(device, *rows, *cols, part)
-                };
-                Ok(shapes.iter().map(part).collect())
-            }
-            _ => shapes.iter().map(|(rows, cols)| Self::planned(device, name, *rows, *cols)).collect(),
+    /// Whether a clone shares the storage.
+    pub(crate) fn is_shared(&self) -> bool {
+        match &self.storage {
+            Storage::Cpu(array) => Arc::strong_count(array) > 1,
+            Storage::Gpu(buffer) => Arc::strong_count(buffer) > 1,
         }
     }
 
-    /// Moves matrices that do not share a buffer of their own into one, where a binding holds them all.
-    pub(crate) fn join(op: &'static str, matrices: &mut [&mut Matrix]) -> Result<()> {
-        let Some(first) = matrices.first() else { return Ok(()) };
-        if Joined::of(matrices).is_some() {
-            return Ok(());
-        }
-        let device = first.device.clone();
-        let shapes: Vec<_> = matrices.iter().map(|matrix| matrix.shape()).collect();
-        let words = shapes.iter().map(|(rows, cols)| part_words(*rows, *cols)).fold(0, usize::saturating_add);
-        if device.context().is_none_or(|gpu| words as u64 > gpu.binding_words()) {
-            return Ok(());
-        }
-        for (matrix, part) in matrices.iter_mut().zip(Self::parts(&device, op, &shapes)?) {
-            if let Some(gpu) = device.context() {
-                part.copy_from(gpu, matrix)?;
-            }
-            **matrix = part;
-        }
-        Ok(())
-    }
-
-    /// Overwrites all values with those of a matrix as large, on the device where both are.
-    pub(crate) fn copy_from(&self, gpu: &Context, source: &Matrix) -> Result<()> {
-        match (&source.storage, &self.storage) {
-            (Storage::Gpu(from), Storage::Gpu(to)) => gpu.copy_all(from, to),
-            _ => Ok(()),
-        }
-    }
-
-    /// Overwrites all values.
-    pub(crate) fn write(&mut self, values: ArrayView2<'_, f32>) -> Result<()> {
-        match self.unique("matrix")? {
-            Unique::Cpu(array) => array.assign(&values),
-            Unique::Gpu(gpu, buffer) => {
-                gpu.write(buffer, values.as_standard_layout().as_slice().unwrap_or_default())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The storage for an op that works in place: copied first where a clone shares it.
-    pub(crate) fn unique(&mut self, op: &'static str) -> Result<Unique<'_>> {
-        match &mut self.storage {
-            Storage::Cpu(array) => {
-                let kept = Arc::make_mut(array);
-                Ok(Unique::Cpu(kept))
-            }
-            Storage::Gpu(buffer) => {
-                let context = buffer.context();
-                if Arc::strong_count(buffer) > 1 {
-                    *buffer = Arc::new(context.duplicate(op, buffer)?);
-                }
-                Ok(Unique::Gpu(context, buffer))
-            }
-        }
+    /// The array in host memory for an op that works in place: copied first where a clone shares it.
+    pub(crate) fn array_mut(&mut self) -> Option<&mut Array2<f32>> {
+        if let Storage::Cpu(array) = &mut self.storage { Some(Arc::make_mut(array)) } else { None }
     }
 }
 
@@ -352,24 +288,6 @@ impl<T: bytemuck::AnyBitPattern + Send + Sync> Arrive for Later<T> {
             Later::Reading(reading) => reading.arrive_into(waiting, values).await?,
         }
         Ok(())
-    }
-}
-
-/// Storage that nobody else looks at.
-pub(crate) enum Unique<'a> {
-    Cpu(&'a mut Array2<f32>),
-    Gpu(Context, &'a Buffer),
-}
-
-impl<'a> Unique<'a> {
-    /// The array in host memory.
-    pub fn cpu(self) -> Option<&'a mut Array2<f32>> {
-        if let Unique::Cpu(array) = self { Some(array) } else { None }
-    }
-
-    /// The device buffer.
-    pub fn gpu(self) -> Option<&'a Buffer> {
-        if let Unique::Gpu(_, buffer) = self { Some(buffer) } else { None }
     }
 }
 
@@ -397,49 +315,4 @@ impl fmt::Debug for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Matrix({} on {})", self.dims(), self.device.info().name)
     }
-}
-
-/// Matrices that are neighbours in one buffer of the crate's own, and that nobody else holds: what an update of all of
-/// them at once works on.
-pub(crate) struct Joined<'a> {
-    buffer: Arc<Buffer>,
-    parts: PhantomData<&'a mut Matrix>,
-}
-
-impl<'a> Joined<'a> {
-    /// These matrices as one, where they are all of a buffer's parts, in this order.
-    pub fn of(parts: &'a [&mut Matrix]) -> Option<Self> {
-        let mut whole: Option<&Arc<Buffer>> = None;
-        let mut next = 0;
-        for part in parts {
-            let Storage::Gpu(buffer) = &part.storage else { return None };
-            let of = buffer.whole().filter(|_| buffer.is_own() && Arc::strong_count(buffer) == 1)?;
-            if whole.is_some_and(|whole| !Arc::ptr_eq(whole, of)) || buffer.offset() != 4 * next {
-                return None;
-            }
-            next += part_words(part.rows, part.cols) as u64;
-            whole = Some(of);
-        }
-        let buffer = whole.filter(|whole| whole.words() == next)?.clone();
-        Some(Joined { buffer, parts: PhantomData })
-    }
-
-    /// Words of all of them, padding included.
-    pub fn count(&self) -> usize {
-        self.buffer.words() as usize
-    }
-
-    pub fn context(&self) -> Context {
-        self.buffer.context()
-    }
-
-    /// Words from `first` up to `end`.
-    pub fn words(&self, first: u32, end: u32) -> View<'_> {
-        View::of(&self.buffer, self.count(), 0..1, first as usize..end as usize)
-    }
-}
-
-/// Words that a matrix takes as a part of a buffer.
-pub(crate) fn part_words(rows: usize, cols: usize) -> usize {
-    rows.saturating_mul(cols).saturating_add(PART_WORDS - 1) / PART_WORDS * PART_WORDS
 }

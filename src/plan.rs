@@ -240,7 +240,7 @@ fn entries(dry: &Device) -> Entries {
 /// A network of these widths without content.
 pub(crate) fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
     let shapes: Vec<_> = widths.windows(2).flat_map(|pair| [(pair[0], pair[1]), (1, pair[1])]).collect();
-    let mut matrices = Matrix::parts(dry, "parameters", &shapes)?.into_iter();
+    let mut matrices = ops::bank::room(dry, "parameters", &shapes)?.into_iter();
     let mut layers = Vec::new();
     while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
         layers.push(Dense::from_parameters(weights, biases)?);

@@ -1,6 +1,6 @@
 // squared_norm: squares[first + g] = sum of dw[i]^2 over the values i of workgroup g, whose threads take every
 //   groups * THREADS-th of `count`; padding counts nothing.
-//   dw: gradients, segment by segment as updates.wgsl finds them, by single ones or fours; squares: one a workgroup.
+//   dw: gradients, range by range as updates.wgsl finds them, by single ones or fours; squares: one a workgroup.
 // clip_scale: scale[0] = min(1, max_norm / (sqrt(sum of squares) + epsilon)): 0 for an infinite sum, NaN for NaN
 //   squares: `count` values; scale: one. One workgroup.
 {% include "common.wgsl" %}
@@ -30,7 +30,7 @@ fn group_sum(thread: u32, mine: f32) -> f32 {
 {% if kernel == "squared_norm" %}
 
 struct Params {
-  segments: array<Segment, SEGMENTS>,
+  ranges: array<ParameterRange, RANGES>,
   count: u32,
   groups: u32,
   first: u32,
@@ -49,8 +49,8 @@ fn main(
   let group = flat(id, count);
   var sum = Value(0.0);
   for (var i = group * THREADS + thread; i < params.count; i += params.groups * THREADS) {
-    let segment = segment_of(i);
-    let slope = masked_tail(raw_gradient(i, segment), i, segment.filled);
+    let range = range_of(i);
+    let slope = masked_tail(raw_gradient(i, range), i, range.filled);
     sum += slope * slope;
   }
   let total = group_sum(thread, sum_of_words(sum));

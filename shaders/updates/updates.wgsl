@@ -1,14 +1,14 @@
 // updates: what the update rules share: their parameters, and the gradient as they use it.
-//   w: `count` parameters, in place; dw: their gradients, segment by segment; scale: one value. Parameters of several layers
-//   come in one launch: a segment says where the gradient of a run of them lies. Everything but `filled` is counted in values.
+//   w: `count` parameters, in place; dw: their gradients, range by range; scale: one value. Parameters of several layers
+//   come in one launch: a range says where the gradient of a run of them lies. Everything but `filled` is counted in values.
 //   A rule's file has `fn element(i: u32)` for one value, as elements.wgsl hands them out: a single one or four.
-//   squared_norm takes only the segments from here. SEGMENTS is a constant that the host puts in front.
+//   squared_norm takes only the ranges from here. RANGES is a constant that the host puts in front.
 {% if kernel != "squared_norm" %}{% include "elements/elements.wgsl" %}{% endif %}
 {% include "elements/values.wgsl" %}
 
 // A run of neighbouring parameters. Its gradient is the sum of `slices` partial ones.
-struct Segment {
-  end: u32,      // the parameter behind the last; that of the last segment is no less than the number of parameters
+struct ParameterRange {
+  end: u32,      // the parameter behind the last; that of the last range is no less than the number of parameters
   gradient: u32, // what makes the number of a parameter that of its gradient's value; wraps
   stride: u32,   // values from one slice to the next
   slices: u32,
@@ -18,25 +18,25 @@ struct Segment {
   spare: u32,
 }
 
-// The parameter's segment. The first often has most parameters: by its literal number compilers see that
+// The parameter's range. The first often has most parameters: by its literal number compilers see that
 // all threads read the same.
-fn segment_of(i: u32) -> Segment {
-  var segment = params.segments[0];
-  for (var number = 1u; i >= segment.end; number++) { segment = params.segments[number]; }
-  return segment;
+fn range_of(i: u32) -> ParameterRange {
+  var range = params.ranges[0];
+  for (var number = 1u; i >= range.end; number++) { range = params.ranges[number]; }
+  return range;
 }
 
 // The gradient as the backward pass left it.
-fn raw_gradient(i: u32, segment: Segment) -> Value {
-  let first = i + segment.gradient;
+fn raw_gradient(i: u32, range: ParameterRange) -> Value {
+  let first = i + range.gradient;
   var sum = from_cell(dw[first]);
-  for (var s = 1u; s < segment.slices; s++) { sum += from_cell(dw[first + s * segment.stride]); }
+  for (var s = 1u; s < range.slices; s++) { sum += from_cell(dw[first + s * range.stride]); }
   return sum;
 }
 {% if kernel != "squared_norm" %}
 
 struct Params {
-  segments: array<Segment, SEGMENTS>,
+  ranges: array<ParameterRange, RANGES>,
   count: u32,
   clipped: u32,       // whether gradients are multiplied by `scale`
   nesterov: u32,
@@ -63,11 +63,11 @@ fn signs(x: Value) -> Value {
 
 // The gradient, scaled where it is clipped, and what penalties add. Without them nothing is added: 0 * w is not always 0.
 fn gradient(i: u32) -> Value {
-  let segment = segment_of(i);
-  var slope = raw_gradient(i, segment);
+  let range = range_of(i);
+  var slope = raw_gradient(i, range);
   if params.clipped != 0u { slope *= scale[0]; }
-  if segment.l1 > 0.0 { slope += segment.l1 * signs(from_cell(w[i])); }
-  if segment.l2 > 0.0 { slope += segment.l2 * from_cell(w[i]); }
+  if range.l1 > 0.0 { slope += range.l1 * signs(from_cell(w[i])); }
+  if range.l2 > 0.0 { slope += range.l2 * from_cell(w[i]); }
   return slope;
 }
 {% endif %}

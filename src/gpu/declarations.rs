@@ -19,7 +19,7 @@ const HELPERS: [&str; 3] = ["row_weights", "squared_norm", "statistics"];
 /// Numbers with which every kernel compiles.
 fn sizes(kernel: &Kernel) -> Vec<Constant> {
     let size = |name| match name {
-        "SEGMENTS" => ops::SEGMENTS as f64,
+        "RANGES" => super::bank::RANGES as f64,
         "STEPS" | "BM" | "BN" => 64.0,
         "WM" | "WN" => 32.0,
         "BK" | "UNROLL" => 16.0,

@@ -3,6 +3,7 @@
 //! The rest of the crate sees [`Context`], [`Buffer`] and [`Kernel`], and knows nothing of bind groups or encoders.
 
 mod allocate;
+pub(crate) mod bank;
 mod blocks;
 mod buffer;
 mod choice;
@@ -37,7 +38,7 @@ mod units;
 mod view;
 
 pub(crate) use blocks::{Split, runs};
-pub(crate) use buffer::{Buffer, PART_WORDS};
+pub(crate) use buffer::Buffer;
 pub(crate) use context::Context;
 pub use counters::Counters;
 pub(crate) use dispatch::Launch;

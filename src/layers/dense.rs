@@ -1,64 +1,13 @@
 //! Dense: XW + b.
 
 use rand::Rng;
-use rand_distr::{Distribution, StandardNormal};
 
+use super::init::Init;
 use super::kept;
 use crate::device::Device;
 use crate::error::Result;
-use crate::matrix::{Matrix, host_room, not_empty};
-use crate::ops::{self, Activation};
-
-/// Spread of normally distributed initial weights; biases begin at 0.
-///
-/// ```
-/// use wgpu_mlp::layers::Init;
-/// assert_eq!(Init::default().standard_deviation(64, 128), 0.01);
-/// assert_eq!(Init::He.standard_deviation(50, 10), 0.2);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Init {
-    /// This standard deviation; the notebook has 0.01.
-    Normal(f64),
-    /// √(2 / inputs): keeps the scale through ReLU layers (He et al., [2015](https://arxiv.org/abs/1502.01852)).
-    He,
-    /// √(2 / (inputs + outputs)): keeps it through linear ones (Glorot and Bengio, 2010).
-    Glorot,
-}
-
-impl Default for Init {
-    fn default() -> Self {
-        Init::Normal(0.01)
-    }
-}
-
-impl Init {
-    /// The standard deviation for a layer of this size.
-    ///
-    /// ```
-    /// assert_eq!(wgpu_mlp::layers::Init::Glorot.standard_deviation(30, 20), 0.2);
-    /// ```
-    pub fn standard_deviation(self, inputs: usize, outputs: usize) -> f64 {
-        match self {
-            Init::Normal(deviation) => deviation,
-            Init::He => (2.0 / inputs as f64).sqrt(),
-            Init::Glorot => (2.0 / (inputs + outputs) as f64).sqrt(),
-        }
-    }
-
-    /// Weights of a layer, row by row.
-    pub(crate) fn draw<R: Rng + ?Sized>(self, inputs: usize, outputs: usize, rng: &mut R) -> Result<Vec<f32>> {
-        not_empty("dense", inputs, outputs)?;
-        let deviation = self.standard_deviation(inputs, outputs);
-        let mut weights = host_room("dense", inputs, outputs)?;
-        weights.extend((0..inputs * outputs).map(|_| {
-            let normal: f64 = StandardNormal.sample(rng);
-            (deviation * normal) as f32
-        }));
-        Ok(weights)
-    }
-}
+use crate::matrix::Matrix;
+use crate::ops::{self, Activation, GradientRoom, InputGradient};
 
 /// A dense layer: forward act(XW + b); backward dW = XᵀdY, db = Σ_r dY, dX = dYWᵀ. The notebook's `Layer_Dense`.
 ///
@@ -144,7 +93,7 @@ impl Dense {
         Ok(Dense { weights, biases, activation, input: None, output: None, dweights: None, dbiases: None })
     }
 
-    /// The same layer with the activation fused into it.
+    /// The layer with this activation fused into it.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, layers::Dense, ops::Activation};
@@ -211,8 +160,11 @@ impl Dense {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn backward(&mut self, dy: &Matrix) -> Result<Matrix> {
-        let dy = self.backward_parameters(dy)?;
-        ops::matmul_nt(&dy, &self.weights)
+        let (x, dy) = self.before_activation(dy)?;
+        let room = GradientRoom::of_layer(x.device(), x.rows(), self.widths())?;
+        let (gradients, dx) = room.all(x, &dy, InputGradient::Plain(&self.weights))?;
+        self.keep(room.whole(gradients)?);
+        Ok(dx)
     }
 
     /// Like [`Dense::backward`] without dX, which a network's first layer has no use for. Gives dY as it stands
@@ -231,15 +183,26 @@ impl Dense {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn backward_parameters(&mut self, dy: &Matrix) -> Result<Matrix> {
+        let (x, dy) = self.before_activation(dy)?;
+        let gradients = ops::linear_gradients(x, &dy)?;
+        self.keep(gradients);
+        Ok(dy)
+    }
+
+    /// The kept input, and the gradient of XW + b from that of the output.
+    fn before_activation(&self, dy: &Matrix) -> Result<(&Matrix, Matrix)> {
         let output = kept("dense", &self.output)?;
         ops::same_shape("dense", output, dy)?;
         let dy = match self.activation {
             Activation::None => dy.clone(),
             Activation::Relu => ops::relu_backward(output, dy)?,
         };
-        let (dweights, dbiases) = ops::linear_gradients(kept("dense", &self.input)?, &dy)?;
+        Ok((kept("dense", &self.input)?, dy))
+    }
+
+    /// Keeps the gradients of both parameters.
+    fn keep(&mut self, (dweights, dbiases): (Matrix, Matrix)) {
         (self.dweights, self.dbiases) = (Some(dweights), Some(dbiases));
-        Ok(dy)
     }
 
     /// The weights, `inputs x outputs`.
@@ -311,11 +274,6 @@ impl Dense {
         let weights = self.dweights.as_ref().map(|gradient| (&mut self.weights, gradient));
         let biases = self.dbiases.as_ref().map(|gradient| (&mut self.biases, gradient));
         weights.into_iter().chain(biases)
-    }
-
-    /// Lets go of what the passes left, so that its memory can serve others.
-    pub(crate) fn forget(&mut self) {
-        (self.input, self.output, self.dweights, self.dbiases) = (None, None, None, None);
     }
 
     /// Weights and biases.

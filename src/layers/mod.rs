@@ -22,14 +22,16 @@
 
 mod dense;
 mod dropout;
+mod init;
 mod losses;
 mod relu;
 mod softmax;
 
 use crate::error::{Error, Result};
 
-pub use dense::{Dense, Init};
+pub use dense::Dense;
 pub use dropout::Dropout;
+pub use init::Init;
 pub use losses::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
 pub use relu::ReLU;
 pub use softmax::Softmax;

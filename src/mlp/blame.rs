@@ -5,7 +5,6 @@ use ndarray::Array2;
 use super::Mlp;
 use super::rows::Batch;
 use crate::error::{Error, Result};
-use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::ops::{self, Pending};
 use crate::optim::OptimizerState;
@@ -57,9 +56,9 @@ impl Mlp {
 
     /// Records what tells whether the parameters and what the optimizer keeps are finite, and waits for nothing: for
     /// [`Mlp::spoiled`].
-    pub(crate) fn look(&mut self, state: &OptimizerState) -> Result<Matrix> {
-        let parameters: Vec<_> = self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect();
-        ops::finite_scale(&parameters, &state.matrices().collect::<Vec<_>>())
+    pub(crate) fn look(&self, state: &OptimizerState) -> Result<Matrix> {
+        let parameters = self.layers.iter().flat_map(|layer| [layer.weights(), layer.biases()]);
+        ops::finite_scale(parameters.chain(state.matrices()))
     }
 
     /// What an update has left that is not finite, and its layer, given what [`Mlp::look`] recorded: `update` for a

@@ -27,8 +27,8 @@ use rand::rngs::ChaCha12Rng;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::layers::{Dense, Init};
-use crate::matrix::{Matrix, not_empty};
-use crate::ops::Activation;
+use crate::matrix::not_empty;
+use crate::ops::{Activation, bank};
 use crate::waiting::{Waiting, at_once};
 
 pub use callback::{Callback, Run, Step};
@@ -180,13 +180,10 @@ impl Mlp {
 
     /// A network of these layers, of which there is at least one and each fits the next.
     fn from_host(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
-        let shapes: Vec<_> = layers.iter().flat_map(|layer| [layer.weights.dim(), layer.biases.dim()]).collect();
-        let mut matrices = Matrix::parts(device, "parameters", &shapes)?.into_iter();
+        let arrays: Vec<_> = layers.iter().flat_map(|layer| [layer.weights.view(), layer.biases.view()]).collect();
+        let mut matrices = bank::from_arrays(device, "parameters", &arrays)?.into_iter();
         let mut dense = Vec::with_capacity(layers.len());
-        for layer in &layers {
-            let (Some(mut weights), Some(mut biases)) = (matrices.next(), matrices.next()) else { break };
-            weights.write(layer.weights.view())?;
-            biases.write(layer.biases.view())?;
+        while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
             dense.push(Dense::from_parameters(weights, biases)?);
         }
         Ok(Mlp { copy: layers.into(), ..Self::from_layers(device, dense) })
@@ -203,12 +200,6 @@ impl Mlp {
     /// Rows and columns of all parameters: weights and biases in turn.
     fn parameter_shapes(&self) -> Vec<(usize, usize)> {
         self.layers.iter().flat_map(|layer| [layer.weights().shape(), layer.biases().shape()]).collect()
-    }
-
-    /// Puts the parameters side by side in one buffer again, where clones have set them apart.
-    fn join_parameters(&mut self) -> Result<()> {
-        let mut parameters: Vec<_> = self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect();
-        Matrix::join("parameters", &mut parameters)
     }
 
     /// The parameters, layer by layer, brought back to the host. On a GPU this waits.

@@ -4,7 +4,7 @@ use super::Mlp;
 use crate::error::Result;
 use crate::layers::Dense;
 use crate::matrix::Matrix;
-use crate::ops::{self, CrossEntropy, Gradients, Pending, Statistics};
+use crate::ops::{self, CrossEntropy, GradientRoom, InputGradient, Pending, Statistics};
 use crate::optim::OptimizerState;
 use crate::plan::DryStep;
 use crate::targets::Targets;
@@ -120,22 +120,23 @@ impl Mlp {
         }
         let head = ops::linear_cross_entropy(&inputs[hidden.len()], last.weights(), last.biases(), targets, loss)?;
         let shapes: Vec<_> = self.layers.iter().map(Dense::widths).collect();
-        let mut gradients = Gradients::new(&self.device, x.rows(), &shapes)?;
+        let rooms = GradientRoom::of_layers(&self.device, x.rows(), &shapes)?;
+        let mut gradients = Vec::with_capacity(2 * rooms.len());
         let mut dy = head.dlogits().clone();
-        for (index, layer) in self.layers.iter().enumerate().rev() {
+        for (index, (layer, room)) in self.layers.iter().zip(&rooms).enumerate().rev() {
             // Popped, so that its memory serves the next.
             let Some(input) = inputs.pop() else { break };
-            if index == 0 {
-                gradients.set(index, &input, &dy)?;
+            let [weights, biases] = if index == 0 {
+                room.parameters(&input, &dy)?
             } else {
-                dy = gradients.set_and_go_back(index, &input, &dy, layer.weights())?;
-                if *dropout > 0.0 {
-                    dy = ops::dropout_backward(&dy, *dropout, *seed, counter(index - 1))?;
-                }
-            }
+                let (of_parameters, dx) = room.all(&input, &dy, InputGradient::ThroughRelu(layer.weights()))?;
+                dy = if *dropout > 0.0 { ops::dropout_backward(&dx, *dropout, *seed, counter(index - 1))? } else { dx };
+                of_parameters
+            };
+            gradients.extend([biases, weights]);
         }
-        self.join_parameters()?;
-        state.step_joined(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), &gradients)?;
+        gradients.reverse();
+        state.step_all(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), &gradients)?;
         Ok(head.into_pending())
     }
 }

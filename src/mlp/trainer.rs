@@ -256,7 +256,6 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
         };
         let checkpoint = self.checkpoint.as_deref();
         let result = job.run(model, &mut course, &mut self.watchers, checkpoint).await;
-        model.layers.iter_mut().for_each(|layer| layer.forget());
         result?;
         Ok(course.history)
     }
@@ -286,7 +285,6 @@ impl<'a, C: Callback + ?Sized + 'a> Trainer<'a, C> {
         let course = kept.course.insert(course);
         let index = course.history.epochs.len();
         let epoch = job.epoch(index, kept.model, course, &mut self.watchers).await.map(|(epoch, _)| epoch);
-        kept.model.layers.iter_mut().for_each(|layer| layer.forget());
         if let Ok(epoch) = &epoch {
             kept.model.copy = kept.model.parameters_by(waiting).await?.into();
             course.schedule.end_of_epoch(epoch.loss);

@@ -2,14 +2,13 @@
 
 use ndarray::Array2;
 
-use super::update::{self, Numbers, Rule, rule_kernel, update};
+use super::update::{self, Rule, update};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
+use crate::gpu::kernels::update::{ADAGRAD, Hyperparameters};
 use crate::matrix::Matrix;
 use crate::options::AdaGradOptions;
-
-pub(super) static KERNEL: Kernel = rule_kernel!("adagrad", 1);
 
 /// One step of AdaGrad (Duchi et al., [2011](https://jmlr.org/papers/v12/duchi11a.html)), in place:
 /// squares += dw², w -= η dw / (√squares + ε).
@@ -44,11 +43,11 @@ impl Rule for AdaGradOptions {
     }
 
     fn kernel(&self) -> &'static Kernel {
-        &KERNEL
+        &ADAGRAD
     }
 
-    fn numbers(&self) -> Numbers {
-        Numbers { epsilon: self.epsilon as f32, ..Numbers::new(self.learning_rate) }
+    fn hyperparameters(&self) -> Hyperparameters {
+        Hyperparameters { epsilon: self.epsilon as f32, ..Hyperparameters::new(self.learning_rate) }
     }
 
     fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {

@@ -2,14 +2,13 @@
 
 use ndarray::Array2;
 
-use super::update::{self, Numbers, Rule, rule_kernel, update};
+use super::update::{self, Rule, update};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::gpu::Kernel;
+use crate::gpu::kernels::update::{ADAM, Hyperparameters};
 use crate::matrix::Matrix;
 use crate::options::AdamOptions;
-
-pub(super) static KERNEL: Kernel = rule_kernel!("adam", 2);
 
 /// One step of Adam (Kingma and Ba, [2015](https://arxiv.org/abs/1412.6980), algorithm 1), in place:
 /// m = β₁ m + (1 - β₁) dw, v = β₂ v + (1 - β₂) dw², w -= η m̂ / (√v̂ + ε), with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ).
@@ -68,14 +67,14 @@ impl Rule for Adam {
     }
 
     fn kernel(&self) -> &'static Kernel {
-        &KERNEL
+        &ADAM
     }
 
-    fn numbers(&self) -> Numbers {
+    fn hyperparameters(&self) -> Hyperparameters {
         // In f64: 1 - β loses digits in f32.
         let AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay } = self.options;
         let unbias = |beta: f64| (1.0 / (1.0 - beta.powf(self.step as f64))) as f32;
-        Numbers {
+        Hyperparameters {
             decay1: beta1 as f32,
             decay2: beta2 as f32,
             rest1: (1.0 - beta1) as f32,
@@ -84,7 +83,7 @@ impl Rule for Adam {
             unbias2: unbias(beta2),
             epsilon: epsilon as f32,
             keep: (1.0 - learning_rate * weight_decay) as f32,
-            ..Numbers::new(learning_rate)
+            ..Hyperparameters::new(learning_rate)
         }
     }
 

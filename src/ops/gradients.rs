@@ -1,213 +1,177 @@
-//! linear_gradients: what a dense layer's parameters get from a backward pass; and the gradients of a model's layers, side
-//! by side in one buffer, for one update of all parameters.
+//! The gradients of dense layers: one way back for the layers and for a model's step, into room that all layers of a step
+//! share.
 
 use std::sync::Arc;
 
-use super::segments::Segment;
-use super::{On, column_sum, dense_backward, fits, linear_backward, matmul_tn, on};
+use super::bank::Gradient;
+use super::column_sum::column_sum;
+use super::linear_backward::linear_backward;
+use super::matmul::{matmul_nt, matmul_tn};
+use super::operands::{On, fits, on};
 use crate::cpu;
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Buffer;
+use crate::gpu::bank::{PartialSums, padded};
 use crate::gpu::kernels::products::{KSlices, gradient};
-use crate::matrix::{Matrix, host_room, part_words};
+use crate::gpu::kernels::{column_sum as sums, software};
+use crate::matrix::{Matrix, host_room};
 
 const OP: &str = "linear_gradients";
 
-/// dW = Xᵀ dY and db = Σ_r dY, for X `rows x inputs` and dY `rows x outputs`: the gradients of a dense layer's parameters,
-/// in one pass over dY where that is possible.
-///
-/// Error: that of [`matmul_tn`], and for the biases at most (rows + 2) u Σ_r |dY|, u = 2⁻²³.
-///
-/// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless X and dY have as many rows.
-///
-/// ```
-/// use ndarray::array;
-/// use wgpu_mlp::{Device, Matrix, ops};
-/// let device = Device::cpu();
-/// let x = Matrix::from_array(&device, array![[1., 2.], [3., 4.]].view())?;
-/// let dy = Matrix::from_array(&device, array![[1.], [10.]].view())?;
-/// let (dweights, dbiases) = ops::linear_gradients(&x, &dy)?;
-/// assert_eq!(dweights.to_array()?, array![[31.], [42.]]);
-/// assert_eq!(dbiases.to_array()?, array![[11.]]);
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
-pub fn linear_gradients(x: &Matrix, dy: &Matrix) -> Result<(Matrix, Matrix)> {
-    let mut gradients = Gradients::new(x.device(), x.rows(), &[(x.cols(), dy.cols())])?;
-    gradients.set(0, x, dy)?;
-    gradients.of_pair(x.device(), 0)
+/// How the gradient of a layer's input follows from that of its output, by the layer's weights.
+#[derive(Clone, Copy)]
+pub(crate) enum InputGradient<'a> {
+    /// dY Wᵀ.
+    Plain(&'a Matrix),
+    /// dY Wᵀ where X is positive, else 0: through the ReLU that made the input X.
+    ThroughRelu(&'a Matrix),
 }
 
-/// The gradients of a model's layers. Where a binding holds as many words as there are parameters they lie in one buffer,
-/// whatever the batch; each layer's product in so many slices as its shape wants, which the update adds up.
+/// Room for the gradients of a dense layer's parameters.
 #[derive(Debug)]
-pub(crate) struct Gradients {
-    pairs: Vec<Pair>,
-    joined: Option<Arc<Buffer>>,
-}
-
-#[derive(Debug)]
-struct Pair {
+pub(crate) struct GradientRoom {
+    device: Device,
     inputs: usize,
     outputs: usize,
-    /// The first of the layer's words in the joined buffer.
-    first: usize,
-    /// How the product is cut there; none where it has to be computed elsewhere, window by window.
+    /// How the weights' gradient is cut into partial sums; none where it is computed elsewhere, window by window.
     slicing: Option<KSlices>,
-    /// Where nothing is joined.
-    apart: Option<(Matrix, Matrix)>,
+    /// The layer's part of the bank; none where there is no bank, and the gradients are matrices of their own.
+    part: Option<Arc<Buffer>>,
 }
 
-impl Pair {
-    /// Words of the weights' gradient, or its slice, with the padding behind them.
+impl GradientRoom {
+    /// Room for a layer of so many inputs and outputs, and a batch of `rows`.
+    pub fn of_layer(device: &Device, rows: usize, layer: (usize, usize)) -> Result<Self> {
+        let mut room = [Self::without_bank(device, rows, layer)];
+        share_bank(device, rows, &mut room)?;
+        let [room] = room;
+        Ok(room)
+    }
+
+    /// Room for several layers: in one bank where a binding holds as many words as there are parameters, whatever the batch.
+    pub fn of_layers(device: &Device, rows: usize, layers: &[(usize, usize)]) -> Result<Vec<Self>> {
+        let mut rooms: Vec<_> = layers.iter().map(|layer| Self::without_bank(device, rows, *layer)).collect();
+        share_bank(device, rows, &mut rooms)?;
+        Ok(rooms)
+    }
+
+    fn without_bank(device: &Device, rows: usize, (inputs, outputs): (usize, usize)) -> Self {
+        let slicing = device.context().and_then(|gpu| KSlices::of_gradient(gpu, rows, inputs, outputs));
+        GradientRoom { device: device.clone(), inputs, outputs, slicing, part: None }
+    }
+
+    /// dW = Xᵀ dY and db = Σ_r dY, from the layer's input and the gradient of its output.
+    pub fn parameters(&self, x: &Matrix, dy: &Matrix) -> Result<[Gradient; 2]> {
+        fits(OP, "left rows must equal right rows", x, dy, x.rows() == dy.rows())?;
+        match (on(OP, [x, dy])?, &self.part, &self.slicing) {
+            (On::Cpu([x_values, dy_values]), ..) => {
+                host_room::<f32>(OP, self.inputs, self.outputs)?;
+                let (dw, db) = cpu::linear_gradients(x_values, dy_values);
+                Ok([dw, db].map(|values| Gradient::from(&Matrix::on_cpu(x.device(), values))))
+            }
+            (On::Gpu(gpu, [x_values, dy_values]), Some(part), Some(slicing)) => {
+                let product = gradient(x_values, dy_values, [x.rows(), self.inputs, self.outputs]);
+                product.record_slices(gpu, slicing, part, self.words(), self.weight_words())?;
+                Ok(self.in_bank(part))
+            }
+            (On::Gpu(gpu, _), part, _) => {
+                let apart = [matmul_tn(x, dy)?, column_sum(dy)?];
+                let Some(part) = part else { return Ok(apart.each_ref().map(Gradient::from)) };
+                let gradients = self.in_bank(part);
+                for (from, to) in apart.iter().zip(&gradients) {
+                    if let (Some(from), Some(to)) = (from.storage().gpu(), to.matrix().storage().gpu()) {
+                        gpu.copy_all(from, to)?;
+                    }
+                }
+                Ok(gradients)
+            }
+        }
+    }
+
+    /// [`GradientRoom::parameters`], and the gradient of the layer's input.
+    pub fn all(&self, x: &Matrix, dy: &Matrix, input: InputGradient<'_>) -> Result<([Gradient; 2], Matrix)> {
+        let weights = match input {
+            InputGradient::Plain(weights) => {
+                let gradients = self.parameters(x, dy)?;
+                return Ok((gradients, matmul_nt(dy, weights)?));
+            }
+            InputGradient::ThroughRelu(weights) => weights,
+        };
+        let fit = x.rows() == dy.rows() && weights.shape() == (x.cols(), dy.cols());
+        if let (true, On::Gpu(gpu, buffers), Some(part), Some(slicing)) =
+            (fit, on(OP, [x, dy, weights])?, &self.part, &self.slicing)
+            && slicing.is_plain_both_ways(gpu, x.rows(), self.inputs, self.outputs)
+        {
+            let dims = [x.rows(), self.inputs, self.outputs];
+            let dx = software::dense_backward(gpu, buffers, dims, part, self.weight_words())?;
+            return Ok((self.in_bank(part), Matrix::on_gpu(x.device(), x.rows(), x.cols(), dx)));
+        }
+        let gradients = self.parameters(x, dy)?;
+        Ok((gradients, linear_backward(dy, weights, x)?))
+    }
+
+    /// The gradients of the weights and of the biases as whole matrices.
+    pub fn whole(&self, [weights, biases]: [Gradient; 2]) -> Result<(Matrix, Matrix)> {
+        let (Some(gpu), Some(part), 2..) = (self.device.context(), &self.part, self.slices()) else {
+            return Ok((weights.matrix().clone(), biases.matrix().clone()));
+        };
+        let sums = Arc::new(gpu.buffer(OP, 1, self.words())?);
+        sums::reduce_into(gpu, OP, part, self.slices(), self.words(), &sums)?;
+        let [weights, whole_biases] = self.in_bank(&sums);
+        let biases = if self.bias_sums() == 1 { biases } else { whole_biases };
+        Ok((weights.matrix().clone(), biases.matrix().clone()))
+    }
+
+    /// Both gradients as they lie in the layer's part of a bank.
+    fn in_bank(&self, part: &Arc<Buffer>) -> [Gradient; 2] {
+        let gradient = |first: usize, (rows, cols): (usize, usize), count| {
+            let buffer = Buffer::part(part, first as u64, (rows * cols) as u64);
+            let matrix = Matrix::on_gpu(&self.device, rows, cols, buffer);
+            Gradient::in_bank(matrix, PartialSums { count, stride: self.words() })
+        };
+        let weights = gradient(0, (self.inputs, self.outputs), self.slices());
+        [weights, gradient(self.weight_words(), (1, self.outputs), self.bias_sums())]
+    }
+
+    /// Words of the weights' gradient, or a partial sum of it, with its padding.
     fn weight_words(&self) -> usize {
-        part_words(self.inputs, self.outputs)
+        padded(self.inputs.saturating_mul(self.outputs))
     }
 
-    /// Words of both gradients, or their slices.
+    /// Words of both gradients, or a partial sum of each.
     fn words(&self) -> usize {
-        self.weight_words() + part_words(1, self.outputs)
+        self.weight_words().saturating_add(padded(self.outputs))
     }
 
+    /// The number of partial sums of the weights' gradient.
     fn slices(&self) -> usize {
         self.slicing.as_ref().map_or(1, |slicing| slicing.slices)
     }
 
-    /// How many partial sums a bias has.
-    fn sums(&self) -> usize {
+    /// The number of partial sums of the biases' gradient.
+    fn bias_sums(&self) -> usize {
         self.slicing.as_ref().map_or(1, KSlices::sums)
-    }
-
-    /// The layer's words in the joined buffer.
-    fn part(&self, joined: &Arc<Buffer>) -> Arc<Buffer> {
-        Arc::new(Buffer::part(joined, self.first as u64, (self.slices() * self.words()) as u64))
-    }
-
-    /// Both gradients as they lie in these buffers.
-    fn views(&self, device: &Device, weights: &Arc<Buffer>, biases: &Arc<Buffer>) -> (Matrix, Matrix) {
-        let view = |whole: &Arc<Buffer>, first: usize, rows: usize, cols: usize| {
-            Matrix::on_gpu(device, rows, cols, Buffer::part(whole, first as u64, (rows * cols) as u64))
-        };
-        (view(weights, 0, self.inputs, self.outputs), view(biases, self.weight_words(), 1, self.outputs))
     }
 }
 
-impl Gradients {
-    /// For a batch of `rows` and layers of so many inputs and outputs.
-    pub fn new(device: &Device, rows: usize, shapes: &[(usize, usize)]) -> Result<Self> {
-        let pair = |(inputs, outputs): &(usize, usize)| {
-            let context = device.context();
-            let slicing = context.and_then(|gpu| KSlices::of_gradient(gpu, rows, *inputs, *outputs));
-            Pair { inputs: *inputs, outputs: *outputs, first: 0, slicing, apart: None }
-        };
-        let mut pairs: Vec<Pair> = shapes.iter().map(pair).collect();
-        let room = device.context().map_or(0, |gpu| gpu.binding_words());
-        let words = |pairs: &[Pair]| pairs.iter().map(|pair| pair.slices() * pair.words()).sum::<usize>();
-        if words(&pairs) as u64 > room {
-            let whole = |slicing: &mut KSlices| *slicing = slicing.uncut(rows);
-            pairs.iter_mut().flat_map(|pair| &mut pair.slicing).for_each(whole);
-        }
-        let words = words(&pairs);
-        let joined = match device.context() {
-            Some(gpu) if words as u64 <= room => Some(Arc::new(gpu.buffer("gradients", 1, words)?)),
-            _ => None,
-        };
-        let mut first = 0;
-        for pair in &mut pairs {
-            pair.first = first;
-            first += pair.slices() * pair.words();
-        }
-        Ok(Gradients { pairs, joined })
+/// Gives each layer its part of one bank, with room for all partial sums or for one of each, where a binding holds it.
+fn share_bank(device: &Device, rows: usize, rooms: &mut [GradientRoom]) -> Result<()> {
+    let Some(gpu) = device.context() else { return Ok(()) };
+    let words_of = |room: &GradientRoom| room.slices().saturating_mul(room.words());
+    let all = |rooms: &[GradientRoom]| rooms.iter().map(words_of).fold(0, usize::saturating_add);
+    if all(rooms) as u64 > gpu.binding_words() {
+        rooms.iter_mut().flat_map(|room| &mut room.slicing).for_each(|slicing| *slicing = slicing.uncut(rows));
     }
-
-    /// Records one layer's gradients, from its input and the gradient of its output.
-    pub fn set(&mut self, index: usize, x: &Matrix, dy: &Matrix) -> Result<()> {
-        fits(OP, "left rows must equal right rows", x, dy, x.rows() == dy.rows())?;
-        let pair = &mut self.pairs[index];
-        let (rows, inputs, outputs) = (x.rows(), pair.inputs, pair.outputs);
-        match (on(OP, [x, dy])?, &self.joined, &pair.slicing) {
-            (On::Cpu([x_values, dy_values]), ..) => {
-                host_room::<f32>(OP, inputs, outputs)?;
-                let (dw, db) = cpu::linear_gradients(x_values, dy_values);
-                pair.apart = Some((Matrix::on_cpu(x.device(), dw), Matrix::on_cpu(x.device(), db)));
-            }
-            (On::Gpu(gpu, [x, dy]), Some(joined), Some(slicing)) => {
-                let (out, stride, sums_at) = (pair.part(joined), pair.words(), pair.weight_words());
-                gradient(x, dy, [rows, inputs, outputs]).record_slices(gpu, slicing, &out, stride, sums_at)?;
-            }
-            (On::Gpu(gpu, _), joined, _) => {
-                let apart = (matmul_tn(x, dy)?, column_sum::column_sum(dy)?);
-                match joined {
-                    Some(joined) => {
-                        let (weights, biases) = pair.views(x.device(), &pair.part(joined), &pair.part(joined));
-                        weights.copy_from(gpu, &apart.0)?;
-                        biases.copy_from(gpu, &apart.1)?;
-                    }
-                    None => pair.apart = Some(apart),
-                }
-            }
-        }
-        Ok(())
+    if all(rooms) as u64 > gpu.binding_words() {
+        return Ok(());
     }
-
-    /// [`Gradients::set`], and the gradient of the sums which a ReLU made the layer's input from.
-    pub fn set_and_go_back(&mut self, index: usize, x: &Matrix, dy: &Matrix, weights: &Matrix) -> Result<Matrix> {
-        let pair = &self.pairs[index];
-        let fit = x.rows() == dy.rows() && weights.shape() == (x.cols(), dy.cols());
-        if let (true, On::Gpu(gpu, buffers), Some(joined), Some(slicing)) =
-            (fit, on(OP, [x, dy, weights])?, &self.joined, &pair.slicing)
-            && slicing.is_plain_both_ways(gpu, x.rows(), pair.inputs, pair.outputs)
-        {
-            let dims = [x.rows(), pair.inputs, pair.outputs];
-            let dx = dense_backward::record(gpu, buffers, dims, &pair.part(joined), pair.weight_words())?;
-            return Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), dx));
-        }
-        self.set(index, x, dy)?;
-        linear_backward(dy, weights, x)
+    let bank = Arc::new(gpu.buffer("gradients", 1, all(rooms))?);
+    let mut first = 0;
+    for room in rooms {
+        let words = words_of(room) as u64;
+        room.part = Some(Arc::new(Buffer::part(&bank, first, words)));
+        first += words;
     }
-
-    /// The whole gradients of a layer's weights and biases.
-    pub fn of_pair(&self, device: &Device, index: usize) -> Result<(Matrix, Matrix)> {
-        let pair = &self.pairs[index];
-        let (Some(joined), Some(gpu)) = (&self.joined, device.context()) else {
-            return pair.apart.clone().ok_or(Error::NoForward { layer: OP });
-        };
-        let own = pair.part(joined);
-        let whole = match pair.slices() {
-            1 => own.clone(),
-            slices => {
-                let sums = Arc::new(gpu.buffer(OP, 1, pair.words())?);
-                crate::gpu::kernels::column_sum::reduce_into(gpu, OP, &own, slices, pair.words(), &sums)?;
-                sums
-            }
-        };
-        let biases = if pair.sums() == 1 { &own } else { &whole };
-        Ok(pair.views(device, &whole, biases))
-    }
-
-    /// Whether they lie side by side.
-    pub fn are_joined(&self) -> bool {
-        self.joined.is_some()
-    }
-
-    /// The buffer with all of them, and its segments in the order of the parameters, counted in fours; none where they lie
-    /// apart.
-    pub(super) fn segments(&self) -> Option<(&Buffer, Vec<Segment>)> {
-        let joined = self.joined.as_ref()?;
-        let mut segments = Vec::with_capacity(2 * self.pairs.len());
-        let mut end = 0;
-        for pair in &self.pairs {
-            let (weight_words, stride) = (pair.weight_words(), pair.words());
-            let weights = (0, weight_words, pair.slices(), pair.inputs * pair.outputs);
-            for (at, next, slices, words) in [weights, (weight_words, stride, pair.sums(), pair.outputs)] {
-                // Parts begin and end at multiples of four.
-                let gradient = ((pair.first + at) as u32 / 4).wrapping_sub(end);
-                let filled = 4 * end + words as u32;
-                end += (next - at) as u32 / 4;
-                segments.push(Segment::new(end, gradient, stride as u32 / 4, slices as u32, filled));
-            }
-        }
-        Some((joined, segments))
-    }
+    Ok(())
 }

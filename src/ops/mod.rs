@@ -24,6 +24,7 @@ mod accuracy;
 mod adagrad;
 mod adam;
 mod argmax;
+pub(crate) mod bank;
 mod bias_add;
 mod clip_scale;
 mod column_sum;
@@ -34,6 +35,7 @@ mod head;
 mod linear;
 mod linear_backward;
 mod linear_cross_entropy;
+mod linear_gradients;
 mod loss_options;
 mod matmul;
 mod momentum;
@@ -42,7 +44,6 @@ mod operands;
 mod pending;
 mod relu;
 mod rmsprop;
-mod segments;
 mod sgd;
 mod softmax;
 mod softmax_cross_entropy;
@@ -59,16 +60,16 @@ pub use adam::adam;
 pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use clip_scale::clip_scale;
-pub(crate) use clip_scale::{clip_scale_joined, finite_scale};
+pub(crate) use clip_scale::{clip_scale_all, finite_scale};
 pub use column_sum::column_sum;
 pub use dense_backward::dense_backward;
 pub use dropout::{dropout, dropout_backward};
-pub(crate) use gradients::Gradients;
-pub use gradients::linear_gradients;
+pub(crate) use gradients::{GradientRoom, InputGradient};
 pub use head::Head;
 pub use linear::linear;
 pub use linear_backward::linear_backward;
 pub use linear_cross_entropy::linear_cross_entropy;
+pub use linear_gradients::linear_gradients;
 pub use loss_options::{CrossEntropy, Reduction};
 pub use matmul::{matmul, matmul_nt, matmul_tn};
 pub use momentum::momentum;
@@ -79,30 +80,17 @@ pub use pending::Pending;
 pub(crate) use pending::PendingRead;
 pub use relu::{relu, relu_backward, relu_mask};
 pub use rmsprop::rmsprop;
-#[cfg(test)]
-pub(crate) use segments::SEGMENTS;
 pub(crate) use sgd::Sgd;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::softmax_cross_entropy;
-pub(crate) use update::{Rule, check_update, update, update_joined};
+pub(crate) use update::{Rule, check_update, update, update_all};
 
-pub(crate) use crate::gpu::kernels::ELEMENTWISE;
 pub use crate::options::{Activation, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
 pub use crate::statistics::Statistics;
 
 /// The kernels of all ops.
 #[cfg(test)]
 pub(crate) fn kernels() -> Vec<&'static Kernel> {
-    let mut kernels = crate::gpu::kernels::all();
-    kernels.extend([
-        &adagrad::KERNEL,
-        &adam::KERNEL,
-        &dense_backward::KERNEL,
-        &momentum::KERNEL,
-        &rmsprop::KERNEL,
-        &sgd::KERNEL,
-    ]);
-    kernels.extend(clip_scale::KERNELS);
-    kernels
+    crate::gpu::kernels::all()
 }

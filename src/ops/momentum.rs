@@ -2,14 +2,13 @@
 
 use ndarray::Array2;
 
-use super::update::{self, Numbers, Rule, rule_kernel, update};
+use super::update::{self, Rule, update};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
+use crate::gpu::kernels::update::{Hyperparameters, MOMENTUM};
 use crate::matrix::Matrix;
 use crate::options::MomentumOptions;
-
-pub(super) static KERNEL: Kernel = rule_kernel!("momentum", 1);
 
 /// One step with momentum μ, in place, as PyTorch's `SGD` takes it: velocity = μ · velocity + dw, w -= η · velocity; after
 /// Nesterov (Sutskever et al., [2013](https://proceedings.mlr.press/v28/sutskever13.html)) w -= η (dw + μ · velocity).
@@ -49,12 +48,12 @@ impl Rule for MomentumOptions {
     }
 
     fn kernel(&self) -> &'static Kernel {
-        &KERNEL
+        &MOMENTUM
     }
 
-    fn numbers(&self) -> Numbers {
+    fn hyperparameters(&self) -> Hyperparameters {
         let (decay1, nesterov) = (self.momentum as f32, self.nesterov.into());
-        Numbers { decay1, nesterov, ..Numbers::new(self.learning_rate) }
+        Hyperparameters { decay1, nesterov, ..Hyperparameters::new(self.learning_rate) }
     }
 
     fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {

@@ -2,14 +2,13 @@
 
 use ndarray::Array2;
 
-use super::update::{self, Numbers, Rule, rule_kernel, update};
+use super::update::{self, Rule, update};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
+use crate::gpu::kernels::update::{Hyperparameters, RMSPROP};
 use crate::matrix::Matrix;
 use crate::options::RmsPropOptions;
-
-pub(super) static KERNEL: Kernel = rule_kernel!("rmsprop", 1);
 
 /// One step of RMSprop (Tieleman and Hinton, 2012) with decay α, in place, not centred:
 /// squares = α squares + (1 - α) dw², w -= η dw / (√squares + ε).
@@ -45,12 +44,12 @@ impl Rule for RmsPropOptions {
     }
 
     fn kernel(&self) -> &'static Kernel {
-        &KERNEL
+        &RMSPROP
     }
 
-    fn numbers(&self) -> Numbers {
+    fn hyperparameters(&self) -> Hyperparameters {
         let (decay2, rest2) = (self.decay as f32, (1.0 - self.decay) as f32);
-        Numbers { decay2, rest2, epsilon: self.epsilon as f32, ..Numbers::new(self.learning_rate) }
+        Hyperparameters { decay2, rest2, epsilon: self.epsilon as f32, ..Hyperparameters::new(self.learning_rate) }
     }
 
     fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {

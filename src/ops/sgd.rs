@@ -2,13 +2,12 @@
 
 use ndarray::Array2;
 
-use super::update::{self, Numbers, Rule, rule_kernel, update};
+use super::update::{self, Rule, update};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::Kernel;
+use crate::gpu::kernels::update::{Hyperparameters, SGD};
 use crate::matrix::Matrix;
-
-pub(super) static KERNEL: Kernel = rule_kernel!("sgd", 0);
 
 /// w -= learning_rate · dw, in place. Error: at most u (|w| + 2 |learning_rate · dw|), u = 2⁻²³.
 ///
@@ -44,11 +43,11 @@ impl Rule for Sgd {
     }
 
     fn kernel(&self) -> &'static Kernel {
-        &KERNEL
+        &SGD
     }
 
-    fn numbers(&self) -> Numbers {
-        Numbers::new(self.learning_rate)
+    fn hyperparameters(&self) -> Hyperparameters {
+        Hyperparameters::new(self.learning_rate)
     }
 
     fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, _: &mut [&mut Array2<f32>]) {

@@ -40,18 +40,18 @@ impl Penalty {
     /// assert_eq!(penalty.loss(&layer), 0.5 * 3.0 + 0.25 * 9.0);
     /// ```
     pub fn loss(&self, parameters: &Parameters) -> f64 {
-        let [weights, biases] = self.pulls();
-        let of = |pull: PenaltyRates, values: &Array2<f32>| {
+        let [weights, biases] = self.rates();
+        let of = |rates: PenaltyRates, values: &Array2<f32>| {
             let sum = |term: fn(f64) -> f64| values.iter().map(|w| term(f64::from(*w))).sum::<f64>();
             // Without a penalty nothing is added: 0 times infinity is not 0.
             let share = |factor: f64, term| if factor == 0.0 { 0.0 } else { factor * sum(term) };
-            share(pull.l1, f64::abs) + share(pull.l2, |w| w * w)
+            share(rates.l1, f64::abs) + share(rates.l2, |w| w * w)
         };
         of(weights, &parameters.weights) + of(biases, &parameters.biases)
     }
 
-    /// Those of the weights and of the biases.
-    pub(super) fn pulls(&self) -> [PenaltyRates; 2] {
+    /// The rates of the weights and of the biases.
+    pub(super) fn rates(&self) -> [PenaltyRates; 2] {
         let Penalty { l1_weights, l2_weights, l1_biases, l2_biases } = *self;
         [PenaltyRates { l1: l1_weights, l2: l2_weights }, PenaltyRates { l1: l1_biases, l2: l2_biases }]
     }

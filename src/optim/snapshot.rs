@@ -1,9 +1,16 @@
 //! Snapshots: an optimizer's state on the host, parameter by parameter.
 
-use ndarray::{Array2, s};
+use ndarray::Array2;
 
+use super::optimizer::Optimizer;
+use super::state::{OptimizerState, same_parameters};
 use crate::error::{Error, Result};
-use crate::matrix::part_words;
+#[cfg(doc)]
+use crate::matrix::Matrix;
+use crate::waiting::{Waiting, at_once};
+
+/// The most steps that a snapshot may tell of: more than any training takes, and a number that f64 still counts by ones.
+const MOST_STEPS: u64 = 1 << 53;
 
 /// An optimizer's state on the host: what a checkpoint keeps of it beside its options.
 ///
@@ -22,26 +29,87 @@ pub struct OptimizerSnapshot {
     pub slots: Vec<Vec<Array2<f32>>>,
 }
 
-/// These arrays as neighbours in one row, where each begins as in a buffer of parts.
-pub(super) fn side_by_side(arrays: &[Array2<f32>]) -> Array2<f32> {
-    let words = arrays.iter().map(|array| part_words(array.nrows(), array.ncols())).sum();
-    let mut row = Array2::zeros((1, words));
-    let mut first = 0;
-    for array in arrays {
-        row.slice_mut(s![0, first..first + array.len()]).iter_mut().zip(array).for_each(|(word, value)| *word = *value);
-        first += part_words(array.nrows(), array.ncols());
+impl OptimizerState {
+    /// The state as a snapshot on the host, for parameters of these shapes, in the order of the steps. On a GPU this waits.
+    ///
+    /// [`OptimizerState::restore`] goes on from it, on any device: on the same one with the same bits.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other parameters than those of the steps; else as [`Matrix::to_array`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
+    /// let device = Device::cpu();
+    /// let mut w = Matrix::zeros(&device, 1, 2)?;
+    /// let dw = Matrix::from_slice(&device, 1, 2, &[2.0, -2.0])?;
+    /// let mut optimizer = OptimizerState::new(Optimizer::momentum(0.25, 0.5));
+    /// optimizer.step([(&mut w, &dw)].into_iter())?;
+    /// let snapshot = optimizer.export(&[(1, 2)])?;
+    /// assert_eq!((snapshot.step, &snapshot.slots[0][0]), (1, &ndarray::array![[2.0, -2.0]]));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn export(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
+        at_once(self.export_by(Waiting::Blocking, shapes))
     }
-    row
-}
 
-/// The arrays of such a row again.
-pub(super) fn apart(row: &Array2<f32>, shapes: &[(usize, usize)]) -> Result<Vec<Array2<f32>>> {
-    let mut first = 0;
-    let part = |(rows, cols): &(usize, usize)| {
-        let words = row.iter().skip(first).take(rows * cols).copied().collect::<Vec<_>>();
-        first += part_words(*rows, *cols);
-        let (shape, values) = ((*rows, *cols), words.len());
-        Array2::from_shape_vec(shape, words).map_err(|_| Error::Length { op: "export", shape: shape.into(), values })
-    };
-    shapes.iter().map(part).collect()
+    /// [`OptimizerState::export`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`OptimizerState::export`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, OptimizerState};
+    /// let optimizer = OptimizerState::new(Optimizer::adam(1e-3));
+    /// assert_eq!(pollster::block_on(optimizer.export_async(&[(3, 2)]))?, optimizer.export(&[(3, 2)])?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub async fn export_async(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
+        self.export_by(Waiting::Yielding, shapes).await
+    }
+
+    pub(crate) async fn export_by(&self, waiting: Waiting, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
+        let mut slots: Vec<Vec<_>> = Vec::with_capacity(self.optimizer.slots().len());
+        for slot in &self.slots {
+            let mut arrays = Vec::with_capacity(slot.len());
+            for matrix in slot {
+                arrays.push(matrix.to_array_by(waiting).await?);
+            }
+            slots.push(arrays);
+        }
+        if slots.is_empty() {
+            slots.clone_from(&self.restored);
+        }
+        let zeros = || shapes.iter().map(|shape| Array2::zeros(*shape)).collect();
+        slots.resize_with(self.optimizer.slots().len(), zeros);
+        for slot in &slots {
+            same_parameters("export", &slot.iter().map(|array| array.dim()).collect::<Vec<_>>(), shapes)?;
+        }
+        Ok(OptimizerSnapshot { step: self.step, slots })
+    }
+
+    /// The state behind the steps that a snapshot tells of; penalties and clipping are to be set again.
+    ///
+    /// # Errors
+    /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], and for more than 2^53 steps. Whether their shapes fit shows in the
+    /// first step, with [`Error::Shape`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Optimizer, OptimizerState};
+    /// let snapshot = OptimizerState::new(Optimizer::adam(1e-3)).export(&[(3, 2), (1, 2)])?;
+    /// let optimizer = OptimizerState::restore(Optimizer::adam(1e-3), snapshot.clone())?;
+    /// assert_eq!(optimizer.export(&[(3, 2), (1, 2)])?, snapshot);
+    /// assert!(OptimizerState::restore(Optimizer::sgd(0.1), snapshot).is_err());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn restore(optimizer: Optimizer, snapshot: OptimizerSnapshot) -> Result<Self> {
+        if snapshot.slots.len() != optimizer.slots().len() {
+            let (option, value) = ("slots", snapshot.slots.len() as f64);
+            return Err(Error::Option { op: "restore", option, rule: "as many as the optimizer keeps", value });
+        }
+        let OptimizerSnapshot { step, slots } = snapshot;
+        if step > MOST_STEPS {
+            return Err(Error::Option { op: "restore", option: "step", rule: "at most 2^53", value: step as f64 });
+        }
+        Ok(OptimizerState { step, restored: slots, ..Self::new(optimizer) })
+    }
 }

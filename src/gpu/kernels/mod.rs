@@ -6,6 +6,7 @@
 mod accuracy;
 mod argmax;
 mod bias_add;
+mod clip_scale;
 pub(crate) mod column_sum;
 mod constants;
 mod dropout;
@@ -19,10 +20,12 @@ mod softmax_cross_entropy;
 pub(crate) mod software;
 mod statistics;
 mod target_buffer;
+pub(crate) mod update;
 
 pub(crate) use accuracy::hits;
 pub(crate) use argmax::argmax;
 pub(crate) use bias_add::bias_add;
+pub(crate) use clip_scale::clip_scale;
 pub(crate) use column_sum::column_sum;
 pub(crate) use constants::ELEMENTWISE;
 pub(crate) use dropout::dropout;
@@ -45,9 +48,17 @@ pub(crate) fn all() -> Vec<&'static super::Kernel> {
         &column_sum::KERNEL,
         &dropout::KERNEL,
         &loss_parameters::ROW_WEIGHTS,
+        &software::dense_backward::KERNEL,
         &softmax_cross_entropy::KERNEL,
         &statistics::KERNEL,
     ];
-    let several = [&linear_cross_entropy::KERNELS[..], &nll::KERNELS, &relu::KERNELS, &softmax::KERNELS];
+    let several = [
+        &clip_scale::KERNELS[..],
+        &linear_cross_entropy::KERNELS,
+        &nll::KERNELS,
+        &relu::KERNELS,
+        &softmax::KERNELS,
+        &update::KERNELS,
+    ];
     single.into_iter().chain(several.concat()).chain(products::all()).collect()
 }

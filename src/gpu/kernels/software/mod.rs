@@ -3,11 +3,13 @@
 //!
 //! `benches/software.md` has the measured time of each beside tiles through workgroup memory.
 
+pub(super) mod dense_backward;
 pub(super) mod direct;
 pub(super) mod pack;
 pub(super) mod panel;
 pub(super) mod plain;
 
+pub(crate) use dense_backward::dense_backward;
 pub(super) use direct::Direct;
 pub(super) use pack::{PackKernels, packs};
 pub(super) use panel::Panel;

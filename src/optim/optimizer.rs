@@ -1,15 +1,7 @@
-//! Optimizers: what is done with a gradient. Their state lives on the device.
-
-mod penalty;
-mod snapshot;
-mod state;
+//! Optimizer: an update rule with its options.
 
 use crate::error::Result;
 use crate::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions, Rule};
-
-pub use penalty::Penalty;
-pub use snapshot::OptimizerSnapshot;
-pub use state::OptimizerState;
 
 /// The names of all slots that there are.
 const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
@@ -132,7 +124,7 @@ impl Optimizer {
         }
     }
 
-    /// The same with another step size.
+    /// The optimizer with another step size.
     ///
     /// ```
     /// use wgpu_mlp::Optimizer;
@@ -149,7 +141,7 @@ impl Optimizer {
         self
     }
 
-    /// The names of what it keeps of earlier steps, each as large as the parameters.
+    /// The names of its slots: what it keeps of earlier steps, each as large as the parameters.
     ///
     /// ```
     /// use wgpu_mlp::Optimizer;
@@ -165,7 +157,7 @@ impl Optimizer {
         }
     }
 
-    /// A name that tells what its state means.
+    /// The kind of optimizer, by a name that tells what its state means.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Optimizer::Momentum(options) if options.nesterov => "nesterov",
@@ -184,7 +176,7 @@ impl Optimizer {
     }
 
     /// The rule of this step, counted from 1.
-    fn rule(&self, step: u64) -> Box<dyn Rule> {
+    pub(super) fn rule(&self, step: u64) -> Box<dyn Rule> {
         match *self {
             Optimizer::Sgd { learning_rate } => Box::new(ops::Sgd { learning_rate }),
             Optimizer::Momentum(options) => Box::new(options),
