@@ -159,10 +159,6 @@ fn options_that_make_no_sense_are_refused() {
             "softmax_cross_entropy: label_smoothing must be from 0 to 1; got 2",
         ),
         (
-            FitOptions { ignore_class: Some(3), ..plain() },
-            "softmax_cross_entropy: ignore_class must be one of the classes; got 3",
-        ),
-        (
             FitOptions { class_weights: ClassWeights::Each(vec![1.0; 2]), ..plain() },
             "fit: there must be a class weight for each class; got 1x2 and 1x3",
         ),
