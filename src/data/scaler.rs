@@ -11,8 +11,8 @@ use crate::matrix::{host_room, not_empty};
 
 const OP: &str = "scaler";
 
-/// A scaler, which standardises features as scikit-learn's `StandardScaler`: (x - mean) / scale, column by column, with the mean and
-/// the standard deviation √(Σ (x - mean)² / rows) of the rows that it was fitted to.
+/// A scaler, which standardises features as scikit-learn's `StandardScaler`: (x - mean) / scale, column by column, with
+/// the mean and the standard deviation √(Σ (x - mean)² / rows) of the rows that it was fitted to.
 ///
 /// A column of equal values gets the scale 1, so that its values become 0. Sums are in f64. Fit the scaler to the
 /// training rows alone, and transform the test rows and all later rows with it.
