@@ -67,6 +67,7 @@ pub mod ops;
 mod optim;
 mod options;
 mod plan;
+mod planned;
 #[cfg(feature = "plot")]
 mod plot;
 #[cfg(feature = "progress")]

@@ -239,11 +239,6 @@ impl Matrix {
         Shape { rows: self.rows, cols: self.cols }
     }
 
-    /// The number of elements.
-    pub(crate) fn elements(&self) -> u64 {
-        self.rows as u64 * self.cols as u64
-    }
-
     pub(crate) fn storage(&self) -> &Storage {
         &self.storage
     }
@@ -269,7 +264,9 @@ impl Matrix {
 
     /// The array in host memory for an op that works in place: copied first where a clone shares it.
     pub(crate) fn array_mut(&mut self) -> Option<&mut Array2<f32>> {
-        if let Storage::Cpu(array) = &mut self.storage { Some(Arc::make_mut(array)) } else { None }
+        let Storage::Cpu(array) = &mut self.storage else { return None };
+        let kept = Arc::make_mut(array);
+        Some(kept)
     }
 }
 

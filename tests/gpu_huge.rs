@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use libtest_mimic::Failed;
 use ndarray::{Array2, Zip};
 use wgpu_mlp::ops::{self, Activation};
-use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets};
+use wgpu_mlp::{Device, Epoch, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets, Trainer};
 
 use common::Trial;
 
@@ -258,7 +258,7 @@ fn steps(device: &Device) -> Result<(), Failed> {
     let options = FitOptions { epochs: 100, batch: 300, optimizer: Optimizer::sgd(0.1), ..Default::default() };
     let mut after_hundred = None;
     let mut model = Mlp::new(device, &[2, 64, 3], 1)?;
-    model.fit_with(x.view(), &labels, &options, |_, epoch| {
+    let mut watch = |_: &Mlp, epoch: &Epoch| {
         let counters = device.counters();
         let now = (counters.allocations, counters.memory_bytes, anonymous_memory());
         match (epoch.index, after_hundred) {
@@ -273,7 +273,8 @@ fn steps(device: &Device) -> Result<(), Failed> {
             _ => {}
         }
         Ok(ControlFlow::Continue(()))
-    })?;
+    };
+    Trainer::new(&options).callback(&mut watch).fit(&mut model, x.view(), &labels)?;
     println!("10,000 steps: {after_hundred:?} then, {:?} now", anonymous_memory());
     Ok(())
 }

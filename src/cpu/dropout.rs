@@ -26,8 +26,8 @@ fn halves(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
 }
 
-/// Dropout: x / (1 - rate) where the element's hash, as a share of 2³², is not below the rate, else 0. The hash depends on seed, counter
-/// and the element's number in row-major order.
+/// Dropout: x / (1 - rate) where the element's hash, as a share of 2³², is not below the rate, else 0. The hash depends on
+/// seed, counter and the element's number in row-major order.
 pub fn dropout<T: Real>(x: ArrayView2<'_, T>, rate: f32, seed: u64, counter: u64) -> Array2<T> {
     let ([a, b], [c, d]) = (halves(seed), halves(counter));
     let key = pcg4d([a, b, c, d]);

@@ -1,5 +1,5 @@
-//! exp: the exponential in f32, written so that a loop over it becomes vector instructions. The standard library's is a call for each
-//! element.
+//! exp: the exponential in f32, written so that a loop over it becomes vector instructions. The standard library's is a call
+//! for each element.
 
 /// 1.5 · 2²³: a small number that is added to it is rounded to an integer, which stands in the lowest bits of the sum.
 const ROUND: f32 = 12_582_912.0;

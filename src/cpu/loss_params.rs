@@ -32,8 +32,8 @@ impl<T: Real> LossParams<'_, T> {
         }
     }
 
-    /// The divisor of gradients: the sum of the rows' weights for a mean, else 1. Infinity for a mean over nothing, so that gradients are
-    /// 0.
+    /// The divisor of gradients: the sum of the rows' weights for a mean, else 1. Infinity for a mean over nothing, so that
+    /// gradients are 0.
     pub(super) fn divisor(&self, weights: &[T]) -> T {
         let sum = if self.mean { pairwise([weights], |[weight]| weight) } else { T::one() };
         if sum == T::zero() { T::infinity() } else { sum }

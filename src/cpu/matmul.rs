@@ -80,8 +80,8 @@ fn product<T: Real>(
     let threads = threads::worth(work);
     let mut c = memory::unwritten(a.nrows(), b.ncols());
     let mut pieces = vec![Piece { a, b, c: c.view_mut(), row: 0, begin: 0 }];
-    // The split may depend on the number of threads, since every sum lies within one piece and adds its terms in the same order however
-    // the result is cut.
+    // The split may depend on the number of threads, since every sum lies within one piece and adds its terms in the same
+    // order however the result is cut.
     while pieces.len() < threads && pieces.iter().any(Piece::is_large) {
         pieces = pieces.into_iter().flat_map(Piece::halves).collect();
     }
@@ -94,8 +94,8 @@ fn product<T: Real>(
 }
 
 impl<T> Piece<'_, T> {
-    /// Whether its halves are summed in the same order as the piece. The kernels use other orders for results of at most 64 rows and
-    /// columns, of one row or column, and of at most 256 elements.
+    /// Whether its halves are summed in the same order as the piece. The kernels use other orders for results of at most 64
+    /// rows and columns, of one row or column, and of at most 256 elements.
     fn is_large(&self) -> bool {
         let (rows, cols) = self.c.dim();
         rows.max(cols) >= 16 * TILE && rows * cols >= 1024

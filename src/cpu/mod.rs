@@ -1,8 +1,8 @@
 //! The CPU path: every op of the crate on plain ndarrays, one file an op.
 //!
-//! It is generic over [`Real`]: machines without a GPU run it in f32; f64 serves tests and tuning. Large inputs are shared out over
-//! threads, which changes no bit. It shares no arithmetic with the kernels, and `verify` holds both against [`reference`].
-//! Callers have checked the shapes.
+//! It is generic over [`Real`]: machines without a GPU run it in f32; f64 serves tests and tuning. Large inputs are shared
+//! out over threads, which changes no bit. It shares no arithmetic with the kernels, and `verify` holds both against
+//! [`reference`]. Callers have checked the shapes.
 
 mod accuracy;
 mod adagrad;

@@ -1,5 +1,5 @@
-//! Threads that share the work of an op. Blocks are cut by shape alone and each writes to its own part of the result, so the number of
-//! threads changes nothing but the time.
+//! Threads that share the work of an op. Blocks are cut by shape alone and each writes to its own part of the result, so the
+//! number of threads changes nothing but the time.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -43,8 +43,8 @@ pub(super) fn block_rows(cols: usize) -> usize {
     (BLOCK / cols.max(1)).max(1)
 }
 
-/// Runs every job once, on as many threads as `work`, in simple operations, is worth. The jobs are compiled for every width of vectors,
-/// and run with the widest that the processor has; the bits are the same with all.
+/// Runs every job once, on as many threads as `work`, in simple operations, is worth. The jobs are compiled for every width
+/// of vectors, and run with the widest that the processor has; the bits are the same with all.
 pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: usize, run: impl Fn(J) + Sync) {
     let threads = worth(work);
     let queue = Mutex::new(jobs);

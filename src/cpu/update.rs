@@ -4,8 +4,8 @@ use ndarray::{ArrayViewMut2, Axis, Zip};
 
 use super::{Gradient, Real, threads};
 
-/// Applies `rule(parameter, gradient, slot)` to all elements, on as many threads as the cost of an element, in simple operations, is
-/// worth.
+/// Applies `rule(parameter, gradient, slot)` to all elements, on as many threads as the cost of an element, in simple
+/// operations, is worth.
 pub(super) fn update_with_slot<T: Real>(
     mut w: ArrayViewMut2<'_, T>,
     gradient: Gradient<'_, T>,

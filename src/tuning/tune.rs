@@ -37,8 +37,8 @@ const ROUNDS: usize = 5;
 pub struct TunedShape {
     /// The shape m, k, n.
     pub shape: [usize; 3],
-    /// Each candidate with the time of one product: by the device's clock where it has one and a round is a single pass, else by the
-    /// host's. No time for a candidate whose result was not within its bound.
+    /// Each candidate with the time of one product: by the device's clock where it has one and a round is a single pass,
+    /// else by the host's. No time for a candidate whose result was not within its bound.
     pub candidates: Vec<(MatmulKernel, Option<Duration>)>,
     /// The fastest candidate with a right result, which computes products of this class from now on.
     pub winner: Option<MatmulKernel>,
@@ -64,13 +64,15 @@ impl Device {
     /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device, and uses it from now on for
     /// all products of the same class: those whose m, k and n round up to the same powers of two.
     ///
-    /// Up to six candidates a shape are measured, and two more where matrix units are in use. Only a candidate whose result is within the
-    /// product's error bound can win. With
-    /// [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are kept in a file for this adapter and driver, which is
-    /// read when the device is opened again; a file that is damaged, or of another driver, is ignored and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a training step.
+    /// Up to six candidates a shape are measured, and two more where matrix units are in use. Only a candidate whose result
+    /// is within the product's error bound can win. With [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are
+    /// kept in a file for this adapter and driver, which is read when the device is opened again; a file that is damaged, or
+    /// of another driver, is ignored and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a
+    /// training step.
     ///
-    /// Tuned results are within the same bounds, but their bits differ from untuned ones and from those of another machine, which is why
-    /// nothing is tuned unless you ask for it. Nothing else should run on the device meanwhile. The CPU path has nothing to tune.
+    /// Tuned results are within the same bounds, but their bits differ from untuned ones and from those of another machine,
+    /// which is why nothing is tuned unless you ask for it. Nothing else should run on the device meanwhile. The CPU path
+    /// has nothing to tune.
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) for a shape with a 0; errors of the device;
@@ -86,8 +88,8 @@ impl Device {
         at_once(self.tune_by(Waiting::Blocking, shapes))
     }
 
-    /// [`Device::tune`] without blocking the thread. Times by the host's clock include the time to wake the task, for all candidates
-    /// alike. If the future is dropped, the device keeps the winners found so far, and no file is written.
+    /// [`Device::tune`] without blocking the thread. Times by the host's clock include the time to wake the task, for all
+    /// candidates alike. If the future is dropped, the device keeps the winners found so far, and no file is written.
     ///
     /// # Errors
     /// As [`Device::tune`].
@@ -130,8 +132,8 @@ fn product(gpu: &Context, kernel: MatmulKernel, [x, w]: &[Matrix; 2]) -> Result<
     made
 }
 
-/// The kernels that may suit a device: with and without workgroup memory on software drivers; with tiles of every size on GPUs; on
-/// matrix units where they are in use.
+/// The kernels that may suit a device: with and without workgroup memory on software drivers; with tiles of every size on
+/// GPUs; on matrix units where they are in use.
 fn candidates(info: &DeviceInfo) -> Vec<MatmulKernel> {
     use MatmulKernel::*;
     let mut kernels = match info.kind {
@@ -206,7 +208,8 @@ async fn time(
     Ok(Some(Times { by_host: each(by_host), by_device: by_device.map(each) }))
 }
 
-/// A product of small integers, which is exact in whatever order a kernel adds: so a kernel that is wrong in one element is found.
+/// A product of small integers, which is exact in whatever order a kernel adds: so a kernel that is wrong in one element is
+/// found.
 struct Trial {
     operands: [Matrix; 2],
     want: Array2<f64>,

@@ -33,7 +33,8 @@ impl Bound {
     /// The error that WGSL allows for the logarithm near 1.
     pub const LOG: Bound = Bound::one(LOG);
 
-    /// One error of this size. The error that WGSL allows for a function counts as one too, since its errors may well share a sign.
+    /// One error of this size. The error that WGSL allows for a function counts as one too, since its errors may well share
+    /// a sign.
     pub const fn one(size: f64) -> Self {
         Bound { most: size, likely: size }
     }
@@ -77,9 +78,9 @@ impl Sum for Bound {
     }
 }
 
-/// The bound of a product over k, of this magnitude: each term is rounded as a product, and by every addition that its sum goes through
-/// from then on, at most k of them where terms are added one by one. Kernels that cut k add fewer, and a few more to join the parts.
-/// (k / 2 + 2) u of the magnitude at most, √(k + 4) u / 2 likely.
+/// The bound of a product over k, of this magnitude: each term is rounded as a product, and by every addition that its sum
+/// goes through from then on, at most k of them where terms are added one by one. Kernels that cut k add fewer, and a few
+/// more to join the parts. (k / 2 + 2) u of the magnitude at most, √(k + 4) u / 2 likely.
 pub(super) fn product(magnitude: f64, k: usize) -> Bound {
     Bound::roundings(k as f64 + 4.0) * magnitude + Bound::FLUSH
 }
@@ -101,8 +102,9 @@ pub(super) fn column_sum(rows: usize) -> Bound {
     Bound::roundings(40.0 + 2.0 * (rows as f64).log2())
 }
 
-/// The relative bound of a sum of exponentials of x - m. Each is within (3 + 2.5 |x - m|) u: WGSL's exp is within 3 + 2|x| ulp, and
-/// its argument is rounded. The mean of |x - m|, each weighted by its exponential, is at most ln C. The rest is that of the sum.
+/// The relative bound of a sum of exponentials of x - m. Each is within (3 + 2.5 |x - m|) u: WGSL's exp is within 3 + 2|x|
+/// ulp, and its argument is rounded. The mean of |x - m|, each weighted by its exponential, is at most ln C. The rest is
+/// that of the sum.
 fn exponentials(cols: usize) -> Bound {
     Bound::one((3.0 + 2.0 * (cols as f64).log2()) * U) + row_sum(cols)
 }
@@ -123,8 +125,8 @@ pub(super) fn softmax(probs: &Array2<f64>, logits: ArrayView2<'_, f64>) -> Array
     bound
 }
 
-/// The bound of the logarithm of a row's sum of exponentials: WGSL's logarithm is within 2⁻²¹ near 1. Elsewhere it is within 3 ulp of
-/// itself, which callers add.
+/// The bound of the logarithm of a row's sum of exponentials: WGSL's logarithm is within 2⁻²¹ near 1. Elsewhere it is within
+/// 3 ulp of itself, which callers add.
 pub(super) fn log_sum(cols: usize) -> Bound {
     Bound::LOG + exponentials(cols)
 }
@@ -149,8 +151,8 @@ mod tests {
         assert!(near(product(2.0, 96), 100.0 * U, 10.0 * U));
     }
 
-    /// About half of the largest share that an error of the CPU path has of its bound, for each op. A bound that became several times as
-    /// loose would let wrong results through, and no other test would fail.
+    /// About half of the largest share that an error of the CPU path has of its bound, for each op. A bound that became
+    /// several times as loose would let wrong results through, and no other test would fail.
     const WITHIN_REACH: [(&str, f64); 23] = [
         ("bias_add", 0.5),
         ("momentum", 0.29),

@@ -51,8 +51,8 @@ pub(super) fn normal(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32>
     Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(rng))
 }
 
-/// Rows whose sums are rounded up by nearly half a unit with each term: 1, then numbers that are a little more than half a unit in the
-/// last place of 1.
+/// Rows whose sums are rounded up by nearly half a unit with each term: 1, then numbers that are a little more than half a
+/// unit in the last place of 1.
 pub(super) fn rounding_terms(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 1.0 } else { 0.55 * f32::EPSILON })
 }
@@ -62,8 +62,8 @@ pub(super) fn rounding_logits(rng: &mut CaseRng, rows: usize, cols: usize) -> Ar
     rounding_terms(rng, rows, cols).mapv(f32::ln)
 }
 
-/// Logits whose exponentials are [`rounding_terms`], for sums that add runs of 32 first: both the sum of the first run and the sums of
-/// the runs are rounded up.
+/// Logits whose exponentials are [`rounding_terms`], for sums that add runs of 32 first: both the sum of the first run and
+/// the sums of the runs are rounded up.
 pub(super) fn rounding_logits_in_runs(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let (within, between) = ((0.55 * f32::EPSILON).ln(), (0.55 * f32::EPSILON / 32.0).ln());
     Array2::from_shape_fn((rows, cols), |(_, c)| match c {
@@ -85,7 +85,8 @@ pub(super) fn with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f3
     x
 }
 
-/// Probabilities with mistakes: some rows begin with NaN, and others are all 1.5, whose losses are finite only because of the clip.
+/// Probabilities with mistakes: some rows begin with NaN, and others are all 1.5, whose losses are finite only because of
+/// the clip.
 pub(super) fn faulty_probabilities(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut probs = probabilities(rng, rows, cols);
     probs.column_mut(0).iter_mut().step_by(3).for_each(|p| *p = f32::NAN);
@@ -127,8 +128,8 @@ pub(super) fn classes(rng: &mut CaseRng, rows: usize, classes: usize) -> Vec<u32
     ids
 }
 
-/// Eleven kinds of special row in turn, then an everyday one: equal, large, larger, -inf in front, all -inf, +inf, NaN first, NaN with
-/// its sign set last, 1e38, denormal, zeros of both signs.
+/// Eleven kinds of special row in turn, then an everyday one: equal, large, larger, -inf in front, all -inf, +inf, NaN
+/// first, NaN with its sign set last, 1e38, denormal, zeros of both signs.
 pub(super) fn special_rows(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut x = normal(rng, rows, cols);
     for (r, mut row) in x.axis_iter_mut(Axis(0)).enumerate() {

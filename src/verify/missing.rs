@@ -41,8 +41,8 @@ impl MissingVariants {
         self.names.len() < before
     }
 
-    /// Whether the case might launch a missing variant in another setting: one of the kernel of its op, one of a kernel that is no op of
-    /// the cases, or any where the case is of several ops.
+    /// Whether the case might launch a missing variant in another setting: one of the kernel of its op, one of a kernel that
+    /// is no op of the cases, or any where the case is of several ops.
     pub fn may_be_launched_by(&self, case: &Case) -> bool {
         let of_several = ["dense_backward", "training"].contains(&case.op);
         let kernels = self.names.iter().filter_map(|name| name.split(" [").next());

@@ -83,8 +83,8 @@ impl Report {
         self.variants = (ran, possible);
     }
 
-    /// The kernel variants that ran, by name, and the number of those that the device can choose. None on the CPU path, which has no
-    /// kernels.
+    /// The kernel variants that ran, by name, and the number of those that the device can choose. None on the CPU path,
+    /// which has no kernels.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, verify};

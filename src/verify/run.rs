@@ -11,8 +11,8 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::waiting::{Waiting, at_once};
 
-/// Runs every op on this device, on up to eight threads, and compares the results with the reference. A device that was opened with
-/// a bound of its memory is verified on one thread.
+/// Runs every op on this device, on up to eight threads, and compares the results with the reference. A device that was
+/// opened with a bound of its memory is verified on one thread.
 ///
 /// # Errors
 /// Errors of the ops; a wrong result is no error but a row of the report.
@@ -58,8 +58,8 @@ pub fn run_with(device: &Device, options: &Options) -> Result<Report> {
     at_once(run_by(Waiting::Blocking, device, options))
 }
 
-/// [`run_with`] without blocking the thread while the device computes, and on that thread alone. The reference of a case is computed
-/// within one poll, which takes some tenths of a second for the large ones.
+/// [`run_with`] without blocking the thread while the device computes, and on that thread alone. The reference of a case is
+/// computed within one poll, which takes some tenths of a second for the large ones.
 ///
 /// # Errors
 /// As [`run`].
@@ -75,8 +75,8 @@ pub async fn run_with_async(device: &Device, options: &Options) -> Result<Report
     run_by(Waiting::Yielding, device, options).await
 }
 
-/// Runs every case on the device as it is, and in each further setting where it launches a kernel variant that the device can choose
-/// and that no case before it has run.
+/// Runs every case on the device as it is, and in each further setting where it launches a kernel variant that the device
+/// can choose and that no case before it has run.
 async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<Report> {
     let (mut report, cases) = (Report::new(device.info().clone(), *options), cases());
     let (possible, settings) = (possible_variants(device), settings(device)?);

@@ -40,9 +40,9 @@ pub struct SavedReport {
 
 /// The row of a [`SavedReport`] for one op.
 ///
-/// JSON has no numbers for NaN and infinity: the file has the words `"NaN"`, `"inf"` and `"-inf"` instead, which are read back as
-/// these numbers. Older files have `null`, which is read as infinity for shares and as NaN for values. Two rows are equal where their
-/// fields are, and NaN is equal to NaN.
+/// JSON has no numbers for NaN and infinity: the file has the words `"NaN"`, `"inf"` and `"-inf"` instead, which are read
+/// back as these numbers. Older files have `null`, which is read as infinity for shares and as NaN for values. Two rows are
+/// equal where their fields are, and NaN is equal to NaN.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};

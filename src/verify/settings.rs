@@ -19,9 +19,11 @@ const MOST_GROUPS: [u32; 3] = [3, 7, 40];
 // Dims of cases that also run in blocks, though the name of no variant tells so: a later block takes other paths through a kernel
 // than the first.
 
-/// Products whose k is cut where bindings have the second of [`BINDING_BYTES`]: later slices of k add to the results of the first.
+/// Products whose k is cut where bindings have the second of [`BINDING_BYTES`]: later slices of k add to the results of the
+/// first.
 const K_IN_BLOCKS: &[[usize; 3]] = &[[65, 255, 257], [512, 256, 128]];
-/// Matrices whose rows are cut where bindings have the first of [`BINDING_BYTES`]: later blocks do not begin with the first column.
+/// Matrices whose rows are cut where bindings have the first of [`BINDING_BYTES`]: later blocks do not begin with the first
+/// column.
 const ROWS_IN_BLOCKS: &[[usize; 3]] = &[[2, 1027, 1], [2, 1028, 1]];
 /// A matrix whose blocks have one row each where bindings have the first of [`BINDING_BYTES`].
 const ROW_BY_ROW: [usize; 3] = [37, 1000, 1];

@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::saved::{SavedReport, SavedRow};
 
-/// Prints reports side by side, op by op, as a table in Markdown. A cell has the worst share of the bound, the share of the likely
-/// error in parentheses, and the number of cases, with those over their bound if there are some. Behind two reports their
-/// [`Differences`] are printed.
+/// Prints reports side by side, op by op, as a table in Markdown. A cell has the worst share of the bound, the share of the
+/// likely error in parentheses, and the number of cases, with those over their bound if there are some. Behind two reports
+/// their [`Differences`] are printed.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -67,8 +67,8 @@ impl SavedRow {
     }
 }
 
-/// The differences of two reports: what only one of them has, the first report's part first. Cases are named as in a report, behind
-/// their op.
+/// The differences of two reports: what only one of them has, the first report's part first. Cases are named as in a report,
+/// behind their op.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -91,8 +91,8 @@ pub struct Differences {
     pub cases: [Vec<String>; 2],
     /// Kernel variants that ran in one only.
     pub variants: [Vec<String>; 2],
-    /// Cases that ran in both and were within their bounds in one only; ops instead of cases where one of the files is older than the
-    /// names of cases.
+    /// Cases that ran in both and were within their bounds in one only; ops instead of cases where one of the files is older
+    /// than the names of cases.
     pub passed: [Vec<String>; 2],
 }
 

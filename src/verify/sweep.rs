@@ -1,4 +1,5 @@
-//! The sweep over shapes that finds every kernel variant a device can choose: the code that chooses is asked in dry runs of all ops.
+//! The sweep over shapes that finds every kernel variant a device can choose: the code that chooses is asked in dry runs of
+//! all ops.
 
 use std::collections::BTreeSet;
 

@@ -15,12 +15,12 @@ use crate::error::Result;
 use crate::gpu::Context;
 use crate::waiting::{Waiting, at_once};
 
-/// The most threads that run cases. More would gain little, since the device computes the work of all threads one after another; and
-/// each holds the inputs, results and references of a case in memory, some 20 MiB for the largest.
+/// The most threads that run cases. More would gain little, since the device computes the work of all threads one after
+/// another; and each holds the inputs, results and references of a case in memory, some 20 MiB for the largest.
 const MAX_THREADS: usize = 8;
 
-/// Runs a plan, on several threads where the caller's may be blocked, and adds the results to the report in the plan's order. Returns
-/// the variants that no case launched.
+/// Runs a plan, on several threads where the caller's may be blocked, and adds the results to the report in the plan's
+/// order. Returns the variants that no case launched.
 ///
 /// # Errors
 /// The error of the first case in this order that could not be run. No case is begun behind it.
@@ -57,8 +57,8 @@ pub(super) async fn run_plan(
     Ok(missing)
 }
 
-/// The number of threads that run cases. It is one where the caller bounds the device's memory, since the bound may be enough for one
-/// case at a time alone.
+/// The number of threads that run cases. It is one where the caller bounds the device's memory, since the bound may be
+/// enough for one case at a time alone.
 fn threads(device: &Device) -> usize {
     if device.context().and_then(Context::max_memory_bytes).is_some() {
         return 1;

@@ -76,7 +76,7 @@ fn planned_memory(_: &Device) -> Result<(), Failed> {
     let rich = FitOptions {
         dropout: 0.5,
         class_weights: ClassWeights::Balanced,
-        ignore_class: Some(3),
+        ignore_index: Some(3),
         clip_norm: Some(1.0),
         ..guarded.clone()
     };

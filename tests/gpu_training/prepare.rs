@@ -28,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
         ("clipped, with dropout", FitOptions { dropout: 0.5, ..clipped }),
         ("without a look", FitOptions { stop_on_non_finite: false, ..plain.clone() }),
         ("with weights of classes", FitOptions { class_weights: weights, ..plain.clone() }),
-        ("smoothed", FitOptions { label_smoothing: 0.1, ignore_class: Some(1), ..plain }),
+        ("smoothed", FitOptions { label_smoothing: 0.1, ignore_index: Some(1), ..plain }),
     ];
     kinds.into_iter().flat_map(|(name, options)| trials_of(name, options)).collect()
 }
@@ -79,8 +79,8 @@ fn step_options(device: &Device, options: &FitOptions) -> Result<StepOptions, Fa
         ClassWeights::Each(weights) => Some(Matrix::from_slice(device, 1, CLASSES, weights)?),
         _ => None,
     };
-    let FitOptions { ignore_class, label_smoothing, dropout, .. } = *options;
-    let loss = CrossEntropy { class_weights, ignore_class, label_smoothing, ..Default::default() };
+    let FitOptions { label_smoothing, dropout, .. } = *options;
+    let loss = CrossEntropy { class_weights, label_smoothing, ..Default::default() };
     Ok(StepOptions { loss, dropout, seed: 1 })
 }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 
 use wgpu_mlp::layers::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
-use wgpu_mlp::{Device, FitOptions, Matrix, Mlp, Optimizer, OptimizerState, Targets, Trainer, ops, verify};
+use wgpu_mlp::{Device, Epoch, FitOptions, Matrix, Mlp, Optimizer, OptimizerState, Targets, Trainer, ops, verify};
 
 use crate::awaiting;
 
@@ -56,9 +56,10 @@ fn futures_can_go_to_another_thread() {
     let (device, options, x) = (Device::cpu(), FitOptions::default(), ndarray::Array2::zeros((2, 2)));
     let (mut model, labels, x) = (Mlp::new(&device, &[2, 3], 0).unwrap(), [0u8, 1], x.view());
     can_move(model.fit_async(x, &labels, &options));
-    can_move(model.fit_with_async(x, &labels, &options, |_, _| Ok(ControlFlow::Continue(()))));
     can_move(model.partial_fit_async(x, &labels, &options));
-    can_move(Trainer::new_send(&options).validation_set(x, &labels).fit_async(&mut model, x, &labels));
+    let mut go_on = |_: &Mlp, _: &Epoch| Ok(ControlFlow::Continue(()));
+    let trainer = Trainer::new(&options).validation_set(x, &labels).callback(&mut go_on);
+    can_move(trainer.fit_async(&mut model, x, &labels));
     can_move(model.predict_async(x));
     can_move(model.predict_proba_async(x));
     can_move(model.predict_log_proba_async(x));

@@ -98,13 +98,13 @@ fn options_out_of_range() {
         let words = format!("softmax_cross_entropy: label_smoothing must be from 0 to 1; got {name}");
         refused!(head(CrossEntropy { label_smoothing, ..Default::default() }), Option { .. }, words);
     }
-    let ignored = "softmax_cross_entropy: ignore_class must be one of the classes; got 3";
-    refused!(head(CrossEntropy { ignore_class: Some(3), ..Default::default() }), Option { .. }, ignored);
-    let none = "softmax_cross_entropy: ignore_class must be one of the classes; got 4294967295";
-    refused!(head(CrossEntropy { ignore_class: Some(u32::MAX), ..Default::default() }), Option { .. }, none);
+    let ignored = "softmax_cross_entropy: ignore_index must be one of the classes; got 3";
+    refused!(head(CrossEntropy { ignore_index: Some(3), ..Default::default() }), Option { .. }, ignored);
+    let none = "softmax_cross_entropy: ignore_index must be one of the classes; got 4294967295";
+    refused!(head(CrossEntropy { ignore_index: Some(u32::MAX), ..Default::default() }), Option { .. }, none);
 
-    let options = CrossEntropy { ignore_class: Some(1), ..Default::default() };
-    let words = "softmax_cross_entropy: ignore_class goes with class ids; the targets are distributions";
+    let options = CrossEntropy { ignore_index: Some(1), ..Default::default() };
+    let words = "softmax_cross_entropy: ignore_index goes with class ids; the targets are distributions";
     let both = ops::softmax_cross_entropy(&zeros(2, 3), &shares(2, 3), &options);
     refused!(both, Error::Combination { op: "softmax_cross_entropy", .. }, words);
 

@@ -140,7 +140,7 @@ fn dropout_goes_back_as_the_layers_do() {
 }
 
 /// Options that no fit takes, each with the words of its error.
-fn senseless_options() -> [(FitOptions, &'static str); 11] {
+fn senseless_options() -> [(FitOptions, &'static str); 10] {
     let plain = FitOptions::default;
     [
         (FitOptions { batch: 0, ..plain() }, "fit: batch must be at least 1; got 0"),
@@ -152,10 +152,6 @@ fn senseless_options() -> [(FitOptions, &'static str); 11] {
         (
             FitOptions { label_smoothing: 2.0, ..plain() },
             "softmax_cross_entropy: label_smoothing must be from 0 to 1; got 2",
-        ),
-        (
-            FitOptions { ignore_class: Some(3), ..plain() },
-            "softmax_cross_entropy: ignore_class must be one of the classes; got 3",
         ),
         (
             FitOptions { class_weights: ClassWeights::Each(vec![1.0; 2]), ..plain() },

@@ -211,7 +211,7 @@ fn rows_with_nan_and_infinity_spoil_themselves_alone() {
 
 #[test]
 fn a_mean_over_nothing_is_nan_and_its_gradient_zero() {
-    let options = CrossEntropy { ignore_class: Some(1), ..Default::default() };
+    let options = CrossEntropy { ignore_index: Some(1), ..Default::default() };
     let logits = matrix(array![[1.0, 2.0], [NAN, 0.0]]);
     let head = ops::softmax_cross_entropy(&logits, &ids(&[1, 1], 2), &options).unwrap();
     let stats = head.stats().unwrap();
@@ -242,7 +242,7 @@ fn options_of_the_head_by_the_definitions_of_pytorch() {
         let options = CrossEntropy { reduction, ..weighted.clone() };
         check(&ids, options, losses, 0.390738, slopes.map(|row| row.map(|slope| 5.0 * slope)));
     }
-    let options = CrossEntropy { ignore_class: Some(0), ..plain.clone() };
+    let options = CrossEntropy { ignore_index: Some(0), ..plain.clone() };
     let slopes = [[0.0; 3], [0.05, -0.25, 0.2], [0.01, -0.05, 0.04]];
     check(&ids, options, [0.0, LN_2, 0.105361], 0.399254, slopes);
     let options = CrossEntropy { label_smoothing: 0.3, ..plain.clone() };
@@ -251,7 +251,7 @@ fn options_of_the_head_by_the_definitions_of_pytorch() {
     let smoothed = CrossEntropy { label_smoothing: 0.3, ..weighted.clone() };
     let slopes = [[-0.013, -0.019, 0.032], [0.015, -0.145, 0.13], [-0.013, -0.005, 0.018]];
     check(&ids, smoothed.clone(), [0.826329, 1.385109, 0.686066], 0.579501, slopes);
-    let options = CrossEntropy { ignore_class: Some(1), ..smoothed.clone() };
+    let options = CrossEntropy { ignore_index: Some(1), ..smoothed.clone() };
     check(&ids, options, [0.826329, 0.0, 0.0], 0.826329, [[-0.065, -0.095, 0.16], [0.0; 3], [0.0; 3]]);
     let slopes = [[0.066667, -0.133333, 0.066667], [0.033333, -0.166667, 0.133333], [-0.06, 0.2, -0.14]];
     check(&distributions, plain, [1.32963, LN_2, 2.076877], 1.366551, slopes);

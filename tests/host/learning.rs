@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use ndarray::{ArrayView2, array};
 use wgpu_mlp::ops::{self, AdamOptions};
-use wgpu_mlp::{Device, Error, FitOptions, History, Mlp, Optimizer};
+use wgpu_mlp::{Device, Epoch, Error, FitOptions, History, Mlp, Optimizer, Trainer};
 
 use super::layers::{NAN, close, matrix};
 
@@ -55,11 +55,13 @@ fn training_learns_repeats_itself_and_stops_when_told() {
 
     let (x, mut model) = (array![[0.0, NAN], [1.0, 0.0]], one);
     let tolerant = FitOptions { stop_on_non_finite: false, ..short.clone() };
-    let stopped = model.fit_with(x.view(), &[0u8, 1], &tolerant, |model, epoch| {
+    let mut stop = |model: &Mlp, epoch: &Epoch| {
         assert_eq!((model.inputs(), epoch.non_finite_rows > 0), (2, true));
         Ok(if epoch.index == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    });
+    };
+    let stopped = Trainer::new(&tolerant).callback(&mut stop).fit(&mut model, x.view(), &[0u8, 1]);
     assert_eq!(stopped.unwrap().epochs.len(), 2);
-    let failed = model.fit_with(x.view(), &[0u8, 1], &tolerant, |_, _| Err(Error::NoForward { layer: "mine" }));
+    let mut fail = |_: &Mlp, _: &Epoch| Err(Error::NoForward { layer: "mine" });
+    let failed = Trainer::new(&tolerant).callback(&mut fail).fit(&mut model, x.view(), &[0u8, 1]);
     assert!(matches!(failed, Err(Error::NoForward { layer: "mine" })));
 }

@@ -145,7 +145,7 @@ pub fn rows_that_do_not_count(device: &Device) -> Result<()> {
     x[[43, 1]] = f32::NAN; // a row of class 1, in step 5
     let weights: Vec<f32> = (0..64).map(|row| if row == 43 { 0.0 } else { 1.0 }).collect();
     let plain = eights(2, Optimizer::adam(0.01));
-    let ignoring = FitOptions { ignore_class: Some(1), ..plain.clone() };
+    let ignoring = FitOptions { ignore_index: Some(1), ..plain.clone() };
     for (options, weights) in [(&ignoring, None), (&plain, Some(&weights))] {
         let trained = |rows: usize| {
             let mut trained = model(device)?;

@@ -84,8 +84,8 @@ impl LossChoice {
         name
     }
 
-    /// Inputs: a matrix with this filling, targets, and behind them class weights between 0.5 and 2 and row weights up to 1, some of
-    /// them 0.
+    /// Inputs: a matrix with this filling, targets, and behind them class weights between 0.5 and 2 and row weights up to 1,
+    /// some of them 0.
     pub fn inputs(&self, fill: Fill, rng: &mut CaseRng, dims: [usize; 3]) -> Inputs {
         let mut inputs = supervised(fill, self.distributions, rng, dims);
         if self.class_weights {
@@ -113,7 +113,7 @@ impl LossChoice {
         let options = CrossEntropy {
             class_weights: upload(class_weights)?,
             sample_weights: upload(sample_weights)?,
-            ignore_class: self.ignored_class(x.ncols()),
+            ignore_index: self.ignored_class(x.ncols()),
             label_smoothing: self.smoothing,
             reduction: self.reduction,
         };

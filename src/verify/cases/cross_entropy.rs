@@ -84,7 +84,8 @@ fn statistics(want: &reference::CrossEntropy, weights: &[Option<f64>]) -> Array2
     })
 }
 
-/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m): each difference and product rounded, the sums with their trees, the logarithm.
+/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m): each difference and product rounded, the sums with their trees, the
+/// logarithm.
 fn loss_bounds(x: &Array2<f64>, losses: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
     let cols = x.ncols();
     Array2::from_shape_fn(losses.dim(), |(r, _)| {

@@ -48,7 +48,8 @@ pub(super) fn cases(table: &mut Table) {
 
 fn relus(table: &mut Table) {
     type Op = fn(&Matrix) -> Result<Matrix>;
-    let ops: [(&'static str, Op, fn(f64) -> f64); 2] =
+    type OfElement = fn(f64) -> f64;
+    let ops: [(&'static str, Op, OfElement); 2] =
         [("relu", ops::relu, reference::relu), ("relu_mask", ops::relu_mask, reference::relu_mask)];
     for (name, op, of_element) in ops {
         for dims in all_matrices() {

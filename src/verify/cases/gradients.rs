@@ -17,8 +17,8 @@ use crate::verify::table::{Cost, Table};
 
 /// Half the distance between the two points of a difference.
 const STEP: f64 = 1e-5;
-/// The error of the differences, for functions whose third derivative is between 1 and 1000: STEP² / 6 of it, and the rounding of f64
-/// over STEP.
+/// The error of the differences, for functions whose third derivative is between 1 and 1000: STEP² / 6 of it, and the
+/// rounding of f64 over STEP.
 const DIFFERENCE: f64 = 1e-7;
 /// Shapes small enough that every element can be moved by itself.
 const SHAPES: &[[usize; 3]] = &[[1, 2, 3], [5, 3, 4], [4, 17, 6], [9, 7, 33]];

@@ -58,8 +58,8 @@ pub(super) fn cases(table: &mut Table) {
     }
 }
 
-/// The layer's input, weights and biases: the last three of the inputs. The first of all has the logits' shape, and stands for the
-/// number of classes alone.
+/// The layer's input, weights and biases: the last three of the inputs. The first of all has the logits' shape, and stands
+/// for the number of classes alone.
 fn layer<T>(matrices: &[Array2<T>]) -> &[Array2<T>] {
     &matrices[matrices.len() - 3..]
 }

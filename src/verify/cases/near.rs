@@ -99,8 +99,8 @@ impl Near {
         self
     }
 
-    /// The gradients with those of the penalties of these parameters. Where the sign of a parameter is not certain, the gradient of l1
-    /// may have either.
+    /// The gradients with those of the penalties of these parameters. Where the sign of a parameter is not certain, the
+    /// gradient of l1 may have either.
     pub fn penalized(mut self, parameters: &Near, [l1, l2]: [f64; 2]) -> Self {
         Zip::from(&mut self.value).and(&mut self.error).and(&parameters.value).and(&parameters.error).for_each(
             |gradient, error, w, near| {

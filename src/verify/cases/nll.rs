@@ -26,8 +26,8 @@ pub(super) fn cases(table: &mut Table) {
             }
         }
     }
-    // NaN is tried in a row's class and in others, and values above 1. A loss of distributions reads whole rows, so its cases have
-    // the gradient alone.
+    // NaN is tried in a row's class and in others, and values above 1. A loss of distributions reads whole rows, so its
+    // cases have the gradient alone.
     let by_ids = LossChoice { reduction: Reduction::None, ..LossChoice::PLAIN };
     for choice in [by_ids, LossChoice { distributions: true, ..LossChoice::PLAIN }] {
         for dims in FEW {

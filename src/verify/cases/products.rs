@@ -94,9 +94,9 @@ struct Kind {
     suits: fn(&[usize; 3]) -> bool,
 }
 
-/// Everyday numbers; integers, whose products are exact; terms whose sums are rounded one way, where sums are long enough for that to
-/// add up; and a NaN, which must stay within the rows and columns whose sums it enters, since kernels that read beyond the end
-/// of a row read the next one.
+/// Everyday numbers; integers, whose products are exact; terms whose sums are rounded one way, where sums are long enough
+/// for that to add up; and a NaN, which must stay within the rows and columns whose sums it enters, since kernels that read
+/// beyond the end of a row read the next one.
 const KINDS: [Kind; 4] = [
     Kind { variant: "", fill: normal, exact: false, suits: |_| true },
     Kind { variant: "integers, exact", fill: integers, exact: true, suits: |_| true },
@@ -145,8 +145,8 @@ fn add(table: &mut Table, product: &'static Product, kind: &'static Kind, dims: 
 /// Dims of masked products, with enough rows and columns for every kernel.
 const MASKED: &[[usize; 3]] = &[[31, 15, 33], [32, 16, 64], [63, 257, 65], [130, 9, 11], [128, 20, 4], [16, 24, 32]];
 
-/// Adds cases of gradients that a ReLU masks whose outputs are of every kind: positive ones let the gradient pass, infinity too, and
-/// NaN does not.
+/// Adds cases of gradients that a ReLU masks whose outputs are of every kind: positive ones let the gradient pass, infinity
+/// too, and NaN does not.
 fn add_masked(table: &mut Table, dims: [usize; 3]) {
     table.add_on_matrices(
         ("linear_backward", "outputs of all kinds"),

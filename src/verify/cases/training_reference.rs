@@ -146,8 +146,8 @@ impl Moments {
         self.square = mix(&self.square, ADAM.beta2, &squared);
     }
 
-    /// The step of the parameter, the `step`-th. Its error is found at the corners of the range of mean and square, since the quotient
-    /// rises with the one and its magnitude falls with the other.
+    /// The step of the parameter, the `step`-th. Its error is found at the corners of the range of mean and square, since
+    /// the quotient rises with the one and its magnitude falls with the other.
     fn step(&self, step: i32) -> Near {
         let unbias = |beta: f64| 1.0 / (1.0 - beta.powi(step));
         let (of_mean, of_square) = (ADAM.learning_rate * unbias(ADAM.beta1), unbias(ADAM.beta2));

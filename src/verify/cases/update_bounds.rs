@@ -70,8 +70,8 @@ fn carried_by_square(e: &Element) -> Bound {
     e.error.map(|error| 3.0 * e.gradient.abs() * error + error * error)
 }
 
-/// The quotient η g / (√s + ε): the root is off by 5u, the quotient by 2.5u, sums, products and constants by u / 2 each. The gradient's
-/// error counts once by itself and at most once through s, which is no less than what g² adds to it.
+/// The quotient η g / (√s + ε): the root is off by 5u, the quotient by 2.5u, sums, products and constants by u / 2 each. The
+/// gradient's error counts once by itself and at most once through s, which is no less than what g² adds to it.
 fn quotient_bound(e: &Element, learning_rate: f64, epsilon: f64) -> Bound {
     let factor = learning_rate / (e.after[0].sqrt() + epsilon);
     let quotient = Bound::one(5.0 * U) + Bound::one(2.5 * U) + Bound::roundings(9.0);

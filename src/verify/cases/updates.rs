@@ -18,8 +18,8 @@ use crate::verify::shapes::all_matrices;
 use crate::verify::table::{Cost, Table};
 
 const RATE: f64 = 0.1;
-/// The steps of Adam's cases: where the corrections of both means are large; where that of the squares is still a factor of 1.6, and
-/// that of the gradients is 1 in f32; and where both are next to 1.
+/// The steps of Adam's cases: where the corrections of both means are large; where that of the squares is still a factor of
+/// 1.6, and that of the gradients is 1 in f32; and where both are next to 1.
 const EARLY: u64 = 3;
 const MIDDLE: u64 = 1000;
 const LATE: u64 = 20_000;

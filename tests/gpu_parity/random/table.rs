@@ -206,7 +206,7 @@ fn head(device: &Device, g: &Given) -> Result<Outputs> {
     let logits = on(device, &g.a)?;
     let options = CrossEntropy {
         class_weights: if g.weighted() { Some(on(device, &g.weights)?) } else { None },
-        ignore_class: g.ignored(),
+        ignore_index: g.ignored(),
         label_smoothing: g.smoothing(),
         sample_weights: None,
         reduction: [Reduction::None, Reduction::Mean, Reduction::Sum][g.reduction()],

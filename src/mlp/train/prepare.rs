@@ -1,59 +1,48 @@
-//! The kernels of a model's steps, compiled at the same time before the first of them.
+//! Preparation of training steps: their kernels are compiled together, before the first step needs them.
 
-use std::mem::Discriminant;
-
-use super::Mlp;
-use super::step::StepOptions;
+use super::dry_step::planned_model;
+use super::step_options::StepOptions;
+use super::step_shape::{PreparedStep, StepShape};
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::ops::{CrossEntropy, Reduction};
-use crate::optim::{Optimizer, OptimizerState};
-use crate::plan::{DryStep, planned_model};
+use crate::mlp::Mlp;
+use crate::ops::CrossEntropy;
+use crate::optim::OptimizerState;
 
-/// A model prepares no more kinds of steps than this, so that batches which all differ in their rows cost no dry run each.
-const MOST_PREPARED: usize = 8;
-
-/// What decides which kernels a step launches.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Prepared {
-    step: DryStep,
-    optimizer: (Discriminant<Optimizer>, bool),
-    dropout: bool,
-    class_weights: bool,
-    ignore_class: bool,
-    label_smoothing: bool,
-    reduction: Reduction,
-}
+/// The number of steps of different shapes that a model prepares. More are not worth their dry runs, as when every
+/// batch has another number of rows.
+const MAX_PREPARED: usize = 8;
 
 impl Mlp {
-    /// Compiles the kernels of such a step, unless that was done before. An error is one of the step itself, which tells.
-    pub(super) fn prepare(&mut self, step: DryStep, options: &StepOptions, state: &OptimizerState) {
+    /// Compiles the kernels of a step of this shape, unless that was done before. Errors are left to the step itself,
+    /// which meets them again.
+    pub(super) fn prepare(&mut self, shape: StepShape, options: &StepOptions, state: &OptimizerState) {
         let loss = &options.loss;
-        let prepared = Prepared {
-            step,
+        let prepared = PreparedStep {
+            shape,
             optimizer: state.way(),
             dropout: options.dropout > 0.0,
             class_weights: loss.class_weights.is_some(),
-            ignore_class: loss.ignore_class.is_some(),
+            ignore_index: loss.ignore_index.is_some(),
             label_smoothing: loss.label_smoothing != 0.0,
             reduction: loss.reduction,
         };
-        if self.prepared.len() == MOST_PREPARED || self.prepared.contains(&prepared) {
+        if self.prepared.len() == MAX_PREPARED || self.prepared.contains(&prepared) {
             return;
         }
         self.prepared.push(prepared);
-        self.device.compile_ahead(|dry| self.step_dry(dry, step, options, state));
+        self.device.compile_ahead(|dry| self.step_dry(dry, shape, options, state));
     }
 
-    /// Goes through such a step of a model of these widths on a dry device.
-    fn step_dry(&self, dry: &Device, step: DryStep, options: &StepOptions, state: &OptimizerState) -> Result<()> {
+    /// Runs a step of this shape, of a model of these widths, on a dry device.
+    fn step_dry(&self, dry: &Device, shape: StepShape, options: &StepOptions, state: &OptimizerState) -> Result<()> {
         let loss = &options.loss;
         let weights = |weights: &Matrix| Matrix::planned(dry, "class weights", weights.rows(), weights.cols());
         let class_weights = loss.class_weights.as_ref().map(weights).transpose()?;
         let loss = CrossEntropy { class_weights, sample_weights: None, ..loss.clone() };
         let options = StepOptions { loss, ..*options };
-        step.run(&mut planned_model(dry, &self.widths())?, &options, &mut state.emptied()).map(drop)
+        shape.run(&mut planned_model(dry, &self.widths())?, &options, &mut state.emptied()).map(drop)
     }
 }
 
@@ -64,7 +53,8 @@ mod tests {
 
     use super::*;
     use crate::gpu::Preset;
-    use crate::mlp::Mlp;
+    use crate::ops::Reduction;
+    use crate::optim::Optimizer;
     use crate::targets::Targets;
 
     const ROWS: usize = 37;
@@ -82,7 +72,7 @@ mod tests {
     }
 
     /// A model's own step, and the dry run of it, launch the same kernels one after another, in the same forms.
-    fn compare(device: &Device, widths: &[usize], (step, options, state): &(DryStep, StepOptions, OptimizerState)) {
+    fn compare(device: &Device, widths: &[usize], (step, options, state): &(StepShape, StepOptions, OptimizerState)) {
         let launched = |on: &Device| on.context().map(|gpu| gpu.take_entries()).unwrap();
         let (classes, mut model) = (widths[widths.len() - 1], Mlp::new(device, widths, 0).unwrap());
         let class_weights = options.loss.class_weights.as_ref().map(|_| Matrix::zeros(device, 1, classes).unwrap());
@@ -98,9 +88,9 @@ mod tests {
         };
         options.loss.sample_weights = step.weighted.then(|| Matrix::zeros(device, step.rows, 1).unwrap());
         launched(device);
-        let (before, mut state) = (step.looked_at.then(|| (model.clone(), state.clone())), state.clone());
+        let (before, mut state) = (step.checked.then(|| (model.clone(), state.clone())), state.clone());
         model.record_step(&x, &y.unwrap(), &options, &mut state).unwrap();
-        let _look = before.as_ref().map(|_| model.look(&state).unwrap());
+        let _look = before.as_ref().map(|_| model.record_finite_check(&state).unwrap());
         let own = launched(device);
         let name = format!("{widths:?}: {step:?}, {options:?}, {:?}", state.optimizer());
         assert_eq!(ahead.launches, own.launches, "{name}");
@@ -109,7 +99,7 @@ mod tests {
 
     #[test]
     fn dry_runs_launch_what_steps_launch() {
-        let step = DryStep { rows: ROWS, weighted: false, distributed: false, looked_at: false };
+        let step = StepShape { rows: ROWS, weighted: false, distributed: false, checked: false };
         let with_loss = |change: fn(&mut CrossEntropy)| {
             let mut options = StepOptions::default();
             change(&mut options.loss);
@@ -122,14 +112,14 @@ mod tests {
             (step, StepOptions { dropout: 0.5, ..Default::default() }, plain()),
             (step, StepOptions::default(), clipped()),
             (step, StepOptions { dropout: 0.5, ..Default::default() }, clipped()),
-            (DryStep { looked_at: true, ..step }, StepOptions::default(), clipped()),
-            (DryStep { weighted: true, ..step }, StepOptions::default(), plain()),
-            (DryStep { distributed: true, ..step }, StepOptions::default(), plain()),
+            (StepShape { checked: true, ..step }, StepOptions::default(), clipped()),
+            (StepShape { weighted: true, ..step }, StepOptions::default(), plain()),
+            (StepShape { distributed: true, ..step }, StepOptions::default(), plain()),
             (step, StepOptions { loss: weighted, ..Default::default() }, plain()),
             (step, with_loss(|loss| loss.label_smoothing = 0.1), plain()),
-            (step, with_loss(|loss| loss.ignore_class = Some(1)), plain()),
+            (step, with_loss(|loss| loss.ignore_index = Some(1)), plain()),
             (step, with_loss(|loss| loss.reduction = Reduction::Sum), plain()),
-            (DryStep { rows: 1, ..step }, StepOptions::default(), plain()),
+            (StepShape { rows: 1, ..step }, StepOptions::default(), plain()),
         ];
         for preset in Preset::ALL {
             for bytes in BINDINGS {

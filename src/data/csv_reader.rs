@@ -1,4 +1,4 @@
-//! The rows of a CSV file: the header told from the data, each row as long as the first, each feature a number.
+//! The reader of CSV files: tells the header from the data and checks each row's length and numbers.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -7,22 +7,22 @@ use std::path::Path;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use ndarray::Array2;
 
-use super::npy_header::refuse;
-use super::table::{Column, CsvOptions};
+use super::csv_options::{Column, CsvOptions};
+use super::errors::refuse;
 use crate::error::{Error, Result, Shape};
 use crate::files::failed;
 
-/// What stands for a value that is not there, as pandas has it.
+/// Cells that stand for a missing value, as in pandas.
 const MISSING: [&str; 9] = ["", "?", "NA", "N/A", "n/a", "<NA>", "null", "NULL", "None"];
 
 /// The rule that an empty table breaks.
 const NOTHING: &str = "there must be a row, and a column of features";
 
-/// A file whose first rows have been looked at.
-pub(super) struct Rows<'a> {
+/// A CSV file that is open, with its first rows read.
+pub(super) struct CsvReader<'a> {
     path: &'a Path,
     reader: Reader<File>,
-    /// The first rows, read already.
+    /// The first rows, which were read to find the header.
     first: Vec<ByteRecord>,
     header: Option<ByteRecord>,
     width: usize,
@@ -30,29 +30,29 @@ pub(super) struct Rows<'a> {
     label: Option<usize>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> CsvReader<'a> {
     pub(super) fn open(path: &'a Path, options: &CsvOptions, label: Option<&Column>) -> Result<Self> {
         let file = File::open(path).map_err(|source| failed(path, source))?;
         let mut builder = ReaderBuilder::new();
         let reader = builder.has_headers(false).flexible(true).delimiter(options.delimiter).trim(Trim::All);
         let reader = reader.from_reader(file);
-        let mut rows = Rows { path, reader, first: Vec::new(), header: None, width: 0, label: None };
+        let mut rows = CsvReader { path, reader, first: Vec::new(), header: None, width: 0, label: None };
         let mut row = ByteRecord::new();
         while rows.first.len() < 2 && rows.next(&mut row)? {
             rows.first.push(row.clone());
         }
         let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
         rows.width = first.len();
-        rows.label = label.map(|label| rows.find(label, options)).transpose()?;
+        rows.label = label.map(|label| rows.find_label(label, options)).transpose()?;
         let named = matches!(label, Some(Column::Name(_)));
-        if options.header.unwrap_or_else(|| named || rows.looks_named()) {
+        if options.header.unwrap_or_else(|| named || rows.has_header()) {
             rows.header = Some(rows.first.remove(0));
         }
         Ok(rows)
     }
 
-    /// The column's index.
-    fn find(&self, label: &Column, options: &CsvOptions) -> Result<usize> {
+    /// The index of the label's column.
+    fn find_label(&self, label: &Column, options: &CsvOptions) -> Result<usize> {
         let cells = self.first.first();
         let found = match label {
             Column::Last => self.width.checked_sub(1),
@@ -72,8 +72,8 @@ impl<'a> Rows<'a> {
         found.map_or_else(|| refuse(self.path, rule, format!("{label:?} of the columns {}", columns.join(", "))), Ok)
     }
 
-    /// Whether the first row names the columns.
-    fn looks_named(&self) -> bool {
+    /// Whether the first row seems to be a header: see [`CsvOptions::header`].
+    fn has_header(&self) -> bool {
         let is_text = |cell: &[u8]| !is_missing(cell) && number(cell).is_none();
         let text = |row: usize, column| self.first.get(row).and_then(|row| row.get(column)).map(is_text);
         (0..self.width).any(|column| {
@@ -82,7 +82,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The features of all rows; `label` sees each row and the column of its label.
+    /// Reads the features of all rows, and calls `label` with each row and the column of its label.
     pub(super) fn read(
         &mut self,
         mut label: impl FnMut(&Self, &ByteRecord, usize) -> Result<()>,
@@ -110,7 +110,7 @@ impl<'a> Rows<'a> {
         Array2::from_shape_vec((rows, cols), values).or_else(|_| refuse(self.path, NOTHING, shape.to_string()))
     }
 
-    /// Adds the features of one row.
+    /// Appends the features of one row to `values`.
     fn add(&self, row: &ByteRecord, values: &mut Vec<f32>) -> Result<()> {
         if row.len() != self.width {
             let column = row.len().min(self.width) + 1;
@@ -133,7 +133,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Reads the next row; false behind the last.
+    /// Reads the next row; false where there is none.
     fn next(&mut self, row: &mut ByteRecord) -> Result<bool> {
         self.reader.read_byte_record(row).map_err(|error| {
             let source = match error.into_kind() {
@@ -144,7 +144,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Names of the features' columns.
+    /// The names of the features' columns.
     pub(super) fn columns(&self) -> Vec<String> {
         let features = (0..self.width).filter(|column| Some(*column) != self.label);
         let name = |column: usize| match self.header.as_ref().and_then(|header| header.get(column)) {
@@ -154,11 +154,13 @@ impl<'a> Rows<'a> {
         features.map(name).collect()
     }
 
-    /// The line that a row begins on: where the reader began, it skipped empty lines first.
+    /// The number of the line that a row begins on. The reader reports the position before the empty lines in front of
+    /// the row, so these are counted here.
     fn line(&self, row: &ByteRecord) -> u64 {
         let Some(position) = row.position() else { return 0 };
         let mut file = self.reader.get_ref();
-        // Nothing is read after an error, so the file may be left anywhere. In a pipe empty lines go uncounted.
+        // Seeking is harmless, since nothing is read after an error. A pipe cannot seek, so its empty lines are not
+        // counted.
         let skipped = file.seek(SeekFrom::Start(position.byte())).map(|_| {
             let bytes = BufReader::new(file).bytes().map_while(Result::ok);
             bytes.take_while(|byte| b"\r\n".contains(byte)).filter(|byte| *byte == b'\n').count()
@@ -180,7 +182,7 @@ fn is_missing(cell: &[u8]) -> bool {
     MISSING.iter().any(|missing| missing.as_bytes() == cell)
 }
 
-/// A cell as errors print it: in quotes, and no longer than a line bears.
+/// A cell as errors print it: in quotes, and cut after 40 characters.
 pub(super) fn shown(cell: &[u8]) -> String {
     let text = String::from_utf8_lossy(cell);
     match text.char_indices().nth(40) {

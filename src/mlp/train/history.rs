@@ -1,4 +1,4 @@
-//! What a training came to, epoch by epoch.
+//! History of a training, epoch by epoch.
 
 use std::fmt;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::Result;
 use crate::files::replace;
 
-/// What one pass over the data came to, measured while training: each step before its own update.
+/// An epoch's results: loss and accuracy of one pass over the data, each step measured before its own update.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -20,27 +20,27 @@ use crate::files::replace;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Epoch {
-    /// Counted from 0.
+    /// The epoch's number, counted from 0.
     pub index: usize,
-    /// Mean loss over the rows, weighted as the loss is; without penalties.
+    /// The mean loss over the rows, with the weights of the loss and without penalties.
     pub loss: f64,
-    /// Share of the rows whose most probable class was theirs.
+    /// The share of the rows that were classified correctly.
     pub accuracy: f64,
-    /// Mean loss over the validation rows after the epoch, where there are some.
+    /// The mean loss over the validation rows after the epoch, if there are any.
     pub validation_loss: Option<f64>,
-    /// Accuracy on the validation rows after the epoch.
+    /// The accuracy on the validation rows after the epoch.
     pub validation_accuracy: Option<f64>,
-    /// Learning rate of the first step.
+    /// The learning rate of the epoch's first step.
     pub learning_rate: f64,
-    /// Rows that counted.
+    /// The number of rows that were not ignored.
     pub rows: u64,
-    /// Rows whose loss was NaN or infinite.
+    /// The number of rows whose loss was NaN or infinite.
     pub non_finite_rows: u64,
-    /// Wall-clock time, validation included.
+    /// The wall-clock time in seconds, including the validation.
     pub seconds: f64,
 }
 
-/// The epochs of a training run, in order. Printed, it is a table.
+/// A training's history: its epochs, in order. It prints as a table.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -53,10 +53,10 @@ pub struct Epoch {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct History {
-    /// One entry a finished epoch.
+    /// The finished epochs.
     pub epochs: Vec<Epoch>,
-    /// The epoch with the lowest validation loss, or what early stopping watches; of the training, where nothing was
-    /// validated.
+    /// The best epoch by the quantity that early stopping monitors, else by the validation loss, or by the training
+    /// loss where nothing was validated.
     pub best_epoch: Option<usize>,
 }
 
@@ -65,7 +65,8 @@ impl History {
         self.epochs.iter().any(|epoch| epoch.validation_loss.is_some())
     }
 
-    /// The table as CSV: a line of names, then a line an epoch; empty where nothing was validated.
+    /// The history as CSV: a line of names, then a line for each epoch. Cells of the validation are empty where there
+    /// was none.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -90,7 +91,7 @@ impl History {
         std::iter::once(names.to_owned()).chain(self.epochs.iter().map(line)).collect()
     }
 
-    /// Writes [`History::to_csv`] to a file, which appears whole or not at all.
+    /// Writes the history to a CSV file, which appears complete or not at all.
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) when it cannot be written.

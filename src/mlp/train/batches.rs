@@ -1,4 +1,4 @@
-//! Rows to train or validate on: features, labels and weights, gathered batch by batch.
+//! Batches: the rows to train or validate on, their split and order, and their upload.
 
 use ndarray::ArrayView2;
 use rand::SeedableRng;
@@ -11,28 +11,28 @@ use crate::matrix::Matrix;
 use crate::shares::shares;
 use crate::targets::Targets;
 
-/// Features with a label for each row, and a weight where there are some.
+/// Rows of features with their labels, and their weights if they have any.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(super) struct LabelledRows<'a> {
     pub x: ArrayView2<'a, f32>,
     pub labels: &'a [i64],
     pub weights: Option<&'a [f32]>,
 }
 
-/// A batch on its device.
+/// A batch of rows on a device.
 pub(super) struct Batch {
     pub x: Matrix,
     pub targets: Targets,
     pub weights: Option<Matrix>,
 }
 
-impl Rows<'_> {
-    /// Whether a row weighs in the losses.
-    pub fn counts(&self, row: usize, ignored: Option<u32>) -> bool {
-        counted_class(self.labels[row], ignored).is_some() && self.weights.is_none_or(|weights| weights[row] > 0.0)
+impl LabelledRows<'_> {
+    /// Whether a row has a part in the losses: it has a class, and no weight of 0.
+    pub fn counts(&self, row: usize) -> bool {
+        class_of(self.labels[row]).is_some() && self.weights.is_none_or(|weights| weights[row] > 0.0)
     }
 
-    /// Uploads these rows.
+    /// Uploads the rows with these numbers as a batch.
     pub fn batch(&self, device: &Device, rows: &[usize], classes: usize) -> Result<Batch> {
         let labels: Vec<_> = rows.iter().map(|row| self.labels[*row]).collect();
         let weights = self.weights.map(|weights| rows.iter().map(|row| weights[*row]).collect::<Vec<_>>());
@@ -44,7 +44,7 @@ impl Rows<'_> {
     }
 }
 
-/// The order of an epoch's rows: the same for the same seed and epoch, whatever came before.
+/// The order of an epoch's rows, which depends on the seed and the epoch alone.
 pub(super) fn order(rows: &[usize], seed: u64, epoch: usize) -> Vec<usize> {
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
     rng.set_stream(1 + epoch as u64);
@@ -53,23 +53,19 @@ pub(super) fn order(rows: &[usize], seed: u64, epoch: usize) -> Vec<usize> {
     order
 }
 
-/// Rows to train on and rows to validate on: this share of the rows that count, rounded up to whole rows, from each class in
-/// proportion and never all of one, drawn by the seed: what `train_test_split` does with `stratify`.
-pub(super) fn split(
-    labels: &[i64],
-    classes: usize,
-    ignored: Option<u32>,
-    fraction: f64,
-    seed: u64,
-) -> (Vec<usize>, Vec<usize>) {
+/// Splits the rows into those to train on and those to validate on.
+///
+/// The latter are this fraction of the rows that have a class, rounded up to whole rows. The generator with this seed
+/// draws them from each class in proportion, and never all rows of a class, as `train_test_split` does with `stratify`.
+pub(super) fn split(labels: &[i64], classes: usize, fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
     if fraction == 0.0 {
         return ((0..labels.len()).collect(), Vec::new());
     }
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
-    // One group more for rows that do not count, which validate nothing.
+    // The last group is that of ignored rows, which are no use in a validation.
     let mut groups = vec![Vec::new(); classes + 1];
     for (row, label) in labels.iter().enumerate() {
-        groups[counted_class(*label, ignored).unwrap_or(classes).min(classes)].push(row);
+        groups[class_of(*label).unwrap_or(classes).min(classes)].push(row);
     }
     let (mut train, mut held) = (groups.pop().unwrap_or_default(), Vec::new());
     let wanted = (fraction * (labels.len() - train.len()) as f64).ceil() as usize;
@@ -84,9 +80,9 @@ pub(super) fn split(
     (train, held)
 }
 
-/// The class of a row that counts in loss and accuracy.
-fn counted_class(label: i64, ignored: Option<u32>) -> Option<usize> {
-    usize::try_from(label).ok().filter(|_| ignored.is_none_or(|ignored| i64::from(ignored) != label))
+/// The class of a row; none if the row is ignored.
+fn class_of(label: i64) -> Option<usize> {
+    usize::try_from(label).ok()
 }
 
 #[cfg(test)]
@@ -98,34 +94,34 @@ mod tests {
     #[test]
     fn a_split_takes_its_share_of_every_class_and_loses_nothing() {
         let labels: Vec<i64> = (0..1000).map(|row| if row % 10 == 0 { 2 } else { row % 2 }).collect();
-        let (train, held) = split(&labels, 3, None, 0.25, 7);
+        let (train, held) = split(&labels, 3, 0.25, 7);
         let count = |rows: &[usize], class| rows.iter().filter(|row| labels[**row] == class).count();
         assert_eq!([0, 1, 2].map(|class| count(&held, class)), [100, 125, 25]);
         let mut all = [train.clone(), held.clone()].concat();
         all.sort_unstable();
         assert_eq!(all, (0..1000).collect::<Vec<_>>());
-        assert_eq!((train.clone(), held), split(&labels, 3, None, 0.25, 7));
-        assert_ne!(train, split(&labels, 3, None, 0.25, 8).0);
+        assert_eq!((train.clone(), held), split(&labels, 3, 0.25, 7));
+        assert_ne!(train, split(&labels, 3, 0.25, 8).0);
     }
 
     #[test]
     fn a_split_of_many_small_classes_takes_its_share_of_all_rows_and_all_of_no_class() {
         let labels: Vec<i64> = (0..4000).map(|row| row % 1000).collect();
         for (fraction, share) in [(0.1, 400), (0.125, 500), (0.9, 3000)] {
-            let (train, held) = split(&labels, 1000, None, fraction, 3);
+            let (train, held) = split(&labels, 1000, fraction, 3);
             assert_eq!((train.len(), held.len()), (4000 - share, share), "{fraction}");
             let trained: HashSet<_> = train.iter().map(|row| labels[*row]).collect();
             assert_eq!(trained.len(), 1000, "{fraction}");
         }
-        let (train, held) = split(&[0, 1, 1, 1], 2, None, 0.5, 0);
+        let (train, held) = split(&[0, 1, 1, 1], 2, 0.5, 0);
         assert!(train.contains(&0) && held.len() == 2, "{train:?} {held:?}");
-        assert!(split(&[0, 1, 2], 3, None, 0.5, 0).1.is_empty());
+        assert!(split(&[0, 1, 2], 3, 0.5, 0).1.is_empty());
     }
 
     #[test]
     fn rows_that_do_not_count_are_not_held_back() {
-        let labels = [0, -100, 0, 1, 1, 2, 2, 2];
-        let (train, held) = split(&labels, 3, Some(2), 0.5, 0);
+        let labels = [0, -100, 0, 1, 1, -100, -100, -100];
+        let (train, held) = split(&labels, 3, 0.5, 0);
         assert_eq!((train.len(), held.len()), (6, 2));
         assert!(held.iter().all(|row| [0, 1].contains(&labels[*row])), "{held:?}");
     }

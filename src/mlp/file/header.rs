@@ -1,6 +1,7 @@
-//! The header of a safetensors file, looked at before anything it says is believed.
+//! The header of a safetensors file, checked before any of its sizes is used.
 //!
-//! The crate safetensors adds the header's sizes up unchecked, and wants the whole file in memory before it looks.
+//! The crate safetensors adds up the header's sizes without overflow checks, and needs the whole file in memory before
+//! it parses the header.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,10 +15,10 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-/// The most bytes of a header: far more than thousands of layers need.
+/// The maximal length of a header in bytes, which is far more than thousands of layers need.
 const MAX_HEADER: u64 = 1 << 22;
 
-/// A safetensors file whose header has been read, and fits the file's length.
+/// An open safetensors file, whose header has been read and fits the file's length.
 pub(super) struct Opened<'a> {
     path: &'a Path,
     source: Source<'a>,
@@ -41,7 +42,7 @@ impl<'a> Opened<'a> {
         }
         let metadata = parse(&header).map_err(|rule| failed(path, rule))?;
         let total = (metadata.data_len() as u64).checked_add(8 + length);
-        // A file without a length, such as a pipe, is held to its header when the data are read.
+        // A file without a length, such as a pipe, is checked against its header when the data are read.
         if total.is_none() || source.length().is_some_and(|length| total != Some(length)) {
             return Err(failed(path, SafeTensorError::MetadataIncompleteBuffer));
         }
@@ -52,7 +53,7 @@ impl<'a> Opened<'a> {
         &self.metadata
     }
 
-    /// All the bytes behind the header.
+    /// The data: all bytes behind the header.
     pub(super) fn data(mut self) -> Result<Vec<u8>> {
         let (mut data, length) = (Vec::new(), self.metadata.data_len());
         self.source.read((length as u64).saturating_add(1), &mut data)?;
@@ -63,23 +64,24 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// The header's tensors: their names differ, their shapes fit their places, and they leave no gap.
+/// Parses the header. The tensors' names must differ, their shapes must fit their offsets, and they must leave no gap.
 fn parse(header: &[u8]) -> Result<Metadata, SafeTensorError> {
     let mut parser = serde_json::Deserializer::from_slice(header);
     let header = parser.deserialize_map(Entries).and_then(|header| parser.end().map(|()| header));
-    let Header { words, mut tensors } = header.map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+    let Header { texts, mut tensors } = header.map_err(SafeTensorError::InvalidHeaderDeserialization)?;
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
-    Metadata::new(Some(words.into_iter().collect()), tensors)
+    Metadata::new(Some(texts.into_iter().collect()), tensors)
 }
 
-/// What a header holds.
+/// The content of a header.
 #[derive(Default)]
 struct Header {
-    /// Of `__metadata__`, what is text.
-    words: Vec<(String, String)>,
+    /// The entries of `__metadata__` whose values are texts.
+    texts: Vec<(String, String)>,
     tensors: Vec<(String, TensorInfo)>,
 }
 
+/// The parser of a header's entries.
 struct Entries;
 
 impl<'de> Visitor<'de> for Entries {
@@ -99,13 +101,14 @@ impl<'de> Visitor<'de> for Entries {
                 header.tensors.push((name, map.next_value()?));
             } else if let Value::Object(entries) = map.next_value()? {
                 let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
-                header.words.extend(entries.into_iter().filter_map(text));
+                header.texts.extend(entries.into_iter().filter_map(text));
             }
         }
         Ok(header)
     }
 }
 
+/// The error for a file that is not in the safetensors format.
 pub(super) fn failed(path: &Path, source: SafeTensorError) -> Error {
     Error::Format { path: path.into(), source }
 }

@@ -1,13 +1,15 @@
-//! Callbacks: watching a training, and ending it.
+//! Callbacks, which watch a training and can end it.
 
 use std::ops::ControlFlow;
 
-use super::Mlp;
 use super::history::{Epoch, History};
 use crate::error::Result;
+use crate::mlp::Mlp;
 
-/// What watches a training: see [`Trainer::callback`](crate::Trainer::callback). Each method can be left out; an error ends
-/// the training and comes back from it.
+/// A callback, which watches a training and can end it: see [`Trainer::callback`](crate::Trainer::callback).
+///
+/// Each method has a default that does nothing. An error from a method ends the training, which returns it. A closure
+/// that takes `&Mlp` and `&Epoch` is a callback, too: it is called after each epoch.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -22,37 +24,63 @@ use crate::error::Result;
 /// let (options, x) = (FitOptions { epochs: 1000, ..Default::default() }, ndarray::array![[0.0], [1.0]]);
 /// let history = Trainer::new(&options).callback(&mut UntilPerfect).fit(&mut model, x.view(), &[0u8, 1])?;
 /// assert!(history.epochs.len() < 1000);
+///
+/// let mut print = |_: &Mlp, epoch: &Epoch| {
+///     println!("epoch {}: loss {:.3}", epoch.index, epoch.loss);
+///     Ok(ControlFlow::Continue(()))
+/// };
+/// Trainer::new(&FitOptions::default()).callback(&mut print).fit(&mut model, x.view(), &[0u8, 1])?;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
-pub trait Callback {
-    /// Before the first step.
+pub trait Callback: Send {
+    /// Called before the first step.
     #[allow(unused_variables, reason = "the names are documentation")]
     fn on_start(&mut self, run: &Run) -> Result<()> {
         Ok(())
     }
 
-    /// When a step's loss has been read: some time after the step, which waits for nothing. It can end the training: behind
-    /// the steps that are done by then, of which it sees the rest, the epoch is over before its time. Such an epoch is
-    /// validated, told of and in the history, with the rows it has come through; no checkpoint is written of it.
+    /// Called once a step's loss is on the host. Steps run ahead of their losses, so that this comes later than the
+    /// step.
+    ///
+    /// `Break` ends the training after the steps that were already submitted, for which this is still called. The
+    /// shortened epoch is validated and is part of the history, with the rows that it went through, but no checkpoint
+    /// is written of it.
     #[allow(unused_variables, reason = "the names are documentation")]
     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// After an epoch; can end the training.
+    /// Called after each epoch; `Break` ends the training.
     #[allow(unused_variables, reason = "the names are documentation")]
     fn on_epoch(&mut self, model: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// After the last epoch.
+    /// Called after the last epoch.
     #[allow(unused_variables, reason = "the names are documentation")]
     fn on_end(&mut self, history: &History) -> Result<()> {
         Ok(())
     }
+
+    /// Whether losses are to be read during an epoch, about ten times a second, so that [`Callback::on_step`] is called
+    /// soon after each step. Closures answer `false`, since they are called after epochs alone.
+    fn watches_steps(&self) -> bool {
+        true
+    }
 }
 
-/// What a training is going to be.
+/// A closure as a callback, called after each epoch.
+impl<F: FnMut(&Mlp, &Epoch) -> Result<ControlFlow<()>> + Send> Callback for F {
+    fn on_epoch(&mut self, model: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
+        self(model, epoch)
+    }
+
+    fn watches_steps(&self) -> bool {
+        false
+    }
+}
+
+/// A run of a training: its size, before it starts.
 ///
 /// ```
 /// use wgpu_mlp::{Callback, Result, Run};
@@ -67,19 +95,19 @@ pub trait Callback {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Run {
-    /// Epochs, at most.
+    /// The maximal number of epochs.
     pub epochs: usize,
-    /// Rows an epoch.
+    /// The number of rows in an epoch.
     pub rows: usize,
-    /// Rows a step.
+    /// The number of rows in a step.
     pub batch: usize,
-    /// Steps an epoch.
+    /// The number of steps in an epoch.
     pub steps_per_epoch: usize,
-    /// The epoch that it begins with: 0 but for one that goes on from a checkpoint.
+    /// The first epoch's number: 0 unless the training continues from a checkpoint.
     pub first_epoch: usize,
 }
 
-/// A step whose loss has been read.
+/// A step of a training whose loss is on the host.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -102,16 +130,16 @@ pub struct Run {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
-    /// The epoch, counted from 0.
+    /// The number of the epoch, counted from 0.
     pub epoch: usize,
-    /// The step within it, counted from 0.
+    /// The number of the step within the epoch, counted from 0.
     pub step: usize,
-    /// Steps of the epoch.
+    /// The number of steps in the epoch.
     pub steps: usize,
-    /// Rows of the epoch that are done.
+    /// The number of the epoch's rows that are done.
     pub rows: usize,
-    /// Mean loss of the epoch so far.
+    /// The mean loss of the epoch so far.
     pub loss: Option<f64>,
-    /// Accuracy of the epoch so far.
+    /// The accuracy of the epoch so far.
     pub accuracy: Option<f64>,
 }
