@@ -397,6 +397,19 @@ mod tests {
     }
 
     #[test]
+    fn a_tile_whose_halves_fit_no_binding_gives_way() {
+        let large = UnitTile::large_of(Units::KNOWN[0]);
+        let room = |words| Room { words, memory: 48 << 10, registers: true, units: Some(large) };
+        // 128 lines of 1,024 steps, or 64.
+        let chosen =
+            |words| Method::choose(Some(MatmulKernel::LargeUnits), Lanes::Hardware, room(words), [32, 32, 1024]);
+        assert_eq!(chosen(128 << 10), Method::Units(large));
+        assert_eq!(chosen((128 << 10) - 1), Method::Units(large.medium()));
+        assert_eq!(chosen(64 << 10), Method::Units(large.medium()));
+        assert!(!matches!(chosen((64 << 10) - 1), Method::Units(_)));
+    }
+
+    #[test]
     fn blocks_of_rows_keep_a_device_busy_and_are_not_short() {
         assert_eq!(LargestGrid::run(65_536, 128), 512);
         assert_eq!(LargestGrid::run(10, 128), 64);
