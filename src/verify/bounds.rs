@@ -134,7 +134,7 @@ pub(super) fn log_sum(cols: usize) -> Bound {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{Bound, U, product};
+    use super::{Bound, U, log_sum, product};
     use crate::Device;
     use crate::verify;
 
@@ -149,6 +149,9 @@ mod tests {
         assert!(near(one_by_one, 8.0 * U, 2.0 * U), "{one_by_one:?}");
         assert!(near(Bound::roundings(16.0) * 3.0, 24.0 * U, 6.0 * U));
         assert!(near(product(2.0, 96), 100.0 * U, 10.0 * U));
+        // The logarithm itself, the exponentials of 64 columns, and their sum. Errors of log_softmax cannot tell: those that come
+        // nearest to their bound are of large results, whose own roundings are most of it.
+        assert!(near(log_sum(64), (4.0 + 15.0 + 21.0) * U, (16.0 + 225.0 + 10.5_f64).sqrt() * U));
     }
 
     /// About half of the largest share that an error of the CPU path has of its bound, for each op. A bound that became
