@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use wgpu_mlp::{Device, GpuOptions, MatrixUnits, Result, verify};
+use wgpu_mlp::{DebugOptions, Device, GpuOptions, MatrixUnits, Result, verify};
 
 /// Verify every op of wgpu-mlp on this machine.
 #[derive(Parser)]
@@ -81,7 +81,12 @@ fn run(arguments: &Arguments) -> Result<bool> {
 fn report(arguments: &Arguments) -> Result<verify::Report> {
     let Arguments { checked, kernels_for_gpus, .. } = *arguments;
     let matrix_units = if arguments.matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
-    let gpu = GpuOptions { runtime_checks: checked, kernels_for_gpus, matrix_units, ..Default::default() };
+    let gpu = GpuOptions {
+        runtime_checks: checked,
+        matrix_units,
+        debug: DebugOptions { kernels_for_gpus, ..Default::default() },
+        ..Default::default()
+    };
     if arguments.matrix_units && !matches!(arguments.device, DeviceChoice::Gpu) {
         let conflict = "--matrix-units needs --device gpu: the CPU path has none";
         Arguments::command().error(ErrorKind::ArgumentConflict, conflict).exit();

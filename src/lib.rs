@@ -88,6 +88,8 @@ pub use mlp::{
     StepOptions, Trainer,
 };
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
+#[doc(hidden)]
+pub use options::DebugOptions;
 pub use options::{GpuOptions, MatmulKernel, MatrixUnits};
 pub use plan::{Plan, PlannedBuffer};
 #[cfg(feature = "progress")]

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use libtest_mimic::Failed;
 use ndarray::{Array2, Zip};
 use wgpu_mlp::ops::{self, Activation};
-use wgpu_mlp::{Device, Epoch, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets, Trainer};
+use wgpu_mlp::{DebugOptions, Device, Epoch, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets, Trainer};
 
 use common::Trial;
 
@@ -55,7 +55,10 @@ fn trials() -> Vec<Trial> {
 }
 
 fn options() -> GpuOptions {
-    GpuOptions { max_binding_bytes: Some(128 << 20), ..Default::default() }
+    GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(128 << 20), ..Default::default() },
+        ..Default::default()
+    }
 }
 
 /// Fails where the device and the CPU path, each within the bound, are further apart than twice that.

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use wgpu_mlp::{Device, DeviceInfo, DeviceKind, GpuOptions, MatmulKernel, MatrixUnits};
+use wgpu_mlp::{DebugOptions, Device, DeviceInfo, DeviceKind, GpuOptions, MatmulKernel, MatrixUnits};
 
 use cases::{Case, Scale, Sizes};
 use ceilings::{Ceilings, Gpu, Result};
@@ -69,7 +69,11 @@ impl Args {
     /// How the measured device is opened.
     fn options(&self) -> GpuOptions {
         let matrix_units = if self.matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
-        GpuOptions { matmul_kernel: self.kernel, matrix_units, ..Default::default() }
+        GpuOptions {
+            matrix_units,
+            debug: DebugOptions { matmul_kernel: self.kernel, ..Default::default() },
+            ..Default::default()
+        }
     }
 }
 

@@ -36,11 +36,11 @@ pub(super) type Change = Box<dyn Fn(&mut GpuOptions)>;
 /// Limits so low that operands are cut into blocks, and that grids are folded.
 pub(super) fn low_limits() -> impl Iterator<Item = (String, Change)> {
     let bindings = BINDING_BYTES.into_iter().chain([LONG_ROW_BYTES]).map(|bytes| {
-        let change: Change = Box::new(move |options| options.max_binding_bytes = Some(bytes));
+        let change: Change = Box::new(move |options| options.debug.max_binding_bytes = Some(bytes));
         (format!("bindings of {bytes} bytes"), change)
     });
     let folded = MOST_GROUPS.into_iter().map(|groups| {
-        let change: Change = Box::new(move |options| options.max_workgroups_per_dimension = Some(groups));
+        let change: Change = Box::new(move |options| options.debug.max_workgroups_per_dimension = Some(groups));
         (format!("{groups} workgroups a dimension"), change)
     });
     bindings.chain(folded)
@@ -52,15 +52,15 @@ fn forced_choices(gpu: &Context) -> impl Iterator<Item = (String, Change)> {
         let bindings = BINDING_BYTES.into_iter().map(Some);
         std::iter::once(None).chain(bindings).map(move |bytes| {
             let change: Change = Box::new(move |options| {
-                options.matmul_kernel = Some(kernel);
-                options.max_binding_bytes = bytes.or(options.max_binding_bytes);
+                options.debug.matmul_kernel = Some(kernel);
+                options.debug.max_binding_bytes = bytes.or(options.debug.max_binding_bytes);
             });
             let bindings = bytes.map_or(String::new(), |bytes| format!(", bindings of {bytes} bytes"));
             (format!("by {kernel:?}{bindings}"), change)
         })
     });
     let lanes = gpu.row_lanes().map(|lanes| {
-        let change: Change = Box::new(move |options| options.row_lanes = Some(lanes));
+        let change: Change = Box::new(move |options| options.debug.row_lanes = Some(lanes));
         (format!("by {lanes} lanes a row"), change)
     });
     kernels.chain(lanes)
@@ -81,15 +81,18 @@ impl Setting {
         let Some(options) = self.device.context().map(Context::options) else { return false };
         let is_product = ["matmul", "linear", "dense", "training"].iter().any(|start| case.op.starts_with(start));
         let words: usize = inputs.matrices.iter().map(|matrix| matrix.len()).sum();
-        let few_blocks = options.max_binding_bytes.is_none_or(|bytes| 4 * words as u64 <= MOST_BLOCKS * bytes);
-        few_blocks && (options.matmul_kernel.is_none() || is_product) && (options.row_lanes.is_none() || !is_product)
+        let few_blocks = options.debug.max_binding_bytes.is_none_or(|bytes| 4 * words as u64 <= MOST_BLOCKS * bytes);
+        few_blocks
+            && (options.debug.matmul_kernel.is_none() || is_product)
+            && (options.debug.row_lanes.is_none() || !is_product)
     }
 
     /// Whether the case runs here though it launches no new variant, because its operands are cut into blocks.
     pub fn adds_blocks(&self, case: &Case) -> bool {
         let options = self.device.context().map(Context::options);
-        let bytes =
-            options.filter(|options| options.matmul_kernel.is_none()).and_then(|options| options.max_binding_bytes);
+        let bytes = options
+            .filter(|options| options.debug.matmul_kernel.is_none())
+            .and_then(|options| options.debug.max_binding_bytes);
         let is_plain = ["", "with ReLU"].contains(&case.variant.as_str());
         let product = bytes == Some(BINDING_BYTES[1]) && is_plain && K_IN_BLOCKS.contains(&case.dims);
         let rows = match case.op {

@@ -7,13 +7,16 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use libtest_mimic::Failed;
 use ndarray::{Array2, s};
-use wgpu_mlp::{Device, Error, GpuOptions, Matrix, Targets, ops, wgpu};
+use wgpu_mlp::{DebugOptions, Device, Error, GpuOptions, Matrix, Targets, ops, wgpu};
 
 use crate::common::{self, Trial};
 
 pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
-    let pieces = || GpuOptions { max_binding_bytes: Some(768), ..Default::default() };
+    let pieces = || GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(768), ..Default::default() },
+        ..Default::default()
+    };
     vec![
         common::trial("class ids from the device", plain(), device_made),
         common::trial("class ids from the device, in pieces", pieces(), device_made),
@@ -28,7 +31,10 @@ pub fn trials() -> Vec<Trial> {
 fn shared(like: &Device) -> Result<(common::Yours, Device), Failed> {
     let yours = common::yours(like, wgpu::Adapter::limits);
     let limit = Some(like.info().max_binding_bytes);
-    let options = GpuOptions { max_binding_bytes: limit, guarded_buffers: true, ..Default::default() };
+    let options = GpuOptions {
+        debug: DebugOptions { max_binding_bytes: limit, guarded_buffers: true, ..Default::default() },
+        ..Default::default()
+    };
     let device = Device::from_wgpu_with(&yours.adapter, yours.device.clone(), yours.queue.clone(), &options)?;
     Ok((yours, device))
 }

@@ -5,13 +5,18 @@
 use libtest_mimic::Failed;
 use ndarray::Array2;
 use wgpu_mlp::ops;
-use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Trainer};
+use wgpu_mlp::{
+    ClassWeights, DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Trainer,
+};
 
 use crate::common::{self, Trial};
 
 pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
-    let tiny = || GpuOptions { max_binding_bytes: Some(4096), ..Default::default() };
+    let tiny = || GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(4096), ..Default::default() },
+        ..Default::default()
+    };
     let little = || GpuOptions { max_memory_bytes: Some(1 << 20), ..Default::default() };
     vec![
         common::trial("a plan is what happens", plain(), planned),

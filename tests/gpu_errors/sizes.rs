@@ -5,16 +5,25 @@
 use libtest_mimic::Failed;
 use ndarray::{Array2, array};
 use wgpu_mlp::ops::{self, CrossEntropy};
-use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Targets, wgpu};
+use wgpu_mlp::{DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Targets, wgpu};
 
 use super::errors::{Call, ones, refused, still_works};
 use crate::common::{self, Trial};
 
 pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
-    let small_bindings = || GpuOptions { max_binding_bytes: Some(1 << 16), ..Default::default() };
-    let small_buffers = || GpuOptions { max_buffer_bytes: Some(1 << 16), ..Default::default() };
-    let single = || GpuOptions { max_workgroups_per_dimension: Some(1), ..Default::default() };
+    let small_bindings = || GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(1 << 16), ..Default::default() },
+        ..Default::default()
+    };
+    let small_buffers = || GpuOptions {
+        debug: DebugOptions { max_buffer_bytes: Some(1 << 16), ..Default::default() },
+        ..Default::default()
+    };
+    let single = || GpuOptions {
+        debug: DebugOptions { max_workgroups_per_dimension: Some(1), ..Default::default() },
+        ..Default::default()
+    };
     vec![
         common::trial("matrices larger than a binding work", small_bindings(), larger_than_a_binding),
         common::trial("matrices too large for a buffer", small_buffers(), too_large_for_a_buffer),
@@ -66,7 +75,10 @@ fn odd_buffers(_: &Device) -> Result<(), Failed> {
     for bytes in [0, 1, 4, 7, 24, 63, 100, 256, 999, 1000, 4097] {
         for guarded_buffers in [false, true] {
             let limit = Some(bytes);
-            let options = GpuOptions { max_buffer_bytes: limit, guarded_buffers, ..Default::default() };
+            let options = GpuOptions {
+                debug: DebugOptions { max_buffer_bytes: limit, guarded_buffers, ..Default::default() },
+                ..Default::default()
+            };
             let device = common::device(&options)?;
             let calls: [(&str, Call); 7] = [
                 ("relu", |d, _| ops::relu(&Matrix::from_slice(d, 3, 5, &[1.0; 15])?)?.to_array().map(drop)),
@@ -120,23 +132,33 @@ fn too_many_workgroups(device: &Device) -> Result<(), Failed> {
 
 fn silly_limits(device: &Device) -> Result<(), Failed> {
     for bytes in [0, 1, 255] {
-        let options = GpuOptions { max_binding_bytes: Some(bytes), ..Default::default() };
+        let options = GpuOptions {
+            debug: DebugOptions { max_binding_bytes: Some(bytes), ..Default::default() },
+            ..Default::default()
+        };
         let rule = "at least 256 and the device's offset alignment";
         let words = format!("device: max_binding_bytes must be {rule}; got {bytes}");
         assert_eq!(refused(Device::gpu_with(&options)).to_string(), words);
     }
-    let options = GpuOptions { max_workgroups_per_dimension: Some(0), ..Default::default() };
+    let options = GpuOptions {
+        debug: DebugOptions { max_workgroups_per_dimension: Some(0), ..Default::default() },
+        ..Default::default()
+    };
     let words = "device: max_workgroups_per_dimension must be at least 1; got 0";
     assert_eq!(refused(Device::gpu_with(&options)).to_string(), words);
-    let least = GpuOptions { max_binding_bytes: Some(256), ..Default::default() };
+    let least =
+        GpuOptions { debug: DebugOptions { max_binding_bytes: Some(256), ..Default::default() }, ..Default::default() };
     still_works(&common::device(&least)?);
     // Limits above the device's own change nothing.
     let (bytes, groups) = (Some(u64::MAX), Some(u32::MAX));
     let options = GpuOptions {
-        max_binding_bytes: bytes,
-        max_buffer_bytes: bytes,
         max_memory_bytes: bytes,
-        max_workgroups_per_dimension: groups,
+        debug: DebugOptions {
+            max_binding_bytes: bytes,
+            max_buffer_bytes: bytes,
+            max_workgroups_per_dimension: groups,
+            ..Default::default()
+        },
         ..Default::default()
     };
     let open = common::device(&options)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use libtest_mimic::Failed;
 use wgpu_mlp::verify::Case;
-use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel};
+use wgpu_mlp::{DebugOptions, Device, Error, GpuOptions, MatmulKernel};
 
 use crate::common::{self, Trial};
 
@@ -17,7 +17,10 @@ pub fn trials() -> Vec<Trial> {
             same_bits(unchecked, &common::device(&guarded(true))?)
         }),
         common::trial("folded grids give the same bits", GpuOptions::default(), |device| {
-            let folded = GpuOptions { max_workgroups_per_dimension: Some(40), ..guarded(false) };
+            let folded = GpuOptions {
+                debug: DebugOptions { max_workgroups_per_dimension: Some(40), ..guarded(false).debug },
+                ..guarded(false)
+            };
             same_bits(device, &common::device(&folded)?)
         }),
         common::trial("products in several dispatches give the same bits", GpuOptions::default(), |_| cut_by_work()),
@@ -28,12 +31,23 @@ pub fn trials() -> Vec<Trial> {
 
 /// Every matrix but the smallest comes in windows, many rows of elementwise kernels in pieces, and every grid is folded.
 fn tiny() -> GpuOptions {
-    GpuOptions { max_binding_bytes: Some(768), max_workgroups_per_dimension: Some(9), ..Default::default() }
+    GpuOptions {
+        debug: DebugOptions {
+            max_binding_bytes: Some(768),
+            max_workgroups_per_dimension: Some(9),
+            ..Default::default()
+        },
+        ..Default::default()
+    }
 }
 
 /// Buffers begin as NaN with a guard behind them, which every read looks at.
 fn guarded(runtime_checks: bool) -> GpuOptions {
-    GpuOptions { guarded_buffers: true, runtime_checks, ..Default::default() }
+    GpuOptions {
+        runtime_checks,
+        debug: DebugOptions { guarded_buffers: true, ..Default::default() },
+        ..Default::default()
+    }
 }
 
 /// Ops that see rows whole, of those that have cases with rows so long.
@@ -86,7 +100,10 @@ fn cut_by_work() -> Result<(), Failed> {
     };
     for kernel in kernels {
         let opened = |max_multiply_adds| {
-            let options = GpuOptions { matmul_kernel: Some(*kernel), max_multiply_adds, ..guarded(false) };
+            let options = GpuOptions {
+                debug: DebugOptions { matmul_kernel: Some(*kernel), max_multiply_adds, ..guarded(false).debug },
+                ..guarded(false)
+            };
             common::device(&options)
         };
         let (whole, cut) = (opened(None)?, opened(Some(1 << 17))?);

@@ -3,7 +3,7 @@
 use libtest_mimic::Failed;
 use ndarray::{Array2, Axis};
 use wgpu_mlp::ops::{Activation, linear, linear_gradients, matmul, matmul_nt, matmul_tn};
-use wgpu_mlp::{Device, DeviceKind, Error, GpuOptions, MatmulKernel, Matrix, MatrixUnits};
+use wgpu_mlp::{DebugOptions, Device, DeviceKind, Error, GpuOptions, MatmulKernel, Matrix, MatrixUnits};
 
 use crate::common::{self, Trial};
 
@@ -19,10 +19,17 @@ pub fn trials() -> Vec<Trial> {
         common::say("skipped: products on matrix units, since this adapter has none");
         return vec![Trial::test("without matrix units, nobody gets any", refused)];
     }
-    let on = |kernel| GpuOptions { matrix_units: MatrixUnits::On, matmul_kernel: kernel, ..Default::default() };
+    let on = |kernel| GpuOptions {
+        matrix_units: MatrixUnits::On,
+        debug: DebugOptions { matmul_kernel: kernel, ..Default::default() },
+        ..Default::default()
+    };
     let mut trials = vec![Trial::test("they are off unless asked for", off_by_default)];
     for kernel in [MatmulKernel::LargeUnits, MatmulKernel::MediumUnits] {
-        let options = || GpuOptions { guarded_buffers: true, ..on(Some(kernel)) };
+        let options = || GpuOptions {
+            debug: DebugOptions { guarded_buffers: true, ..on(Some(kernel)).debug },
+            ..on(Some(kernel))
+        };
         trials.extend([
             common::trial(format!("numbers of every size, {kernel:?}"), options(), every_size),
             common::trial(format!("what f16 cannot hold, {kernel:?}"), options(), beyond_halves),
@@ -33,7 +40,10 @@ pub fn trials() -> Vec<Trial> {
             common::trial(format!("the same bits on every run, {kernel:?}"), on(Some(kernel)), repeats),
             common::trial(
                 format!("windows and slices, {kernel:?}"),
-                GpuOptions { max_binding_bytes: Some(80 << 10), ..on(Some(kernel)) },
+                GpuOptions {
+                    debug: DebugOptions { max_binding_bytes: Some(80 << 10), ..on(Some(kernel)).debug },
+                    ..on(Some(kernel))
+                },
                 cut_up,
             ),
         ]);

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use libtest_mimic::Failed;
 use wgpu_mlp::verify::{self, Case};
-use wgpu_mlp::{Device, Error, GpuOptions, MatmulKernel};
+use wgpu_mlp::{DebugOptions, Device, Error, GpuOptions, MatmulKernel};
 
 use crate::common::{self, Trial};
 
@@ -18,7 +18,11 @@ pub fn trials() -> Vec<Trial> {
     }
     let mut trials = Vec::new();
     for &runtime_checks in checks {
-        let guarded = GpuOptions { runtime_checks, guarded_buffers: true, ..Default::default() };
+        let guarded = GpuOptions {
+            runtime_checks,
+            debug: DebugOptions { guarded_buffers: true, ..Default::default() },
+            ..Default::default()
+        };
         trials.extend(by_each_kernel(&guarded));
         trials.extend(products_in_windows(&guarded));
         if common::by_matrix_units() {
@@ -54,7 +58,8 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
         on_units == common::by_matrix_units() && (!runtime_checks || !is_tile || is_checked)
     };
     let trial = |kernel: MatmulKernel| {
-        let options = GpuOptions { matmul_kernel: Some(kernel), ..guarded.clone() };
+        let options =
+            GpuOptions { debug: DebugOptions { matmul_kernel: Some(kernel), ..guarded.debug }, ..guarded.clone() };
         common::trial(format!("products by {kernel:?}{}", mark(guarded)), options, move |device| {
             within_bounds(device, |case| is_product(case) && (!case.large || (common::full() && !runtime_checks)))
         })
@@ -69,7 +74,10 @@ fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
         false => &[MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small],
     };
     let trial = |kernel: &MatmulKernel| {
-        let options = GpuOptions { matmul_kernel: Some(*kernel), max_binding_bytes: Some(4096), ..guarded.clone() };
+        let options = GpuOptions {
+            debug: DebugOptions { matmul_kernel: Some(*kernel), max_binding_bytes: Some(4096), ..guarded.debug },
+            ..guarded.clone()
+        };
         common::trial(format!("products by {kernel:?} in windows{}", mark(guarded)), options, |device| {
             within_bounds(device, |case| is_product(case) && !case.large)
         })
@@ -88,7 +96,10 @@ fn as_for_gpus(guarded: &GpuOptions) -> Vec<Trial> {
         return Vec::new();
     }
     let trial = |kernel: Option<MatmulKernel>| {
-        let options = GpuOptions { matmul_kernel: kernel, kernels_for_gpus: true, ..guarded.clone() };
+        let options = GpuOptions {
+            debug: DebugOptions { matmul_kernel: kernel, kernels_for_gpus: true, ..guarded.debug },
+            ..guarded.clone()
+        };
         let name = kernel.map_or("as chosen for GPUs".into(), |kernel| format!("by {kernel:?} for GPUs"));
         common::trial(format!("products {name}"), options, move |device| {
             within_bounds(device, |case| is_product(case) && (kernel.is_none() || case.dims[0] >= 256))
@@ -108,7 +119,7 @@ fn by_lanes(guarded: &GpuOptions) -> Vec<Trial> {
         (1024, 8000..=usize::MAX),
     ];
     let trial = |(lanes, cols): (u32, RangeInclusive<usize>)| {
-        let options = GpuOptions { row_lanes: Some(lanes), ..guarded.clone() };
+        let options = GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..guarded.debug }, ..guarded.clone() };
         common::trial(format!("rows by {lanes} lanes{}", mark(guarded)), options, move |device| {
             let suits = |case: &Case| !is_by_row(case) || cols.contains(&case.dims[1]);
             within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
@@ -120,7 +131,10 @@ fn by_lanes(guarded: &GpuOptions) -> Vec<Trial> {
 /// Windows of few rows, some of which start where no vector may.
 fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
     let trial = |lanes: u32| {
-        let options = GpuOptions { row_lanes: Some(lanes), max_binding_bytes: Some(4096), ..guarded.clone() };
+        let options = GpuOptions {
+            debug: DebugOptions { row_lanes: Some(lanes), max_binding_bytes: Some(4096), ..guarded.debug },
+            ..guarded.clone()
+        };
         common::trial(format!("rows by {lanes} lanes in windows{}", mark(guarded)), options, move |device| {
             within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
         })
@@ -130,12 +144,13 @@ fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
 
 /// What differs without subgroups.
 fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
-    let alone = GpuOptions { without_subgroups: true, ..guarded.clone() };
-    let options = GpuOptions { row_lanes: Some(128), ..alone.clone() };
+    let alone = GpuOptions { debug: DebugOptions { without_subgroups: true, ..guarded.debug }, ..guarded.clone() };
+    let options = GpuOptions { debug: DebugOptions { row_lanes: Some(128), ..alone.debug }, ..alone.clone() };
     let rows = common::trial(format!("rows by 128 lanes through memory{}", mark(guarded)), options, |device| {
         within_bounds(device, |case| reads_rows_again(case) && !case.large)
     });
-    let options = GpuOptions { matmul_kernel: Some(MatmulKernel::Plain), ..alone };
+    let options =
+        GpuOptions { debug: DebugOptions { matmul_kernel: Some(MatmulKernel::Plain), ..alone.debug }, ..alone };
     let products = common::trial(format!("products by lanes alone{}", mark(guarded)), options, |device| {
         within_bounds(device, |case| is_product(case) && !case.large)
     });
@@ -144,7 +159,8 @@ fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
 
 /// Whether the device has so many threads a workgroup; where there is no device, the trials tell.
 fn offers_lanes(lanes: u32) -> bool {
-    let options = GpuOptions { row_lanes: Some(lanes), ..Default::default() };
+    let options =
+        GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..Default::default() }, ..Default::default() };
     let offered =
         lanes <= 256 || common::skipping() || !matches!(Device::gpu_with(&options), Err(Error::Option { .. }));
     if !offered {

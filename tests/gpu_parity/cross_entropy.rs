@@ -1,15 +1,16 @@
 //! The whole contract of cross-entropy on the GPU.
 
-use wgpu_mlp::GpuOptions;
+use wgpu_mlp::{DebugOptions, GpuOptions};
 
 use crate::common::{self, Trial};
 use crate::contract;
 
 pub fn trials() -> Vec<Trial> {
-    let guarded = || GpuOptions { guarded_buffers: true, ..Default::default() };
+    let guarded =
+        || GpuOptions { debug: DebugOptions { guarded_buffers: true, ..Default::default() }, ..Default::default() };
     // Rows longer than a binding come piece by piece only with thousands of classes; this cuts between rows.
-    let narrow = GpuOptions { max_binding_bytes: Some(256), ..guarded() };
-    let lanes = |lanes| GpuOptions { row_lanes: Some(lanes), ..guarded() };
+    let narrow = GpuOptions { debug: DebugOptions { max_binding_bytes: Some(256), ..guarded().debug }, ..guarded() };
+    let lanes = |lanes| GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..guarded().debug }, ..guarded() };
     let mut trials = Vec::new();
     for (name, options) in [
         ("", guarded()),

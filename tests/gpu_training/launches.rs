@@ -2,7 +2,8 @@
 
 use libtest_mimic::Failed;
 use wgpu_mlp::{
-    Device, DeviceKind, Error, GpuOptions, MatmulKernel, Matrix, Mlp, Optimizer, OptimizerState, Targets, ops,
+    DebugOptions, Device, DeviceKind, Error, GpuOptions, MatmulKernel, Matrix, Mlp, Optimizer, OptimizerState, Targets,
+    ops,
 };
 
 use super::steps::{CLASSES, FEATURES, batch, data, network, optimizers, penalties, step};
@@ -57,7 +58,10 @@ fn logits_stay(device: &Device) -> Result<(), Failed> {
 
 /// Products as GPUs compute them, on every device.
 fn tiles() -> GpuOptions {
-    GpuOptions { matmul_kernel: Some(MatmulKernel::Medium), ..Default::default() }
+    GpuOptions {
+        debug: DebugOptions { matmul_kernel: Some(MatmulKernel::Medium), ..Default::default() },
+        ..Default::default()
+    }
 }
 
 /// Two layers: forward, head, two gradients, one backward, one update; and hardly more bytes than these must read and write.

@@ -3,7 +3,7 @@
 use libtest_mimic::Failed;
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, CrossEntropy};
-use wgpu_mlp::{Device, Error, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Parameters, Targets};
+use wgpu_mlp::{DebugOptions, Device, Error, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Parameters, Targets};
 
 use super::steps::{CLASSES, FEATURES, batch, data, network, optimizers, penalties};
 use crate::common::{self, Trial};
@@ -23,7 +23,10 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn pieces() -> GpuOptions {
-    GpuOptions { max_binding_bytes: Some(256), guarded_buffers: true, ..Default::default() }
+    GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(256), guarded_buffers: true, ..Default::default() },
+        ..Default::default()
+    }
 }
 
 /// More layers than one launch of an update takes.

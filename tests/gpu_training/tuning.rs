@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, ops};
+use wgpu_mlp::{DebugOptions, Device, FitOptions, GpuOptions, Matrix, Mlp, ops};
 
 use crate::common::{self, Trial};
 
@@ -24,7 +24,11 @@ fn folder() -> Result<tempfile::TempDir, Failed> {
 
 fn kept(_: &Device) -> Result<(), Failed> {
     let folder = folder()?;
-    let options = GpuOptions { tuning: Some(folder.path().into()), guarded_buffers: true, ..Default::default() };
+    let options = GpuOptions {
+        tuning: Some(folder.path().into()),
+        debug: DebugOptions { guarded_buffers: true, ..Default::default() },
+        ..Default::default()
+    };
     let open = || common::device(&options);
     let products = |device: &Device| -> Result<Vec<_>, Failed> {
         let product = |[m, k, n]: [usize; 3]| {

@@ -8,8 +8,8 @@ use wgpu_mlp::layers::Init;
 use wgpu_mlp::metrics::ConfusionMatrix;
 use wgpu_mlp::ops::{Reduction, Statistics};
 use wgpu_mlp::{
-    ClassWeights, Device, EarlyStopping, FitOptions, GpuOptions, History, LearningRate, MatmulKernel, Mlp, Monitor,
-    Optimizer, Penalty, Schedule, Shape,
+    ClassWeights, DebugOptions, Device, EarlyStopping, FitOptions, GpuOptions, History, LearningRate, MatmulKernel,
+    Mlp, Monitor, Optimizer, Penalty, Schedule, Shape,
 };
 
 fn there_and_back<T: Serialize + DeserializeOwned + std::fmt::Debug>(value: &T) {
@@ -38,8 +38,8 @@ fn everything_comes_back_as_it_was() {
         ..Default::default()
     });
     there_and_back(&GpuOptions {
-        matmul_kernel: Some(MatmulKernel::Narrow),
         tuning: Some("t".into()),
+        debug: DebugOptions { matmul_kernel: Some(MatmulKernel::Narrow), ..Default::default() },
         ..Default::default()
     });
     there_and_back(&LearningRate { schedule: Schedule::Step { every: 3, factor: 0.5 }, warm_up_steps: 7 });

@@ -124,7 +124,7 @@ mod tests {
         for preset in Preset::ALL {
             for bytes in BINDINGS {
                 let device = Device::dry_as(preset);
-                let device = device.with_options(|options| options.max_binding_bytes = bytes).unwrap();
+                let device = device.with_options(|options| options.debug.max_binding_bytes = bytes).unwrap();
                 for case in &cases {
                     WIDTHS.iter().for_each(|widths| compare(&device, widths, case));
                 }

@@ -60,7 +60,7 @@ struct Room {
 impl ChosenKernel {
     /// The kernel for windows of `m x n` over k on this device: as its options want it, as tuning found it, or by shape.
     pub fn of(gpu: &Context, dims: [usize; 3]) -> Self {
-        let wanted = gpu.options().matmul_kernel.or_else(|| gpu.tuned().kernel(dims));
+        let wanted = gpu.options().debug.matmul_kernel.or_else(|| gpu.tuned().kernel(dims));
         let room = Room {
             words: gpu.binding_words(),
             memory: gpu.limits.max_compute_workgroup_storage_size,
