@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::cpu::{self, Kept};
+use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
-use crate::gpu::{Buffer, Context, Reading};
-use crate::waiting::{Arrive, Waiting, at_once, blocking_and_async};
+use crate::gpu::{Buffer, Context};
+use crate::host_memory::{host_room, not_empty};
+use crate::storage::{Later, Storage};
+use crate::waiting::{Waiting, at_once, blocking_and_async};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
 ///
@@ -31,27 +33,6 @@ pub struct Matrix {
     rows: usize,
     cols: usize,
     storage: Storage,
-}
-
-/// Where the numbers are.
-#[derive(Clone)]
-pub(crate) enum Storage {
-    /// In host memory, standard layout.
-    Cpu(Arc<Kept>),
-    /// In a device buffer.
-    Gpu(Arc<Buffer>),
-}
-
-impl Storage {
-    /// The array in host memory.
-    pub fn cpu(&self) -> Option<&Array2<f32>> {
-        if let Storage::Cpu(array) = self { Some(array) } else { None }
-    }
-
-    /// The device buffer.
-    pub fn gpu(&self) -> Option<&Buffer> {
-        if let Storage::Gpu(buffer) = self { Some(buffer) } else { None }
-    }
 }
 
 impl Matrix {
@@ -268,44 +249,6 @@ impl Matrix {
         let kept = Arc::make_mut(array);
         Some(kept)
     }
-}
-
-/// Values that are here, or on their way from a device.
-pub(crate) enum Later<T> {
-    Ready(Vec<T>),
-    Reading(Reading<T>),
-}
-
-impl<T: bytemuck::AnyBitPattern + Send + Sync> Arrive for Later<T> {
-    type Values = Vec<T>;
-
-    async fn arrive(self, waiting: Waiting, values: &mut Vec<T>) -> Result<()> {
-        match self {
-            Later::Ready(ready) => values.extend_from_slice(&ready),
-            Later::Reading(reading) => reading.arrive_into(waiting, values).await?,
-        }
-        Ok(())
-    }
-}
-
-/// Room for `rows x cols` values in host memory, or an error where there is none.
-pub(crate) fn host_room<T>(op: &'static str, rows: usize, cols: usize) -> Result<Vec<T>> {
-    let mut room = Vec::new();
-    let elements = rows.checked_mul(cols).filter(|elements| room.try_reserve_exact(*elements).is_ok());
-    if elements.is_none() {
-        let needed =
-            u64::try_from((rows as u128 * cols as u128).saturating_mul(size_of::<T>() as u128)).unwrap_or(u64::MAX);
-        return Err(Error::HostMemory { op, shape: Shape { rows, cols }, bytes: needed });
-    }
-    Ok(room)
-}
-
-/// Refuses shapes without content.
-pub(crate) fn not_empty(op: &'static str, rows: usize, cols: usize) -> Result<()> {
-    if rows == 0 || cols == 0 {
-        return Err(Error::Empty { op, shape: Shape { rows, cols } });
-    }
-    Ok(())
 }
 
 impl fmt::Debug for Matrix {

@@ -8,7 +8,8 @@ use ndarray::ArrayView2;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::Buffer;
-use crate::matrix::{Matrix, not_empty};
+use crate::host_memory::not_empty;
+use crate::matrix::Matrix;
 
 /// Class ids or class distributions for a batch, validated when they are made, on one [`Device`].
 ///

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2, aview1, stack};
 use super::errors::refuse;
 use super::npy::{read_doubles, write_rows};
 use crate::error::{Error, Result, Shape};
-use crate::matrix::{host_room, not_empty};
+use crate::host_memory::{host_room, not_empty};
 
 const OP: &str = "scaler";
 

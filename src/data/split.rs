@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 
 use super::table::Table;
 use crate::error::{Error, Result, Shape};
-use crate::matrix::not_empty;
+use crate::host_memory::not_empty;
 use crate::shares::shares;
 use crate::targets::Label;
 

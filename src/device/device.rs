@@ -46,13 +46,6 @@ impl Device {
         ///
         /// # Errors
         /// [`Error::NoAdapter`] says what was looked for and what was there; [`Error::NoDevice`] when an adapter refuses.
-        ///
-        /// ```
-        /// match wgpu_mlp::Device::gpu() {
-        ///     Ok(device) => println!("{}", device.info()),
-        ///     Err(error) => println!("{error}"),
-        /// }
-        /// ```
         pub fn gpu, gpu_async() -> Result<Self> = |_waiting| {
             Self::choose(&GpuOptions::default(), true).await
         }
@@ -114,14 +107,6 @@ impl Device {
     /// # Errors
     /// As [`Device::from_wgpu`]; [`Error::Option`] for a limit below what the kernels need; [`Error::NoMatrixUnits`] where these are
     /// to be used and the device was opened without them.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, GpuOptions, Result, wgpu};
-    /// fn share(adapter: &wgpu::Adapter, device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Device> {
-    ///     let options = GpuOptions { max_memory_bytes: Some(1 << 30), ..Default::default() };
-    ///     Device::from_wgpu_with(adapter, device.clone(), queue.clone(), &options)
-    /// }
-    /// ```
     pub fn from_wgpu_with(
         adapter: &wgpu::Adapter,
         device: wgpu::Device,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::Context;
-use crate::matrix::{Matrix, Storage, not_empty};
+use crate::host_memory::not_empty;
+use crate::matrix::Matrix;
+use crate::storage::Storage;
 use crate::targets::{Kind, Targets};
 
 impl Device {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::read_error::ReadError;
-use super::shape::{Shape, for_row, list};
+use super::shape::{Shape, list, non_finite};
 
 /// Everything that can go wrong, each with what would have been right.
 ///
@@ -118,11 +118,7 @@ pub enum Error {
     },
     /// A training turned into NaN or infinity. The model has the parameters of before that step, or of after it where only the
     /// validation did.
-    #[error(
-        "fit: {op} of layer {layer} is NaN or infinite{}, in step {step} of epoch {epoch}; features, learning rate or \
-         first weights may be too large",
-        for_row(*row)
-    )]
+    #[error("{}", non_finite(op, *layer, *row, [*epoch, *step]))]
     NonFinite {
         /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's `update`, a slot of the optimizer, the
         /// `parameters` that the training began with, or the `validation` behind the step.

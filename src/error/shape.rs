@@ -28,9 +28,13 @@ impl From<(usize, usize)> for Shape {
     }
 }
 
-/// The words ` for row 7`, where a row is known.
-pub(super) fn for_row(row: Option<usize>) -> String {
-    row.map(|row| format!(" for row {row}")).unwrap_or_default()
+/// The message of [`Error::NonFinite`](crate::Error::NonFinite), with the row where one is known.
+pub(super) fn non_finite(op: &str, layer: usize, row: Option<usize>, [epoch, step]: [usize; 2]) -> String {
+    let row = row.map(|row| format!(" for row {row}")).unwrap_or_default();
+    format!(
+        "fit: {op} of layer {layer} is NaN or infinite{row}, in step {step} of epoch {epoch}; features, learning rate or first \
+         weights may be too large"
+    )
 }
 
 /// The entries with commas between, or `none`.

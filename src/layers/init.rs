@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::error::Result;
-use crate::matrix::{host_room, not_empty};
+use crate::host_memory::{host_room, not_empty};
 
 /// Spread of normally distributed initial weights; biases begin at 0.
 ///

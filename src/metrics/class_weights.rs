@@ -3,7 +3,7 @@
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::matrix::host_room;
+use crate::host_memory::host_room;
 use crate::targets::{Label, Targets};
 
 /// Class weights that make every class count equally: rows / (classes that occur · rows of the class). This is

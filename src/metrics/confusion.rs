@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use super::length::same_length;
 use super::report::{ClassificationReport, Scores};
 use crate::error::{Error, Result, Shape};
-use crate::matrix::host_room;
+use crate::host_memory::host_room;
 use crate::targets::{Label, Targets};
 
 /// A confusion matrix: how often each class was predicted for each true class. It is `classes x classes`, with a row

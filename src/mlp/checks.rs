@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 
 use super::model::Mlp;
 use crate::error::{Error, Result, Shape};
-use crate::matrix::not_empty;
+use crate::host_memory::not_empty;
 
 impl Mlp {
     /// Checks that there are rows of features with a column for each input.

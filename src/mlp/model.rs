@@ -10,11 +10,11 @@ use super::train::state::TrainingState;
 use super::train::step_shape::PreparedStep;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
+use crate::host_memory::not_empty;
 use crate::layers::parameters::Parameters;
 use crate::layers::{Dense, Init};
 #[cfg(doc)]
 use crate::matrix::Matrix;
-use crate::matrix::not_empty;
 use crate::ops::{Activation, bank};
 
 /// A multilayer perceptron: a dense softmax classifier with `fit`, `predict` and `score` as in scikit-learn.

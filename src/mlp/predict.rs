@@ -7,8 +7,10 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use super::model::Mlp;
 use super::stream::InFlight;
 use crate::error::{Error, Result, Shape};
-use crate::matrix::{Later, Matrix, host_room};
+use crate::host_memory::host_room;
+use crate::matrix::Matrix;
 use crate::ops;
+use crate::storage::Later;
 use crate::waiting::{Waiting, blocking_and_async};
 
 impl Mlp {

@@ -6,7 +6,8 @@ use super::{On, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::kernels;
-use crate::matrix::{Later, Matrix};
+use crate::matrix::Matrix;
+use crate::storage::Later;
 use crate::targets::{Kind, Targets};
 use crate::waiting::{Waiting, at_once};
 

@@ -15,7 +15,8 @@ use crate::gpu::Buffer;
 use crate::gpu::bank::{PartialSums, padded};
 use crate::gpu::kernels::products::{KSlices, gradient};
 use crate::gpu::kernels::{column_sum as sums, software};
-use crate::matrix::{Matrix, host_room};
+use crate::host_memory::host_room;
+use crate::matrix::Matrix;
 
 const OP: &str = "linear_gradients";
 

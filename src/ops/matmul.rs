@@ -4,7 +4,8 @@ use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::kernels::products;
-use crate::matrix::{Matrix, host_room};
+use crate::host_memory::host_room;
+use crate::matrix::Matrix;
 
 /// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
 ///

@@ -7,7 +7,8 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::gpu::kernels::TargetBuffer;
 use crate::gpu::{Buffer, Context};
-use crate::matrix::{Matrix, Storage};
+use crate::matrix::Matrix;
+use crate::storage::Storage;
 use crate::targets::{Kind, Targets};
 
 /// Operands on the one device where all of them live.

@@ -1,0 +1,23 @@
+//! Host memory for results: room for them, and shapes that are refused since they hold nothing.
+
+use crate::error::{Error, Result, Shape};
+
+/// Room for `rows x cols` values in host memory, or an error where there is none.
+pub(crate) fn host_room<T>(op: &'static str, rows: usize, cols: usize) -> Result<Vec<T>> {
+    let mut room = Vec::new();
+    let elements = rows.checked_mul(cols).filter(|elements| room.try_reserve_exact(*elements).is_ok());
+    if elements.is_none() {
+        let needed =
+            u64::try_from((rows as u128 * cols as u128).saturating_mul(size_of::<T>() as u128)).unwrap_or(u64::MAX);
+        return Err(Error::HostMemory { op, shape: Shape { rows, cols }, bytes: needed });
+    }
+    Ok(room)
+}
+
+/// Refuses shapes without content.
+pub(crate) fn not_empty(op: &'static str, rows: usize, cols: usize) -> Result<()> {
+    if rows == 0 || cols == 0 {
+        return Err(Error::Empty { op, shape: Shape { rows, cols } });
+    }
+    Ok(())
+}
