@@ -37,7 +37,7 @@ mod tuned;
 mod units;
 mod view;
 
-pub(crate) use blocks::{Block, Split, runs};
+pub(crate) use blocks::{Split, runs};
 pub(crate) use buffer::Buffer;
 pub(crate) use context::Context;
 pub use counters::Counters;

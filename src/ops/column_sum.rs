@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
-pub(super) use crate::gpu::kernels::column_sum::{reduce, reduce_into};
 
 /// Σ_r X, the sum of the rows, as one row: the bias's gradient.
 ///

@@ -27,7 +27,7 @@ pub(crate) use argmax::argmax;
 pub(crate) use bias_add::bias_add;
 pub(crate) use clip_scale::clip_scale;
 pub(crate) use column_sum::column_sum;
-pub(crate) use constants::{ELEMENTWISE, flag};
+pub(crate) use constants::ELEMENTWISE;
 pub(crate) use dropout::dropout;
 pub(crate) use linear_cross_entropy::LinearCrossEntropy;
 pub(crate) use loss_parameters::LossInputs;

@@ -13,4 +13,3 @@ pub(crate) use dense_backward::dense_backward;
 pub(super) use direct::Direct;
 pub(super) use pack::{PackKernels, packs};
 pub(super) use panel::Panel;
-pub(crate) use plain::PlainGrid;
