@@ -239,11 +239,6 @@ impl Matrix {
         Shape { rows: self.rows, cols: self.cols }
     }
 
-    /// The number of elements.
-    pub(crate) fn elements(&self) -> u64 {
-        self.rows as u64 * self.cols as u64
-    }
-
     pub(crate) fn storage(&self) -> &Storage {
         &self.storage
     }

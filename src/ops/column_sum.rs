@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
-
 /// Σ_r X, the sum of the rows, as one row: the bias's gradient.
 ///
 /// Added along a fixed tree; error at most (20 + log2 rows) u Σ_r |x|, since only short runs are added one by one.
