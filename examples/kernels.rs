@@ -12,7 +12,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Parser;
-use wgpu_mlp::{Device, Error, GpuOptions, KernelSource, MatmulKernel, MatrixUnits, verify};
+use wgpu_mlp::{DebugOptions, Device, Error, GpuOptions, KernelSource, MatmulKernel, MatrixUnits, verify};
 
 /// Writes the WGSL of every kernel variant, a file each, and a list of them.
 #[derive(Parser)]
@@ -27,15 +27,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let for_software = |kernel| matches!(kernel, MatmulKernel::Direct | MatmulKernel::Panel | MatmulKernel::Plain);
     let units = if Device::gpu()?.info().has_matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
     let products = MatmulKernel::ALL.map(|kernel| GpuOptions {
-        matmul_kernel: Some(kernel),
-        kernels_for_gpus: !for_software(kernel),
         matrix_units: units,
+        debug: DebugOptions {
+            matmul_kernel: Some(kernel),
+            kernels_for_gpus: !for_software(kernel),
+            ..Default::default()
+        },
         ..Default::default()
     });
-    let rows = [1, 16, 128, 1024].map(|lanes| GpuOptions { row_lanes: Some(lanes), ..Default::default() });
+    let rows = [1, 16, 128, 1024].map(|lanes| GpuOptions {
+        debug: DebugOptions { row_lanes: Some(lanes), ..Default::default() },
+        ..Default::default()
+    });
     let alone = [
-        GpuOptions { row_lanes: Some(128), without_subgroups: true, ..Default::default() },
-        GpuOptions { matmul_kernel: Some(MatmulKernel::Plain), without_subgroups: true, ..Default::default() },
+        GpuOptions {
+            debug: DebugOptions { row_lanes: Some(128), without_subgroups: true, ..Default::default() },
+            ..Default::default()
+        },
+        GpuOptions {
+            debug: DebugOptions {
+                matmul_kernel: Some(MatmulKernel::Plain),
+                without_subgroups: true,
+                ..Default::default()
+            },
+            ..Default::default()
+        },
     ];
     let mut variants = BTreeMap::new();
     for options in products.iter().chain(&rows).chain(&alone) {

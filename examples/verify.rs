@@ -12,41 +12,41 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use wgpu_mlp::{Device, GpuOptions, MatrixUnits, Result, verify};
+use wgpu_mlp::{DebugOptions, Device, GpuOptions, MatrixUnits, Result, verify};
 
 /// Verify every op of wgpu-mlp on this machine.
 #[derive(Parser)]
 struct Arguments {
     /// Where to run: a hardware GPU if there is one, the CPU path, or any GPU or software driver.
     #[arg(long, value_enum, default_value = "auto")]
-    device: Choice,
+    device: DeviceChoice,
     /// Compile the shaders with run-time checks.
     #[arg(long)]
     checked: bool,
     /// Give a software driver the kernels of a GPU, which it takes minutes to compile.
     #[arg(long)]
     kernels_for_gpus: bool,
-    /// Let products go through matrix units; wants --device gpu.
+    /// Compute products on matrix units; needs --device gpu.
     #[arg(long)]
     matrix_units: bool,
-    /// Leave the large cases out.
+    /// Leave out the large cases.
     #[arg(long)]
     quick: bool,
     /// Seed of the random inputs.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Keep the report in this file, too.
+    /// Write the report to this file, too.
     #[cfg(feature = "serde")]
     #[arg(long, value_name = "FILE")]
     json: Option<std::path::PathBuf>,
-    /// Run nothing: put kept reports side by side; of two, name the differences.
+    /// Run nothing: print reports from files side by side, and the differences of two.
     #[cfg(feature = "serde")]
     #[arg(long, num_args = 2.., value_name = "FILE", conflicts_with = "json")]
     compare: Option<Vec<std::path::PathBuf>>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Choice {
+enum DeviceChoice {
     Auto,
     Cpu,
     Gpu,
@@ -81,15 +81,20 @@ fn run(arguments: &Arguments) -> Result<bool> {
 fn report(arguments: &Arguments) -> Result<verify::Report> {
     let Arguments { checked, kernels_for_gpus, .. } = *arguments;
     let matrix_units = if arguments.matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
-    let gpu = GpuOptions { runtime_checks: checked, kernels_for_gpus, matrix_units, ..Default::default() };
-    if arguments.matrix_units && !matches!(arguments.device, Choice::Gpu) {
-        let conflict = "--matrix-units wants --device gpu: the CPU path has none";
+    let gpu = GpuOptions {
+        runtime_checks: checked,
+        matrix_units,
+        debug: DebugOptions { kernels_for_gpus, ..Default::default() },
+        ..Default::default()
+    };
+    if arguments.matrix_units && !matches!(arguments.device, DeviceChoice::Gpu) {
+        let conflict = "--matrix-units needs --device gpu: the CPU path has none";
         Arguments::command().error(ErrorKind::ArgumentConflict, conflict).exit();
     }
     let device = match arguments.device {
-        Choice::Auto => Device::auto()?,
-        Choice::Cpu => Device::cpu(),
-        Choice::Gpu => Device::gpu_with(&gpu)?,
+        DeviceChoice::Auto => Device::auto()?,
+        DeviceChoice::Cpu => Device::cpu(),
+        DeviceChoice::Gpu => Device::gpu_with(&gpu)?,
     };
     verify::run_with(&device, &verify::Options { seed: arguments.seed, full: !arguments.quick })
 }

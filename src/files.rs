@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all, and files that are read no further than they are believed.
+//! Files: written so that they appear complete or not at all, and read without trust in the lengths they claim.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
@@ -9,22 +9,23 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// What the names of unfinished files begin and end with.
+/// The prefix and suffix of the names of unfinished files.
 const UNFINISHED: (&str, &str) = (".wgpu-mlp-", ".tmp");
-/// An unfinished file that is older belongs to a process that was killed.
+/// The age from which an unfinished file is taken for that of a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Puts a file in place whole: written beside it first, under a name that nobody has, then renamed over it.
+/// Replaces a file: the new content is written to an unfinished file beside it, which is then renamed.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     try_replace(path, write).map_err(|source| failed(path, source))
 }
 
+/// Replaces a file, with the system's own error.
 fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     // A path like `..` names no file that could be replaced.
     path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     remove_abandoned(folder, ABANDONED);
-    // Dropped before it is in place, it is removed.
+    // Dropping the unfinished file before it is renamed removes it.
     let unfinished = unfinished(folder)?;
     let mut writer = BufWriter::new(unfinished.reopen()?);
     write(&mut writer)?;
@@ -33,7 +34,7 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
     Ok(())
 }
 
-/// A new file that others may read as any new file, which temporary files are not by themselves.
+/// A new unfinished file, with the permissions of any new file. Temporary files can be read by their owner only.
 fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1).rand_bytes(12);
@@ -42,8 +43,8 @@ fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Removes unfinished files of this crate that are older than this: what processes left behind that were killed while
-/// they wrote. What cannot be removed stays; nothing depends on it.
+/// Removes unfinished files of this crate that are older than `age`, which processes have left that were killed while
+/// they wrote. Errors are ignored, since nothing depends on the removal.
 fn remove_abandoned(folder: &Path, age: Duration) {
     let Some(before) = SystemTime::now().checked_sub(age) else { return };
     let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -51,19 +52,19 @@ fn remove_abandoned(folder: &Path, age: Duration) {
         let name = entry.file_name();
         let ours = name.to_str().is_some_and(|name| name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1));
         let is_old = |data: std::fs::Metadata| data.is_file() && data.modified().is_ok_and(|time| time < before);
-        // A link is looked at itself, not what it points at.
+        // This is the metadata of a link itself, not of the file that it points to.
         if ours && entry.metadata().is_ok_and(is_old) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// What the system said about this file.
+/// The error for a file, with the system's own as its source.
 pub(crate) fn failed(path: &Path, source: io::Error) -> Error {
     Error::File { path: path.into(), source }
 }
 
-/// A file to read from, piece by piece.
+/// A source of bytes: a file that is read piece by piece.
 pub(crate) struct Source<'a> {
     path: &'a Path,
     file: File,
@@ -79,12 +80,13 @@ impl<'a> Source<'a> {
         opened.map_err(|source| failed(path, source))
     }
 
-    /// The file's length; pipes and the like have none.
+    /// The file's length; none for pipes and the like.
     pub(crate) fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// Adds the next `count` bytes, fewer at the file's end. Reserves no more than the file is long.
+    /// Appends the next `count` bytes to `bytes`, or fewer at the file's end. It reserves at most as much memory as the
+    /// file is long.
     pub(crate) fn read(&mut self, count: u64, bytes: &mut Vec<u8>) -> Result<()> {
         let room = usize::try_from(count.min(self.length.unwrap_or(0))).unwrap_or(usize::MAX);
         let reserved = bytes.try_reserve_exact(room).map_err(|_| io::ErrorKind::OutOfMemory.into());
@@ -123,7 +125,7 @@ mod tests {
             let file = File::create_new(dir.path().join(name)).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(3600 * hours)).unwrap();
         };
-        // As earlier versions named them, too: by the process's number, which is 1 in every container, and a counter.
+        // Earlier versions named them by the process's number, which is 1 in every container, and a counter.
         (0..4).for_each(|count| leftover(&format!(".run.checkpoint.{}-{count}.tmp", std::process::id()), 48));
         leftover(".wgpu-mlp-old.tmp", 25);
         leftover(".wgpu-mlp-young.tmp", 23);

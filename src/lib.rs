@@ -67,6 +67,7 @@ pub mod ops;
 mod optim;
 mod options;
 mod plan;
+mod planned;
 #[cfg(feature = "plot")]
 mod plot;
 #[cfg(feature = "progress")]
@@ -87,6 +88,8 @@ pub use mlp::{
     StepOptions, Trainer,
 };
 pub use optim::{Optimizer, OptimizerSnapshot, OptimizerState, Penalty};
+#[doc(hidden)]
+pub use options::DebugOptions;
 pub use options::{GpuOptions, MatmulKernel, MatrixUnits};
 pub use plan::{Plan, PlannedBuffer};
 #[cfg(feature = "progress")]

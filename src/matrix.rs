@@ -264,7 +264,9 @@ impl Matrix {
 
     /// The array in host memory for an op that works in place: copied first where a clone shares it.
     pub(crate) fn array_mut(&mut self) -> Option<&mut Array2<f32>> {
-        if let Storage::Cpu(array) = &mut self.storage { Some(&mut **Arc::make_mut(array)) } else { None }
+        let Storage::Cpu(array) = &mut self.storage else { return None };
+        let kept = Arc::make_mut(array);
+        Some(kept)
     }
 }
 

@@ -1,25 +1,24 @@
-//! Plans: what a training step or a prediction will take, before anything is allocated.
+//! Plans: the memory and launches that a training step or a prediction will need, before anything is allocated.
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::device::{Device, DeviceKind};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Entries};
-use crate::layers::Dense;
 use crate::matrix::{Matrix, not_empty};
-use crate::mlp::{Callback, FitOptions, Mlp, StepOptions, Trainer, check_widths};
-use crate::ops::{self, CrossEntropy};
-use crate::optim::OptimizerState;
-use crate::targets::{Kind, Targets};
+pub(crate) use crate::mlp::planned_model;
+use crate::mlp::{FitOptions, Mlp, StepShape, Trainer, check_widths};
+use crate::ops;
+pub(crate) use crate::planned::planned_targets;
 
-/// What a training step or a prediction takes on a device: buffers, windows, dispatches, memory, and whether it fits.
+/// A plan of a training step or a prediction: its buffers, dispatches and memory on a device, and whether it fits.
 ///
-/// It comes from a dry run: the same code as the real thing, on a device that only counts. The memory is what the crate
-/// holds; staging memory for uploads and reads (up to some 192 MiB and 64 MiB) and the driver's own comes on top. wgpu
-/// does not tell how much memory a device has, so "fits" goes by the limits that are known: the device's largest buffer
-/// and grid, and [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes). On the CPU path the plan is that
-/// of a GPU without limits: an upper estimate of host memory.
+/// A plan is made by a dry run, in which the code of the step or prediction runs on a device that only counts. The
+/// memory is that of the crate's buffers; staging memory for uploads and reads (up to about 192 MiB and 64 MiB) and the
+/// driver's own memory come in addition. wgpu does not tell how much memory a device has, so that only the known limits
+/// are checked: the device's largest buffer and grid, and
+/// [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes). On the CPU path the plan is that of a GPU
+/// without limits, which is an upper bound on host memory.
 ///
 /// ```
 /// use wgpu_mlp::{Device, FitOptions, Plan};
@@ -32,21 +31,21 @@ use crate::targets::{Kind, Targets};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Plan {
-    /// What was planned.
+    /// The title: what was planned.
     pub title: String,
     /// The buffers, in the order in which they are first needed.
     pub buffers: Vec<PlannedBuffer>,
     /// Kernels launched for one step, or for one batch of the prediction; 0 on the CPU path.
     pub dispatches: usize,
-    /// The most memory that is held at a time. Less than all buffers together, since they serve several purposes.
+    /// The maximal memory that is held at a time. It is less than the sum of all buffers, since buffers are reused.
     pub peak_bytes: u64,
-    /// The memory that the caller allows, if there is a limit.
+    /// The memory limit that the caller has set, if there is one.
     pub allowed_bytes: Option<u64>,
-    /// What stands in the way, if anything does.
+    /// The reason why it does not fit, if there is one.
     pub obstacle: Option<Error>,
 }
 
-/// Buffers of one purpose and shape.
+/// Planned buffers with one purpose and shape.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Plan};
@@ -57,29 +56,31 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedBuffer {
-    /// What it is, or the op that makes it.
+    /// The purpose of the buffers, or the op that makes them.
     pub purpose: &'static str,
-    /// Number of rows.
+    /// The number of rows.
     pub rows: usize,
-    /// Number of columns.
+    /// The number of columns.
     pub cols: usize,
-    /// How many of them are asked for, the second of two batches under way not counted.
+    /// The number of such buffers, without those of the second of two batches in flight.
     pub count: usize,
-    /// Size of each, with padding.
+    /// The size of each buffer in bytes, with padding.
     pub bytes: u64,
-    /// Windows in which kernels see each: 1 where a binding holds all of it.
+    /// The number of windows in which kernels access each buffer: 1 if a binding holds all of it.
     pub windows: u64,
 }
 
 impl Plan {
-    /// What a step of [`Mlp::fit`](crate::Mlp::fit) takes, for a network of these widths: with the second copy of parameters
-    /// and optimizer state that [`FitOptions::stop_on_non_finite`] keeps. Small records of the steps whose losses have not
-    /// been read yet come on top, at most 1,024 of them. For a training with row weights there is
-    /// [`Trainer::plan`]. Validation is a prediction: see [`Plan::prediction`].
+    /// The plan of a step of [`Mlp::fit`](crate::Mlp::fit) for a network of these widths, with the second copy of
+    /// parameters and optimizer state that [`FitOptions::stop_on_non_finite`] keeps.
+    ///
+    /// Small records of the steps whose losses have not been read yet come in addition, at most 1,024 of them. For a
+    /// training with row weights there is [`Trainer::plan`]. The validation is a prediction: see [`Plan::prediction`].
     ///
     /// # Errors
     /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0;
-    /// [`Error::Shape`] for class weights that are not one a class. What does not fit is no error: see [`Plan::obstacle`].
+    /// [`Error::Shape`] unless there is a class weight for each class. A step that does not fit is not an error here:
+    /// see [`Plan::obstacle`].
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Plan};
@@ -91,26 +92,27 @@ impl Plan {
         Self::training(device, widths, options, false)
     }
 
-    /// The same, with a weight for each row or without.
+    /// The plan of a training step, with a weight for each row or without.
     fn training(device: &Device, widths: &[usize], options: &FitOptions, weighted: bool) -> Result<Self> {
         let batch = options.batch.max(1);
         let title = format!("training step of {}, batch {batch}", list(widths));
         Self::of(device, widths, title, |model, dry| {
             let mut state = options.optimizer_state(widths.len().saturating_sub(1));
             let step_options = options.planned_step(dry, model.classes())?;
-            let step = DryStep { rows: batch, weighted, distributed: false, looked_at: options.stop_on_non_finite };
-            let mut chunk = |model: &mut Mlp| {
+            let checked = options.stop_on_non_finite;
+            let step = StepShape { rows: batch, weighted, distributed: false, checked };
+            let mut run = |model: &mut Mlp| {
                 let launched = step.run(model, &step_options, &mut state)?;
                 Ok((entries(dry), launched))
             };
-            // The first step makes the optimizer's state too; the second is like all that follow, and copies it.
-            let ((mut buffers, _), (second, dispatches)) = (chunk(model)?, chunk(model)?);
+            // The first step allocates the optimizer's state; the second copies it, as all later steps do.
+            let ((mut buffers, _), (second, dispatches)) = (run(model)?, run(model)?);
             buffers.add_missing(second);
             Ok((buffers, dispatches))
         })
     }
 
-    /// What [`Mlp::predict`](crate::Mlp::predict) of so many rows takes, for a network of these widths.
+    /// The plan of [`Mlp::predict`](crate::Mlp::predict) on so many rows, for a network of these widths.
     ///
     /// # Errors
     /// As [`Plan::training_step`].
@@ -132,24 +134,19 @@ impl Plan {
             };
             let first = predict()?;
             let (buffers, dispatches) = (entries(dry), dry.counters().dispatches);
-            // Two batches are under way at a time.
+            // Two batches are in flight at a time.
             let second = if rows > batch { Some(predict()?) } else { None };
             drop((first, second));
             Ok((buffers, dispatches))
         })
     }
 
-    /// Whether nothing that is known stands in the way.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Plan};
-    /// assert!(Plan::prediction(&Device::cpu(), &[4, 3], 100)?.fits());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// Whether it fits all known limits.
     pub fn fits(&self) -> bool {
         self.obstacle.is_none()
     }
 
+    /// The plan of what `run` does on a dry device, with a model of these widths.
     fn of(
         device: &Device,
         widths: &[usize],
@@ -168,7 +165,7 @@ impl Plan {
                 let obstacle = too_much.then_some(Error::OutOfMemory { bytes: peak_bytes, source: None });
                 (entries, if on_gpu { dispatches as usize } else { 0 }, obstacle)
             }
-            // As far as it went.
+            // The plan has what the dry run did until the error.
             Err(error @ (Error::Limit { .. } | Error::HostMemory { .. })) => (entries(&dry), 0, Some(error)),
             Err(error) => return Err(error),
         };
@@ -178,9 +175,9 @@ impl Plan {
     }
 }
 
-impl<C: Callback + ?Sized> Trainer<'_, C> {
-    /// What a step of this training takes on the model's device: [`Plan::training_step`], and the row weights where there are
-    /// some.
+impl Trainer<'_> {
+    /// The plan of a step of this training on the model's device: that of [`Plan::training_step`], with the row weights
+    /// if there are any.
     ///
     /// # Errors
     /// As [`Plan::training_step`].
@@ -199,66 +196,12 @@ impl<C: Callback + ?Sized> Trainer<'_, C> {
     }
 }
 
-/// A training step on a dry device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DryStep {
-    pub rows: usize,
-    /// With a weight for each row.
-    pub weighted: bool,
-    /// With distributions as targets.
-    pub distributed: bool,
-    /// Whether it is looked at what the step left, and there is a way back.
-    pub looked_at: bool,
-}
-
-impl DryStep {
-    /// Goes through it, with options whose weights of classes, if any, are on the model's device: how many kernels the step
-    /// launches.
-    pub fn run(self, model: &mut Mlp, options: &StepOptions, state: &mut OptimizerState) -> Result<u64> {
-        let DryStep { rows, weighted, distributed, looked_at } = self;
-        let (dry, classes) = (model.device().clone(), model.classes());
-        let before = looked_at.then(|| (model.clone(), state.clone()));
-        let launched = dry.counters().dispatches;
-        let x = Matrix::planned(&dry, "features", rows, model.inputs())?;
-        let y = planned_targets(&dry, rows, classes, distributed)?;
-        let sample_weights = weighted.then(|| Matrix::planned(&dry, "row weights", rows, 1)).transpose()?;
-        let options = StepOptions { loss: CrossEntropy { sample_weights, ..options.loss.clone() }, ..*options };
-        let step = model.record_step(&x, &y, &options, state)?;
-        drop(options);
-        let launched = dry.counters().dispatches - launched;
-        let look = before.is_some().then(|| model.look(state)).transpose()?;
-        drop((before, x, step, look));
-        Ok(launched)
-    }
-}
-
-/// What the dry run came to since the last look.
+/// Takes the entries that the dry run has made since the last call.
 fn entries(dry: &Device) -> Entries {
     dry.context().map(Context::take_entries).unwrap_or_default()
 }
 
-/// A network of these widths without content.
-pub(crate) fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
-    let shapes: Vec<_> = widths.windows(2).flat_map(|pair| [(pair[0], pair[1]), (1, pair[1])]).collect();
-    let mut matrices = ops::bank::room(dry, "parameters", &shapes)?.into_iter();
-    let mut layers = Vec::new();
-    while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
-        layers.push(Dense::from_parameters(weights, biases)?);
-    }
-    Ok(Mlp::from_layers(dry, layers))
-}
-
-/// Class ids, or distributions, without content.
-pub(crate) fn planned_targets(dry: &Device, rows: usize, classes: usize, distributed: bool) -> Result<Targets> {
-    let kind = match dry.context() {
-        _ if distributed => Kind::Distributions(Matrix::planned(dry, "distributions", rows, classes)?),
-        Some(gpu) => Kind::GpuClasses(Arc::new(gpu.buffer("class ids", rows, 1)?)),
-        None => Kind::CpuClasses(Arc::new(vec![0; rows])),
-    };
-    Ok(Targets::made(dry, rows, classes, kind))
-}
-
-/// Buffers of one purpose and shape together, in the order in which they were first asked for.
+/// Joins entries of one purpose and shape to planned buffers, in the order in which they were first needed.
 fn joined(gpu: Option<&Context>, entries: Entries) -> Vec<PlannedBuffer> {
     let mut buffers: Vec<PlannedBuffer> = Vec::new();
     for entry in entries.buffers {
@@ -276,7 +219,7 @@ fn joined(gpu: Option<&Context>, entries: Entries) -> Vec<PlannedBuffer> {
     buffers
 }
 
-/// `784-512-10`.
+/// The widths as a text such as `784-512-10`.
 fn list(widths: &[usize]) -> String {
     widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
 }

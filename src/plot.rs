@@ -1,4 +1,4 @@
-//! A history as a picture.
+//! Plots of a training's history.
 
 use std::error::Error as StdError;
 use std::io::{self, Write};
@@ -11,24 +11,27 @@ use crate::error::Result;
 use crate::files::{failed, replace};
 use crate::mlp::{Epoch, History};
 
+/// The picture's size in pixels.
 const SIZE: (u32, u32) = (1100, 460);
-// Blue and vermilion of Okabe and Ito's palette, which colour-blind readers tell apart as well.
+// Blue and vermilion of Okabe and Ito's palette, which colour-blind readers can tell apart.
 const TRAINING: RGBColor = RGBColor(0, 114, 178);
 const VALIDATION: RGBColor = RGBColor(213, 94, 0);
-/// For plotters to measure with, and a name for those who show the picture to fall back from.
+/// The font family: the font that plotters measures texts with, and a fallback for viewers that lack it.
 const FAMILY: &str = "Roboto, sans-serif";
 static GLYPHS: &[u8] = include_bytes!("../examples/data/Roboto-subset.ttf");
 const FONT: (&str, u32) = (FAMILY, 16);
 
-/// One line of a panel: its name, colour and points.
+/// A curve of a panel: its name, colour and points.
 type Curve = (&'static str, RGBColor, Vec<(f64, f64)>);
+/// A value of an epoch.
 type Value = fn(&Epoch) -> Option<f64>;
 
 impl History {
-    /// Draws loss and accuracy over the epochs, in training and in validation, as an SVG picture. With the feature `plot`.
+    /// Plots loss and accuracy over the epochs, in training and in validation, as an SVG picture. This needs the feature
+    /// `plot`.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) when it cannot be written; the file appears whole or not at all.
+    /// [`Error::File`](crate::Error::File) when it cannot be written; the file appears complete or not at all.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -46,6 +49,7 @@ impl History {
         replace(path, |file| file.write_all(svg.as_bytes()))
     }
 
+    /// Draws the picture.
     fn draw(&self, svg: &mut String) -> std::result::Result<(), Box<dyn StdError>> {
         register_font(FAMILY, FontStyle::Normal, GLYPHS).map_err(|_| "the font is none")?;
         let page = SVGBackend::with_string(svg, SIZE).into_drawing_area();
@@ -62,7 +66,7 @@ impl History {
         Ok(())
     }
 
-    /// Values in training and in validation; what is not finite cannot be drawn.
+    /// The curves of a value in training and in validation, without points that are not finite.
     fn curves(&self, training: Value, validation: Value) -> [Curve; 2] {
         let points = |value: Value| {
             let point =
@@ -72,6 +76,7 @@ impl History {
         [("training", TRAINING, points(training)), ("validation", VALIDATION, points(validation))]
     }
 
+    /// Draws a panel with these curves.
     fn panel(
         &self,
         area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
@@ -82,7 +87,7 @@ impl History {
     ) -> std::result::Result<(), Box<dyn StdError>> {
         let values = || curves.iter().flat_map(|(_, _, points)| points.iter().map(|(_, y)| *y));
         let top = highest.unwrap_or(1.05 * values().fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
-        // A loss begins at 0; an accuracy at the tens below its lowest.
+        // The axis of a loss begins at 0, that of an accuracy at the multiple of ten below its lowest value.
         let bottom = highest.map_or(0.0, |top| 10.0 * (values().fold(top - 10.0, f64::min) / 10.0).floor());
         let last = self.epochs.len().max(2) as f64;
         let mut chart = ChartBuilder::on(area)
@@ -106,7 +111,7 @@ impl History {
             let series = chart.draw_series(LineSeries::new(points.iter().copied(), thick))?;
             series.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(2)));
             if *name == "validation" || points.len() == 1 {
-                // Dots, so that the lines differ in more than colour.
+                // Dots make the lines differ in more than colour.
                 chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
             }
         }

@@ -1,4 +1,4 @@
-//! A progress bar for a training.
+//! Progress bar of a training.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -9,8 +9,8 @@ use indicatif::{ProgressDrawTarget, ProgressStyle};
 use crate::error::Result;
 use crate::mlp::{Callback, Epoch, History, Mlp, Run, Step};
 
-/// A bar over the steps of each epoch, on standard error, with loss, accuracy, rows a second and the time left; a line stays
-/// for each epoch. Quiet where standard error is no terminal. With the feature `progress`.
+/// A progress bar of a training on standard error, with loss, accuracy, rows per second and the time left. A line stays
+/// for each epoch. It prints nothing if standard error is not a terminal. This needs the feature `progress`.
 ///
 /// ```
 /// use wgpu_mlp::{Device, FitOptions, Mlp, ProgressBar, Trainer};
@@ -32,11 +32,7 @@ impl Default for ProgressBar {
 }
 
 impl ProgressBar {
-    /// On standard error.
-    ///
-    /// ```
-    /// let bar = wgpu_mlp::ProgressBar::new();
-    /// ```
+    /// A progress bar on standard error.
     pub fn new() -> Self {
         Self::default()
     }
@@ -47,15 +43,15 @@ impl ProgressBar {
     }
 }
 
-/// What all epochs look like; the bar is over all steps, so that the time left is that of the whole training.
+/// The bar's template. The bar is over the steps of all epochs, so that the time left is that of the whole training.
 const TEMPLATE: &str = "{prefix}  {bar:24}  {percent:>3} %  {msg}  {eta} left";
 
 impl Callback for ProgressBar {
     fn on_start(&mut self, run: &Run) -> Result<()> {
-        // The template is the crate's own: where it does not parse, indicatif's plain bar will do.
+        // A template that does not parse would be a bug of this crate, which should not end a training.
         let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-        // Nearly endless trainings, which early stopping ends, have more steps than can be counted.
+        // A training that only early stopping is to end may have more steps than u64 can count.
         self.bar.set_length(run.epochs.saturating_mul(run.steps_per_epoch) as u64);
         self.bar.set_position(run.first_epoch.saturating_mul(run.steps_per_epoch) as u64);
         self.bar.reset_eta();

@@ -1,10 +1,11 @@
-//! Schedules: how the learning rate changes as training goes on. The host's business alone.
+//! Schedules of the learning rate, which the host computes.
 
 use std::f64::consts::PI;
 
 use crate::error::{Error, Result};
 
-/// How the learning rate η follows the epochs e, counted from 0; after `torch.optim.lr_scheduler`.
+/// A schedule: how the learning rate follows from the initial rate η and the epoch e, counted from 0. The schedules are
+/// those of `torch.optim.lr_scheduler`.
 ///
 /// ```
 /// use wgpu_mlp::Schedule;
@@ -14,47 +15,48 @@ use crate::error::{Error, Result};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Schedule {
-    /// η.
+    /// The rate η.
     #[default]
     Constant,
-    /// η · factor^⌊e / every⌋: PyTorch's `StepLR`.
+    /// The rate η · factor^⌊e / every⌋: PyTorch's `StepLR`.
     Step {
-        /// Epochs from one step to the next, at least 1.
+        /// The number of epochs from one step to the next, at least 1.
         every: usize,
-        /// What a step multiplies by, above 0.
+        /// The factor of a step, above 0.
         factor: f64,
     },
-    /// η · factor^e: `ExponentialLR`.
+    /// The rate η · factor^e: PyTorch's `ExponentialLR`.
     Exponential {
-        /// What each epoch multiplies by, above 0.
+        /// The factor of an epoch, above 0.
         factor: f64,
     },
-    /// minimum + (η - minimum) · (1 + cos(π e / epochs)) / 2: `CosineAnnealingLR` (Loshchilov and Hutter, 2017). Once there it
-    /// stays at the minimum.
+    /// The rate minimum + (η - minimum) · (1 + cos(π e / epochs)) / 2: PyTorch's `CosineAnnealingLR` (Loshchilov and
+    /// Hutter, 2017). After `epochs` epochs it stays at the minimum.
     Cosine {
-        /// Epochs until the minimum is reached, at least 1.
+        /// The number of epochs until the minimum is reached, at least 1.
         epochs: usize,
-        /// The last rate, at least 0.
+        /// The minimal rate, at least 0.
         minimum: f64,
     },
-    /// η · factor each time that more than `patience` epochs in a row were no better, down to the minimum: `ReduceLROnPlateau`,
-    /// without its `cooldown` and `eps`. An epoch is better whose loss is below (1 - threshold) times the best so far; NaN is not.
+    /// The rate η, multiplied by the factor each time that more than `patience` epochs in a row were no better, down to
+    /// the minimum: PyTorch's `ReduceLROnPlateau` without its `cooldown` and `eps`. An epoch is better if its loss is
+    /// below (1 - threshold) times the best so far; NaN is never better.
     OnPlateau {
-        /// What is multiplied by, above 0 and below 1.
+        /// The factor of a reduction, above 0 and below 1.
         factor: f64,
-        /// Epochs in a row that may be no better.
+        /// The number of epochs in a row that may be no better.
         patience: usize,
-        /// By what share of the best loss so far a loss must be lower, from 0 up to but not including 1.
+        /// The share of the best loss by which a loss must be lower, from 0 up to but not including 1.
         threshold: f64,
-        /// The lowest rate, at least 0.
+        /// The minimal rate, at least 0.
         minimum: f64,
     },
 }
 
-/// A schedule, and a warm-up before it.
+/// The options of a learning rate: a schedule and a warm-up before it.
 ///
-/// In the first n = `warm_up_steps` steps the rate is (t + 1) / n of the schedule's, for step t counted from 0: PyTorch's
-/// `LinearLR` from 1 / n to 1.
+/// In the first n = `warm_up_steps` steps the rate is (t + 1) / n times that of the schedule, for step t counted from
+/// 0, as with PyTorch's `LinearLR` from 1 / n to 1.
 ///
 /// ```
 /// use wgpu_mlp::{LearningRate, Schedule};
@@ -65,9 +67,9 @@ pub enum Schedule {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct LearningRate {
-    /// How the rate follows the epochs.
+    /// The schedule of the rate.
     pub schedule: Schedule,
-    /// Steps in which it rises to that.
+    /// The number of steps in which the rate rises to that of the schedule.
     pub warm_up_steps: u64,
 }
 
@@ -77,7 +79,7 @@ impl From<Schedule> for LearningRate {
     }
 }
 
-/// How far a schedule has come: all that a checkpoint must keep of it.
+/// The progress of a schedule, which a checkpoint keeps.
 ///
 /// ```
 /// use wgpu_mlp::ScheduleProgress;
@@ -86,15 +88,15 @@ impl From<Schedule> for LearningRate {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ScheduleProgress {
-    /// Steps done.
+    /// The number of steps done.
     pub steps: u64,
-    /// Epochs done.
+    /// The number of epochs done.
     pub epochs: u64,
-    /// The lowest loss that counted as better than those before; infinite before the first.
+    /// The lowest loss that was better than those before it; infinite before the first epoch.
     pub best_loss: f64,
-    /// Epochs since then, or since the last reduction.
+    /// The number of epochs since then, or since the last reduction of the rate.
     pub stale_epochs: u64,
-    /// How often the rate was reduced on a plateau.
+    /// The number of times that the rate was reduced on a plateau.
     pub reductions: u64,
 }
 
@@ -104,7 +106,7 @@ impl Default for ScheduleProgress {
     }
 }
 
-/// A schedule at work: it is told of every step and epoch, and gives the rate of the next step.
+/// The state of a schedule in a training: it is told of every step and epoch, and gives the rate of the next step.
 ///
 /// ```
 /// use wgpu_mlp::{Schedule, ScheduleState};
@@ -126,57 +128,27 @@ pub struct ScheduleState {
 }
 
 impl ScheduleState {
-    /// Before the first step, with this learning rate to begin with.
+    /// The state before the first step, with this initial learning rate.
     ///
     /// # Errors
-    /// [`Error::Option`] for a number outside its range.
-    ///
-    /// ```
-    /// use wgpu_mlp::{LearningRate, ScheduleState};
-    /// let schedule = ScheduleState::new(LearningRate { warm_up_steps: 4, ..Default::default() }, 0.1)?;
-    /// assert_eq!(schedule.rate(), 0.025);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// [`Error::Option`] for an option outside its range.
     pub fn new(options: LearningRate, initial: f64) -> Result<Self> {
         options.schedule.check()?;
         range("learning_rate", "at least 0 and finite", initial, initial >= 0.0)?;
         Ok(ScheduleState { options, initial, progress: ScheduleProgress::default() })
     }
 
-    /// The same as far on as this.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Schedule, ScheduleState};
-    /// let start = ScheduleState::new(Schedule::Exponential { factor: 0.5 }.into(), 1.0)?;
-    /// let mut first = start;
-    /// first.end_of_epoch(0.7);
-    /// assert_eq!(start.with_progress(first.progress()), first);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// This schedule, continued from `progress`.
     pub fn with_progress(self, progress: ScheduleProgress) -> Self {
         ScheduleState { progress, ..self }
     }
 
-    /// How far it has come.
-    ///
-    /// ```
-    /// use wgpu_mlp::{ScheduleProgress, ScheduleState};
-    /// assert_eq!(ScheduleState::new(Default::default(), 0.1)?.progress(), ScheduleProgress::default());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The progress of the schedule.
     pub fn progress(&self) -> ScheduleProgress {
         self.progress
     }
 
     /// The learning rate of the next step.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Schedule, ScheduleState};
-    /// let mut schedule = ScheduleState::new(Schedule::Cosine { epochs: 2, minimum: 0.0 }.into(), 1.0)?;
-    /// schedule.end_of_epoch(0.7);
-    /// assert!((schedule.rate() - 0.5).abs() < 1e-15);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn rate(&self) -> f64 {
         let ScheduleProgress { steps, epochs, reductions, .. } = self.progress;
         let power = |factor: f64, exponent: u64| factor.powf(exponent as f64);
@@ -198,30 +170,12 @@ impl ScheduleState {
         }
     }
 
-    /// Tells of a step.
-    ///
-    /// ```
-    /// use wgpu_mlp::{LearningRate, ScheduleState};
-    /// let mut schedule = ScheduleState::new(LearningRate { warm_up_steps: 4, ..Default::default() }, 1.0)?;
-    /// schedule.end_of_step();
-    /// assert_eq!(schedule.rate(), 0.5);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// Records the end of a step.
     pub fn end_of_step(&mut self) {
         self.progress.steps = self.progress.steps.saturating_add(1);
     }
 
-    /// Tells of an epoch, and of the loss that plateaus are told by.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Schedule, ScheduleState};
-    /// let plateau = Schedule::OnPlateau { factor: 0.5, patience: 0, threshold: 1e-4, minimum: 0.0 };
-    /// let mut schedule = ScheduleState::new(plateau.into(), 1.0)?;
-    /// schedule.end_of_epoch(0.7);
-    /// schedule.end_of_epoch(0.7);
-    /// assert_eq!(schedule.rate(), 0.5);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// Records the end of an epoch, and its loss, by which plateaus are found.
     pub fn end_of_epoch(&mut self, loss: f64) {
         let progress = &mut self.progress;
         progress.epochs = progress.epochs.saturating_add(1);
@@ -238,7 +192,7 @@ impl ScheduleState {
 }
 
 impl Schedule {
-    /// Refuses numbers outside their range.
+    /// Refuses options outside their range.
     fn check(&self) -> Result<()> {
         let at_least_one = |option, count: usize| range(option, "at least 1", count as f64, count > 0);
         let positive = |factor: f64| range("factor", "positive and finite", factor, factor > 0.0);
@@ -257,7 +211,7 @@ impl Schedule {
     }
 }
 
-/// An error unless the value fits, and is finite.
+/// Refuses an option's value that does not fit its range or is not finite.
 fn range(option: &'static str, rule: &'static str, value: f64, fits: bool) -> Result<()> {
     if fits && value.is_finite() { Ok(()) } else { Err(Error::Option { op: "schedule", option, rule, value }) }
 }

@@ -1,9 +1,9 @@
-//! Shares: how a number of rows is drawn from groups in proportion to their sizes.
+//! Shares of groups, from which a number of rows is drawn in proportion to their sizes.
 
 use std::cmp::Reverse;
 
-/// How many of each group are taken so that there are `wanted` in all: in proportion, what is left over by the largest
-/// remainders, and never all of a group.
+/// The share of each group, so that `wanted` rows are taken in all, in proportion to the groups' sizes. The rows that
+/// rounding leaves over go to the groups with the largest remainders. No group gives all of its rows.
 pub(crate) fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
     let rows: usize = sizes.iter().sum();
     if rows == 0 {
@@ -23,7 +23,7 @@ pub(crate) fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
                 left -= 1;
             }
         }
-        // Every group is down to its last row.
+        // Every group has only one row left.
         if left == before {
             break;
         }

@@ -78,7 +78,8 @@ impl Targets {
     /// One class id a row, from 0 to `classes - 1`.
     ///
     /// A signed label of -100 ([`Targets::IGNORED`]) marks a row without a target: it gives no loss and no gradient, and
-    /// does not count in means and accuracies. [`Targets::classes_ignoring`] takes another label for that.
+    /// does not count in means and accuracies. Labels that mark such rows otherwise, with 255 say,
+    /// are mapped to -100 first.
     ///
     /// # Errors
     /// [`Error::Target`] with the first row whose class is out of range; [`Error::Empty`] without rows or classes.
@@ -89,28 +90,7 @@ impl Targets {
     /// assert!(matches!(error, Error::Target { row: 1, class: 10, classes: 10 }));
     /// ```
     pub fn classes<L: Label>(device: &Device, labels: &[L], classes: usize) -> Result<Self> {
-        Self::classes_ignoring(device, labels, classes, Self::IGNORED)
-    }
-
-    /// Like [`Targets::classes`], where one more label marks rows that count for nothing: PyTorch's `ignore_index`, any
-    /// integer at all. It may be a class, which is then none; -100 marks such rows as well.
-    ///
-    /// What takes labels without asking for this one, such as [`Mlp::score`](crate::Mlp::score), takes those of
-    /// [`Targets::with_ignored`].
-    ///
-    /// # Errors
-    /// As [`Targets::classes`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Error, Targets};
-    /// let targets = Targets::classes_ignoring(&Device::cpu(), &[0u8, 255, 1], 2, 255)?;
-    /// assert_eq!(targets.ignored_rows(), 1);
-    /// let error = Targets::classes_ignoring(&Device::cpu(), &[0, -1, -2], 2, -1).unwrap_err();
-    /// assert!(matches!(error, Error::Target { row: 2, class: -2, classes: 2 }));
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn classes_ignoring<L: Label>(device: &Device, labels: &[L], classes: usize, ignored: i64) -> Result<Self> {
-        let ids = Self::check_ignoring(labels, classes, ignored)?;
+        let ids = Self::check(labels, classes)?;
         let ignored = ids.iter().filter(|id| **id == Self::MARK).count();
         let kind = match device.context() {
             None => Kind::CpuClasses(Arc::new(ids)),
@@ -119,29 +99,12 @@ impl Targets {
         Ok(Targets { device: device.clone(), rows: labels.len(), classes, ignored, kind })
     }
 
-    /// The labels with -100 ([`Targets::IGNORED`]) wherever they are `ignored`: for everything that takes labels.
-    ///
-    /// Labels beyond the range of i64 become its ends.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Mlp, Targets};
-    /// let (x, labels) = (ndarray::array![[0.5], [0.1]], [0u8, 255]);
-    /// let model = Mlp::new(&Device::cpu(), &[1, 1], 0)?;
-    /// assert_eq!(model.score(x.view(), &Targets::with_ignored(&labels, 255))?, 1.0);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn with_ignored<L: Label>(labels: &[L], ignored: i64) -> Vec<i64> {
-        let saturated = |value: i128| i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX });
-        let plain = |label: &L| if label.value() == ignored.into() { Self::IGNORED } else { saturated(label.value()) };
-        labels.iter().map(plain).collect()
-    }
-
     /// The labels as class ids, or the first that is none.
     pub(crate) fn check<L: Label>(labels: &[L], classes: usize) -> Result<Vec<u32>> {
         Self::check_ignoring(labels, classes, Self::IGNORED)
     }
 
-    /// The same where one more label marks rows that count for nothing.
+    /// The labels as class ids, where one more label than -100 marks ignored rows.
     pub(crate) fn check_ignoring<L: Label>(labels: &[L], classes: usize, ignored: i64) -> Result<Vec<u32>> {
         not_empty("targets", labels.len(), classes)?;
         // Ids from there on have meanings of their own.

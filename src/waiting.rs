@@ -14,8 +14,8 @@ pub(crate) enum Waiting {
     Yielding,
 }
 
-/// A value that arrives from a device. It is a trait and not an asynchronous closure, since the compiler cannot show that
-/// the futures of such closures are `Send`.
+/// A value that arrives from a device. It is a trait and not an asynchronous closure, since the compiler cannot show
+/// that the futures of such closures are `Send`.
 pub(crate) trait Arrive {
     /// The host type that receives the value.
     type Values;
@@ -53,7 +53,7 @@ macro_rules! blocking_and_async {
         $(#[$meta])*
         $vis fn $name $(<$generic: $bound>)? ($($params)*) -> $output {
             let $waiting = $crate::waiting::Waiting::Blocking;
-            $crate::waiting::at_once(async move { $body })
+            $crate::waiting::at_once::<$output>(async move { $body })
         }
 
         #[doc = concat!("[`Self::", stringify!($name), "`] without blocking the thread.")]
@@ -67,7 +67,7 @@ macro_rules! blocking_and_async {
         $(#[$meta])*
         $vis fn $name $(<$generic: $bound>)? ($($params)*) -> $output {
             let $waiting = $crate::waiting::Waiting::Blocking;
-            $crate::waiting::at_once(async move { $body })
+            $crate::waiting::at_once::<$output>(async move { $body })
         }
 
         #[doc = concat!("[`", stringify!($name), "`] without blocking the thread.")]

@@ -8,10 +8,12 @@ mod common;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 use ndarray::{Array2, Zip};
 use wgpu_mlp::ops::{self, Activation};
-use wgpu_mlp::{Device, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets};
+use wgpu_mlp::{DebugOptions, Device, Epoch, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Targets, Trainer};
+
+use common::Trial;
 
 /// u of the documented bounds.
 const U: f64 = 1.0 / (1 << 23) as f64;
@@ -31,6 +33,10 @@ fn main() -> ExitCode {
             |()| ExitCode::SUCCESS,
         );
     }
+    common::run(&[("huge", trials)])
+}
+
+fn trials() -> Vec<Trial> {
     let full = std::env::var_os("WGPU_MLP_FULL").is_some() && common::full_cases();
     let trials = [
         ("softmax of 262 MB in windows", softmax as fn(&Device) -> Result<(), Failed>),
@@ -45,11 +51,14 @@ fn main() -> ExitCode {
         common::say(&format!("skipped: {} huge cases, which take --full and a quick stack", trials.len()));
     }
     let trial = |(name, test)| common::trial(name, options(), test).with_ignored_flag(!full || common::skipping());
-    common::run(trials.into_iter().map(trial).collect::<Vec<Trial>>())
+    trials.into_iter().map(trial).collect()
 }
 
 fn options() -> GpuOptions {
-    GpuOptions { max_binding_bytes: Some(128 << 20), ..Default::default() }
+    GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(128 << 20), ..Default::default() },
+        ..Default::default()
+    }
 }
 
 /// Fails where the device and the CPU path, each within the bound, are further apart than twice that.
@@ -252,7 +261,7 @@ fn steps(device: &Device) -> Result<(), Failed> {
     let options = FitOptions { epochs: 100, batch: 300, optimizer: Optimizer::sgd(0.1), ..Default::default() };
     let mut after_hundred = None;
     let mut model = Mlp::new(device, &[2, 64, 3], 1)?;
-    model.fit_with(x.view(), &labels, &options, |_, epoch| {
+    let mut watch = |_: &Mlp, epoch: &Epoch| {
         let counters = device.counters();
         let now = (counters.allocations, counters.memory_bytes, anonymous_memory());
         match (epoch.index, after_hundred) {
@@ -267,7 +276,8 @@ fn steps(device: &Device) -> Result<(), Failed> {
             _ => {}
         }
         Ok(ControlFlow::Continue(()))
-    })?;
+    };
+    Trainer::new(&options).callback(&mut watch).fit(&mut model, x.view(), &labels)?;
     println!("10,000 steps: {after_hundred:?} then, {:?} now", anonymous_memory());
     Ok(())
 }

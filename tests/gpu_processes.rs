@@ -11,8 +11,10 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Failed;
 use wgpu_mlp::{Device, GpuOptions, Matrix, Result, ops};
+
+use common::Trial;
 
 /// What a child process is to do.
 const CHILD: &str = "WGPU_MLP_CHILD";
@@ -39,12 +41,16 @@ fn main() -> ExitCode {
             }
         };
     }
+    // One at a time: a trial counts the process's threads.
+    common::run_one_by_one(&[("processes", trials)])
+}
+
+fn trials() -> Vec<Trial> {
     let endings = ENDINGS.map(|(name, _)| Trial::test(format!("a process ends well where {name}"), move || ends(name)));
     let endings = endings.map(|trial| trial.with_ignored_flag(common::skipping())).into_iter();
     let left = "no thread is left when the last handle is dropped";
     let left = common::trial(left, GpuOptions::default(), no_thread_is_left);
-    // One at a time: a trial counts the process's threads.
-    common::run_one_by_one(endings.chain([left]).collect())
+    endings.chain([left]).collect()
 }
 
 /// Runs this program over and over with that ending.

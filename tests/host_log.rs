@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use wgpu_mlp::{Device, EarlyStopping, FitOptions, Mlp, Monitor, Optimizer, Trainer};
+use wgpu_mlp::{Device, EarlyStopping, Epoch, FitOptions, Mlp, Monitor, Optimizer, Trainer};
 
 /// Keeps what it is told.
 struct Collector(Mutex<Vec<(Level, String)>>);
@@ -59,7 +59,8 @@ fn a_training_tells_what_happens() {
     trainer.fit(&mut model, x.view(), &labels).unwrap();
     said(&[(Level::Info, "run.checkpoint, behind epoch 3"), (Level::Info, "early stopping")]);
     let plain = FitOptions { early_stopping: None, ..options.clone() };
-    model.fit_with(x.view(), &labels, &plain, |_, _| Ok(std::ops::ControlFlow::Break(()))).unwrap();
+    let mut stop = |_: &Mlp, _: &Epoch| Ok(std::ops::ControlFlow::Break(()));
+    Trainer::new(&plain).callback(&mut stop).fit(&mut model, x.view(), &labels).unwrap();
     said(&[(Level::Info, "fit: a callback ended the training in epoch 0")]);
     let wild = FitOptions { optimizer: Optimizer::sgd(f64::from(f32::MAX)), ..plain };
     let error = model.fit((1e3 * x).view(), &labels, &wild).unwrap_err();

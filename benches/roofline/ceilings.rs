@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use wgpu_mlp::{DeviceInfo, DeviceKind, wgpu};
 
-use crate::measure::median;
+use crate::timing::median;
 
 /// How long a sample takes at least: the wait's latency vanishes in it.
 const SAMPLE_SECONDS: f64 = 0.025;
@@ -17,7 +17,7 @@ const WORKGROUP: u32 = 64;
 const BODY: u32 = 96;
 const STRAIGHT: u32 = 1536;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A wgpu device of the bench's own, on the adapter that the crate chose.
 #[derive(Clone)]

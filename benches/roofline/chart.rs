@@ -7,8 +7,9 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use crate::cases::Family;
-use crate::{Measured, report};
+use crate::cases::{Case, Family};
+use crate::measured::{Measured, Rating};
+use crate::report;
 
 #[path = "../../examples/common/charts/pen.rs"]
 mod pen;
@@ -73,7 +74,7 @@ impl Axes {
     fn around(measured: &Measured, height: i32) -> Axes {
         let ratings: Vec<_> = measured.timed.iter().map(|(case, timing)| measured.rate(case, timing)).collect();
         let (peak, ridge) = roofs(measured);
-        let range = |values: &dyn Fn(&crate::Rating) -> f64, first: f64| {
+        let range = |values: &dyn Fn(&Rating) -> f64, first: f64| {
             ratings.iter().map(values).fold((first, first), |(low, high), value| (low.min(value), high.max(value)))
         };
         let (x, y) = (range(&|rating| rating.intensity, ridge), range(&|rating| rating.flop_rate / 1e9, peak));
@@ -119,7 +120,7 @@ pub(crate) fn draw(path: &Path, measured: &Measured) -> Drawn {
 }
 
 fn points(axes: &Axes, measured: &Measured) -> Vec<Point> {
-    let point = |(case, timing): &(crate::Case, _)| {
+    let point = |(case, timing): &(Case, _)| {
         let rating = measured.rate(case, timing);
         Point { at: axes.place((rating.intensity, rating.flop_rate / 1e9)), colour: colour(case.family) }
     };

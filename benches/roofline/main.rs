@@ -20,24 +20,24 @@ mod cases;
 mod ceilings;
 mod chart;
 mod measure;
+mod measured;
 mod report;
+mod timing;
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use wgpu_mlp::verify::Worst;
-use wgpu_mlp::{Device, DeviceInfo, DeviceKind, GpuOptions, MatmulKernel, MatrixUnits};
+use wgpu_mlp::{DebugOptions, Device, DeviceInfo, DeviceKind, GpuOptions, MatmulKernel, MatrixUnits};
 
-use cases::{Case, Scale, Sizes, Work};
-use ceilings::{Ceilings, Gpu};
-use measure::{Outcome, Timing, measure};
+use cases::{Case, Scale, Sizes};
+use ceilings::{Ceilings, Gpu, Result};
+use measure::{Outcome, measure};
+use measured::Measured;
 
 const REPEATS: usize = 7;
 const QUICK_REPEATS: usize = 3;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Times every op against the adapter's own multiply-add rate and copy bandwidth.
 #[derive(Parser)]
@@ -69,7 +69,11 @@ impl Args {
     /// How the measured device is opened.
     fn options(&self) -> GpuOptions {
         let matrix_units = if self.matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
-        GpuOptions { matmul_kernel: self.kernel, matrix_units, ..Default::default() }
+        GpuOptions {
+            matrix_units,
+            debug: DebugOptions { matmul_kernel: self.kernel, ..Default::default() },
+            ..Default::default()
+        }
     }
 }
 
@@ -78,45 +82,6 @@ fn kernel(name: &str) -> std::result::Result<MatmulKernel, String> {
     let names = MatmulKernel::ALL.map(|kernel| format!("{kernel:?}").to_lowercase());
     let found = MatmulKernel::ALL.into_iter().zip(&names).find(|(_, known)| **known == name.to_lowercase());
     found.map(|(kernel, _)| kernel).ok_or_else(|| format!("there are {}", names.join(", ")))
-}
-
-/// All that the report and the picture show.
-struct Measured {
-    info: DeviceInfo,
-    scale: Scale,
-    ceilings: Ceilings,
-    timed: Vec<(Case, Timing)>,
-    wrong: Vec<(Case, Worst)>,
-}
-
-/// How fast a case ran, and how fast it could have.
-struct Rating {
-    /// FLOP/s and bytes/s.
-    flop_rate: f64,
-    byte_rate: f64,
-    /// FLOP per byte.
-    intensity: f64,
-    /// Whether the floor is one of bytes rather than of FLOP.
-    by_bytes: bool,
-    /// Floor over measured time.
-    share: f64,
-}
-
-impl Measured {
-    /// Floor: the sum over kernels of max(FLOP / multiply-add rate, bytes / copy bandwidth).
-    fn rate(&self, case: &Case, timing: &Timing) -> Rating {
-        let (peak, bandwidth) = (self.ceilings.multiply_add.rate(), self.ceilings.copy.rate());
-        let floor: f64 = case.work.iter().map(|work| (work.flop / peak).max(work.bytes / bandwidth)).sum();
-        let total = |part: fn(&Work) -> f64| case.work.iter().map(part).sum::<f64>();
-        let (flop, bytes) = (total(|work| work.flop), total(|work| work.bytes));
-        Rating {
-            flop_rate: flop / timing.call,
-            byte_rate: bytes / timing.call,
-            intensity: flop / bytes,
-            by_bytes: bytes / bandwidth > flop / peak,
-            share: floor / timing.call,
-        }
-    }
 }
 
 fn main() -> ExitCode {

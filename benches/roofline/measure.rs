@@ -6,7 +6,8 @@ use wgpu_mlp::verify::Worst;
 use wgpu_mlp::{Device, DeviceKind, GpuOptions, Result};
 
 use crate::cases::{Call, Case};
-use crate::ceilings::Ceilings;
+use crate::ceilings::{self, Ceilings};
+use crate::timing::median;
 
 /// Calls that take longer than this have a wait each; the wait's latency is nothing to them.
 const LONG_CALL: f64 = 0.020;
@@ -53,7 +54,7 @@ pub(crate) fn measure(
     options: &GpuOptions,
     repeats: usize,
     ceilings: &mut Ceilings,
-) -> crate::Result<Outcome> {
+) -> ceilings::Result<Outcome> {
     // A device of its own: nothing compiled yet, no pooled buffers.
     let device = Device::gpu_with(options)?;
     let inputs = case.inputs()?;
@@ -104,16 +105,6 @@ pub(crate) fn measure(
         multiply_add_meanwhile: ceilings.multiply_add.rate_since(first_sample),
         copy_meanwhile: ceilings.copy.rate_since(first_sample),
     }))
-}
-
-pub(crate) fn median(samples: &[f64]) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => sorted[count / 2],
-        count => (sorted[count / 2 - 1] + sorted[count / 2]) / 2.0,
-    }
 }
 
 /// How many calls share a wait.

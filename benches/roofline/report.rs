@@ -9,10 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wgpu_mlp::DeviceKind;
 use wgpu_mlp::verify::Worst;
 
-use crate::Measured;
 use crate::cases::{Case, Scale};
 use crate::ceilings::Probe;
 use crate::measure::Transfer;
+use crate::measured::Measured;
 
 /// What chooses the adapter, as wgpu reads it.
 const VARIABLES: [&str; 3] = ["WGPU_BACKEND", "WGPU_ADAPTER_NAME", "WGPU_POWER_PREF"];

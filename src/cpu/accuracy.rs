@@ -1,4 +1,4 @@
-//! accuracy: how many rows have their maximum where it should be.
+//! accuracy: the number of rows whose maximum is in the column of their class.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 
 use super::{Real, TargetView, argmax};
 
-/// The number of rows whose first maximum is their class; a row with NaN has none.
+/// The number of rows whose first maximum is in the column of their class; a row with NaN has no maximum.
 pub fn accuracy<T: Real>(x: ArrayView2<'_, T>, targets: TargetView<'_, T>) -> u64 {
     let classes = match targets {
         TargetView::Classes(classes) => Cow::Borrowed(classes),

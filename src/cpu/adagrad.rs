@@ -2,23 +2,23 @@
 
 use ndarray::ArrayViewMut2;
 
-use super::update::with_slot;
-use super::{Real, Slope};
+use super::update::update_with_slot;
+use super::{Gradient, Real};
 use crate::options::AdaGradOptions;
 
-/// What an element costs: a division and a root, in simple operations.
+/// The cost of an element in simple operations: a division and a root.
 const COST: usize = 4;
 
 /// squares += dw², w -= η dw / (√squares + ε).
 pub fn adagrad<T: Real>(
     w: ArrayViewMut2<'_, T>,
-    slope: Slope<'_, T>,
+    gradient: Gradient<'_, T>,
     squares: ArrayViewMut2<'_, T>,
     options: &AdaGradOptions,
 ) {
     let (learning_rate, epsilon) = (T::of(options.learning_rate), T::of(options.epsilon));
-    with_slot(w, slope, squares, COST, |w, slope, square| {
-        *square = *square + slope * slope;
-        *w = *w - learning_rate * slope / (square.sqrt() + epsilon);
+    update_with_slot(w, gradient, squares, COST, |w, gradient, square| {
+        *square = *square + gradient * gradient;
+        *w = *w - learning_rate * gradient / (square.sqrt() + epsilon);
     });
 }

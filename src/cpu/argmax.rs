@@ -1,8 +1,9 @@
-//! argmax: the first maximum of each row.
+//! argmax: the column of the first maximum of each row.
 
 use ndarray::ArrayView2;
 
-use super::{Real, first_maximum, threads};
+use super::maximum::first_maximum;
+use super::{Real, threads};
 
 /// The first column that holds the row's maximum; the first NaN where there is one.
 pub fn argmax<T: Real>(x: ArrayView2<'_, T>) -> Vec<u32> {

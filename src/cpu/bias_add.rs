@@ -1,10 +1,10 @@
-//! bias_add: one bias a column.
+//! bias_add: a bias for each column.
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::{Real, threads};
 
-/// X + b.
+/// The sum X + b.
 pub fn bias_add<T: Real>(x: ArrayView2<'_, T>, bias: ArrayView1<'_, T>) -> Array2<T> {
     if !threads::pays(x.len()) {
         return &x + &bias;

@@ -1,4 +1,4 @@
-//! clip_scale: what gradients are multiplied by where their norm is above a limit (Pascanu et al., 2013).
+//! clip_scale: the factor that brings the norm of gradients down to a limit (Pascanu et al., 2013).
 
 use ndarray::ArrayView2;
 
@@ -6,7 +6,7 @@ use super::Real;
 use super::sum::pairwise;
 use crate::options::CLIP_EPSILON;
 
-/// min(1, max_norm / (‖all gradients‖ + ε)); NaN where there is one.
+/// The factor min(1, max_norm / (‖all gradients‖ + ε)); NaN where there is one.
 pub fn clip_scale<T: Real>(gradients: &[ArrayView2<'_, T>], max_norm: f64) -> T {
     let square = |gradient: &ArrayView2<'_, T>| {
         let gradient = gradient.as_standard_layout();

@@ -4,12 +4,12 @@ use ndarray::{Array2, ArrayView2};
 
 use super::Real;
 
-/// The hash pcg4d (Jarzynski and Olano, 2020), whose generator is that of Numerical Recipes.
+/// The hash pcg4d (Jarzynski and Olano, 2020), with the constants of the generator of Numerical Recipes.
 #[inline(always)]
 fn pcg4d(words: [u32; 4]) -> [u32; 4] {
     let mut words = words.map(|word| word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     for round in 0..2 {
-        // Each word in turn takes up the product of two others.
+        // Each word in turn adds the product of two others.
         for (i, a, b) in [(0, 1, 3), (1, 2, 0), (2, 0, 1), (3, 1, 2)] {
             words[i] = words[i].wrapping_add(words[a].wrapping_mul(words[b]));
         }
@@ -26,8 +26,8 @@ fn halves(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
 }
 
-/// x / (1 - rate) where the element's hash, as a share of 2³², is not below the rate, else 0. The hash depends on seed, counter
-/// and the element's number in row-major order.
+/// Dropout: x / (1 - rate) where the element's hash, as a share of 2³², is not below the rate, else 0. The hash depends on
+/// seed, counter and the element's number in row-major order.
 pub fn dropout<T: Real>(x: ArrayView2<'_, T>, rate: f32, seed: u64, counter: u64) -> Array2<T> {
     let ([a, b], [c, d]) = (halves(seed), halves(counter));
     let key = pcg4d([a, b, c, d]);

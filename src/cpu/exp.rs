@@ -1,14 +1,14 @@
-//! The exponential in f32, written so that a loop over a row becomes vector instructions: the standard library's is a
-//! call for each element.
+//! exp: the exponential in f32, written so that a loop over it becomes vector instructions. The standard library's is a call
+//! for each element.
 
-/// Added to a small number, leaves its nearest integer in the lowest bits: 1.5 · 2^23.
+/// 1.5 · 2²³: a small number that is added to it is rounded to an integer, which stands in the lowest bits of the sum.
 const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has few enough bits that its product with an exponent is exact.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// (e^r - 1 - r) / r² for |r| <= ln 2 / 2, lowest power first; the coefficients are those of Cephes' `expf`.
 const SERIES: [f32; 6] = [0.5, 1.666_666_5e-1, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
 
-/// e^x within one unit in the last place: e^x = 2^n e^r, n = round(x / ln 2).
+/// The exponential e^x within one unit in the last place: e^x = 2^n e^r, n = round(x / ln 2).
 ///
 /// Exactly 1 at 0 and 0 at -inf; infinity from 88.73 on; NaN stays NaN.
 #[inline(always)]
@@ -20,13 +20,13 @@ pub(super) fn exp(x: f32) -> f32 {
     let n = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
     let whole = rounded - ROUND;
     let r = (x - whole * LN_2[0]) - whole * LN_2[1];
-    // In pairs: a shorter chain than Horner's.
+    // In pairs, whose chain of operations is shorter than that of Horner's scheme.
     let square = r * r;
     let low = SERIES[0] + SERIES[1] * r;
     let middle = SERIES[2] + SERIES[3] * r;
     let high = SERIES[4] + SERIES[5] * r;
     let power = (((high * square + middle) * square + low) * square + r) + 1.0;
-    // In two halves, since 2^n itself may be too small or too large for a normal f32.
+    // 2^n in two factors, since it may be too small or too large for a normal f32.
     let half = n >> 1;
     power * power_of_two(half) * power_of_two(n.wrapping_sub(half))
 }
@@ -41,7 +41,7 @@ fn power_of_two(n: i32) -> f32 {
 mod tests {
     use super::*;
 
-    /// The distance of two f32 in steps from one to the next.
+    /// The error in units in the last place.
     fn ulps(got: f32, want: f64) -> f64 {
         let nearest = (want as f32).abs().max(f32::MIN_POSITIVE);
         let ulp = f64::from(f32::from_bits(nearest.to_bits() + 1)) - f64::from(nearest);

@@ -1,28 +1,28 @@
-//! Matrix products, a piece of the result a thread.
+//! Matrix products, one piece of the result a thread.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
 use super::column_sum::column_sum;
 use super::gemm::gemm;
-use super::relu::rectified;
+use super::relu::relu_of;
 use super::{Real, memory, threads};
 
-/// Multiply-adds that a kernel does in the time of one simple operation.
+/// The number of multiply-adds that a kernel does in the time of one simple operation.
 const PACE: usize = 32;
-/// Pieces begin where the kernels' tiles do.
+/// The side of the kernels' tiles; pieces begin at its multiples.
 const TILE: usize = 16;
 
-/// A B.
+/// The product A B.
 pub fn matmul<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
     product(a, b, |_, _, _| {})
 }
 
-/// Aᵀ B.
+/// The product Aᵀ B.
 pub fn matmul_tn<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
     product(a.t(), b, |_, _, _| {})
 }
 
-/// A Bᵀ.
+/// The product A Bᵀ.
 pub fn matmul_nt<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
     product(a, b.t(), |_, _, _| {})
 }
@@ -39,7 +39,7 @@ pub fn linear<T: Real>(
     product(x, weights, |_, begin, sums| {
         for (out, bias) in sums.iter_mut().zip(&bias[begin..]) {
             let sum = *out + *bias;
-            *out = if relu { rectified(sum) } else { sum };
+            *out = if relu { relu_of(sum) } else { sum };
         }
     })
 }
@@ -55,7 +55,7 @@ pub fn linear_backward<T: Real>(dy: ArrayView2<'_, T>, weights: ArrayView2<'_, T
     })
 }
 
-/// Xᵀ dY and Σ_r dY.
+/// The gradients of a linear layer: Xᵀ dY for the weights and Σ_r dY for the biases.
 pub fn linear_gradients<T: Real>(x: ArrayView2<'_, T>, dy: ArrayView2<'_, T>) -> (Array2<T>, Array2<T>) {
     (matmul_tn(x, dy), column_sum(dy))
 }
@@ -65,12 +65,12 @@ struct Piece<'a, T> {
     a: ArrayView2<'a, T>,
     b: ArrayView2<'a, T>,
     c: ArrayViewMut2<'a, T>,
-    /// C's row and column where it begins.
+    /// The row and the column of C where the piece begins.
     row: usize,
     begin: usize,
 }
 
-/// A B, then `finish(row, first column, values)` for each row of each piece.
+/// The product A B, then `finish(row, first column, values)` for each row of each piece.
 fn product<T: Real>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
@@ -80,8 +80,8 @@ fn product<T: Real>(
     let threads = threads::worth(work);
     let mut c = memory::unwritten(a.nrows(), b.ncols());
     let mut pieces = vec![Piece { a, b, c: c.view_mut(), row: 0, begin: 0 }];
-    // Every sum lies within one piece, in one order of its terms, however the result is cut: this split alone may follow
-    // the number of threads, so that nothing is packed more often than it must be.
+    // The split may depend on the number of threads, since every sum lies within one piece and adds its terms in the same
+    // order however the result is cut.
     while pieces.len() < threads && pieces.iter().any(Piece::is_large) {
         pieces = pieces.into_iter().flat_map(Piece::halves).collect();
     }
@@ -94,14 +94,14 @@ fn product<T: Real>(
 }
 
 impl<T> Piece<'_, T> {
-    /// Whether halves of it are still summed as it is. The kernels take other ways for results of at most 64 rows and
-    /// columns, for those of one row or column, and for those of at most 256 elements.
+    /// Whether its halves are summed in the same order as the piece. The kernels use other orders for results of at most 64
+    /// rows and columns, of one row or column, and of at most 256 elements.
     fn is_large(&self) -> bool {
         let (rows, cols) = self.c.dim();
         rows.max(cols) >= 16 * TILE && rows * cols >= 1024
     }
 
-    /// Cut across the longer side, if it is large.
+    /// The halves of a large piece, cut across the longer side; else the piece itself.
     fn halves(self) -> Vec<Self> {
         if !self.is_large() {
             return vec![self];

@@ -2,21 +2,21 @@
 
 use ndarray::ArrayViewMut2;
 
-use super::update::with_slot;
-use super::{Real, Slope};
+use super::update::update_with_slot;
+use super::{Gradient, Real};
 use crate::options::MomentumOptions;
 
 /// velocity = μ velocity + dw, w -= η velocity, or η (dw + μ velocity) after Nesterov.
 pub fn momentum<T: Real>(
     w: ArrayViewMut2<'_, T>,
-    slope: Slope<'_, T>,
+    gradient: Gradient<'_, T>,
     velocity: ArrayViewMut2<'_, T>,
     options: &MomentumOptions,
 ) {
     let (learning_rate, momentum) = (T::of(options.learning_rate), T::of(options.momentum));
-    with_slot(w, slope, velocity, 2, |w, slope, velocity| {
-        *velocity = momentum * *velocity + slope;
-        let direction = if options.nesterov { slope + momentum * *velocity } else { *velocity };
+    update_with_slot(w, gradient, velocity, 2, |w, gradient, velocity| {
+        *velocity = momentum * *velocity + gradient;
+        let direction = if options.nesterov { gradient + momentum * *velocity } else { *velocity };
         *w = *w - learning_rate * direction;
     });
 }

@@ -1,12 +1,12 @@
-//! The negative log-likelihood of probabilities, clipped as the notebook clips it, and its gradient.
+//! nll: the negative log-likelihood of clipped probabilities, and its gradient.
 
 use ndarray::{Array2, ArrayView2};
 
 use super::sum::pairwise;
 use super::threads::{self, EXP};
-use super::{Contract, Real, TargetView};
+use super::{LossParams, Real, TargetView};
 
-/// p within [clip, 1 - clip]; NaN stays NaN.
+/// The function that clips p to [clip, 1 - clip]; NaN stays NaN.
 fn clipped<T: Real>(clip: f64) -> impl Fn(T) -> T + Copy {
     let (low, high) = (T::of(clip), T::of(1.0 - clip));
     move |p| {
@@ -15,17 +15,17 @@ fn clipped<T: Real>(clip: f64) -> impl Fn(T) -> T + Copy {
     }
 }
 
-/// Σ_c q_c · -ln clip(p_c) a row; for class ids without smoothing q is the class's alone.
+/// The losses Σ_c q_c · -ln clip(p_c), one a row; for class ids without smoothing the sum is the term of the class alone.
 pub fn nll<T: Real>(
     probs: ArrayView2<'_, T>,
     targets: TargetView<'_, T>,
-    contract: Contract<'_, T>,
+    params: LossParams<'_, T>,
     clip: f64,
 ) -> Array2<T> {
     let (rows, cols) = probs.dim();
     let clipped = clipped(clip);
-    let weight = |r| contract.row_weight(&targets, r, cols);
-    if let (TargetView::Classes(classes), true) = (&targets, contract.smoothing == T::zero()) {
+    let weight = |r| params.row_weight(&targets, r, cols);
+    if let (TargetView::Classes(classes), true) = (&targets, params.smoothing == T::zero()) {
         return Array2::from_shape_fn((rows, 1), |(r, _)| match weight(r) {
             Some(mass) => mass * -clipped(probs[[r, classes[r] as usize]]).ln(),
             None => T::zero(),
@@ -40,7 +40,7 @@ pub fn nll<T: Real>(
         let mut masses = vec![T::zero(); cols];
         for (r, (loss, p)) in (index * block..).zip(losses.iter_mut().zip(p.chunks_exact(cols))) {
             if weight(r).is_some() {
-                contract.fill_masses(&mut masses, &targets, r);
+                params.fill_masses(&mut masses, &targets, r);
                 *loss = pairwise([p, &masses], |[p, mass]| mass * -clipped(p).ln());
             }
         }
@@ -48,28 +48,28 @@ pub fn nll<T: Real>(
     losses
 }
 
-/// -q / clip(p) over the mean's divisor, where a mean was asked for; 0 where q is 0.
+/// The gradient -q / clip(p) / divisor; 0 where q is 0.
 pub fn nll_backward<T: Real>(
     probs: ArrayView2<'_, T>,
     targets: TargetView<'_, T>,
-    contract: Contract<'_, T>,
+    params: LossParams<'_, T>,
     clip: f64,
 ) -> Array2<T> {
     let (rows, cols) = probs.dim();
     let clipped = clipped(clip);
-    let weights: Vec<_> = (0..rows).map(|r| contract.row_weight(&targets, r, cols)).collect();
-    let divisor = contract.divisor(&weights.iter().map(|weight| weight.unwrap_or(T::zero())).collect::<Vec<_>>());
-    let slope = move |p: T, mass: T| {
-        // Divided either way, so that this is a selection and no branch.
-        let slope = -mass / (clipped(p) * divisor);
-        if mass == T::zero() { T::zero() } else { slope }
+    let weights: Vec<_> = (0..rows).map(|r| params.row_weight(&targets, r, cols)).collect();
+    let divisor = params.divisor(&weights.iter().map(|weight| weight.unwrap_or(T::zero())).collect::<Vec<_>>());
+    let gradient = move |p: T, mass: T| {
+        // Computed either way, so that this is a selection and no branch.
+        let gradient = -mass / (clipped(p) * divisor);
+        if mass == T::zero() { T::zero() } else { gradient }
     };
-    if let (TargetView::Classes(classes), true) = (&targets, contract.smoothing == T::zero()) {
+    if let (TargetView::Classes(classes), true) = (&targets, params.smoothing == T::zero()) {
         let mut dprobs = Array2::zeros(probs.raw_dim());
         for (r, (class, mass)) in classes.iter().zip(&weights).enumerate() {
             if let Some(mass) = mass {
                 let at = [r, *class as usize];
-                dprobs[at] = slope(probs[at], *mass);
+                dprobs[at] = gradient(probs[at], *mass);
             }
         }
         return dprobs;
@@ -77,18 +77,18 @@ pub fn nll_backward<T: Real>(
     let mut masses = Array2::zeros(probs.raw_dim());
     for (r, mut row) in masses.rows_mut().into_iter().enumerate() {
         if weights[r].is_some() {
-            contract.fill_masses(row.as_slice_mut().unwrap_or_default(), &targets, r);
+            params.fill_masses(row.as_slice_mut().unwrap_or_default(), &targets, r);
         }
     }
     threads::filled([probs, masses.view()], 2, |_, [p, masses], out| {
         for ((out, p), mass) in out.iter_mut().zip(p).zip(masses) {
-            *out = slope(*p, *mass);
+            *out = gradient(*p, *mass);
         }
     })
 }
 
-/// What a mean of [`nll`]'s losses divides by.
-pub fn weight_sum<T: Real>(targets: TargetView<'_, T>, contract: Contract<'_, T>, [rows, cols]: [usize; 2]) -> T {
-    let weight = |r| contract.row_weight(&targets, r, cols).unwrap_or(T::zero());
+/// The sum of the rows' weights, by which a mean of [`nll`]'s losses is divided.
+pub fn weight_sum<T: Real>(targets: TargetView<'_, T>, params: LossParams<'_, T>, [rows, cols]: [usize; 2]) -> T {
+    let weight = |r| params.row_weight(&targets, r, cols).unwrap_or(T::zero());
     pairwise([&(0..rows).map(weight).collect::<Vec<_>>()], |[weight]| weight)
 }

@@ -6,12 +6,12 @@ use super::{Real, threads};
 
 /// max(X, 0); NaN stays NaN.
 pub fn relu<T: Real>(x: ArrayView2<'_, T>) -> Array2<T> {
-    mapped(x, rectified)
+    mapped(x, relu_of)
 }
 
 /// max(x, 0); NaN stays NaN.
 #[inline(always)]
-pub(super) fn rectified<T: Real>(x: T) -> T {
+pub(super) fn relu_of<T: Real>(x: T) -> T {
     if x <= T::zero() { T::zero() } else { x }
 }
 
@@ -20,6 +20,7 @@ pub fn relu_mask<T: Real>(x: ArrayView2<'_, T>) -> Array2<T> {
     mapped(x, |x| if x > T::zero() { T::one() } else { T::zero() })
 }
 
+/// The matrix `of(x)`.
 fn mapped<T: Real>(x: ArrayView2<'_, T>, of: impl Fn(T) -> T + Sync) -> Array2<T> {
     if !threads::pays(x.len()) {
         return x.mapv(of);

@@ -2,13 +2,13 @@
 
 use ndarray::{ArrayViewMut2, Axis};
 
-use super::{Real, Slope, threads};
+use super::{Gradient, Real, threads};
 
 /// w -= learning_rate · dw.
-pub fn sgd<T: Real>(mut w: ArrayViewMut2<'_, T>, slope: Slope<'_, T>, learning_rate: T) {
+pub fn sgd<T: Real>(mut w: ArrayViewMut2<'_, T>, gradient: Gradient<'_, T>, learning_rate: T) {
     let (work, block) = (w.len(), threads::block_rows(w.ncols()));
-    let blocks = w.axis_chunks_iter_mut(Axis(0), block).zip(slope.dw.axis_chunks_iter(Axis(0), block));
+    let blocks = w.axis_chunks_iter_mut(Axis(0), block).zip(gradient.dw.axis_chunks_iter(Axis(0), block));
     threads::each(blocks, work, |(mut w, dw)| {
-        w.zip_mut_with(&dw, |w, dw| *w = *w - learning_rate * slope.at(*w, *dw));
+        w.zip_mut_with(&dw, |w, dw| *w = *w - learning_rate * gradient.at(*w, *dw));
     });
 }

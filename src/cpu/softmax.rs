@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use super::Real;
+use super::maximum::softmax_maximum;
 use super::sum::pairwise;
 use super::threads::{self, EXP};
-use super::{Real, softmax_maximum};
 
 /// exp(x - m) / Σ exp(x - m), m the row's maximum.
 pub fn softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
@@ -13,26 +14,26 @@ pub fn softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
 
 /// x - m - ln Σ exp(x - m).
 pub fn log_softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
-    by_row(logits, |row, top, sum, out| {
+    by_row(logits, |row, maximum, sum, out| {
         let log_sum = sum.ln();
         for (out, x) in out.iter_mut().zip(row) {
-            *out = *x - top - log_sum;
+            *out = *x - maximum - log_sum;
         }
     })
 }
 
-/// Each row as `finish(x, m, Σ exp(x - m), result)` leaves it, which finds exp(x - m) in the result.
+/// Calls `finish(x, m, Σ exp(x - m), result)` for each row. The result holds exp(x - m) before; a row that has no softmax is NaN.
 fn by_row<T: Real>(logits: ArrayView2<'_, T>, finish: impl Fn(&[T], T, T, &mut [T]) + Sync) -> Array2<T> {
     let cols = logits.ncols();
     threads::filled([logits], EXP, |_, [x], out| {
-        let strip = strip_rows(cols) * cols;
-        let mut tops = vec![T::zero(); strip_rows(cols)];
-        for (x, out) in x.chunks(strip).zip(out.chunks_mut(strip)) {
-            exponentials(x, cols, &mut tops, out);
-            for ((row, out), top) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)).zip(&tops) {
-                if top.is_finite() {
+        let elements = rows_per_loop(cols) * cols;
+        let mut maxima = vec![T::zero(); rows_per_loop(cols)];
+        for (x, out) in x.chunks(elements).zip(out.chunks_mut(elements)) {
+            exponentials(x, cols, &mut maxima, out);
+            for ((row, out), maximum) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)).zip(&maxima) {
+                if maximum.is_finite() {
                     let sum = pairwise([&*out], |[e]| e);
-                    finish(row, *top, sum, out);
+                    finish(row, *maximum, sum, out);
                 } else {
                     out.fill(T::nan());
                 }
@@ -41,18 +42,18 @@ fn by_row<T: Real>(logits: ArrayView2<'_, T>, finish: impl Fn(&[T], T, T, &mut [
     })
 }
 
-/// Rows whose exponentials are taken in one loop: one of three columns would fill no vector.
-pub(super) fn strip_rows(cols: usize) -> usize {
+/// The number of rows whose exponentials are computed in one loop: one row of three columns would not fill a vector.
+pub(super) fn rows_per_loop(cols: usize) -> usize {
     (256 / cols.max(1)).max(1)
 }
 
-/// Writes exp(x - m) of some rows, and their maxima: NaN for a row that has no softmax.
+/// Writes exp(x - m) of some rows, and their maxima m, which are NaN for rows that have no softmax.
 #[inline(always)]
-pub(super) fn exponentials<T: Real>(x: &[T], cols: usize, tops: &mut [T], out: &mut [T]) {
-    for ((row, out), top) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)).zip(tops) {
-        *top = softmax_maximum(row).unwrap_or(T::nan());
+pub(super) fn exponentials<T: Real>(x: &[T], cols: usize, maxima: &mut [T], out: &mut [T]) {
+    for ((row, out), maximum) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)).zip(maxima) {
+        *maximum = softmax_maximum(row).unwrap_or(T::nan());
         for (out, x) in out.iter_mut().zip(row) {
-            *out = *x - *top;
+            *out = *x - *maximum;
         }
     }
     for out in out {

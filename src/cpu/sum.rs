@@ -4,11 +4,11 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::{Real, threads};
 
-/// Sums side by side, as many as fill a processor's vectors.
-const LANES: usize = 16;
-/// Terms up to which each lane adds one by one.
+/// The number of sums side by side, enough to fill a processor's vectors.
+pub(super) const LANES: usize = 16;
+/// Up to so many terms each lane adds one by one.
 const RUN: usize = 8 * LANES;
-/// Rows up to which a column adds one by one.
+/// Up to so many rows a column adds one by one.
 const ROW_RUN: usize = 32;
 
 /// The sum of `term` over slices of one length, element by element.
@@ -17,7 +17,7 @@ pub(super) fn pairwise<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; 
     if x[0].len() <= RUN {
         return run(x, term);
     }
-    // Sums of 1, 2, 4, .. runs that wait for another as long; a loop, since recursive calls are not vectorised as callers are.
+    // Sums of 1, 2, 4, .. runs that wait for another one of the same length. A loop, since recursive calls are not vectorised.
     let mut waiting = [T::zero(); usize::BITS as usize];
     let runs = x[0].len().div_ceil(RUN);
     for number in 0..runs {
@@ -30,14 +30,15 @@ pub(super) fn pairwise<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; 
         }
         waiting[pairs] = sum;
     }
-    let there = |level: &usize| runs >> level & 1 == 1;
+    let is_waiting = |level: &usize| runs >> level & 1 == 1;
     (0..usize::BITS as usize)
-        .filter(there)
+        .filter(is_waiting)
         .map(|level| waiting[level])
         .reduce(|right, left| left + right)
         .unwrap_or(T::zero())
 }
 
+/// The sum of a run: each lane adds one by one, then the lanes are joined.
 #[inline(always)]
 fn run<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; N]) -> T) -> T {
     let mut lanes = [T::zero(); LANES];
@@ -53,7 +54,7 @@ fn run<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; N]) -> T) -> T {
     across(lanes, |a, b| a + b)
 }
 
-/// The lanes joined along a tree.
+/// Joins the lanes along a tree.
 #[inline(always)]
 pub(super) fn across<T: Copy>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
     let mut width = LANES / 2;
@@ -66,28 +67,7 @@ pub(super) fn across<T: Copy>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -
     lanes[0]
 }
 
-/// The largest number of a row, or NaN where there is one; -inf of nothing.
-#[inline(always)]
-pub(super) fn maximum<T: Real>(row: &[T]) -> T {
-    // NaN is not below anything, and nothing is above it.
-    let larger = |top: T, x: T| if top >= x || top.is_nan() { top } else { x };
-    if row.len() < LANES {
-        return row.iter().fold(T::neg_infinity(), |top, x| larger(top, *x));
-    }
-    let mut lanes = [T::neg_infinity(); LANES];
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (top, x) in lanes.iter_mut().zip(chunk) {
-            *top = larger(*top, *x);
-        }
-    }
-    for (top, x) in lanes.iter_mut().zip(rest) {
-        *top = larger(*top, *x);
-    }
-    across(lanes, larger)
-}
-
-/// The sum of the rows: of blocks of rows first, each by a thread, then of their sums.
+/// The sum of the rows: first the sums of blocks of rows, one block a thread, then the sum of these.
 pub(super) fn pairwise_rows<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
     let (rows, cols) = x.dim();
     let block = threads::block_rows(cols).next_multiple_of(ROW_RUN);
@@ -99,7 +79,7 @@ pub(super) fn pairwise_rows<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
     if rows > block { pairwise_rows(sums.view()) } else { sums.sum_axis(Axis(0)) }
 }
 
-/// Adds rows to `sum`, which is 0: halved until the runs are short.
+/// Adds rows to `sum`, which is 0: they are halved until the runs are short.
 fn add_rows<T: Real>(x: &[T], cols: usize, sum: &mut [T]) {
     let rows = x.len() / cols;
     if rows <= ROW_RUN {
@@ -115,6 +95,7 @@ fn add_rows<T: Real>(x: &[T], cols: usize, sum: &mut [T]) {
     add(sum, &lower);
 }
 
+/// Adds a row to `sum`.
 fn add<T: Real>(sum: &mut [T], row: &[T]) {
     for (sum, x) in sum.iter_mut().zip(row) {
         *sum = *sum + *x;
@@ -140,21 +121,5 @@ mod tests {
             assert_eq!(pairwise([&x], |[x]| x), x.iter().sum::<f64>());
             assert_eq!(pairwise([&x, &x], |[x, y]| x * y), x.iter().map(|x| x * x).sum::<f64>());
         }
-    }
-
-    #[test]
-    fn the_maximum_is_nan_wherever_a_nan_is() {
-        for count in [1, 2, 15, 16, 17, 40] {
-            let x: Vec<f32> = (0..count).map(|i| (i * 7 % count) as f32 - 3.0).collect();
-            assert_eq!(maximum(&x), (count - 1) as f32 - 3.0);
-            for at in 0..count as usize {
-                let mut x = x.clone();
-                x[at] = f32::NAN;
-                assert!(maximum(&x).is_nan(), "NaN at {at} of {count}");
-                x[at] = f32::INFINITY;
-                assert_eq!(maximum(&x), f32::INFINITY);
-            }
-        }
-        assert_eq!(maximum::<f32>(&[]), f32::NEG_INFINITY);
     }
 }

@@ -1,4 +1,4 @@
-//! What all twins have in common: the same bits on any number of threads, from operands in any layout.
+//! Tests of all ops together: the bits are the same on any number of threads, and from operands in any layout.
 
 use ndarray::{Array1, Array2, ArrayView2, s};
 use rand::SeedableRng;
@@ -27,7 +27,7 @@ fn logits() -> Array2<f32> {
     x
 }
 
-/// The bits of every output of every twin.
+/// The bits of every output of every op.
 fn everything(x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> Vec<Vec<u32>> {
     let bits = |array: Array2<f32>| array.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
     let classes: Vec<u32> = (0..x.nrows() as u32).map(|r| r * 31 % x.ncols() as u32).collect();
@@ -50,18 +50,22 @@ fn everything(x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> Vec<Vec<u32>> {
     ];
     for targets in all_targets {
         for (smoothing, mean) in [(0.0, true), (0.1, false)] {
-            let contract = Contract { weights: None, samples: Some(y.column(0)), ignored: Some(5), smoothing, mean };
-            all.push(bits(nll(probs.view(), targets, contract, 1e-7)));
-            all.push(bits(nll_backward(probs.view(), targets, contract, 1e-7)));
+            let params = LossParams { weights: None, samples: Some(y.column(0)), ignored: Some(5), smoothing, mean };
+            all.push(bits(nll(probs.view(), targets, params, 1e-7)));
+            all.push(bits(nll_backward(probs.view(), targets, params, 1e-7)));
         }
         all.push(vec![accuracy(x, targets) as u32]);
         for (smoothing, mean) in [(0.0, true), (0.1, false)] {
-            let head = softmax_cross_entropy(
+            let results = softmax_cross_entropy(
                 x,
                 targets,
-                Contract { weights: None, samples: None, ignored: Some(5), smoothing, mean },
+                LossParams { weights: None, samples: None, ignored: Some(5), smoothing, mean },
             );
-            all.extend([bits(head.losses), bits(head.dlogits), head.correct.into_iter().map(u32::from).collect()]);
+            all.extend([
+                bits(results.losses),
+                bits(results.dlogits),
+                results.correct.into_iter().map(u32::from).collect(),
+            ]);
         }
     }
     let (mut w, mut m, mut v) = (y.to_owned(), y.to_owned(), y.mapv(|y| y * y));
@@ -71,8 +75,8 @@ fn everything(x: ArrayView2<'_, f32>, y: ArrayView2<'_, f32>) -> Vec<Vec<u32>> {
     let mut squares = v.clone();
     momentum(w.view_mut(), x.into(), m.view_mut(), &MomentumOptions { nesterov: true, ..Default::default() });
     adagrad(w.view_mut(), x.into(), v.view_mut(), &AdaGradOptions::default());
-    let pull = PenaltyRates { l1: 0.1, l2: 0.2 };
-    rmsprop(w.view_mut(), Slope::new(x, 0.5, &pull), squares.view_mut(), &RmsPropOptions::default());
+    let penalty = PenaltyRates { l1: 0.1, l2: 0.2 };
+    rmsprop(w.view_mut(), Gradient::new(x, 0.5, &penalty), squares.view_mut(), &RmsPropOptions::default());
     all.extend([w, m, v, squares].map(bits));
     all.push(vec![clip_scale::<f32>(&[x, y], 1.0).to_bits(), clip_scale::<f32>(&[y, y], 1.0).to_bits()]);
     all

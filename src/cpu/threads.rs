@@ -1,5 +1,5 @@
-//! Work over threads. Blocks are cut by shape alone and write to places of their own, so the number of threads changes
-//! nothing but the time.
+//! Threads that share the work of an op. Blocks are cut by shape alone and each writes to its own part of the result, so the
+//! number of threads changes nothing but the time.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -9,14 +9,14 @@ use ndarray::{Array2, ArrayView2};
 use super::{Real, memory};
 use crate::cores::cores;
 
-/// Work for which a further thread is worth its start, in simple operations on one element.
+/// The work that makes a further thread worth its start, in simple operations on one element.
 const GRAIN: usize = 1 << 18;
-/// Elements of a block: few enough that a block stays in a core's cache from one loop over it to the next.
+/// The number of elements of a block, few enough that a block stays in a core's cache from one loop over it to the next.
 const BLOCK: usize = 1 << 14;
-/// What an exponential or a logarithm costs, in simple operations.
+/// The cost of an exponential or a logarithm in simple operations.
 pub(super) const EXP: usize = 8;
 
-/// Threads that so much work is worth, in simple operations on one element, of those that the process may use.
+/// The number of threads that so much work is worth, in simple operations on one element, of those that the process may use.
 pub(super) fn worth(work: usize) -> usize {
     #[cfg(test)]
     if let Some(threads) = tests::FORCED.get() {
@@ -28,8 +28,8 @@ pub(super) fn worth(work: usize) -> usize {
     cores().min(work / GRAIN)
 }
 
-/// Whether [`filled`] gains for a simple loop that makes this many elements: by threads, and by memory that is used again.
-/// Smaller results are written faster where they are allocated, without zeros before.
+/// Whether [`filled`] pays for a simple loop over this many elements, by its threads and its reuse of memory. Smaller results are
+/// faster to collect into new memory, which is not zeroed first.
 pub(super) fn pays(elements: usize) -> bool {
     #[cfg(test)]
     if tests::FORCED.get().is_some() {
@@ -38,13 +38,13 @@ pub(super) fn pays(elements: usize) -> bool {
     elements >= memory::LARGE
 }
 
-/// Rows of a block of a matrix this wide.
+/// The number of rows of a block of a matrix this wide.
 pub(super) fn block_rows(cols: usize) -> usize {
     (BLOCK / cols.max(1)).max(1)
 }
 
-/// Runs every job once, on as many threads as `work`, in simple operations, is worth, with the widest vectors that the
-/// processor has: compiled once for each, and the same bits from all.
+/// Runs every job once, on as many threads as `work`, in simple operations, is worth. The jobs are compiled for every width
+/// of vectors, and run with the widest that the processor has; the bits are the same with all.
 pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: usize, run: impl Fn(J) + Sync) {
     let threads = worth(work);
     let queue = Mutex::new(jobs);
@@ -61,14 +61,14 @@ pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: usize, r
     }
     thread::scope(|scope| {
         for _ in 1..threads {
-            // If the system refuses a thread, the others do its share.
+            // If the system refuses a thread, the others do its work.
             let _ = thread::Builder::new().spawn_scoped(scope, take);
         }
         take();
     });
 }
 
-/// A matrix of the inputs' shape, by blocks of whole rows: `fill(first row, rows of the inputs, rows of the result)`.
+/// A matrix of the inputs' shape, filled by blocks of whole rows: `fill(first row, rows of the inputs, rows of the result)`.
 pub(super) fn filled<T: Real, const N: usize>(
     inputs: [ArrayView2<'_, T>; N],
     cost: usize,
@@ -95,11 +95,11 @@ pub(super) mod tests {
     use super::*;
 
     thread_local! {
-        /// How many threads a test wants, whatever the work.
+        /// The number of threads that a test wants, whatever the work.
         pub static FORCED: Cell<Option<usize>> = const { Cell::new(None) };
     }
 
-    /// What `run` gives on this many threads.
+    /// The result of `run` on this many threads.
     pub fn on_threads<R>(threads: usize, run: impl FnOnce() -> R) -> R {
         FORCED.set(Some(threads));
         let result = run();

@@ -1,8 +1,8 @@
-//! The types of numbers in `.npy` files, as NumPy names them: `<f4` is f32, little-endian.
+//! Number types of `.npy` files, as NumPy names them: `<f4` is f32, little-endian.
 
 use std::fmt;
 
-/// A type of numbers, of `size` bytes each.
+/// A number type, with its size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Dtype {
     /// `b'f'` for floats, `b'i'` and `b'u'` for integers, `b'b'` for booleans.
@@ -12,7 +12,7 @@ pub(super) struct Dtype {
 }
 
 impl Dtype {
-    /// The type with this name, if it is one that can be read.
+    /// The type with this name, if numbers of that type can be read.
     pub(super) fn named(name: &str) -> Option<Self> {
         let [order, kind, size] = *name.as_bytes() else { return None };
         let size = match (kind, size) {
@@ -33,16 +33,16 @@ impl Dtype {
         self.kind != b'f'
     }
 
-    /// Whether the bytes are those of an f32 in memory here.
+    /// Whether numbers of this type are f32 in this machine's byte order.
     pub(super) fn is_native_f32(self) -> bool {
         self.kind == b'f' && self.size == 4 && self.big_endian == cfg!(target_endian = "big")
     }
 }
 
-/// Adds the numbers in these bytes, each cast by `as`.
+/// Defines a decoder to one type, into which each number is cast by `as`.
 macro_rules! decode {
     ($name:ident, $to:ty) => {
-        #[doc = concat!("Adds the numbers in these bytes as ", stringify!($to), ".")]
+        #[doc = concat!("Decodes the numbers in these bytes, and appends them as ", stringify!($to), ".")]
         pub(super) fn $name(dtype: Dtype, bytes: &[u8], values: &mut Vec<$to>) {
             let big = dtype.big_endian;
             match (dtype.kind, dtype.size) {
@@ -65,7 +65,7 @@ decode!(floats, f32);
 decode!(doubles, f64);
 decode!(integers, i64);
 
-/// The bytes of each number, the lowest first.
+/// The bytes of each number, in chunks with the lowest byte first.
 fn chunks<const SIZE: usize>(bytes: &[u8], big_endian: bool) -> impl Iterator<Item = [u8; SIZE]> {
     let order = move |mut bytes: [u8; SIZE]| {
         if big_endian {

@@ -1,4 +1,4 @@
-//! Data: `.npy` files as NumPy writes them, CSV, scaling, and splits. With the feature `data`.
+//! Data: `.npy` and CSV files, scaling, and splits. This module needs the feature `data`.
 //!
 //! ```
 //! use wgpu_mlp::data::{CsvOptions, read_csv, read_npy, write_npy};
@@ -18,29 +18,34 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! [`train_test_split`] and [`Table::split`] hold rows back for a test; [`Scaler`] brings features to mean 0 and variance 1.
+//! [`train_test_split`] and [`Table::split`] hold rows back for a test; [`Scaler`] brings features to mean 0 and
+//! variance 1.
 //!
 //! # Files larger than memory
 //!
-//! [`npy_view`] looks at the bytes of a file that the caller has mapped into memory, without a copy. The mapping is the
-//! caller's (with the crate memmap2, say), for it is `unsafe`: nobody may change the file meanwhile.
+//! [`npy_view`] gives a view of the bytes of a file that the caller has mapped into memory, without a copy. Mapping the
+//! file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change the file
+//! meanwhile.
 //!
-//! # Files that lie
+//! # Broken files
 //!
-//! A header is held against the file's length before anything is allocated; a file that was cut short, or holds more
-//! than its header says, is an [`Error`] with the file's name and what would be right.
+//! A header is checked against the file's length before anything is allocated. A file that was cut short, or that holds
+//! more than its header says, is an [`Error`] with the file's name and the rule that it breaks.
 //!
 //! [`Error`]: crate::Error
 
+mod csv_options;
+mod csv_reader;
 mod dtype;
+mod errors;
 mod npy;
 mod npy_header;
-mod rows;
 mod scaler;
 mod split;
 mod table;
 
+pub use csv_options::{Column, CsvOptions};
 pub use npy::{npy_view, read_npy, read_npy_labels, write_npy};
 pub use scaler::Scaler;
 pub use split::{SplitOptions, train_test_rows, train_test_split};
-pub use table::{Column, CsvOptions, Features, Table, read_csv, read_csv_features};
+pub use table::{Features, Table, read_csv, read_csv_features};

@@ -1,4 +1,4 @@
-//! `.npy`: one array a file, as NumPy's `np.save` and `np.load` have it.
+//! `.npy` files, each of which holds one array, as NumPy's `np.save` and `np.load` write and read them.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,17 +9,18 @@ use ndarray_npy::WritableElement;
 use ndarray_npy::npy::header::{Header as Parsed, Layout};
 
 use super::dtype::{self, Dtype};
-use super::npy_header::{Header, START, cut_short, header_length, refuse};
+use super::errors::refuse;
+use super::npy_header::{Header, START, cut_short, header_length};
 use crate::error::{Error, Result, Shape};
 use crate::files::{Source, replace};
 
-/// Data are read this many bytes at a time.
+/// The number of bytes that are read at a time.
 const CHUNK: u64 = 1 << 18;
 
-/// Reads a `.npy` file of two dimensions, or of one, which becomes a column.
+/// Reads a `.npy` file with an array of two dimensions, or of one, which becomes a column.
 ///
-/// Takes floats of 4 and 8 bytes, integers of 1 to 8 and booleans, of either byte order, in C or Fortran order. All
-/// become f32: a number that f32 does not have becomes the nearest that it has, one beyond its range infinite.
+/// The array may hold floats of 4 and 8 bytes, integers of 1 to 8 bytes and booleans, in either byte order, and lie in
+/// C or Fortran order. All numbers are rounded to f32; a number beyond its range becomes infinite.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be read, [`Error::Npy`] when it is not a `.npy` file, [`Error::Data`] when it holds
@@ -37,7 +38,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
     read_array(path.as_ref(), dtype::floats)
 }
 
-/// The same as f64.
+/// Reads a `.npy` file as [`read_npy`] does, with numbers of type f64.
 pub(super) fn read_doubles(path: &Path) -> Result<Array2<f64>> {
     read_array(path, dtype::doubles)
 }
@@ -74,7 +75,7 @@ pub fn read_npy_labels(path: impl AsRef<Path>) -> Result<Vec<i64>> {
         return refuse(path, rule, Shape::from((header.rows, header.cols)).to_string());
     }
     let labels = read_values(path, &mut source, &header, dtype::integers)?;
-    // The upper half of u64 wraps to the negative numbers.
+    // The decoder casts u64 to i64, so that the upper half of its range becomes negative.
     if header.dtype.kind == b'u'
         && let Some(row) = labels.iter().position(|label| *label < 0)
     {
@@ -87,9 +88,9 @@ pub fn read_npy_labels(path: impl AsRef<Path>) -> Result<Vec<i64>> {
     Ok(labels)
 }
 
-/// The array in the bytes of a `.npy` file, without a copy; `path` is only for errors.
+/// A view of the array in the bytes of a `.npy` file, without a copy; errors name `path`.
 ///
-/// This is for files larger than memory: [`Mlp::predict`](crate::Mlp::predict) takes such a view batch by batch.
+/// This is for files larger than memory: [`Mlp::predict`](crate::Mlp::predict) uploads such a view batch by batch.
 ///
 /// # Errors
 /// [`Error::Npy`] when these are not the bytes of a `.npy` file; [`Error::Data`] unless it is whole, its numbers are
@@ -148,9 +149,9 @@ pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<
     write_rows(path.as_ref(), values)
 }
 
-/// The same for f64, too.
+/// Writes a `.npy` file of f32 or f64, row by row.
 pub(super) fn write_rows<T: WritableElement + NoUninit>(path: &Path, values: ArrayView2<'_, T>) -> Result<()> {
-    // Not through ndarray-npy's own `write_npy`, which panics on some views without rows.
+    // ndarray-npy's own `write_npy` panics on some views without rows.
     let header = Parsed {
         type_descriptor: T::type_descriptor(),
         layout: Layout::Standard,
@@ -168,7 +169,7 @@ pub(super) fn write_rows<T: WritableElement + NoUninit>(path: &Path, values: Arr
     })
 }
 
-/// The file behind its header, which fits the file's length.
+/// Opens a file and reads its header, which is checked against the file's length.
 fn open(path: &Path) -> Result<(Source<'_>, Header)> {
     let mut source = Source::open(path)?;
     let mut head = Vec::new();
@@ -183,7 +184,7 @@ fn open(path: &Path) -> Result<(Source<'_>, Header)> {
     Ok((source, header))
 }
 
-/// All the numbers behind the header, in the file's order.
+/// Reads all numbers behind the header, in the file's order.
 fn read_values<T>(
     path: &Path,
     source: &mut Source<'_>,
@@ -191,14 +192,14 @@ fn read_values<T>(
     decode: impl Fn(Dtype, &[u8], &mut Vec<T>),
 ) -> Result<Vec<T>> {
     let mut values = Vec::new();
-    // The length of a pipe is not known: there the memory grows with what comes.
+    // The length of a pipe is not known, so that the memory grows with what is read.
     if source.length().is_some() && values.try_reserve_exact(header.rows * header.cols).is_err() {
         let shape = Shape::from((header.rows, header.cols));
         let bytes = shape.rows as u64 * shape.cols as u64 * size_of::<T>() as u64;
         return Err(Error::HostMemory { op: "read_npy", shape, bytes });
     }
     let (mut read, mut chunk) = (0, Vec::new());
-    // One byte more than the header says, to see whether there is more.
+    // Reads up to one byte more than the header says, to find out whether the file is too long.
     while read <= header.bytes {
         chunk.clear();
         source.read(CHUNK.min(header.bytes - read + 1), &mut chunk)?;

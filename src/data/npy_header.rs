@@ -1,33 +1,34 @@
-//! The header of a `.npy` file: parsed by ndarray-npy, and looked at before and after.
+//! The header of a `.npy` file: parsed by ndarray-npy, and checked before and after.
 
 use std::path::Path;
 
 use ndarray_npy::npy::header::{Header as Parsed, ParseHeaderError, ReadHeaderError};
 
 use super::dtype::Dtype;
+use super::errors::refuse;
 use crate::error::{Error, Result};
 use crate::files::failed;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// The most bytes of a header; NumPy's own limit is this too.
+/// The maximal length of a header in bytes, which is also that of NumPy.
 const MAX_HEADER: usize = 10_000;
-/// The bytes that say how long the header is.
+/// The number of bytes at the file's start that tell the header's length.
 pub(super) const START: usize = 12;
 
-/// What a `.npy` file holds.
+/// The header of a `.npy` file: shape, order and type of its array.
 pub(super) struct Header {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) dtype: Dtype,
     pub(super) fortran: bool,
-    /// Bytes of data behind the header.
+    /// The length of the data behind the header, in bytes.
     pub(super) bytes: u64,
 }
 
 impl Header {
-    /// The header in these bytes; there is nothing behind it.
+    /// Parses a header from these bytes, which hold nothing else.
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        // The parser goes down into each bracket anew, and twice: a header of nothing but brackets would hold it up.
+        // The parser visits each bracket twice at every level, so that nested brackets would take it exponential time.
         let brackets = bytes.iter().filter(|byte| b"([{".contains(byte)).count();
         if brackets > 2 {
             let rule = "the header must describe one plain array: the type of its numbers, their order, the shape";
@@ -48,7 +49,7 @@ impl Header {
             [rows, cols] => (rows, cols),
             _ => return refuse(path, "the array must have two dimensions, or one, which becomes a column", shape()),
         };
-        // An axis of length 0 must not hide the other's: ndarray refuses such shapes too.
+        // An axis of length 0 counts as 1 here, since ndarray refuses an array whose other axis is too long.
         let most = rows.max(1).checked_mul(cols.max(1)).and_then(|values| values.checked_mul(8));
         if most.is_none_or(|bytes| bytes > isize::MAX as usize) {
             return refuse(path, "the array must fit into this machine's memory", shape());
@@ -57,7 +58,7 @@ impl Header {
         Ok(Header { rows, cols, dtype, fortran: parsed.layout.is_fortran(), bytes })
     }
 
-    /// An error unless the file has as many bytes of data as the header says.
+    /// Checks that the file has as many bytes of data as the header says.
     pub(super) fn check_length(&self, path: &Path, bytes: u64) -> Result<()> {
         if bytes != self.bytes {
             let Header { rows, cols, bytes: needed, .. } = self;
@@ -68,7 +69,7 @@ impl Header {
     }
 }
 
-/// The header's length in bytes, from the file's first [`START`] bytes, or fewer if the file has no more.
+/// The header's length in bytes, from the file's first [`START`] bytes, or from all of a shorter file.
 pub(super) fn header_length(path: &Path, start: &[u8]) -> Result<usize> {
     let unusable = |source| Err(Error::Npy { path: path.into(), source });
     let Some(version) = start.strip_prefix(MAGIC) else { return unusable(ParseHeaderError::MagicString) };
@@ -84,10 +85,7 @@ pub(super) fn header_length(path: &Path, start: &[u8]) -> Result<usize> {
     Ok(length)
 }
 
+/// The error for a file that ends within its header.
 pub(super) fn cut_short<T>(path: &Path, length: usize) -> Result<T> {
     refuse(path, "the file must hold its whole header", format!("{length} bytes"))
-}
-
-pub(super) fn refuse<T>(path: &Path, rule: &'static str, found: String) -> Result<T> {
-    Err(Error::Data { path: path.into(), rule, found })
 }

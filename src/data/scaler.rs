@@ -1,21 +1,21 @@
-//! Scaling: features of mean 0 and variance 1, column by column.
+//! Scaler: brings features to mean 0 and variance 1, column by column.
 
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView2, aview1, stack};
 
+use super::errors::refuse;
 use super::npy::{read_doubles, write_rows};
-use super::npy_header::refuse;
 use crate::error::{Error, Result, Shape};
 use crate::matrix::{host_room, not_empty};
 
 const OP: &str = "scaler";
 
-/// Standardises features, as scikit-learn's `StandardScaler`: (x - mean) / scale, column by column, with the mean and the
-/// standard deviation √(Σ (x - mean)² / rows) of the rows that it was fitted to.
+/// A scaler, which standardises features as scikit-learn's `StandardScaler`: (x - mean) / scale, column by column, with
+/// the mean and the standard deviation √(Σ (x - mean)² / rows) of the rows that it was fitted to.
 ///
-/// A column of equal values keeps the scale 1, so that it becomes 0. Sums are in f64. Fit it to the training rows alone,
-/// and hand the test rows, and all rows to come, through the same one.
+/// A column of equal values gets the scale 1, so that its values become 0. Sums are in f64. Fit the scaler to the
+/// training rows alone, and transform the test rows and all later rows with it.
 ///
 /// ```
 /// use ndarray::array;
@@ -34,7 +34,7 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// Takes mean and scale from these features, `rows x columns`.
+    /// A scaler with the mean and scale of these features, `rows x columns`.
     ///
     /// # Errors
     /// [`Error::Empty`] without rows or columns; [`Error::Feature`] with the first value that is NaN or infinite.
@@ -48,7 +48,7 @@ impl Scaler {
         let (rows, cols) = x.dim();
         not_empty(OP, rows, cols)?;
         check_finite(x)?;
-        // Counted from the first row, so that equal values have exactly their own mean, and no variance.
+        // Sums of distances from the first row give equal values exactly their own mean, and a variance of 0.
         let first: Vec<f64> = x.iter().take(cols).copied().map(f64::from).collect();
         let sums = column_sums(x, &first, |distance| distance);
         let mean: Vec<f64> = sums.iter().zip(&first).map(|(sum, first)| first + sum / rows as f64).collect();
@@ -57,10 +57,10 @@ impl Scaler {
         Ok(Scaler { scale: squares.into_iter().map(deviation).collect(), mean })
     }
 
-    /// (x - mean) / scale, as f32; beyond its range infinite.
+    /// Transforms features to (x - mean) / scale, as f32; a value beyond its range becomes infinite.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of columns than it was fitted to; else as [`Scaler::fit`].
+    /// [`Error::Shape`] for another number of columns than the scaler was fitted to; otherwise as [`Scaler::fit`].
     ///
     /// ```
     /// use wgpu_mlp::data::Scaler;
@@ -73,7 +73,7 @@ impl Scaler {
         self.map(x, |value, mean, scale| (value - mean) / scale)
     }
 
-    /// The way back: x · scale + mean.
+    /// Transforms scaled features back to x · scale + mean.
     ///
     /// # Errors
     /// As [`Scaler::transform`].
@@ -90,28 +90,17 @@ impl Scaler {
     }
 
     /// The mean of each column: scikit-learn's `mean_`.
-    ///
-    /// ```
-    /// # use wgpu_mlp::data::Scaler;
-    /// assert_eq!(Scaler::fit(ndarray::array![[1.0], [3.0]].view())?.mean(), [2.0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// What each column is divided by: `scale_`.
-    ///
-    /// ```
-    /// # use wgpu_mlp::data::Scaler;
-    /// assert_eq!(Scaler::fit(ndarray::array![[1.0], [3.0]].view())?.scale(), [1.0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The scale of each column, by which it is divided: scikit-learn's `scale_`.
     pub fn scale(&self) -> &[f64] {
         &self.scale
     }
 
-    /// Writes a `.npy` file of f64, `2 x columns`: the means, then the scales; in NumPy `mean, scale = np.load(path)`.
+    /// Writes the scaler to a `.npy` file of f64, `2 x columns`: the means, then the scales. NumPy reads it with
+    /// `mean, scale = np.load(path)`.
     ///
     /// The file appears complete or not at all.
     ///
@@ -133,11 +122,11 @@ impl Scaler {
         write_rows(path, rows.view())
     }
 
-    /// Reads what [`Scaler::save`] wrote, or NumPy's `np.save(path, [scaler.mean_, scaler.scale_])`.
+    /// Reads a scaler that [`Scaler::save`] wrote, or NumPy with `np.save(path, [scaler.mean_, scaler.scale_])`.
     ///
     /// # Errors
-    /// As [`read_npy`](super::read_npy); [`Error::Data`] too unless there are two rows, all is finite, and the scales are
-    /// positive.
+    /// As [`read_npy`](super::read_npy); [`Error::Data`] also unless there are two rows of finite numbers and the
+    /// scales are positive.
     ///
     /// ```
     /// use wgpu_mlp::{Error, data::Scaler};
@@ -178,7 +167,7 @@ impl Scaler {
     }
 }
 
-/// Σ_r of(x - origin), column by column, row after row as they lie in memory.
+/// The sums of each column, Σ_r of(x - origin). Goes through the rows in the order in which they lie in memory.
 fn column_sums(x: ArrayView2<'_, f32>, origin: &[f64], of: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut sums = vec![0.0; origin.len()];
     for row in x.rows() {

@@ -1,4 +1,4 @@
-//! Splits: rows to train on, and rows to test on.
+//! Splits of the data into rows to train on and rows to test on.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::targets::Label;
 
 const OP: &str = "train_test_split";
 
-/// How [`train_test_split`] draws rows.
+/// Options of [`train_test_split`]: how rows are drawn.
 ///
 /// ```
 /// use wgpu_mlp::data::SplitOptions;
@@ -27,10 +27,10 @@ const OP: &str = "train_test_split";
 pub struct SplitOptions {
     /// The share of the rows to test on, above 0 and below 1; rounded up to whole rows, as in scikit-learn.
     pub test_fraction: f64,
-    /// Seed of the draw.
+    /// The seed of the draw.
     pub seed: u64,
-    /// Whether each class is split in the same proportion: scikit-learn's `stratify=y`. A class keeps at least one row to
-    /// train on.
+    /// Whether each class is split in the same proportion: scikit-learn's `stratify=y`. A class keeps at least one row
+    /// to train on.
     pub stratify: bool,
 }
 
@@ -40,15 +40,15 @@ impl Default for SplitOptions {
     }
 }
 
-/// Features and labels to train on and to test on: `(x_train, x_test, labels_train, labels_test)`, in the order of
-/// scikit-learn's function of this name.
+/// Splits features and labels into `(x_train, x_test, labels_train, labels_test)`, the order of scikit-learn's function
+/// of this name.
 ///
-/// Rows are drawn without replacement, by a generator with the options' seed, and come in the order in which they were
-/// drawn: the same for the same seed and labels, though not scikit-learn's own. Of large arrays that should not be copied,
-/// [`train_test_rows`] gives the rows' numbers.
+/// Rows are drawn without replacement by a generator with the options' seed, and come in the order in which they were
+/// drawn. Equal seeds and labels give equal splits, though not those of scikit-learn. For large arrays that should not
+/// be copied, [`train_test_rows`] gives the rows' numbers.
 ///
 /// # Errors
-/// [`Error::Shape`] unless there is a label for each row; else as [`train_test_rows`].
+/// [`Error::Shape`] unless there is a label for each row; otherwise as [`train_test_rows`].
 ///
 /// ```
 /// use wgpu_mlp::data::{SplitOptions, train_test_split};
@@ -78,8 +78,8 @@ pub fn train_test_split<L: Label>(
 /// The numbers of the rows to train on, and of those to test on, for rows with these labels.
 ///
 /// # Errors
-/// [`Error::Empty`] without labels; [`Error::Option`] unless the fraction is above 0 and below 1, and leaves rows to train
-/// on.
+/// [`Error::Empty`] without labels; [`Error::Option`] unless the fraction is above 0 and below 1, and leaves rows to
+/// train on.
 ///
 /// ```
 /// use wgpu_mlp::data::{SplitOptions, train_test_rows};
@@ -109,13 +109,13 @@ pub fn train_test_rows<L: Label>(labels: &[L], options: &SplitOptions) -> Result
         train.extend(group.split_off(share));
         test.extend(group);
     }
-    // Else the classes would lie one behind the other.
+    // Until here the rows are sorted by group.
     train.shuffle(&mut rng);
     test.shuffle(&mut rng);
     Ok((train, test))
 }
 
-/// The rows of each label.
+/// The rows of each label, in the order of the labels.
 fn by_label<L: Label>(labels: &[L]) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<i128, Vec<usize>> = BTreeMap::new();
     for (row, label) in labels.iter().enumerate() {
@@ -129,7 +129,8 @@ fn select<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
 }
 
 impl Table {
-    /// The rows to train on and those to test on, each as a table with the same classes and columns.
+    /// Splits the table into one with the rows to train on and one with those to test on. Both keep all classes and
+    /// columns.
     ///
     /// # Errors
     /// As [`train_test_rows`].

@@ -1,4 +1,4 @@
-//! CSV: rows of features, and a label among them.
+//! CSV tables: features and labels read from a file.
 
 use std::cmp::Ordering::Equal;
 use std::collections::HashMap;
@@ -6,57 +6,11 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::rows::{Rows, shown};
+use super::csv_options::CsvOptions;
+use super::csv_reader::{CsvReader, shown};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-
-/// How [`read_csv`] reads a file.
-///
-/// ```
-/// use wgpu_mlp::data::{Column, CsvOptions};
-/// let options = CsvOptions { delimiter: b';', label: Column::Name("species".into()), ..Default::default() };
-/// assert_eq!(options.header, None);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
-pub struct CsvOptions {
-    /// What stands between two cells; a comma by default.
-    pub delimiter: u8,
-    /// Whether the first row names the columns. `None`, the default, looks: a first row is a header when one of its
-    /// features is not a number, or when its label is not one and the next row's is.
-    pub header: Option<bool>,
-    /// The column with the labels; the last by default.
-    pub label: Column,
-    /// The classes, in the order of their numbers. Empty, the default, takes those of the file: sorted, by value where
-    /// all are numbers. For a test file, hand over the training file's: else a class that it lacks shifts the others.
-    pub classes: Vec<String>,
-}
-
-impl Default for CsvOptions {
-    fn default() -> Self {
-        CsvOptions { delimiter: b',', header: None, label: Column::Last, classes: Vec::new() }
-    }
-}
-
-/// Names a column of a CSV file.
-///
-/// ```
-/// use wgpu_mlp::data::Column;
-/// assert_eq!(Column::default(), Column::Last);
-/// assert_ne!(Column::Name("species".into()), Column::Index(4));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Column {
-    /// The last column.
-    #[default]
-    Last,
-    /// The column with this index, from 0.
-    Index(usize),
-    /// The column that the header calls so.
-    Name(String),
-}
 
 /// A CSV file's features and labels.
 ///
@@ -98,14 +52,14 @@ pub struct Features {
     pub columns: Vec<String>,
 }
 
-/// Reads features and labels from a CSV file: numbers, but for the one column that holds the labels.
+/// Reads features and labels from a CSV file, in which all columns but that of the labels are numbers.
 ///
-/// Labels are whatever the column holds, integers or names; equal ones are spelt alike. Spaces around cells do not
-/// count, nor do empty lines; cells may stand in double quotes.
+/// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Spaces around cells
+/// and empty lines do not count; cells may stand in double quotes.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a
-/// finite number, a row of another length than the first, and a label that is none of the classes asked for;
+/// finite number, a row of another length than the first, and a label that is not among [`CsvOptions::classes`];
 /// [`Error::Data`] for a file without rows or without the column of labels.
 ///
 /// ```
@@ -124,7 +78,7 @@ pub struct Features {
 /// ```
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
     let path = path.as_ref();
-    let mut rows = Rows::open(path, options, Some(&options.label))?;
+    let mut rows = CsvReader::open(path, options, Some(&options.label))?;
     let mut known: HashMap<String, u32> = HashMap::new();
     for (class, id) in options.classes.iter().zip(0..) {
         known.entry(class.clone()).or_insert(id);
@@ -156,7 +110,7 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
     Ok(Table { features, labels, classes, columns: rows.columns() })
 }
 
-/// Reads a CSV file of nothing but features; the options' label and classes do not count.
+/// Reads a CSV file of features alone; the options' label and classes are not used.
 ///
 /// # Errors
 /// As [`read_csv`].
@@ -170,12 +124,12 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn read_csv_features(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Features> {
-    let mut rows = Rows::open(path.as_ref(), options, None)?;
+    let mut rows = CsvReader::open(path.as_ref(), options, None)?;
     let features = rows.read(|_, _, _| Ok(()))?;
     Ok(Features { features, columns: rows.columns() })
 }
 
-/// The classes in order, the labels renumbered to match.
+/// Sorts the classes and renumbers the labels to match: by value where all are numbers, else by name.
 fn sorted(known: HashMap<String, u32>, labels: &mut [u32]) -> Vec<String> {
     let mut classes: Vec<_> = known.into_iter().collect();
     let value = |class: &str| class.parse::<f64>().ok().filter(|value| !value.is_nan());

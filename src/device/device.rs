@@ -301,7 +301,7 @@ impl Device {
         };
         log::info!("device: {info}");
         if let Some(folder) = context.tuning_folder() {
-            tuning::load(folder, &info, context.tuned());
+            tuning::load(folder, &info.adapter(), context.tuned());
         }
         Device(Arc::new(Inner { info, context: Some(context) }))
     }

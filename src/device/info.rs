@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::tuning;
+
 #[cfg(doc)]
 use crate::options::GpuOptions;
 
@@ -81,6 +83,14 @@ pub struct KernelSource {
     pub constants: Vec<(&'static str, f64)>,
     /// Its WGSL, with the constants in place.
     pub wgsl: String,
+}
+
+impl DeviceInfo {
+    /// The properties that a file of tuning results belongs to.
+    pub(crate) fn adapter(&self) -> tuning::AdapterInfo<'_> {
+        let DeviceInfo { name, backend, driver, matrix_units, .. } = self;
+        tuning::AdapterInfo { name, backend, driver, matrix_units: *matrix_units }
+    }
 }
 
 impl fmt::Display for DeviceInfo {

@@ -18,7 +18,7 @@ impl Context {
         self.check()?;
         let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
         let allowed = self.limits.max_buffer_size;
-        let guard = if self.options.guarded_buffers { GUARD_BYTES } else { 0 };
+        let guard = if self.options.debug.guarded_buffers { GUARD_BYTES } else { 0 };
         if bytes > allowed.saturating_sub(guard) {
             return Err(Error::Limit { op, what: "bytes in one buffer", needed: bytes, allowed });
         }
@@ -32,7 +32,7 @@ impl Context {
         raw.mark.clear();
         self.ledger.buffer(op, rows, cols, size);
         let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, owner: self.clone() };
-        if self.options.guarded_buffers {
+        if self.options.debug.guarded_buffers {
             self.poison(&buffer)?;
         }
         Ok(buffer)

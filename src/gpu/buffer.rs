@@ -87,7 +87,7 @@ impl Buffer {
 
     /// Whether the content is followed by a guard that reads look at.
     pub(super) fn is_guarded(&self) -> bool {
-        self.pooled && self.whole.is_none() && self.owner.options.guarded_buffers
+        self.pooled && self.whole.is_none() && self.owner.options.debug.guarded_buffers
     }
 
     /// The context that owns this buffer.

@@ -17,7 +17,7 @@ use super::memory::raw::Raw;
 use super::tuned::Tuned;
 use super::units::Units;
 use crate::error::{Error, Result};
-use crate::options::GpuOptions;
+use crate::options::{DebugOptions, GpuOptions};
 
 /// A cheap handle to a device; clones share everything.
 #[derive(Clone)]
@@ -81,7 +81,11 @@ impl Context {
 
     /// A dry context like this one.
     pub fn dry(&self) -> Context {
-        let options = GpuOptions { guarded_buffers: false, max_memory_bytes: None, ..self.options.clone() };
+        let options = GpuOptions {
+            max_memory_bytes: None,
+            debug: DebugOptions { guarded_buffers: false, ..self.options.debug },
+            ..self.options.clone()
+        };
         Self::with(None, self.limits.clone(), options, self.traits, self.tuned.clone())
     }
 
@@ -122,7 +126,7 @@ impl Context {
 
     /// Whether kernels may use subgroup operations.
     pub fn uses_subgroups(&self) -> bool {
-        self.has_subgroups() && !self.options.without_subgroups
+        self.has_subgroups() && !self.options.debug.without_subgroups
     }
 
     /// Whether the driver runs on the CPU, and gets kernels for such.
@@ -173,7 +177,7 @@ impl Context {
     /// The workgroups of a kernel, as many at a time as a dispatch may do, when each does so much.
     pub fn groups_at_a_time(&self, groups: u64, multiply_adds: u64) -> impl Iterator<Item = Range<u64>> + use<> {
         let line = self.limits.max_compute_workgroups_per_dimension;
-        budget::group_runs(groups, multiply_adds, self.options.max_multiply_adds, line)
+        budget::group_runs(groups, multiply_adds, self.options.debug.max_multiply_adds, line)
     }
 
     /// Whether the driver may compile on several threads at a time.

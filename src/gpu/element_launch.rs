@@ -19,7 +19,7 @@ pub(crate) struct ElementLaunch<'a> {
 impl Context {
     /// Whether kernels that work on rows are those for hardware.
     fn rows_by_hardware(&self) -> bool {
-        !self.traits.software || self.options.row_lanes.is_some()
+        !self.traits.software || self.options.debug.row_lanes.is_some()
     }
 
     /// Records an elementwise kernel, block by block, with the parameters for each, by fours where every block's words

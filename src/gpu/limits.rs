@@ -41,18 +41,18 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
     let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
     check(&limits)?;
     limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(MAX_BINDING_BYTES);
-    if let Some(bytes) = options.max_binding_bytes {
+    if let Some(bytes) = options.debug.max_binding_bytes {
         if bytes < alignment.max(MIN_BINDING_BYTES) {
             let rule = "at least 256 and the device's offset alignment";
             return Err(Error::Option { op: "device", option: "max_binding_bytes", rule, value: bytes as f64 });
         }
         limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(bytes);
     }
-    if let Some(bytes) = options.max_buffer_bytes {
+    if let Some(bytes) = options.debug.max_buffer_bytes {
         limits.max_buffer_size = limits.max_buffer_size.min(bytes);
     }
     if let Some(lanes) =
-        options.row_lanes.filter(|wanted| !RowGrid::lanes_within(&limits).any(|lanes| lanes == *wanted))
+        options.debug.row_lanes.filter(|wanted| !RowGrid::lanes_within(&limits).any(|lanes| lanes == *wanted))
     {
         return Err(Error::Option {
             op: "device",
@@ -61,7 +61,7 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
             value: lanes.into(),
         });
     }
-    if let Some(groups) = options.max_workgroups_per_dimension {
+    if let Some(groups) = options.debug.max_workgroups_per_dimension {
         if groups == 0 {
             return Err(Error::Option {
                 op: "device",

@@ -57,10 +57,10 @@ impl Context {
         let info = adapter.get_info();
         let has = |feature| live.connection.device.features().contains(feature);
         let traits = Traits {
-            software: info.device_type == wgpu::DeviceType::Cpu && !options.kernels_for_gpus,
+            software: info.device_type == wgpu::DeviceType::Cpu && !options.debug.kernels_for_gpus,
             subgroup_lanes: if has(wgpu::Features::SUBGROUP) { info.subgroup_min_size.max(1) } else { 0 },
             longs: has(wgpu::Features::SHADER_INT64),
-            registers: info.device_type == wgpu::DeviceType::DiscreteGpu || options.kernels_for_gpus,
+            registers: info.device_type == wgpu::DeviceType::DiscreteGpu || options.debug.kernels_for_gpus,
             units,
         };
         Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))

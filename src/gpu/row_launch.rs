@@ -105,7 +105,7 @@ impl Context {
     /// Cuts `rows x cols` into blocks of whole rows for a row kernel, and maps rows of `lanes_for` columns to lanes.
     pub fn split_rows(&self, op: &'static str, rows: usize, cols: usize, lanes_for: usize) -> Result<RowSplit> {
         let split = self.split_whole_rows(op, rows, cols)?;
-        let grid = RowGrid::new(lanes_for, self.traits.software, self.options.row_lanes, &self.limits);
+        let grid = RowGrid::new(lanes_for, self.traits.software, self.options.debug.row_lanes, &self.limits);
         Ok(RowSplit { split, grid, subgroups: self.uses_subgroups() })
     }
 

@@ -1,12 +1,12 @@
-//! Dropout: some elements left out at random while training.
+//! The dropout layer, which leaves out elements at random during training.
 
 use super::kept;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::ops;
 
-/// Leaves out each element with probability `rate` and divides the others by 1 - rate; others each time. Not when training is
-/// over: then it changes nothing.
+/// The dropout layer: sets each element to 0 with probability `rate` and divides the others by 1 - rate. Each forward
+/// pass draws anew. Outside of training the layer changes nothing.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, layers::Dropout};
@@ -22,31 +22,20 @@ pub struct Dropout {
     rate: f32,
     seed: u64,
     passes: u64,
-    /// The last pass's number; none of it where nothing was left out.
+    /// The number of the last forward pass; `Some(None)` if that was not in training.
     kept: Option<Option<u64>>,
 }
 
 impl Dropout {
-    /// With this rate, and choices that follow from the seed.
-    ///
-    /// ```
-    /// let dropout = wgpu_mlp::layers::Dropout::new(0.1, 0);
-    /// ```
+    /// A layer with this rate. The seed determines which elements are left out.
     pub fn new(rate: f32, seed: u64) -> Self {
         Dropout { rate, seed, passes: 0, kept: None }
     }
 
-    /// [`ops::dropout`] while training, else X itself.
+    /// The forward pass: [`ops::dropout`] in training, else X itself.
     ///
     /// # Errors
     /// As [`ops::dropout`].
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Matrix, layers::Dropout};
-    /// let x = Matrix::zeros(&Device::cpu(), 1, 4)?;
-    /// assert!(Dropout::new(1.0, 0).forward(&x, true).is_err());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn forward(&mut self, x: &Matrix, training: bool) -> Result<Matrix> {
         if !training {
             self.kept = Some(None);
@@ -58,16 +47,10 @@ impl Dropout {
         Ok(y)
     }
 
-    /// dY with the same elements left out and scaled as in the last forward pass.
+    /// The backward pass: leaves out and scales the elements of dY as the last forward pass did those of X.
     ///
     /// # Errors
     /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Matrix, layers::Dropout};
-    /// assert!(Dropout::new(0.5, 0).backward(&Matrix::zeros(&Device::cpu(), 1, 4)?).is_err());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn backward(&self, dy: &Matrix) -> Result<Matrix> {
         match kept("dropout", &self.kept)? {
             Some(pass) => ops::dropout_backward(dy, self.rate, self.seed, *pass),

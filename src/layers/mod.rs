@@ -1,4 +1,5 @@
-//! The notebook's layers, under the notebook's names: each keeps what its `backward` needs.
+//! Layers with a forward and a backward pass, under the names of the notebook's classes. Each keeps what its `backward`
+//! needs.
 //!
 //! ```
 //! use ndarray::array;
@@ -13,30 +14,29 @@
 //! let y = Targets::classes(&device, &[0u8, 2], 3)?;
 //! let hidden = relu.forward(&dense.forward(&x)?)?;
 //! let value = loss.forward(&logits.forward(&hidden)?, &y)?;
-//! assert!((value - 3f64.ln()).abs() < 1e-3); // nothing learnt yet: ln(classes)
+//! assert!((value - 3f64.ln()).abs() < 1e-3); // ln(classes) before any training
 //! let dhidden = logits.backward(&loss.backward()?)?;
 //! let dx = dense.backward(&relu.backward(&dhidden)?)?;
 //! assert_eq!(dx.shape(), x.shape());
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 
+mod categorical_cross_entropy;
 mod dense;
 mod dropout;
 mod init;
-mod losses;
+mod kept;
+pub(crate) mod parameters;
 mod relu;
 mod softmax;
+mod softmax_cross_entropy;
 
-use crate::error::{Error, Result};
+use kept::kept;
 
+pub use categorical_cross_entropy::CategoricalCrossEntropy;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use init::Init;
-pub use losses::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
 pub use relu::ReLU;
 pub use softmax::Softmax;
-
-/// What the forward pass left, or an error that names the layer.
-fn kept<'a, T>(layer: &'static str, value: &'a Option<T>) -> Result<&'a T> {
-    value.as_ref().ok_or(Error::NoForward { layer })
-}
+pub use softmax_cross_entropy::SoftmaxCrossEntropy;

@@ -1,17 +1,17 @@
-//! The confusion matrix: which class is taken for which.
+//! The confusion matrix: how often each class is predicted for each.
 
 use std::fmt;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
+use super::length::same_length;
 use super::report::{ClassificationReport, Scores};
-use super::{same_length, share};
 use crate::error::{Error, Result, Shape};
 use crate::matrix::host_room;
 use crate::targets::{Label, Targets};
 
-/// How often each class was taken for each: `classes x classes`, a row for each true class, a column for each predicted
-/// one, as in scikit-learn.
+/// A confusion matrix: how often each class was predicted for each true class. It is `classes x classes`, with a row
+/// for each true class and a column for each predicted one, as in scikit-learn.
 ///
 /// ```
 /// use wgpu_mlp::metrics::ConfusionMatrix;
@@ -32,12 +32,13 @@ pub struct ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
-    /// Counts `labels`, the true classes, against `predictions`, row by row; both run from 0 to `classes - 1`.
+    /// The matrix that counts `labels`, the true classes, against `predictions`, row by row. Both are from 0 to
+    /// `classes - 1`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is a prediction for each label; [`Error::Target`] with the first row that holds no
-    /// class, among the labels first; [`Error::Empty`] without rows or classes; [`Error::HostMemory`] for more classes
-    /// than there is room for.
+    /// [`Error::Shape`] unless there is a prediction for each label; [`Error::Target`] with the first row whose label,
+    /// or else whose prediction, is not a class; [`Error::Empty`] without rows or classes; [`Error::HostMemory`] for
+    /// more classes than there is room for.
     ///
     /// ```
     /// use wgpu_mlp::{Error, metrics::ConfusionMatrix};
@@ -56,7 +57,7 @@ impl ConfusionMatrix {
         let mut counts =
             Array2::from_shape_vec((classes, classes), counts).map_err(|_| Error::Length { op, shape, values })?;
         for (label, prediction) in labels.iter().zip(&predictions) {
-            // Rows without a target count for nothing.
+            // Ignored rows have an id beyond all classes, so that they are not counted.
             if let Some(count) = counts.get_mut([*label as usize, *prediction as usize]) {
                 *count += 1;
             }
@@ -64,7 +65,7 @@ impl ConfusionMatrix {
         Ok(ConfusionMatrix { counts, names: (0..classes).map(|class| class.to_string()).collect() })
     }
 
-    /// The same with names for the classes, which tables then print instead of their numbers.
+    /// Names the classes. Tables then print the names instead of the classes' numbers.
     ///
     /// # Errors
     /// [`Error::Shape`] unless there is a name for each class.
@@ -82,84 +83,45 @@ impl ConfusionMatrix {
         Ok(ConfusionMatrix { names, ..self })
     }
 
-    /// The counts: row = true class, column = predicted class.
-    ///
-    /// ```
-    /// # use wgpu_mlp::metrics::ConfusionMatrix;
-    /// assert_eq!(ConfusionMatrix::new(&[0u8], &[1u8], 2)?.counts()[[0, 1]], 1);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The counts, `classes x classes`: row = true class, column = predicted class.
     pub fn counts(&self) -> ArrayView2<'_, u64> {
         self.counts.view()
     }
 
-    /// The classes' names, their numbers where none were given.
-    ///
-    /// ```
-    /// # use wgpu_mlp::metrics::ConfusionMatrix;
-    /// assert_eq!(ConfusionMatrix::new(&[0u8], &[1u8], 2)?.names(), ["0", "1"]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The names of the classes; their numbers where no names were given.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The share of rows on the diagonal.
-    ///
-    /// ```
-    /// # use wgpu_mlp::metrics::ConfusionMatrix;
-    /// assert_eq!(ConfusionMatrix::new(&[0u8, 1], &[1u8, 1], 2)?.accuracy(), 0.5);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The accuracy: the share of rows on the diagonal.
     pub fn accuracy(&self) -> f64 {
         share(self.counts.diag().sum(), self.counts.sum())
     }
 
-    /// Of the rows predicted to be of each class, the share that is; 0 for a class that was never predicted.
-    ///
-    /// ```
-    /// # use wgpu_mlp::metrics::ConfusionMatrix;
-    /// assert_eq!(ConfusionMatrix::new(&[0u8, 1], &[1u8, 1], 2)?.precision(), [0.0, 0.5]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The precision of each class: of the rows predicted to be of the class, the share that is. It is 0 for a class
+    /// that was never predicted.
     pub fn precision(&self) -> Vec<f64> {
         self.scores().map(|scores| scores.precision).collect()
     }
 
-    /// Of each class's rows, the share predicted to be of it; 0 for a class without rows.
-    ///
-    /// ```
-    /// # use wgpu_mlp::metrics::ConfusionMatrix;
-    /// assert_eq!(ConfusionMatrix::new(&[0u8, 1], &[1u8, 1], 2)?.recall(), [0.0, 1.0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The recall of each class: of the class's rows, the share that is predicted to be of it. It is 0 for a class
+    /// without rows.
     pub fn recall(&self) -> Vec<f64> {
         self.scores().map(|scores| scores.recall).collect()
     }
 
-    /// The harmonic mean of each class's precision and recall, 2 hits / (rows + predictions); 0 for a class with neither.
-    ///
-    /// ```
-    /// # use wgpu_mlp::metrics::ConfusionMatrix;
-    /// assert_eq!(ConfusionMatrix::new(&[0u8, 1], &[1u8, 1], 2)?.f1(), [0.0, 2.0 / 3.0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The F1 score of each class, the harmonic mean of precision and recall: 2 hits / (rows + predictions). It is 0
+    /// for a class with neither rows nor predictions.
     pub fn f1(&self) -> Vec<f64> {
         self.scores().map(|scores| scores.f1).collect()
     }
 
-    /// Rows of each true class.
-    ///
-    /// ```
-    /// # use wgpu_mlp::metrics::ConfusionMatrix;
-    /// assert_eq!(ConfusionMatrix::new(&[1u8, 1], &[0u8, 1], 2)?.support(), [0, 2]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The support of each class: the number of its rows.
     pub fn support(&self) -> Vec<u64> {
         self.counts.sum_axis(Axis(1)).to_vec()
     }
 
-    /// All of these at once, with their averages over the classes.
+    /// The report: precision, recall, F1 and support of each class, and their averages.
     ///
     /// ```
     /// # use wgpu_mlp::metrics::ConfusionMatrix;
@@ -185,7 +147,12 @@ impl ConfusionMatrix {
     }
 }
 
-/// The matrix as files have it: a list for each true class.
+/// The quotient of two counts; 0 where the divisor is 0.
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The matrix as it is serialized, with a list of counts for each true class.
 #[cfg(feature = "serde")]
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -214,7 +181,7 @@ impl TryFrom<Plain> for ConfusionMatrix {
             return Err(Error::Shape { op: "confusion_matrix", rule, left, right });
         }
         let (counts, values) = (counts.concat(), classes * classes);
-        // The scores add counts up, and double them.
+        // The scores compute twice the sum of the counts, which must not overflow.
         let (most, total) = (u64::MAX / 2, counts.iter().try_fold(0, |sum: u64, count| sum.checked_add(*count)));
         if total.is_none_or(|total| total > most) {
             let needed = total.unwrap_or(u64::MAX);

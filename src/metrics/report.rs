@@ -1,9 +1,9 @@
-//! The classification report: precision, recall and f1, class by class and on average.
+//! The classification report: precision, recall and F1, class by class and on average.
 
 use std::fmt;
 
-/// Precision, recall and f1 of a class or of an average over classes; see
-/// [`ConfusionMatrix`](super::ConfusionMatrix) for what each is.
+/// Scores of a class, or averages over the classes: precision, recall and F1, as
+/// [`ConfusionMatrix`](super::ConfusionMatrix) defines them.
 ///
 /// ```
 /// # use wgpu_mlp::metrics::{ConfusionMatrix, Scores};
@@ -14,22 +14,22 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Scores {
-    /// Of the rows predicted to be of the class, the share that is.
+    /// The share of the rows predicted to be of the class that is of it.
     pub precision: f64,
     /// Of the class's rows, the share predicted to be of it.
     pub recall: f64,
-    /// The harmonic mean of both.
+    /// The harmonic mean of precision and recall.
     pub f1: f64,
-    /// Rows of the class; of an average, all rows.
+    /// The number of the class's rows; for an average, of all rows.
     pub support: u64,
 }
 
-/// What [`ConfusionMatrix::report`](super::ConfusionMatrix::report) gives; it prints as scikit-learn's
+/// The classification report of a [`ConfusionMatrix`](super::ConfusionMatrix). It prints as scikit-learn's
 /// `classification_report`.
 ///
-/// A quotient over nothing is 0, as with scikit-learn's `zero_division=0`. The macro average weighs all classes alike, also
-/// those without a row (scikit-learn leaves out classes that are neither in the labels nor predicted); the weighted one
-/// weighs each by its rows.
+/// A quotient whose divisor is 0 is 0, as with scikit-learn's `zero_division=0`. The macro average weighs all classes
+/// equally, also those without a row (scikit-learn leaves out classes that are neither in the labels nor predicted). The
+/// weighted average weighs each class by its rows.
 ///
 /// ```
 /// use wgpu_mlp::metrics::ConfusionMatrix;
@@ -51,13 +51,13 @@ pub struct Scores {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ClassificationReport {
-    /// Each class with its name.
+    /// The classes' names and scores.
     pub classes: Vec<(String, Scores)>,
-    /// The share of rows that were predicted rightly.
+    /// The share of rows that were predicted correctly.
     pub accuracy: f64,
-    /// The mean over the classes.
+    /// The mean of the classes' scores.
     pub macro_average: Scores,
-    /// The mean over the classes, each weighed by its rows.
+    /// The mean of the classes' scores, weighted by their rows.
     pub weighted_average: Scores,
 }
 

@@ -43,7 +43,7 @@ pub struct CrossEntropy {
     /// none.
     pub sample_weights: Option<Matrix>,
     /// The class whose rows give no loss and no gradient and are not counted. For class ids only.
-    pub ignore_class: Option<u32>,
+    pub ignore_index: Option<u32>,
     /// The share of each target, from 0 to 1, that is spread evenly over all classes.
     pub label_smoothing: f32,
     /// The reduction of the rows' losses.
@@ -65,12 +65,12 @@ impl CrossEntropy {
             let value = self.label_smoothing.into();
             return Err(Error::Option { op, option: "label_smoothing", rule: "from 0 to 1", value });
         }
-        match self.ignore_class {
+        match self.ignore_index {
             Some(_) if targets.are_distributions() => {
-                Err(Error::Combination { op, rule: "ignore_class goes with class ids; the targets are distributions" })
+                Err(Error::Combination { op, rule: "ignore_index goes with class ids; the targets are distributions" })
             }
             Some(class) if class as usize >= x.cols() => {
-                Err(Error::Option { op, option: "ignore_class", rule: "one of the classes", value: class.into() })
+                Err(Error::Option { op, option: "ignore_index", rule: "one of the classes", value: class.into() })
             }
             _ => Ok(()),
         }
@@ -78,11 +78,11 @@ impl CrossEntropy {
 
     /// Whether these options give every row that counts the weight 1, and the host knows the number of such rows.
     pub(super) fn is_plain(&self) -> bool {
-        self.class_weights.is_none() && self.sample_weights.is_none() && self.ignore_class.is_none()
+        self.class_weights.is_none() && self.sample_weights.is_none() && self.ignore_index.is_none()
     }
 
     /// The options as the CPU path takes them; the weights live on the device of `x`.
-    pub(super) fn on_cpu<'a>(&'a self, op: &'static str, x: &'a Matrix) -> Result<cpu::Contract<'a, f32>> {
+    pub(super) fn on_cpu<'a>(&'a self, op: &'static str, x: &'a Matrix) -> Result<cpu::LossParams<'a, f32>> {
         let view = |weights: &'a Option<Matrix>| match weights {
             None => Ok(None),
             Some(weights) => match on(op, [x, weights])? {
@@ -90,10 +90,10 @@ impl CrossEntropy {
                 On::Gpu(..) => Ok(None),
             },
         };
-        Ok(cpu::Contract {
+        Ok(cpu::LossParams {
             weights: view(&self.class_weights)?.map(|weights| weights.index_axis_move(ndarray::Axis(0), 0)),
             samples: view(&self.sample_weights)?.map(|weights| weights.index_axis_move(ndarray::Axis(1), 0)),
-            ignored: self.ignore_class,
+            ignored: self.ignore_index,
             smoothing: self.label_smoothing,
             mean: self.reduction == Reduction::Mean,
         })
@@ -120,7 +120,7 @@ impl CrossEntropy {
             targets: y,
             class_weights: buffer(&self.class_weights)?,
             sample_weights: buffer(&self.sample_weights)?,
-            ignored_class: self.ignore_class,
+            ignored_class: self.ignore_index,
             mark: (targets.ignored_rows() > 0).then_some(Targets::MARK),
             marked_rows: targets.ignored_rows(),
             label_smoothing: self.label_smoothing,

@@ -27,7 +27,7 @@ pub(crate) trait Rule {
     fn hyperparameters(&self) -> Hyperparameters;
 
     /// The step on the CPU path, with what the rule keeps of earlier ones.
-    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Slope<'_, f32>, slots: &mut [&mut Array2<f32>]);
+    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]);
 }
 
 /// One step of a matrix of parameters. The gradient is multiplied by `scale`, 1 x 1, where there is one; then the penalty's
@@ -82,7 +82,7 @@ fn update_on_cpu(
     for (index, (gradient, penalty)) in gradients.iter().zip(penalties).enumerate() {
         let mut arrays: Vec<_> = lists.iter_mut().filter_map(|list| list[index].array_mut()).collect();
         if let (Some((w, slots)), Some(dw)) = (arrays.split_first_mut(), gradient.matrix().storage().cpu()) {
-            rule.twin(w, cpu::Slope::new(dw.view(), scale, penalty), slots);
+            rule.twin(w, cpu::Gradient::new(dw.view(), scale, penalty), slots);
         }
     }
 }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use crate::error::{Error, Result};
-use crate::mlp::Parameters;
+use crate::layers::parameters::Parameters;
 use crate::options::PenaltyRates;
 
 /// What a layer's parameters add to the loss: l1 Σ |w| + l2 Σ w², for weights and biases each with its own l1 and l2.

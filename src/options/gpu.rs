@@ -22,13 +22,6 @@ pub struct GpuOptions {
     pub runtime_checks: bool,
     /// Ask the driver stack for API validation (Vulkan's validation layer, say), where it is installed.
     pub validation: bool,
-    /// Fill every buffer with NaN before use and look behind its end after: finds a kernel that writes too little or
-    /// too much. Slow; for tests.
-    pub guarded_buffers: bool,
-    /// Lower the largest binding to this many bytes, at least 256: matrices beyond it are worked on in windows.
-    pub max_binding_bytes: Option<u64>,
-    /// Lower the largest buffer to this many bytes: a matrix beyond it is [`Error::Limit`].
-    pub max_buffer_bytes: Option<u64>,
     /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
     pub max_memory_bytes: Option<u64>,
     /// A folder of what [`Device::tune`](crate::Device::tune) has found on this adapter and driver: read when the device is
@@ -37,6 +30,23 @@ pub struct GpuOptions {
     pub tuning: Option<PathBuf>,
     /// Whether products go through matrix units: a choice, because wgpu calls them experimental.
     pub matrix_units: MatrixUnits,
+    /// Knobs for tests and measurements, which no program needs.
+    #[doc(hidden)]
+    pub debug: DebugOptions,
+}
+
+/// Knobs for tests and measurements: limits lowered, kernels forced, buffers guarded.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct DebugOptions {
+    /// Fill every buffer with NaN before use and look behind its end after: finds a kernel that writes too little or
+    /// too much. Slow; for tests.
+    pub guarded_buffers: bool,
+    /// Lower the largest binding to this many bytes, at least 256: matrices beyond it are worked on in windows.
+    pub max_binding_bytes: Option<u64>,
+    /// Lower the largest buffer to this many bytes: a matrix beyond it is [`Error::Limit`].
+    pub max_buffer_bytes: Option<u64>,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
     /// Let so many threads share a row in the kernels that work on rows: 1, 16, 128 or 256, and 512 or 1024
@@ -60,7 +70,7 @@ pub struct GpuOptions {
 ///
 /// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the bound of other kernels, but
 /// for numbers below 2⁻²⁸ of their row's or column's largest, and every other product takes another kernel. A row or a column with
-/// infinity is NaN. [`GpuOptions::without_subgroups`] does not turn them off. See the guide's page on [matrix units](crate::guide::matrix_units).
+/// infinity is NaN. See the guide's page on [matrix units](crate::guide::matrix_units).
 ///
 /// ```
 /// use wgpu_mlp::{Device, Error, GpuOptions, MatrixUnits};
@@ -80,7 +90,7 @@ pub enum MatrixUnits {
     On,
 }
 
-/// A kernel for products, for tests and measurements: see [`GpuOptions::matmul_kernel`].
+/// A kernel for products, as [`Device::tune`](crate::Device::tune) measures and names them.
 ///
 /// ```
 /// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 10);

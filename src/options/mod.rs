@@ -5,6 +5,6 @@ mod gpu;
 mod optimizers;
 
 pub use activation::Activation;
-pub use gpu::{GpuOptions, MatmulKernel, MatrixUnits};
+pub use gpu::{DebugOptions, GpuOptions, MatmulKernel, MatrixUnits};
 pub use optimizers::{AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
 pub(crate) use optimizers::{CLIP_EPSILON, PenaltyRates};

@@ -1,4 +1,4 @@
-//! The file that keeps what tuning found: a folder has one for each adapter and driver.
+//! The file that keeps the results of tuning, one for each adapter and driver.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -6,66 +6,78 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::device::DeviceInfo;
 use crate::error::Result;
 use crate::files::{failed, replace};
 use crate::gpu::{ShapeClass, Tuned};
 use crate::options::MatmulKernel;
 
-/// Files of another make count for nothing.
+/// The version of the format; files of another one are ignored.
 const VERSION: &str = concat!("wgpu-mlp ", env!("CARGO_PKG_VERSION"), " tuning 2");
-/// No file is larger than this: there are not so many classes.
-const MOST_BYTES: u64 = 1 << 20;
+/// The largest size that a file can have: there are not so many classes.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// Where the winners for this device are kept.
-pub(super) fn path(folder: &Path, info: &DeviceInfo) -> PathBuf {
-    let plain = |text: &str| text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
-    // What suits a device without matrix units would keep products from them, and the other way round.
-    let units = if info.matrix_units { " matrix units" } else { "" };
-    folder.join(format!("{}.json", plain(&format!("{} {} {}{units}", info.name, info.backend, info.driver))))
+/// The properties of an adapter that its file belongs to.
+pub(crate) struct AdapterInfo<'a> {
+    pub name: &'a str,
+    pub backend: &'a str,
+    pub driver: &'a str,
+    /// Whether products go through matrix units. Winners without them are kept in a file of their own.
+    pub matrix_units: bool,
 }
 
-/// Writes the winners, whole or not at all.
-pub(super) fn save(folder: &Path, info: &DeviceInfo, chosen: &BTreeMap<ShapeClass, MatmulKernel>) -> Result<()> {
+/// The path of the adapter's file.
+fn path(folder: &Path, adapter: &AdapterInfo<'_>) -> PathBuf {
+    let plain = |text: &str| text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
+    let units = if adapter.matrix_units { " matrix units" } else { "" };
+    folder.join(format!("{}.json", plain(&format!("{} {} {}{units}", adapter.name, adapter.backend, adapter.driver))))
+}
+
+/// Writes the winners to the adapter's file, whole or not at all.
+pub(super) fn save(
+    folder: &Path,
+    adapter: &AdapterInfo<'_>,
+    chosen: &BTreeMap<ShapeClass, MatmulKernel>,
+) -> Result<()> {
     let entry = |([m, n, k], kernel): (&ShapeClass, &MatmulKernel)| json!([m, n, k, format!("{kernel:?}")]);
     let file = json!({
         "version": VERSION,
-        "adapter": info.name,
-        "backend": info.backend,
-        "driver": info.driver,
-        "matrix_units": info.matrix_units,
+        "adapter": adapter.name,
+        "backend": adapter.backend,
+        "driver": adapter.driver,
+        "matrix_units": adapter.matrix_units,
         "kernels": chosen.iter().map(entry).collect::<Vec<_>>(),
     });
     std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    replace(&path(folder, info), |out| writeln!(out, "{file:#}"))
+    replace(&path(folder, adapter), |out| writeln!(out, "{file:#}"))
 }
 
-/// Takes what an earlier tuning of the same adapter and driver has found, if its file is whole.
-pub(crate) fn load(folder: &Path, info: &DeviceInfo, tuned: &Tuned) {
-    let path = path(folder, info);
-    let fits = std::fs::metadata(&path).is_ok_and(|file| file.len() <= MOST_BYTES);
+/// Reads the winners of an earlier tuning of the same adapter and driver into `tuned`, if their file is whole.
+pub(crate) fn load(folder: &Path, adapter: &AdapterInfo<'_>, tuned: &Tuned) {
+    let path = path(folder, adapter);
+    let fits = std::fs::metadata(&path).is_ok_and(|file| file.len() <= MAX_BYTES);
     let Some(text) = fits.then(|| std::fs::read_to_string(&path).ok()).flatten() else { return };
-    match parse(&text, info) {
+    match parse(&text, adapter) {
         Some(chosen) => chosen.into_iter().for_each(|(class, kernel)| tuned.choose(class, kernel)),
         None => log::warn!("{}: damaged, or of another driver or version; not used", path.display()),
     }
 }
 
-/// The winners of a file, if all of it is as [`save`] writes it for this device.
-fn parse(text: &str, info: &DeviceInfo) -> Option<BTreeMap<ShapeClass, MatmulKernel>> {
+/// The winners in the text of a file, if all of it is as [`save`] writes it for this adapter.
+fn parse(text: &str, adapter: &AdapterInfo<'_>) -> Option<BTreeMap<ShapeClass, MatmulKernel>> {
     let file: Value = serde_json::from_str(text).ok()?;
     let says = |name: &str, value: &str| file.get(name).and_then(Value::as_str) == Some(value);
     if !(says("version", VERSION)
-        && says("adapter", &info.name)
-        && says("backend", &info.backend)
-        && says("driver", &info.driver)
-        && file.get("matrix_units").and_then(Value::as_bool) == Some(info.matrix_units))
+        && says("adapter", adapter.name)
+        && says("backend", adapter.backend)
+        && says("driver", adapter.driver)
+        && file.get("matrix_units").and_then(Value::as_bool) == Some(adapter.matrix_units))
     {
         return None;
     }
     file.get("kernels")?.as_array()?.iter().map(entry).collect()
 }
 
+/// One winner of a file.
 fn entry(value: &Value) -> Option<(ShapeClass, MatmulKernel)> {
     let [m, n, k, kernel] = value.as_array()?.as_slice() else { return None };
     let name = kernel.as_str()?;
@@ -78,30 +90,29 @@ fn entry(value: &Value) -> Option<(ShapeClass, MatmulKernel)> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::Device;
 
     #[test]
-    fn only_a_whole_file_of_this_device_counts() {
-        let (folder, device) = (tempfile::tempdir().unwrap(), Device::cpu());
-        let info = device.info();
+    fn only_a_whole_file_of_this_adapter_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let adapter = &AdapterInfo { name: "adapter A", backend: "vulkan", driver: "1.0", matrix_units: false };
         let chosen = BTreeMap::from([([64, 16, 1024], MatmulKernel::Narrow), ([1, 2, 4], MatmulKernel::Plain)]);
-        save(folder.path(), info, &chosen).unwrap();
-        let path = path(folder.path(), info);
+        save(folder.path(), adapter, &chosen).unwrap();
+        let path = path(folder.path(), adapter);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(parse(&text, info), Some(chosen.clone()));
+        assert_eq!(parse(&text, adapter), Some(chosen.clone()));
         let loaded = || {
             let tuned = Tuned::default();
-            load(folder.path(), info, &tuned);
+            load(folder.path(), adapter, &tuned);
             tuned.all()
         };
         assert_eq!(loaded(), chosen);
         for length in 0..text.trim_end().len() {
-            assert_eq!(parse(&text[..length], info), None, "cut at {length}");
+            assert_eq!(parse(&text[..length], adapter), None, "cut at {length}");
         }
         let damaged = [
             text.replace("tuning 2", "tuning 1"),
             text.replace("false", "true"),
-            text.replace("CPU path", "another adapter"),
+            text.replace("adapter A", "another adapter"),
             text.replace("Narrow", "Nimble"),
             text.replace("1024", "1000"),
             text.replace("1024", "-1"),
@@ -114,7 +125,7 @@ mod tests {
             assert_eq!(loaded(), BTreeMap::new(), "{text}");
         }
         // Replaced by the next tuning.
-        save(folder.path(), info, &chosen).unwrap();
+        save(folder.path(), adapter, &chosen).unwrap();
         assert_eq!(loaded(), chosen);
         std::fs::write(&path, vec![b' '; 2 << 20]).unwrap();
         assert_eq!(loaded(), BTreeMap::new());

@@ -1,8 +1,8 @@
-//! Error bounds for f32 results against an f64 reference, derived, never fitted. u = 2⁻²³ is twice the relative error
+//! Error bounds of f32 results against an f64 reference, derived, never fitted. u = 2⁻²³ is twice the relative error
 //! of one f32 operation, so a sum of n terms in any order is within n u / 2 of the sum of their magnitudes.
 //!
-//! Beside how far a result may be off at most stands how far it is likely to be off, from one derivation: a bound is a sum of parts
-//! e₁ + e₂ + .., as if all errors had one sign; errors of random sign make a random walk, whose length is √(e₁² + e₂² + ..).
+//! Each bound has a likely error beside it, from the same derivation: a bound is a sum of parts e₁ + e₂ + .., as if all errors
+//! had one sign; errors of random sign make a random walk, whose length is √(e₁² + e₂² + ..).
 
 use std::iter::Sum;
 use std::ops::{Add, Mul};
@@ -16,37 +16,40 @@ const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 /// WGSL's absolute error of the logarithm near 1.
 const LOG: f64 = 1.0 / (1u64 << 21) as f64;
 
-/// How far a result may be from exact arithmetic.
+/// A bound of the distance between a result and exact arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Bound {
-    /// At most: the sum of its parts.
+    /// The most that it can be: the sum of the bound's parts.
     pub most: f64,
-    /// Likely: the root of the sum of their squares, which is never more.
+    /// The likely distance: the root of the sum of the parts' squares, which is never more.
     pub likely: f64,
 }
 
 impl Bound {
+    /// No error at all.
     pub const NONE: Bound = Bound { most: 0.0, likely: 0.0 };
+    /// The error of a flush to zero.
     pub const FLUSH: Bound = Bound::one(FLUSH);
-    /// What WGSL promises of the logarithm near 1.
+    /// The error that WGSL allows for the logarithm near 1.
     pub const LOG: Bound = Bound::one(LOG);
 
-    /// One error of this size: what WGSL promises of a function too, since a function's errors may well share a sign.
+    /// One error of this size. The error that WGSL allows for a function counts as one too, since its errors may well share
+    /// a sign.
     pub const fn one(size: f64) -> Self {
         Bound { most: size, likely: size }
     }
 
-    /// So many roundings of numbers of size 1: n u / 2 at most, √n u / 2 likely.
+    /// The error of n roundings of numbers of size 1: n u / 2 at most, √n u / 2 likely.
     pub fn roundings(count: f64) -> Self {
         Bound { most: count * U / 2.0, likely: count.sqrt() * U / 2.0 }
     }
 
-    /// What a function makes of the error: one that rises with it, and is 0 where it is 0.
+    /// The function `change` of both numbers, which must rise with them and be 0 at 0.
     pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
         Bound { most: change(self.most), likely: change(self.likely) }
     }
 
-    /// With room for the flush of what is next to 0; none where no bound exists, since there nothing but equality will do.
+    /// The bound with that of a flush to zero added; [`Bound::NONE`] where it is not finite, so that only equality passes.
     pub fn or_none(self) -> Self {
         if self.most.is_finite() { self + Bound::FLUSH } else { Bound::NONE }
     }
@@ -75,49 +78,55 @@ impl Sum for Bound {
     }
 }
 
-/// Products over k: each term is rounded as a product, and by every addition that its sum goes through from then on: k of
-/// them at most where terms are added one by one, fewer with the slices and panels that kernels make, and few more for those.
-/// (k / 2 + 2) u of the magnitude at most, √(k + 4) u / 2 likely.
+/// The bound of a product over k, of this magnitude: each term is rounded as a product, and by every addition that its sum
+/// goes through from then on, at most k of them where terms are added one by one. Kernels that cut k add fewer, and a few
+/// more to join the parts. (k / 2 + 2) u of the magnitude at most, √(k + 4) u / 2 likely.
 pub(super) fn product(magnitude: f64, k: usize) -> Bound {
     Bound::roundings(k as f64 + 4.0) * magnitude + Bound::FLUSH
 }
 
-/// Sums of many terms in runs and trees: runs of at most 32, lanes of at most cols / 128, trees above them.
+/// The bound of an element of a product over k: its distance from exact arithmetic, given the sum of the magnitudes of its terms.
+pub(crate) fn product_bound(magnitude: f64, k: usize) -> f64 {
+    product(magnitude, k).most
+}
+
+/// The bound of a sum of many terms: runs of at most 32, lanes of at most cols / 128, and trees above them.
 /// (20 + C / 64) u at most, √(40 + C / 32) u / 2 likely.
 pub(super) fn row_sum(terms: usize) -> Bound {
     Bound::roundings(40.0 + terms as f64 / 32.0)
 }
 
-/// Sums over the rows of a matrix: runs of 16 or 32, and the trees above them, level by level.
+/// The bound of a sum over the rows of a matrix: runs of 16 or 32, and the trees above them, level by level.
 /// (20 + log₂ rows) u at most, √(40 + 2 log₂ rows) u / 2 likely.
 pub(super) fn column_sum(rows: usize) -> Bound {
     Bound::roundings(40.0 + 2.0 * (rows as f64).log2())
 }
 
-/// A sum of the exponentials of x - m, relatively. Each is within (3 + 2.5 |x - m|) u: WGSL's exp is within 3 + 2|x| ulp, and
-/// its argument is rounded. The mean of |x - m|, each weighted by its exponential, is at most ln C. The rest is the sum's.
+/// The relative bound of a sum of exponentials of x - m. Each is within (3 + 2.5 |x - m|) u: WGSL's exp is within 3 + 2|x|
+/// ulp, and its argument is rounded. The mean of |x - m|, each weighted by its exponential, is at most ln C. The rest is
+/// that of the sum.
 fn exponentials(cols: usize) -> Bound {
     Bound::one((3.0 + 2.0 * (cols as f64).log2()) * U) + row_sum(cols)
 }
 
-/// Softmax: the exponential's own error, the sum's, and those of a quotient, 2.5 ulp, or of an inverse and a product.
+/// The bound of softmax: the errors of the exponential, of the sum, and of a quotient, 2.5 ulp, or of an inverse and a product.
 pub(super) fn softmax(probs: &Array2<f64>, logits: ArrayView2<'_, f64>) -> Array2<Bound> {
     let (sum, quotient) = (exponentials(logits.ncols()), Bound::one(2.5 * U) + Bound::roundings(3.0));
     let mut bound = probs.mapv(Bound::one);
     for (mut row, x) in bound.axis_iter_mut(Axis(0)).zip(logits.rows()) {
-        let top = x.fold(f64::NEG_INFINITY, |top, x| top.max(*x));
+        let maximum = x.fold(f64::NEG_INFINITY, |maximum, x| maximum.max(*x));
         row.zip_mut_with(&x, |bound, x| {
             let p = bound.most;
             // p is 0 wherever x - m is infinite.
-            let distance = if p == 0.0 { 0.0 } else { (x - top).abs() };
+            let distance = if p == 0.0 { 0.0 } else { (x - maximum).abs() };
             *bound = (Bound::one((3.0 + 3.0 * distance) * U) + quotient + sum) * p + Bound::FLUSH;
         });
     }
     bound
 }
 
-/// The logarithm of a row's sum of exponentials: WGSL's is within 2⁻²¹ near 1, elsewhere within 3 ulp of itself, which comes on
-/// top.
+/// The bound of the logarithm of a row's sum of exponentials: WGSL's logarithm is within 2⁻²¹ near 1. Elsewhere it is within
+/// 3 ulp of itself, which callers add.
 pub(super) fn log_sum(cols: usize) -> Bound {
     Bound::LOG + exponentials(cols)
 }
@@ -125,7 +134,7 @@ pub(super) fn log_sum(cols: usize) -> Bound {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{Bound, U, product};
+    use super::{Bound, U, log_sum, product};
     use crate::Device;
     use crate::verify;
 
@@ -140,10 +149,13 @@ mod tests {
         assert!(near(one_by_one, 8.0 * U, 2.0 * U), "{one_by_one:?}");
         assert!(near(Bound::roundings(16.0) * 3.0, 24.0 * U, 6.0 * U));
         assert!(near(product(2.0, 96), 100.0 * U, 10.0 * U));
+        // The logarithm itself, the exponentials of 64 columns, and their sum. Errors of log_softmax cannot tell: those that come
+        // nearest to their bound are of large results, whose own roundings are most of it.
+        assert!(near(log_sum(64), (4.0 + 15.0 + 21.0) * U, (16.0 + 225.0 + 10.5_f64).sqrt() * U));
     }
 
-    /// About half of the shares that the CPU path's errors have of their bounds. A bound that became several times as loose
-    /// would let wrong results through, and nothing else would tell.
+    /// About half of the largest share that an error of the CPU path has of its bound, for each op. A bound that became
+    /// several times as loose would let wrong results through, and no other test would fail.
     const WITHIN_REACH: [(&str, f64); 23] = [
         ("bias_add", 0.5),
         ("momentum", 0.29),

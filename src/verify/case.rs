@@ -1,66 +1,23 @@
-//! A case: inputs, what a device makes of them, what it should make of them, and what that costs.
+//! A case: an op with inputs, its expected results, and its cost.
 
 use std::fmt;
 
 use ndarray::Array2;
 use rand::SeedableRng;
-use rand::rngs::ChaCha12Rng;
 
-use super::bounds::Bound;
 use super::compare::{Worst, compare};
+use super::expected::Expected;
+use super::inputs::{CaseRng, Inputs};
 use super::output::Output;
 use crate::device::Device;
 use crate::error::Result;
 use crate::waiting::{Waiting, at_once};
 
-/// The generator that inputs are drawn from.
-pub(crate) type CaseRng = ChaCha12Rng;
-
-/// What an op is given: its matrices in the order of its arguments, and class ids where it takes some.
-///
-/// ```
-/// let inputs = wgpu_mlp::verify::Inputs::default();
-/// assert!(inputs.matrices.is_empty());
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
-    /// The matrices.
-    pub matrices: Vec<Array2<f32>>,
-    /// The class ids.
-    pub classes: Vec<u32>,
-}
-
-/// What one output should be, element by element.
-///
-/// ```
-/// use ndarray::array;
-/// let expected = wgpu_mlp::verify::Expected { want: array![[1.0]], bound: array![[1e-6]], likely: array![[1e-7]] };
-/// assert_eq!(expected.want.dim(), expected.bound.dim());
-/// ```
-#[derive(Clone, Debug)]
-pub struct Expected {
-    /// The f64 reference.
-    pub want: Array2<f64>,
-    /// How far a result may be from it.
-    pub bound: Array2<f64>,
-    /// How far it is likely to be from it, where errors have random signs: no more than the bound.
-    pub likely: Array2<f64>,
-}
-
-impl Expected {
-    pub(super) fn within(bounds: &Array2<Bound>, want: Array2<f64>) -> Self {
-        Expected { bound: bounds.mapv(|bound| bound.most), likely: bounds.mapv(|bound| bound.likely), want }
-    }
-
-    /// More room for one element.
-    pub(super) fn widen(&mut self, element: [usize; 2], by: Bound) {
-        let Bound { most, likely } = Bound { most: self.bound[element], likely: self.likely[element] } + by;
-        (self.bound[element], self.likely[element]) = (most, likely);
-    }
-}
-
-pub(super) type Make = Box<dyn Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync>;
+/// Draws the inputs of a case with these dims.
+pub(super) type Draw = Box<dyn Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync>;
+/// Runs the ops of a case on a device.
 pub(super) type Run = Box<dyn Fn(&Device, &Inputs) -> Result<Vec<Output>> + Send + Sync>;
+/// Computes the expected outputs from the reference.
 pub(super) type Expect = Box<dyn Fn(&Inputs) -> Vec<Expected> + Send + Sync>;
 
 /// One row of the table that feeds the parity tests, the report and the benches.
@@ -70,19 +27,19 @@ pub(super) type Expect = Box<dyn Fn(&Inputs) -> Vec<Expected> + Send + Sync>;
 /// assert!(cases.iter().any(|case| case.op == "softmax_cross_entropy"));
 /// ```
 pub struct Case {
-    /// The op's stem.
+    /// The name of the op, or of what is tested of several ops.
     pub op: &'static str,
-    /// What is special about this case; empty for everyday inputs.
+    /// The options and kind of inputs; empty for everyday ones.
     pub variant: String,
     /// `[m, k, n]` for products, else `[rows, cols, 1]`.
     pub dims: [usize; 3],
-    /// Whether the case is left out where a stack is slow.
+    /// Whether the case is left out of a quick run, [`Options::full`](super::Options::full) being false.
     pub large: bool,
     /// Floating-point operations, as a benchmark counts them.
     pub flops: u64,
-    /// Bytes that must move at least.
+    /// Bytes that must be read and written at least.
     pub bytes: u64,
-    pub(super) make: Make,
+    pub(super) draw: Draw,
     pub(super) run: Run,
     pub(super) expect: Expect,
 }
@@ -95,13 +52,13 @@ impl Case {
     /// assert_eq!(case.inputs(7).matrices, case.inputs(7).matrices);
     /// ```
     pub fn inputs(&self, seed: u64) -> Inputs {
-        (self.make)(&mut CaseRng::seed_from_u64(seed), self.dims)
+        (self.draw)(&mut CaseRng::seed_from_u64(seed), self.dims)
     }
 
-    /// What the device makes of the inputs.
+    /// Runs the case on the device with these inputs, and reads its outputs.
     ///
     /// # Errors
-    /// What the op returns.
+    /// Errors of the op.
     ///
     /// ```
     /// let case = &wgpu_mlp::verify::cases()[0];
@@ -138,7 +95,7 @@ impl Case {
         Ok(arrays)
     }
 
-    /// What it should make of them, and how far it may be off.
+    /// The expected outputs for these inputs: the reference and its bounds.
     ///
     /// ```
     /// let case = &wgpu_mlp::verify::cases()[0];
@@ -148,10 +105,10 @@ impl Case {
         (self.expect)(inputs)
     }
 
-    /// Runs the case and gives the element that used up the largest share of its bound.
+    /// Runs the case and finds the element whose error is the largest share of its bound.
     ///
     /// # Errors
-    /// What the op returns.
+    /// Errors of the op.
     ///
     /// ```
     /// let worst = wgpu_mlp::verify::cases()[0].verify(&wgpu_mlp::Device::cpu(), 0)?;
@@ -182,7 +139,7 @@ impl Case {
         Ok(compare(&self.run_by(waiting, device, &inputs).await?, &expected))
     }
 
-    /// The inputs, and what should become of them.
+    /// The inputs of a seed, with the expected outputs.
     pub(super) fn drawn(&self, seed: u64) -> (Inputs, Vec<Expected>) {
         let inputs = self.inputs(seed);
         let expected = self.expected(&inputs);

@@ -1,12 +1,12 @@
-//! The comparison, once, for every test and report.
+//! The comparison of results with expected ones, shared by every test and report.
 
 use std::fmt;
 
 use ndarray::Array2;
 
-use super::Expected;
+use super::expected::Expected;
 
-/// The element that used up the largest share of its bound.
+/// The element whose error is the largest share of its bound.
 ///
 /// ```
 /// use ndarray::array;

@@ -1,12 +1,49 @@
-//! Inputs for the cases: random numbers of everyday size, small integers, and rows of every awkward kind.
+//! Inputs of the cases: random numbers of everyday size, small integers, and rows of every awkward kind.
 
 use ndarray::{Array2, Axis};
 use rand::RngExt;
+use rand::rngs::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::case::CaseRng;
+use crate::targets::Targets;
 
-/// One way to fill a matrix.
+/// The generator that inputs are drawn from.
+pub(crate) type CaseRng = ChaCha12Rng;
+
+/// The inputs of one case: matrices in the order of the op's arguments, and class ids where it takes some.
+///
+/// ```
+/// let inputs = wgpu_mlp::verify::Inputs::default();
+/// assert!(inputs.matrices.is_empty());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// The matrices.
+    pub matrices: Vec<Array2<f32>>,
+    /// The class ids.
+    pub classes: Vec<u32>,
+}
+
+/// Inputs that are matrices alone.
+pub(super) fn matrices<const N: usize>(matrices: [Array2<f32>; N]) -> Inputs {
+    Inputs { matrices: matrices.into(), ..Default::default() }
+}
+
+/// A matrix with class ids, or with distributions behind it.
+pub(super) fn supervised(fill: Fill, distributions: bool, rng: &mut CaseRng, [rows, cols, _]: [usize; 3]) -> Inputs {
+    let x = fill(rng, rows, cols);
+    match distributions {
+        true => matrices([x, target_distributions(rng, rows, cols)]),
+        false => Inputs { matrices: vec![x], classes: classes(rng, rows, cols) },
+    }
+}
+
+/// Marks every third row as ignored, from the second on.
+pub(super) fn mark_rows(classes: &mut [u32]) {
+    classes.iter_mut().skip(1).step_by(3).for_each(|class| *class = Targets::MARK);
+}
+
+/// A function that fills a matrix.
 pub(super) type Fill = fn(&mut CaseRng, usize, usize) -> Array2<f32>;
 
 /// Standard normal numbers.
@@ -14,19 +51,20 @@ pub(super) fn normal(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32>
     Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(rng))
 }
 
-/// Rows whose sums lose nearly half a unit with each term: 1, then ever the same number that is a little more than half of what
-/// 1 can tell from itself.
-pub(super) fn losing(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+/// Rows whose sums are rounded up by nearly half a unit with each term: 1, then numbers that are a little more than half a
+/// unit in the last place of 1.
+pub(super) fn rounding_terms(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 1.0 } else { 0.55 * f32::EPSILON })
 }
 
-/// Logits whose exponentials are such rows.
-pub(super) fn logits_of_losing(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
-    losing(rng, rows, cols).mapv(f32::ln)
+/// Logits whose exponentials are [`rounding_terms`], for sums that add one term after another.
+pub(super) fn rounding_logits(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    rounding_terms(rng, rows, cols).mapv(f32::ln)
 }
 
-/// Logits whose exponentials are such rows, for lanes that take runs of 32: what is lost by a run, and by adding the runs.
-pub(super) fn losing_logits(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+/// Logits whose exponentials are [`rounding_terms`], for sums that add runs of 32 first: both the sum of the first run and
+/// the sums of the runs are rounded up.
+pub(super) fn rounding_logits_in_runs(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let (within, between) = ((0.55 * f32::EPSILON).ln(), (0.55 * f32::EPSILON / 32.0).ln());
     Array2::from_shape_fn((rows, cols), |(_, c)| match c {
         0 => 0.0,
@@ -40,29 +78,29 @@ pub(super) fn integers(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f3
     Array2::from_shape_simple_fn((rows, cols), || rng.random_range(-8i8..=8).into())
 }
 
-/// Standard normal numbers, but NaN where the middle row begins.
+/// Standard normal numbers, with a NaN as the first of the middle row.
 pub(super) fn with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut x = normal(rng, rows, cols);
     x[[rows / 2, 0]] = f32::NAN;
     x
 }
 
-/// Probabilities of which some rows begin with NaN, and others are above 1, which only clipping makes losses of.
-pub(super) fn improbable(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+/// Probabilities with mistakes: some rows begin with NaN, and others are all 1.5, whose losses are finite only because of
+/// the clip.
+pub(super) fn faulty_probabilities(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut probs = probabilities(rng, rows, cols);
     probs.column_mut(0).iter_mut().step_by(3).for_each(|p| *p = f32::NAN);
     probs.axis_iter_mut(Axis(0)).skip(1).step_by(3).for_each(|mut row| row.fill(1.5));
     probs
 }
 
-/// Probabilities: positive, each row with sum 1, some of them exactly 0 or 1.
+/// Probabilities: each row is positive and has the sum 1; every fifth is exactly 1 in one class and 0 in the others.
 pub(super) fn probabilities(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut probs = normal(rng, rows, cols).mapv(|x| (2.0 * x).exp());
     for (r, mut row) in probs.axis_iter_mut(Axis(0)).enumerate() {
         let sum = row.sum();
         row.mapv_inplace(|p| p / sum);
         if r % 5 == 4 {
-            // One class is certain, the others are impossible.
             row.fill(0.0);
             row[r % cols] = 1.0;
         }
@@ -70,8 +108,8 @@ pub(super) fn probabilities(rng: &mut CaseRng, rows: usize, cols: usize) -> Arra
     probs
 }
 
-/// Distributions over the classes, some one-hot, some that do not sum to one.
-pub(super) fn distributions(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+/// Distributions over the classes as targets; some are one-hot, some have the sum 1.5.
+fn target_distributions(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut shares = probabilities(rng, rows, cols);
     for (r, mut row) in shares.axis_iter_mut(Axis(0)).enumerate() {
         if r % 7 == 3 {
@@ -81,7 +119,7 @@ pub(super) fn distributions(rng: &mut CaseRng, rows: usize, cols: usize) -> Arra
     shares
 }
 
-/// A class id a row; the first and the last class among them.
+/// One class id a row, the first and the last class among them.
 pub(super) fn classes(rng: &mut CaseRng, rows: usize, classes: usize) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..rows).map(|_| rng.random_range(0..classes as u32)).collect();
     if let [first, .., last] = ids.as_mut_slice() {
@@ -90,8 +128,8 @@ pub(super) fn classes(rng: &mut CaseRng, rows: usize, classes: usize) -> Vec<u32
     ids
 }
 
-/// Eleven kinds of row in turn: equal, large, larger, -inf in front, all -inf, +inf, NaN first, NaN with its sign set last, 1e38,
-/// denormal, zeros of both signs; and an everyday row between them.
+/// Eleven kinds of special row in turn, then an everyday one: equal, large, larger, -inf in front, all -inf, +inf, NaN
+/// first, NaN with its sign set last, 1e38, denormal, zeros of both signs.
 pub(super) fn special_rows(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut x = normal(rng, rows, cols);
     for (r, mut row) in x.axis_iter_mut(Axis(0)).enumerate() {

@@ -1,22 +1,21 @@
-//! Outputs of a case, as the ops leave them: recorded, and not read yet.
+//! Outputs of a case: the results of its ops, recorded and not read yet.
 
 use ndarray::Array2;
 
-use super::head::record;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::ops::{self, Pending};
+use crate::ops::{self, Head, Pending, Statistics};
 use crate::targets::Targets;
 use crate::waiting::Waiting;
 
-/// What an op has made, or what it is to be asked of.
+/// One result that can be read as a matrix.
 pub(super) enum Output {
     Matrix(Matrix),
-    /// A class a row.
+    /// One class a row.
     Classes(Targets),
-    /// Of `softmax_cross_entropy`.
+    /// The statistics of `softmax_cross_entropy`.
     Statistics(Pending),
-    /// Of this matrix against these targets.
+    /// The accuracy of this matrix against these targets; the op runs when it is read.
     Accuracy(Matrix, Targets),
 }
 
@@ -27,7 +26,17 @@ impl From<Matrix> for Output {
 }
 
 impl Output {
-    /// Brings it to the host.
+    /// The output as the only one of its case.
+    pub fn alone(matrix: Matrix) -> Vec<Output> {
+        vec![matrix.into()]
+    }
+
+    /// The three outputs of a cross-entropy op: losses, gradient and statistics.
+    pub fn of_cross_entropy(head: Head) -> Vec<Output> {
+        vec![head.losses().clone().into(), head.dlogits().clone().into(), Output::Statistics(head.into_pending())]
+    }
+
+    /// Reads the output from the device.
     pub async fn read(&self, waiting: Waiting) -> Result<Array2<f32>> {
         Ok(match self {
             Output::Matrix(matrix) => matrix.to_array_by(waiting).await?,
@@ -35,10 +44,18 @@ impl Output {
                 let classes = targets.to_classes_by(waiting).await?;
                 Array2::from_shape_fn((classes.len(), 1), |(row, _)| classes[row] as f32)
             }
-            Output::Statistics(pending) => record(&pending.read_by(waiting).await?).mapv(|x| x as f32),
+            Output::Statistics(pending) => statistics_row(&pending.read_by(waiting).await?).mapv(|x| x as f32),
             Output::Accuracy(x, targets) => {
                 Array2::from_elem((1, 1), ops::accuracy_by(waiting, x, targets).await? as f32)
             }
         })
     }
+}
+
+/// The fields of the statistics as one row, so that they are compared as a matrix is. No first bad row is -1.
+pub(super) fn statistics_row(stats: &Statistics) -> Array2<f64> {
+    let first_bad = stats.first_bad_row.map_or(-1.0, |row| row as f64);
+    let counts = [stats.correct, stats.rows, stats.non_finite_rows].map(|count| count as f64);
+    let values = [stats.loss_sum, stats.weight_sum, counts[0], counts[1], counts[2], first_bad];
+    Array2::from_shape_fn((1, values.len()), |(_, c)| values[c])
 }

@@ -1,11 +1,13 @@
-//! The report: a row an op, with the worst element of all its cases.
+//! The report: one row an op, with the worst element of all its cases.
 
 use std::fmt;
 
-use super::{Case, Options, Worst};
+use super::case::Case;
+use super::compare::Worst;
+use super::options::Options;
 use crate::device::DeviceInfo;
 
-/// What [`run`](super::run) found. `Display` prints the table.
+/// The report of [`run`](super::run). `Display` prints it as a table.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -18,11 +20,11 @@ pub struct Report {
     device: DeviceInfo,
     options: Options,
     rows: Vec<Row>,
-    /// Names of the variants of kernels that ran, and how many the device can choose.
+    /// The names of the kernel variants that ran, and the number of those that the device can choose.
     variants: (Vec<String>, usize),
 }
 
-/// One op of a [`Report`].
+/// The row of a [`Report`] for one op.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -32,28 +34,29 @@ pub struct Report {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The op's stem.
+    /// The name of the op.
     pub op: &'static str,
-    /// Cases run.
+    /// The number of cases that ran.
     pub cases: usize,
-    /// Cases with an element over its bound.
+    /// The number of cases with an element over its bound.
     pub failed: usize,
-    /// The case that holds the worst element: its dims, and what is special about it.
+    /// The case that holds the worst element: its dims, options and kind of inputs.
     pub case: String,
-    /// That element.
+    /// The worst element.
     pub worst: Worst,
     /// The names of all cases run.
     pub ran: Vec<String>,
-    /// Those of the cases with an element over its bound.
+    /// The names of the cases with an element over its bound.
     pub over: Vec<String>,
 }
 
 impl Report {
+    /// A report of no case.
     pub(super) fn new(device: DeviceInfo, options: Options) -> Self {
         Report { device, options, rows: Vec::new(), variants: Default::default() }
     }
 
-    /// Counts a case in, and the setting in which it ran if that is a special one.
+    /// Adds the result of a case, in a setting or (where that is empty) on the device as it is.
     pub(super) fn add(&mut self, case: &Case, setting: &str, worst: Worst) {
         let parts = [case.shape().as_str(), &case.variant, setting].map(String::from);
         let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
@@ -75,12 +78,13 @@ impl Report {
         }
     }
 
+    /// Sets the variants that ran, and the number of possible ones.
     pub(super) fn note_variants(&mut self, ran: Vec<String>, possible: usize) {
         self.variants = (ran, possible);
     }
 
-    /// The variants of kernels that ran, of those that the device can choose: kernel, form and constants; and with how many
-    /// of them it has. None on the CPU path, which has no kernels.
+    /// The kernel variants that ran, by name, and the number of those that the device can choose. None on the CPU path,
+    /// which has no kernels.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, verify};
@@ -103,7 +107,7 @@ impl Report {
         !self.rows.is_empty() && self.rows.iter().all(|row| row.failed == 0)
     }
 
-    /// Where it was made.
+    /// The device that was verified.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, DeviceKind, verify};
@@ -115,7 +119,7 @@ impl Report {
         &self.device
     }
 
-    /// How it was made: the seed of the inputs, and whether the large cases ran.
+    /// The options of the verification: the seed of the inputs, and whether the large cases ran.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, verify};
@@ -127,7 +131,7 @@ impl Report {
         self.options
     }
 
-    /// The rows, an op each.
+    /// The rows, one an op.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, verify};
@@ -148,8 +152,8 @@ impl fmt::Display for Report {
             "worst: the largest error, as a share of its bound, and where it fell; the nearest to its bound first\n\
              likely: that error, as a share of what errors of random sign are likely to add up to"
         )?;
-        let head = ("op", "cases", "failed", "worst", "likely", "case", "element", "got", "want");
-        let (op, cases, failed, worst, likely, case, element, got, want) = head;
+        let titles = ("op", "cases", "failed", "worst", "likely", "case", "element", "got", "want");
+        let (op, cases, failed, worst, likely, case, element, got, want) = titles;
         writeln!(
             f,
             "{op:<32} {cases:>5} {failed:>6} {worst:>7} {likely:>7}  {case:<44} {element:>14} {got:>14} {want:>14}"

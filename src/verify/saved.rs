@@ -1,4 +1,4 @@
-//! Reports as files, so that those of two devices or drivers can be put side by side.
+//! Saved reports: files in JSON, so that the reports of two devices or drivers can be put side by side.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::report::{Report, Row};
+use super::saved_number;
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// A [`Report`] as [`Report::save_json`] keeps it.
+/// A saved [`Report`], as [`Report::save_json`] writes it.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -21,27 +22,27 @@ use crate::files;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SavedReport {
-    /// Where it was made.
+    /// The device that was verified.
     pub device: DeviceInfo,
-    /// Seed of the random inputs; none in files of before it was kept.
+    /// The seed of the random inputs; older files have none.
     #[serde(default)]
     pub seed: Option<u64>,
-    /// Whether the large cases ran too; none in files of before it was kept.
+    /// Whether the large cases ran too; older files do not say.
     #[serde(default)]
     pub full: Option<bool>,
-    /// An op each.
+    /// The rows, one an op.
     pub rows: Vec<SavedRow>,
-    /// The variants of kernels that ran, of those that the device can choose.
+    /// The names of the kernel variants that ran.
     pub variants: Vec<String>,
-    /// How many it can choose.
+    /// The number of kernel variants that the device can choose.
     pub possible_variants: usize,
 }
 
-/// One op of a [`SavedReport`].
+/// The row of a [`SavedReport`] for one op.
 ///
-/// JSON has no numbers for NaN and infinity: the file has the words `"NaN"`, `"inf"` and `"-inf"` there, and these come back as
-/// they were. Older files have `null`, which is read as infinity for shares and as NaN for values. Two rows are equal where their
-/// fields are, and NaN is equal to NaN.
+/// JSON has no numbers for NaN and infinity: the file has the words `"NaN"`, `"inf"` and `"-inf"` instead, which are read
+/// back as these numbers. Older files have `null`, which is read as infinity for shares and as NaN for values. Two rows are
+/// equal where their fields are, and NaN is equal to NaN.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -52,32 +53,32 @@ pub struct SavedReport {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SavedRow {
-    /// The op's stem.
+    /// The name of the op.
     pub op: String,
-    /// Cases run.
+    /// The number of cases that ran.
     pub cases: usize,
-    /// Cases with an element over its bound.
+    /// The number of cases with an element over its bound.
     pub failed: usize,
     /// The case that holds the worst element.
     pub case: String,
-    /// That element's error over its bound.
-    #[serde(serialize_with = "number::write", deserialize_with = "number::share")]
+    /// The error of the worst element over its bound.
+    #[serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::share")]
     pub share: f64,
-    /// That element's error over what was likely; none in files of before it was kept.
-    #[serde(default, serialize_with = "number::write_some", deserialize_with = "number::some_share")]
+    /// The error of the worst element over the likely error; older files have none.
+    #[serde(default, serialize_with = "saved_number::write_some", deserialize_with = "saved_number::some_share")]
     pub likely: Option<f64>,
-    /// Which of the outputs, and its row and column there.
+    /// The place of the worst element: output, row and column.
     pub element: [usize; 3],
-    /// The device's value.
-    #[serde(serialize_with = "number::write_f32", deserialize_with = "number::value_f32")]
+    /// The device's value of the worst element.
+    #[serde(serialize_with = "saved_number::write_f32", deserialize_with = "saved_number::value_f32")]
     pub got: f32,
-    /// The reference.
-    #[serde(serialize_with = "number::write", deserialize_with = "number::value")]
+    /// The reference of the worst element.
+    #[serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::value")]
     pub want: f64,
-    /// The names of all cases run; none in files of before they were kept.
+    /// The names of all cases that ran; older files have none.
     #[serde(default)]
     pub ran: Vec<String>,
-    /// Those of the cases with an element over its bound.
+    /// The names of the cases with an element over its bound.
     #[serde(default)]
     pub over: Vec<String>,
 }
@@ -91,89 +92,6 @@ impl PartialEq for SavedRow {
         named(self) == named(other)
             && counted(self) == counted(other)
             && numbers(self).into_iter().zip(numbers(other)).all(alike)
-    }
-}
-
-/// Numbers of every kind, in JSON.
-mod number {
-    use std::fmt;
-
-    use serde::de::{Error, Visitor};
-    use serde::{Deserializer, Serialize, Serializer};
-
-    fn word(number: f64) -> &'static str {
-        match number {
-            _ if number.is_nan() => "NaN",
-            _ if number > 0.0 => "inf",
-            _ => "-inf",
-        }
-    }
-
-    pub fn write<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
-        if number.is_finite() { number.serialize(to) } else { word(*number).serialize(to) }
-    }
-
-    pub fn write_f32<S: Serializer>(number: &f32, to: S) -> Result<S::Ok, S::Error> {
-        if number.is_finite() { number.serialize(to) } else { word((*number).into()).serialize(to) }
-    }
-
-    pub fn write_some<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
-        match number {
-            Some(number) => write(number, to),
-            None => to.serialize_none(),
-        }
-    }
-
-    /// Takes a number or one of the words; none for `null`.
-    struct Any;
-
-    impl Visitor<'_> for Any {
-        type Value = Option<f64>;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str(r#"a number, "NaN", "inf" or "-inf""#)
-        }
-
-        fn visit_f64<E: Error>(self, number: f64) -> Result<Option<f64>, E> {
-            Ok(Some(number))
-        }
-
-        fn visit_u64<E: Error>(self, number: u64) -> Result<Option<f64>, E> {
-            Ok(Some(number as f64))
-        }
-
-        fn visit_i64<E: Error>(self, number: i64) -> Result<Option<f64>, E> {
-            Ok(Some(number as f64))
-        }
-
-        fn visit_str<E: Error>(self, word: &str) -> Result<Option<f64>, E> {
-            match word {
-                "NaN" => Ok(Some(f64::NAN)),
-                "inf" => Ok(Some(f64::INFINITY)),
-                "-inf" => Ok(Some(f64::NEG_INFINITY)),
-                _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
-            }
-        }
-
-        fn visit_unit<E: Error>(self) -> Result<Option<f64>, E> {
-            Ok(None)
-        }
-    }
-
-    pub fn some_share<'a, D: Deserializer<'a>>(from: D) -> Result<Option<f64>, D::Error> {
-        from.deserialize_any(Any)
-    }
-
-    pub fn share<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
-        Ok(from.deserialize_any(Any)?.unwrap_or(f64::INFINITY))
-    }
-
-    pub fn value<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
-        Ok(from.deserialize_any(Any)?.unwrap_or(f64::NAN))
-    }
-
-    pub fn value_f32<'a, D: Deserializer<'a>>(from: D) -> Result<f32, D::Error> {
-        value(from).map(|value| value as f32)
     }
 }
 
@@ -210,10 +128,10 @@ impl From<&Row> for SavedRow {
 }
 
 impl Report {
-    /// Writes the report to a file, whole or not at all: [`SavedReport`] as JSON.
+    /// Writes the report to a file as JSON, whole or not at all; [`SavedReport::load_json`] reads it.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) where that cannot be.
+    /// [`Error::File`](crate::Error::File) where it cannot be written.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, verify};
@@ -236,7 +154,7 @@ impl Report {
 }
 
 impl SavedReport {
-    /// Reads what [`Report::save_json`] wrote, now or in an older version.
+    /// Reads a report that [`Report::save_json`] wrote, in this version or an older one.
     ///
     /// # Errors
     /// [`Error::File`] for a file that cannot be read; [`Error::Report`] for one that holds no report, with the line and what

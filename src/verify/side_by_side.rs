@@ -1,12 +1,13 @@
-//! Reports side by side, and how two of them differ.
+//! Reports side by side, and the differences of two.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::saved::{SavedReport, SavedRow};
 
-/// Reports side by side, op by op, as a table in Markdown: for each the cases, those over their bound where there are some,
-/// and the worst share, beside how large that error is as a share of the likely one. Of two reports the [`Differences`] follow.
+/// Prints reports side by side, op by op, as a table in Markdown. A cell has the worst share of the bound, the share of the
+/// likely error in parentheses, and the number of cases, with those over their bound if there are some. Behind two reports
+/// their [`Differences`] are printed.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -56,6 +57,7 @@ impl fmt::Display for SideBySide<'_> {
 }
 
 impl SavedRow {
+    /// The cell of the table for this row.
     fn cell(&self) -> String {
         let likely = self.likely.map(|likely| format!(" ({likely:.2})")).unwrap_or_default();
         match (self.share, self.failed) {
@@ -65,7 +67,8 @@ impl SavedRow {
     }
 }
 
-/// How two reports differ: what only one of them has, the first's part first. Cases are named as in a report, behind their op.
+/// The differences of two reports: what only one of them has, the first report's part first. Cases are named as in a report,
+/// behind their op.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, verify};
@@ -84,16 +87,17 @@ pub struct Differences {
     pub seeds: Option<[Option<u64>; 2]>,
     /// Whether the large cases ran, where that differs.
     pub full: Option<[Option<bool>; 2]>,
-    /// Cases that ran in one only; none where one of the files is of before their names were kept.
+    /// Cases that ran in one only; none where one of the files is older than the names of cases.
     pub cases: [Vec<String>; 2],
-    /// Variants of kernels that ran in one only.
+    /// Kernel variants that ran in one only.
     pub variants: [Vec<String>; 2],
-    /// Cases that ran in both and were within their bounds in one only; ops, where the names of cases were not kept.
+    /// Cases that ran in both and were within their bounds in one only; ops instead of cases where one of the files is older
+    /// than the names of cases.
     pub passed: [Vec<String>; 2],
 }
 
 impl Differences {
-    /// What the first report has and the second has not, and the other way round.
+    /// The differences between these two reports.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, verify};
@@ -106,7 +110,7 @@ impl Differences {
         let reports = [first, second];
         let named = reports.iter().all(|report| report.rows.iter().all(|row| row.ran.len() == row.cases));
         let [ran, over] = [false, true].map(|over| reports.map(|report| names(report, named, over)));
-        // What one has over its bound and the other ran within it.
+        // The cases that are over their bound in the other report, and ran within it in this one.
         let passed = |own: usize, other: usize| -> Vec<String> {
             over[other].difference(&over[own]).filter(|name| ran[own].contains(*name)).cloned().collect()
         };
@@ -121,7 +125,7 @@ impl Differences {
     }
 }
 
-/// The names of a report's cases, all or those over their bound; of its ops, where the names of cases were not kept.
+/// The names of a report's cases, all or those over their bound; of its ops where cases have no names.
 fn names(report: &SavedReport, named: bool, over: bool) -> BTreeSet<String> {
     let of_row = |row: &SavedRow| match (named, over) {
         (true, true) => row.over.iter().map(|name| format!("{} {name}", row.op)).collect(),
@@ -132,11 +136,12 @@ fn names(report: &SavedReport, named: bool, over: bool) -> BTreeSet<String> {
     report.rows.iter().flat_map(of_row).collect()
 }
 
+/// The names that only the first has, and those that only the second has.
 fn in_one_only([first, second]: &[BTreeSet<String>; 2]) -> [Vec<String>; 2] {
     [first.difference(second).cloned().collect(), second.difference(first).cloned().collect()]
 }
 
-/// Names the differences, of long lists how many there are and the first of them; of cases that passed in one only, all.
+/// Prints the differences. Long lists are cut and their length is told; cases that passed in one report only are all printed.
 impl fmt::Display for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Differences::default() {
@@ -173,5 +178,5 @@ impl fmt::Display for Differences {
     }
 }
 
-/// How many entries of a list are printed.
+/// The number of entries of a long list that are printed.
 const SHOWN: usize = 20;

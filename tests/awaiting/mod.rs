@@ -1,6 +1,5 @@
 //! Training that is awaited: what it promises on either device.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::{Pin, pin};
@@ -11,8 +10,8 @@ use std::thread::Thread;
 use libtest_mimic::Failed;
 use ndarray::{Array2, Axis, Slice, s};
 use wgpu_mlp::{
-    Callback, Device, EarlyStopping, Error, FitOptions, History, Matrix, Mlp, Optimizer, OptimizerState, Parameters,
-    Result, Step, Targets, Trainer,
+    Callback, Device, EarlyStopping, Epoch, Error, FitOptions, History, Matrix, Mlp, Optimizer, OptimizerState,
+    Parameters, Result, Step, Targets, Trainer,
 };
 
 use super::common;
@@ -83,26 +82,29 @@ pub fn same_bits(device: &Device) -> Result<(), Failed> {
     let mut seen = [Vec::new(), Vec::new()];
     let [watched, other] = &mut seen;
     let stop = |index| if index == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    blocking.fit_with(x.view(), &labels, &options, |model, epoch| {
+    let mut watch = |model: &Mlp, epoch: &Epoch| {
         watched.push(model.score(x.view(), &labels)?);
         Ok(stop(epoch.index))
-    })?;
-    let fit = awaited.fit_with_async(x.view(), &labels, &options, |model, epoch| {
+    };
+    Trainer::new(&options).callback(&mut watch).fit(&mut blocking, x.view(), &labels)?;
+    let mut watch = |model: &Mlp, epoch: &Epoch| {
         other.push(model.score(x.view(), &labels)?);
         Ok(stop(epoch.index))
-    });
+    };
+    let fit = Trainer::new(&options).callback(&mut watch).fit_async(&mut awaited, x.view(), &labels);
     assert_eq!(pollster::block_on(fit)?.epochs.len(), 3);
     assert_eq!(seen[0], seen[1]);
     assert_eq!(blocking.parameters()?, awaited.parameters()?);
     Ok(())
 }
 
-/// Counts steps; not `Send`.
-struct Count<'a>(&'a Cell<usize>);
+/// Counts steps.
+#[derive(Default)]
+struct Count(usize);
 
-impl Callback for Count<'_> {
+impl Callback for Count {
     fn on_step(&mut self, _: &Step) -> Result<ControlFlow<()>> {
-        self.0.set(self.0.get() + 1);
+        self.0 += 1;
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -113,14 +115,14 @@ pub fn same_trainings(device: &Device) -> Result<(), Failed> {
     let weights: Vec<f32> = (0..x.nrows()).map(|row| 0.5 + (row % 3) as f32).collect();
     let early_stopping = Some(EarlyStopping { patience: 2, ..Default::default() });
     let options = FitOptions { epochs: 30, batch: 32, dropout: 0.3, early_stopping, ..options() };
-    let (mut blocking, mut awaited, steps) = (model(device)?, model(device)?, [Cell::new(0), Cell::new(0)]);
+    let (mut blocking, mut awaited) = (model(device)?, model(device)?);
     let trainer = || Trainer::new(&options).validation_set(held.view(), &held_labels).row_weights(&weights);
-    let [mut count, mut other] = [Count(&steps[0]), Count(&steps[1])];
+    let [mut count, mut other] = [Count::default(), Count::default()];
     let history = trainer().callback(&mut count).fit(&mut blocking, x.view(), &labels)?;
     let fit = trainer().callback(&mut other).fit_async(&mut awaited, x.view(), &labels);
     assert_eq!(timeless(history), timeless(pollster::block_on(fit)?));
     assert_eq!(blocking.parameters()?, awaited.parameters()?);
-    assert!(steps[0].get() > 0 && steps[0] == steps[1], "{steps:?}");
+    assert!(count.0 > 0 && count.0 == other.0, "{} and {}", count.0, other.0);
     Ok(())
 }
 

@@ -1,18 +1,21 @@
 //! What the GPU tests share: the device they run on, how they skip, and which cases they take.
 
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
+
+mod trials;
 
 use std::env;
 use std::io::Write;
-use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use wgpu_mlp::verify::{self, Case};
 use wgpu_mlp::{Device, GpuOptions, MatrixUnits, Parameters, wgpu};
+
+pub use trials::*;
 
 /// Whether the user asked for a run without a GPU.
 pub fn skipping() -> bool {
@@ -80,58 +83,7 @@ pub fn device(options: &GpuOptions) -> Result<Device, Failed> {
     Ok(device)
 }
 
-/// A trial on a device opened with these options; skipped, and said so, when the user asked for that.
-pub fn trial(
-    name: impl Into<String>,
-    options: GpuOptions,
-    test: impl FnOnce(&Device) -> Result<(), Failed> + Send + 'static,
-) -> Trial {
-    Trial::test(name, move || test(&device(&options)?)).with_ignored_flag(skipping())
-}
-
-/// Runs the trials of a test file.
-pub fn run(trials: Vec<Trial>) -> ExitCode {
-    run_with(Arguments::from_args(), trials)
-}
-
-/// The same with one trial at a time.
-pub fn run_one_by_one(trials: Vec<Trial>) -> ExitCode {
-    run_with(Arguments { test_threads: Some(1), ..Arguments::from_args() }, trials)
-}
-
-fn run_with(mut arguments: Arguments, trials: Vec<Trial>) -> ExitCode {
-    if skipping() {
-        say(&format!("skipped: {} GPU tests, since WGPU_MLP_SKIP_GPU is set", trials.len()));
-    }
-    // A software driver keeps every core busy by itself. Through GL all tests run on the main thread: Mesa frees what it keeps
-    // for a thread as that thread ends, and again, now and then, where the process ends at the same moment.
-    let gl = env::var("WGPU_MLP_STACK").as_deref() == Ok("gl");
-    arguments.test_threads.get_or_insert(if gl { 1 } else { 2 });
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// A trial that says why it is left out, where there is a reason.
-pub fn trial_unless(
-    reason: Option<&str>,
-    name: &str,
-    options: GpuOptions,
-    test: impl FnOnce(&Device) -> Result<(), Failed> + Send + 'static,
-) -> Trial {
-    match reason {
-        Some(reason) => {
-            say(&format!("skipped: {name}, since {reason}"));
-            trial(name, options, test).with_ignored_flag(true)
-        }
-        None => trial(name, options, test),
-    }
-}
-
-/// Why what takes long is left out, if it is.
-pub fn not_full() -> Option<&'static str> {
-    (!full()).then_some("WGPU_MLP_FULL is not set")
-}
-
-/// The same bits, NaN for NaN.
+/// Whether two lists of results have the same bits, NaN for NaN.
 pub fn same_bits(left: &[Array2<f32>], right: &[Array2<f32>]) -> bool {
     let bits = |all: &[Array2<f32>]| -> Vec<Vec<u32>> {
         all.iter().map(|x| x.iter().map(|x| x.to_bits()).collect()).collect()

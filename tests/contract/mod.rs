@@ -137,7 +137,7 @@ impl Choice {
         Ok(CrossEntropy {
             class_weights: matrix(&self.class_weights, 1, CLASSES)?,
             sample_weights: matrix(&self.sample_weights, ROWS, 1)?,
-            ignore_class: self.ignored,
+            ignore_index: self.ignored,
             label_smoothing: self.smoothing as f32,
             reduction: self.reduction,
         })
@@ -219,7 +219,7 @@ pub fn mean_over_nothing(device: &Device) -> Result<()> {
     let cases = [
         (&marked, plain(), 0),
         (&marked, CrossEntropy { label_smoothing: 0.5, ..plain() }, 0),
-        (&ids, CrossEntropy { ignore_class: Some(2), ..plain() }, 0),
+        (&ids, CrossEntropy { ignore_index: Some(2), ..plain() }, 0),
         (&ids, CrossEntropy { sample_weights: zeros(2, 1)?, ..plain() }, 2),
         (&ids, CrossEntropy { class_weights: zeros(1, 3)?, ..plain() }, 2),
     ];

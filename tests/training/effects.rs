@@ -83,12 +83,6 @@ pub fn steps_by_hand(device: &Device) -> Result<()> {
             even,
         ),
         (
-            FitOptions { ignore_class: Some(1), ..plain() },
-            loss(CrossEntropy { ignore_class: Some(1), ..Default::default() }),
-            fresh(),
-            even,
-        ),
-        (
             FitOptions { class_weights: ClassWeights::Each(vec![0.5, 2.0, 1.0]), ..plain() },
             loss(weighted),
             fresh(),

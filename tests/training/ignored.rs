@@ -1,4 +1,4 @@
-//! A label of the caller's own that marks rows which count for nothing.
+//! Labels of the caller's own choice that mark ignored rows.
 
 use ndarray::s;
 use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, Label, Mlp, Result, Targets, Trainer};
@@ -9,18 +9,23 @@ fn model(device: &Device) -> Result<Mlp> {
     Mlp::new(device, &[4, 8, 3], 1)
 }
 
-fn options(ignore_label: Option<i64>) -> FitOptions {
+fn options(ignore_index: Option<i64>) -> FitOptions {
     FitOptions {
         epochs: 3,
         batch: 16,
         class_weights: ClassWeights::Balanced,
         label_smoothing: 0.1,
-        ignore_label,
+        ignore_index,
         ..Default::default()
     }
 }
 
-/// Trained in every way there is, with these labels: the history of the fit, and all bits that come of it.
+/// The labels with -100 in the place of `ignored`.
+fn marked(labels: &[i64], ignored: i64) -> Vec<i64> {
+    labels.iter().map(|label| if *label == ignored { Targets::IGNORED } else { *label }).collect()
+}
+
+/// Trains in every way there is on these labels: returns the histories of the fits and the bits of the models.
 fn trained<L: Label>(device: &Device, labels: &[L], ignored: Option<i64>) -> Result<(Vec<wgpu_mlp::Epoch>, Vec<u32>)> {
     let ((x, _), options) = (blobs(60, 5), options(ignored));
     let (mut fitted, mut held, mut parts) = (model(device)?, model(device)?, model(device)?);
@@ -34,7 +39,8 @@ fn trained<L: Label>(device: &Device, labels: &[L], ignored: Option<i64>) -> Res
     Ok((epochs, [bits(&fitted)?, bits(&held)?, bits(&parts)?].concat()))
 }
 
-/// Whatever integer it is, a class too, it does what -100 does, bit for bit; and every other label that is none stays an error.
+/// Any integer as the ignored label, also a class, gives the bits that -100 gives, and every other label that is not a class
+/// stays an error.
 pub fn any_label(device: &Device) -> Result<()> {
     let labels: Vec<i64> = blobs(60, 5).1.iter().map(|label| i64::from(*label)).collect();
     let with = |ignored: i64| -> Vec<i64> {
@@ -46,8 +52,8 @@ pub fn any_label(device: &Device) -> Result<()> {
     }
     let bytes: Vec<u8> = with(255).iter().map(|label| *label as u8).collect();
     assert_eq!(trained(device, &bytes, Some(255))?, wanted);
-    // A class: the same as those labels told as -100.
-    assert_eq!(trained(device, &labels, Some(2))?, trained(device, &Targets::with_ignored(&labels, 2), None)?);
+    // A class can be ignored, too.
+    assert_eq!(trained(device, &labels, Some(2))?, trained(device, &marked(&labels, 2), None)?);
     // Without rows of that label nothing changes.
     let ((x, labels), [mut one, mut other]) = (blobs(60, 5), [model(device)?, model(device)?]);
     one.fit(x.view(), &labels, &options(Some(7)))?;
@@ -66,17 +72,15 @@ pub fn any_label(device: &Device) -> Result<()> {
     scored(device, &x, &with(-1))
 }
 
-/// Scores leave such rows out where the labels say so.
+/// Scores leave out rows with the label -100.
 fn scored(device: &Device, x: &ndarray::Array2<f32>, labels: &[i64]) -> Result<()> {
-    let (model, marked) = (model(device)?, Targets::with_ignored(labels, -1));
+    let (model, marked) = (model(device)?, marked(labels, -1));
     let counted: Vec<usize> = (0..60).filter(|row| labels[*row] != -1).collect();
     let (few, told) =
         (x.select(ndarray::Axis(0), &counted), counted.iter().map(|row| labels[*row]).collect::<Vec<_>>());
     assert_eq!(model.score(x.view(), &marked)?, model.score(few.view(), &told)?);
     assert_eq!(model.evaluate(x.view(), &marked)?.rows, counted.len() as u64);
     assert_eq!(model.confusion_matrix(x.view(), &marked)?, model.confusion_matrix(few.view(), &told)?);
-    let targets = Targets::classes_ignoring(device, labels, 3, -1)?;
-    assert_eq!(targets.ignored_rows(), 60 - counted.len());
-    assert_eq!(targets.to_classes()?, Targets::classes(device, &marked, 3)?.to_classes()?);
+    assert_eq!(Targets::classes(device, &marked, 3)?.ignored_rows(), 60 - counted.len());
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod pieces;
 pub mod stopped;
 pub mod undone;
 pub mod validation;
+pub mod wild;
 
 use std::ops::ControlFlow;
 
@@ -233,7 +234,7 @@ pub fn weights_and_ignored_rows(device: &Device) -> Result<()> {
     close(&unlabelled, &wanted)?;
     assert_eq!(unlabelled.score(x.view(), &marked)?, unlabelled.score(few, &labels[..30])?);
     let (mut by_class, mut by_weight) = (model()?, model()?);
-    by_class.fit(x.view(), &labels, &FitOptions { ignore_class: Some(2), ..options.clone() })?;
+    by_class.fit(x.view(), &labels, &FitOptions { ignore_index: Some(2), ..options.clone() })?;
     let each = ClassWeights::Each(vec![1.0, 1.0, 0.0]);
     by_weight.fit(x.view(), &labels, &FitOptions { class_weights: each, ..options.clone() })?;
     close(&by_class, &by_weight)

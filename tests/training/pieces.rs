@@ -26,7 +26,7 @@ pub fn new_learning_rates(device: &Device) -> Result<()> {
     let (first, second) = (plain(), FitOptions { optimizer: Optimizer::adam(0.002), ..plain() });
     let (changed, epochs) = after(device, &[&first, &first, &second, &second])?;
     assert_eq!(epochs.iter().map(|epoch| epoch.learning_rate).collect::<Vec<_>>(), [0.01, 0.01, 0.002, 0.002]);
-    // The same as a schedule that falls to a fifth after two epochs.
+    // A schedule that falls to a fifth after two epochs comes to that, too.
     let (x, labels) = blobs(60, 7);
     let stepped = FitOptions { epochs: 1, schedule: Schedule::Step { every: 2, factor: 0.2 }, ..plain() };
     let (scheduled, rates) = after(device, &[&stepped; 4])?;

@@ -3,19 +3,16 @@
 use std::ops::ControlFlow;
 
 use ndarray::{Array2, s};
-use wgpu_mlp::{
-    Callback, ClassWeights, Device, EarlyStopping, Error, FitOptions, History, Mlp, Optimizer, Result, Schedule,
-    Trainer,
-};
+use wgpu_mlp::{Callback, ClassWeights, Device, EarlyStopping, Error, FitOptions, Mlp, Optimizer, Result, Trainer};
 
 use super::{bits, blobs};
 
-fn model(device: &Device) -> Result<Mlp> {
+pub(super) fn model(device: &Device) -> Result<Mlp> {
     Mlp::new(device, &[4, 8, 3], 1)
 }
 
 /// Batches of eight rows, in their order.
-fn eights(epochs: usize, optimizer: Optimizer) -> FitOptions {
+pub(super) fn eights(epochs: usize, optimizer: Optimizer) -> FitOptions {
     FitOptions { epochs, batch: 8, shuffle: false, optimizer, ..Default::default() }
 }
 
@@ -31,7 +28,7 @@ fn steep(bad: usize) -> (Array2<f32>, Vec<u8>, Optimizer) {
     (x, labels, Optimizer::sgd(1e3))
 }
 
-fn update_at(error: &Error, epoch: usize, step: usize) {
+pub(super) fn update_at(error: &Error, epoch: usize, step: usize) {
     let right = matches!(error, Error::NonFinite { op: "update", row: None, epoch: e, step: s, .. } if (*e, *s) == (epoch, step));
     assert!(right, "epoch {epoch}, step {step}: {error}");
 }
@@ -108,61 +105,10 @@ pub fn overflowing_optimizers(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// The rate grows wild in the third epoch: whatever step that is, the second epoch's checkpoint stays.
-pub fn wild_rates(device: &Device) -> Result<()> {
-    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
-    let (x, labels) = large();
-    let schedule = Schedule::Step { every: 2, factor: 3e42 };
-    // Of one step an epoch, so that the third epoch's only step is its last, and of eight.
-    for (batch, epochs) in [(64, 3), (64, 5), (8, 3)] {
-        let path = folder.path().join(format!("{batch}-{epochs}"));
-        let options = FitOptions { batch, schedule, ..eights(epochs, Optimizer::sgd(1e-4)) };
-        let mut trained = model(device)?;
-        let error = Trainer::new(&options).checkpoint(&path).fit(&mut trained, x.view(), &labels).unwrap_err();
-        update_at(&error, 2, 0);
-        let twice = FitOptions { epochs: 2, ..options.clone() };
-        let mut wanted = model(device)?;
-        wanted.fit(x.view(), &labels, &twice)?;
-        assert_eq!(bits(&trained)?, bits(&wanted)?, "batch {batch}, {epochs} epochs");
-        let mut resumed = model(device)?;
-        let history: History = Trainer::new(&twice).checkpoint(&path).resume().fit(&mut resumed, x.view(), &labels)?;
-        assert_eq!((bits(&resumed)?, history.epochs.len()), (bits(&wanted)?, 2));
-    }
-    Ok(())
-}
-
 /// Features so large that gradients are well above 1.
-fn large() -> (Array2<f32>, Vec<u8>) {
+pub(super) fn large() -> (Array2<f32>, Vec<u8>) {
     let (x, labels) = blobs(64, 4);
     (100.0 * x, labels)
-}
-
-/// A weight of -inf in front of a ReLU shows in no loss, neither in the next nor in any after that.
-pub fn hidden_infinities(device: &Device) -> Result<()> {
-    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
-    let path = folder.path().join("model.safetensors");
-    let numbers = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
-    let tensors = [
-        ("0.weight", vec![1, 1], numbers(&[0.1])),
-        ("0.bias", vec![1], numbers(&[0.0])),
-        ("2.weight", vec![2, 1], numbers(&[1.0, 0.0])),
-        ("2.bias", vec![2], numbers(&[0.0, 0.0])),
-    ];
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        (*name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap())
-    });
-    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
-    let (x, labels) = (Array2::from_elem((32, 1), 10.0), [1u8; 32]);
-    let mut trained = Mlp::load(device, &path)?;
-    // The gradient of the first weight is 7.3, of every other parameter below 1.
-    let wild = FitOptions { stop_on_non_finite: false, ..eights(2, Optimizer::sgd(1e38)) };
-    let history = trained.clone().fit(x.view(), &labels, &wild)?;
-    assert_eq!(history.epochs.iter().map(|epoch| epoch.non_finite_rows).sum::<u64>(), 0);
-    let before = bits(&trained)?;
-    let error = trained.fit(x.view(), &labels, &eights(2, Optimizer::sgd(1e38))).unwrap_err();
-    assert!(matches!(error, Error::NonFinite { op: "update", layer: 0, epoch: 0, step: 0, .. }), "{error}");
-    assert_eq!(bits(&trained)?, before);
-    Ok(())
 }
 
 /// Partial fits: as fits; what the optimizer keeps stays too, so that the next piece goes on as if nothing had been.
@@ -199,7 +145,7 @@ pub fn rows_that_do_not_count(device: &Device) -> Result<()> {
     x[[43, 1]] = f32::NAN; // a row of class 1, in step 5
     let weights: Vec<f32> = (0..64).map(|row| if row == 43 { 0.0 } else { 1.0 }).collect();
     let plain = eights(2, Optimizer::adam(0.01));
-    let ignoring = FitOptions { ignore_class: Some(1), ..plain.clone() };
+    let ignoring = FitOptions { ignore_index: Some(1), ..plain.clone() };
     for (options, weights) in [(&ignoring, None), (&plain, Some(&weights))] {
         let trained = |rows: usize| {
             let mut trained = model(device)?;

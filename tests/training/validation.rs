@@ -12,7 +12,7 @@ pub fn without_the_ignored_class(device: &Device) -> Result<()> {
     let (x_kept, kept) = (x_held.select(Axis(0), &kept), kept.iter().map(|row| held[*row]).collect::<Vec<_>>());
     let options = FitOptions {
         epochs: 2,
-        ignore_class: Some(2),
+        ignore_index: Some(2),
         // Neither of these has a part in the validation.
         class_weights: ClassWeights::Each(vec![3.0, 1.0, 1.0]),
         label_smoothing: 0.3,

@@ -5,7 +5,7 @@ use wgpu_mlp::ops::{self, CrossEntropy};
 use wgpu_mlp::verify::Inputs;
 use wgpu_mlp::{Device, Matrix, Result, Targets};
 
-use super::{
+use super::case::{
     Call, Case, Family, LARGEST_NORMAL, LoadOp, Output, Tolerance, U, Work, absolute, classes, matrices, normal, one,
     relative, upload,
 };

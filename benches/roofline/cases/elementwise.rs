@@ -4,7 +4,7 @@ use wgpu_mlp::ops::{self, AdamOptions};
 use wgpu_mlp::verify::Inputs;
 use wgpu_mlp::{Device, Matrix, Result};
 
-use super::{
+use super::case::{
     Call, Case, Family, LARGEST_NORMAL, LEARNING_RATE, LoadOp, Output, Tolerance, U, Work, absolute, normal, one,
     relative, upload,
 };

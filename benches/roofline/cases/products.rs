@@ -2,7 +2,8 @@
 
 use wgpu_mlp::{Matrix, Result, ops};
 
-use super::{Case, Family, Sizes, U, Work, absolute, matrices, normal, one, upload};
+use super::case::{Case, Family, U, Work, absolute, matrices, normal, one, upload};
+use super::sizes::Sizes;
 
 /// A product's op.
 type Product = fn(&Matrix, &Matrix) -> Result<Matrix>;

@@ -4,7 +4,8 @@ use ndarray::Array2;
 use wgpu_mlp::verify::Inputs;
 use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Parameters, Result, Targets};
 
-use super::{Call, Case, Family, Output, U, Work, absolute, normal, products};
+use super::case::{Call, Case, Family, Output, U, Work, absolute, classes, normal};
+use super::products;
 
 /// Large, so that the first step moves the parameters by far more than they are rounded.
 const LEARNING_RATE: f64 = 0.1;
@@ -29,7 +30,7 @@ pub(super) fn case(widths: Vec<usize>, batch: usize) -> Case {
             for pair in widths.windows(2) {
                 matrices.push(normal(rng, (pair[0], pair[1])) * (2.0 / pair[0] as f32).sqrt());
             }
-            Ok(Inputs { matrices, classes: super::classes(rng, batch, widths[layers]) })
+            Ok(Inputs { matrices, classes: classes(rng, batch, widths[layers]) })
         }),
         load: Box::new(load_training_step),
         tolerances: vec![parameter; 2 * layers],

@@ -1,16 +1,17 @@
-//! Floats as safetensors files have them, as f32.
+//! Floats of safetensors files, decoded to f32.
 
 use safetensors::Dtype;
 
-/// The rule that other types break.
+/// The rule that tensors of other types break.
 pub(super) const RULE: &str = "must be of type F32, F64, F16 or BF16";
 
-/// Whether [`decode`] knows this type.
+/// Whether [`decode`] can decode this type.
 pub(super) fn is_known(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F32 | Dtype::F64 | Dtype::F16 | Dtype::BF16)
 }
 
-/// The values in these bytes; of f64 the nearest that f32 has. None for another type.
+/// Decodes the values in these bytes; those of f64 are rounded to f32. The result is `None` for a type that is not
+/// known.
 pub(super) fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let pairs = || bytes.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes));
     match dtype {
@@ -22,12 +23,12 @@ pub(super) fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     }
 }
 
-/// IEEE 754's binary16: a sign, 5 bits of exponent, 10 of fraction. Every one of them is an f32.
+/// The f32 with the value of this binary16 of IEEE 754, which has a sign, 5 bits of exponent and 10 of fraction.
 fn half(bits: u16) -> f32 {
     let sign = u32::from(bits & 0x8000) << 16;
     let (exponent, fraction) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));
     match exponent {
-        // 2^-24, the smallest.
+        // A subnormal number is a multiple of 2^-24.
         0 => f32::from_bits(sign | (fraction as f32 * f32::from_bits(103 << 23)).to_bits()),
         0x1f => f32::from_bits(sign | 0xff << 23 | fraction << 13),
         _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),

@@ -1,4 +1,4 @@
-//! Which of a file's tensors are which layer's weights and biases.
+//! Layers of a model file: which tensors are which layer's weights and biases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -10,19 +10,21 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::floats;
 use crate::error::{Error, Result};
-use crate::mlp::Parameters;
+use crate::layers::parameters::Parameters;
 
-/// The rules that a tensor too few and one too many break.
+/// The rule that a missing tensor breaks.
 const MISSING: &str = "is missing; a model has N.weight and N.bias for each layer";
-const STRANGER: &str = "does not belong; a model has N.weight and N.bias for each layer, all with the same words in front, and nothing else";
+/// The rule that a surplus tensor breaks.
+const SURPLUS: &str = "does not belong; a model has N.weight and N.bias for each layer, all with the same words in \
+                       front, and nothing else";
 
-/// A layer's place in a file.
+/// A layer in a file: its two tensors and their shape.
 pub(super) struct Layer<'a> {
     weights: Tensor<'a>,
     biases: Tensor<'a>,
     inputs: usize,
     outputs: usize,
-    /// Whether the weights lie as PyTorch has them, outputs x inputs.
+    /// Whether the weights are stored as in PyTorch, outputs x inputs.
     outputs_first: bool,
 }
 
@@ -40,7 +42,7 @@ pub(super) fn layers<'a>(path: &'a Path, metadata: &'a Metadata) -> Result<Vec<L
 }
 
 impl Layer<'_> {
-    /// Weights and biases out of the file's data.
+    /// The layer's weights and biases, from the file's data.
     pub(super) fn parameters(&self, data: &[u8]) -> Result<Parameters> {
         let (inputs, outputs) = (self.inputs, self.outputs);
         let biases = self.biases.values(data, (1, outputs))?;
@@ -52,21 +54,22 @@ impl Layer<'_> {
     }
 }
 
-/// The tensors of a file, by name.
+/// The tensors of a model file, by name.
 struct Tensors<'a> {
     path: &'a Path,
     tensors: BTreeMap<String, &'a TensorInfo>,
 }
 
 impl<'a> Tensors<'a> {
-    /// `0.weight`, `0.bias`, `3.weight`, ...: modules without parameters count, and leave gaps.
+    /// The layers of an `nn.Sequential`: `0.weight`, `0.bias`, `3.weight`, ... Modules without parameters leave gaps in
+    /// the numbers.
     fn of_sequential(&self) -> Result<Vec<Layer<'a>>> {
         let prefix = self.tensors.keys().find_map(|name| Some(parts(name)?.0)).unwrap_or_default();
         let mut modules = BTreeSet::new();
         for name in self.tensors.keys() {
             match parts(name).filter(|(found, _)| *found == prefix) {
                 Some((_, module)) => modules.insert(module),
-                None => return self.tensor(name.clone()).refuse(STRANGER),
+                None => return self.tensor(name.clone()).refuse(SURPLUS),
             };
         }
         if modules.is_empty() {
@@ -84,12 +87,12 @@ impl<'a> Tensors<'a> {
         modules.into_iter().map(layer).collect()
     }
 
-    /// What [`Trainer::checkpoint`](crate::Trainer::checkpoint) writes: the model, and more.
+    /// Whether the file is a checkpoint of [`Trainer::checkpoint`](crate::Trainer::checkpoint).
     fn is_checkpoint(&self) -> bool {
         ["run", "history", "schedule", "model.0.weights"].iter().all(|name| self.tensors.contains_key(*name))
     }
 
-    /// `model.0.weights`, `model.0.biases`, `model.1.weights`, ...: as they are in memory.
+    /// The layers of a checkpoint: `model.0.weights`, `model.0.biases`, `model.1.weights`, ..., stored as in memory.
     fn of_checkpoint(&self) -> Result<Vec<Layer<'a>>> {
         let named = |index: usize, kind| self.tensor(format!("model.{index}.{kind}"));
         let weights = (0..).map(|index| named(index, "weights")).take_while(|tensor| tensor.found.is_some());
@@ -104,17 +107,18 @@ impl<'a> Tensors<'a> {
         weights.enumerate().map(layer).collect()
     }
 
+    /// The tensor with this name, which the file may lack.
     fn tensor(&self, name: String) -> Tensor<'a> {
         Tensor { path: self.path, found: self.tensors.get(&name).copied(), name }
     }
 }
 
-/// The words in front of a module's number, and the number: of `net.3.weight` `net.` and 3.
+/// The prefix of a module's number, and the number: of `net.3.weight` they are `net.` and 3.
 fn parts(name: &str) -> Option<(&str, u64)> {
     let module = name.strip_suffix(".weight").or(name.strip_suffix(".bias"))?;
     let begin = module.rfind('.').map_or(0, |dot| dot + 1);
     let (prefix, digits) = module.split_at(begin);
-    // Spelt in one way alone, so that a number names one module.
+    // Numbers such as `03` are refused, so that no two names mean one module.
     let number = digits.parse().ok().filter(|number: &u64| number.to_string() == digits)?;
     Some((prefix, number))
 }
@@ -127,7 +131,7 @@ struct Tensor<'a> {
 }
 
 impl Tensor<'_> {
-    /// The lengths of its dimensions, none of them 0; its numbers are floats.
+    /// The tensor's shape, after a check that it has no dimension of length 0 and that its numbers are floats.
     fn shape<const D: usize>(&self, dimensions: &'static str) -> Result<[usize; D]> {
         let Some(found) = self.found else { return self.refuse(MISSING) };
         if !floats::is_known(found.dtype) {
@@ -137,15 +141,17 @@ impl Tensor<'_> {
         if shape.contains(&0) { self.refuse("must not be empty") } else { Ok(shape) }
     }
 
+    /// The tensor's values, as a matrix of this shape.
     fn values(&self, data: &[u8], shape: (usize, usize)) -> Result<Array2<f32>> {
-        let (dtype, place): (_, Range<usize>) =
+        let (dtype, range): (_, Range<usize>) =
             self.found.map_or((Dtype::F32, 0..0), |found| (found.dtype, found.data_offsets.0..found.data_offsets.1));
-        let Some(values) = data.get(place).and_then(|bytes| floats::decode(dtype, bytes)) else {
+        let Some(values) = data.get(range).and_then(|bytes| floats::decode(dtype, bytes)) else {
             return self.refuse(floats::RULE);
         };
         Array2::from_shape_vec(shape, values).or_else(|_| self.refuse("must hold as many values as its shape says"))
     }
 
+    /// The error for this tensor, which breaks a rule.
     fn refuse<T>(&self, rule: &'static str) -> Result<T> {
         Err(Error::Model { path: self.path.into(), tensor: self.name.clone(), rule })
     }

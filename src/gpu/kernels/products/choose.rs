@@ -60,7 +60,7 @@ struct Room {
 impl ChosenKernel {
     /// The kernel for windows of `m x n` over k on this device: as its options want it, as tuning found it, or by shape.
     pub fn of(gpu: &Context, dims: [usize; 3]) -> Self {
-        let wanted = gpu.options().matmul_kernel.or_else(|| gpu.tuned().kernel(dims));
+        let wanted = gpu.options().debug.matmul_kernel.or_else(|| gpu.tuned().kernel(dims));
         let room = Room {
             words: gpu.binding_words(),
             memory: gpu.limits.max_compute_workgroup_storage_size,
@@ -284,5 +284,17 @@ mod tests {
             assert!(on_units(Some(wanted), DriverKind::Gpu, [1, 1, 128]));
             assert!(!on_units(Some(wanted), DriverKind::Gpu, [99, 99, 127]));
         }
+    }
+
+    #[test]
+    fn a_tile_whose_halves_fit_no_binding_gives_way() {
+        let large = UnitTile::large_of(Units::KNOWN[0]);
+        let room = |words| Room { words, memory: 48 << 10, registers: true, units: Some(large) };
+        // 128 lines of 1,024 steps, or 64.
+        let wanted = Some(MatmulKernel::LargeUnits);
+        let chosen = |words| ChosenKernel::choose(wanted, DriverKind::Gpu, room(words), [32, 32, 1024]);
+        assert_eq!(chosen(128 << 10), ChosenKernel::Units(large));
+        assert_eq!(chosen((128 << 10) - 1), ChosenKernel::Units(large.medium()));
+        assert!(!matches!(chosen((64 << 10) - 1), ChosenKernel::Units(_)));
     }
 }

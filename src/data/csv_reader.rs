@@ -1,0 +1,192 @@
+//! The reader of CSV files: tells the header from the data and checks each row's length and numbers.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
+use ndarray::Array2;
+
+use super::csv_options::{Column, CsvOptions};
+use super::errors::refuse;
+use crate::error::{Error, Result, Shape};
+use crate::files::failed;
+
+/// Cells that stand for a missing value, as in pandas.
+const MISSING: [&str; 9] = ["", "?", "NA", "N/A", "n/a", "<NA>", "null", "NULL", "None"];
+
+/// The rule that an empty table breaks.
+const NOTHING: &str = "there must be a row, and a column of features";
+
+/// A CSV file that is open, with its first rows read.
+pub(super) struct CsvReader<'a> {
+    path: &'a Path,
+    reader: Reader<File>,
+    /// The first rows, which were read to find the header.
+    first: Vec<ByteRecord>,
+    header: Option<ByteRecord>,
+    width: usize,
+    /// The column with the labels.
+    label: Option<usize>,
+}
+
+impl<'a> CsvReader<'a> {
+    pub(super) fn open(path: &'a Path, options: &CsvOptions, label: Option<&Column>) -> Result<Self> {
+        let file = File::open(path).map_err(|source| failed(path, source))?;
+        let mut builder = ReaderBuilder::new();
+        let reader = builder.has_headers(false).flexible(true).delimiter(options.delimiter).trim(Trim::All);
+        let reader = reader.from_reader(file);
+        let mut rows = CsvReader { path, reader, first: Vec::new(), header: None, width: 0, label: None };
+        let mut row = ByteRecord::new();
+        while rows.first.len() < 2 && rows.next(&mut row)? {
+            rows.first.push(row.clone());
+        }
+        let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
+        rows.width = first.len();
+        rows.label = label.map(|label| rows.find_label(label, options)).transpose()?;
+        let named = matches!(label, Some(Column::Name(_)));
+        if options.header.unwrap_or_else(|| named || rows.has_header()) {
+            rows.header = Some(rows.first.remove(0));
+        }
+        Ok(rows)
+    }
+
+    /// The index of the label's column.
+    fn find_label(&self, label: &Column, options: &CsvOptions) -> Result<usize> {
+        let cells = self.first.first();
+        let found = match label {
+            Column::Last => self.width.checked_sub(1),
+            Column::Index(index) => Some(*index).filter(|index| *index < self.width),
+            Column::Name(_) if options.header == Some(false) => {
+                let rule = "a file without a header has no column by name";
+                return Err(Error::Combination { op: "read_csv", rule });
+            }
+            Column::Name(name) => {
+                let named = |cell: &[u8]| cell == name.as_bytes();
+                let mut places = cells.into_iter().flatten().enumerate().filter(|(_, cell)| named(cell));
+                places.next().map(|(index, _)| index).filter(|_| places.next().is_none())
+            }
+        };
+        let rule = "the label must be one column of the file";
+        let columns: Vec<_> = cells.into_iter().flatten().map(String::from_utf8_lossy).collect();
+        found.map_or_else(|| refuse(self.path, rule, format!("{label:?} of the columns {}", columns.join(", "))), Ok)
+    }
+
+    /// Whether the first row seems to be a header: see [`CsvOptions::header`].
+    fn has_header(&self) -> bool {
+        let is_text = |cell: &[u8]| !is_missing(cell) && number(cell).is_none();
+        let text = |row: usize, column| self.first.get(row).and_then(|row| row.get(column)).map(is_text);
+        (0..self.width).any(|column| {
+            let differs = Some(column) != self.label || text(1, column) == Some(false);
+            text(0, column) == Some(true) && differs
+        })
+    }
+
+    /// Reads the features of all rows, and calls `label` with each row and the column of its label.
+    pub(super) fn read(
+        &mut self,
+        mut label: impl FnMut(&Self, &ByteRecord, usize) -> Result<()>,
+    ) -> Result<Array2<f32>> {
+        let (mut rows, mut values) = (0, Vec::new());
+        let mut first = std::mem::take(&mut self.first).into_iter();
+        let mut row = ByteRecord::new();
+        loop {
+            match first.next() {
+                Some(early) => row = early,
+                None if self.next(&mut row)? => {}
+                None => break,
+            }
+            self.add(&row, &mut values)?;
+            if let Some(column) = self.label {
+                label(self, &row, column)?;
+            }
+            rows += 1;
+        }
+        let cols = self.width - usize::from(self.label.is_some());
+        let shape = Shape { rows, cols };
+        if rows == 0 || cols == 0 {
+            return refuse(self.path, NOTHING, shape.to_string());
+        }
+        Array2::from_shape_vec((rows, cols), values).or_else(|_| refuse(self.path, NOTHING, shape.to_string()))
+    }
+
+    /// Appends the features of one row to `values`.
+    fn add(&self, row: &ByteRecord, values: &mut Vec<f32>) -> Result<()> {
+        if row.len() != self.width {
+            let column = row.len().min(self.width) + 1;
+            let rule = "each row must have as many cells as the first";
+            return self.refuse(row, column - 1, rule, format!("{} cells where {} belong", row.len(), self.width));
+        }
+        for (column, cell) in row.iter().enumerate().filter(|(column, _)| Some(*column) != self.label) {
+            let rule = match number(cell) {
+                Some(value) if value.is_finite() => {
+                    values.push(value);
+                    continue;
+                }
+                Some(value) if value.is_nan() => "a value must not be NaN",
+                Some(_) => "a value must be finite as f32",
+                None if is_missing(cell) => "a value is missing",
+                None => "a value must be a number",
+            };
+            return self.refuse(row, column, rule, shown(cell));
+        }
+        Ok(())
+    }
+
+    /// Reads the next row; false where there is none.
+    fn next(&mut self, row: &mut ByteRecord) -> Result<bool> {
+        self.reader.read_byte_record(row).map_err(|error| {
+            let source = match error.into_kind() {
+                ErrorKind::Io(source) => source,
+                other => std::io::Error::other(format!("{other:?}")),
+            };
+            failed(self.path, source)
+        })
+    }
+
+    /// The names of the features' columns.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let features = (0..self.width).filter(|column| Some(*column) != self.label);
+        let name = |column: usize| match self.header.as_ref().and_then(|header| header.get(column)) {
+            Some(name) => String::from_utf8_lossy(name).into_owned(),
+            None => column.to_string(),
+        };
+        features.map(name).collect()
+    }
+
+    /// The number of the line that a row begins on. The reader reports the position before the empty lines in front of
+    /// the row, so these are counted here.
+    fn line(&self, row: &ByteRecord) -> u64 {
+        let Some(position) = row.position() else { return 0 };
+        let mut file = self.reader.get_ref();
+        // Seeking is harmless, since nothing is read after an error. A pipe cannot seek, so its empty lines are not
+        // counted.
+        let skipped = file.seek(SeekFrom::Start(position.byte())).map(|_| {
+            let bytes = BufReader::new(file).bytes().map_while(Result::ok);
+            bytes.take_while(|byte| b"\r\n".contains(byte)).filter(|byte| *byte == b'\n').count()
+        });
+        position.line() + skipped.unwrap_or(0) as u64
+    }
+
+    /// An error that names this cell; `column` counts from 0.
+    pub(super) fn refuse<T>(&self, row: &ByteRecord, column: usize, rule: &'static str, found: String) -> Result<T> {
+        Err(Error::Cell { path: self.path.into(), line: self.line(row), column: column + 1, rule, found })
+    }
+}
+
+fn number(cell: &[u8]) -> Option<f32> {
+    str::from_utf8(cell).ok()?.parse().ok()
+}
+
+fn is_missing(cell: &[u8]) -> bool {
+    MISSING.iter().any(|missing| missing.as_bytes() == cell)
+}
+
+/// A cell as errors print it: in quotes, and cut after 40 characters.
+pub(super) fn shown(cell: &[u8]) -> String {
+    let text = String::from_utf8_lossy(cell);
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{:?} and more", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,34 @@
+//! Class weights that follow from how often each class occurs.
+
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+use crate::matrix::host_room;
+use crate::targets::{Label, Targets};
+
+/// Class weights that make every class count equally: rows / (classes that occur · rows of the class). This is
+/// scikit-learn's `class_weight="balanced"`.
+///
+/// The rows' weights add up to the number of rows. A class without rows has the weight 0. (scikit-learn's estimators do
+/// not know such classes.)
+///
+/// # Errors
+/// [`Error::Empty`] without labels or classes; [`Error::Target`] for a label that is not a class.
+///
+/// ```
+/// use wgpu_mlp::metrics::balanced_class_weights;
+/// assert_eq!(balanced_class_weights(&[0u8, 0, 0, 1], 2)?, [4.0 / (2.0 * 3.0), 2.0]);
+/// assert_eq!(balanced_class_weights(&[0u8, 0, 0, 2], 3)?, [4.0 / (2.0 * 3.0), 0.0, 2.0]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn balanced_class_weights<L: Label>(labels: &[L], classes: usize) -> Result<Vec<f32>> {
+    let ids = Targets::check(labels, classes)?;
+    let mut counts: Vec<u64> = host_room("balanced_class_weights", 1, classes)?;
+    counts.resize(classes, 0);
+    // Ignored rows have an id beyond all classes, so that they are not counted.
+    ids.iter().for_each(|id| counts.get_mut(*id as usize).into_iter().for_each(|count| *count += 1));
+    let rows: u64 = counts.iter().sum();
+    let occurring = counts.iter().filter(|count| **count > 0).count();
+    let weight = |count: u64| (rows as f64 / (occurring as f64 * count as f64)) as f32;
+    Ok(counts.into_iter().map(|count| if count == 0 { 0.0 } else { weight(count) }).collect())
+}

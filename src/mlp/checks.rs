@@ -1,0 +1,31 @@
+//! Checks of the features and labels that a model is handed.
+
+use ndarray::ArrayView2;
+
+use super::model::Mlp;
+use crate::error::{Error, Result, Shape};
+use crate::matrix::not_empty;
+
+impl Mlp {
+    /// Checks that there are rows of features with a column for each input.
+    pub(super) fn check_inputs(&self, op: &'static str, x: ArrayView2<'_, f32>) -> Result<()> {
+        let (rows, cols) = x.dim();
+        not_empty(op, rows, cols)?;
+        if cols != self.inputs() {
+            let right =
+                Shape { rows: self.inputs(), cols: self.layers.first().map_or(0, |layer| layer.weights().cols()) };
+            let rule = "features must have a column for each input of the first layer";
+            return Err(Error::Shape { op, rule, left: Shape { rows, cols }, right });
+        }
+        Ok(())
+    }
+}
+
+/// Checks that there is a label for each row.
+pub(super) fn check_rows(op: &'static str, x: ArrayView2<'_, f32>, labels: usize) -> Result<()> {
+    if x.nrows() != labels {
+        let right = Shape { rows: labels, cols: 1 };
+        return Err(Error::Shape { op, rule: "there must be a label for each row", left: x.dim().into(), right });
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Checkpoints, from which a training can be resumed.
+//!
+//! A checkpoint is a safetensors file. It has the model's tensors under `model.`, those of the best epoch under
+//! `best.`, those of the optimizer under `optimizer.` and the slot's name, and three tensors of F64: `history` with a
+//! row for each epoch, `schedule`, and `run`. The optimizer's kind is in the metadata, since several kinds have slots
+//! of the same name.
+
+use std::io::Write;
+use std::path::Path;
+
+use ndarray::Array2;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use super::checkpoint_tensors::{EPOCH_NUMBERS, OPTIMIZER, Tensors};
+use super::header::failed;
+use crate::error::Result;
+use crate::files::replace;
+use crate::layers::parameters::Parameters;
+use crate::mlp::train::state::{TrainingState, schedule_state};
+use crate::mlp::{Epoch, FitOptions, Mlp};
+use crate::optim::{OptimizerSnapshot, OptimizerState};
+use crate::schedule::{ScheduleProgress, ScheduleState};
+use crate::waiting::Waiting;
+
+/// The version of the format, the first number of `run`. Files of another version are refused.
+const VERSION: f64 = 1.0;
+
+/// A tensor that is to be written.
+struct Tensor {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    fn f32(name: String, values: &Array2<f32>) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Tensor { name, dtype: Dtype::F32, shape: values.shape().to_vec(), bytes }
+    }
+
+    fn f64(name: &str, shape: Vec<usize>, values: &[f64]) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Tensor { name: name.into(), dtype: Dtype::F64, shape, bytes }
+    }
+}
+
+/// Writes a checkpoint, which appears complete or not at all.
+pub(in crate::mlp) async fn save(
+    waiting: Waiting,
+    path: &Path,
+    model: &Mlp,
+    state: &TrainingState,
+    options: &FitOptions,
+    rows: usize,
+) -> Result<()> {
+    let mut tensors = Vec::new();
+    parameter_tensors("model", &model.parameters_by(waiting).await?, &mut tensors);
+    if let Some(best) = &state.best_parameters {
+        parameter_tensors("best", best, &mut tensors);
+    }
+    let snapshot = state.optimizer.export_by(waiting, &model.parameter_shapes()).await?;
+    for (slot, arrays) in options.optimizer.slots().iter().zip(&snapshot.slots) {
+        let names = (0..).flat_map(|index| [format!("{index}.weights"), format!("{index}.biases")]);
+        tensors.extend(
+            arrays.iter().zip(names).map(|(array, name)| Tensor::f32(format!("optimizer.{slot}.{name}"), array)),
+        );
+    }
+    let epochs = &state.history.epochs;
+    let history: Vec<f64> = epochs.iter().flat_map(epoch_numbers).collect();
+    tensors.push(Tensor::f64("history", vec![epochs.len(), EPOCH_NUMBERS], &history));
+    tensors.push(Tensor::f64("schedule", vec![5], &schedule_numbers(state)));
+    let run = run_numbers(options, rows, state, snapshot.step);
+    tensors.push(Tensor::f64("run", vec![run.len()], &run));
+
+    let views = tensors.iter().map(|tensor| {
+        let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
+        Ok((&tensor.name, view.map_err(|source| failed(path, source))?))
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let metadata = [(OPTIMIZER.to_owned(), options.optimizer.kind().to_owned())];
+    let bytes =
+        safetensors::serialize(views, Some(metadata.into_iter().collect())).map_err(|source| failed(path, source))?;
+    replace(path, |file| file.write_all(&bytes))
+}
+
+/// Reads a checkpoint: gives the model its parameters, and returns the training's state. If the file does not fit the
+/// training, the model stays as it is.
+pub(in crate::mlp) fn load(path: &Path, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
+    let file = Tensors::read(path)?;
+    let run = file.f64("run")?;
+    let [version, of_rows, batch, seed_low, seed_high, step, waited, best_epoch, best_value] = run[..] else {
+        return file.refuse("run", "must have nine numbers, as a checkpoint of this version has");
+    };
+    if [version, of_rows, batch] != [VERSION, rows as f64, options.batch as f64] {
+        return file.refuse("run", "must be of this version, and of a training with as many rows and the same batch");
+    }
+    if [seed_low, seed_high] != seed_numbers(options.seed) {
+        return file.refuse("run", "must be of a training with the same seed");
+    }
+    if file.optimizer() != Some(options.optimizer.kind()) {
+        return file.refuse("optimizer", "must be of a training with an optimizer of the same kind");
+    }
+    let shapes = model.parameter_shapes();
+    let parameters = file.parameters("model", &shapes)?;
+    let best_parameters = match file.has("best.0.weights") {
+        true => Some(file.parameters("best", &shapes)?),
+        false => None,
+    };
+    let slot = |slot: &&str| {
+        let layers = file.parameters(&format!("optimizer.{slot}"), &shapes)?;
+        Ok(layers.into_iter().flat_map(|layer| [layer.weights, layer.biases]).collect())
+    };
+    let slots = options.optimizer.slots().iter().map(slot).collect::<Result<_>>()?;
+    let snapshot = OptimizerSnapshot { step: file.count("run", step)?, slots };
+    let optimizer = options.complete(OptimizerState::restore(options.optimizer, snapshot)?, model.layers.len());
+    let schedule = load_schedule(&file, options)?;
+    let history = file.history(best_epoch)?;
+    let best_value = history.best_epoch.map(|_| best_value);
+    let waited = usize::try_from(file.count("run", waited)?).unwrap_or(usize::MAX);
+    if waited > history.epochs.len() {
+        return file.refuse("run", "must not have waited for more epochs than there were");
+    }
+    *model = Mlp::from_host(&model.device.clone(), parameters)?;
+    Ok(TrainingState { optimizer, schedule, history, best_value, best_parameters, waited })
+}
+
+/// The schedule's state in a checkpoint.
+fn load_schedule(file: &Tensors<'_>, options: &FitOptions) -> Result<ScheduleState> {
+    let [steps, epochs, best_loss, stale, reductions] = file.f64("schedule")?[..] else {
+        return file.refuse("schedule", "must have five numbers, as a checkpoint of this version has");
+    };
+    let progress = ScheduleProgress {
+        steps: file.count("schedule", steps)?,
+        epochs: file.count("schedule", epochs)?,
+        best_loss,
+        stale_epochs: file.count("schedule", stale)?,
+        reductions: file.count("schedule", reductions)?,
+    };
+    Ok(schedule_state(options)?.with_progress(progress))
+}
+
+/// The numbers of `schedule`.
+fn schedule_numbers(state: &TrainingState) -> [f64; 5] {
+    let ScheduleProgress { steps, epochs, best_loss, stale_epochs, reductions } = state.schedule.progress();
+    [steps as f64, epochs as f64, best_loss, stale_epochs as f64, reductions as f64]
+}
+
+/// Appends the tensors of these layers to `tensors`, under the group's name.
+fn parameter_tensors(group: &str, layers: &[Parameters], tensors: &mut Vec<Tensor>) {
+    for (index, layer) in layers.iter().enumerate() {
+        tensors.push(Tensor::f32(format!("{group}.{index}.weights"), &layer.weights));
+        tensors.push(Tensor::f32(format!("{group}.{index}.biases"), &layer.biases));
+    }
+}
+
+/// The seed as two numbers, since f64 has not all integers of u64.
+fn seed_numbers(seed: u64) -> [f64; 2] {
+    [f64::from(seed as u32), f64::from((seed >> 32) as u32)]
+}
+
+/// The numbers of `run`.
+fn run_numbers(options: &FitOptions, rows: usize, state: &TrainingState, step: u64) -> [f64; 9] {
+    let [low, high] = seed_numbers(options.seed);
+    let best_epoch = state.history.best_epoch.map_or(-1.0, |epoch| epoch as f64);
+    let (batch, waited) = (options.batch as f64, state.waited as f64);
+    [VERSION, rows as f64, batch, low, high, step as f64, waited, best_epoch, state.best_value.unwrap_or(f64::NAN)]
+}
+
+/// The numbers of an epoch in `history`, with NaN for values of a validation that was not done.
+fn epoch_numbers(epoch: &Epoch) -> [f64; EPOCH_NUMBERS] {
+    [
+        epoch.loss,
+        epoch.accuracy,
+        f64::from(u8::from(epoch.validation_loss.is_some())),
+        epoch.validation_loss.unwrap_or(f64::NAN),
+        epoch.validation_accuracy.unwrap_or(f64::NAN),
+        epoch.learning_rate,
+        epoch.rows as f64,
+        epoch.non_finite_rows as f64,
+        epoch.seconds,
+    ]
+}

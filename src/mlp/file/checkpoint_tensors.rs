@@ -1,0 +1,138 @@
+//! Tensors of a checkpoint that is read.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use ndarray::Array2;
+use safetensors::Dtype;
+
+use super::header::Opened;
+use crate::error::{Error, Result};
+use crate::layers::parameters::Parameters;
+use crate::mlp::{Epoch, History};
+
+/// The key of the optimizer's kind in the metadata.
+pub(super) const OPTIMIZER: &str = "optimizer";
+/// The number of numbers that `history` has for an epoch.
+pub(super) const EPOCH_NUMBERS: usize = 9;
+/// The largest count that a file may hold: f64 has all integers up to this one.
+const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
+
+/// The tensors of a checkpoint, by name.
+pub(super) struct Tensors<'a> {
+    path: &'a Path,
+    /// The kind of the training's optimizer.
+    optimizer: Option<String>,
+    /// The type, the shape and the range of bytes of each tensor.
+    entries: HashMap<String, (Dtype, Vec<usize>, Range<usize>)>,
+    data: Vec<u8>,
+}
+
+impl<'a> Tensors<'a> {
+    pub fn read(path: &'a Path) -> Result<Self> {
+        let file = Opened::open(path)?;
+        let entry = |(name, tensor): (String, &safetensors::tensor::TensorInfo)| {
+            (name, (tensor.dtype, tensor.shape.clone(), tensor.data_offsets.0..tensor.data_offsets.1))
+        };
+        let entries = file.metadata().tensors().into_iter().map(entry).collect();
+        let texts = file.metadata().metadata().as_ref();
+        let optimizer = texts.and_then(|texts| texts.get(OPTIMIZER)).cloned();
+        Ok(Tensors { path, optimizer, entries, data: file.data()? })
+    }
+
+    /// The kind of the training's optimizer.
+    pub fn optimizer(&self) -> Option<&str> {
+        self.optimizer.as_deref()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// The shape and the bytes of a tensor.
+    fn bytes(&self, name: &str, dtype: Dtype) -> Result<(&[usize], &[u8])> {
+        match self.entries.get(name) {
+            Some((found, shape, range)) if *found == dtype => {
+                Ok((shape, self.data.get(range.clone()).unwrap_or_default()))
+            }
+            Some(_) => self.refuse(name, "must be of the type that checkpoints have there"),
+            None => self.refuse(name, "is missing; a checkpoint of this training has it"),
+        }
+    }
+
+    pub fn f64(&self, name: &str) -> Result<Vec<f64>> {
+        let (_, bytes) = self.bytes(name, Dtype::F64)?;
+        Ok(bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    }
+
+    /// A number of this tensor that is a count.
+    pub fn count(&self, tensor: &str, number: f64) -> Result<u64> {
+        match number.fract() == 0.0 && (0.0..=MAX_COUNT).contains(&number) {
+            true => Ok(number as u64),
+            false => self.refuse(tensor, "must count steps, epochs and rows in whole numbers from 0 to 2^53"),
+        }
+    }
+
+    /// The history. The number is that of the best epoch, or -1 if there is none.
+    pub fn history(&self, best_epoch: f64) -> Result<History> {
+        let numbers = self.f64("history")?;
+        let (epochs, rest) = numbers.as_chunks::<EPOCH_NUMBERS>();
+        if !rest.is_empty() {
+            return self.refuse("history", "must have nine numbers an epoch, as a checkpoint of this version has");
+        }
+        let epochs = epochs.iter().enumerate().map(|(index, numbers)| self.epoch(index, numbers));
+        let epochs = epochs.collect::<Result<Vec<_>>>()?;
+        let best_epoch = match best_epoch == -1.0 {
+            true => None,
+            false => Some(usize::try_from(self.count("run", best_epoch)?).unwrap_or(usize::MAX)),
+        };
+        if best_epoch.is_some_and(|best| best >= epochs.len()) {
+            return self.refuse("run", "must have a best epoch that is in the history");
+        }
+        Ok(History { epochs, best_epoch })
+    }
+
+    /// An epoch of the history.
+    fn epoch(&self, index: usize, numbers: &[f64; EPOCH_NUMBERS]) -> Result<Epoch> {
+        let [loss, accuracy, validated, validation_loss, validation_accuracy, learning_rate, rows, bad_rows, seconds] =
+            *numbers;
+        let validated = validated != 0.0;
+        Ok(Epoch {
+            index,
+            loss,
+            accuracy,
+            validation_loss: validated.then_some(validation_loss),
+            validation_accuracy: validated.then_some(validation_accuracy),
+            learning_rate,
+            rows: self.count("history", rows)?,
+            non_finite_rows: self.count("history", bad_rows)?,
+            seconds,
+        })
+    }
+
+    /// A tensor that is a matrix of this shape.
+    fn matrix(&self, name: &str, shape: (usize, usize)) -> Result<Array2<f32>> {
+        let (found, bytes) = self.bytes(name, Dtype::F32)?;
+        if *found != [shape.0, shape.1] {
+            return self.refuse(name, "must have the shape of the model's own");
+        }
+        let values = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Array2::from_shape_vec(shape, values)
+            .or_else(|_| self.refuse(name, "must hold as many values as its shape says"))
+    }
+
+    /// The parameters of layers with these shapes, under the group's name.
+    pub fn parameters(&self, group: &str, shapes: &[(usize, usize)]) -> Result<Vec<Parameters>> {
+        let layer = |(index, pair): (usize, &[(usize, usize)])| {
+            let weights = self.matrix(&format!("{group}.{index}.weights"), pair[0])?;
+            Ok(Parameters { weights, biases: self.matrix(&format!("{group}.{index}.biases"), pair[1])? })
+        };
+        shapes.chunks_exact(2).enumerate().map(layer).collect()
+    }
+
+    /// The error for a tensor that breaks a rule.
+    pub fn refuse<T>(&self, tensor: &str, rule: &'static str) -> Result<T> {
+        Err(Error::Model { path: self.path.into(), tensor: tensor.into(), rule })
+    }
+}

@@ -1,0 +1,114 @@
+//! The header of a safetensors file, checked before any of its sizes is used.
+//!
+//! The crate safetensors adds up the header's sizes without overflow checks, and needs the whole file in memory before
+//! it parses the header.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::files::Source;
+
+/// The maximal length of a header in bytes, which is far more than thousands of layers need.
+const MAX_HEADER: u64 = 1 << 22;
+
+/// An open safetensors file, whose header has been read and fits the file's length.
+pub(super) struct Opened<'a> {
+    path: &'a Path,
+    source: Source<'a>,
+    metadata: Metadata,
+}
+
+impl<'a> Opened<'a> {
+    pub(super) fn open(path: &'a Path) -> Result<Self> {
+        let mut source = Source::open(path)?;
+        let mut bytes = Vec::new();
+        source.read(8, &mut bytes)?;
+        let length = bytes.first_chunk().ok_or(SafeTensorError::HeaderTooSmall).map_err(|rule| failed(path, rule))?;
+        let length = u64::from_le_bytes(*length);
+        if length > MAX_HEADER {
+            return Err(failed(path, SafeTensorError::HeaderTooLarge));
+        }
+        let mut header = Vec::new();
+        source.read(length, &mut header)?;
+        if header.len() as u64 != length {
+            return Err(failed(path, SafeTensorError::InvalidHeaderLength));
+        }
+        let metadata = parse(&header).map_err(|rule| failed(path, rule))?;
+        let total = (metadata.data_len() as u64).checked_add(8 + length);
+        // A file without a length, such as a pipe, is checked against its header when the data are read.
+        if total.is_none() || source.length().is_some_and(|length| total != Some(length)) {
+            return Err(failed(path, SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(Opened { path, source, metadata })
+    }
+
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The data: all bytes behind the header.
+    pub(super) fn data(mut self) -> Result<Vec<u8>> {
+        let (mut data, length) = (Vec::new(), self.metadata.data_len());
+        self.source.read((length as u64).saturating_add(1), &mut data)?;
+        if data.len() != length {
+            return Err(failed(self.path, SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(data)
+    }
+}
+
+/// Parses the header. The tensors' names must differ, their shapes must fit their offsets, and they must leave no gap.
+fn parse(header: &[u8]) -> Result<Metadata, SafeTensorError> {
+    let mut parser = serde_json::Deserializer::from_slice(header);
+    let header = parser.deserialize_map(Entries).and_then(|header| parser.end().map(|()| header));
+    let Header { texts, mut tensors } = header.map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+    tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+    Metadata::new(Some(texts.into_iter().collect()), tensors)
+}
+
+/// The content of a header.
+#[derive(Default)]
+struct Header {
+    /// The entries of `__metadata__` whose values are texts.
+    texts: Vec<(String, String)>,
+    tensors: Vec<(String, TensorInfo)>,
+}
+
+/// The parser of a header's entries.
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of tensors")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let (mut header, mut names) = (Header::default(), HashSet::new());
+        while let Some(name) = map.next_key::<String>()? {
+            if !names.insert(name.clone()) {
+                return Err(M::Error::custom(format_args!("the name `{name}` stands there twice")));
+            }
+            if name != "__metadata__" {
+                header.tensors.push((name, map.next_value()?));
+            } else if let Value::Object(entries) = map.next_value()? {
+                let text = |(key, value): (String, Value)| Some((key, value.as_str()?.to_owned()));
+                header.texts.extend(entries.into_iter().filter_map(text));
+            }
+        }
+        Ok(header)
+    }
+}
+
+/// The error for a file that is not in the safetensors format.
+pub(super) fn failed(path: &Path, source: SafeTensorError) -> Error {
+    Error::Format { path: path.into(), source }
+}

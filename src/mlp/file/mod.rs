@@ -1,0 +1,8 @@
+//! Files of models and checkpoints, in the safetensors format.
+
+pub(super) mod checkpoint;
+mod checkpoint_tensors;
+mod floats;
+mod header;
+mod layers;
+mod save_load;

@@ -1,0 +1,220 @@
+//! Mlp: the model's struct, constructors and getters.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+
+use super::train::state::TrainingState;
+use super::train::step_shape::PreparedStep;
+use crate::device::Device;
+use crate::error::{Error, Result, Shape};
+use crate::layers::parameters::Parameters;
+use crate::layers::{Dense, Init};
+#[cfg(doc)]
+use crate::matrix::Matrix;
+use crate::matrix::not_empty;
+use crate::ops::{Activation, bank};
+
+/// A multilayer perceptron: a dense softmax classifier with `fit`, `predict` and `score` as in scikit-learn.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::{Device, FitOptions, Mlp, Optimizer};
+/// let x = array![[0., 0.], [0., 1.], [1., 0.], [1., 1.]];
+/// let labels = [0u8, 1, 1, 0];
+/// let mut model = Mlp::new(&Device::auto()?, &[2, 16, 2], 7)?;
+/// let options = FitOptions { epochs: 200, batch: 4, optimizer: Optimizer::adam(0.03), ..Default::default() };
+/// model.fit(x.view(), &labels, &options)?;
+/// assert_eq!(model.predict(x.view())?, [0, 1, 1, 0]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Mlp {
+    pub(super) device: Device,
+    pub(super) layers: Vec<Dense>,
+    /// The parameters as they were when they were last on the host.
+    pub(super) copy: Arc<[Parameters]>,
+    /// The state that the next [`Mlp::partial_fit`] continues from.
+    pub(super) partial: Option<Box<TrainingState>>,
+    /// The steps whose kernels were compiled.
+    pub(super) prepared: Vec<PreparedStep>,
+}
+
+impl Mlp {
+    /// A network with these widths: inputs, hidden layers, classes.
+    ///
+    /// The weights are √(2 / inputs) · N(0, 1) (He et al., [2015](https://arxiv.org/abs/1502.01852)), the biases 0.
+    /// They are drawn on the host by a generator with this seed, so that they are equal on every device.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for fewer than two widths; [`Error::Empty`] for a width of 0.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[64, 128, 10], 42)?;
+    /// assert_eq!((model.inputs(), model.classes()), (64, 10));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn new(device: &Device, widths: &[usize], seed: u64) -> Result<Self> {
+        Self::with_init(device, widths, Init::He, seed)
+    }
+
+    /// A network with another spread of the initial weights than that of [`Mlp::new`].
+    ///
+    /// # Errors
+    /// As [`Mlp::new`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp, layers::Init};
+    /// let model = Mlp::with_init(&Device::cpu(), &[64, 128, 10], Init::Glorot, 42)?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn with_init(device: &Device, widths: &[usize], init: Init, seed: u64) -> Result<Self> {
+        check_widths(widths)?;
+        let mut rng = ChaCha12Rng::seed_from_u64(seed);
+        let layer = |pair: &[usize]| {
+            let weights = init.draw(pair[0], pair[1], &mut rng)?;
+            let (shape, values) = (Shape { rows: pair[0], cols: pair[1] }, weights.len());
+            let weights = Array2::from_shape_vec((pair[0], pair[1]), weights);
+            let weights = weights.map_err(|_| Error::Length { op: "mlp", shape, values })?;
+            Ok(Parameters { weights, biases: Array2::zeros((1, pair[1])) })
+        };
+        Self::from_host(device, widths.windows(2).map(layer).collect::<Result<_>>()?)
+    }
+
+    /// Resets all parameters to initial ones, as [`Mlp::with_init`] draws them, so that training starts anew.
+    ///
+    /// # Errors
+    /// As [`Mlp::new`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp, layers::Init};
+    /// let mut model = Mlp::new(&Device::cpu(), &[4, 3], 1)?;
+    /// model.reset(Init::He, 2)?;
+    /// assert_eq!(model.parameters()?, Mlp::new(&Device::cpu(), &[4, 3], 2)?.parameters()?);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn reset(&mut self, init: Init, seed: u64) -> Result<()> {
+        *self = Self::with_init(&self.device, &self.widths(), init, seed)?;
+        Ok(())
+    }
+
+    /// The widths of the network: inputs, hidden layers, classes.
+    pub(crate) fn widths(&self) -> Vec<usize> {
+        let outputs = self.layers.iter().map(|layer| layer.weights().cols());
+        std::iter::once(self.inputs()).chain(outputs).collect()
+    }
+
+    /// A network with these parameters, layer by layer: those of [`Mlp::parameters`] or of another program.
+    ///
+    /// # Errors
+    /// [`Error::Option`] without layers; [`Error::Shape`] for biases that are not one row with a value for each column
+    /// of their weights, or for a layer with other inputs than the outputs of the one before; otherwise as
+    /// [`Mlp::new`].
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgpu_mlp::{Device, Mlp, Parameters};
+    /// let layer = Parameters { weights: array![[1.0, -1.0], [0.0, 2.0]], biases: array![[0.5, 0.0]] };
+    /// let model = Mlp::from_parameters(&Device::cpu(), vec![layer])?;
+    /// assert_eq!(model.predict(array![[1.0, 0.0], [0.0, 1.0]].view())?, [0, 1]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn from_parameters(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
+        const OP: &str = "mlp";
+        let inputs = layers.iter().take(1).map(|first| first.weights.nrows());
+        let widths: Vec<_> = inputs.chain(layers.iter().map(|layer| layer.weights.ncols())).collect();
+        check_widths(&widths)?;
+        for (layer, inputs) in layers.iter().zip(widths) {
+            let (weights, biases) = (layer.weights.dim(), layer.biases.dim());
+            if biases != (1, weights.1) {
+                let rule = "the biases must be one row with a value for each column of the weights";
+                return Err(Error::Shape { op: OP, rule, left: weights.into(), right: biases.into() });
+            }
+            if weights.0 != inputs {
+                let rule = "a layer must have as many inputs as the one before it has outputs";
+                return Err(Error::Shape { op: OP, rule, left: (1, inputs).into(), right: weights.into() });
+            }
+        }
+        Self::from_host(device, layers)
+    }
+
+    /// A network of these layers' parameters. There must be at least one layer, and each must fit the next.
+    pub(super) fn from_host(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
+        let arrays: Vec<_> = layers.iter().flat_map(|layer| [layer.weights.view(), layer.biases.view()]).collect();
+        let mut matrices = bank::from_arrays(device, "parameters", &arrays)?.into_iter();
+        let mut dense = Vec::with_capacity(layers.len());
+        while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
+            dense.push(Dense::from_parameters(weights, biases)?);
+        }
+        Ok(Mlp { copy: layers.into(), ..Self::from_layers(device, dense) })
+    }
+
+    /// A network of these layers, with ReLU between them.
+    pub(crate) fn from_layers(device: &Device, layers: Vec<Dense>) -> Self {
+        let last = layers.len().saturating_sub(1);
+        let activation = |index| if index < last { Activation::Relu } else { Activation::None };
+        let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
+        Mlp { device: device.clone(), layers, copy: Arc::default(), partial: None, prepared: Vec::new() }
+    }
+
+    /// The rows and columns of all parameters: weights and biases in turn.
+    pub(super) fn parameter_shapes(&self) -> Vec<(usize, usize)> {
+        self.layers.iter().flat_map(|layer| [layer.weights().shape(), layer.biases().shape()]).collect()
+    }
+
+    /// The number of inputs, which are the features of a row.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// assert_eq!(Mlp::new(&Device::cpu(), &[4, 3], 0)?.inputs(), 4);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.weights().rows())
+    }
+
+    /// The number of classes.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// assert_eq!(Mlp::new(&Device::cpu(), &[4, 3], 0)?.classes(), 3);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn classes(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.weights().cols())
+    }
+
+    /// The layers, first to last; all but the last have ReLU built in.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// assert_eq!(Mlp::new(&Device::cpu(), &[64, 128, 10], 0)?.layers()[1].weights().shape(), (128, 10));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn layers(&self) -> &[Dense] {
+        &self.layers
+    }
+
+    /// The device that holds the parameters.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, DeviceKind, Mlp};
+    /// assert_eq!(Mlp::new(&Device::cpu(), &[4, 3], 0)?.device().info().kind, DeviceKind::Cpu);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+/// Refuses widths of 0, and fewer widths than a network needs.
+pub(crate) fn check_widths(widths: &[usize]) -> Result<()> {
+    if widths.len() < 2 {
+        let rule = "at least the inputs and the classes";
+        return Err(Error::Option { op: "mlp", option: "widths", rule, value: widths.len() as f64 });
+    }
+    widths.windows(2).try_for_each(|pair| not_empty("dense", pair[0], pair[1]))
+}

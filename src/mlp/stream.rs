@@ -1,0 +1,74 @@
+//! Streaming: rows go through a model batch by batch, with two batches in flight.
+
+use std::ops::Range;
+
+use super::model::Mlp;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::waiting::{Arrive, Waiting};
+
+/// The number of values that a batch has in its widest layer, about.
+const BATCH_VALUES: usize = 1 << 22;
+
+/// A batch in flight: its results are on their way from the device.
+pub(super) struct InFlight<R> {
+    results: R,
+    /// The input is kept until the results are here, so that two batches in flight never share a buffer: freed earlier,
+    /// the pool would hand it to the next batch.
+    _input: Matrix,
+}
+
+impl<R> InFlight<R> {
+    pub fn new(results: R, input: Matrix) -> Self {
+        InFlight { results, _input: input }
+    }
+}
+
+impl Mlp {
+    /// Streams the rows in batches, of which two are in flight: while the device works on one, the next is uploaded.
+    ///
+    /// `start` records a batch of rows. Its results arrive in `values`, in the rows' order, and `arrived` is then
+    /// called with the values and the number of the batch's rows. When the device's memory runs out, the batch before
+    /// is finished first; if that does not help, batches become half as long.
+    pub(super) async fn stream<R: Arrive>(
+        &self,
+        waiting: Waiting,
+        rows: usize,
+        mut start: impl FnMut(Range<usize>) -> Result<InFlight<R>>,
+        values: &mut R::Values,
+        mut arrived: impl FnMut(&mut R::Values, usize),
+    ) -> Result<()> {
+        let mut in_flight: Option<(InFlight<R>, usize)> = None;
+        let (mut first, mut batch) = (0, self.batch_rows());
+        while first < rows || in_flight.is_some() {
+            let range = first..rows.min(first.saturating_add(batch));
+            if !range.is_empty() {
+                self.device.make_room(waiting).await?;
+            }
+            let before = match (!range.is_empty()).then(|| start(range.clone())).transpose() {
+                Ok(started) => {
+                    first = range.end;
+                    std::mem::replace(&mut in_flight, started.map(|started| (started, range.len())))
+                }
+                Err(Error::OutOfMemory { .. }) if in_flight.is_some() => in_flight.take(),
+                Err(Error::OutOfMemory { .. }) if range.len() > 1 => {
+                    batch = range.len() / 2;
+                    log::warn!("out of device memory: going on with batches of {batch} rows");
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some((InFlight { results, _input }, rows)) = before {
+                results.arrive(waiting, values).await?;
+                arrived(values, rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of rows in a batch, so that its widest layer holds about [`BATCH_VALUES`].
+    pub(crate) fn batch_rows(&self) -> usize {
+        let widest = self.layers.iter().map(|layer| layer.weights().cols()).fold(self.inputs(), usize::max);
+        (BATCH_VALUES / widest).max(1)
+    }
+}

@@ -1,0 +1,44 @@
+//! Weights of the classes' losses in training.
+
+use crate::error::{Error, Result};
+use crate::metrics::balanced_class_weights;
+
+/// Weights of the classes' losses in training.
+///
+/// ```
+/// use wgpu_mlp::{ClassWeights, FitOptions};
+/// let options = FitOptions { class_weights: ClassWeights::Balanced, ..Default::default() };
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum ClassWeights {
+    /// The weight 1 for each class.
+    #[default]
+    Equal,
+    /// The weight rows / (classes that occur · rows of the class), as scikit-learn's `balanced`, so that rare classes
+    /// count as much as common ones. See [`balanced_class_weights`].
+    Balanced,
+    /// A given weight for each class.
+    Each(Vec<f32>),
+}
+
+impl ClassWeights {
+    /// The weight of each class for a training on these labels; none where all are 1.
+    pub(super) fn of(&self, labels: &[i64], classes: usize) -> Result<Option<Vec<f32>>> {
+        match self {
+            ClassWeights::Equal => Ok(None),
+            ClassWeights::Balanced => balanced_class_weights(labels, classes).map(Some),
+            ClassWeights::Each(weights) => check_weights("class", weights).map(|()| Some(weights.clone())),
+        }
+    }
+}
+
+/// Refuses weights of rows or classes that are negative or not finite.
+pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
+    let fits = |weight: &f32| *weight >= 0.0 && weight.is_finite();
+    match weights.iter().position(|weight| !fits(weight)) {
+        Some(index) => Err(Error::Weight { op: "fit", what, index, value: weights[index] }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,44 @@
+//! Dry runs of training steps, on a device that only counts what would be allocated and launched.
+
+use super::step_options::StepOptions;
+pub(crate) use super::step_shape::StepShape;
+use crate::device::Device;
+use crate::error::Result;
+use crate::layers::Dense;
+use crate::matrix::Matrix;
+use crate::mlp::Mlp;
+use crate::ops::{CrossEntropy, bank};
+use crate::optim::OptimizerState;
+use crate::planned::planned_targets;
+
+impl StepShape {
+    /// Runs a step of this shape on a model on a dry device, and returns how many kernels it launches. Class weights
+    /// among the options must be on that device.
+    pub(crate) fn run(self, model: &mut Mlp, options: &StepOptions, state: &mut OptimizerState) -> Result<u64> {
+        let StepShape { rows, weighted, distributed, checked } = self;
+        let (dry, classes) = (model.device().clone(), model.classes());
+        let before = checked.then(|| (model.clone(), state.clone()));
+        let launched = dry.counters().dispatches;
+        let x = Matrix::planned(&dry, "features", rows, model.inputs())?;
+        let y = planned_targets(&dry, rows, classes, distributed)?;
+        let sample_weights = weighted.then(|| Matrix::planned(&dry, "row weights", rows, 1)).transpose()?;
+        let options = StepOptions { loss: CrossEntropy { sample_weights, ..options.loss.clone() }, ..*options };
+        let step = model.record_step(&x, &y, &options, state)?;
+        drop(options);
+        let launched = dry.counters().dispatches - launched;
+        let check = before.is_some().then(|| model.record_finite_check(state)).transpose()?;
+        drop((before, x, step, check));
+        Ok(launched)
+    }
+}
+
+/// A network of these widths without content, on a dry device.
+pub(crate) fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
+    let shapes: Vec<_> = widths.windows(2).flat_map(|pair| [(pair[0], pair[1]), (1, pair[1])]).collect();
+    let mut matrices = bank::room(dry, "parameters", &shapes)?.into_iter();
+    let mut layers = Vec::new();
+    while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
+        layers.push(Dense::from_parameters(weights, biases)?);
+    }
+    Ok(Mlp::from_layers(dry, layers))
+}

@@ -1,0 +1,145 @@
+//! Epochs of a training: their steps, the validation after each, early stopping, and checkpoints.
+
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::batches::order;
+use super::callback::Run;
+use super::callback_list::CallbackList;
+use super::history::Epoch;
+use super::state::TrainingState;
+use super::training::Training;
+use crate::error::{Error, Result};
+use crate::mlp::Mlp;
+use crate::mlp::file::checkpoint;
+use crate::ops::CrossEntropy;
+use crate::statistics::Statistics;
+
+/// The parameters are copied to the host after an epoch if the last copy is older than this.
+const COPY_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Training<'_> {
+    /// Runs all epochs that are left.
+    pub(super) async fn run(
+        &self,
+        model: &mut Mlp,
+        state: &mut TrainingState,
+        callbacks: &mut CallbackList<'_>,
+        checkpoint: Option<&Path>,
+    ) -> Result<()> {
+        let options = self.options;
+        let first_epoch = self.start(state, callbacks)?;
+        let patience = options.early_stopping.map_or(usize::MAX, |stopping| stopping.patience);
+        let mut copied = Instant::now();
+        for index in first_epoch..options.epochs {
+            if state.waited >= patience {
+                log::info!("fit: early stopping: no better for {} epochs", state.waited);
+                break;
+            }
+            let (epoch, failed) = self.run_epoch(index, model, state, callbacks).await?;
+            if failed.is_some() || copied.elapsed() >= COPY_INTERVAL {
+                model.copy = model.parameters_by(self.waiting).await?.into();
+                copied = Instant::now();
+            }
+            if state.record_epoch(epoch, options) {
+                state.best_parameters = Some(model.parameters_by(self.waiting).await?);
+            }
+            if let Some(path) = checkpoint.filter(|_| !callbacks.shortened) {
+                checkpoint::save(self.waiting, path, model, state, options, self.rows.labels.len()).await?;
+                log::debug!("fit: wrote {}", path.display());
+            }
+            let flow = match state.history.epochs.last() {
+                Some(epoch) => callbacks.on_epoch(model, epoch)?,
+                None => ControlFlow::Continue(()),
+            };
+            // A validation that failed ends the training only now, since the epoch's parameters are good ones to keep.
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if flow.is_break() || callbacks.stopped {
+                log::info!("fit: a callback ended the training in epoch {index}");
+                break;
+            }
+        }
+        self.finish(model, state).await?;
+        callbacks.on_end(&state.history)
+    }
+
+    /// Tells callbacks and log that the training starts, and returns the number of its first epoch.
+    fn start(&self, state: &TrainingState, callbacks: &mut CallbackList<'_>) -> Result<usize> {
+        let run = Run {
+            epochs: self.options.epochs,
+            rows: self.train.len(),
+            batch: self.options.batch,
+            steps_per_epoch: self.train.len().div_ceil(self.options.batch),
+            first_epoch: state.history.epochs.len(),
+        };
+        let held = self.validation.as_ref().map_or(0, |(_, held)| held.len());
+        log::info!("fit: {} rows in {} steps an epoch, {held} rows to validate on", run.rows, run.steps_per_epoch);
+        callbacks.on_start(&run)?;
+        Ok(run.first_epoch)
+    }
+
+    /// Leaves the model with the parameters that the training ends with, on the device and on the host.
+    async fn finish(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
+        let restore = self.options.early_stopping.is_some_and(|stopping| stopping.restore_best);
+        if let Some(best) = state.best_parameters.take_if(|_| restore) {
+            *model = Mlp::from_host(&model.device.clone(), best)?;
+        } else {
+            model.copy = model.parameters_by(self.waiting).await?.into();
+        }
+        let history = &state.history;
+        log::info!("fit: ended after {} epochs; best: {:?}", history.epochs.len(), history.best_epoch);
+        Ok(())
+    }
+
+    /// Runs the steps of an epoch and the validation after them. The second value is an error of the validation alone,
+    /// which leaves the epoch itself valid.
+    pub(super) async fn run_epoch(
+        &self,
+        index: usize,
+        model: &mut Mlp,
+        state: &mut TrainingState,
+        callbacks: &mut CallbackList<'_>,
+    ) -> Result<(Epoch, Option<Error>)> {
+        let (options, start) = (self.options, Instant::now());
+        let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
+        let learning_rate = state.schedule.rate();
+        let (total, steps) = self.run_epoch_steps(index, &rows, model, state, callbacks).await?;
+        let (held, failed) = self.validate(index, steps, model).await?.unzip();
+        let epoch = Epoch {
+            index,
+            loss: total.mean_loss(),
+            accuracy: total.accuracy(),
+            validation_loss: held.map(|held| held.mean_loss()),
+            validation_accuracy: held.map(|held| held.accuracy()),
+            learning_rate,
+            rows: total.rows,
+            non_finite_rows: total.non_finite_rows,
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        log::debug!("fit: {epoch:?}");
+        Ok((epoch, failed.flatten()))
+    }
+
+    /// Validates the model after so many steps of the epoch: loss and accuracy on the validation rows, with the rows'
+    /// weights and without class weights and label smoothing. The second value is the error for a loss that is not
+    /// finite, if that is to end the training.
+    async fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<(Statistics, Option<Error>)>> {
+        let Some((rows, held)) = &self.validation else { return Ok(None) };
+        let batch = |range: Range<usize>| {
+            let batch = rows.batch(&model.device, &held[range], model.classes())?;
+            let loss = CrossEntropy { sample_weights: batch.weights, ..Default::default() };
+            Ok((batch.x, batch.targets, loss))
+        };
+        let statistics = model.losses(self.waiting, held.len(), batch).await?;
+        let bad_row = statistics.first_bad_row.filter(|_| self.options.stop_on_non_finite);
+        let failed = bad_row.map(|row| {
+            let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
+            let (layer, step) = (model.layers.len().saturating_sub(1), steps.saturating_sub(1));
+            Error::NonFinite { op: "validation", layer, row, epoch, step }
+        });
+        Ok(Some((statistics, failed)))
+    }
+}

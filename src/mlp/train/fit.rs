@@ -1,0 +1,81 @@
+//! Fitting: the short forms of a training.
+
+use ndarray::ArrayView2;
+
+use super::history::{Epoch, History};
+use super::options::FitOptions;
+use super::trainer::Trainer;
+use crate::error::Result;
+use crate::mlp::Mlp;
+use crate::targets::Label;
+use crate::waiting::blocking_and_async;
+
+impl Mlp {
+    blocking_and_async! {
+        /// Fits the model to `rows x inputs` features and a class id for each row, by minimising the mean cross-entropy.
+        ///
+        /// Equal models, data, options and devices give equal bits. A second call continues from the weights of the
+        /// first, with a fresh optimizer state; [`Mlp::reset`] starts anew. For a validation set, row weights,
+        /// callbacks or checkpoints there is [`Trainer`](crate::Trainer).
+        ///
+        /// The asynchronous form runs on any executor and gives the same bits. On the CPU path each poll computes a
+        /// step, and the executor's other tasks run in between. The first use of a kernel compiles it within a poll.
+        /// Dropping the future ends the training between two steps: the model has the parameters of the last step that
+        /// was submitted, which were not yet checked for NaN and infinity, and the history and the optimizer's state
+        /// are lost. The future is `Send` if the labels are `Sync`.
+        ///
+        /// # Errors
+        /// [`Error::Shape`](crate::Error::Shape) for features or labels that do not fit;
+        /// [`Error::Target`](crate::Error::Target) with the first row whose label is not a class;
+        /// [`Error::Option`](crate::Error::Option) and [`Error::Combination`](crate::Error::Combination) for options
+        /// out of range; [`Error::NonFinite`](crate::Error::NonFinite) for values that turned into NaN or infinity.
+        ///
+        /// ```
+        /// use wgpu_mlp::{Device, FitOptions, Mlp};
+        /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+        /// let history = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default())?;
+        /// assert_eq!(history.epochs.len(), 10);
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn fit, fit_async<L: Label>(
+            &mut self,
+            x: ArrayView2<'_, f32>,
+            labels: &[L],
+            options: &FitOptions,
+        ) -> Result<History> = |waiting| {
+            Trainer::new(options).fit_by(waiting, self, x, labels).await
+        }
+
+        /// Fits the model with one pass over these rows, for data that come piece by piece.
+        ///
+        /// The optimizer's state and the progress of the schedule and its warm-up stay with the model from call to
+        /// call, until [`Mlp::fit`] is called or the options name another optimizer. All other options, also the
+        /// learning rate and the schedule, are those of the call.
+        ///
+        /// A call counts as an epoch: schedules continue from call to call, and the first call's [`Epoch::index`] is 0.
+        /// [`FitOptions::epochs`], validation and early stopping have no meaning here. After an error the state is that
+        /// of the last valid step. So it is after the future of the asynchronous form is dropped, in which case the
+        /// call does not count as an epoch.
+        ///
+        /// # Errors
+        /// As [`Mlp::fit`].
+        ///
+        /// ```
+        /// use wgpu_mlp::{Device, FitOptions, Mlp};
+        /// let (mut model, options) = (Mlp::new(&Device::cpu(), &[1, 2], 0)?, FitOptions::default());
+        /// let first = model.partial_fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &options)?;
+        /// let second = model.partial_fit(ndarray::array![[0.1], [0.9]].view(), &[0u8, 1], &options)?;
+        /// assert_eq!((first.index, second.index), (0, 1));
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn partial_fit, partial_fit_async<L: Label>(
+            &mut self,
+            x: ArrayView2<'_, f32>,
+            labels: &[L],
+            options: &FitOptions,
+        ) -> Result<Epoch> = |waiting| {
+            let options = FitOptions { validation_fraction: 0.0, early_stopping: None, ..options.clone() };
+            Trainer::new(&options).partial_fit_by(waiting, self, x, labels).await
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Training: from the options to single steps, whole epochs, and the trainer that users see.
+
+mod batches;
+mod callback;
+mod callback_list;
+mod class_weights;
+pub(crate) mod dry_step;
+mod early_stopping;
+mod epochs;
+mod fit;
+mod history;
+mod non_finite;
+mod options;
+mod prepare;
+pub(super) mod state;
+mod step_options;
+pub(super) mod step_shape;
+mod steps;
+mod train_step;
+mod trainer;
+mod training;
+
+pub use callback::{Callback, Run, Step};
+pub use class_weights::ClassWeights;
+pub use early_stopping::{EarlyStopping, Monitor};
+pub use history::{Epoch, History};
+pub use options::FitOptions;
+pub use step_options::StepOptions;
+pub use trainer::Trainer;

@@ -1,0 +1,131 @@
+//! Non-finite values: whether a step left NaN or infinity, and in which op, layer and row it shows first.
+
+use ndarray::Array2;
+
+use super::batches::Batch;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::mlp::Mlp;
+use crate::ops::{self, Pending};
+use crate::optim::OptimizerState;
+use crate::waiting::Waiting;
+
+/// The position of a step in a training.
+#[derive(Clone, Copy)]
+pub(super) struct StepPosition<'a> {
+    pub epoch: usize,
+    pub step: usize,
+    /// The caller's numbers of the batch's rows.
+    pub rows: &'a [usize],
+}
+
+/// The origin of a non-finite value: an op and its layer, and the batch's row if it shows in a single one.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    pub op: &'static str,
+    pub layer: usize,
+    pub row: Option<usize>,
+}
+
+impl StepPosition<'_> {
+    /// The error that names this origin in this step.
+    fn error(&self, Origin { op, layer, row }: Origin) -> Error {
+        let row = row.and_then(|row| self.rows.get(row)).copied();
+        Error::NonFinite { op, layer, row, epoch: self.epoch, step: self.step }
+    }
+}
+
+impl Mlp {
+    /// The error for a step that went wrong, given the parameters from before the step. Repeats the batch's forward
+    /// pass to find the first op with a non-finite value; where there is none, the origin is `otherwise`.
+    pub(super) async fn non_finite_error(
+        &self,
+        waiting: Waiting,
+        batch: &Batch,
+        position: StepPosition<'_>,
+        otherwise: Origin,
+    ) -> Result<Error> {
+        let error = |op, layer, row| position.error(Origin { op, layer, row });
+        if let Some(row) = first_bad_row(&batch.x.to_array_by(waiting).await?) {
+            return Ok(error("features", 0, Some(row)));
+        }
+        if let Some(layer) = self.bad_layer(waiting).await? {
+            return Ok(error("parameters", layer, None));
+        }
+        let mut activations = batch.x.clone();
+        for (index, layer) in self.layers.iter().enumerate() {
+            activations = layer.infer(&activations)?;
+            if let Some(row) = first_bad_row(&activations.to_array_by(waiting).await?) {
+                return Ok(error("linear", index, Some(row)));
+            }
+        }
+        Ok(position.error(otherwise))
+    }
+
+    /// Records a check that the parameters and the optimizer's state are finite, and does not wait for it. The result is
+    /// positive if they are: see [`Mlp::non_finite_state`].
+    pub(super) fn record_finite_check(&self, state: &OptimizerState) -> Result<Matrix> {
+        let parameters = self.layers.iter().flat_map(|layer| [layer.weights(), layer.biases()]);
+        ops::finite_scale(parameters.chain(state.matrices()))
+    }
+
+    /// The non-finite part of the state that an update left, given the result of [`Mlp::record_finite_check`]: `update`
+    /// for the parameters, else the optimizer's slot, with the layer.
+    pub(super) async fn non_finite_state(
+        &self,
+        waiting: Waiting,
+        check: Option<f32>,
+        state: &OptimizerState,
+    ) -> Result<Option<Origin>> {
+        if check.is_some_and(|check| check > 0.0) {
+            return Ok(None);
+        }
+        // The check sums squares, which can overflow where all values are finite, so that each value is checked now.
+        match self.bad_layer(waiting).await? {
+            Some(layer) => Ok(Some(Origin { op: "update", layer, row: None })),
+            None => self.bad_slot(waiting, state).await,
+        }
+    }
+
+    /// The non-finite part of the state as it is now. This waits for the device.
+    pub(super) async fn non_finite_state_now(
+        &mut self,
+        waiting: Waiting,
+        state: &OptimizerState,
+    ) -> Result<Option<Origin>> {
+        let check = self.record_finite_check(state)?;
+        let (_, check) = Pending::read_all(waiting, &[], Some(&check)).await?;
+        self.non_finite_state(waiting, check, state).await
+    }
+
+    /// The first slot of the optimizer with a non-finite value, and its layer. This copies all slots to the host.
+    async fn bad_slot(&self, waiting: Waiting, state: &OptimizerState) -> Result<Option<Origin>> {
+        let snapshot = state.export_by(waiting, &self.parameter_shapes()).await?;
+        let slots = state.optimizer().slots().iter().zip(&snapshot.slots);
+        let bad = |arrays: &[Array2<f32>]| arrays.iter().position(|array| first_bad_row(array).is_some());
+        // Weights and biases take turns in a slot.
+        let origin = |name: &str, index: usize| Origin { op: slot_op(name), layer: index / 2, row: None };
+        Ok(slots.filter_map(|(name, arrays)| Some(origin(name, bad(arrays)?))).next())
+    }
+
+    /// The first layer with a non-finite parameter. This copies all parameters to the host.
+    async fn bad_layer(&self, waiting: Waiting) -> Result<Option<usize>> {
+        let bad = |values: &Array2<f32>| first_bad_row(values).is_some();
+        Ok(self.parameters_by(waiting).await?.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases)))
+    }
+}
+
+/// The first row with a non-finite value.
+fn first_bad_row(values: &Array2<f32>) -> Option<usize> {
+    values.rows().into_iter().position(|row| row.iter().any(|value| !value.is_finite()))
+}
+
+/// The name of an optimizer's slot in errors.
+fn slot_op(slot: &str) -> &'static str {
+    match slot {
+        "velocity" => "the optimizer's velocity",
+        "squares" => "the optimizer's squares",
+        "m" => "the optimizer's m",
+        _ => "the optimizer's v",
+    }
+}

@@ -1,0 +1,147 @@
+//! Options of a training.
+
+use super::class_weights::ClassWeights;
+use super::early_stopping::EarlyStopping;
+use crate::error::{Error, Result};
+use crate::optim::{Optimizer, OptimizerState, Penalty};
+use crate::schedule::Schedule;
+use crate::targets::{Label, Targets};
+
+/// Options of a training: see [`Mlp::fit`](crate::Mlp::fit).
+///
+/// ```
+/// use wgpu_mlp::{EarlyStopping, FitOptions, Optimizer};
+/// let options = FitOptions {
+///     epochs: 200,
+///     batch: 256,
+///     optimizer: Optimizer::adamw(1e-3, 1e-2),
+///     dropout: 0.2,
+///     validation_fraction: 0.1,
+///     early_stopping: Some(EarlyStopping::default()),
+///     ..Default::default()
+/// };
+/// assert!(options.shuffle);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct FitOptions {
+    /// The maximal number of epochs, which are passes over the data.
+    pub epochs: usize,
+    /// The number of rows in a step; the last step of an epoch takes the rest.
+    pub batch: usize,
+    /// The optimizer that updates the parameters.
+    pub optimizer: Optimizer,
+    /// The schedule of the learning rate from epoch to epoch.
+    pub schedule: Schedule,
+    /// The number of steps in which the learning rate rises from 0 to its scheduled value.
+    pub warm_up_steps: u64,
+    /// Whether each epoch goes through the rows in a new order.
+    pub shuffle: bool,
+    /// The seed of the rows' order, of the validation split, and of dropout.
+    pub seed: u64,
+    /// The weights of the classes' losses in training; in the validation all classes weigh the same.
+    pub class_weights: ClassWeights,
+    /// A label whose rows are ignored, in training and in the validation: PyTorch's `ignore_index`. It may be any
+    /// integer, also a class. Rows with the label -100 are always ignored.
+    pub ignore_index: Option<i64>,
+    /// The part of each target, from 0 to 1, that is spread evenly over all classes. It has no effect on the validation.
+    pub label_smoothing: f32,
+    /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1.
+    pub dropout: f32,
+    /// The penalties on large parameters: none, one for all layers, or one for each layer.
+    pub penalties: Vec<Penalty>,
+    /// The limit of the gradients' common norm; gradients beyond it are scaled down.
+    pub clip_norm: Option<f64>,
+    /// The share of the rows that is held back for the validation, from 0 up to but not including 1. It is rounded up
+    /// to whole rows, which come from each class in proportion, and never all rows of a class. If no class has a second
+    /// row, there is nothing to hold back, which is an error. A validation set takes the place of this share.
+    pub validation_fraction: f64,
+    /// Early stopping: ends the training when it no longer gets better.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Whether to stop with [`Error::NonFinite`] when a loss, a parameter or a value of the optimizer's state is NaN or
+    /// infinite. The model then has the parameters from before that step, and no checkpoint is written of the epoch.
+    /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step
+    /// needs no launch and no wait more. This keeps a second copy of parameters and optimizer state on the device.
+    pub stop_on_non_finite: bool,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        FitOptions {
+            epochs: 10,
+            batch: 128,
+            optimizer: Optimizer::default(),
+            schedule: Schedule::default(),
+            warm_up_steps: 0,
+            shuffle: true,
+            seed: 0,
+            class_weights: ClassWeights::default(),
+            ignore_index: None,
+            label_smoothing: 0.0,
+            dropout: 0.0,
+            penalties: Vec::new(),
+            clip_norm: None,
+            validation_fraction: 0.0,
+            early_stopping: None,
+            stop_on_non_finite: true,
+        }
+    }
+}
+
+impl FitOptions {
+    /// Refuses options out of range, but for those that the ops check.
+    pub(super) fn check(&self, validating: bool) -> Result<()> {
+        let fail = |option, rule, value| Err(Error::Option { op: "fit", option, rule, value });
+        if self.batch == 0 {
+            return fail("batch", "at least 1", 0.0);
+        }
+        if !(0.0..1.0).contains(&self.validation_fraction) {
+            return fail("validation_fraction", "from 0 up to but not including 1", self.validation_fraction);
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return fail("dropout", "from 0 up to but not including 1", self.dropout.into());
+        }
+        match &self.early_stopping {
+            Some(stopping) if stopping.monitor.needs_validation() && !validating => {
+                let rule = "early stopping watches the validation, and there is none: set validation_fraction, pass a \
+                            validation set, or watch Monitor::Loss";
+                Err(Error::Combination { op: "fit", rule })
+            }
+            Some(stopping) if stopping.patience == 0 => fail("patience", "at least 1", 0.0),
+            Some(stopping) if !(stopping.min_delta >= 0.0 && stopping.min_delta.is_finite()) => {
+                fail("min_delta", "at least 0 and finite", stopping.min_delta)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The label whose rows are ignored beside those with -100.
+    pub(super) fn ignored(&self) -> i64 {
+        self.ignore_index.unwrap_or(Targets::IGNORED)
+    }
+
+    /// The labels as i64, with -100 for those that are ignored. A label beyond the range of i64 becomes the range's end.
+    pub(super) fn plain_labels<L: Label>(&self, labels: &[L]) -> Vec<i64> {
+        let ignored = i128::from(self.ignored());
+        let saturated = |value: i128| i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX });
+        let plain = |label: &L| match label.value() {
+            value if value == ignored => Targets::IGNORED,
+            value => saturated(value),
+        };
+        labels.iter().map(plain).collect()
+    }
+
+    /// The optimizer's state before the first step on a model with `depth` layers.
+    pub(crate) fn optimizer_state(&self, depth: usize) -> OptimizerState {
+        self.complete(OptimizerState::new(self.optimizer), depth)
+    }
+
+    /// An optimizer's state with the penalties and the norm limit of these options.
+    pub(in crate::mlp) fn complete(&self, state: OptimizerState, depth: usize) -> OptimizerState {
+        let penalties = match self.penalties.as_slice() {
+            [one] => vec![*one; depth],
+            several => several.to_vec(),
+        };
+        state.clipped(self.clip_norm).with_penalties(penalties)
+    }
+}

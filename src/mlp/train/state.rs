@@ -1,0 +1,68 @@
+//! State of a training: everything that a later epoch depends on, beside the model's parameters.
+
+use super::history::{Epoch, History};
+use super::options::FitOptions;
+use crate::error::Result;
+use crate::layers::parameters::Parameters;
+use crate::optim::OptimizerState;
+use crate::schedule::{LearningRate, ScheduleState};
+
+/// The state of a training, beside the model's parameters.
+#[derive(Clone, Debug)]
+pub(in crate::mlp) struct TrainingState {
+    pub optimizer: OptimizerState,
+    pub schedule: ScheduleState,
+    pub history: History,
+    /// The best value so far of the quantity that early stopping monitors; less is better.
+    pub best_value: Option<f64>,
+    /// The parameters of the best epoch, if early stopping is to restore them.
+    pub best_parameters: Option<Vec<Parameters>>,
+    /// The number of epochs since the best one.
+    pub waited: usize,
+}
+
+impl TrainingState {
+    /// The state before the first step on a model with `depth` layers.
+    pub fn new(options: &FitOptions, depth: usize) -> Result<Self> {
+        Ok(TrainingState {
+            optimizer: options.optimizer_state(depth),
+            schedule: schedule_state(options)?,
+            history: History::default(),
+            best_value: None,
+            best_parameters: None,
+            waited: 0,
+        })
+    }
+
+    /// Replaces the learning rate, schedule, penalties and clipping by those of these options, and keeps the progress.
+    pub fn with_options(self, options: &FitOptions, depth: usize) -> Result<Self> {
+        let optimizer = options.complete(self.optimizer, depth);
+        let schedule = schedule_state(options)?.with_progress(self.schedule.progress());
+        Ok(TrainingState { optimizer, schedule, ..self })
+    }
+
+    /// Records an epoch in the schedule and the history. Returns whether it is the best so far and its parameters are
+    /// to be kept in [`TrainingState::best_parameters`].
+    pub fn record_epoch(&mut self, epoch: Epoch, options: &FitOptions) -> bool {
+        self.schedule.end_of_epoch(epoch.validation_loss.unwrap_or(epoch.loss));
+        let stopping = options.early_stopping.unwrap_or_default();
+        let value = stopping.monitor.value(&epoch);
+        // NaN is never the best.
+        let is_best = !value.is_nan() && self.best_value.is_none_or(|best| value < best - stopping.min_delta);
+        if is_best {
+            (self.best_value, self.waited) = (Some(value), 0);
+            self.history.best_epoch = Some(epoch.index);
+        } else {
+            self.waited += 1;
+        }
+        self.history.epochs.push(epoch);
+        is_best && options.early_stopping.is_some_and(|stopping| stopping.restore_best)
+    }
+}
+
+/// The schedule's state before the first step.
+pub(in crate::mlp) fn schedule_state(options: &FitOptions) -> Result<ScheduleState> {
+    options.optimizer.check()?;
+    let learning_rate = LearningRate { schedule: options.schedule, warm_up_steps: options.warm_up_steps };
+    ScheduleState::new(learning_rate, options.optimizer.learning_rate())
+}

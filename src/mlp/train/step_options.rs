@@ -1,0 +1,52 @@
+//! Options of a single training step.
+
+use super::options::FitOptions;
+use crate::device::Device;
+use crate::error::{Error, Result, Shape};
+use crate::matrix::Matrix;
+use crate::ops::CrossEntropy;
+
+/// Options of a single training step: see [`Mlp::train_step_with`](crate::Mlp::train_step_with).
+///
+/// ```
+/// use wgpu_mlp::StepOptions;
+/// let options = StepOptions { dropout: 0.5, seed: 7, ..Default::default() };
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct StepOptions {
+    /// The loss: weights, an ignored class, label smoothing, and how rows are reduced.
+    pub loss: CrossEntropy,
+    /// The share of the hidden layers' outputs that is left out, from 0 up to but not including 1.
+    pub dropout: f32,
+    /// The seed of dropout; the outputs that are left out differ from step to step and from layer to layer.
+    pub seed: u64,
+}
+
+impl FitOptions {
+    /// The options of a step that is only planned, before its labels are known.
+    pub(crate) fn planned_step(&self, device: &Device, classes: usize) -> Result<StepOptions> {
+        let one_of_each: Vec<i64> = (0..classes as i64).collect();
+        self.step_options(device, classes, self.class_weights.of(&one_of_each, classes)?)
+    }
+
+    /// The options of each step, with the class weights on the device.
+    pub(super) fn step_options(
+        &self,
+        device: &Device,
+        classes: usize,
+        class_weights: Option<Vec<f32>>,
+    ) -> Result<StepOptions> {
+        if let Some(weights) = class_weights.as_ref().filter(|weights| weights.len() != classes) {
+            let (left, right) = (Shape { rows: 1, cols: weights.len() }, Shape { rows: 1, cols: classes });
+            return Err(Error::Shape { op: "fit", rule: "there must be a class weight for each class", left, right });
+        }
+        let matrix = |weights: Vec<f32>| Matrix::from_slice(device, 1, weights.len(), &weights);
+        let loss = CrossEntropy {
+            class_weights: class_weights.map(matrix).transpose()?,
+            label_smoothing: self.label_smoothing,
+            ..Default::default()
+        };
+        Ok(StepOptions { loss, dropout: self.dropout, seed: self.seed })
+    }
+}

@@ -1,0 +1,189 @@
+//! Steps of an epoch: they run without a wait, their losses are read now and then, and a step that goes wrong is undone.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::callback::Step;
+use super::callback_list::CallbackList;
+use super::non_finite::{Origin, StepPosition};
+use super::state::TrainingState;
+use super::step_shape::StepShape;
+use super::training::Training;
+use crate::error::{Error, Result};
+use crate::mlp::Mlp;
+use crate::ops::{CrossEntropy, Pending};
+use crate::optim::OptimizerState;
+use crate::schedule::ScheduleState;
+use crate::statistics::Statistics;
+use crate::waiting::Waiting;
+
+/// Losses are read after at most this many steps, so that not too many records wait on the device.
+const STEPS_PER_READ: usize = 1024;
+/// Losses are read at this interval if a callback watches steps.
+const READ_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A snapshot of model, optimizer and schedule.
+struct Snapshot(Mlp, OptimizerState, ScheduleState);
+
+impl Snapshot {
+    fn of(model: &Mlp, state: &TrainingState) -> Self {
+        Snapshot(model.clone(), state.optimizer.clone(), state.schedule)
+    }
+
+    fn restore(self, model: &mut Mlp, state: &mut TrainingState) {
+        (*model, state.optimizer, state.schedule) = (self.0, self.1, self.2);
+    }
+}
+
+/// The steps of an epoch: for each one the caller's numbers of its rows.
+struct Steps<'a> {
+    epoch: usize,
+    rows: Vec<&'a [usize]>,
+}
+
+impl Training<'_> {
+    /// Runs the steps of an epoch, with the rows in this order. Returns the statistics and the number of steps done.
+    pub(super) async fn run_epoch_steps(
+        &self,
+        epoch: usize,
+        order: &[usize],
+        model: &mut Mlp,
+        state: &mut TrainingState,
+        callbacks: &mut CallbackList<'_>,
+    ) -> Result<(Statistics, usize)> {
+        let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
+        if self.waiting == Waiting::Blocking {
+            self.prepare(&steps, model, &state.optimizer);
+        }
+        let mut total = Statistics::default();
+        let mut first = 0;
+        while first < steps.rows.len() && !callbacks.stopped {
+            let before = self.options.stop_on_non_finite.then(|| Snapshot::of(model, state));
+            let pending = self.run_steps(&steps.rows[first..], model, state, callbacks.watches_steps()).await?;
+            let check = before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
+            let (read, check) = Pending::read_all(self.waiting, &pending, check.as_ref()).await?;
+            let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
+            for (step, statistics) in (first..).zip(&read[..bad.unwrap_or(read.len())]) {
+                total = total.join(*statistics, (step * self.options.batch) as u64);
+                callbacks.on_step(&self.step_report(&steps, step, &total))?;
+            }
+            if let Some(before) = before {
+                let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
+                if bad_row.is_some() || model.non_finite_state(self.waiting, check, &state.optimizer).await?.is_some() {
+                    let end = bad_row.unwrap_or((first + read.len(), None));
+                    let error = self.rewind(&steps, first, end, before, model, state).await?;
+                    log::warn!("{error}: the step is undone");
+                    return Err(error);
+                }
+            }
+            first += read.len();
+        }
+        callbacks.shortened = first < steps.rows.len();
+        Ok((total, first))
+    }
+
+    /// Compiles the kernels of the steps. The last step may have fewer rows than the others.
+    fn prepare(&self, steps: &Steps<'_>, model: &mut Mlp, state: &OptimizerState) {
+        let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
+        for rows in steps.rows.first().into_iter().chain(steps.rows.last()) {
+            let shape = StepShape { rows: rows.len(), weighted, distributed: false, checked };
+            model.prepare(shape, &self.step_options, state);
+        }
+    }
+
+    /// Runs steps without a wait, until it is time to read their losses.
+    async fn run_steps(
+        &self,
+        steps: &[&[usize]],
+        model: &mut Mlp,
+        state: &mut TrainingState,
+        watched: bool,
+    ) -> Result<Vec<Pending>> {
+        let (mut pending, since) = (Vec::new(), Instant::now());
+        for rows in steps.iter().take(STEPS_PER_READ) {
+            pending.push(self.run_step(rows, model, state).await?);
+            if watched && since.elapsed() >= READ_INTERVAL {
+                break;
+            }
+        }
+        Ok(pending)
+    }
+
+    /// The report of a step for callbacks, with the epoch's statistics up to it.
+    fn step_report(&self, steps: &Steps<'_>, step: usize, total: &Statistics) -> Step {
+        Step {
+            epoch: steps.epoch,
+            step,
+            steps: steps.rows.len(),
+            rows: step * self.options.batch + steps.rows[step].len(),
+            loss: Some(total.mean_loss()),
+            accuracy: Some(total.accuracy()),
+        }
+    }
+
+    /// Runs one step on these rows. The only wait is before the step, so that a dropped future never stops within one.
+    async fn run_step(&self, rows: &[usize], model: &mut Mlp, state: &mut TrainingState) -> Result<Pending> {
+        model.device.make_room(self.waiting).await?;
+        state.optimizer.set_learning_rate(state.schedule.rate());
+        state.schedule.end_of_step();
+        let batch = self.rows.batch(&model.device, rows, model.classes())?;
+        let mut options = self.step_options.clone();
+        options.loss = CrossEntropy { sample_weights: batch.weights, ..options.loss };
+        model.record_step(&batch.x, &batch.targets, &options, &mut state.optimizer)
+    }
+
+    /// Replays the steps since the snapshot to find the first that went wrong, leaves model and state as they were
+    /// before that step, and returns the error to report.
+    ///
+    /// The step that went wrong is the first whose update left a non-finite value in the parameters or the optimizer's
+    /// state. If there is none before step `end`, it is that step, because of its loss and the row in which that shows.
+    async fn rewind(
+        &self,
+        steps: &Steps<'_>,
+        first: usize,
+        (end, bad_row): (usize, Option<u64>),
+        before: Snapshot,
+        model: &mut Mlp,
+        state: &mut TrainingState,
+    ) -> Result<Error> {
+        let again = Snapshot(before.0.clone(), before.1.clone(), before.2);
+        before.restore(model, state);
+        for rows in &steps.rows[first..end] {
+            self.run_step(rows, model, state).await?;
+        }
+        let layer = model.layers.len().saturating_sub(1);
+        let row = bad_row.and_then(|row| usize::try_from(row).ok());
+        let (mut step, mut origin) =
+            (end.min(steps.rows.len() - 1), Origin { op: "softmax_cross_entropy", layer, row });
+        if model.non_finite_state_now(self.waiting, &state.optimizer).await?.is_some() {
+            again.restore(model, state);
+            if let Some(found) = self.replay_to_bad_update(steps, first..end, model, state).await? {
+                (step, origin) = found;
+            }
+        }
+        model.copy = model.parameters_by(self.waiting).await?.into();
+        let rows = steps.rows[step];
+        let batch = self.rows.batch(&model.device, rows, model.classes())?;
+        model.non_finite_error(self.waiting, &batch, StepPosition { epoch: steps.epoch, step, rows }, origin).await
+    }
+
+    /// Replays these steps one by one until an update leaves a non-finite value, undoes that update, and returns its
+    /// step and origin.
+    async fn replay_to_bad_update(
+        &self,
+        steps: &Steps<'_>,
+        range: Range<usize>,
+        model: &mut Mlp,
+        state: &mut TrainingState,
+    ) -> Result<Option<(usize, Origin)>> {
+        for step in range {
+            let before = Snapshot::of(model, state);
+            self.run_step(steps.rows[step], model, state).await?;
+            if let Some(origin) = model.non_finite_state_now(self.waiting, &state.optimizer).await? {
+                before.restore(model, state);
+                return Ok(Some((step, origin)));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,79 @@
+//! Single training steps, for callers who write their own training loop.
+
+use super::step_options::StepOptions;
+use super::step_shape::StepShape;
+use crate::error::Result;
+use crate::layers::Dense;
+use crate::matrix::Matrix;
+use crate::mlp::Mlp;
+#[cfg(doc)]
+use crate::ops;
+use crate::ops::Pending;
+use crate::optim::OptimizerState;
+use crate::targets::Targets;
+
+impl Mlp {
+    /// The shapes (m, k, n) of the products in a training step with batches of so many rows, for
+    /// [`Device::tune`](crate::Device::tune).
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::auto()?, &[64, 128, 10], 0)?;
+    /// let shapes = model.tuning_shapes(256);
+    /// assert_eq!(shapes[..2], [[256, 64, 128], [64, 256, 128]]);
+    /// model.device().tune(&shapes[..1])?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn tuning_shapes(&self, batch: usize) -> Vec<[usize; 3]> {
+        let widths = self.layers.iter().map(Dense::widths).enumerate();
+        let of_layer = |(index, (inputs, outputs)): (usize, (usize, usize))| {
+            let back = [batch, outputs, inputs];
+            let both = [[batch, inputs, outputs], [inputs, batch, outputs]];
+            // The first layer computes no gradient of its input.
+            both.into_iter().chain((index > 0).then_some(back))
+        };
+        widths.flat_map(of_layer).collect()
+    }
+
+    /// A training step on a batch that is on the model's device already: forward pass, mean cross-entropy, backward
+    /// pass and the optimizer's update.
+    ///
+    /// A model of two layers with up to 16 classes takes at most six launches. The call does not wait for the device;
+    /// the step's statistics are read from the returned value when they are wanted.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for features or targets that do not fit,
+    /// [`Error::OtherDevice`](crate::Error::OtherDevice) for those of another device.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
+    /// let device = Device::cpu();
+    /// let mut model = Mlp::new(&device, &[4, 16, 3], 0)?;
+    /// let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
+    /// let x = Matrix::from_slice(&device, 2, 4, &[1.0, 0.0, 0.0, 0.5, 0.0, 1.0, 0.5, 0.0])?;
+    /// let y = Targets::classes(&device, &[0u8, 2], 3)?;
+    /// let first = model.train_step(&x, &y, &mut optimizer)?;
+    /// let second = model.train_step(&x, &y, &mut optimizer)?;
+    /// assert!(second.read()?.mean_loss() < first.read()?.mean_loss());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn train_step(&mut self, x: &Matrix, targets: &Targets, state: &mut OptimizerState) -> Result<Pending> {
+        self.train_step_with(x, targets, &StepOptions::default(), state)
+    }
+
+    /// A training step as [`Mlp::train_step`], with options.
+    ///
+    /// # Errors
+    /// As [`Mlp::train_step`], and those of [`ops::softmax_cross_entropy`] and [`ops::dropout`] for the options.
+    pub fn train_step_with(
+        &mut self,
+        x: &Matrix,
+        targets: &Targets,
+        options: &StepOptions,
+        state: &mut OptimizerState,
+    ) -> Result<Pending> {
+        let (weighted, distributed) = (options.loss.sample_weights.is_some(), targets.are_distributions());
+        self.prepare(StepShape { rows: x.rows(), weighted, distributed, checked: false }, options, state);
+        self.record_step(x, targets, options, state)
+    }
+}

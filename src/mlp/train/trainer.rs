@@ -1,0 +1,274 @@
+//! Trainer: a training with a validation set, row weights, callbacks and checkpoints.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::ArrayView2;
+
+use super::batches::{LabelledRows, split};
+use super::callback::Callback;
+use super::callback_list::CallbackList;
+use super::class_weights::check_weights;
+use super::history::{Epoch, History};
+use super::options::FitOptions;
+use super::state::TrainingState;
+use super::step_options::StepOptions;
+use super::training::Training;
+use crate::error::{Error, Result, Shape};
+use crate::mlp::Mlp;
+use crate::mlp::checks::check_rows;
+use crate::mlp::file::checkpoint;
+use crate::targets::{Label, Targets};
+use crate::waiting::{Waiting, blocking_and_async};
+
+/// The rule that a validation without rows breaks.
+const NOTHING_TO_VALIDATE: &str = "no row is left to validate on: a validation set needs a row that counts, and \
+                                   validation_fraction takes none where no class has a second row";
+
+/// A trainer: a training with a validation set, row weights, callbacks and checkpoints. [`Mlp::fit`] is the short form.
+///
+/// ```
+/// use wgpu_mlp::{Device, EarlyStopping, FitOptions, Mlp, Trainer};
+/// let (x, y) = (ndarray::array![[0.0], [1.0], [0.1], [0.9]], [0u8, 1, 0, 1]);
+/// let (x_held, y_held) = (ndarray::array![[0.2], [0.8]], [0u8, 1]);
+/// let options = FitOptions { epochs: 50, early_stopping: Some(EarlyStopping::default()), ..Default::default() };
+/// let mut model = Mlp::new(&Device::cpu(), &[1, 8, 2], 0)?;
+/// let history = Trainer::new(&options).validation_set(x_held.view(), &y_held).fit(&mut model, x.view(), &y)?;
+/// assert!(history.epochs[0].validation_loss.is_some());
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub struct Trainer<'a> {
+    options: &'a FitOptions,
+    validation: Option<(ArrayView2<'a, f32>, Vec<i64>)>,
+    row_weights: Option<&'a [f32]>,
+    callbacks: CallbackList<'a>,
+    checkpoint: Option<PathBuf>,
+    resume: bool,
+}
+
+/// A model in a partial fit. On drop the training's state goes back to the model, also after an error or in a cancelled
+/// future.
+struct PartialGuard<'a> {
+    model: &'a mut Mlp,
+    state: Option<TrainingState>,
+}
+
+impl Drop for PartialGuard<'_> {
+    fn drop(&mut self) {
+        self.model.partial = self.state.take().map(Box::new);
+    }
+}
+
+impl<'a> Trainer<'a> {
+    /// A trainer with these options.
+    pub fn new(options: &'a FitOptions) -> Self {
+        let callbacks = CallbackList::default();
+        Trainer { options, validation: None, row_weights: None, callbacks, checkpoint: None, resume: false }
+    }
+
+    /// Validates on these rows after every epoch. Rows with the label -100 or [`FitOptions::ignore_index`] are ignored.
+    /// Class weights and label smoothing have no effect on the validation.
+    pub fn validation_set<L: Label>(mut self, x: ArrayView2<'a, f32>, labels: &[L]) -> Self {
+        self.validation = Some((x, self.options.plain_labels(labels)));
+        self
+    }
+
+    /// Sets a weight for each row of the training data, in the rows' order: scikit-learn's `sample_weight`. Rows that
+    /// [`FitOptions::validation_fraction`] holds back keep their weights.
+    pub fn row_weights(mut self, weights: &'a [f32]) -> Self {
+        self.row_weights = Some(weights);
+        self
+    }
+
+    /// Adds a callback, which watches the training and can end it. There can be several.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Trainer};
+    /// let (x, labels) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// let mut watch = |model: &Mlp, epoch: &Epoch| {
+    ///     println!("{}: loss {:.3}, accuracy {:.3}", epoch.index, epoch.loss, model.score(x.view(), &labels)?);
+    ///     Ok(if epoch.index == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    /// };
+    /// let history = Trainer::new(&FitOptions::default()).callback(&mut watch).fit(&mut model, x.view(), &labels)?;
+    /// assert_eq!(history.epochs.len(), 5);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn callback(mut self, callback: &'a mut (dyn Callback + 'a)) -> Self {
+        self.callbacks.push(callback);
+        self
+    }
+
+    /// Writes a checkpoint to this file after every epoch: parameters, optimizer state, the best epoch's parameters, the
+    /// history. The file always holds a complete epoch.
+    pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
+        self.checkpoint = Some(path.as_ref().into());
+        self
+    }
+
+    /// Resumes the training from its checkpoint, if there is one. With the same data, options and device it ends with
+    /// the same bits as a training that was never interrupted.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}.checkpoint", std::process::id()));
+    /// let train = |epochs| {
+    ///     let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    ///     let options = FitOptions { epochs, ..Default::default() };
+    ///     Trainer::new(&options).checkpoint(&path).resume().fit(&mut model, x.view(), &y)
+    /// };
+    /// train(2)?;
+    /// assert_eq!(train(5)?.epochs.len(), 5); // two epochs from the checkpoint, and three more
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn resume(mut self) -> Self {
+        self.resume = true;
+        self
+    }
+
+    blocking_and_async! {
+        /// Fits the model to `rows x inputs` features and a class id for each row.
+        ///
+        /// The asynchronous form gives the same bits. Callbacks are called, and checkpoints are written, where the
+        /// future is polled. Dropping the future ends the training between two steps, as described at [`Mlp::fit`]:
+        /// [`Callback::on_end`] is not called, [`EarlyStopping`](crate::EarlyStopping) restores nothing, and the
+        /// checkpoint is that of the last complete epoch, from which [`Trainer::resume`] continues.
+        ///
+        /// # Errors
+        /// As [`Mlp::fit`]; [`Error::Shape`] for a validation set or weights that do not fit; [`Error::File`],
+        /// [`Error::Format`] and [`Error::Model`] for a checkpoint; and the errors that callbacks return.
+        pub fn fit, fit_async<L: Label>(
+            self,
+            model: &mut Mlp,
+            x: ArrayView2<'_, f32>,
+            labels: &[L],
+        ) -> Result<History> = |waiting| {
+            self.fit_by(waiting, model, x, labels).await
+        }
+    }
+
+    pub(super) async fn fit_by<L: Label>(
+        mut self,
+        waiting: Waiting,
+        model: &mut Mlp,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+    ) -> Result<History> {
+        self.check(model, x, labels)?;
+        model.partial = None;
+        let labels = self.options.plain_labels(labels);
+        let validation_set = self.validation.take();
+        let rows = LabelledRows { x, labels: &labels, weights: self.row_weights };
+        let training = self.training(waiting, model, rows, validation_set.as_ref())?;
+        let mut state = self.first_state(model, labels.len())?;
+        let (callbacks, checkpoint) = (&mut self.callbacks, self.checkpoint.as_deref());
+        training.run(model, &mut state, callbacks, checkpoint).await?;
+        Ok(state.history)
+    }
+
+    /// The training on these rows, validated on this set or on a fraction of the rows.
+    fn training<'b>(
+        &self,
+        waiting: Waiting,
+        model: &Mlp,
+        rows: LabelledRows<'b>,
+        validation_set: Option<&'b (ArrayView2<'a, f32>, Vec<i64>)>,
+    ) -> Result<Training<'b>>
+    where
+        'a: 'b,
+    {
+        let (options, labels) = (self.options, rows.labels);
+        // A validation set takes the fraction's place.
+        let fraction = if validation_set.is_some() { 0.0 } else { options.validation_fraction };
+        let (train, held) = split(labels, model.classes(), fraction, options.seed);
+        let validation = match validation_set {
+            Some((x, labels)) => Some((LabelledRows { x: *x, labels, weights: None }, (0..labels.len()).collect())),
+            None if fraction == 0.0 => None,
+            None => Some((rows, held)),
+        };
+        if let Some((rows, held)) = &validation
+            && !held.iter().any(|row| rows.counts(*row))
+        {
+            return Err(Error::Combination { op: "fit", rule: NOTHING_TO_VALIDATE });
+        }
+        let step_options = self.step_options(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?;
+        Ok(Training { options, rows, train, validation, step_options, waiting })
+    }
+
+    /// The state that the training starts from: that of the checkpoint, if it is to be resumed, or a fresh one.
+    fn first_state(&self, model: &mut Mlp, rows: usize) -> Result<TrainingState> {
+        match &self.checkpoint {
+            Some(path) if self.resume && path.exists() => {
+                let state = checkpoint::load(path, model, self.options, rows)?;
+                log::info!("fit: goes on from {}, behind epoch {}", path.display(), state.history.epochs.len());
+                Ok(state)
+            }
+            _ => TrainingState::new(self.options, model.layers.len()),
+        }
+    }
+
+    /// Runs one epoch that continues from the model's last partial fit.
+    pub(super) async fn partial_fit_by<L: Label>(
+        mut self,
+        waiting: Waiting,
+        model: &mut Mlp,
+        x: ArrayView2<'_, f32>,
+        labels: &[L],
+    ) -> Result<Epoch> {
+        self.check(model, x, labels)?;
+        let (options, labels) = (self.options, self.options.plain_labels(labels));
+        let step_options = self.step_options(model, &labels)?;
+        let fresh = TrainingState::new(options, model.layers.len())?;
+        let state = match model.partial.take() {
+            Some(kept) if kept.optimizer.optimizer().is_like(&options.optimizer) => {
+                kept.with_options(options, model.layers.len())?
+            }
+            _ => fresh,
+        };
+        let train = (0..labels.len()).collect();
+        let rows = LabelledRows { x, labels: &labels, weights: self.row_weights };
+        let training = Training { options, rows, train, validation: None, step_options, waiting };
+        let mut guard = PartialGuard { model, state: None };
+        let state = guard.state.insert(state);
+        let index = state.history.epochs.len();
+        let (epoch, _) = training.run_epoch(index, guard.model, state, &mut self.callbacks).await?;
+        guard.model.copy = guard.model.parameters_by(waiting).await?.into();
+        state.schedule.end_of_epoch(epoch.loss);
+        state.history.epochs.push(epoch.clone());
+        Ok(epoch)
+    }
+
+    /// The options, and whether rows have weights: what a plan of the training depends on.
+    pub(crate) fn planned(&self) -> (&FitOptions, bool) {
+        (self.options, self.row_weights.is_some())
+    }
+
+    /// Refuses data and options that do not fit each other or the model.
+    fn check<L: Label>(&self, model: &Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<()> {
+        model.check_inputs("fit", x)?;
+        check_rows("fit", x, labels.len())?;
+        Targets::check_ignoring(labels, model.classes(), self.options.ignored())?;
+        if let Some((x, labels)) = &self.validation {
+            model.check_inputs("validation", *x)?;
+            check_rows("validation", *x, labels.len())?;
+            Targets::check(labels, model.classes())?;
+        }
+        if let Some(weights) = self.row_weights {
+            if weights.len() != x.nrows() {
+                let right = Shape { rows: weights.len(), cols: 1 };
+                let rule = "there must be a weight for each row";
+                return Err(Error::Shape { op: "fit", rule, left: x.dim().into(), right });
+            }
+            check_weights("row", weights)?;
+        }
+        self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)
+    }
+
+    /// The options of each step of a training on these labels.
+    fn step_options(&self, model: &Mlp, labels: &[i64]) -> Result<StepOptions> {
+        let weights = self.options.class_weights.of(labels, model.classes())?;
+        self.options.step_options(&model.device, model.classes(), weights)
+    }
+}

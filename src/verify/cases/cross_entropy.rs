@@ -1,0 +1,123 @@
+//! Cases of `softmax_cross_entropy`: every choice of its options, on every kind of row.
+
+use ndarray::{Array2, Axis};
+
+use super::choice::{ALL_WEIGHTS_ZERO, FEW, LossChoice};
+use crate::cpu::reference::{self, LossTargets};
+use crate::ops::{self, Statistics};
+use crate::verify::bounds::{self, Bound};
+use crate::verify::expected::Expected;
+use crate::verify::inputs::{Fill, normal, rounding_logits_in_runs, special_rows};
+use crate::verify::operands::in_f64;
+use crate::verify::output::{Output, statistics_row};
+use crate::verify::shapes::all_matrices;
+use crate::verify::table::Table;
+
+pub(super) fn cases(table: &mut Table) {
+    for choice in LossChoice::all().into_iter().filter(|choice| choice.row_weights) {
+        add(table, choice, (", all 0", normal), ALL_WEIGHTS_ZERO);
+    }
+    for dims in all_matrices() {
+        add(table, LossChoice::PLAIN, (", sums that lose", rounding_logits_in_runs), *dims);
+    }
+    let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
+    for fill in fills {
+        let distributions = LossChoice { distributions: true, ..LossChoice::PLAIN };
+        for choice in [LossChoice::PLAIN, distributions, LossChoice { smoothing: 0.1, ..LossChoice::PLAIN }] {
+            for dims in all_matrices() {
+                add(table, choice, fill, *dims);
+            }
+        }
+        for choice in LossChoice::all() {
+            for dims in FEW {
+                add(table, choice, fill, *dims);
+            }
+        }
+    }
+}
+
+fn add(table: &mut Table, choice: LossChoice, (suffix, fill): (&str, Fill), dims: [usize; 3]) {
+    table.add(
+        ("softmax_cross_entropy", &format!("{}{suffix}", choice.name())),
+        dims,
+        |[rows, cols, _]| (6 * rows * cols, 8 * rows * cols + 4 * rows),
+        move |rng, dims| choice.inputs(fill, rng, dims),
+        move |device, inputs| {
+            let (logits, y, options) = choice.arguments(device, inputs)?;
+            ops::softmax_cross_entropy(&logits, &y, &options).map(Output::of_cross_entropy)
+        },
+        move |inputs| {
+            let m = in_f64(inputs);
+            expected(&m[0], &choice.loss_targets(inputs, &m))
+        },
+    );
+}
+
+/// Losses, gradient and statistics of these logits.
+pub(super) fn expected(x: &Array2<f64>, targets: &LossTargets) -> Vec<Expected> {
+    let want = reference::softmax_cross_entropy(x, targets);
+    let statistics = statistics(&want, &targets.weights);
+    let of_losses = loss_bounds(x, &want.losses, targets);
+    let sizes: f64 = want.losses.iter().filter(|loss| loss.is_finite()).map(|loss| loss.abs()).sum();
+    let mut of_statistics = Array2::default(statistics.dim());
+    let sum = bounds::column_sum(targets.weights.len());
+    of_statistics[[0, 0]] = of_losses.iter().copied().sum::<Bound>() + sum * sizes;
+    of_statistics[[0, 1]] = sum * statistics[[0, 1]];
+    vec![
+        Expected::within(&of_losses, want.losses),
+        Expected::within(&gradient_bounds(x, &want.dlogits, targets), want.dlogits),
+        Expected::within(&of_statistics, statistics),
+    ]
+}
+
+/// The statistics in f64, as one row.
+fn statistics(want: &reference::CrossEntropy, weights: &[Option<f64>]) -> Array2<f64> {
+    let counted: Vec<_> = (0..weights.len()).filter(|r| weights[*r].is_some()).collect();
+    let bad: Vec<_> = counted.iter().filter(|r| !want.losses[[**r, 0]].is_finite()).collect();
+    statistics_row(&Statistics {
+        loss_sum: reference::sum(counted.iter().map(|r| want.losses[[*r, 0]])),
+        weight_sum: reference::sum(weights.iter().flatten().copied()),
+        correct: want.correct.iter().filter(|hit| **hit).count() as u64,
+        rows: counted.len() as u64,
+        non_finite_rows: bad.len() as u64,
+        first_bad_row: bad.first().map(|row| **row as u64),
+    })
+}
+
+/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m): each difference and product rounded, the sums with their trees, the
+/// logarithm.
+fn loss_bounds(x: &Array2<f64>, losses: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
+    let cols = x.ncols();
+    Array2::from_shape_fn(losses.dim(), |(r, _)| {
+        if !targets.counts(r) {
+            return Bound::NONE;
+        }
+        let maximum = x.row(r).fold(f64::NEG_INFINITY, |maximum, x| maximum.max(*x));
+        let (mut total, mut below, mut sizes) = (0.0, 0.0, 0.0);
+        for (q, x) in targets.q.row(r).into_iter().zip(x.row(r)).filter(|(q, _)| **q != 0.0) {
+            total += q;
+            below += q * (maximum - x);
+            sizes += q * x.abs();
+        }
+        let few = Bound::roundings(8.0);
+        let log_sum = (bounds::log_sum(cols) + few * maximum.abs()) * total;
+        (log_sum + few * (sizes + losses[[r, 0]].abs()) + bounds::row_sum(cols) * (below + total)).or_none()
+    })
+}
+
+/// Bounds of dlogits = (p Σ q - q) / divisor: softmax's bound for p, the rounding of both terms, the sum of q, the divisor.
+pub(super) fn gradient_bounds(x: &Array2<f64>, dlogits: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
+    let probs = reference::softmax(x);
+    let softmax = bounds::softmax(&probs, x.view());
+    let mut bound = Array2::default(x.dim());
+    for (r, mut row) in bound.axis_iter_mut(Axis(0)).enumerate().filter(|(r, _)| targets.counts(*r)) {
+        let total: f64 = targets.q.row(r).sum();
+        for c in 0..x.ncols() {
+            let (p, q) = (probs[[r, c]], targets.q[[r, c]]);
+            let terms = Bound::roundings(8.0) * (p * total + q) + bounds::row_sum(x.ncols()) * (p * total);
+            let divided = bounds::column_sum(x.nrows()) * dlogits[[r, c]].abs();
+            row[c] = ((softmax[[r, c]] * total + terms) * targets.divisor.recip() + divided).or_none();
+        }
+    }
+    bound
+}

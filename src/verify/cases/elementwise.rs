@@ -1,0 +1,119 @@
+//! Cases of ops on single elements, and of sums of columns: `bias_add`, `column_sum`, `relu` and its gradient, `dropout`.
+
+use crate::cpu::reference;
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::ops;
+use crate::verify::bounds::{self, Bound};
+use crate::verify::expected::Expected;
+use crate::verify::inputs::{matrices, normal, special_rows};
+use crate::verify::output::Output;
+use crate::verify::shapes::all_matrices;
+use crate::verify::table::Table;
+
+/// The arguments of dropout's cases.
+const RATE: f32 = 0.3;
+const SEED: u64 = 0x1234_5678_9abc_def0;
+/// Neither of its words is 0.
+const COUNTER: u64 = (1 << 40) + 3;
+
+/// The shape of the case in which the draw of an element is dropout's threshold: one of 256 draws is a rate that f32 has.
+const DRAWN: [usize; 3] = [100, 101, 1];
+
+pub(super) fn cases(table: &mut Table) {
+    table.add_for_all_matrices(
+        ("bias_add", ""),
+        |[rows, cols, _]| (rows * cols, 4 * (2 * rows * cols + cols)),
+        |rng, [rows, cols, _]| matrices([normal(rng, rows, cols), normal(rng, 1, cols)]),
+        |m| ops::bias_add(&m[0], &m[1]).map(Output::alone),
+        |m| {
+            let want = reference::bias_add(&m[0], &m[1]);
+            vec![Expected::within(&want.mapv(|sum| Bound::roundings(1.0) * sum.abs() + Bound::FLUSH), want)]
+        },
+    );
+    table.add_for_all_matrices(
+        ("column_sum", ""),
+        |[rows, cols, _]| (rows * cols, 4 * (rows * cols + cols)),
+        |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
+        |m| ops::column_sum(&m[0]).map(Output::alone),
+        |m| {
+            let magnitude = reference::column_sum(&m[0].mapv(f64::abs));
+            let bound = magnitude.mapv(|sum| bounds::column_sum(m[0].nrows()) * sum + Bound::FLUSH);
+            vec![Expected::within(&bound, reference::column_sum(&m[0]))]
+        },
+    );
+    relus(table);
+    dropout(table);
+}
+
+fn relus(table: &mut Table) {
+    type Op = fn(&Matrix) -> Result<Matrix>;
+    type OfElement = fn(f64) -> f64;
+    let ops: [(&'static str, Op, OfElement); 2] =
+        [("relu", ops::relu, reference::relu), ("relu_mask", ops::relu_mask, reference::relu_mask)];
+    for (name, op, of_element) in ops {
+        for dims in all_matrices() {
+            table.add_on_matrices(
+                (name, "all kinds of row"),
+                *dims,
+                |[rows, cols, _]| (rows * cols, 8 * rows * cols),
+                |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
+                move |m| op(&m[0]).map(Output::alone),
+                move |m| vec![Expected::exactly(m[0].mapv(of_element))],
+            );
+        }
+    }
+    table.add_for_all_matrices(
+        ("relu_backward", "all kinds of row"),
+        |[rows, cols, _]| (rows * cols, 12 * rows * cols),
+        |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols), normal(rng, rows, cols)]),
+        |m| ops::relu_backward(&m[0], &m[1]).map(Output::alone),
+        |m| vec![Expected::exactly(reference::relu_backward(&m[0], &m[1]))],
+    );
+}
+
+fn dropout(table: &mut Table) {
+    let kinds = all_matrices().map(|dims| ("rate 0.3", *dims, RATE));
+    for (variant, dims, rate) in kinds.chain([("an element draws the threshold", DRAWN, drawn_rate())]) {
+        table.add_on_matrices(
+            ("dropout", variant),
+            dims,
+            |[rows, cols, _]| (rows * cols, 8 * rows * cols),
+            |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
+            move |m| ops::dropout(&m[0], rate, SEED, COUNTER).map(Output::alone),
+            move |m| {
+                let want = reference::dropout(&m[0], rate, SEED, COUNTER);
+                // Elements that are left out are exactly 0.
+                let bound = want.mapv(|y| match y == 0.0 {
+                    true => Bound::NONE,
+                    false => Bound::roundings(2.0) * y.abs() + Bound::FLUSH,
+                });
+                vec![Expected::within(&bound, want)]
+            },
+        );
+    }
+}
+
+/// The first element's draw that is a rate: with this threshold the element stays.
+fn drawn_rate() -> f32 {
+    let draws = (0..(DRAWN[0] * DRAWN[1]) as u64).map(|element| reference::draw(SEED, COUNTER, element));
+    let rates = draws.map(|draw| draw as f32 / 2f32.powi(32));
+    rates.zip(0..).find(|(rate, element)| is_threshold(*rate, *element)).map_or(RATE, |(rate, _)| rate)
+}
+
+/// Whether the draw of this element is the threshold of dropout with this rate.
+fn is_threshold(rate: f32, element: u64) -> bool {
+    f64::from(rate) * 2f64.powi(32) == f64::from(reference::draw(SEED, COUNTER, element))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_draws_the_threshold() {
+        let rate = drawn_rate();
+        let drawn = (0..(DRAWN[0] * DRAWN[1]) as u64).filter(|element| is_threshold(rate, *element)).count();
+        assert!(rate > 0.0 && rate < RATE && drawn > 0, "{drawn} draws of {rate}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Cases of `linear_cross_entropy`: a linear layer and the loss of its outputs in one op.
+
+use ndarray::Array2;
+
+use super::choice::{Ignored, LossChoice};
+use super::cross_entropy;
+use super::products::expected_linear;
+use crate::cpu::reference;
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::ops;
+use crate::verify::bounds::Bound;
+use crate::verify::expected::Expected;
+use crate::verify::inputs::{Inputs, normal};
+use crate::verify::operands::in_f64;
+use crate::verify::output::Output;
+use crate::verify::table::Table;
+
+/// Rows, inputs and classes: few classes go through one kernel, many through two.
+const DIMS: &[[usize; 3]] = &[
+    [1, 2, 3],
+    [5, 7, 1],
+    [31, 33, 16],
+    [127, 31, 15],
+    [129, 3, 2],
+    [300, 65, 10],
+    [33, 17, 31],
+    [21, 20, 4],
+    [19, 12, 8],
+    [37, 64, 10],
+    [70, 16, 12],
+];
+/// Dims for choices that go through two kernels whatever the number of classes: those with weights or an ignored class.
+const FEW_DIMS: &[[usize; 3]] = &[[5, 7, 1], [129, 3, 2], [300, 65, 10], [33, 17, 31]];
+
+pub(super) fn cases(table: &mut Table) {
+    for choice in LossChoice::all() {
+        let two_kernels = choice.class_weights || choice.row_weights || choice.ignored == Ignored::Class;
+        for dims in if two_kernels { FEW_DIMS } else { DIMS } {
+            table.add(
+                ("linear_cross_entropy", &choice.name()),
+                *dims,
+                |[m, k, n]| (2 * m * k * n + 6 * m * n, 4 * (m * k + k * n + m * n + 2 * m)),
+                move |rng, [m, k, n]| {
+                    let mut inputs = choice.inputs(normal, rng, [m, n, 1]);
+                    inputs.matrices.extend([normal(rng, m, k), normal(rng, k, n), normal(rng, 1, n)]);
+                    inputs
+                },
+                move |device, inputs| {
+                    let (_, y, options) = choice.arguments(device, inputs)?;
+                    let upload = |matrix: &Array2<f32>| Matrix::from_array(device, matrix.view());
+                    let m = layer(&inputs.matrices).iter().map(upload).collect::<Result<Vec<_>>>()?;
+                    ops::linear_cross_entropy(&m[0], &m[1], &m[2], &y, &options).map(Output::of_cross_entropy)
+                },
+                move |inputs| expected(choice, inputs),
+            );
+        }
+    }
+}
+
+/// The layer's input, weights and biases: the last three of the inputs. The first of all has the logits' shape, and stands
+/// for the number of classes alone.
+fn layer<T>(matrices: &[Array2<T>]) -> &[Array2<T>] {
+    &matrices[matrices.len() - 3..]
+}
+
+/// softmax_cross_entropy's results for the exact logits, with bounds widened by the errors of the logits.
+fn expected(choice: LossChoice, inputs: &Inputs) -> Vec<Expected> {
+    let mut m = in_f64(inputs);
+    let logits = expected_linear(layer(&m), |sum| sum);
+    m[0] = logits.want;
+    let targets = choice.loss_targets(inputs, &m);
+    let mut expected = cross_entropy::expected(&m[0], &targets);
+    let probs = reference::softmax(&m[0]);
+    let largest = |errors: &Array2<f64>, r: usize| errors.row(r).fold(0.0, |e: f64, x| e.max(*x));
+    // Ignored rows are exactly 0, whatever their logits.
+    for r in (0..m[0].nrows()).filter(|r| targets.counts(*r)) {
+        let error = Bound { most: largest(&logits.bound, r), likely: largest(&logits.likely, r) };
+        let total = targets.total(r);
+        expected[0].widen([r, 0], error * (2.0 * total));
+        expected[2].widen([0, 0], error * (2.0 * total));
+        for c in 0..m[0].ncols() {
+            let carried = error.map(|error| (2.0 * error).exp_m1());
+            expected[1].widen([r, c], carried * (probs[[r, c]] * total / targets.divisor));
+        }
+        // A row whose two largest logits are this close may count as a hit or a miss.
+        let maximum = m[0].row(r).fold(f64::NEG_INFINITY, |maximum, x| maximum.max(*x));
+        let is_close = |error| m[0].row(r).iter().filter(|x| maximum - **x <= 2.0 * error).count() > 1;
+        expected[2].widen([0, 2], error.map(|error| f64::from(u8::from(is_close(error)))));
+    }
+    expected
+}

@@ -1,0 +1,124 @@
+//! Values with errors: every operation adds its own bound to what the errors of its operands become (Wilkinson's running error
+//! analysis). The parts of a likely error are added as squares.
+
+use ndarray::{Array2, Axis, Zip};
+
+use crate::cpu::reference;
+use crate::verify::bounds::{self, Bound};
+
+/// A matrix, and how far the device's may be from it.
+#[derive(Clone)]
+pub(super) struct Near {
+    pub value: Array2<f64>,
+    pub error: Array2<Bound>,
+}
+
+impl Near {
+    /// Values without an error.
+    pub fn exact(value: Array2<f64>) -> Self {
+        Near { error: Array2::default(value.dim()), value }
+    }
+
+    /// Zeros without an error.
+    pub fn zeros(dim: (usize, usize)) -> Self {
+        Near::exact(Array2::zeros(dim))
+    }
+
+    /// The transpose.
+    pub fn t(&self) -> Self {
+        Near { value: self.value.t().to_owned(), error: self.error.t().to_owned() }
+    }
+
+    /// The largest magnitudes that the device's values may have.
+    pub fn most(&self) -> Array2<f64> {
+        self.value.mapv(f64::abs) + self.error.mapv(|error| error.most)
+    }
+
+    /// The product self · b. Its error is what the errors of both factors become, and the bound of the product of their largest
+    /// magnitudes.
+    pub fn dot(&self, b: &Near) -> Self {
+        let (k, size, size_b) = (self.value.ncols(), self.value.mapv(f64::abs), b.value.mapv(f64::abs));
+        let magnitude = self.most().dot(&b.most());
+        let carried = &magnitude - &size.dot(&size_b);
+        let square = |near: &Near| near.error.mapv(|error| error.likely * error.likely);
+        let squares = (&size * &size).dot(&square(b)) + square(self).dot(&(&size_b * &size_b));
+        let error = Array2::from_shape_fn(magnitude.dim(), |at| {
+            Bound { most: carried[at], likely: squares[at].sqrt() } + bounds::product(magnitude[at], k)
+        });
+        Near { value: self.value.dot(&b.value), error }
+    }
+
+    /// The sum of each row and this one.
+    pub fn plus_row(&self, row: &Near) -> Self {
+        let value = &self.value + &row.value;
+        let error = &self.error + &row.error;
+        rounded(value, error, 2.0)
+    }
+
+    /// The sum of the rows.
+    pub fn sum_of_rows(&self) -> Self {
+        let terms = self.value.nrows();
+        let (most, one_by_one) = (self.most(), Bound::roundings(2.0 * terms as f64));
+        let rounding = bounds::column_sum(terms);
+        let rounding = if rounding.most < one_by_one.most { one_by_one } else { rounding };
+        let error = Array2::from_shape_fn((1, self.value.ncols()), |(_, c)| {
+            self.error.column(c).iter().copied().sum::<Bound>() + rounding * most.column(c).sum()
+        });
+        Near { value: self.value.sum_axis(Axis(0)).insert_axis(Axis(0)), error }
+    }
+
+    /// max(x, 0).
+    pub fn relu(&self) -> Self {
+        Near { value: self.value.mapv(|x| x.max(0.0)), error: self.error.clone() }
+    }
+
+    /// The gradient by x, of this one by the ReLU of x. Where the sign of x is not certain, the gradient may be 0 or whole.
+    pub fn relu_backward(mut self, x: &Near) -> Self {
+        Zip::from(&mut self.value).and(&mut self.error).and(&x.value).and(&x.error).for_each(|dy, error, x, near| {
+            let error_of = |own: f64, near: f64| match (x.abs() > near, *x > 0.0) {
+                (true, true) => own,
+                (true, false) => 0.0,
+                (false, _) => dy.abs() + own,
+            };
+            *error = Bound { most: error_of(error.most, near.most), likely: error_of(error.likely, near.likely) };
+            *dy = if *x > 0.0 { *dy } else { 0.0 };
+        });
+        self
+    }
+
+    /// The values or gradients after dropout; those that are left out are exactly 0.
+    pub fn dropout(mut self, rate: f32, seed: u64, counter: u64) -> Self {
+        let (cols, scale) = (self.value.ncols(), 1.0 / (1.0 - f64::from(rate)));
+        for ((r, c), value) in self.value.indexed_iter_mut() {
+            let (kept, error) = (reference::keeps(rate, seed, counter, (r * cols + c) as u64), self.error[[r, c]]);
+            let most = (value.abs() + error.most) * scale;
+            *value = if kept { *value * scale } else { 0.0 };
+            self.error[[r, c]] =
+                if kept { error * scale + Bound::roundings(2.0) * most + Bound::FLUSH } else { Bound::NONE };
+        }
+        self
+    }
+
+    /// The gradients with those of the penalties of these parameters. Where the sign of a parameter is not certain, the
+    /// gradient of l1 may have either.
+    pub fn penalized(mut self, parameters: &Near, [l1, l2]: [f64; 2]) -> Self {
+        Zip::from(&mut self.value).and(&mut self.error).and(&parameters.value).and(&parameters.error).for_each(
+            |gradient, error, w, near| {
+                let flipped = |near: f64| if w.abs() <= near && near > 0.0 { 2.0 * l1 } else { 0.0 };
+                // Three constants, two products and two sums.
+                let size = gradient.abs() + error.most + l1 + 2.0 * l2 * (w.abs() + near.most);
+                *error = *error + near.map(flipped) + *near * (2.0 * l2) + Bound::roundings(4.0) * size;
+                *gradient = reference::penalized_gradient(*w, *gradient, 1.0, [l1, l2]);
+            },
+        );
+        self
+    }
+}
+
+/// These values, with the error of some roundings of them added to theirs.
+pub(super) fn rounded(value: Array2<f64>, mut error: Array2<Bound>, roundings: f64) -> Near {
+    error.zip_mut_with(&value, |error, value| {
+        *error = *error + Bound::roundings(roundings) * (value.abs() + error.most) + Bound::FLUSH;
+    });
+    Near { value, error }
+}

@@ -1,0 +1,68 @@
+//! Cases of `softmax`, `log_softmax` and `softmax_backward`.
+
+use ndarray::{Array2, Axis};
+
+use crate::cpu::reference;
+use crate::ops;
+use crate::verify::bounds::{self, Bound};
+use crate::verify::expected::Expected;
+use crate::verify::inputs::{matrices, normal, probabilities, rounding_logits, rounding_logits_in_runs, special_rows};
+use crate::verify::output::Output;
+use crate::verify::table::{Cost, DrawFn, Table};
+
+pub(super) fn cases(table: &mut Table) {
+    const COST: Cost = |[rows, cols, _]| (5 * rows * cols, 8 * rows * cols);
+    let draws: [(&str, DrawFn); 4] = [
+        ("sums that lose in one run", |rng, [rows, cols, _]| matrices([rounding_logits(rng, rows, cols)])),
+        ("sums that lose", |rng, [rows, cols, _]| matrices([rounding_logits_in_runs(rng, rows, cols)])),
+        ("", |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)])),
+        ("all kinds of row", |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)])),
+    ];
+    for (variant, draw) in draws {
+        table.add_for_all_matrices(
+            ("softmax", variant),
+            COST,
+            draw,
+            |m| ops::softmax(&m[0]).map(Output::alone),
+            |m| {
+                let want = reference::softmax(&m[0]);
+                vec![Expected::within(&bounds::softmax(&want, m[0].view()), want)]
+            },
+        );
+        table.add_for_all_matrices(
+            ("log_softmax", variant),
+            COST,
+            draw,
+            |m| ops::log_softmax(&m[0]).map(Output::alone),
+            |m| vec![expected_log_softmax(&m[0])],
+        );
+    }
+    table.add_for_all_matrices(
+        ("softmax_backward", ""),
+        |[rows, cols, _]| (4 * rows * cols, 12 * rows * cols),
+        |rng, [rows, cols, _]| matrices([probabilities(rng, rows, cols), normal(rng, rows, cols)]),
+        |m| ops::softmax_backward(&m[0], &m[1]).map(Output::alone),
+        |m| vec![expected_softmax_backward(&m[0], &m[1])],
+    );
+}
+
+fn expected_log_softmax(x: &Array2<f64>) -> Expected {
+    let want = reference::log_softmax(x);
+    let maxima: Vec<_> =
+        x.rows().into_iter().map(|row| row.fold(f64::NEG_INFINITY, |maximum, x| maximum.max(*x))).collect();
+    let bound = Array2::from_shape_fn(x.dim(), |(r, c)| {
+        let size = maxima[r].abs() + x[[r, c]].abs() + want[[r, c]].abs();
+        // A masked class is -inf on both sides; no bound is needed there, and none may be infinite.
+        if size.is_finite() { bounds::log_sum(x.ncols()) + Bound::roundings(8.0) * size } else { Bound::NONE }
+    });
+    Expected::within(&bound, want)
+}
+
+fn expected_softmax_backward(p: &Array2<f64>, dp: &Array2<f64>) -> Expected {
+    let dots = (p * dp).mapv(f64::abs).sum_axis(Axis(1));
+    let bound = Array2::from_shape_fn(p.dim(), |(r, c)| {
+        let sum = bounds::row_sum(p.ncols()) * dots[r];
+        (Bound::roundings(6.0) * dp[[r, c]].abs() + sum) * p[[r, c]].abs() + Bound::FLUSH
+    });
+    Expected::within(&bound, reference::softmax_backward(p, dp))
+}

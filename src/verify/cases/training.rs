@@ -1,0 +1,70 @@
+//! Cases that train a network for some steps and compare all of its parameters: they hold what every op of a step hands on
+//! to the next, the update of all parameters together and the clip included.
+
+use ndarray::Array2;
+
+use super::training_reference::expected;
+use super::training_setup::{ADAM, DROPOUT, MAX_NORM, RATE, SEED, SETUPS, STEPS, Setup, penalties};
+use crate::device::Device;
+use crate::error::Result;
+use crate::layers::Dense;
+use crate::matrix::Matrix;
+use crate::mlp::{Mlp, Parameters, StepOptions};
+use crate::optim::{Optimizer, OptimizerState};
+use crate::verify::inputs::{self, CaseRng, Inputs, normal};
+use crate::verify::operands::classes;
+use crate::verify::output::Output;
+use crate::verify::table::Table;
+
+/// Numbers of rows, and the widths of networks.
+const NETWORKS: [(usize, &[usize]); 5] =
+    [(33, &[5, 3]), (128, &[20, 16, 10]), (70, &[33, 17, 21]), (40, &[12, 8, 8, 4]), (300, &[64, 132, 20])];
+
+pub(super) fn cases(table: &mut Table) {
+    for (rows, widths) in NETWORKS {
+        // A network without a hidden layer has no dropout.
+        for setup in SETUPS.into_iter().filter(|setup| widths.len() > 2 || !setup.dropout) {
+            let name = setup.name;
+            let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
+            table.add(
+                ("training", &format!("{STEPS} steps of {name}, {} layers", widths.len() - 1)),
+                [rows, inputs, outputs],
+                |[m, k, n]| (6 * m * k * n, 4 * (m * k + k * n)),
+                move |rng, _| drawn(rng, rows, widths),
+                move |device, inputs| trained(device, inputs, setup),
+                move |inputs| expected(inputs, setup),
+            );
+        }
+    }
+}
+
+/// Inputs: features, then weights and biases layer by layer; and class ids.
+fn drawn(rng: &mut CaseRng, rows: usize, widths: &[usize]) -> Inputs {
+    let mut matrices = vec![normal(rng, rows, widths[0])];
+    for pair in widths.windows(2) {
+        let size = (pair[0] as f32).sqrt().recip();
+        matrices.push(normal(rng, pair[0], pair[1]) * size);
+        matrices.push(normal(rng, 1, pair[1]) * 0.1);
+    }
+    Inputs { classes: inputs::classes(rng, rows, widths[widths.len() - 1]), matrices }
+}
+
+/// The parameters after the steps on the device.
+fn trained(device: &Device, inputs: &Inputs, setup: Setup) -> Result<Vec<Output>> {
+    let [x, parameters @ ..] = inputs.matrices.as_slice() else { return Ok(Vec::new()) };
+    let layer = |pair: &[Array2<f32>]| Parameters { weights: pair[0].clone(), biases: pair[1].clone() };
+    let mut model = Mlp::from_parameters(device, parameters.chunks_exact(2).map(layer).collect())?;
+    let optimizer = if setup.adam { Optimizer::Adam(ADAM) } else { Optimizer::Sgd { learning_rate: RATE } };
+    let mut state = OptimizerState::new(optimizer).clipped(setup.clipped.then_some(MAX_NORM));
+    if setup.penalties {
+        state = state.with_penalties(penalties(model.layers().len()));
+    }
+    let options = StepOptions { dropout: if setup.dropout { DROPOUT } else { 0.0 }, seed: SEED, ..Default::default() };
+    let x = Matrix::from_array(device, x.view())?;
+    let y = classes(device, &inputs.classes, model.classes())?;
+    for _ in 0..STEPS {
+        model.train_step_with(&x, &y, &options, &mut state)?;
+    }
+    let of_layer = |layer: &Dense| [layer.weights().clone(), layer.biases().clone()];
+    Ok(model.layers().iter().flat_map(of_layer).map(Output::from).collect())
+}

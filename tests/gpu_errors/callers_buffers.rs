@@ -1,0 +1,258 @@
+//! Buffers of the caller's: matrices side by side in one, class ids that the device made, and one that is destroyed too early.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use libtest_mimic::Failed;
+use ndarray::{Array2, s};
+use wgpu_mlp::{DebugOptions, Device, Error, GpuOptions, Matrix, Targets, ops, wgpu};
+
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
+    let plain = GpuOptions::default;
+    let pieces = || GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(768), ..Default::default() },
+        ..Default::default()
+    };
+    vec![
+        common::trial("class ids from the device", plain(), device_made),
+        common::trial("class ids from the device, in pieces", pieces(), device_made),
+        common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
+        common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
+        common::trial("a recording that the device rejects", plain(), rejected),
+        common::trial("a recording that is rejected meanwhile", plain(), rejected_meanwhile),
+    ]
+}
+
+/// A device opened by the caller, with the limits of this one.
+fn shared(like: &Device) -> Result<(common::Yours, Device), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    let limit = Some(like.info().max_binding_bytes);
+    let options = GpuOptions {
+        debug: DebugOptions { max_binding_bytes: limit, guarded_buffers: true, ..Default::default() },
+        ..Default::default()
+    };
+    let device = Device::from_wgpu_with(&yours.adapter, yours.device.clone(), yours.queue.clone(), &options)?;
+    Ok((yours, device))
+}
+
+const USAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+
+/// Features, class ids and a second matrix in one buffer, each behind the one before it, with marks in the gaps.
+fn side_by_side(like: &Device) -> Result<(), Failed> {
+    const MARK: u32 = 0x7fc0_1234;
+    let (yours, device) = shared(like)?;
+    let (x, w) = (common::normal(37, 5, 1), common::normal(5, 70, 2));
+    let ids: Vec<u32> = (0..37).collect();
+    let (at_x, at_ids, at_w) = (256, 1024, 1280); // 37 x 5 floats are 740 bytes, the ids 148
+    let mut words = vec![MARK; 1000];
+    words[64..64 + 185].copy_from_slice(bytemuck::cast_slice(x.as_slice().expect("one run")));
+    words[256..256 + 37].copy_from_slice(&ids);
+    words[320..320 + 350].copy_from_slice(bytemuck::cast_slice(w.as_slice().expect("one run")));
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 4000, usage: USAGE, mapped_at_creation: false };
+    let buffer = yours.device.create_buffer(&descriptor);
+    yours.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
+    let matrix = |offset, rows, cols| device.wrap_matrix(buffer.clone(), offset, rows, cols);
+    let (on_device, mut weights) = (matrix(at_x, 37, 5)?, matrix(at_w, 5, 70)?);
+    assert_eq!((on_device.to_array()?, weights.to_array()?), (x.clone(), w.clone()));
+    let targets = device.wrap_classes(buffer.clone(), at_ids, 37, 70)?;
+    assert_eq!(targets.to_classes()?, ids);
+    // Read side by side, as copies of their own would be.
+    let copied = |array: &Array2<f32>| Matrix::from_array(&device, array.view());
+    let logits = ops::matmul(&on_device, &weights)?;
+    assert_eq!(logits.to_array()?, ops::matmul(&copied(&x)?, &copied(&w)?)?.to_array()?);
+    let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    let own = Targets::classes(&device, &ids, 70)?;
+    let wanted = ops::softmax_cross_entropy(&logits, &own, &Default::default())?;
+    assert_eq!(head.dlogits().to_array()?, wanted.dlogits().to_array()?);
+    // In place, between the marks.
+    ops::sgd(&mut weights, &copied(&w)?, 1.0)?;
+    assert_eq!(weights.wgpu_buffer(), Some((buffer.clone(), at_w)));
+    let all = device.wrap_matrix(buffer.clone(), 0, 1, 1000)?.to_array()?;
+    let zeroed = |word: usize| (320..320 + 350).contains(&word);
+    let kept = |(word, value): (usize, &f32)| value.to_bits() == if zeroed(word) { 0 } else { words[word] };
+    assert!(all.iter().enumerate().all(kept));
+
+    let odd = matrix(64, 1, 1).map(drop);
+    assert_eq!(odd.unwrap_err().to_string(), "matrix: offset must be a multiple of 256 bytes; got 64");
+    let beyond = device.wrap_classes(buffer.clone(), 3840, 41, 2).map(drop);
+    assert!(matches!(beyond, Err(Error::Limit { op: "targets", needed: 4004, allowed: 4000, .. })));
+    assert!(matches!(matrix(u64::MAX - 255, 1, 1), Err(Error::Limit { .. })));
+    one_memory_under_two_names(&device, &x, matrix)
+}
+
+/// Operands of one call that lie in one buffer: what is only read is copied, and two that are written are refused.
+fn one_memory_under_two_names(
+    device: &Device,
+    x: &Array2<f32>,
+    matrix: impl Fn(u64, usize, usize) -> wgpu_mlp::Result<Matrix>,
+) -> Result<(), Failed> {
+    let (at_x, at_ids) = (256, 1024);
+    let copied = |array: &Array2<f32>| Matrix::from_array(device, array.view());
+    // wgpu lets no dispatch read and write one buffer, whatever its parts: the crate knows it as one, and copies what is read.
+    let (mut first, second) = (matrix(at_x, 1, 4)?, matrix(at_ids, 1, 4)?);
+    let other = second.to_array()?;
+    ops::sgd(&mut first, &second, 1.0)?;
+    assert_eq!(first.to_array()?, x.slice(s![..1, ..4]).to_owned() - other);
+    // Itself too, under two names.
+    let (mut one, again) = (matrix(at_x, 37, 5)?, matrix(at_x, 37, 5)?);
+    let before = one.to_array()?;
+    ops::sgd(&mut one, &again, 0.5)?;
+    assert_eq!(again.to_array()?, before.mapv(|x| 0.5f32.mul_add(-x, x)));
+    // Two that are written on the same memory.
+    let mut twice = [matrix(at_x, 1, 4)?, matrix(at_x, 1, 4)?];
+    let [w, velocity] = &mut twice;
+    let refused = ops::momentum(w, &copied(&x.slice(s![..1, ..4]).to_owned())?, velocity, &Default::default());
+    assert!(matches!(refused, Err(Error::Combination { op: "momentum", .. })), "{refused:?}");
+    // A buffer of the crate's own that comes back as the caller's is the same buffer, too.
+    let mut own = copied(x)?;
+    let (buffer, offset) = own.wgpu_buffer().expect("a GPU's");
+    let alias = device.wrap_matrix(buffer, offset, 37, 5)?;
+    ops::sgd(&mut own, &alias, 1.0)?;
+    assert_eq!(own.to_array()?, Array2::<f32>::zeros((37, 5)));
+    Ok(())
+}
+
+/// A buffer that its caller destroys before the device has read it: wgpu rejects all commands that were recorded beside those
+/// which read it. Everybody whose results are lost by that is told, whenever they ask, and nobody else.
+fn rejected(like: &Device) -> Result<(), Failed> {
+    let (yours, device) = shared(like)?;
+    let (x, bytes) = (common::normal(8, 16, 1), 4 * 8 * 16);
+    let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage: USAGE, mapped_at_creation: false };
+    let (on_device, wanted) = (Matrix::from_array(&device, x.view())?, x.mapv(|x| x.max(0.0)));
+    let mut parameters = on_device.clone();
+    ops::sgd(&mut parameters, &on_device, 0.5)?;
+    let earlier = ops::relu(&on_device)?;
+    assert_eq!(earlier.to_array()?, wanted);
+    for round in 0..3 {
+        let yours_alone = yours.device.create_buffer(&descriptor);
+        let foreign = device.wrap_matrix(yours_alone.clone(), 0, 8, 16)?;
+        let mine = std::thread::scope(|scope| scope.spawn(|| ops::relu(&on_device)).join().expect("no panic"))?;
+        let theirs = ops::relu(&foreign)?;
+        ops::sgd(&mut parameters, &on_device, 0.5)?;
+        yours_alone.destroy();
+        let told = device.flush();
+        assert!(matches!(told, Err(Error::Unwritten { .. })), "{told:?}");
+        for lost in [&mine, &theirs, &parameters] {
+            for _ in 0..2 {
+                let error = lost.to_array().expect_err("a result that was never made");
+                assert!(error.to_string().starts_with("the commands that should have written this were rejected: "));
+            }
+            assert!(matches!(ops::softmax(lost), Err(Error::Unwritten { .. })), "{round}");
+        }
+        // What was there before is there, and the device goes on.
+        assert_eq!(earlier.to_array()?, wanted);
+        assert_eq!(ops::relu(&on_device)?.to_array()?, wanted);
+        parameters = on_device.clone();
+        // Bound for the first time when it is no longer there: told at once, and nobody loses anything.
+        let (mine, refused) = (ops::relu(&on_device)?, ops::softmax(&foreign));
+        assert!(matches!(refused, Err(Error::Device { .. })), "{refused:?}");
+        assert_eq!(mine.to_array()?, wanted);
+    }
+    Ok(())
+}
+
+/// A recording that is rejected in the middle of an op, which has looked at its operands before; and one of whose rejection another
+/// thread hears first.
+fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    // Without guards, which would write each result's buffer once more, and earlier.
+    let device = yours.share()?;
+    let (x, bytes) = (common::normal(8, 16, 1), 4 * 8 * 16);
+    let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage: USAGE, mapped_at_creation: false };
+    let (on_device, wanted) = (Matrix::from_array(&device, x.view())?, x.mapv(|x| x.max(0.0)));
+    let spoil = || -> Result<(), Failed> {
+        let foreign = yours.device.create_buffer(&descriptor);
+        let wrapped = device.wrap_matrix(foreign.clone(), 0, 8, 16)?;
+        ops::relu(&wrapped)?;
+        foreign.destroy();
+        Ok(())
+    };
+    device.wait()?;
+    let lost = ops::relu(&on_device)?;
+    spoil()?;
+    let results: Vec<_> = (0..300).map(|_| ops::relu(&lost)).collect();
+    assert!(results.iter().any(Result::is_err), "the recording was never handed over");
+    for result in results.into_iter().flatten() {
+        let values = result.to_array();
+        assert!(matches!(values, Err(Error::Unwritten { .. })), "made of what was never written: {values:?}");
+    }
+
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let listening = scope.spawn(|| {
+            while !done.load(Relaxed) {
+                let _ = device.flush();
+            }
+        });
+        for _ in 0..100 {
+            let good = ops::relu(&on_device);
+            spoil()?;
+            // Its own copy may have been rejected with the rest: then that is what it says.
+            for values in
+                [good.and_then(|good| good.to_array()), ops::relu(&on_device).and_then(|good| good.to_array())]
+            {
+                match values {
+                    Ok(values) => assert_eq!(values, wanted),
+                    Err(Error::Unwritten { .. }) => {}
+                    Err(error) => {
+                        done.store(true, Relaxed);
+                        return Err(format!("{error:?}").into());
+                    }
+                }
+            }
+        }
+        done.store(true, Relaxed);
+        listening.join().expect("no panic");
+        Ok(())
+    })
+}
+
+fn device_made(like: &Device) -> Result<(), Failed> {
+    let (yours, device) = shared(like)?;
+    let (rows, classes, usage) = (7, 150, USAGE);
+    let buffer = |bytes, usage| {
+        yours.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes,
+            usage,
+            mapped_at_creation: false,
+        })
+    };
+    let ids = buffer(28, usage);
+    yours.queue.write_buffer(&ids, 0, bytemuck::cast_slice(&[3u32, 149, 150, 0, u32::MAX, 77, 1]));
+    let targets = device.wrap_classes(ids, 0, rows, classes)?;
+    let x = common::normal(rows, classes, 1);
+    let logits = Matrix::from_array(&device, x.view())?;
+    let bad = [2, 4];
+    let spoiled = |result: &Array2<f32>| {
+        let nan = |row: usize| result.row(row).iter().all(|x| x.is_nan());
+        let clean = |row: usize| result.row(row).iter().all(|x| x.is_finite());
+        (0..rows).all(|row| if bad.contains(&row) { nan(row) } else { clean(row) })
+    };
+    let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+    let stats = head.stats()?;
+    assert_eq!((stats.rows, stats.non_finite_rows, stats.first_bad_row), (7, 2, Some(2)));
+    assert!(spoiled(&head.losses().to_array()?) && spoiled(&head.dlogits().to_array()?));
+    let probs = ops::softmax(&logits)?;
+    assert!(spoiled(&ops::nll(&probs, &targets)?.to_array()?));
+    assert!(spoiled(&ops::nll_backward(&probs, &targets)?.to_array()?));
+    assert!(ops::accuracy(&logits, &targets)? <= 5.0 / 7.0);
+
+    let short = device.wrap_classes(buffer(24, usage), 0, rows, classes);
+    assert!(matches!(short, Err(Error::Limit { needed: 28, allowed: 24, .. })));
+    let useless = device.wrap_matrix(buffer(28, wgpu::BufferUsages::STORAGE), 0, 7, 1);
+    assert!(matches!(useless, Err(Error::Combination { .. })));
+    // In place is in place: the caller's own buffer changes.
+    let own = buffer(8, usage);
+    yours.queue.write_buffer(&own, 0, bytemuck::cast_slice(&[1.0f32, 2.0]));
+    let mut w = device.wrap_matrix(own.clone(), 0, 1, 2)?;
+    ops::sgd(&mut w, &Matrix::from_slice(&device, 1, 2, &[2.0, 2.0])?, 0.5)?;
+    assert_eq!(w.wgpu_buffer(), Some((own, 0)));
+    assert_eq!(w.to_array()?, ndarray::array![[0.0, 1.0]]);
+    Ok(())
+}

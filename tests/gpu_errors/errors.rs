@@ -1,0 +1,171 @@
+//! Bad operands on a device are typed errors, as on the CPU path; matrices travel unchanged, and a device that the caller
+//! handed over stays the caller's too.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use libtest_mimic::Failed;
+use ndarray::{Array2, ArrayView2, array, s};
+use wgpu_mlp::layers::Dense;
+use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy};
+use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Result, Targets, wgpu};
+
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
+    let plain = GpuOptions::default;
+    vec![
+        common::trial("operands on two devices", plain(), other_devices),
+        common::trial("bad input is told as on the CPU path", plain(), told_as_on_the_cpu),
+        common::trial("matrices come back as they went", plain(), round_trips),
+        common::trial("a device of the caller's", plain(), handed_over),
+    ]
+}
+
+pub(super) fn ones(device: &Device, rows: usize, cols: usize) -> Matrix {
+    Matrix::from_array(device, Array2::ones((rows, cols)).view()).unwrap()
+}
+
+/// A product that must be right, whatever went wrong before.
+pub(super) fn still_works(device: &Device) {
+    let a = Matrix::from_slice(device, 2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    let product = ops::matmul_nt(&a, &a).unwrap().to_array().unwrap();
+    assert_eq!(product, array![[14.0, 32.0], [32.0, 77.0]]);
+}
+
+/// Fails unless the call fails; gives its error.
+#[track_caller]
+pub(super) fn refused<T>(outcome: Result<T>) -> Error {
+    outcome.err().expect("an error")
+}
+
+pub(super) type Call = fn(&Device, &Device) -> Result<()>;
+
+/// Calls with an operand on each device: an op's name, and the op.
+const MIXED: &[(&str, Call)] = &[
+    ("matmul", |a, b| ops::matmul(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("matmul_tn", |a, b| ops::matmul_tn(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("matmul_nt", |a, b| ops::matmul_nt(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("linear", |a, b| ops::linear(&ones(a, 2, 2), &ones(b, 2, 2), &ones(a, 1, 2), Activation::None).map(drop)),
+    ("linear", |a, b| ops::linear(&ones(a, 2, 2), &ones(a, 2, 2), &ones(b, 1, 2), Activation::None).map(drop)),
+    ("bias_add", |a, b| ops::bias_add(&ones(a, 2, 2), &ones(b, 1, 2)).map(drop)),
+    ("relu_backward", |a, b| ops::relu_backward(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("softmax_backward", |a, b| ops::softmax_backward(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("sgd", |a, b| ops::sgd(&mut ones(a, 2, 2), &ones(b, 2, 2), 0.1)),
+    ("adam", |a, b| {
+        let (mut w, mut m, mut v) = (ones(a, 1, 1), ones(a, 1, 1), ones(b, 1, 1));
+        ops::adam(&mut w, &ones(a, 1, 1), &mut m, &mut v, &AdamOptions::default(), 1)
+    }),
+    ("momentum", |a, b| ops::momentum(&mut ones(a, 1, 1), &ones(a, 1, 1), &mut ones(b, 1, 1), &Default::default())),
+    ("adagrad", |a, b| ops::adagrad(&mut ones(a, 1, 1), &ones(b, 1, 1), &mut ones(a, 1, 1), &Default::default())),
+    ("rmsprop", |a, b| ops::rmsprop(&mut ones(a, 1, 1), &ones(b, 1, 1), &mut ones(b, 1, 1), &Default::default())),
+    ("clip_scale", |a, b| ops::clip_scale(&[&ones(a, 1, 1), &ones(b, 1, 1)], 1.0).map(drop)),
+    ("nll", |a, b| ops::nll(&ones(a, 2, 2), &Targets::classes(b, &[0u8, 1], 2)?).map(drop)),
+    ("nll_backward", |a, b| ops::nll_backward(&ones(a, 1, 1), &shares(b)).map(drop)),
+    ("accuracy", |a, b| ops::accuracy(&ones(a, 1, 1), &shares(b)).map(drop)),
+    ("softmax_cross_entropy", |a, b| {
+        ops::softmax_cross_entropy(&ones(a, 1, 1), &shares(b), &CrossEntropy::default()).map(drop)
+    }),
+    ("softmax_cross_entropy", |a, b| {
+        let options = CrossEntropy { class_weights: Some(ones(b, 1, 1)), ..Default::default() };
+        ops::softmax_cross_entropy(&ones(a, 1, 1), &shares(a), &options).map(drop)
+    }),
+    ("dense", |a, b| Dense::from_parameters(ones(a, 2, 2), ones(b, 1, 2)).map(drop)),
+];
+
+fn shares(device: &Device) -> Targets {
+    Targets::distributions(device, array![[1.0]].view()).unwrap()
+}
+
+fn other_devices(device: &Device) -> Result<(), Failed> {
+    let second = common::device(&GpuOptions::default())?;
+    let cpu = Device::cpu();
+    for (left, right) in [(device, &cpu), (&cpu, device), (device, &second)] {
+        for (name, call) in MIXED {
+            let error = refused(call(left, right));
+            assert!(matches!(error, Error::OtherDevice { op, .. } if op == *name), "{name}: {error:?}");
+            let (left, right) = (&left.info().name, &right.info().name);
+            let words = format!("{name}: both operands must live on one device; got one on {left} and one on {right}");
+            assert_eq!(error.to_string(), words);
+        }
+        still_works(device);
+    }
+    MIXED.iter().for_each(|(name, call)| call(device, &device.clone()).expect(name));
+    Ok(())
+}
+
+fn told_as_on_the_cpu(device: &Device) -> Result<(), Failed> {
+    let calls: &[fn(&Device) -> Result<()>] = &[
+        |d| ops::matmul(&ones(d, 2, 3), &ones(d, 2, 3)).map(drop),
+        |d| ops::linear(&ones(d, 2, 3), &ones(d, 3, 4), &ones(d, 1, 5), Activation::Relu).map(drop),
+        |d| ops::bias_add(&ones(d, 2, 3), &ones(d, 2, 3)).map(drop),
+        |d| ops::softmax_backward(&ones(d, 2, 3), &ones(d, 3, 2)).map(drop),
+        |d| ops::sgd(&mut ones(d, 2, 3), &ones(d, 2, 3), f64::NAN),
+        |d| ops::momentum(&mut ones(d, 2, 3), &ones(d, 2, 3), &mut ones(d, 3, 2), &Default::default()),
+        |d| ops::clip_scale(&[&ones(d, 2, 3)], -1.0).map(drop),
+        |d| ops::nll(&ones(d, 2, 3), &Targets::classes(d, &[0u8; 3], 3)?).map(drop),
+        |d| ops::accuracy(&ones(d, 2, 3), &shares(d)).map(drop),
+        |d| Targets::classes(d, &[0i16, 7, -1], 7).map(drop),
+        |d| Targets::distributions(d, array![[0.0, f32::NAN]].view()).map(drop),
+        |d| Matrix::from_slice(d, usize::MAX, 2, &[0.0]).map(drop),
+        |d| Matrix::from_array(d, Array2::zeros((0, 3)).view()).map(drop),
+        |d| Mlp::new(d, &[usize::MAX, 3], 0).map(drop),
+        |d| Mlp::new(d, &[2, 3], 0)?.predict(Array2::zeros((1, 3)).view()).map(drop),
+        |d| Mlp::new(d, &[1, 2], 0)?.fit(array![[0.0]].view(), &[2u8], &FitOptions::default()).map(drop),
+    ];
+    for call in calls {
+        assert_eq!(refused(call(device)).to_string(), refused(call(&Device::cpu())).to_string());
+        still_works(device);
+    }
+    Ok(())
+}
+
+fn round_trips(device: &Device) -> Result<(), Failed> {
+    let specials = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-45, -1e-39, f32::MAX, 0.1];
+    let check = |array: ArrayView2<'_, f32>| -> Result<(), Failed> {
+        let back = Matrix::from_array(device, array)?.to_array()?;
+        assert!(common::same_bits(&[back], &[array.to_owned()]), "{:?} came back changed", array.dim());
+        Ok(())
+    };
+    for (rows, cols) in [(1, 1), (1, 3), (3, 1), (5, 7), (63, 65), (64, 64), (257, 31), (1, 100_003), (100_003, 1)] {
+        let array = Array2::from_shape_fn((rows, cols), |(r, c)| match (r * cols + c) % 17 {
+            i if i < specials.len() => specials[i],
+            i => (r * 31 + c + i) as f32,
+        });
+        check(array.view())?;
+        check(array.t())?;
+        check(array.slice(s![..;-1, ..;2]))?;
+        check(array.slice(s![..1, ..]).broadcast((9, cols)).unwrap())?;
+    }
+    if common::full_cases() {
+        check(Array2::from_shape_fn((4099, 4097), |(r, c)| (r ^ c) as f32).view())?; // more than one staging buffer
+    }
+    Ok(())
+}
+
+fn handed_over(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    let (device, raw, queue) = (yours.share()?, &yours.device, &yours.queue);
+    assert_eq!((&device.info().name, device.info().kind), (&like.info().name, like.info().kind));
+    assert_eq!(device.info().reason, "handed over by the caller");
+    still_works(&device);
+    // The caller works with the device too, while an op is recorded but not yet done.
+    let waiting = ops::relu(&ones(&device, 3, 5))?;
+    let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+    let describe = |usage| wgpu::BufferDescriptor { label: None, size: 8, usage, mapped_at_creation: false };
+    let buffer = raw.create_buffer(&describe(usage));
+    queue.write_buffer(&buffer, 0, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    queue.submit([]);
+    buffer.map_async(wgpu::MapMode::Read, .., |mapped| mapped.expect("mapped"));
+    raw.poll(wgpu::PollType::wait_indefinitely())?;
+    assert_eq!(buffer.get_mapped_range(..)?[..], [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(waiting.to_array()?, Array2::<f32>::ones((3, 5)));
+    // An error of the caller's that nobody catches comes back from the next call, once.
+    let _ = raw.create_buffer(&describe(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE));
+    assert!(matches!(refused(Matrix::zeros(&device, 1, 1)), Error::Device { .. }));
+    still_works(&device);
+
+    let yours = common::yours(like, |_| wgpu::Limits::downlevel_defaults());
+    let error = refused(yours.share());
+    assert_eq!(error.to_string(), "device: needs 8 storage buffers a stage; the device allows 4");
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Memory that runs out, features larger than it, and plans against what really happens.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use libtest_mimic::Failed;
+use ndarray::Array2;
+use wgpu_mlp::ops;
+use wgpu_mlp::{
+    ClassWeights, DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Trainer,
+};
+
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
+    let plain = GpuOptions::default;
+    let tiny = || GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(4096), ..Default::default() },
+        ..Default::default()
+    };
+    let little = || GpuOptions { max_memory_bytes: Some(1 << 20), ..Default::default() };
+    vec![
+        common::trial("a plan is what happens", plain(), planned),
+        common::trial("a plan is what happens, in windows", tiny(), planned),
+        common::trial("a plan's memory is what a fit takes", plain(), planned_memory),
+        common::trial("features larger than the memory", little(), larger_than_memory),
+        common::trial("more bind groups than are kept, each with its own parameters", plain(), many_dispatches),
+    ]
+}
+
+fn planned(device: &Device) -> Result<(), Failed> {
+    let (x, labels) = (common::normal(120, 9, 1), vec![1u8; 120]);
+    for optimizer in [Optimizer::sgd(0.1), Optimizer::adam(0.01)] {
+        let options = FitOptions { epochs: 1, batch: 40, optimizer, ..Default::default() };
+        let before = device.counters();
+        let plan = Plan::training_step(device, &[9, 24, 5], &options)?;
+        assert_eq!(device.counters(), before, "planning touches no device");
+        assert!(plan.fits() && plan.to_string().contains("parameters"), "{plan}");
+        let mut model = Mlp::new(device, &[9, 24, 5], 1)?;
+        let before = device.counters().dispatches;
+        model.fit(x.view(), &labels, &options)?;
+        // The look at the parameters, and at what the optimizer keeps, comes on top, once for the whole epoch.
+        let look = 2 + optimizer.slots().len() as u64;
+        assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64 + look, "{plan}");
+        let careless = FitOptions { stop_on_non_finite: false, ..options };
+        let before = device.counters().dispatches;
+        model.fit(x.view(), &labels, &careless)?;
+        assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64, "{plan}");
+    }
+    let plan = Plan::prediction(device, &[9, 24, 5], 120)?;
+    let before = device.counters().dispatches;
+    Mlp::new(device, &[9, 24, 5], 1)?.predict(x.view())?;
+    assert_eq!(device.counters().dispatches - before, plan.dispatches as u64, "{plan}");
+    Ok(())
+}
+
+/// Many matrices, each with a rate of its own, then all once more with others: nothing waits in between.
+fn many_dispatches(device: &Device) -> Result<(), Failed> {
+    let gradient = Matrix::from_slice(device, 1, 4, &[1.0; 4])?;
+    let mut matrices = (0..1100).map(|_| Matrix::zeros(device, 1, 4)).collect::<Result<Vec<_>, _>>()?;
+    for scale in [1.0, 0.25, 0.25] {
+        for (number, matrix) in matrices.iter_mut().enumerate() {
+            ops::sgd(matrix, &gradient, scale * number as f64)?;
+            ops::sgd(matrix, &gradient, 1.0)?;
+        }
+    }
+    for (number, matrix) in matrices.iter().enumerate() {
+        let want = -1.5 * number as f32 - 3.0;
+        let got = matrix.to_array()?;
+        assert!(got.iter().all(|got| *got == want), "matrix {number}: {got}, {want} wanted");
+    }
+    Ok(())
+}
+
+/// The memory that fits take on a device of their own, with everything that takes some.
+fn planned_memory(_: &Device) -> Result<(), Failed> {
+    let widths = [24, 200, 100, 7];
+    let x = common::normal(120, 24, 1);
+    let labels: Vec<u32> = (0..120).map(|row| row % 7).collect();
+    let plain = FitOptions { epochs: 3, batch: 120, stop_on_non_finite: false, ..Default::default() };
+    let guarded = FitOptions { stop_on_non_finite: true, ..plain.clone() };
+    let rich = FitOptions {
+        dropout: 0.5,
+        class_weights: ClassWeights::Balanced,
+        ignore_index: Some(3),
+        clip_norm: Some(1.0),
+        ..guarded.clone()
+    };
+    let row_weights: Vec<f32> = (0..120).map(|row| 0.5 + (row % 3) as f32).collect();
+    let mut peaks = Vec::new();
+    for (options, weighted) in [(&plain, false), (&guarded, false), (&rich, false), (&plain, true), (&rich, true)] {
+        let device = common::device(&GpuOptions::default())?;
+        let trainer = || if weighted { Trainer::new(options).row_weights(&row_weights) } else { Trainer::new(options) };
+        let mut model = Mlp::new(&device, &widths, 1)?;
+        let plan = trainer().plan(&model)?;
+        let plain = Plan::training_step(&device, &widths, options)?;
+        assert!(if weighted { plan.peak_bytes > plain.peak_bytes } else { plan.peak_bytes == plain.peak_bytes });
+        trainer().fit(&mut model, x.view(), &labels)?;
+        let peak = device.counters().peak_memory_bytes;
+        assert_eq!(plan.peak_bytes, peak, "{plan}");
+        peaks.push(peak);
+    }
+    // Wide enough that software drivers choose the last layer's kernel by whether they have subgroups.
+    let wide = [24, 512, 10];
+    let device = common::device(&GpuOptions::default())?;
+    let mut model = Mlp::new(&device, &wide, 1)?;
+    let plan = Plan::training_step(&device, &wide, &plain)?;
+    let before = device.counters().dispatches;
+    model.fit(x.view(), &labels, &FitOptions { epochs: 1, ..plain.clone() })?;
+    let counters = device.counters();
+    assert_eq!(
+        (plan.peak_bytes, plan.dispatches as u64),
+        (counters.peak_memory_bytes, counters.dispatches - before),
+        "{plan}"
+    );
+    // Weights, biases and Adam's two moments once more.
+    let copies = 3 * 4 * (24 * 200 + 200 * 100 + 100 * 7);
+    assert!(peaks[1] >= peaks[0] + copies && peaks[2] > peaks[1], "{peaks:?}");
+    Ok(())
+}
+
+fn larger_than_memory(device: &Device) -> Result<(), Failed> {
+    let x = common::normal(20_000, 64, 1); // 5 MB; the device may take one
+    let error = Matrix::from_array(device, x.view()).unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory { bytes: 5_120_000, .. }), "{error:?}");
+    let labels: Vec<u32> = x.rows().into_iter().map(|row| u32::from(row[0] > 0.0)).collect();
+    let mut model = Mlp::new(device, &[64, 8, 2], 1)?;
+    let options = FitOptions { epochs: 2, ..Default::default() };
+    model.fit(x.view(), &labels, &options)?;
+    let cpu = model.to_device(&Device::cpu())?;
+    let (got, want) = (model.predict_proba(x.view())?, cpu.predict_proba(x.view())?);
+    assert!(got.iter().zip(&want).all(|(got, want)| (got - want).abs() < 1e-5));
+    let classes = model.predict(x.view())?;
+    let of = |probs: &Array2<f32>, r: usize| u32::from(probs[[r, 1]] > probs[[r, 0]]);
+    assert!(classes.iter().enumerate().all(|(r, class)| *class == of(&got, r)));
+    let hits = classes.iter().zip(&labels).filter(|(class, label)| class == label).count();
+    assert_eq!(model.score(x.view(), &labels)?, hits as f64 / 20_000.0);
+    assert!(hits > 16_000, "{hits}");
+    assert!(device.counters().peak_memory_bytes <= 1 << 20);
+    let plan = Plan::prediction(device, &[64, 8, 2], 20_000)?;
+    assert!(!plan.fits() && plan.to_string().contains("does not fit"), "{plan}");
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! A device that is lost: every call says so, and what was on the host lives on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use libtest_mimic::Failed;
+use ndarray::{Array2, array};
+use wgpu_mlp::layers::Dense;
+use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy, Head};
+use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
+
+use super::errors::{ones, refused};
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
+    let plain = GpuOptions::default;
+    vec![
+        common::trial("a device that is destroyed", plain(), destroyed),
+        common::trial("a device that is destroyed at work", plain(), destroyed_at_work),
+        common::trial("a model outlives its device", plain(), outlived),
+    ]
+}
+
+/// What was made while the device was there.
+struct Belongings {
+    x: Matrix,
+    targets: Targets,
+    head: Head,
+    model: Mlp,
+    dense: Dense,
+    file: tempfile::NamedTempFile,
+}
+
+fn belongings(device: &Device) -> Result<Belongings, Failed> {
+    let x = ones(device, 4, 4);
+    let targets = Targets::classes(device, &[0u8, 1, 2, 3], 4)?;
+    let head = ops::softmax_cross_entropy(&x, &targets, &CrossEntropy::default())?;
+    let model = Mlp::new(device, &[4, 5, 4], 0)?;
+    let file = tempfile::NamedTempFile::new()?;
+    model.save(file.path())?;
+    let mut dense = Dense::from_parameters(ones(device, 4, 4), ones(device, 1, 4))?;
+    dense.forward(&x)?;
+    Ok(Belongings { x, targets, head, model, dense, file })
+}
+
+/// A call after the device has gone.
+type LateCall = fn(&mut Belongings) -> Result<()>;
+
+/// Every call that has to do with the device, whether it waits for it or only records.
+const AFTER_THE_END: &[(&str, LateCall)] = &[
+    ("from_array", |b| Matrix::from_array(b.x.device(), array![[1.0, 2.0]].view()).map(drop)),
+    ("from_slice", |b| Matrix::from_slice(b.x.device(), 1, 2, &[1.0, 2.0]).map(drop)),
+    ("from_slice, pooled", |b| Matrix::from_slice(b.x.device(), 4, 4, &[1.0; 16]).map(drop)),
+    ("zeros", |b| Matrix::zeros(b.x.device(), 3, 3).map(drop)),
+    ("to_array", |b| b.x.to_array().map(drop)),
+    ("classes", |b| Targets::classes(b.x.device(), &[0u8], 2).map(drop)),
+    ("distributions", |b| Targets::distributions(b.x.device(), array![[1.0]].view()).map(drop)),
+    ("to_classes", |b| b.targets.to_classes().map(drop)),
+    ("stats", |b| b.head.stats().map(drop)),
+    ("losses", |b| b.head.losses().to_array().map(drop)),
+    ("matmul", |b| ops::matmul(&b.x, &b.x).map(drop)),
+    ("matmul_tn", |b| ops::matmul_tn(&b.x, &b.x).map(drop)),
+    ("matmul_nt", |b| ops::matmul_nt(&b.x, &b.x).map(drop)),
+    ("linear", |b| ops::linear(&b.x, &b.x, b.dense.biases(), Activation::Relu).map(drop)),
+    ("bias_add", |b| ops::bias_add(&b.x, b.dense.biases()).map(drop)),
+    ("column_sum", |b| ops::column_sum(&b.x).map(drop)),
+    ("relu", |b| ops::relu(&b.x).map(drop)),
+    ("relu_mask", |b| ops::relu_mask(&b.x).map(drop)),
+    ("relu_backward", |b| ops::relu_backward(&b.x, &b.x).map(drop)),
+    ("softmax", |b| ops::softmax(&b.x).map(drop)),
+    ("log_softmax", |b| ops::log_softmax(&b.x).map(drop)),
+    ("softmax_backward", |b| ops::softmax_backward(&b.x, &b.x).map(drop)),
+    ("nll", |b| ops::nll(&b.x, &b.targets).map(drop)),
+    ("nll_backward", |b| ops::nll_backward(&b.x, &b.targets).map(drop)),
+    ("head", |b| ops::softmax_cross_entropy(&b.x, &b.targets, &CrossEntropy::default()).map(drop)),
+    ("argmax", |b| ops::argmax(&b.x).map(drop)),
+    ("accuracy", |b| ops::accuracy(&b.x, &b.targets).map(drop)),
+    ("sgd", |b| ops::sgd(&mut b.x.clone(), &b.x, 0.1)),
+    ("sgd in place", |b| {
+        let dw = b.dense.weights().clone();
+        ops::sgd(&mut b.x, &dw, 0.1)
+    }),
+    ("adam", |b| {
+        let clone = || b.x.clone();
+        ops::adam(&mut clone(), &b.x, &mut clone(), &mut clone(), &AdamOptions::default(), 1)
+    }),
+    ("momentum", |b| ops::momentum(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
+    ("adagrad", |b| ops::adagrad(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
+    ("rmsprop", |b| ops::rmsprop(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
+    ("clip_scale", |b| ops::clip_scale(&[&b.x], 1.0).map(drop)),
+    ("dense forward", |b| b.dense.forward(&b.x).map(drop)),
+    ("dense backward", |b| b.dense.backward(&b.x).map(drop)),
+    ("wait", |b| b.x.device().wait()),
+    ("flush", |b| b.x.device().flush()),
+    ("wrap_matrix", |b| {
+        let (buffer, _) = b.x.wgpu_buffer().expect("a buffer");
+        b.x.device().wrap_matrix(buffer, 0, 4, 4).map(drop)
+    }),
+    ("new model", |b| Mlp::new(b.x.device(), &[2, 2], 0).map(drop)),
+    ("parameters", |b| b.model.parameters().map(drop)),
+    ("predict", |b| b.model.predict(Array2::ones((3, 4)).view()).map(drop)),
+    ("predict_proba", |b| b.model.predict_proba(Array2::ones((3, 4)).view()).map(drop)),
+    ("score", |b| b.model.score(Array2::ones((3, 4)).view(), &[0u8; 3]).map(drop)),
+    ("fit", |b| b.model.fit(Array2::ones((3, 4)).view(), &[0u8; 3], &FitOptions::default()).map(drop)),
+    ("save", |b| b.model.save(b.file.path().with_extension("never"))),
+    ("load", |b| Mlp::load(b.x.device(), b.file.path()).map(drop)),
+    ("to_device", |b| b.model.to_device(&b.x.device().clone()).map(drop)),
+    ("verify", |b| verify::cases()[0].verify(b.x.device(), 0).map(drop)),
+];
+
+/// Every call, twice, must say that the device is lost, within a minute.
+fn all_say_lost(mut belongings: Belongings) -> Result<(), Failed> {
+    let (sender, receiver) = mpsc::channel();
+    let calls = thread::spawn(move || {
+        for (name, call) in AFTER_THE_END {
+            // Nobody listens any more once the time below is up.
+            let _ = sender.send((*name, [call(&mut belongings), call(&mut belongings)]));
+        }
+    });
+    for (name, _) in AFTER_THE_END {
+        let outcomes = receiver.recv_timeout(Duration::from_secs(60));
+        let (_, outcomes) = outcomes.map_err(|_| format!("{name} hangs or panics"))?;
+        if !outcomes.iter().all(|outcome| matches!(outcome, Err(Error::DeviceLost { .. }))) {
+            return Err(format!("{name}: {outcomes:?}").into());
+        }
+    }
+    calls.join().map_err(|_| "dropping what is left panics".into())
+}
+
+fn destroyed(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    let device = yours.share()?;
+    let belongings = belongings(&device)?;
+    device.wait()?;
+    yours.device.destroy();
+    let plan = Plan::training_step(&device, &[4, 3], &FitOptions::default())?;
+    assert!(plan.fits(), "a plan touches no device: {plan}");
+    assert_eq!(belongings.model.last_copy().len(), 2);
+    all_say_lost(belongings)
+}
+
+/// A device that is destroyed while it is busy. wgpu tells of the loss when the work in flight has ended, so until then a call may
+/// still go through; it must not fail in any other way.
+fn destroyed_at_work(like: &Device) -> Result<(), Failed> {
+    let busy = if common::full_cases() { 700 } else { 200 };
+    for (first, (name, call)) in AFTER_THE_END.iter().enumerate() {
+        if !common::full() && first % 5 != 0 {
+            continue;
+        }
+        let yours = common::yours(like, wgpu::Adapter::limits);
+        let device = yours.share()?;
+        let mut belongings = belongings(&device)?;
+        let x = Matrix::from_array(&device, common::normal(busy, busy, 1).view())?;
+        let products = (0..4).map(|_| ops::matmul(&x, &x)).collect::<Result<Vec<_>>>()?;
+        device.flush()?;
+        ops::matmul(&x, &x)?; // recorded, not handed over
+        yours.device.destroy();
+        match call(&mut belongings) {
+            Ok(()) | Err(Error::DeviceLost { .. }) => {}
+            other => return Err(format!("{name} right after the end: {other:?}").into()),
+        }
+        drop(products);
+        yours.device.poll(wgpu::PollType::wait_indefinitely())?;
+        match call(&mut belongings) {
+            Err(Error::DeviceLost { .. }) => {}
+            other => return Err(format!("{name} once the work has ended: {other:?}").into()),
+        }
+        if first == 0 {
+            all_say_lost(belongings)?;
+        }
+    }
+    Ok(())
+}
+
+fn outlived(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    let device = yours.share()?;
+    let (x, labels) = common::clusters(200, 6, 3, 2);
+    let mut model = Mlp::new(&device, &[6, 8, 3], 1)?;
+    assert_eq!(model.last_copy(), model.parameters()?);
+    let untrained = model.last_copy().to_vec();
+    model.fit(x.view(), &labels, &FitOptions { epochs: 5, batch: 32, ..Default::default() })?;
+    let trained = model.parameters()?;
+    assert_eq!(model.last_copy(), trained);
+    assert_ne!(model.last_copy(), untrained);
+    let (classes, probs) = (model.predict(x.view())?, model.predict_proba(x.view())?);
+    let second = common::device(&GpuOptions::default())?;
+    // While the device is there, and after.
+    for lost in [false, true] {
+        if lost {
+            yours.device.destroy();
+            assert!(matches!(refused(model.predict(x.view())), Error::DeviceLost { .. }));
+            assert!(matches!(refused(model.parameters()), Error::DeviceLost { .. }));
+            assert_eq!(model.last_copy(), trained);
+        }
+        let on_cpu = model.to_device(&Device::cpu())?;
+        assert_eq!(on_cpu.parameters()?, trained);
+        let (logits, errors) = common::exact_logits(&x, &trained);
+        let (want, bound) = common::exact_softmax(&logits, &errors);
+        common::within(&on_cpu.predict_proba(x.view())?, &want, &bound)?;
+        common::within(&probs, &want, &bound)?;
+        assert_eq!(on_cpu.predict(x.view())?, classes);
+        let mut moved = model.to_device(&second)?;
+        assert!(common::same_bits(&[moved.predict_proba(x.view())?], std::slice::from_ref(&probs)));
+        let history = moved.fit(x.view(), &labels, &FitOptions { epochs: 3, ..Default::default() })?;
+        assert!(history.epochs[2].loss < history.epochs[0].loss);
+    }
+    Ok(())
+}

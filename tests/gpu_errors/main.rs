@@ -1,0 +1,22 @@
+//! What a device cannot do is a typed error, and the next call works: bad operands, limits, memory, lost devices.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod callers_buffers;
+mod errors;
+mod limits;
+mod lost;
+mod sizes;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::run(&[
+        ("errors", errors::trials),
+        ("sizes", sizes::trials),
+        ("limits", limits::trials),
+        ("callers_buffers", callers_buffers::trials),
+        ("lost", lost::trials),
+    ])
+}

@@ -1,0 +1,190 @@
+//! Matrices, buffers and grids of sizes that a device cannot have: told, or worked round.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use libtest_mimic::Failed;
+use ndarray::{Array2, array};
+use wgpu_mlp::ops::{self, CrossEntropy};
+use wgpu_mlp::{DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Targets, wgpu};
+
+use super::errors::{Call, ones, refused, still_works};
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
+    let plain = GpuOptions::default;
+    let small_bindings = || GpuOptions {
+        debug: DebugOptions { max_binding_bytes: Some(1 << 16), ..Default::default() },
+        ..Default::default()
+    };
+    let small_buffers = || GpuOptions {
+        debug: DebugOptions { max_buffer_bytes: Some(1 << 16), ..Default::default() },
+        ..Default::default()
+    };
+    let single = || GpuOptions {
+        debug: DebugOptions { max_workgroups_per_dimension: Some(1), ..Default::default() },
+        ..Default::default()
+    };
+    vec![
+        common::trial("matrices larger than a binding work", small_bindings(), larger_than_a_binding),
+        common::trial("matrices too large for a buffer", small_buffers(), too_large_for_a_buffer),
+        common::trial("buffers of odd and of hardly any size", plain(), odd_buffers),
+        common::trial("grids too large to launch", single(), too_many_workgroups),
+        common::trial("limits that leave nothing", plain(), silly_limits),
+        common::trial("devices too small for some kernel", plain(), too_small),
+    ]
+}
+
+fn larger_than_a_binding(device: &Device) -> Result<(), Failed> {
+    assert_eq!(device.info().max_binding_bytes, 1 << 16);
+    for (rows, cols) in [(1, 16_385), (16_385, 1), (129, 128), (200, 1000), (2, 40_000)] {
+        let x = common::normal(rows, cols, 1);
+        assert_eq!(ops::relu(&Matrix::from_array(device, x.view())?)?.to_array()?, x.mapv(|x| x.max(0.0)));
+    }
+    let column = ones(device, 200, 1);
+    assert_eq!(ops::matmul_nt(&column, &column)?.to_array()?, Array2::<f32>::ones((200, 200)));
+    assert!(Targets::classes(device, &[0u8; 16_385], 2)?.to_classes()?.iter().all(|class| *class == 0));
+    still_works(device);
+    Ok(())
+}
+
+fn too_large_for_a_buffer(device: &Device) -> Result<(), Failed> {
+    assert_eq!(device.info().max_buffer_bytes, 1 << 16);
+    let words = |op| format!("{op}: needs 65540 bytes in one buffer; the device allows 65536");
+    let row = Array2::ones((1, 16_385));
+    assert_eq!(refused(Matrix::from_array(device, row.view())).to_string(), words("matrix"));
+    assert_eq!(refused(Matrix::zeros(device, 16_385, 1)).to_string(), words("matrix"));
+    assert_eq!(refused(Targets::classes(device, &[0u8; 16_385], 2)).to_string(), words("targets"));
+    assert!(matches!(refused(Targets::distributions(device, row.view())), Error::Limit { needed: 65_540, .. }));
+    let column = ones(device, 200, 1);
+    let error = refused(ops::matmul_nt(&column, &column));
+    let expected = matches!(error, Error::Limit { op: "matmul_nt", needed: 160_000, allowed: 65_536, .. });
+    assert!(expected, "{error:?}");
+    assert!(matches!(refused(Mlp::new(device, &[200, 200, 2], 0)), Error::Limit { .. }));
+    for (rows, cols) in [(1 << 40, 1 << 20), (usize::MAX, 2), (usize::MAX, usize::MAX)] {
+        assert!(matches!(refused(Matrix::zeros(device, rows, cols)), Error::Limit { op: "matrix", .. }));
+    }
+    // What just fits is worked on to its last element.
+    let full = ops::relu(&ones(device, 128, 128))?;
+    assert_eq!(ops::column_sum(&full)?.to_array()?, Array2::from_elem((1, 128), 128.0));
+    still_works(device);
+    Ok(())
+}
+
+/// Whatever the largest buffer, a call works or says that it is too small.
+fn odd_buffers(_: &Device) -> Result<(), Failed> {
+    for bytes in [0, 1, 4, 7, 24, 63, 100, 256, 999, 1000, 4097] {
+        for guarded_buffers in [false, true] {
+            let limit = Some(bytes);
+            let options = GpuOptions {
+                debug: DebugOptions { max_buffer_bytes: limit, guarded_buffers, ..Default::default() },
+                ..Default::default()
+            };
+            let device = common::device(&options)?;
+            let calls: [(&str, Call); 7] = [
+                ("relu", |d, _| ops::relu(&Matrix::from_slice(d, 3, 5, &[1.0; 15])?)?.to_array().map(drop)),
+                ("zeros", |d, _| Matrix::zeros(d, 1, 1)?.to_array().map(drop)),
+                ("softmax", |d, _| ops::softmax(&Matrix::from_slice(d, 2, 50, &[1.0; 100])?)?.to_array().map(drop)),
+                ("matmul", |d, _| {
+                    let a = Matrix::from_slice(d, 1, 1, &[2.0])?;
+                    assert_eq!(ops::matmul(&a, &a)?.to_array()?, array![[4.0]]);
+                    Ok(())
+                }),
+                ("column_sum", |d, _| ops::column_sum(&Matrix::from_slice(d, 9, 7, &[1.0; 63])?)?.to_array().map(drop)),
+                ("head", |d, _| {
+                    let logits = Matrix::from_slice(d, 2, 2, &[1.0; 4])?;
+                    let targets = Targets::classes(d, &[0u8, 1], 2)?;
+                    ops::softmax_cross_entropy(&logits, &targets, &CrossEntropy::default())?.stats().map(drop)
+                }),
+                ("fit", |d, _| {
+                    let mut model = Mlp::new(d, &[1, 2], 0)?;
+                    model.fit(array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default()).map(drop)
+                }),
+            ];
+            for (name, call) in calls {
+                match call(&device, &device) {
+                    Ok(()) | Err(Error::Limit { .. }) => {}
+                    Err(error) => return Err(format!("{name} with buffers of {bytes} bytes: {error:?}").into()),
+                }
+            }
+            // The largest of them has 400 bytes.
+            let enough = if guarded_buffers { 400 + 256 } else { 400 };
+            if bytes >= enough {
+                calls.iter().take(6).try_for_each(|(_, call)| call(&device, &device))?;
+            }
+            Plan::training_step(&device, &[3, 2], &FitOptions::default())?;
+            Plan::prediction(&device, &[3, 2], 100)?;
+        }
+    }
+    Ok(())
+}
+
+fn too_many_workgroups(device: &Device) -> Result<(), Failed> {
+    let error = refused(ops::relu(&ones(device, 100, 100)));
+    let Error::Limit { op: "relu", what: "workgroups", needed, allowed: 1 } = error else { panic!("{error:?}") };
+    assert!(needed > 1);
+    assert_eq!(error.to_string(), format!("relu: needs {needed} workgroups; the device allows 1"));
+    assert!(matches!(refused(ops::softmax(&ones(device, 999, 99))), Error::Limit { op: "softmax", .. }));
+    assert!(matches!(refused(ops::matmul(&ones(device, 300, 1), &ones(device, 1, 300))), Error::Limit { .. }));
+    assert_eq!(ops::relu(&ones(device, 7, 9))?.to_array()?, Array2::<f32>::ones((7, 9)));
+    still_works(device);
+    Ok(())
+}
+
+fn silly_limits(device: &Device) -> Result<(), Failed> {
+    for bytes in [0, 1, 255] {
+        let options = GpuOptions {
+            debug: DebugOptions { max_binding_bytes: Some(bytes), ..Default::default() },
+            ..Default::default()
+        };
+        let rule = "at least 256 and the device's offset alignment";
+        let words = format!("device: max_binding_bytes must be {rule}; got {bytes}");
+        assert_eq!(refused(Device::gpu_with(&options)).to_string(), words);
+    }
+    let options = GpuOptions {
+        debug: DebugOptions { max_workgroups_per_dimension: Some(0), ..Default::default() },
+        ..Default::default()
+    };
+    let words = "device: max_workgroups_per_dimension must be at least 1; got 0";
+    assert_eq!(refused(Device::gpu_with(&options)).to_string(), words);
+    let least =
+        GpuOptions { debug: DebugOptions { max_binding_bytes: Some(256), ..Default::default() }, ..Default::default() };
+    still_works(&common::device(&least)?);
+    // Limits above the device's own change nothing.
+    let (bytes, groups) = (Some(u64::MAX), Some(u32::MAX));
+    let options = GpuOptions {
+        max_memory_bytes: bytes,
+        debug: DebugOptions {
+            max_binding_bytes: bytes,
+            max_buffer_bytes: bytes,
+            max_workgroups_per_dimension: groups,
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let open = common::device(&options)?;
+    assert_eq!(open.info().max_binding_bytes, device.info().max_binding_bytes);
+    assert_eq!(open.info().max_buffer_bytes, device.info().max_buffer_bytes);
+    still_works(&open);
+    Ok(())
+}
+
+/// A device whose limits are below what some kernels need: told when it is handed over, not by the op that comes to it first.
+fn too_small(like: &Device) -> Result<(), Failed> {
+    type Lower = fn(wgpu::Limits) -> wgpu::Limits;
+    let lowered: [(&str, Lower); 2] = [
+        ("needs 256 threads a workgroup; the device allows 128", |limits| wgpu::Limits {
+            max_compute_invocations_per_workgroup: 128,
+            ..limits
+        }),
+        ("needs 9472 bytes of workgroup memory; the device allows 8192", |limits| wgpu::Limits {
+            max_compute_workgroup_storage_size: 8 << 10,
+            ..limits
+        }),
+    ];
+    for (words, lower) in lowered {
+        let error = refused(common::yours(like, |adapter| lower(adapter.limits())).share());
+        assert!(matches!(error, Error::Limit { op: "device", .. }), "{error:?}");
+        assert_eq!(error.to_string(), format!("device: {words}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with subgroup
+//! operations and without; with --full also with run-time checks, and on stacks whose cases are reduced.
+
+use std::ops::RangeInclusive;
+
+use libtest_mimic::Failed;
+use wgpu_mlp::verify::{self, Case};
+use wgpu_mlp::{DebugOptions, Device, Error, GpuOptions, MatmulKernel};
+
+use crate::common::{self, Trial};
+
+pub fn trials() -> Vec<Trial> {
+    common::say_which_cases();
+    let checked = common::full() && !common::is_slow();
+    let checks: &[bool] = if checked { &[false, true] } else { &[false] };
+    if !checked && !common::skipping() {
+        common::say("skipped: all of it with run-time checks, which takes --full, and a stack that is not slow");
+    }
+    let mut trials = Vec::new();
+    for &runtime_checks in checks {
+        let guarded = GpuOptions {
+            runtime_checks,
+            debug: DebugOptions { guarded_buffers: true, ..Default::default() },
+            ..Default::default()
+        };
+        trials.extend(by_each_kernel(&guarded));
+        trials.extend(products_in_windows(&guarded));
+        if common::by_matrix_units() {
+            continue;
+        }
+        if !runtime_checks {
+            trials.extend(as_for_gpus(&guarded));
+        }
+        trials.extend(by_lanes(&guarded));
+        trials.extend(in_windows(&guarded));
+        trials.extend(without_subgroups(&guarded));
+    }
+    let elsewhere = !common::full() && !common::full_cases() && !common::by_matrix_units() && !common::skipping();
+    if elsewhere {
+        common::say("skipped: forced kernels, which take --full where cases are reduced");
+    }
+    trials.into_iter().map(|trial| trial.with_ignored_flag(elsewhere || common::skipping())).collect()
+}
+
+/// What the name of a trial ends with.
+fn mark(options: &GpuOptions) -> &'static str {
+    if options.runtime_checks { " [checked]" } else { "" }
+}
+
+fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
+    let runtime_checks = guarded.runtime_checks;
+    let suits = |kernel: &MatmulKernel| {
+        // Where matrix units are not in use, others would take their place. Where they are, what is special is enough.
+        let on_units = matches!(kernel, MatmulKernel::LargeUnits | MatmulKernel::MediumUnits);
+        // Tiles are one text, so that checks in one are checks in all, and take long to compile.
+        let is_tile = !matches!(kernel, MatmulKernel::Direct | MatmulKernel::Panel | MatmulKernel::Plain);
+        let is_checked = matches!(kernel, MatmulKernel::Small | MatmulKernel::MediumUnits);
+        on_units == common::by_matrix_units() && (!runtime_checks || !is_tile || is_checked)
+    };
+    let trial = |kernel: MatmulKernel| {
+        let options =
+            GpuOptions { debug: DebugOptions { matmul_kernel: Some(kernel), ..guarded.debug }, ..guarded.clone() };
+        common::trial(format!("products by {kernel:?}{}", mark(guarded)), options, move |device| {
+            within_bounds(device, |case| is_product(case) && (!case.large || (common::full() && !runtime_checks)))
+        })
+    };
+    MatmulKernel::ALL.into_iter().filter(suits).map(trial).collect()
+}
+
+/// Windows, so that products go on with what earlier steps of k have left in c.
+fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
+    let kernels = match common::by_matrix_units() {
+        true => [MatmulKernel::MediumUnits].as_slice(),
+        false => &[MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small],
+    };
+    let trial = |kernel: &MatmulKernel| {
+        let options = GpuOptions {
+            debug: DebugOptions { matmul_kernel: Some(*kernel), max_binding_bytes: Some(4096), ..guarded.debug },
+            ..guarded.clone()
+        };
+        common::trial(format!("products by {kernel:?} in windows{}", mark(guarded)), options, |device| {
+            within_bounds(device, |case| is_product(case) && !case.large)
+        })
+    };
+    kernels.iter().map(trial).collect()
+}
+
+/// As GPUs get them, loops written out: which takes software drivers long to compile.
+fn as_for_gpus(guarded: &GpuOptions) -> Vec<Trial> {
+    // There, Mesa's compiler takes ten times as long over loops that are written out.
+    let on_gl = std::env::var("WGPU_MLP_STACK").as_deref() == Ok("gl");
+    if on_gl {
+        common::say("skipped: kernels for GPUs, which OpenGL's software driver takes too long to compile");
+    }
+    if on_gl || !common::full() || !common::full_cases() {
+        return Vec::new();
+    }
+    let trial = |kernel: Option<MatmulKernel>| {
+        let options = GpuOptions {
+            debug: DebugOptions { matmul_kernel: kernel, kernels_for_gpus: true, ..guarded.debug },
+            ..guarded.clone()
+        };
+        let name = kernel.map_or("as chosen for GPUs".into(), |kernel| format!("by {kernel:?} for GPUs"));
+        common::trial(format!("products {name}"), options, move |device| {
+            within_bounds(device, |case| is_product(case) && (kernel.is_none() || case.dims[0] >= 256))
+        })
+    };
+    [None, Some(MatmulKernel::Large), Some(MatmulKernel::Medium)].into_iter().map(trial).collect()
+}
+
+/// About as long as rows are that get so many lanes: each length more is a variant more to compile.
+fn by_lanes(guarded: &GpuOptions) -> Vec<Trial> {
+    let lengths = [
+        (1, 1..=64),
+        (16, 3..=260),
+        (128, 17..=4100),
+        (256, 1000..=usize::MAX),
+        (512, 4000..=usize::MAX),
+        (1024, 8000..=usize::MAX),
+    ];
+    let trial = |(lanes, cols): (u32, RangeInclusive<usize>)| {
+        let options = GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..guarded.debug }, ..guarded.clone() };
+        common::trial(format!("rows by {lanes} lanes{}", mark(guarded)), options, move |device| {
+            let suits = |case: &Case| !is_by_row(case) || cols.contains(&case.dims[1]);
+            within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
+        })
+    };
+    lengths.into_iter().filter(|(lanes, _)| offers_lanes(*lanes)).map(trial).collect()
+}
+
+/// Windows of few rows, some of which start where no vector may.
+fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
+    let trial = |lanes: u32| {
+        let options = GpuOptions {
+            debug: DebugOptions { row_lanes: Some(lanes), max_binding_bytes: Some(4096), ..guarded.debug },
+            ..guarded.clone()
+        };
+        common::trial(format!("rows by {lanes} lanes in windows{}", mark(guarded)), options, move |device| {
+            within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
+        })
+    };
+    [1, 16, 128, 256, 512, 1024].into_iter().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
+}
+
+/// What differs without subgroups.
+fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
+    let alone = GpuOptions { debug: DebugOptions { without_subgroups: true, ..guarded.debug }, ..guarded.clone() };
+    let options = GpuOptions { debug: DebugOptions { row_lanes: Some(128), ..alone.debug }, ..alone.clone() };
+    let rows = common::trial(format!("rows by 128 lanes through memory{}", mark(guarded)), options, |device| {
+        within_bounds(device, |case| reads_rows_again(case) && !case.large)
+    });
+    let options =
+        GpuOptions { debug: DebugOptions { matmul_kernel: Some(MatmulKernel::Plain), ..alone.debug }, ..alone };
+    let products = common::trial(format!("products by lanes alone{}", mark(guarded)), options, |device| {
+        within_bounds(device, |case| is_product(case) && !case.large)
+    });
+    vec![rows, products]
+}
+
+/// Whether the device has so many threads a workgroup; where there is no device, the trials tell.
+fn offers_lanes(lanes: u32) -> bool {
+    let options =
+        GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..Default::default() }, ..Default::default() };
+    let offered =
+        lanes <= 256 || common::skipping() || !matches!(Device::gpu_with(&options), Err(Error::Option { .. }));
+    if !offered {
+        common::say(&format!("skipped: rows by {lanes} lanes, of which the device has fewer"));
+    }
+    offered
+}
+
+fn is_product(case: &Case) -> bool {
+    case.op.starts_with("matmul") || case.op.starts_with("linear")
+}
+
+/// Ops whose kernels share rows out among lanes.
+fn has_rows(case: &Case) -> bool {
+    const ELSE: [&str; 12] = [
+        "adagrad",
+        "adam",
+        "bias_add",
+        "clip_scale",
+        "column_sum",
+        "dropout",
+        "momentum",
+        "relu",
+        "relu_backward",
+        "relu_mask",
+        "rmsprop",
+        "sgd",
+    ];
+    !is_product(case) && !ELSE.contains(&case.op)
+}
+
+/// Ops that have forms for hardware of their own.
+fn is_by_row(case: &Case) -> bool {
+    reads_rows_again(case) || case.op == "nll_backward"
+}
+
+/// Ops that reduce along a row and go back to it.
+fn reads_rows_again(case: &Case) -> bool {
+    (case.op.contains("softmax") && !case.op.starts_with("gradient")) || matches!(case.op, "argmax" | "accuracy")
+}
+
+fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {
+    let step = if common::is_slow() { 3 } else { 1 };
+    for case in verify::cases().iter().filter(|case| which(case)).step_by(step) {
+        let worst = case.verify(device, 2).map_err(|error| format!("{case}: {error}"))?;
+        if !worst.passed() {
+            return Err(format!("{case}: {worst}").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! What training promises, on the GPU.
+
+use wgpu_mlp::{Device, GpuOptions, Result};
+
+use crate::common::{self, Trial};
+use crate::training;
+
+pub fn trials() -> Vec<Trial> {
+    type Test = fn(&Device) -> Result<()>;
+    let tests: [(&str, Test); 26] = [
+        ("a checkpoint continues to the same bits", training::checkpoints),
+        ("early stopping ends in time with the best parameters", training::early_stopping),
+        ("what turns into NaN is named and undone", training::non_finite),
+        ("rows without weight or label do not count", training::weights_and_ignored_rows),
+        ("callbacks see everything and change nothing", training::callbacks),
+        ("partial fits are the steps of a fit", training::partial_fits),
+        ("overflowing updates are undone", training::undone::overflowing_updates),
+        ("overflowing optimizers are undone", training::undone::overflowing_optimizers),
+        ("any label can mark rows that do not count", training::ignored::any_label),
+        ("a callback ends a training in a step", training::stopped::in_a_step),
+        ("a callback cuts a long epoch short", training::stopped::in_a_long_epoch),
+        ("wild rates leave the checkpoint alone", training::wild::wild_rates),
+        ("infinities that no loss shows are found", training::wild::hidden_infinities),
+        ("partial fits are undone and go on", training::undone::partial_fits_undone),
+        ("rows that do not count are named where they spoil the gradients", training::undone::rows_that_do_not_count),
+        ("parameters given as NaN are named", training::undone::parameters_given_as_nan),
+        ("NaN in the validation stops or is named", training::undone::validation_with_nan),
+        ("the validation leaves the ignored class out", training::validation::without_the_ignored_class),
+        ("rows held back keep their weights", training::validation::with_the_rows_weights),
+        ("partial fits take new learning rates", training::pieces::new_learning_rates),
+        ("partial fits take and leave clipping and penalties", training::pieces::clipping_and_penalties_come_and_go),
+        ("partial fits go on with the schedule", training::pieces::schedules_go_on),
+        ("every option reaches the steps", training::effects::steps_by_hand),
+        ("learning rates follow their schedule", training::effects::learning_rates),
+        ("balanced classes weigh as told", training::effects::balanced),
+        ("dropout goes back as the layers do", training::effects::dropout_by_layers),
+    ];
+    let trial = |(name, test): (&'static str, Test)| {
+        common::trial(name, GpuOptions::default(), move |device| Ok(test(device)?))
+    };
+    tests.into_iter().map(trial).collect()
+}

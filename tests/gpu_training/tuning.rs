@@ -1,0 +1,101 @@
+//! Tuning: only when asked for, right whatever wins, kept for the next time.
+
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Failed;
+use wgpu_mlp::{DebugOptions, Device, FitOptions, GpuOptions, Matrix, Mlp, ops};
+
+use crate::common::{self, Trial};
+
+const SHAPES: [[usize; 3]; 3] = [[130, 70, 20], [33, 65, 17], [120, 48, 90]];
+
+pub fn trials() -> Vec<Trial> {
+    let plain = GpuOptions::default;
+    vec![
+        common::trial("winners are right, and kept for the next time", plain(), kept),
+        common::trial("nothing is tuned unless asked for", plain(), untuned),
+        common::trial("a tuned model learns", plain(), learns),
+    ]
+}
+
+fn folder() -> Result<tempfile::TempDir, Failed> {
+    tempfile::tempdir().map_err(|error| error.to_string().into())
+}
+
+fn kept(_: &Device) -> Result<(), Failed> {
+    let folder = folder()?;
+    let options = GpuOptions {
+        tuning: Some(folder.path().into()),
+        debug: DebugOptions { guarded_buffers: true, ..Default::default() },
+        ..Default::default()
+    };
+    let open = || common::device(&options);
+    let products = |device: &Device| -> Result<Vec<_>, Failed> {
+        let product = |[m, k, n]: [usize; 3]| {
+            let (a, b) = (common::normal(m, k, 1), common::normal(k, n, 2));
+            let got = ops::matmul(&Matrix::from_array(device, a.view())?, &Matrix::from_array(device, b.view())?)?;
+            let (a, b) = (a.mapv(f64::from), b.mapv(f64::from));
+            let bound = a.mapv(f64::abs).dot(&b.mapv(f64::abs)) * ((k + 2) as f64 * f64::from(f32::EPSILON));
+            let got = got.to_array()?;
+            common::within(&got, &a.dot(&b), &bound).map(|()| got).map_err(Failed::from)
+        };
+        SHAPES.map(product).into_iter().collect()
+    };
+    let device = open()?;
+    let start = Instant::now();
+    let found = device.tune(&SHAPES)?;
+    let elapsed = start.elapsed();
+    for (tuned, shape) in found.iter().zip(SHAPES) {
+        assert_eq!(tuned.shape, shape);
+        assert!((2..=8).contains(&tuned.candidates.len()) && tuned.winner.is_some(), "{tuned}");
+        // Whatever clock it was.
+        let times = tuned.candidates.iter().filter_map(|(_, time)| *time);
+        assert!(times.clone().all(|time| time > Duration::ZERO) && times.sum::<Duration>() < elapsed, "{tuned}");
+        let fastest = tuned.candidates.iter().filter(|(_, time)| time.is_some()).min_by_key(|(_, time)| *time);
+        assert_eq!(fastest.map(|(kernel, _)| *kernel), tuned.winner, "{tuned}");
+    }
+    let first = products(&device)?;
+    assert_eq!(std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?.count(), 1);
+
+    // Another device reads what the first one wrote: the same kernels, so the same bits.
+    let again = open()?;
+    assert!(common::same_bits(&products(&again)?, &first));
+    let compiled = again.counters().pipelines;
+    assert!(compiled <= 2 * SHAPES.len() as u64, "{compiled} kernels for products that are known");
+
+    // A damaged file counts for nothing, and is replaced.
+    for entry in std::fs::read_dir(folder.path()).map_err(|error| error.to_string())? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        std::fs::write(&path, "{ \"version\": 7").map_err(|error| error.to_string())?;
+    }
+    let damaged = open()?;
+    products(&damaged)?;
+    damaged.tune(&SHAPES[..1])?;
+    products(&open()?)?;
+    Ok(())
+}
+
+fn untuned(device: &Device) -> Result<(), Failed> {
+    let other = common::device(&GpuOptions::default())?;
+    let product = |device: &Device| -> Result<_, Failed> {
+        let a = Matrix::from_array(device, common::normal(130, 70, 1).view())?;
+        let b = Matrix::from_array(device, common::normal(70, 20, 2).view())?;
+        Ok(ops::matmul(&a, &b)?.to_array()?)
+    };
+    let (before, waits) = (product(device)?, device.counters().waits);
+    assert!(common::same_bits(std::slice::from_ref(&before), &[product(device)?]));
+    assert_eq!(device.counters().waits, waits + 1);
+    // What one device is tuned to is not the other's business.
+    other.tune(&SHAPES[..1])?;
+    assert!(common::same_bits(&[before], &[product(device)?]));
+    Ok(())
+}
+
+fn learns(device: &Device) -> Result<(), Failed> {
+    let (x, labels) = common::clusters(300, 12, 5, 1);
+    let mut model = Mlp::new(device, &[12, 16, 5], 1)?;
+    device.tune(&model.tuning_shapes(100)[..2])?;
+    model.fit(x.view(), &labels, &FitOptions { epochs: 30, batch: 100, ..Default::default() })?;
+    assert!(model.score(x.view(), &labels)? > 0.98);
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Data files: what NumPy and spreadsheets write is read; what is broken is refused with the file's name and the place.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod broken;
+mod csv;
+mod npy;
+mod scaler;
+mod split;
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use wgpu_mlp::Error;
+
+/// A folder for one test, and a file in it.
+struct Scratch {
+    _dir: TempDir,
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Scratch { path: dir.path().join("file"), _dir: dir }
+    }
+
+    /// Writes the bytes to the file and reads them so.
+    fn read<T>(&self, bytes: &[u8], read: impl Fn(PathBuf) -> Result<T, Error>) -> Result<T, Error> {
+        fs::write(&self.path, bytes).unwrap();
+        read(self.path.clone())
+    }
+
+    /// Reads the bytes so; that must fail with these words behind the file's name.
+    #[track_caller]
+    fn refused<T>(&self, bytes: &[u8], read: impl Fn(PathBuf) -> Result<T, Error>, words: &str) -> Error {
+        let error = self.read(bytes, read).err().expect("an error");
+        assert_eq!(error.to_string(), format!("{}: {words}", self.path.display()));
+        error
+    }
+}

@@ -1,0 +1,42 @@
+//! What needs no GPU: the CPU path, options and errors, files, documents, and the source's own rules.
+
+#[path = "../awaiting/mod.rs"]
+mod awaiting;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../contract/mod.rs"]
+mod contract;
+#[path = "../training/mod.rs"]
+mod training;
+
+/// The call must fail with this variant and these words.
+macro_rules! refused {
+    ($call:expr, $pattern:pat, $message:expr) => {{
+        let error = $call.err().expect("an error");
+        assert!(matches!(error, $pattern), "another variant: {error:?}");
+        assert_eq!(error.to_string(), $message);
+    }};
+}
+
+mod async_forms;
+mod broken_models;
+mod cross_entropy;
+#[cfg(feature = "data")]
+mod data;
+mod errors;
+mod files;
+mod fit;
+mod foreign_files;
+#[cfg(feature = "serde")]
+mod json;
+mod layers;
+mod learning;
+mod metrics;
+mod optimizers;
+#[cfg(feature = "data")]
+mod readme;
+#[cfg(feature = "serde")]
+mod reports;
+mod schedules;
+mod shape_errors;
+mod source;

@@ -1,0 +1,44 @@
+//! The rules of the source itself, held against its text: arrows, lengths, words.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod architecture;
+mod exceptions;
+mod graph;
+mod invariants;
+mod lexer;
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// All files of a folder of this project whose names end so, by their paths below it, and their texts.
+fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let (mut folders, mut found) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+            if path.is_dir() {
+                folders.push(path);
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "{folder} was not found");
+    found
+}
+/// Fails where something breaks a rule that `exceptions.rs` does not list for it, and says what of that list is mended.
+fn none(rule: &str, found: &[(String, String)]) {
+    let known = exceptions::EXCEPTIONS.iter().filter(|(name, _)| *name == rule).flat_map(|(_, known)| known.iter());
+    let known: Vec<&str> = known.copied().collect();
+    for mended in known.iter().filter(|known| !found.iter().any(|(what, _)| what == *known)) {
+        println!("{rule}: {mended} is mended and can leave the exceptions");
+    }
+    let wrong: Vec<_> = found.iter().filter(|(what, _)| !known.contains(&what.as_str())).collect();
+    let words: Vec<_> = wrong.iter().map(|(_, words)| words.as_str()).collect();
+    assert!(wrong.is_empty(), "{rule}:\n{}", words.join("\n"));
+}
