@@ -30,7 +30,7 @@ impl Mlp {
         }
         let head = ops::linear_cross_entropy(&inputs[hidden.len()], last.weights(), last.biases(), targets, loss)?;
         let shapes: Vec<_> = self.layers.iter().map(Dense::widths).collect();
-        let rooms = GradientRoom::of_layers(&self.device, x.rows(), &shapes)?;
+        let rooms = GradientRoom::of_all(&self.device, x.rows(), &shapes)?;
         let mut gradients = Vec::with_capacity(2 * rooms.len());
         let mut dy = head.dlogits().clone();
         for (index, (layer, room)) in self.layers.iter().zip(&rooms).enumerate().rev() {

@@ -51,8 +51,8 @@ impl GradientRoom {
     }
 
     /// Room for several layers: in one bank where a binding holds as many words as there are parameters, whatever the batch.
-    pub fn of_layers(device: &Device, rows: usize, layers: &[(usize, usize)]) -> Result<Vec<Self>> {
-        let mut rooms: Vec<_> = layers.iter().map(|layer| Self::without_bank(device, rows, *layer)).collect();
+    pub fn of_all(device: &Device, rows: usize, shapes: &[(usize, usize)]) -> Result<Vec<Self>> {
+        let mut rooms: Vec<_> = shapes.iter().map(|shape| Self::without_bank(device, rows, *shape)).collect();
         share_bank(device, rows, &mut rooms)?;
         Ok(rooms)
     }
