@@ -44,7 +44,7 @@
 //! - `plot`: `History::plot` draws loss and accuracy.
 //! - `serde`: options and results can be written to, and read from, configuration files.
 //!
-//! What happens inside goes to the crate `log`: the device chosen and why, a training's begin and end and why it ended
+//! The crate logs to `log`: the device chosen and why, a training's begin and end and why it ended
 //! (info), its epochs and checkpoints, kernels compiled and how long it took (debug), memory that runs short and steps that
 //! are undone (warn), and what the device or its driver reports (error).
 //!

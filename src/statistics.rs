@@ -1,6 +1,6 @@
 //! Statistics of a batch: losses, hits and rows that went wrong, added up over rows.
 
-/// What a batch adds up to: losses, hits, and rows that went wrong.
+/// Statistics of a batch: sums of losses and weights, hits, and rows that went wrong.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};

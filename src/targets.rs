@@ -1,4 +1,4 @@
-//! What each row of a batch should be: a class id, or a distribution over the classes.
+//! Targets: what each row of a batch should be, a class id or a distribution over the classes.
 
 use std::fmt;
 use std::sync::Arc;

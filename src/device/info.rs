@@ -1,4 +1,4 @@
-//! What a device says of itself: its kind, its name and limits, and the kernels it has compiled.
+//! Information about a device: its kind, its name and limits, and the kernels it has compiled.
 
 use std::fmt;
 

@@ -128,7 +128,7 @@ impl<'a> GradientSource<'a> {
 pub(crate) struct ParameterRange {
     /// The parameter behind the last.
     end: u32,
-    /// What makes the number of a parameter that of its gradient's value, modulo 2³².
+    /// The offset from a parameter's index to its gradient's index, modulo 2³².
     gradient: u32,
     /// Values from one partial sum of the gradient to the next.
     stride: u32,
@@ -177,7 +177,7 @@ pub(crate) struct Run<'a> {
     pub matrices: Range<usize>,
     /// The words of the launch, counted from the start of the first matrix.
     words: Range<usize>,
-    /// What the kernel sees of the gradients.
+    /// The view of the gradients that the kernel gets.
     pub gradients: View<'a>,
     pub ranges: [ParameterRange; RANGES],
     pub form: Form,
@@ -186,7 +186,7 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// What the kernel sees of another list, which has a matrix for each gradient.
+    /// The view of another list, which has a matrix for each gradient, that the kernel gets.
     pub fn view<'b>(&self, list: &[&'b Buffer]) -> View<'b> {
         words(list[self.matrices.start], self.words.clone())
     }

@@ -31,7 +31,7 @@ fn sizes(kernel: &Kernel) -> Vec<Constant> {
     kernel.sizes.iter().map(|name| (*name, size(*name))).collect()
 }
 
-/// What some kernels use of what WGSL alone does not have.
+/// The extensions of WGSL that some kernels use.
 pub(super) const CAPABILITIES: Capabilities = Capabilities::SUBGROUP
     .union(Capabilities::SHADER_INT64)
     .union(Capabilities::SHADER_FLOAT16)
@@ -193,7 +193,7 @@ fn declarations_agree_with_the_shaders() {
     }
 }
 
-/// What a device is asked for when it is opened.
+/// The features that a device is opened with.
 #[test]
 fn a_device_has_all_that_any_kernel_binds() {
     let most = ops::kernels().iter().map(|kernel| kernel.buffers.len()).max();

@@ -12,7 +12,7 @@ use crate::options::GpuOptions;
 pub(crate) enum Preset {
     /// A large GPU.
     Discrete,
-    /// What WebGPU promises, without subgroup operations.
+    /// The smallest device that WebGPU allows, without subgroup operations.
     Smallest,
     /// A software driver whose lanes read for each other.
     Shuffled,

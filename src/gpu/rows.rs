@@ -1,17 +1,17 @@
-//! How rows map to workgroups. The numbers live here and reach the shaders as constants.
+//! The mapping of rows to workgroups. Its numbers reach the shaders as constants.
 
 use super::encode::form::{Constant, Form};
 
 /// Threads of a workgroup in the row kernels.
 const ROW_THREADS: u32 = 128;
-/// The same for longer rows, with the most columns that each is for: a lane keeps 32 values. Fewer lanes with more of
-/// them leave a GPU too little to do while it waits for memory. Only as far as the device has so many threads a workgroup.
+/// Threads of a workgroup for longer rows, with the most columns that each number is for: a lane keeps 32 values. With fewer lanes a
+/// GPU has too little to do while it waits for memory. A device takes the numbers that its workgroups can have.
 const LONG_ROWS: [(u32, usize); 3] = [(256, 8192), (512, 16_384), (1024, usize::MAX)];
 /// Values that the lanes of a row keep at most: a GPU's 64 Ki registers, less those that the rest takes.
 const ROW_VALUES: u32 = 32 << 10;
 /// Values that one thread gathers in a reduction.
 pub(super) const FAN: u32 = 16;
-/// The same among so many lanes that there would be more than this of those who gather.
+/// Values that one thread gathers where [`FAN`] would leave more gathering threads than this.
 const WIDE_FAN: u32 = 32;
 /// Rows of up to this many columns belong to one lane each.
 const ONE_LANE_COLS: usize = 16;
@@ -27,7 +27,7 @@ const SOFTWARE_LANE_COLS: usize = 4096;
 const HELD: [u32; 4] = [4, 8, 16, 32];
 /// Values of a piece.
 const PIECE: u32 = 16;
-/// The same by fours, counted in fours.
+/// [`HELD`] and [`PIECE`] for `vec4`s, counted in these.
 const HELD_FOURS: [u32; 5] = [1, 2, 4, 8, 16];
 const PIECE_FOURS: u32 = 8;
 
@@ -55,14 +55,14 @@ impl RowGrid {
     pub const SOFTWARE_ROWS: u32 = 32;
     /// Rows of a workgroup that is one subgroup there.
     pub const SUBGROUP_ROWS: u32 = 8;
-    /// How many lanes can share a row.
+    /// The numbers of lanes that can share a row.
     pub const LANES: [u32; 6] = [1, FAN, ROW_THREADS, LONG_ROWS[0].0, LONG_ROWS[1].0, LONG_ROWS[2].0];
     /// Rows of a workgroup whose rows belong to one lane each: no mapping has more.
     pub const MOST_ROWS: u32 = ROW_THREADS;
-    /// The same where a workgroup brings its rows to its memory, which WebGPU promises only 16 KiB of.
+    /// Rows of a workgroup that stages them in workgroup memory, of which WebGPU promises only 16 KiB.
     const STAGED_ROWS: u32 = 64;
 
-    /// How many lanes can share a row on a device of these limits.
+    /// The numbers of lanes that can share a row on a device of these limits.
     pub fn lanes_within(limits: &wgpu::Limits) -> impl Iterator<Item = u32> {
         let most = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
         Self::LANES.into_iter().filter(move |lanes| *lanes <= most)
@@ -98,7 +98,7 @@ impl RowGrid {
         RowGrid { lanes, rows, hardware: true }
     }
 
-    /// So many rows a workgroup, a thread each.
+    /// The mapping of so many rows to a workgroup, a thread each.
     pub fn by_thread(rows: u32) -> Self {
         RowGrid { lanes: 1, rows, hardware: false }
     }

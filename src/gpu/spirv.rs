@@ -20,10 +20,10 @@ const PRIVATE: u32 = 6;
 const FUNCTION: u32 = 7;
 const STORAGE_BUFFER: u32 = 12;
 
-/// What WebGPU's smallest devices have.
+/// The capabilities of WebGPU's smallest devices.
 const WORKGROUP_BYTES: u32 = 16 << 10;
 
-/// What a module says of its types and variables.
+/// The types and variables of a module.
 #[derive(Default)]
 struct Spirv {
     /// Types of this kind hold those others.
@@ -36,9 +36,9 @@ struct Spirv {
     /// Results, by the types they have.
     types: BTreeMap<u32, u32>,
     variables: Vec<u32>,
-    /// What is gone into, and by which indices.
+    /// The accesses into composites, and their indices.
     chains: Vec<(u32, Vec<u32>)>,
-    /// What is loaded, and from where.
+    /// The loads, and where they load from.
     loads: Vec<(u32, u32)>,
     /// Bytes of workgroup memory.
     workgroup_bytes: u32,
@@ -109,7 +109,7 @@ impl Spirv {
             || self.parts.get(&ty).is_some_and(|parts| parts.iter().any(|part| self.holds_array(*part)))
     }
 
-    /// What a thread keeps that compilers may keep in memory.
+    /// The variables of a thread that compilers may keep in memory.
     fn in_memory(&self) -> Vec<String> {
         let own = |id: &u32| matches!(self.class(*id), Some(PRIVATE | FUNCTION));
         let arrays = self.variables.iter().filter(|id| own(id) && self.holds_array(self.pointers[&self.types[id]].1));

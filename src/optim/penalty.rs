@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::layers::parameters::Parameters;
 use crate::options::PenaltyRates;
 
-/// What a layer's parameters add to the loss: l1 Σ |w| + l2 Σ w², for weights and biases each with its own l1 and l2.
+/// A penalty on a layer's parameters, l1 Σ |w| + l2 Σ w² in the loss, with an l1 and l2 for weights and for biases.
 ///
 /// Their gradient is l1 · sign(w) + 2 · l2 · w, with sign(0) = 0: [`OptimizerState::with_penalties`](super::OptimizerState::with_penalties)
 /// adds it to that of the loss.
@@ -30,7 +30,7 @@ pub struct Penalty {
 }
 
 impl Penalty {
-    /// What these parameters add to the loss.
+    /// The loss that the penalty adds for these parameters.
     ///
     /// ```
     /// use ndarray::array;

@@ -13,7 +13,7 @@ use crate::ops;
 use crate::ops::bank::{self, Gradient};
 use crate::options::PenaltyRates;
 
-/// What holds between a state and the parameters of its steps.
+/// The rule between a state and the parameters of its steps.
 const SAME_PARAMETERS: &str = "an optimizer's state serves the parameters that it began with";
 
 /// An optimizer at work: its step count and what it keeps of earlier steps (Adam's two moments a parameter, say), on the
@@ -36,7 +36,7 @@ pub struct OptimizerState {
     pub(super) step: u64,
     /// The optimizer's slots, each with a matrix for each parameter; none before the first step.
     pub(super) slots: Vec<Vec<Matrix>>,
-    /// What the slots begin with, in their order; zeros where there is nothing.
+    /// The initial slots, in their order; zeros where there are none.
     pub(super) restored: Vec<Vec<Array2<f32>>>,
     pub(super) penalties: Vec<Penalty>,
     pub(super) clip_norm: Option<f64>,

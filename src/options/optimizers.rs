@@ -1,4 +1,4 @@
-//! What an optimizer's step depends on beside its operands: plain data that both devices' paths speak.
+//! Options of optimizers, as plain data.
 
 /// The constants of [`momentum`](crate::ops::momentum).
 ///
@@ -12,7 +12,7 @@
 pub struct MomentumOptions {
     /// Step size.
     pub learning_rate: f64,
-    /// What is left of the velocity after a step, from 0 up to but not including 1.
+    /// The share of the velocity that is left after a step, from 0 up to but not including 1.
     pub momentum: f64,
     /// Whether the step goes where the velocity leads, as Nesterov has it.
     pub nesterov: bool,
@@ -104,5 +104,5 @@ pub(crate) struct PenaltyRates {
     pub l2: f64,
 }
 
-/// What clipping adds to the norm before the limit is divided by it, as PyTorch's `clip_grad_norm_` does.
+/// The number that clipping adds to the norm before the limit is divided by it, as PyTorch's `clip_grad_norm_` does.
 pub(crate) const CLIP_EPSILON: f64 = 1e-6;

@@ -75,6 +75,6 @@ extern "C" fn wait_for_calls() {
     let mut calls = lock();
     calls.ended = true;
     let others = |calls: &mut Calls| calls.inside > own;
-    // Whoever takes longer than that hangs, and the process ends without it.
+    // A driver that takes longer hangs, and the process ends without it.
     drop(ONE_LESS.wait_timeout_while(calls, LONGEST, others));
 }

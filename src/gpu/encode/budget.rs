@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(ends(0, 1), []);
     }
 
-    /// What the cut costs a GPU that is 150 times as fast as the budgets' (45 TFLOP/s): the dispatches and submits of products
+    /// The cost of the cut for a GPU that is 150 times as fast as the budgets' (45 TFLOP/s): the dispatches and submits of products
     /// that take it long, against 10 us for each dispatch and 100 us for each submit, which come to less than 2 %.
     #[test]
     fn a_cut_costs_fast_gpus_little() {

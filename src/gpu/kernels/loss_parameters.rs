@@ -1,4 +1,4 @@
-//! What the kernels of losses share: parameters, weights, and the kernel of row weights, whose sum a mean divides by.
+//! Parameters and weights that the kernels of losses share, and the kernel of row weights, whose sum a mean divides by.
 
 use bytemuck::{Pod, Zeroable};
 
