@@ -251,9 +251,9 @@ mod tests {
             // Slices of k make four workgroups of each tile.
             ([1024, 1024, 4096], large),
             ([1024, 1024, 4095], large.medium()),
-            // A seventeenth row and column of large tiles, of which next to nothing is used.
-            ([2049, 2049, 512], large.medium()),
-            ([2112, 2048, 512], large),
+            // A ninth row and column of large tiles, of which next to nothing is used.
+            ([1025, 1025, 4096], large.medium()),
+            ([1088, 1024, 4096], large),
         ] {
             assert_eq!(
                 ChosenKernel::choose(None, DriverKind::Software, room, dims),
