@@ -1,4 +1,4 @@
-//! Dense softmax classifiers on any GPU that wgpu reaches, each kernel with a CPU twin that verifies it.
+//! Dense softmax classifiers on any GPU that wgpu reaches, or on the CPU; each op is verified against an f64 reference.
 //!
 //! # From a matrix to a trained model
 //!
@@ -35,7 +35,7 @@
 //!   and is counted in [`ops::Statistics`].
 //! - **The same bits.** The same device and inputs give the same bits: reductions are fixed trees, kernels are chosen by
 //!   shape.
-//! - **No waits.** Ops are recorded; only reads wait. [`Device::counters`] shows it.
+//! - **No waits.** Ops are recorded; only reads wait, and whoever is far ahead of the device. [`Device::counters`] shows it.
 //!
 //! # Features
 //!

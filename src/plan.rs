@@ -67,8 +67,8 @@ pub struct PlannedBuffer {
     pub count: usize,
     /// The size of each buffer in bytes, with padding.
     pub bytes: u64,
-    /// The number of windows in which kernels access each buffer: 1 if a binding holds all of it.
-    pub windows: u64,
+    /// The number of blocks in which kernels access each buffer: 1 if a binding holds all of it.
+    pub blocks: u64,
 }
 
 impl Plan {
@@ -213,9 +213,9 @@ fn joined(gpu: Option<&Context>, entries: Entries) -> Vec<PlannedBuffer> {
             buffer.count += 1;
             continue;
         }
-        let windows = gpu.map_or(1, |gpu| gpu.windows(entry.rows, entry.cols));
+        let blocks = gpu.map_or(1, |gpu| gpu.blocks(entry.rows, entry.cols));
         let (purpose, rows, cols, bytes) = (entry.op, entry.rows, entry.cols, entry.bytes);
-        buffers.push(PlannedBuffer { purpose, rows, cols, count: 1, bytes, windows });
+        buffers.push(PlannedBuffer { purpose, rows, cols, count: 1, bytes, blocks });
     }
     buffers
 }
@@ -228,9 +228,9 @@ fn list(widths: &[usize]) -> String {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title)?;
-        writeln!(f, "{:<24} {:>10} {:>10} {:>6} {:>14} {:>8}", "buffer", "rows", "cols", "count", "bytes", "windows")?;
-        for PlannedBuffer { purpose, rows, cols, count, bytes, windows } in &self.buffers {
-            writeln!(f, "{purpose:<24} {rows:>10} {cols:>10} {count:>6} {bytes:>14} {windows:>8}")?;
+        writeln!(f, "{:<24} {:>10} {:>10} {:>6} {:>14} {:>8}", "buffer", "rows", "cols", "count", "bytes", "blocks")?;
+        for PlannedBuffer { purpose, rows, cols, count, bytes, blocks } in &self.buffers {
+            writeln!(f, "{purpose:<24} {rows:>10} {cols:>10} {count:>6} {bytes:>14} {blocks:>8}")?;
         }
         write!(f, "{} dispatches, {} bytes at most: ", self.dispatches, self.peak_bytes)?;
         match (&self.obstacle, self.allowed_bytes) {

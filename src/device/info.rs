@@ -25,7 +25,7 @@ pub struct DeviceInfo {
     pub backend: String,
     /// The driver and its version, as far as it tells.
     pub driver: String,
-    /// Why this one.
+    /// Why this device was chosen.
     pub reason: String,
     /// Whether the adapter has subgroup operations.
     pub subgroups: bool,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::read_error::ReadError;
 use super::shape::{Shape, list, non_finite};
 
-/// Everything that can go wrong, each with what would have been right.
+/// An error, with what would have been right.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, Error, Matrix, ops};

@@ -128,8 +128,8 @@ impl Context {
         Split { rows, cols, block_rows, block_cols: cols }
     }
 
-    /// Windows in which kernels see a matrix of this shape.
-    pub fn windows(&self, rows: usize, cols: usize) -> u64 {
+    /// The number of blocks in which kernels see a matrix of this shape.
+    pub fn blocks(&self, rows: usize, cols: usize) -> u64 {
         let split = self.cut(rows, cols);
         split.row_runs().count() as u64 * split.col_runs().count() as u64
     }

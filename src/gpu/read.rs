@@ -1,4 +1,4 @@
-//! Reading back: the only place where the crate waits for the device.
+//! Reading back: results on their way from the device to the host, and the waits for them.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;

@@ -101,9 +101,9 @@ impl Mlp {
     }
 
     /// The logits of features that are on the model's device already: `rows x inputs` to `rows x classes`, with a
-    /// launch for each layer.
+    /// dispatch for each layer.
     ///
-    /// The launches are recorded and not waited for, and nothing is copied or read back. [`ops::softmax`] computes
+    /// The dispatches are recorded and not waited for, and nothing is copied or read back. [`ops::softmax`] computes
     /// probabilities from the logits, and [`ops::argmax`] classes, which stay on the device too. All rows go through the
     /// model at once; [`Mlp::predict`] goes through them in batches.
     ///

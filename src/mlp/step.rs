@@ -40,7 +40,10 @@ impl Mlp {
                 room.parameters(&input, &dy)?
             } else {
                 let (of_parameters, dx) = room.all(&input, &dy, InputGradient::ThroughRelu(layer.weights()))?;
-                dy = if *dropout > 0.0 { ops::dropout_backward(&dx, *dropout, *seed, counter(index - 1))? } else { dx };
+                dy = dx;
+                if *dropout > 0.0 {
+                    dy = ops::dropout_backward(&dy, *dropout, *seed, counter(index - 1))?;
+                }
                 of_parameters
             };
             gradients.extend([biases, weights]);

@@ -50,7 +50,7 @@ impl Rule for AdaGradOptions {
         Hyperparameters { epsilon: self.epsilon as f32, ..Hyperparameters::new(self.learning_rate) }
     }
 
-    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {
+    fn step_on_cpu(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {
         if let [squares] = slots {
             cpu::adagrad(w.view_mut(), dw, squares.view_mut(), self);
         }

@@ -87,7 +87,7 @@ impl Rule for Adam {
         }
     }
 
-    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {
+    fn step_on_cpu(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {
         if let [m, v] = slots {
             let moments = cpu::Moments { w: w.view_mut(), m: m.view_mut(), v: v.view_mut() };
             cpu::adam(moments, dw, &self.options, self.step);

@@ -8,7 +8,7 @@ use crate::matrix::Matrix;
 
 /// dW = Xᵀ dY, db = Σ_r dY, and dX = dY Wᵀ where X is positive, else 0, for X `rows x inputs`, dY `rows x outputs` and W
 /// `inputs x outputs`: [`linear_gradients`](super::linear_gradients) and [`linear_backward`] in one call, and where the layer
-/// is small and the device a software driver in one launch.
+/// is small and the device a software driver in one dispatch.
 ///
 /// Error: those ops'.
 ///

@@ -56,7 +56,7 @@ impl Rule for MomentumOptions {
         Hyperparameters { decay1, nesterov, ..Hyperparameters::new(self.learning_rate) }
     }
 
-    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {
+    fn step_on_cpu(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]) {
         if let [velocity] = slots {
             cpu::momentum(w.view_mut(), dw, velocity.view_mut(), self);
         }

@@ -50,7 +50,7 @@ impl Rule for Sgd {
         Hyperparameters::new(self.learning_rate)
     }
 
-    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, _: &mut [&mut Array2<f32>]) {
+    fn step_on_cpu(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, _: &mut [&mut Array2<f32>]) {
         cpu::sgd(w.view_mut(), dw, self.learning_rate as f32);
     }
 }

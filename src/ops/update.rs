@@ -27,7 +27,7 @@ pub(crate) trait Rule {
     fn hyperparameters(&self) -> Hyperparameters;
 
     /// The step on the CPU path, with what the rule keeps of earlier ones.
-    fn twin(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]);
+    fn step_on_cpu(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]);
 }
 
 /// One step of a matrix of parameters. The gradient is multiplied by `scale`, 1 x 1, where there is one; then the penalty's
@@ -82,7 +82,7 @@ fn update_on_cpu(
     for (index, (gradient, penalty)) in gradients.iter().zip(penalties).enumerate() {
         let mut arrays: Vec<_> = lists.iter_mut().filter_map(|list| list[index].array_mut()).collect();
         if let (Some((w, slots)), Some(dw)) = (arrays.split_first_mut(), gradient.matrix().storage().cpu()) {
-            rule.twin(w, cpu::Gradient::new(dw.view(), scale, penalty), slots);
+            rule.step_on_cpu(w, cpu::Gradient::new(dw.view(), scale, penalty), slots);
         }
     }
 }
@@ -95,15 +95,16 @@ pub(crate) fn check_update(
     scale: Option<&Matrix>,
 ) -> Result<()> {
     let op = rule.name();
+    let others = |index: usize, gradient: &'_ Gradient| -> Vec<&Matrix> {
+        once(gradient.matrix()).chain(lists.iter().skip(1).map(|list| &*list[index])).collect()
+    };
+    let Some(parameters) = lists.first() else { return rule.check() };
+    for (index, (w, gradient)) in parameters.iter().zip(gradients).enumerate() {
+        others(index, gradient).into_iter().try_for_each(|other| same_shape(op, w, other))?;
+    }
     rule.check()?;
-    for (index, gradient) in gradients.iter().enumerate() {
-        let mut matrices = lists.iter().map(|list| &*list[index]);
-        let Some(w) = matrices.next() else { return Ok(()) };
-        for other in once(gradient.matrix()).chain(matrices) {
-            same_shape(op, w, other)?;
-            on(op, [w, other])?;
-        }
-        scale.map(|scale| on(op, [w, scale])).transpose()?;
+    for (index, (w, gradient)) in parameters.iter().zip(gradients).enumerate() {
+        others(index, gradient).into_iter().chain(scale).try_for_each(|other| on(op, [w, other]).map(drop))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOpti
 /// The names of all slots that there are.
 const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
 
-/// How parameters follow their gradients.
+/// An optimizer: the rule by which parameters follow their gradients.
 ///
 /// ```
 /// use wgpu_mlp::Optimizer;

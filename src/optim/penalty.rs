@@ -19,13 +19,13 @@ use crate::options::PenaltyRates;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Penalty {
-    /// Of the sum of the weights' magnitudes.
+    /// The factor of the sum of the weights' magnitudes.
     pub l1_weights: f64,
-    /// Of the sum of their squares.
+    /// The factor of the sum of the weights' squares.
     pub l2_weights: f64,
-    /// Of the sum of the biases' magnitudes.
+    /// The factor of the sum of the biases' magnitudes.
     pub l1_biases: f64,
-    /// Of the sum of their squares.
+    /// The factor of the sum of the biases' squares.
     pub l2_biases: f64,
 }
 

@@ -151,7 +151,8 @@ impl OptimizerState {
         self.optimizer = self.optimizer.with_learning_rate(learning_rate);
     }
 
-    /// One update of all parameters, each with its gradient; they come in the same order every time.
+    /// One update of all parameters, each with its gradient; they come in the same order every time. A later step may bring more of
+    /// them behind the others, as when a frozen layer begins to learn: their slots begin with zeros.
     ///
     /// # Errors
     /// As the optimizer's op (see [`Optimizer`]), and as [`ops::clip_scale`]; [`Error::Option`] for penalties that are not
@@ -183,26 +184,37 @@ impl OptimizerState {
         ops::check_update(rule.as_ref(), &lists, gradients, None)?;
         self.begin(&device, rule.name(), &shapes)?;
         let scale = self.clip_norm.map(|max_norm| ops::clip_scale_all(gradients, max_norm)).transpose()?;
-        lists.extend(self.slots.iter_mut().map(|slot| slot.iter_mut().collect()));
+        lists.extend(self.slots.iter_mut().map(|slot| slot.iter_mut().take(shapes.len()).collect()));
         ops::update_all(rule.as_ref(), &mut lists, gradients, &penalties, scale.as_ref())?;
         self.step = self.step.saturating_add(1);
         Ok(())
     }
 
-    /// Makes the slots for parameters of these shapes where there are none yet: as restored, or zeros.
+    /// Makes slots for those parameters of these shapes that have none yet: as restored, or zeros. Where that fails, the state is
+    /// as before.
     fn begin(&mut self, device: &Device, op: &'static str, shapes: &[(usize, usize)]) -> Result<()> {
-        let kept = self.slots.iter().map(|slot| slot.iter().map(Matrix::shape).collect());
-        let restored = self.restored.iter().map(|slot| slot.iter().map(|array| array.dim()).collect());
-        kept.chain(restored).try_for_each(|slot: Vec<_>| same_parameters(op, &slot, shapes))?;
-        for kind in self.slots.len()..self.optimizer.slots().len() {
-            self.slots.push(match self.restored.get(kind) {
-                None => bank::zeros(device, "matrix", shapes)?,
-                Some(arrays) => {
-                    let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
-                    bank::from_arrays(device, "matrix", &views)?
-                }
-            });
+        let known = self.slots.first().map_or(0, Vec::len).min(shapes.len());
+        for slot in &self.slots {
+            let kept: Vec<_> = slot[..known].iter().map(Matrix::shape).collect();
+            same_parameters(op, &kept, &shapes[..known])?;
         }
+        for slot in &self.restored {
+            same_parameters(op, &slot.iter().map(|array| array.dim()).collect::<Vec<_>>(), shapes)?;
+        }
+        let new = &shapes[known..];
+        if new.is_empty() {
+            return Ok(());
+        }
+        let slot = |kind: usize| match self.restored.get(kind) {
+            None => bank::zeros(device, "matrix", new),
+            Some(arrays) => {
+                let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
+                bank::from_arrays(device, "matrix", &views)
+            }
+        };
+        let fresh: Vec<_> = (0..self.optimizer.slots().len()).map(slot).collect::<Result<_>>()?;
+        self.slots.resize_with(fresh.len(), Vec::new);
+        self.slots.iter_mut().zip(fresh).for_each(|(slot, fresh)| slot.extend(fresh));
         self.restored.clear();
         Ok(())
     }

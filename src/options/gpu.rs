@@ -83,7 +83,7 @@ pub struct DebugOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum MatrixUnits {
-    /// Left alone, also where the adapter has them.
+    /// Matrix units stay unused, also where the adapter has them.
     #[default]
     Off,
     /// Used where the shape of a product pays; [`Error::NoMatrixUnits`] where the first adapter has none: no other is tried.
@@ -112,7 +112,7 @@ pub enum MatmulKernel {
     Flat,
     /// Without workgroup memory: for software drivers.
     Direct,
-    /// Without it, in panels of b that lanes keep in registers: for software drivers with subgroup operations and 64-bit words.
+    /// Panels of b in registers, without workgroup memory: for software drivers with subgroup operations and 64-bit words.
     Panel,
     /// Four sums a thread, for small products on software drivers.
     Plain,

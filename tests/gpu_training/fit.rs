@@ -1,4 +1,4 @@
-//! What training promises, on the GPU.
+//! Tests of training on the GPU.
 
 use wgpu_mlp::{Device, GpuOptions, Result};
 

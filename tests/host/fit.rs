@@ -1,4 +1,4 @@
-//! What training promises, on the CPU path.
+//! Tests of training on the CPU path.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

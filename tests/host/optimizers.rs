@@ -260,3 +260,21 @@ fn a_step_is_taken_whole_or_not_at_all() {
         assert_eq!(state.export(&shapes).unwrap(), fresh.export(&shapes).unwrap());
     }
 }
+
+/// Parameters that come later have slots of their own, which begin with zeros; those of the others go on.
+#[test]
+fn a_later_step_may_bring_more_parameters() {
+    for optimizer in all() {
+        let (mut state, mut alone) = (OptimizerState::new(optimizer), OptimizerState::new(optimizer));
+        let (mut first, mut second, mut same) = (one(1.0), one(2.0), one(1.0));
+        let (dw, db) = (one(0.5), one(-0.25));
+        state.step([(&mut first, &dw)].into_iter()).unwrap();
+        state.step([(&mut first, &dw), (&mut second, &db)].into_iter()).unwrap();
+        state.step([(&mut first, &dw)].into_iter()).unwrap();
+        (0..3).for_each(|_| alone.step([(&mut same, &dw)].into_iter()).unwrap());
+        assert_eq!(first.to_array().unwrap(), same.to_array().unwrap(), "{optimizer:?}");
+        assert!(second.to_array().unwrap()[[0, 0]] > 2.0, "{optimizer:?}");
+        let snapshot = state.export(&[(1, 1), (1, 1)]).unwrap();
+        assert_eq!(snapshot.slots.iter().map(Vec::len).collect::<Vec<_>>(), vec![2; optimizer.slots().len()]);
+    }
+}

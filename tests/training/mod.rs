@@ -1,4 +1,4 @@
-//! What training promises, on whatever device.
+//! Tests of training, on whatever device.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

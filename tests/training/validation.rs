@@ -1,4 +1,4 @@
-//! What the validation counts.
+//! Tests of the validation: which rows it counts.
 
 use ndarray::Axis;
 use wgpu_mlp::{ClassWeights, Device, FitOptions, Mlp, Optimizer, Result, Trainer};

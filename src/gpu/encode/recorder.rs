@@ -1,4 +1,4 @@
-//! The recorder: dispatches go into one open compute pass; nothing is waited for until somebody reads.
+//! The recorder: dispatches go into one open compute pass, and are submitted together.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -61,7 +61,7 @@ pub struct FitOptions {
     /// Whether to stop with [`Error::NonFinite`] when a loss, a parameter or a value of the optimizer's state is NaN or
     /// infinite. The model then has the parameters from before that step, and no checkpoint is written of the epoch.
     /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step
-    /// needs no launch and no wait more. This keeps a second copy of parameters and optimizer state on the device.
+    /// needs no dispatch and no wait more. This keeps a second copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
 }
 

@@ -75,7 +75,7 @@ fn only_gpu_device_and_error_name_wgpu() {
     // The crate hands wgpu on to its users under one name.
     let found =
         found.into_iter().filter(|place| !place.starts_with("src/lib.rs") || !place.contains("pub use device::"));
-    none(found.collect(), "only gpu/, device/ and error.rs name wgpu");
+    none(found.collect(), "only gpu/, device/ and error/ name wgpu");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn layers_and_mlp_cannot_tell_a_gpu_from_a_cpu() {
 }
 
 #[test]
-fn the_twins_share_no_arithmetic() {
+fn both_paths_share_no_arithmetic() {
     none(offenders(&["gpu", "Matrix", "Device"], |file| file.starts_with("cpu/")), "cpu/ knows nothing of gpu/");
     none(offenders(&["cpu"], |file| file.starts_with("gpu/")), "gpu/ knows nothing of cpu/");
 }

@@ -1,4 +1,5 @@
-//! The choice of a kernel for a product, by its shape, the kind of driver and the device's limits alone: results repeat bit by bit.
+//! The choice of a kernel for a product: as the options force it, as tuning found it, else by its shape, the kind of driver and the
+//! device's limits alone, so that results repeat bit by bit.
 //!
 //! | kernel | where |
 //! |---|---|
