@@ -95,16 +95,18 @@ pub(crate) fn check_update(
     scale: Option<&Matrix>,
 ) -> Result<()> {
     let op = rule.name();
-    let others = |index: usize, gradient: &'_ Gradient| -> Vec<&Matrix> {
-        once(gradient.matrix()).chain(lists.iter().skip(1).map(|list| &*list[index])).collect()
-    };
-    let Some(parameters) = lists.first() else { return rule.check() };
-    for (index, (w, gradient)) in parameters.iter().zip(gradients).enumerate() {
-        others(index, gradient).into_iter().try_for_each(|other| same_shape(op, w, other))?;
+    let Some((parameters, slots)) = lists.split_first() else { return rule.check() };
+    let others = parameters.iter().zip(gradients).enumerate().map(|(index, (w, gradient))| {
+        let others: Vec<&Matrix> = once(gradient.matrix()).chain(slots.iter().map(|slot| &*slot[index])).collect();
+        (&**w, others)
+    });
+    let others: Vec<_> = others.collect();
+    for (w, others) in &others {
+        others.iter().try_for_each(|other| same_shape(op, w, other))?;
     }
     rule.check()?;
-    for (index, (w, gradient)) in parameters.iter().zip(gradients).enumerate() {
-        others(index, gradient).into_iter().chain(scale).try_for_each(|other| on(op, [w, other]).map(drop))?;
+    for (w, others) in &others {
+        others.iter().copied().chain(scale).try_for_each(|other| on(op, [w, other]).map(drop))?;
     }
     Ok(())
 }

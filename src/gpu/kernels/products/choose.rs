@@ -1,5 +1,4 @@
-//! The choice of a kernel for a product: as the options force it, as tuning found it, else by its shape, the kind of driver and the
-//! device's limits alone, so that results repeat bit by bit.
+//! The choice of a kernel for a product: by options, by tuning, else by its shape, the driver and the limits alone.
 //!
 //! | kernel | where |
 //! |---|---|
