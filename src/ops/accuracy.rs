@@ -8,43 +8,28 @@ use crate::gpu::kernels;
 use crate::matrix::Matrix;
 use crate::statistics::Statistics;
 use crate::targets::Targets;
-use crate::waiting::{Waiting, at_once};
+use crate::waiting::{Waiting, blocking_and_async};
 
-/// The mean of 1\[argmax(x) = class\]: the share of rows whose first maximum is their class, or their distribution's
-/// first maximum. `x` holds probabilities or logits, `rows x classes`; a row with NaN is a miss. Rows marked with
-/// -100 do not count; over nothing else the mean is NaN. On a GPU this waits.
-///
-/// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
-/// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding; as [`Matrix::to_array`] while waiting.
-///
-/// ```
-/// use wgpu_mlp::{Device, Matrix, Targets, ops};
-/// let device = Device::cpu();
-/// let probs = Matrix::from_slice(&device, 3, 3, &[0.2, 0.7, 0.1, 0.5, 0.1, 0.4, 0.02, 0.9, 0.08])?;
-/// let targets = Targets::classes(&device, &[0u8, 1, 1], 3)?;
-/// assert_eq!(ops::accuracy(&probs, &targets)?, 1.0 / 3.0);
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
-pub fn accuracy(x: &Matrix, targets: &Targets) -> Result<f64> {
-    at_once(accuracy_by(Waiting::Blocking, x, targets))
-}
-
-/// The accuracy, as [`accuracy`] gives it, without blocking the thread.
-///
-/// # Errors
-/// As [`accuracy`].
-///
-/// ```
-/// use wgpu_mlp::{Device, Matrix, Targets, ops};
-/// let device = Device::cpu();
-/// let probs = Matrix::from_slice(&device, 1, 2, &[0.2, 0.8])?;
-/// let targets = Targets::classes(&device, &[1u8], 2)?;
-/// assert_eq!(pollster::block_on(ops::accuracy_async(&probs, &targets))?, 1.0);
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
-pub async fn accuracy_async(x: &Matrix, targets: &Targets) -> Result<f64> {
-    accuracy_by(Waiting::Yielding, x, targets).await
+blocking_and_async! {
+    /// The mean of 1\[argmax(x) = class\]: the share of rows whose first maximum is their class, or their distribution's
+    /// first maximum. `x` holds probabilities or logits, `rows x classes`; a row with NaN is a miss. Rows marked with
+    /// -100 do not count; over nothing else the mean is NaN. On a GPU this waits.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
+    /// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding; as [`Matrix::to_array`] while waiting.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Matrix, Targets, ops};
+    /// let device = Device::cpu();
+    /// let probs = Matrix::from_slice(&device, 3, 3, &[0.2, 0.7, 0.1, 0.5, 0.1, 0.4, 0.02, 0.9, 0.08])?;
+    /// let targets = Targets::classes(&device, &[0u8, 1, 1], 3)?;
+    /// assert_eq!(ops::accuracy(&probs, &targets)?, 1.0 / 3.0);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub free fn accuracy, accuracy_async(x: &Matrix, targets: &Targets) -> Result<f64> = |waiting| {
+        accuracy_by(waiting, x, targets).await
+    }
 }
 
 pub(crate) async fn accuracy_by(waiting: Waiting, x: &Matrix, targets: &Targets) -> Result<f64> {

@@ -9,7 +9,7 @@ use crate::gpu::kernels;
 use crate::matrix::Matrix;
 use crate::storage::Later;
 use crate::targets::{Kind, Targets};
-use crate::waiting::{Waiting, at_once};
+use crate::waiting::{Waiting, blocking_and_async};
 
 /// The first column that holds each row's maximum; the first NaN where a row has one, as NumPy's `argmax`. Exact.
 ///
@@ -33,34 +33,21 @@ pub fn argmax(x: &Matrix) -> Result<Targets> {
 }
 
 impl Targets {
-    /// The class of each row: for distributions the column of the first maximum, for ignored rows -100 as a u32, whatever
-    /// label marked them. On a GPU this waits.
-    ///
-    /// # Errors
-    /// As [`Matrix::to_array`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Targets};
-    /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.to_classes()?, [4, 0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn to_classes(&self) -> Result<Vec<u32>> {
-        at_once(self.to_classes_by(Waiting::Blocking))
-    }
-
-    /// The classes, as [`Targets::to_classes`] gives them, without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Targets::to_classes`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Targets};
-    /// let targets = Targets::classes(&Device::cpu(), &[4u64, 0], 5)?;
-    /// assert_eq!(pollster::block_on(targets.to_classes_async())?, [4, 0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn to_classes_async(&self) -> Result<Vec<u32>> {
-        self.to_classes_by(Waiting::Yielding).await
+    blocking_and_async! {
+        /// The class of each row: for distributions the column of the first maximum, for ignored rows -100 as a u32, whatever
+        /// label marked them. On a GPU this waits.
+        ///
+        /// # Errors
+        /// As [`Matrix::to_array`].
+        ///
+        /// ```
+        /// use wgpu_mlp::{Device, Targets};
+        /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.to_classes()?, [4, 0]);
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn to_classes, to_classes_async(&self) -> Result<Vec<u32>> = |waiting| {
+            self.to_classes_by(waiting).await
+        }
     }
 
     pub(crate) async fn to_classes_by(&self, waiting: Waiting) -> Result<Vec<u32>> {

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::gpu::kernels::LossBuffers;
 use crate::matrix::Matrix;
 use crate::statistics::Statistics;
-use crate::waiting::{Waiting, at_once};
+use crate::waiting::{Waiting, blocking_and_async};
 
 /// Head of a classifier on a batch: the results of [`softmax_cross_entropy`](super::softmax_cross_entropy) and
 /// [`linear_cross_entropy`](super::linear_cross_entropy).
@@ -77,40 +77,24 @@ impl Head {
         &self.dlogits
     }
 
-    /// The statistics of the batch. On a GPU this waits.
-    ///
-    /// # Errors
-    /// As [`Matrix::to_array`].
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
-    /// # let device = Device::cpu();
-    /// # let logits = Matrix::zeros(&device, 1, 2)?;
-    /// # let targets = Targets::classes(&device, &[1u8], 2)?;
-    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
-    /// assert!((head.stats()?.mean_loss() - std::f64::consts::LN_2).abs() < 1e-6);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn stats(&self) -> Result<Statistics> {
-        at_once(self.stats_by(Waiting::Blocking))
-    }
-
-    /// The statistics, as [`Head::stats`] gives them, without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Matrix::to_array`].
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
-    /// # let device = Device::cpu();
-    /// # let logits = Matrix::zeros(&device, 1, 2)?;
-    /// # let targets = Targets::classes(&device, &[1u8], 2)?;
-    /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
-    /// assert_eq!(pollster::block_on(head.stats_async())?.rows, 1);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn stats_async(&self) -> Result<Statistics> {
-        self.stats_by(Waiting::Yielding).await
+    blocking_and_async! {
+        /// The statistics of the batch. On a GPU this waits.
+        ///
+        /// # Errors
+        /// As [`Matrix::to_array`].
+        ///
+        /// ```
+        /// # use wgpu_mlp::{Device, Matrix, Targets, ops};
+        /// # let device = Device::cpu();
+        /// # let logits = Matrix::zeros(&device, 1, 2)?;
+        /// # let targets = Targets::classes(&device, &[1u8], 2)?;
+        /// let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
+        /// assert!((head.stats()?.mean_loss() - std::f64::consts::LN_2).abs() < 1e-6);
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn stats, stats_async(&self) -> Result<Statistics> = |waiting| {
+            self.stats_by(waiting).await
+        }
     }
 
     pub(crate) async fn stats_by(&self, waiting: Waiting) -> Result<Statistics> {

@@ -5,7 +5,7 @@ use crate::gpu::kernels;
 use crate::gpu::{Buffer, Reading};
 use crate::matrix::Matrix;
 use crate::statistics::Statistics;
-use crate::waiting::{Arrive, Waiting, at_once};
+use crate::waiting::{Arrive, Waiting, blocking_and_async};
 
 /// Statistics that the device may still be computing.
 ///
@@ -40,42 +40,25 @@ impl Pending {
         Pending(State::Recorded(records))
     }
 
-    /// Waits for the statistics.
-    ///
-    /// # Errors
-    /// As [`Matrix::to_array`](crate::Matrix::to_array).
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
-    /// # let device = Device::cpu();
-    /// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
-    /// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
-    /// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
-    /// let step = model.train_step(&x, &y, &mut optimizer)?;
-    /// assert_eq!(step.read()?.rows, 2);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn read(&self) -> Result<Statistics> {
-        at_once(self.read_by(Waiting::Blocking))
-    }
-
-    /// The statistics, as [`Pending::read`] gives them, without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Matrix::to_array`](crate::Matrix::to_array).
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
-    /// # let device = Device::cpu();
-    /// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
-    /// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
-    /// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
-    /// let step = model.train_step(&x, &y, &mut optimizer)?;
-    /// assert_eq!(pollster::block_on(step.read_async())?.rows, 2);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn read_async(&self) -> Result<Statistics> {
-        self.read_by(Waiting::Yielding).await
+    blocking_and_async! {
+        /// Waits for the statistics.
+        ///
+        /// # Errors
+        /// As [`Matrix::to_array`](crate::Matrix::to_array).
+        ///
+        /// ```
+        /// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
+        /// # let device = Device::cpu();
+        /// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
+        /// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
+        /// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
+        /// let step = model.train_step(&x, &y, &mut optimizer)?;
+        /// assert_eq!(step.read()?.rows, 2);
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn read, read_async(&self) -> Result<Statistics> = |waiting| {
+            self.read_by(waiting).await
+        }
     }
 
     pub(crate) async fn read_by(&self, waiting: Waiting) -> Result<Statistics> {

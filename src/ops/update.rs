@@ -96,17 +96,15 @@ pub(crate) fn check_update(
 ) -> Result<()> {
     let op = rule.name();
     let Some((parameters, slots)) = lists.split_first() else { return rule.check() };
-    let others = parameters.iter().zip(gradients).enumerate().map(|(index, (w, gradient))| {
-        let others: Vec<&Matrix> = once(gradient.matrix()).chain(slots.iter().map(|slot| &*slot[index])).collect();
-        (&**w, others)
-    });
-    let others: Vec<_> = others.collect();
-    for (w, others) in &others {
-        others.iter().try_for_each(|other| same_shape(op, w, other))?;
+    let pairs = || parameters.iter().zip(gradients).enumerate();
+    for (index, (w, gradient)) in pairs() {
+        same_shape(op, w, gradient.matrix())?;
+        slots.iter().try_for_each(|slot| same_shape(op, w, &slot[index]))?;
     }
     rule.check()?;
-    for (w, others) in &others {
-        others.iter().copied().chain(scale).try_for_each(|other| on(op, [w, other]).map(drop))?;
+    for (index, (w, gradient)) in pairs() {
+        let slots = slots.iter().map(|slot| &*slot[index]);
+        once(gradient.matrix()).chain(slots).chain(scale).try_for_each(|other| on(op, [w, other]).map(drop))?;
     }
     Ok(())
 }

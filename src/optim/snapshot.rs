@@ -7,7 +7,7 @@ use super::state::{OptimizerState, same_parameters};
 use crate::error::{Error, Result};
 #[cfg(doc)]
 use crate::matrix::Matrix;
-use crate::waiting::{Waiting, at_once};
+use crate::waiting::{Waiting, blocking_and_async};
 
 /// The most steps that a snapshot may tell of: more than any training takes, and a number that f64 still counts by ones.
 const MOST_STEPS: u64 = 1 << 53;
@@ -30,41 +30,28 @@ pub struct OptimizerSnapshot {
 }
 
 impl OptimizerState {
-    /// The state as a snapshot on the host, for parameters of these shapes, in the order of the steps. On a GPU this waits.
-    ///
-    /// [`OptimizerState::restore`] goes on from it, on any device: on the same one with the same bits.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for other parameters than those of the steps; else as [`Matrix::to_array`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
-    /// let device = Device::cpu();
-    /// let mut w = Matrix::zeros(&device, 1, 2)?;
-    /// let dw = Matrix::from_slice(&device, 1, 2, &[2.0, -2.0])?;
-    /// let mut optimizer = OptimizerState::new(Optimizer::momentum(0.25, 0.5));
-    /// optimizer.step([(&mut w, &dw)].into_iter())?;
-    /// let snapshot = optimizer.export(&[(1, 2)])?;
-    /// assert_eq!((snapshot.step, &snapshot.slots[0][0]), (1, &ndarray::array![[2.0, -2.0]]));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn export(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
-        at_once(self.export_by(Waiting::Blocking, shapes))
-    }
-
-    /// [`OptimizerState::export`] without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`OptimizerState::export`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Optimizer, OptimizerState};
-    /// let optimizer = OptimizerState::new(Optimizer::adam(1e-3));
-    /// assert_eq!(pollster::block_on(optimizer.export_async(&[(3, 2)]))?, optimizer.export(&[(3, 2)])?);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn export_async(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
-        self.export_by(Waiting::Yielding, shapes).await
+    blocking_and_async! {
+        /// The state as a snapshot on the host, for parameters of these shapes, in the order of the steps. On a GPU this waits.
+        ///
+        /// [`OptimizerState::restore`] goes on from it, on any device: on the same one with the same bits.
+        ///
+        /// # Errors
+        /// [`Error::Shape`] for other parameters than those of the steps; else as [`Matrix::to_array`].
+        ///
+        /// ```
+        /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
+        /// let device = Device::cpu();
+        /// let mut w = Matrix::zeros(&device, 1, 2)?;
+        /// let dw = Matrix::from_slice(&device, 1, 2, &[2.0, -2.0])?;
+        /// let mut optimizer = OptimizerState::new(Optimizer::momentum(0.25, 0.5));
+        /// optimizer.step([(&mut w, &dw)].into_iter())?;
+        /// let snapshot = optimizer.export(&[(1, 2)])?;
+        /// assert_eq!((snapshot.step, &snapshot.slots[0][0]), (1, &ndarray::array![[2.0, -2.0]]));
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn export, export_async(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> = |waiting| {
+            self.export_by(waiting, shapes).await
+        }
     }
 
     pub(crate) async fn export_by(&self, waiting: Waiting, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {

@@ -18,7 +18,7 @@ use crate::matrix::Matrix;
 use crate::ops;
 use crate::options::MatmulKernel;
 use crate::verify;
-use crate::waiting::{Waiting, at_once};
+use crate::waiting::{Waiting, blocking_and_async};
 
 /// The least number of multiply-adds of a round of measurements, so many that the clock's resolution and the launch do not count.
 const ROUND: u64 = 1 << 24;
@@ -62,47 +62,36 @@ impl fmt::Display for TunedShape {
 }
 
 impl Device {
-    /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device, and uses it from now on for
-    /// all products of the same class: those whose m, k and n round up to the same powers of two.
-    ///
-    /// Up to six candidates a shape are measured, and two more where matrix units are in use. Only a candidate whose result
-    /// is within the product's error bound can win. With [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are
-    /// kept in a file for this adapter and driver, which is read when the device is opened again; a file that is damaged, or
-    /// of another driver, is ignored and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a
-    /// training step.
-    ///
-    /// Tuned results are within the same bounds, but their bits differ from untuned ones and from those of another machine,
-    /// which is why nothing is tuned unless you ask for it. Nothing else should run on the device meanwhile. The CPU path
-    /// has nothing to tune.
-    ///
-    /// # Errors
-    /// [`Error::Empty`](crate::Error::Empty) for a shape with a 0; errors of the device;
-    /// [`Error::File`](crate::Error::File) when the winners cannot be kept.
-    ///
-    /// ```
-    /// use wgpu_mlp::Device;
-    /// let device = Device::auto()?;
-    /// device.tune(&[[256, 64, 10]])?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn tune(&self, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {
-        at_once(self.tune_by(Waiting::Blocking, shapes))
-    }
-
-    /// [`Device::tune`] without blocking the thread. Times by the host's clock include the time to wake the task, for all
-    /// candidates alike. If the future is dropped, the device keeps the winners found so far, and no file is written.
-    ///
-    /// # Errors
-    /// As [`Device::tune`].
-    ///
-    /// ```
-    /// use wgpu_mlp::Device;
-    /// let device = Device::auto()?;
-    /// pollster::block_on(device.tune_async(&[[256, 64, 10]]))?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn tune_async(&self, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {
-        self.tune_by(Waiting::Yielding, shapes).await
+    blocking_and_async! {
+        /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device, and uses it from now on for
+        /// all products of the same class: those whose m, k and n round up to the same powers of two.
+        ///
+        /// Up to six candidates a shape are measured, and two more where matrix units are in use. Only a candidate whose result
+        /// is within the product's error bound can win. With [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are
+        /// kept in a file for this adapter and driver, which is read when the device is opened again; a file that is damaged, or
+        /// of another driver, is ignored and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a
+        /// training step.
+        ///
+        /// Tuned results are within the same bounds, but their bits differ from untuned ones and from those of another machine,
+        /// which is why nothing is tuned unless you ask for it. Nothing else should run on the device meanwhile. The CPU path
+        /// has nothing to tune.
+        ///
+        /// Times by the host's clock include, in the asynchronous form, the time to wake the task, for all candidates alike. If the
+        /// future is dropped, the device keeps the winners found so far, and no file is written.
+        ///
+        /// # Errors
+        /// [`Error::Empty`](crate::Error::Empty) for a shape with a 0; errors of the device;
+        /// [`Error::File`](crate::Error::File) when the winners cannot be kept.
+        ///
+        /// ```
+        /// use wgpu_mlp::Device;
+        /// let device = Device::auto()?;
+        /// device.tune(&[[256, 64, 10]])?;
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn tune, tune_async(&self, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> = |waiting| {
+            self.tune_by(waiting, shapes).await
+        }
     }
 
     async fn tune_by(&self, waiting: Waiting, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {

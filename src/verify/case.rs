@@ -11,7 +11,7 @@ use super::inputs::{CaseRng, Inputs};
 use super::output::Output;
 use crate::device::Device;
 use crate::error::Result;
-use crate::waiting::{Waiting, at_once};
+use crate::waiting::{Waiting, blocking_and_async};
 
 /// Draws the inputs of a case with these dims.
 pub(super) type Draw = Box<dyn Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync>;
@@ -55,34 +55,21 @@ impl Case {
         (self.draw)(&mut CaseRng::seed_from_u64(seed), self.dims)
     }
 
-    /// Runs the case on the device with these inputs, and reads its outputs.
-    ///
-    /// # Errors
-    /// Errors of the op.
-    ///
-    /// ```
-    /// let case = &wgpu_mlp::verify::cases()[0];
-    /// let outputs = case.run(&wgpu_mlp::Device::cpu(), &case.inputs(0))?;
-    /// assert_eq!(outputs.len(), case.expected(&case.inputs(0)).len());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn run(&self, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
-        at_once(self.run_by(Waiting::Blocking, device, inputs))
-    }
-
-    /// [`Case::run`] without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Case::run`].
-    ///
-    /// ```
-    /// let (case, device) = (&wgpu_mlp::verify::cases()[0], wgpu_mlp::Device::cpu());
-    /// let outputs = pollster::block_on(case.run_async(&device, &case.inputs(0)))?;
-    /// assert_eq!(outputs, case.run(&device, &case.inputs(0))?);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn run_async(&self, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
-        self.run_by(Waiting::Yielding, device, inputs).await
+    blocking_and_async! {
+        /// Runs the case on the device with these inputs, and reads its outputs.
+        ///
+        /// # Errors
+        /// Errors of the op.
+        ///
+        /// ```
+        /// let case = &wgpu_mlp::verify::cases()[0];
+        /// let outputs = case.run(&wgpu_mlp::Device::cpu(), &case.inputs(0))?;
+        /// assert_eq!(outputs.len(), case.expected(&case.inputs(0)).len());
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn run, run_async(&self, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> = |waiting| {
+            self.run_by(waiting, device, inputs).await
+        }
     }
 
     pub(super) async fn run_by(&self, waiting: Waiting, device: &Device, inputs: &Inputs) -> Result<Vec<Array2<f32>>> {
@@ -105,33 +92,22 @@ impl Case {
         (self.expect)(inputs)
     }
 
-    /// Runs the case and finds the element whose error is the largest share of its bound.
-    ///
-    /// # Errors
-    /// Errors of the op.
-    ///
-    /// ```
-    /// let worst = wgpu_mlp::verify::cases()[0].verify(&wgpu_mlp::Device::cpu(), 0)?;
-    /// assert!(worst.passed());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn verify(&self, device: &Device, seed: u64) -> Result<Worst> {
-        at_once(self.verify_by(Waiting::Blocking, device, seed))
-    }
-
-    /// [`Case::verify`] without blocking the thread while the device computes; the reference is computed within a poll.
-    ///
-    /// # Errors
-    /// As [`Case::verify`].
-    ///
-    /// ```
-    /// let case = &wgpu_mlp::verify::cases()[0];
-    /// let worst = pollster::block_on(case.verify_async(&wgpu_mlp::Device::cpu(), 0))?;
-    /// assert!(worst.passed());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub async fn verify_async(&self, device: &Device, seed: u64) -> Result<Worst> {
-        self.verify_by(Waiting::Yielding, device, seed).await
+    blocking_and_async! {
+        /// Runs the case and finds the element whose error is the largest share of its bound.
+        ///
+        /// The asynchronous form does not block while the device computes; the reference is computed within a poll.
+        ///
+        /// # Errors
+        /// Errors of the op.
+        ///
+        /// ```
+        /// let worst = wgpu_mlp::verify::cases()[0].verify(&wgpu_mlp::Device::cpu(), 0)?;
+        /// assert!(worst.passed());
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn verify, verify_async(&self, device: &Device, seed: u64) -> Result<Worst> = |waiting| {
+            self.verify_by(waiting, device, seed).await
+        }
     }
 
     async fn verify_by(&self, waiting: Waiting, device: &Device, seed: u64) -> Result<Worst> {

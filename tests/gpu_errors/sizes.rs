@@ -5,7 +5,10 @@
 use libtest_mimic::Failed;
 use ndarray::{Array2, array};
 use wgpu_mlp::ops::{self, CrossEntropy};
-use wgpu_mlp::{DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Targets, wgpu};
+use wgpu_mlp::{
+    DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, OptimizerSnapshot, OptimizerState,
+    Plan, Targets, wgpu,
+};
 
 use super::errors::{Call, ones, refused, still_works};
 use crate::common::{self, Trial};
@@ -28,6 +31,8 @@ pub fn trials() -> Vec<Trial> {
         common::trial("matrices larger than a binding work", small_bindings(), larger_than_a_binding),
         common::trial("matrices too large for a buffer", small_buffers(), too_large_for_a_buffer),
         common::trial("buffers of odd and of hardly any size", plain(), odd_buffers),
+        common::trial("parameters that no one buffer holds", plain(), parameters_apart),
+        common::trial("a restored state that finds no memory stays as it was", plain(), restored_without_memory),
         common::trial("grids too large to launch", single(), too_many_workgroups),
         common::trial("limits that leave nothing", plain(), silly_limits),
         common::trial("devices too small for some kernel", plain(), too_small),
@@ -186,5 +191,54 @@ fn too_small(like: &Device) -> Result<(), Failed> {
         assert!(matches!(error, Error::Limit { op: "device", .. }), "{error:?}");
         assert_eq!(error.to_string(), format!("device: {words}"));
     }
+    Ok(())
+}
+
+/// Parameters that each fit a buffer and together do not: each has its own, and training gives the bits of one buffer for all.
+fn parameters_apart(device: &Device) -> Result<(), Failed> {
+    const WIDTHS: [usize; 3] = [16, 32, 8];
+    let trained = |device: &Device| -> Result<_, Failed> {
+        let mut model = Mlp::new(device, &WIDTHS, 3)?;
+        let x = Matrix::from_array(device, common::normal(8, WIDTHS[0], 5).view())?;
+        let y = Targets::classes(device, &[0u8, 1, 2, 3, 4, 5, 6, 7], WIDTHS[2])?;
+        let mut state = OptimizerState::new(Optimizer::adam(1e-2)).with_clip_norm(0.5);
+        for _ in 0..3 {
+            model.train_step(&x, &y, &mut state)?;
+        }
+        Ok((model.parameters()?, model.layers()[0].weights().wgpu_buffer().expect("a GPU's").0.size()))
+    };
+    // The largest has 2,048 bytes, and all have 3,584 with their padding.
+    let debug = DebugOptions { max_buffer_bytes: Some(3072), ..Default::default() };
+    let (apart, alone) = trained(&common::device(&GpuOptions { debug, ..Default::default() })?)?;
+    let (joined, shared) = trained(device)?;
+    assert_eq!(apart, joined);
+    assert!(alone < 3072 && shared >= 3584, "buffers of {alone} and {shared} bytes");
+    Ok(())
+}
+
+/// Whichever of Adam's slots is the first without room, nothing of the snapshot is lost.
+fn restored_without_memory(_: &Device) -> Result<(), Failed> {
+    let adam = Optimizer::adam(0.1);
+    let slot = |value| vec![Array2::from_elem((1, 64), value)];
+    let snapshot = OptimizerSnapshot { step: 3, slots: vec![slot(0.5), slot(0.25)] };
+    let (mut failed, mut went) = (0, 0);
+    for buffers in 2..12 {
+        let options = GpuOptions { max_memory_bytes: Some(256 * buffers), ..Default::default() };
+        let device = common::device(&options)?;
+        let (mut w, dw) = (ones(&device, 1, 64), ones(&device, 1, 64));
+        let mut state = OptimizerState::restore(adam, snapshot.clone())?;
+        match state.step([(&mut w, &dw)].into_iter()) {
+            Err(Error::OutOfMemory { .. }) => {
+                assert_eq!(state.export(&[(1, 64)])?, snapshot, "{buffers} buffers");
+                failed += 1;
+            }
+            outcome => {
+                outcome?;
+                assert_eq!(state.steps(), 4);
+                went += 1;
+            }
+        }
+    }
+    assert!(failed >= 2 && went >= 2, "{failed} steps without memory, {went} with it");
     Ok(())
 }

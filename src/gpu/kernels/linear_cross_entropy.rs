@@ -30,7 +30,7 @@ static TILED: Kernel = Kernel {
 /// The kernel for software drivers, in which each thread computes a row of logits by itself.
 static DIRECT: Kernel = Kernel {
     name: OP,
-    file: "rows/linear_cross_entropy_direct.wgsl",
+    file: "software/linear_cross_entropy_direct.wgsl",
     forms: Form { shuffled: true, ..Form::PLAIN },
     params: size_of::<Params>(),
     buffers: BUFFERS,
