@@ -24,7 +24,7 @@ pub(crate) fn padded(words: usize) -> usize {
     words.saturating_add(PART_WORDS - 1) / PART_WORDS * PART_WORDS
 }
 
-/// Buffers for matrices of these shapes: parts of one bank where a binding and a buffer hold all of it, else buffers of their own.
+/// Buffers for matrices of these shapes: parts of one bank where a binding holds all of it, else buffers of their own.
 /// `new` makes a buffer of a shape.
 pub(crate) fn buffers(
     gpu: &Context,
@@ -33,7 +33,7 @@ pub(crate) fn buffers(
 ) -> Result<Vec<Buffer>> {
     let words: Vec<_> = shapes.iter().map(|(rows, cols)| rows.saturating_mul(*cols)).collect();
     let all = words.iter().map(|words| padded(*words)).fold(0, usize::saturating_add);
-    if all as u64 > gpu.binding_words().min(gpu.max_buffer_bytes() / 4) {
+    if all as u64 > gpu.binding_words() {
         return shapes.iter().map(|(rows, cols)| new(*rows, *cols)).collect();
     }
     Ok(parts(&Arc::new(new(1, all)?), &words))

@@ -51,6 +51,9 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
     if let Some(bytes) = options.debug.max_buffer_bytes {
         limits.max_buffer_size = limits.max_buffer_size.min(bytes);
     }
+    // No binding is longer than its buffer: what fits a binding can be had, then.
+    let longest = limits.max_buffer_size.max(alignment.max(MIN_BINDING_BYTES));
+    limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(longest);
     if let Some(lanes) =
         options.debug.row_lanes.filter(|wanted| !RowGrid::lanes_within(&limits).any(|lanes| lanes == *wanted))
     {

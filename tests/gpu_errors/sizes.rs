@@ -194,14 +194,15 @@ fn too_small(like: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Parameters that each fit a buffer and together do not: each has its own, and training gives the bits of one buffer for all.
+/// Parameters that each fit a buffer and together do not: each has its own, their gradients come from other kernels, and training
+/// gives what one buffer for all gives, but for roundings.
 fn parameters_apart(device: &Device) -> Result<(), Failed> {
     const WIDTHS: [usize; 3] = [16, 32, 8];
     let trained = |device: &Device| -> Result<_, Failed> {
         let mut model = Mlp::new(device, &WIDTHS, 3)?;
         let x = Matrix::from_array(device, common::normal(8, WIDTHS[0], 5).view())?;
         let y = Targets::classes(device, &[0u8, 1, 2, 3, 4, 5, 6, 7], WIDTHS[2])?;
-        let mut state = OptimizerState::new(Optimizer::adam(1e-2)).with_clip_norm(0.5);
+        let mut state = OptimizerState::new(Optimizer::momentum(0.1, 0.9)).with_clip_norm(0.5);
         for _ in 0..3 {
             model.train_step(&x, &y, &mut state)?;
         }
@@ -211,8 +212,14 @@ fn parameters_apart(device: &Device) -> Result<(), Failed> {
     let debug = DebugOptions { max_buffer_bytes: Some(3072), ..Default::default() };
     let (apart, alone) = trained(&common::device(&GpuOptions { debug, ..Default::default() })?)?;
     let (joined, shared) = trained(device)?;
-    assert_eq!(apart, joined);
     assert!(alone < 3072 && shared >= 3584, "buffers of {alone} and {shared} bytes");
+    // Three steps of at most 0.1 times the norm: roundings are some 2^-24 of that, and a gradient left out is more than 1e-3.
+    for (apart, joined) in apart.iter().zip(&joined) {
+        for (one, other) in [(&apart.weights, &joined.weights), (&apart.biases, &joined.biases)] {
+            let furthest = (one - other).fold(0f32, |most, error| most.max(error.abs()));
+            assert!(furthest < 1e-6, "parameters {furthest} apart");
+        }
+    }
     Ok(())
 }
 
