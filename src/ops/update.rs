@@ -99,7 +99,7 @@ pub(crate) fn check_update(
     let pairs = || parameters.iter().zip(gradients).enumerate();
     for (index, (w, gradient)) in pairs() {
         same_shape(op, w, gradient.matrix())?;
-        slots.iter().try_for_each(|slot| same_shape(op, w, &slot[index]))?;
+        slots.iter().try_for_each(|slot| same_shape(op, w, slot[index]))?;
     }
     rule.check()?;
     for (index, (w, gradient)) in pairs() {
