@@ -75,6 +75,7 @@ mod plot;
 mod progress;
 mod schedule;
 mod shares;
+pub mod source;
 mod statistics;
 mod storage;
 mod targets;

@@ -264,6 +264,16 @@ pub enum Error {
         /// The value.
         value: f32,
     },
+    /// A row that its [`RowSource`](crate::source::RowSource) could not read.
+    #[error("{op}: row {row} could not be read: {source}")]
+    Source {
+        /// The operation that asked for the row.
+        op: &'static str,
+        /// The row, counted from 0; after a panic of the source the first of those that were read together.
+        row: usize,
+        /// The source's own error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A file whose header is not that of a `.npy` file.
     #[cfg(feature = "data")]
     #[error("{}: not a .npy file: {source}", path.display())]

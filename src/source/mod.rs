@@ -1,0 +1,55 @@
+//! Sources of rows: what trainings and predictions read features from.
+//!
+//! [`Mlp::fit`], [`Trainer`], [`Mlp::predict`] and their siblings take any [`RowSource`]. An ndarray of [f32], [f64],
+//! [`half::f16`], [`half::bf16`] or [u8] is one, and so are references, boxes and [`Arc`](std::sync::Arc)s of a source.
+//! Rows are read batch by batch, in the order in which they are needed, so that no source is ever in memory as a whole
+//! unless it is there already. A source gives the same bits as the array of f32 that it stands for.
+//!
+//! | source | what it reads |
+//! |---|---|
+//! | `ArrayView2<f32>`, `Array2<f16>` and the like | an array in memory; other numbers are converted while they are read |
+//! | [`FromFn`] | rows that a function writes |
+//! | [`Multiplied`] | another source, each value times a factor: pixels from 0 to 255, for example |
+//! | [`Selected`] | some rows of another source |
+//! | [`Shards`] | several sources, one behind the other |
+//!
+//! With the feature `data`, the module `data` opens files as sources, and its `Scaler` scales rows while they are read.
+//!
+//! ```
+//! use ndarray::array;
+//! use wgpu_mlp::source::{Multiplied, Selected, Shards};
+//! use wgpu_mlp::{Device, FitOptions, Mlp};
+//!
+//! let (first, second) = (array![[0u8, 51], [255, 0]], array![[51u8, 0], [0, 255]]);
+//! let pixels = Multiplied::new(Shards::new(vec![first, second])?, 1.0 / 255.0);
+//! let mut model = Mlp::new(&Device::cpu(), &[2, 8, 2], 7)?;
+//! model.fit(&pixels, &[0u8, 1, 1, 0], &FitOptions::default())?;
+//! assert_eq!(model.predict(Selected::new(&pixels, vec![3, 0])?)?.len(), 2);
+//! # Ok::<(), wgpu_mlp::Error>(())
+//! ```
+//!
+//! [`Mlp::fit`]: crate::Mlp::fit
+//! [`Mlp::predict`]: crate::Mlp::predict
+//! [`Trainer`]: crate::Trainer
+
+mod array;
+mod checked;
+mod from_fn;
+mod multiplied;
+mod number;
+mod row_error;
+mod row_source;
+mod selected;
+mod shards;
+
+pub(crate) use checked::{describe, read_all, read_checked};
+pub use from_fn::FromFn;
+pub use multiplied::Multiplied;
+pub use number::Number;
+pub use row_error::RowError;
+pub use row_source::RowSource;
+pub use selected::Selected;
+pub use shards::Shards;
+
+/// The version of the crate half whose numbers this module reads.
+pub use half;

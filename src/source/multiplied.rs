@@ -1,0 +1,46 @@
+//! A source whose values are multiplied by a factor.
+
+use super::row_error::RowError;
+use super::row_source::RowSource;
+
+/// Another source, each of whose values is multiplied by a factor while it is read: x · factor, in f32.
+///
+/// ```
+/// use wgpu_mlp::source::{Multiplied, RowSource};
+/// let pixels = Multiplied::new(ndarray::array![[0u8, 51, 255]], 1.0 / 255.0);
+/// let mut row = [0.0; 3];
+/// pixels.read_rows(&[0], &mut row).unwrap();
+/// assert_eq!(row, [0.0, 0.2, 1.0]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Multiplied<S> {
+    source: S,
+    factor: f32,
+}
+
+impl<S: RowSource> Multiplied<S> {
+    /// The source's values times the factor.
+    pub fn new(source: S, factor: f32) -> Self {
+        Multiplied { source, factor }
+    }
+}
+
+impl<S: RowSource> RowSource for Multiplied<S> {
+    fn dim(&self) -> (usize, usize) {
+        self.source.dim()
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+        self.source.read_rows(rows, into)?;
+        into.iter_mut().for_each(|value| *value *= self.factor);
+        Ok(())
+    }
+
+    fn is_in_memory(&self) -> bool {
+        self.source.is_in_memory()
+    }
+
+    fn name(&self) -> String {
+        format!("{} times {}", self.source.name(), self.factor)
+    }
+}

@@ -1,0 +1,95 @@
+//! The trait of sources: how many rows there are, and how rows are read.
+
+use std::sync::Arc;
+
+use super::row_error::RowError;
+
+/// A source of rows of features, as PyTorch's map-style `Dataset` and Burn's `Dataset`, without labels.
+///
+/// A training asks for rows in the order in which it needs them, several at a time, from several threads if
+/// [`FitOptions::workers`](crate::FitOptions::workers) says so. A row must have the same values each time that it is read:
+/// it is read once an epoch, and again when a step is replayed.
+///
+/// ```
+/// use wgpu_mlp::source::{RowError, RowSource};
+/// use wgpu_mlp::{Device, FitOptions, Mlp};
+///
+/// /// Rows that a database holds.
+/// struct Stored(std::collections::BTreeMap<usize, [f32; 2]>);
+///
+/// impl RowSource for Stored {
+///     fn dim(&self) -> (usize, usize) {
+///         (self.0.len(), 2)
+///     }
+///
+///     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+///         for (row, into) in rows.iter().zip(into.chunks_exact_mut(2)) {
+///             into.copy_from_slice(self.0.get(row).ok_or_else(|| RowError::new(*row, "not in the database"))?);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let stored = Stored([(0, [0.0, 1.0]), (2, [1.0, 0.0])].into());
+/// let mut model = Mlp::new(&Device::cpu(), &[2, 2], 0)?;
+/// let error = model.fit(&stored, &[0u8, 1], &FitOptions::default()).unwrap_err();
+/// assert_eq!(error.to_string(), "fit: row 1 could not be read: not in the database");
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub trait RowSource: Send + Sync {
+    /// The number of rows and of columns, as `ndarray`'s method of this name. It must not change.
+    fn dim(&self) -> (usize, usize);
+
+    /// Writes the values of these rows one behind the other, in this order. `into` has a place for each value, and all
+    /// of them must be written. A row may be asked for more than once.
+    ///
+    /// # Errors
+    /// The source's own error, with the number of the row. It comes back as [`Error::Source`](crate::Error::Source), or
+    /// as it is if it is an [`Error`](crate::Error) of this crate.
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError>;
+
+    /// All values, row by row, if they lie so in memory: they are then copied without a call of
+    /// [`RowSource::read_rows`].
+    fn as_values(&self) -> Option<&[f32]> {
+        None
+    }
+
+    /// Whether the rows lie in memory, so that reading them is a copy or a conversion. Such reads are shared out among
+    /// threads as other copies are, also without workers.
+    fn is_in_memory(&self) -> bool {
+        self.as_values().is_some()
+    }
+
+    /// A name for log messages.
+    fn name(&self) -> String {
+        std::any::type_name::<Self>().into()
+    }
+}
+
+/// Implements the trait for a pointer to a source.
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<S: RowSource + ?Sized> RowSource for $pointer {
+            fn dim(&self) -> (usize, usize) {
+                (**self).dim()
+            }
+
+            fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+                (**self).read_rows(rows, into)
+            }
+
+            fn as_values(&self) -> Option<&[f32]> {
+                (**self).as_values()
+            }
+
+            fn is_in_memory(&self) -> bool {
+                (**self).is_in_memory()
+            }
+
+            fn name(&self) -> String {
+                (**self).name()
+            }
+        }
+    )*};
+}
+pointers!(&S, Box<S>, Arc<S>);

@@ -1,0 +1,94 @@
+//! Several sources, one behind the other.
+
+use super::row_error::RowError;
+use super::row_source::RowSource;
+use crate::error::{Error, Result, Shape};
+
+/// Several sources of equal width as one: the rows of the first, then those of the second, and so on.
+///
+/// Shards of different types can be boxed: `Shards<Box<dyn RowSource>>`.
+///
+/// ```
+/// use wgpu_mlp::source::{RowSource, Shards};
+/// let shards = Shards::new(vec![ndarray::array![[1.0f32], [2.0]], ndarray::array![[3.0f32]]])?;
+/// let mut rows = [0.0; 2];
+/// shards.read_rows(&[2, 0], &mut rows).unwrap();
+/// assert_eq!((shards.dim(), rows), ((3, 1), [3.0, 1.0]));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Shards<S> {
+    shards: Vec<S>,
+    /// The number of rows before each shard's end.
+    ends: Vec<usize>,
+    cols: usize,
+}
+
+impl<S: RowSource> Shards<S> {
+    /// These sources as one.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without sources; [`Error::Shape`] for a source of another width than the first.
+    pub fn new(shards: Vec<S>) -> Result<Self> {
+        let Some((first_rows, cols)) = shards.first().map(RowSource::dim) else {
+            return Err(Error::Empty { op: "shards", shape: Shape { rows: 0, cols: 0 } });
+        };
+        if let Some(other) = shards.iter().map(RowSource::dim).find(|(_, other)| *other != cols) {
+            let rule = "all shards must have as many columns as the first";
+            return Err(Error::Shape { op: "shards", rule, left: (first_rows, cols).into(), right: other.into() });
+        }
+        let mut rows = 0;
+        let ends = shards.iter().map(|shard| {
+            rows += shard.dim().0;
+            rows
+        });
+        Ok(Shards { ends: ends.collect(), shards, cols })
+    }
+
+    /// The shard that has this row.
+    fn shard_of(&self, row: usize) -> Result<usize, RowError> {
+        let shard = self.ends.partition_point(|end| *end <= row);
+        if shard == self.shards.len() { Err(RowError::beyond(row, self.dim().0)) } else { Ok(shard) }
+    }
+}
+
+impl<S: RowSource> RowSource for Shards<S> {
+    fn dim(&self) -> (usize, usize) {
+        (self.ends.last().copied().unwrap_or(0), self.cols)
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+        // A shard is asked once for all of its rows, since a read may cost it more than a row.
+        let mut places: Vec<Vec<usize>> = vec![Vec::new(); self.shards.len()];
+        for (place, row) in rows.iter().enumerate() {
+            places[self.shard_of(*row)?].push(place);
+        }
+        let mut together = Vec::new();
+        for (shard, places) in places.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
+            let first = if shard == 0 { 0 } else { self.ends[shard - 1] };
+            let wanted: Vec<_> = places.iter().map(|place| rows[*place] - first).collect();
+            let numbered = |error: RowError| RowError { row: error.row.saturating_add(first), ..error };
+            let read = |into: &mut [f32]| self.shards[shard].read_rows(&wanted, into).map_err(numbered);
+            let span = places[0]..places[places.len() - 1] + 1;
+            if span.len() == places.len() {
+                read(&mut into[span.start * self.cols..span.end * self.cols])?;
+                continue;
+            }
+            together.resize(places.len() * self.cols, 0.0);
+            read(&mut together)?;
+            for (place, values) in places.iter().zip(together.chunks_exact(self.cols.max(1))) {
+                into[place * self.cols..(place + 1) * self.cols].copy_from_slice(values);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_in_memory(&self) -> bool {
+        self.shards.iter().all(RowSource::is_in_memory)
+    }
+
+    fn name(&self) -> String {
+        let first = self.shards.first().map(RowSource::name).unwrap_or_default();
+        format!("{} shards, the first of them {first}", self.shards.len())
+    }
+}
