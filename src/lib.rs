@@ -57,6 +57,7 @@ pub mod data;
 mod device;
 mod error;
 mod files;
+mod gathered;
 mod gpu;
 pub mod guide;
 mod host_memory;

@@ -8,10 +8,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
-use crate::gpu::{Buffer, Context};
+use crate::gpu::Buffer;
 use crate::host_memory::{host_room, not_empty};
 use crate::storage::{Later, Storage};
-use crate::waiting::{Waiting, at_once, blocking_and_async};
+use crate::waiting::{Waiting, blocking_and_async};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
 ///
@@ -95,20 +95,6 @@ impl Matrix {
             }
         };
         Ok(Matrix { device: device.clone(), rows, cols, storage })
-    }
-
-    /// These rows of an array.
-    pub(crate) fn from_rows(device: &Device, array: ArrayView2<'_, f32>, rows: &[usize]) -> Result<Self> {
-        let cols = array.ncols();
-        // Longer rows go in pieces of rows.
-        let gathers = cols <= Context::MOST_GATHERED;
-        let (Some(gpu), Some(values), true) = (device.context(), array.as_slice(), gathers) else {
-            return Self::from_array(device, array.select(ndarray::Axis(0), rows).view());
-        };
-        not_empty("matrix", rows.len(), cols)?;
-        let buffer = gpu.buffer("matrix", rows.len(), cols)?;
-        at_once(gpu.write_rows(Waiting::Blocking, &buffer, (values, cols), rows))?;
-        Ok(Matrix { device: device.clone(), rows: rows.len(), cols, storage: Storage::Gpu(Arc::new(buffer)) })
     }
 
     /// A matrix of these values, row by row.

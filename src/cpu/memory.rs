@@ -10,7 +10,7 @@ use super::idle::MAX_ELEMENTS;
 /// The memory of results with at least so many elements is kept: a MiB of f32.
 pub(super) const LARGE: usize = 1 << 18;
 /// A matrix whose every element the caller must write: it holds zeros, or an earlier result.
-pub(super) fn unwritten<T: Real>(rows: usize, cols: usize) -> Array2<T> {
+pub fn unwritten<T: Real>(rows: usize, cols: usize) -> Array2<T> {
     let used = if rows * cols >= LARGE { T::idle().and_then(|idle| idle.take(rows * cols)) } else { None };
     let used = used.and_then(|memory| Array2::from_shape_vec((rows, cols), memory).ok());
     used.unwrap_or_else(|| Array2::zeros((rows, cols)))

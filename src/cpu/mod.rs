@@ -47,7 +47,7 @@ pub use dropout::dropout;
 pub use gradient::Gradient;
 pub use loss_params::LossParams;
 pub use matmul::{linear, linear_backward, linear_gradients, matmul, matmul_nt, matmul_tn};
-pub use memory::{Kept, copied};
+pub use memory::{Kept, copied, unwritten};
 pub use momentum::momentum;
 pub use nll::{nll, nll_backward, weight_sum};
 pub use real::Real;

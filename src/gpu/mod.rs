@@ -31,6 +31,7 @@ mod rows;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests")]
 mod spirv;
+mod staged;
 mod tiles;
 mod transfers;
 mod tuned;
@@ -54,6 +55,7 @@ pub(crate) use presets::Preset;
 pub(crate) use read::Reading;
 pub(crate) use row_launch::{RowLaunch, RowSplit, Window};
 pub(crate) use rows::RowGrid;
+pub(crate) use staged::Staged;
 pub(crate) use tiles::{Tile, TileOperands};
 pub(crate) use tuned::{ShapeClass, Tuned};
 pub(crate) use view::View;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use super::buffer::Buffer;
 use super::context::Context;
 use super::encode::live::{Live, Recording};
-use super::memory::copy::{Source, copy_up};
+use super::memory::copy::{Content, copy_up};
 use super::memory::mark::Mark;
 use super::memory::raw::ByteRange;
 use super::memory::staging::{PIECE_BYTES, Uploads, Way};
 use crate::error::Result;
+use crate::source::Wanted;
 use crate::waiting::{Waiting, at_once};
 
 /// Uploads up to this length share a staging buffer.
-const SMALL_UPLOAD: usize = 1 << 18;
+pub(super) const SMALL_UPLOAD: usize = 1 << 18;
 
 impl Context {
     /// Overwrites a buffer from its start, behind everything that is recorded so far.
@@ -23,29 +24,21 @@ impl Context {
 
     /// [`Context::write`], which may wait while more is on its way than should be.
     pub async fn write_by<T: bytemuck::NoUninit>(&self, waiting: Waiting, buffer: &Buffer, values: &[T]) -> Result<()> {
-        self.write_from(waiting, buffer, Source::Bytes(bytemuck::cast_slice(values))).await
+        self.write_from(waiting, buffer, Content::Bytes(bytemuck::cast_slice(values))).await
     }
 
     /// The longest row that [`Context::write_rows`] takes: a piece holds two.
     pub const MOST_GATHERED: usize = PIECE_BYTES / (2 * size_of::<f32>());
 
-    /// Fills a buffer with these rows of an array whose rows are so long: gathered on the way, by several threads.
-    pub async fn write_rows(
-        &self,
-        waiting: Waiting,
-        buffer: &Buffer,
-        (values, cols): (&[f32], usize),
-        rows: &[usize],
-    ) -> Result<()> {
-        self.write_from(waiting, buffer, Source::Rows { values, cols, rows }).await
+    /// Fills a buffer with rows of a source, which are read on the way.
+    pub async fn write_rows(&self, waiting: Waiting, buffer: &Buffer, wanted: Wanted<'_>) -> Result<()> {
+        self.write_from(waiting, buffer, Content::Rows(wanted)).await
     }
 
-    async fn write_from(&self, waiting: Waiting, buffer: &Buffer, source: Source<'_>) -> Result<()> {
+    async fn write_from(&self, waiting: Waiting, buffer: &Buffer, source: Content<'_>) -> Result<()> {
         self.check_device()?;
         let Some(live) = &self.live else { return Ok(()) };
-        if buffer.whole().is_none() && buffer.is_own() {
-            buffer.raw().mark.clear();
-        }
+        self.begin_write(buffer);
         let mut offset = buffer.offset();
         for piece in source.pieces(PIECE_BYTES) {
             if waiting == Waiting::Yielding {
@@ -58,27 +51,48 @@ impl Context {
         self.check()
     }
 
+    /// Forgets that an earlier content of a buffer was lost, since all of it is about to be written.
+    pub(super) fn begin_write(&self, buffer: &Buffer) {
+        if buffer.whole().is_none() && buffer.is_own() {
+            buffer.raw().mark.clear();
+        }
+    }
+
     /// Copies a buffer's content to another as large, on the device.
     pub fn copy_all(&self, source: &Buffer, target: &Buffer) -> Result<()> {
         self.copy(source.range(), target.range())
     }
 
     /// Copies a piece of an upload to staging memory, and records the copy from there to where it belongs.
-    fn upload_piece(&self, live: &Live, target: ByteRange<'_>, piece: Source<'_>) -> Result<()> {
-        let mut recorder = match piece.bytes() <= SMALL_UPLOAD {
+    fn upload_piece(&self, live: &Live, target: ByteRange<'_>, piece: Content<'_>) -> Result<()> {
+        let read;
+        let piece = match piece {
+            // Others wait while small pieces are copied, and the source may take its time.
+            Content::Rows(wanted) if piece.bytes() <= SMALL_UPLOAD && !piece.is_plain() => {
+                read = wanted.read_all()?;
+                Content::Bytes(bytemuck::cast_slice(&read))
+            }
+            piece => piece,
+        };
+        let recorder = match piece.bytes() <= SMALL_UPLOAD {
             true => self.share_staging(live, target, piece)?,
             false => self.fill_staging(live, target, piece)?,
         };
+        self.send_much(live, recorder);
+        Ok(())
+    }
+
+    /// Hands over what is recorded if it uploads much, and waits while the host is too far ahead.
+    pub(super) fn send_much(&self, live: &Live, mut recorder: Recording<'_>) {
         if recorder.has_much_to_upload() {
             recorder.submit(&live.connection, &self.counters);
         }
         drop(recorder);
         live.catch_up();
-        Ok(())
     }
 
     /// Copies a short piece behind others in a staging buffer that they share.
-    fn share_staging<'a>(&self, live: &'a Live, target: ByteRange<'_>, piece: Source<'_>) -> Result<Recording<'a>> {
+    fn share_staging<'a>(&self, live: &'a Live, target: ByteRange<'_>, piece: Content<'_>) -> Result<Recording<'a>> {
         let bytes = target.bytes;
         let (mut recorder, staging, at) = loop {
             let mut recorder = live.recorder();
@@ -95,19 +109,35 @@ impl Context {
     }
 
     /// Copies a long piece to a staging buffer of its own.
-    fn fill_staging<'a>(&self, live: &'a Live, target: ByteRange<'_>, piece: Source<'_>) -> Result<Recording<'a>> {
-        let taken = live.recorder().staging.take(target.bytes);
-        let staging = match taken {
-            Some(staging) => staging,
-            None => self.new_staging(live, target.bytes)?,
+    fn fill_staging<'a>(&self, live: &'a Live, target: ByteRange<'_>, piece: Content<'_>) -> Result<Recording<'a>> {
+        let staging = self.filled(live, piece)?;
+        Ok(self.send_filled(live, target, staging))
+    }
+
+    /// A staging buffer that is filled. Others record meanwhile: this takes as long as a launch or a hundred.
+    pub(super) fn filled(&self, live: &Live, piece: Content<'_>) -> Result<wgpu::Buffer> {
+        let bytes = piece.bytes() as u64;
+        let taken = live.recorder().staging.take(bytes);
+        let buffer = match taken {
+            Some(buffer) => buffer,
+            None => self.new_staging(live, bytes)?,
         };
-        // Others record meanwhile: this takes as long as a launch or a hundred.
-        copy_up(&staging, 0, piece)?;
+        copy_up(&buffer, 0, piece)?;
+        Ok(buffer)
+    }
+
+    /// Records the copy from a filled staging buffer to where its content belongs.
+    pub(super) fn send_filled<'a>(
+        &self,
+        live: &'a Live,
+        target: ByteRange<'_>,
+        staging: wgpu::Buffer,
+    ) -> Recording<'a> {
         let mut recorder = live.recorder();
         staging.unmap();
         recorder.copy_upload(&live.connection.device, (&staging, 0), target);
         recorder.staging.fill(staging);
-        Ok(recorder)
+        recorder
     }
 
     fn new_staging(&self, live: &Live, bytes: u64) -> Result<wgpu::Buffer> {

@@ -1,14 +1,13 @@
 //! Checks of the features and labels that a model is handed.
 
-use ndarray::ArrayView2;
-
 use super::model::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::host_memory::not_empty;
+use crate::source::RowSource;
 
 impl Mlp {
     /// Checks that there are rows of features with a column for each input.
-    pub(super) fn check_inputs(&self, op: &'static str, x: ArrayView2<'_, f32>) -> Result<()> {
+    pub(super) fn check_inputs(&self, op: &'static str, x: &dyn RowSource) -> Result<()> {
         let (rows, cols) = x.dim();
         not_empty(op, rows, cols)?;
         if cols != self.inputs() {
@@ -22,8 +21,8 @@ impl Mlp {
 }
 
 /// Checks that there is a label for each row.
-pub(super) fn check_rows(op: &'static str, x: ArrayView2<'_, f32>, labels: usize) -> Result<()> {
-    if x.nrows() != labels {
+pub(super) fn check_rows(op: &'static str, x: &dyn RowSource, labels: usize) -> Result<()> {
+    if x.dim().0 != labels {
         let right = Shape { rows: labels, cols: 1 };
         return Err(Error::Shape { op, rule: "there must be a label for each row", left: x.dim().into(), right });
     }

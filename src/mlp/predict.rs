@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use ndarray::Array2;
 
 use super::model::Mlp;
 use super::stream::InFlight;
@@ -10,6 +10,7 @@ use crate::error::{Error, Result, Shape};
 use crate::host_memory::host_room;
 use crate::matrix::Matrix;
 use crate::ops;
+use crate::source::{RowSource, Wanted};
 use crate::storage::Later;
 use crate::waiting::{Waiting, blocking_and_async};
 
@@ -27,16 +28,16 @@ impl Mlp {
         /// assert_eq!(classes.len(), 2);
         /// # Ok::<(), wgpu_mlp::Error>(())
         /// ```
-        pub fn predict, predict_async(&self, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> = |waiting| {
-            self.predict_by(waiting, x).await
+        pub fn predict, predict_async(&self, x: impl RowSource) -> Result<Vec<u32>> = |waiting| {
+            self.predict_by(waiting, &x).await
         }
 
         /// Predicts the probability of each class, `rows x classes`.
         ///
         /// # Errors
         /// As [`Mlp::predict`].
-        pub fn predict_proba, predict_proba_async(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> = |waiting| {
-            self.predict_by_class(waiting, "predict_proba", x, ops::softmax).await
+        pub fn predict_proba, predict_proba_async(&self, x: impl RowSource) -> Result<Array2<f32>> = |waiting| {
+            self.predict_by_class(waiting, "predict_proba", &x, ops::softmax).await
         }
 
         /// Predicts the logarithm of each class's probability, `rows x classes`. It is finite where the probability is
@@ -44,16 +45,16 @@ impl Mlp {
         ///
         /// # Errors
         /// As [`Mlp::predict`].
-        pub fn predict_log_proba, predict_log_proba_async(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> = |waiting| {
-            self.predict_by_class(waiting, "predict_log_proba", x, ops::log_softmax).await
+        pub fn predict_log_proba, predict_log_proba_async(&self, x: impl RowSource) -> Result<Array2<f32>> = |waiting| {
+            self.predict_by_class(waiting, "predict_log_proba", &x, ops::log_softmax).await
         }
     }
 
-    pub(super) async fn predict_by(&self, waiting: Waiting, x: ArrayView2<'_, f32>) -> Result<Vec<u32>> {
+    pub(super) async fn predict_by(&self, waiting: Waiting, x: &dyn RowSource) -> Result<Vec<u32>> {
         self.check_inputs("predict", x)?;
-        let mut classes = host_room("predict", x.nrows(), 1)?;
+        let mut classes = host_room("predict", x.dim().0, 1)?;
         let start = |rows| self.start_predict(x, rows);
-        self.stream(waiting, x.nrows(), start, &mut classes, |_, _| {}).await?;
+        self.stream(waiting, x.dim().0, start, &mut classes, |_, _| {}).await?;
         Ok(classes)
     }
 
@@ -62,14 +63,14 @@ impl Mlp {
         &self,
         waiting: Waiting,
         op: &'static str,
-        x: ArrayView2<'_, f32>,
+        x: &dyn RowSource,
         of: fn(&Matrix) -> Result<Matrix>,
     ) -> Result<Array2<f32>> {
         self.check_inputs(op, x)?;
-        let shape = Shape { rows: x.nrows(), cols: self.classes() };
+        let shape = Shape { rows: x.dim().0, cols: self.classes() };
         let mut values = host_room(op, shape.rows, shape.cols)?;
         let start = |rows| self.start_by_class(x, rows, of);
-        self.stream(waiting, x.nrows(), start, &mut values, |_, _| {}).await?;
+        self.stream(waiting, x.dim().0, start, &mut values, |_, _| {}).await?;
         let length = values.len();
         Array2::from_shape_vec((shape.rows, shape.cols), values).map_err(|_| Error::Length {
             op,
@@ -79,7 +80,7 @@ impl Mlp {
     }
 
     /// Starts to predict the classes of these rows.
-    fn start_predict(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<InFlight<Later<u32>>> {
+    fn start_predict(&self, x: &dyn RowSource, rows: Range<usize>) -> Result<InFlight<Later<u32>>> {
         let x = self.upload(x, rows)?;
         Ok(InFlight::new(ops::argmax(&self.logits(&x)?)?.read_later()?, x))
     }
@@ -87,7 +88,7 @@ impl Mlp {
     /// Starts to compute a value for each class of these rows, which `of` computes from the logits.
     pub(super) fn start_by_class(
         &self,
-        x: ArrayView2<'_, f32>,
+        x: &dyn RowSource,
         rows: Range<usize>,
         of: fn(&Matrix) -> Result<Matrix>,
     ) -> Result<InFlight<Later<f32>>> {
@@ -96,8 +97,9 @@ impl Mlp {
     }
 
     /// Uploads these rows of the features.
-    pub(super) fn upload(&self, x: ArrayView2<'_, f32>, rows: Range<usize>) -> Result<Matrix> {
-        Matrix::from_array(&self.device, x.slice_axis(Axis(0), Slice::from(rows)))
+    pub(super) fn upload(&self, x: &dyn RowSource, rows: Range<usize>) -> Result<Matrix> {
+        let rows: Vec<usize> = rows.collect();
+        Matrix::from_rows(&self.device, Wanted::new("predict", x, &rows))
     }
 
     /// The logits of features that are on the model's device already: `rows x inputs` to `rows x classes`, with a

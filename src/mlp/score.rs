@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayView2;
-
 use super::checks::check_rows;
 use super::model::Mlp;
 use super::stream::InFlight;
@@ -13,6 +11,7 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::metrics::{self, ConfusionMatrix};
 use crate::ops::{self, CrossEntropy, PendingRead};
+use crate::source::RowSource;
 use crate::statistics::Statistics;
 use crate::targets::{Label, Targets, ignored_rows};
 use crate::waiting::{Waiting, blocking_and_async};
@@ -32,11 +31,12 @@ impl Mlp {
         /// assert_eq!(model.score(ndarray::array![[0.1, 0.2]].view(), &[0u8])?, 1.0);
         /// # Ok::<(), wgpu_mlp::Error>(())
         /// ```
-        pub fn score, score_async<L: Label>(&self, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<f64> = |waiting| {
+        pub fn score, score_async<L: Label>(&self, x: impl RowSource, labels: &[L]) -> Result<f64> = |waiting| {
+            let x: &dyn RowSource = &x;
             self.check_scored("score", x, labels)?;
             let (mut batch, mut hits) = (Statistics::default(), 0);
             let start = |rows| self.start_score(x, labels, rows);
-            self.stream(waiting, x.nrows(), start, &mut batch, |batch, _| hits += batch.correct as usize).await?;
+            self.stream(waiting, x.dim().0, start, &mut batch, |batch, _| hits += batch.correct as usize).await?;
             Ok(share_of(hits, labels))
         }
 
@@ -46,12 +46,13 @@ impl Mlp {
         /// As [`Mlp::score`].
         pub fn evaluate, evaluate_async<L: Label>(
             &self,
-            x: ArrayView2<'_, f32>,
+            x: impl RowSource,
             labels: &[L],
         ) -> Result<Statistics> = |waiting| {
+            let x: &dyn RowSource = &x;
             self.check_scored("evaluate", x, labels)?;
             let batch = |rows| self.labelled(x, labels, rows).map(|(x, targets)| (x, targets, CrossEntropy::default()));
-            self.losses(waiting, x.nrows(), batch).await
+            self.losses(waiting, x.dim().0, batch).await
         }
 
         /// The top-k accuracy: the share of rows whose label is among their `k` most probable classes.
@@ -64,11 +65,12 @@ impl Mlp {
         /// As [`Mlp::score`]; [`Error::Option`] for k = 0.
         pub fn score_top_k, score_top_k_async<L: Label>(
             &self,
-            x: ArrayView2<'_, f32>,
+            x: impl RowSource,
             labels: &[L],
             k: usize,
         ) -> Result<f64> = |waiting| {
             metrics::check_k("score_top_k", k)?;
+            let x: &dyn RowSource = &x;
             let ids = self.check_scored("score_top_k", x, labels)?;
             let (mut left, mut hits, mut logits) = (ids.iter(), 0, Vec::new());
             let start = |rows| self.start_by_class(x, rows, |logits| Ok(logits.clone()));
@@ -76,7 +78,7 @@ impl Mlp {
                 hits += hits_in_top_k(logits, self.classes(), &mut left, k);
                 logits.clear();
             };
-            self.stream(waiting, x.nrows(), start, &mut logits, arrived).await?;
+            self.stream(waiting, x.dim().0, start, &mut logits, arrived).await?;
             Ok(share_of(hits, labels))
         }
 
@@ -86,9 +88,10 @@ impl Mlp {
         /// As [`Mlp::score`].
         pub fn confusion_matrix, confusion_matrix_async<L: Label>(
             &self,
-            x: ArrayView2<'_, f32>,
+            x: impl RowSource,
             labels: &[L],
         ) -> Result<ConfusionMatrix> = |waiting| {
+            let x: &dyn RowSource = &x;
             self.check_scored("confusion_matrix", x, labels)?;
             ConfusionMatrix::new(labels, &self.predict_by(waiting, x).await?, self.classes())
         }
@@ -117,7 +120,7 @@ impl Mlp {
     /// Starts to count how many of these rows are classified correctly.
     fn start_score<L: Label>(
         &self,
-        x: ArrayView2<'_, f32>,
+        x: &dyn RowSource,
         labels: &[L],
         rows: Range<usize>,
     ) -> Result<InFlight<PendingRead>> {
@@ -132,18 +135,13 @@ impl Mlp {
     }
 
     /// Uploads these rows and their labels.
-    fn labelled<L: Label>(
-        &self,
-        x: ArrayView2<'_, f32>,
-        labels: &[L],
-        rows: Range<usize>,
-    ) -> Result<(Matrix, Targets)> {
+    fn labelled<L: Label>(&self, x: &dyn RowSource, labels: &[L], rows: Range<usize>) -> Result<(Matrix, Targets)> {
         let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
         Ok((self.upload(x, rows)?, targets))
     }
 
     /// Checks that features and labels can be scored, and returns the labels as class ids.
-    fn check_scored<L: Label>(&self, op: &'static str, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<Vec<u32>> {
+    fn check_scored<L: Label>(&self, op: &'static str, x: &dyn RowSource, labels: &[L]) -> Result<Vec<u32>> {
         self.check_inputs(op, x)?;
         check_rows(op, x, labels.len())?;
         Targets::check(labels, self.classes())

@@ -1,12 +1,29 @@
-//! Arrays as sources, in whatever layout they are.
+//! Arrays as sources, in whatever layout they are: of f32 as they are, of other numbers through a wrapper.
 
-use ndarray::{ArrayBase, Data, Ix2};
+use ndarray::{ArrayBase, ArrayView2, Data, Ix2};
 
 use super::number::Number;
 use super::row_error::RowError;
 use super::row_source::RowSource;
 
-impl<S: Data<Elem: Number>> RowSource for ArrayBase<S, Ix2>
+/// Reads rows of an array.
+fn read_rows<T: Number>(array: ArrayView2<'_, T>, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+    let (count, cols) = array.dim();
+    for (row, into) in rows.iter().zip(into.chunks_exact_mut(cols.max(1))) {
+        if *row >= count {
+            return Err(RowError::beyond(*row, count));
+        }
+        let values = array.row(*row);
+        match values.as_slice() {
+            Some(values) => T::convert(values, into),
+            None => into.iter_mut().zip(values).for_each(|(into, value)| *into = value.to_f32()),
+        }
+    }
+    Ok(())
+}
+
+// Only arrays of f32 are sources themselves, so that a call with an array of literals still tells the compiler their type.
+impl<S: Data<Elem = f32>> RowSource for ArrayBase<S, Ix2>
 where
     Self: Send + Sync,
 {
@@ -15,22 +32,11 @@ where
     }
 
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
-        let (count, cols) = self.dim();
-        for (row, into) in rows.iter().zip(into.chunks_exact_mut(cols.max(1))) {
-            if *row >= count {
-                return Err(RowError::beyond(*row, count));
-            }
-            let values = self.row(*row);
-            match values.as_slice() {
-                Some(values) => S::Elem::convert(values, into),
-                None => into.iter_mut().zip(values).for_each(|(into, value)| *into = value.to_f32()),
-            }
-        }
-        Ok(())
+        read_rows(self.view(), rows, into)
     }
 
     fn as_values(&self) -> Option<&[f32]> {
-        self.as_slice().and_then(S::Elem::as_values)
+        self.as_slice()
     }
 
     fn is_in_memory(&self) -> bool {
@@ -38,10 +44,48 @@ where
     }
 
     fn name(&self) -> String {
-        let (rows, cols) = self.dim();
-        format!(
-            "an array of {rows}x{cols} {}",
-            std::any::type_name::<S::Elem>().rsplit("::").next().unwrap_or("numbers")
-        )
+        format!("an array of {}x{}", self.nrows(), self.ncols())
+    }
+}
+
+/// An array of [f32], [f64], [`half::f16`], [`half::bf16`] or [u8], whose numbers are converted to f32 while they are read.
+///
+/// ```
+/// use wgpu_mlp::source::{Converted, half::f16};
+/// use wgpu_mlp::{Device, Mlp};
+/// let embeddings = ndarray::array![[1.0, 0.5], [0.25, 2.0]].mapv(f16::from_f32);
+/// let classes = Mlp::new(&Device::cpu(), &[2, 3], 0)?.predict(Converted(embeddings.view()))?;
+/// assert_eq!(classes.len(), 2);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Converted<A>(
+    /// The array, or a view of one.
+    pub A,
+);
+
+impl<S: Data<Elem: Number>> RowSource for Converted<ArrayBase<S, Ix2>>
+where
+    ArrayBase<S, Ix2>: Send + Sync,
+{
+    fn dim(&self) -> (usize, usize) {
+        self.0.dim()
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+        read_rows(self.0.view(), rows, into)
+    }
+
+    fn as_values(&self) -> Option<&[f32]> {
+        self.0.as_slice().and_then(S::Elem::as_values)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    fn name(&self) -> String {
+        let number = std::any::type_name::<S::Elem>().rsplit("::").next().unwrap_or("numbers");
+        format!("an array of {}x{} {number}", self.0.nrows(), self.0.ncols())
     }
 }

@@ -8,26 +8,72 @@ use super::row_source::RowSource;
 use crate::error::{Error, Result};
 use crate::host_memory::host_room;
 
-/// Reads these rows on behalf of this op.
-pub(crate) fn read_checked(op: &'static str, source: &dyn RowSource, rows: &[usize], into: &mut [f32]) -> Result<()> {
-    // After a panic the source is not used again by this call, and what it left in `into` is thrown away.
-    match catch_unwind(AssertUnwindSafe(|| source.read_rows(rows, into))) {
-        Ok(outcome) => outcome.map_err(|error| row_failed(op, error)),
-        Err(panic) => {
-            let (first, count) = (rows.first().copied().unwrap_or(0), rows.len());
-            let words = format!("the source panicked among {count} rows from this one on: {}", words_of(&*panic));
-            Err(Error::Source { op, row: first, source: words.into() })
+/// Rows that an op wants of a source, in this order.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub op: &'static str,
+    pub source: &'a dyn RowSource,
+    pub cols: usize,
+    pub rows: &'a [usize],
+    /// The number of threads that may read at once, where the rows are not in memory.
+    pub threads: usize,
+}
+
+impl<'a> Wanted<'a> {
+    /// Rows that the calling thread reads.
+    pub fn new(op: &'static str, source: &'a dyn RowSource, rows: &'a [usize]) -> Self {
+        Wanted { op, source, cols: source.dim().1, rows, threads: 1 }
+    }
+
+    /// The number of values in these rows.
+    pub fn len(self) -> usize {
+        self.rows.len() * self.cols
+    }
+
+    /// All values of the source, if they lie in memory row by row and have all of these rows.
+    pub fn values(self) -> Option<&'a [f32]> {
+        let values = self.source.as_values()?;
+        let end = self.rows.iter().max().map_or(0, |last| last + 1);
+        (values.len() >= end.checked_mul(self.cols)?).then_some(values)
+    }
+
+    /// The values of these rows, if they lie in memory one behind the other in this order.
+    pub fn neighbours(self) -> Option<&'a [f32]> {
+        let first = *self.rows.first()?;
+        let follow = self.rows.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        self.values().filter(|_| follow).map(|values| &values[first * self.cols..][..self.len()])
+    }
+
+    /// Reads the rows into a place for each of their values.
+    pub fn read(self, into: &mut [f32]) -> Result<()> {
+        match self.values() {
+            Some(values) => {
+                for (row, into) in self.rows.iter().zip(into.chunks_exact_mut(self.cols)) {
+                    into.copy_from_slice(&values[row * self.cols..][..self.cols]);
+                }
+                Ok(())
+            }
+            None => caught(self, || self.source.read_rows(self.rows, into).map_err(|error| row_failed(self.op, error))),
         }
+    }
+
+    /// Reads the rows into new memory.
+    pub fn read_all(self) -> Result<Vec<f32>> {
+        let mut values = host_room(self.op, self.rows.len(), self.cols)?;
+        values.resize(self.len(), 0.0);
+        self.read(&mut values)?;
+        Ok(values)
     }
 }
 
-/// Reads these rows into new memory.
-pub(crate) fn read_all(op: &'static str, source: &dyn RowSource, rows: &[usize]) -> Result<Vec<f32>> {
-    let cols = source.dim().1;
-    let mut values = host_room(op, rows.len(), cols)?;
-    values.resize(rows.len() * cols, 0.0);
-    read_checked(op, source, rows, &mut values)?;
-    Ok(values)
+/// Does the work that these rows are wanted for, in which the source's own code may panic.
+pub(crate) fn caught<T>(wanted: Wanted<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What the source left in memory is thrown away, so that nobody sees it half-written.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let (op, first, count) = (wanted.op, wanted.rows.first().copied().unwrap_or(0), wanted.rows.len());
+        let words = format!("the source panicked among {count} rows from this one on: {}", words_of(&*panic));
+        Err(Error::Source { op, row: first, source: words.into() })
+    })
 }
 
 /// The error of an op whose source failed: an error of this crate as it is, any other one with its row.
@@ -42,9 +88,4 @@ pub(super) fn row_failed(op: &'static str, RowError { row, source }: RowError) -
 fn words_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
-}
-
-/// A source as log messages name it: a name that is its own code's, and may panic too.
-pub(crate) fn describe(source: &dyn RowSource) -> String {
-    catch_unwind(AssertUnwindSafe(|| source.name())).unwrap_or_else(|_| "a source".into())
 }

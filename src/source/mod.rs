@@ -1,13 +1,14 @@
 //! Sources of rows: what trainings and predictions read features from.
 //!
-//! [`Mlp::fit`], [`Trainer`], [`Mlp::predict`] and their siblings take any [`RowSource`]. An ndarray of [f32], [f64],
-//! [`half::f16`], [`half::bf16`] or [u8] is one, and so are references, boxes and [`Arc`](std::sync::Arc)s of a source.
+//! [`Mlp::fit`], [`Trainer`], [`Mlp::predict`] and their siblings take any [`RowSource`]. An ndarray of [f32] is one, and
+//! so are references, boxes and [`Arc`](std::sync::Arc)s of a source.
 //! Rows are read batch by batch, in the order in which they are needed, so that no source is ever in memory as a whole
 //! unless it is there already. A source gives the same bits as the array of f32 that it stands for.
 //!
 //! | source | what it reads |
 //! |---|---|
-//! | `ArrayView2<f32>`, `Array2<f16>` and the like | an array in memory; other numbers are converted while they are read |
+//! | `ArrayView2<f32>`, `Array2<f32>` and the like | an array in memory |
+//! | [`Converted`] | an array of [f64], [`half::f16`], [`half::bf16`] or [u8] |
 //! | [`FromFn`] | rows that a function writes |
 //! | [`Multiplied`] | another source, each value times a factor: pixels from 0 to 255, for example |
 //! | [`Selected`] | some rows of another source |
@@ -17,11 +18,12 @@
 //!
 //! ```
 //! use ndarray::array;
-//! use wgpu_mlp::source::{Multiplied, Selected, Shards};
+//! use wgpu_mlp::source::{Converted, Multiplied, Selected, Shards};
 //! use wgpu_mlp::{Device, FitOptions, Mlp};
 //!
 //! let (first, second) = (array![[0u8, 51], [255, 0]], array![[51u8, 0], [0, 255]]);
-//! let pixels = Multiplied::new(Shards::new(vec![first, second])?, 1.0 / 255.0);
+//! let shards = Shards::new(vec![Converted(first.view()), Converted(second.view())])?;
+//! let pixels = Multiplied::new(shards, 1.0 / 255.0);
 //! let mut model = Mlp::new(&Device::cpu(), &[2, 8, 2], 7)?;
 //! model.fit(&pixels, &[0u8, 1, 1, 0], &FitOptions::default())?;
 //! assert_eq!(model.predict(Selected::new(&pixels, vec![3, 0])?)?.len(), 2);
@@ -42,7 +44,8 @@ mod row_source;
 mod selected;
 mod shards;
 
-pub(crate) use checked::{describe, read_all, read_checked};
+pub use array::Converted;
+pub(crate) use checked::{Wanted, caught};
 pub use from_fn::FromFn;
 pub use multiplied::Multiplied;
 pub use number::Number;

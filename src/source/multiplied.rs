@@ -6,8 +6,8 @@ use super::row_source::RowSource;
 /// Another source, each of whose values is multiplied by a factor while it is read: x · factor, in f32.
 ///
 /// ```
-/// use wgpu_mlp::source::{Multiplied, RowSource};
-/// let pixels = Multiplied::new(ndarray::array![[0u8, 51, 255]], 1.0 / 255.0);
+/// use wgpu_mlp::source::{Converted, Multiplied, RowSource};
+/// let pixels = Multiplied::new(Converted(ndarray::array![[0u8, 51, 255]]), 1.0 / 255.0);
 /// let mut row = [0.0; 3];
 /// pixels.read_rows(&[0], &mut row).unwrap();
 /// assert_eq!(row, [0.0, 0.2, 1.0]);

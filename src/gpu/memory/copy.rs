@@ -5,9 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use super::staging::ALIGNMENT;
 use crate::cores::cores;
 use crate::error::{Error, Result};
+use crate::source::Wanted;
 
 /// Bytes that one more thread is worth in a copy.
 const BYTES_A_THREAD: usize = 1 << 20;
+/// Bytes of rows that are read at a time on their way to a mapped buffer, which can only be written to: few enough for a
+/// cache.
+const READ_BYTES: usize = 1 << 16;
 
 /// Threads that share a copy of so many bytes: one core rarely reaches all of a machine's memory bandwidth, and new memory is
 /// given out a page at a time to the thread that first writes to it. Half of the cores are the driver's.
@@ -15,64 +19,106 @@ fn threads_for(bytes: usize) -> usize {
     (bytes / BYTES_A_THREAD).clamp(1, (cores() / 2).max(1))
 }
 
-/// The source of an upload, or of a piece of one.
+/// The content of an upload, or of a piece of one.
 #[derive(Clone, Copy)]
-pub(in crate::gpu) enum Source<'a> {
+pub(in crate::gpu) enum Content<'a> {
     Bytes(&'a [u8]),
-    /// These rows of an array, each so many values long, one behind the other.
-    Rows {
-        values: &'a [f32],
-        cols: usize,
-        rows: &'a [usize],
-    },
+    /// Rows of a source, one behind the other.
+    Rows(Wanted<'a>),
 }
 
-impl<'a> Source<'a> {
+impl<'a> Content<'a> {
     pub fn bytes(self) -> usize {
         match self {
-            Source::Bytes(bytes) => bytes.len(),
-            Source::Rows { cols, rows, .. } => rows.len() * cols * size_of::<f32>(),
+            Content::Bytes(bytes) => bytes.len(),
+            Content::Rows(wanted) => size_of::<f32>() * wanted.len(),
+        }
+    }
+
+    /// Whether a copy is all that it takes, so that others may be kept waiting for it.
+    pub fn is_plain(self) -> bool {
+        match self {
+            Content::Bytes(_) => true,
+            Content::Rows(wanted) => wanted.values().is_some(),
         }
     }
 
     /// Runs of about so many bytes: whole rows, and an even number of them, so that each begins where a mapping may.
-    pub fn pieces(self, bytes: usize) -> Box<dyn Iterator<Item = Source<'a>> + Send + 'a> {
+    pub fn pieces(self, bytes: usize) -> Box<dyn Iterator<Item = Content<'a>> + Send + 'a> {
         match self {
-            Source::Bytes(all) => Box::new(all.chunks(bytes).map(Source::Bytes)),
-            Source::Rows { values, cols, rows } => {
-                let each = (bytes / (cols * size_of::<f32>()).max(1)).max(2) / 2 * 2;
-                Box::new(rows.chunks(each).map(move |rows| Source::Rows { values, cols, rows }))
+            Content::Bytes(all) => Box::new(all.chunks(bytes).map(Content::Bytes)),
+            Content::Rows(wanted) => {
+                let each = rows_in(wanted.cols, bytes).max(2) / 2 * 2;
+                Box::new(wanted.rows.chunks(each).map(move |rows| Content::Rows(Wanted { rows, ..wanted })))
             }
         }
     }
 
-    fn copy_to(self, view: &mut wgpu::BufferViewMut) {
+    /// Threads that share the copy.
+    fn threads(self) -> usize {
         match self {
-            Source::Bytes(bytes) => view.copy_from_slice(bytes),
-            Source::Rows { values, cols, rows } => {
-                let length = cols * size_of::<f32>();
-                for (number, row) in rows.iter().enumerate() {
-                    let values = &values[row * cols..(row + 1) * cols];
-                    view.slice(number * length..(number + 1) * length).copy_from_slice(bytemuck::cast_slice(values));
-                }
-            }
+            Content::Rows(wanted) if !wanted.source.is_in_memory() => wanted.threads,
+            _ => threads_for(self.bytes()),
         }
+    }
+
+    fn copy_to(self, view: &mut wgpu::BufferViewMut) -> Result<()> {
+        let wanted = match self {
+            Content::Bytes(bytes) => {
+                view.copy_from_slice(bytes);
+                return Ok(());
+            }
+            Content::Rows(wanted) => wanted,
+        };
+        let (cols, length) = (wanted.cols, wanted.cols * size_of::<f32>());
+        let mut copy = |first: usize, values: &[f32]| {
+            let bytes: &[u8] = bytemuck::cast_slice(values);
+            view.slice(first * length..first * length + bytes.len()).copy_from_slice(bytes);
+        };
+        if let Some(values) = wanted.values() {
+            for (number, row) in wanted.rows.iter().enumerate() {
+                copy(number, &values[row * cols..(row + 1) * cols]);
+            }
+            return Ok(());
+        }
+        let each = rows_in(cols, READ_BYTES).max(1);
+        let mut read = vec![0.0; each.min(wanted.rows.len()) * cols];
+        for (index, rows) in wanted.rows.chunks(each).enumerate() {
+            let read = &mut read[..rows.len() * cols];
+            Wanted { rows, ..wanted }.read(read)?;
+            copy(index * each, read);
+        }
+        Ok(())
     }
 }
 
+/// The number of rows of f32 that so many bytes hold.
+fn rows_in(cols: usize, bytes: usize) -> usize {
+    bytes / (cols * size_of::<f32>()).max(1)
+}
+
 /// Copies to this place of a mapped buffer, on several threads where there is much.
-pub(in crate::gpu) fn copy_up(target: &wgpu::Buffer, at: u64, source: Source<'_>) -> Result<()> {
-    let threads = threads_for(source.bytes());
-    let share = source.bytes().div_ceil(threads).next_multiple_of(ALIGNMENT as usize);
+pub(in crate::gpu) fn copy_up(target: &wgpu::Buffer, at: u64, content: Content<'_>) -> Result<()> {
+    let threads = content.threads();
+    let share = content.bytes().div_ceil(threads).next_multiple_of(ALIGNMENT as usize);
     let mut first = at;
-    let mut view = |piece: Source<'_>| {
+    let mut view = |piece: Content<'_>| {
         let begin = first;
         first += piece.bytes() as u64;
         target.get_mapped_range_mut(begin..first).map_err(|error| Error::Read { source: error.into() })
     };
-    let views = source.pieces(share).map(|piece| Ok((view(piece)?, piece))).collect::<Result<Vec<_>>>()?;
-    share_out(threads, views, |(mut view, piece)| piece.copy_to(&mut view));
-    Ok(())
+    let views = content.pieces(share).map(|piece| Ok((view(piece)?, piece))).collect::<Result<Vec<_>>>()?;
+    let failed = Mutex::new(None);
+    share_out(threads, views.into_iter().enumerate().collect(), |(index, (mut view, piece))| {
+        if let Err(error) = piece.copy_to(&mut view) {
+            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            // The first row that could not be read is told, whichever thread met its own first.
+            if failed.as_ref().is_none_or(|(before, _)| index < *before) {
+                *failed = Some((index, error));
+            }
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// Copies from mapped memory, on several threads where there is much.
@@ -108,25 +154,27 @@ fn share_out<W: Send>(threads: usize, work: Vec<W>, each: impl Fn(W) + Sync) {
 
 #[cfg(test)]
 mod tests {
-    use super::Source;
+    use ndarray::Array2;
+
+    use super::*;
 
     #[test]
     fn pieces_of_rows_are_whole_and_begin_where_a_mapping_may() {
-        let values: Vec<f32> = (0..35).map(|value| value as f32).collect();
+        let values = Array2::from_shape_fn((7, 5), |(row, col)| (row * 5 + col) as f32);
         let rows = [6, 0, 3, 3, 1, 5, 2];
-        let source = Source::Rows { values: &values, cols: 5, rows: &rows };
-        assert_eq!(source.bytes(), 7 * 5 * 4);
+        let content = Content::Rows(Wanted::new("test", &values, &rows));
+        assert_eq!(content.bytes(), 7 * 5 * 4);
         for bytes in [1, 40, 47, 80, 1000] {
             let mut first = 0;
             let mut seen = Vec::new();
-            for piece in source.pieces(bytes) {
+            for piece in content.pieces(bytes) {
                 assert!(first % 8 == 0, "a mapping begins at a multiple of eight");
                 assert!(piece.bytes() <= bytes.max(2 * 5 * 4));
                 first += piece.bytes();
-                let Source::Rows { rows, .. } = piece else { continue };
-                seen.extend_from_slice(rows);
+                let Content::Rows(wanted) = piece else { continue };
+                seen.extend_from_slice(wanted.rows);
             }
-            assert_eq!((first, seen.as_slice()), (source.bytes(), rows.as_slice()));
+            assert_eq!((first, seen.as_slice()), (content.bytes(), rows.as_slice()));
         }
     }
 }

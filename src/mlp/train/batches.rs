@@ -1,6 +1,5 @@
 //! Batches: the rows to train or validate on, their split and order, and their upload.
 
-use ndarray::ArrayView2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use rand::seq::SliceRandom;
@@ -9,12 +8,15 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::shares::shares;
+use crate::source::{RowSource, Wanted};
 use crate::targets::Targets;
 
 /// Rows of features with their labels, and their weights if they have any.
 #[derive(Clone, Copy)]
 pub(super) struct LabelledRows<'a> {
-    pub x: ArrayView2<'a, f32>,
+    /// What they are for, as errors name it.
+    pub op: &'static str,
+    pub x: &'a dyn RowSource,
     pub labels: &'a [i64],
     pub weights: Option<&'a [f32]>,
 }
@@ -26,18 +28,31 @@ pub(super) struct Batch {
     pub weights: Option<Matrix>,
 }
 
-impl LabelledRows<'_> {
+impl<'a> LabelledRows<'a> {
     /// Whether a row has a part in the losses: it has a class, and no weight of 0.
     pub fn counts(&self, row: usize) -> bool {
         class_of(self.labels[row]).is_some() && self.weights.is_none_or(|weights| weights[row] > 0.0)
     }
 
-    /// Uploads the rows with these numbers as a batch.
+    /// The features of the rows with these numbers, as so many threads may read them.
+    pub fn features<'b>(&self, rows: &'b [usize], threads: usize) -> Wanted<'b>
+    where
+        'a: 'b,
+    {
+        Wanted { threads: threads.max(1), ..Wanted::new(self.op, self.x, rows) }
+    }
+
+    /// Uploads the rows with these numbers as a batch, and reads their features now.
     pub fn batch(&self, device: &Device, rows: &[usize], classes: usize) -> Result<Batch> {
+        self.batch_with(device, rows, classes, Matrix::from_rows(device, self.features(rows, 1))?)
+    }
+
+    /// The batch of the rows with these numbers, whose features are on the device already.
+    pub fn batch_with(&self, device: &Device, rows: &[usize], classes: usize, x: Matrix) -> Result<Batch> {
         let labels: Vec<_> = rows.iter().map(|row| self.labels[*row]).collect();
         let weights = self.weights.map(|weights| rows.iter().map(|row| weights[*row]).collect::<Vec<_>>());
         Ok(Batch {
-            x: Matrix::from_rows(device, self.x.view(), rows)?,
+            x,
             targets: Targets::classes(device, &labels, classes)?,
             weights: weights.map(|weights| Matrix::from_slice(device, rows.len(), 1, &weights)).transpose()?,
         })

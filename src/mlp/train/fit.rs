@@ -1,18 +1,18 @@
 //! Fitting: the short forms of a training.
 
-use ndarray::ArrayView2;
-
 use super::history::{Epoch, History};
 use super::options::FitOptions;
 use super::trainer::Trainer;
 use crate::error::Result;
 use crate::mlp::Mlp;
+use crate::source::RowSource;
 use crate::targets::Label;
 use crate::waiting::blocking_and_async;
 
 impl Mlp {
     blocking_and_async! {
-        /// Fits the model to `rows x inputs` features and a class id for each row, by minimising the mean cross-entropy.
+        /// Fits the model to `rows x inputs` features and a class id for each row, by minimising the mean cross-entropy. The
+        /// features are any [`RowSource`]: an array, a file, a function.
         ///
         /// Equal models, data, options and devices give equal bits. A second call continues from the weights of the
         /// first, with a fresh optimizer state; [`Mlp::reset`] starts anew. For a validation set, row weights,
@@ -39,11 +39,11 @@ impl Mlp {
         /// ```
         pub fn fit, fit_async<L: Label>(
             &mut self,
-            x: ArrayView2<'_, f32>,
+            x: impl RowSource,
             labels: &[L],
             options: &FitOptions,
         ) -> Result<History> = |waiting| {
-            Trainer::new(options).fit_by(waiting, self, x, labels).await
+            Trainer::new(options).fit_by(waiting, self, &x, labels).await
         }
 
         /// Fits the model with one pass over these rows, for data that come piece by piece.
@@ -70,12 +70,12 @@ impl Mlp {
         /// ```
         pub fn partial_fit, partial_fit_async<L: Label>(
             &mut self,
-            x: ArrayView2<'_, f32>,
+            x: impl RowSource,
             labels: &[L],
             options: &FitOptions,
         ) -> Result<Epoch> = |waiting| {
             let options = FitOptions { validation_fraction: 0.0, early_stopping: None, ..options.clone() };
-            Trainer::new(&options).partial_fit_by(waiting, self, x, labels).await
+            Trainer::new(&options).partial_fit_by(waiting, self, &x, labels).await
         }
     }
 }

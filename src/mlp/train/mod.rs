@@ -1,17 +1,20 @@
 //! Training: from the options to single steps, whole epochs, and the trainer that users see.
 
 mod batches;
+mod begin;
 mod callback;
 mod callback_list;
 mod class_weights;
 pub(crate) mod dry_step;
 mod early_stopping;
 mod epochs;
+mod feed;
 mod fit;
 mod history;
 mod non_finite;
 mod options;
 mod prepare;
+mod read_ahead;
 pub(super) mod state;
 mod step_options;
 pub(super) mod step_shape;

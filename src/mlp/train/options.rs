@@ -63,6 +63,12 @@ pub struct FitOptions {
     /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step
     /// needs no dispatch and no wait more. This keeps a second copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
+    /// The number of threads that read the rows of coming steps while the device works: PyTorch's `num_workers`. With 0 a
+    /// step's rows are read when their turn comes; what lies in memory is then shared out among threads like other
+    /// copies. More pay where reading takes time: files, conversions, a function. They hold at most eight MiB each. The
+    /// order of the rows and the bits of the training do not depend on them. [`Mlp::fit`](crate::Mlp::fit) reads ahead;
+    /// its asynchronous form reads each step's rows by so many threads when their turn comes.
+    pub workers: usize,
 }
 
 impl Default for FitOptions {
@@ -84,6 +90,7 @@ impl Default for FitOptions {
             validation_fraction: 0.0,
             early_stopping: None,
             stop_on_non_finite: true,
+            workers: 0,
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::batches::Batch;
 use super::callback::Step;
 use super::callback_list::CallbackList;
+use super::feed::Feed;
 use super::non_finite::{Origin, StepPosition};
 use super::state::TrainingState;
 use super::step_shape::StepShape;
@@ -55,11 +57,13 @@ impl Training<'_> {
         if self.waiting == Waiting::Blocking {
             self.prepare(&steps, model, &state.optimizer);
         }
+        let mut feed = Feed::begin(self, order);
         let mut total = Statistics::default();
         let mut first = 0;
         while first < steps.rows.len() && !callbacks.stopped {
             let before = self.options.stop_on_non_finite.then(|| Snapshot::of(model, state));
-            let pending = self.run_steps(&steps.rows[first..], model, state, callbacks.watches_steps()).await?;
+            let pending =
+                self.run_steps(&mut feed, &steps.rows[first..], model, state, callbacks.watches_steps()).await?;
             let check = before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
             let (read, check) = Pending::read_all(self.waiting, &pending, check.as_ref()).await?;
             let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
@@ -78,6 +82,7 @@ impl Training<'_> {
             }
             first += read.len();
         }
+        feed.end(epoch, self.options.workers);
         callbacks.shortened = first < steps.rows.len();
         Ok((total, first))
     }
@@ -94,6 +99,7 @@ impl Training<'_> {
     /// Runs steps without a wait, until it is time to read their losses.
     async fn run_steps(
         &self,
+        feed: &mut Feed<'_>,
         steps: &[&[usize]],
         model: &mut Mlp,
         state: &mut TrainingState,
@@ -101,7 +107,10 @@ impl Training<'_> {
     ) -> Result<Vec<Pending>> {
         let (mut pending, since) = (Vec::new(), Instant::now());
         for rows in steps.iter().take(STEPS_PER_READ) {
-            pending.push(self.run_step(rows, model, state).await?);
+            // The only wait is before the step, so that a dropped future never stops within one.
+            model.device.make_room(self.waiting).await?;
+            let batch = feed.batch(&model.device, rows, model.classes())?;
+            pending.push(self.run_step(batch, model, state)?);
             if watched && since.elapsed() >= READ_INTERVAL {
                 break;
             }
@@ -121,12 +130,17 @@ impl Training<'_> {
         }
     }
 
-    /// Runs one step on these rows. The only wait is before the step, so that a dropped future never stops within one.
-    async fn run_step(&self, rows: &[usize], model: &mut Mlp, state: &mut TrainingState) -> Result<Pending> {
+    /// Reads these rows again and runs a step on them.
+    async fn repeat_step(&self, rows: &[usize], model: &mut Mlp, state: &mut TrainingState) -> Result<Pending> {
         model.device.make_room(self.waiting).await?;
+        let batch = self.rows.batch(&model.device, rows, model.classes())?;
+        self.run_step(batch, model, state)
+    }
+
+    /// Runs one step on a batch.
+    fn run_step(&self, batch: Batch, model: &mut Mlp, state: &mut TrainingState) -> Result<Pending> {
         state.optimizer.set_learning_rate(state.schedule.rate());
         state.schedule.end_of_step();
-        let batch = self.rows.batch(&model.device, rows, model.classes())?;
         let mut options = self.step_options.clone();
         options.loss = CrossEntropy { sample_weights: batch.weights, ..options.loss };
         model.record_step(&batch.x, &batch.targets, &options, &mut state.optimizer)
@@ -149,7 +163,7 @@ impl Training<'_> {
         let again = Snapshot(before.0.clone(), before.1.clone(), before.2);
         before.restore(model, state);
         for rows in &steps.rows[first..end] {
-            self.run_step(rows, model, state).await?;
+            self.repeat_step(rows, model, state).await?;
         }
         let layer = model.layers.len().saturating_sub(1);
         let row = bad_row.and_then(|row| usize::try_from(row).ok());
@@ -178,7 +192,7 @@ impl Training<'_> {
     ) -> Result<Option<(usize, Origin)>> {
         for step in range {
             let before = Snapshot::of(model, state);
-            self.run_step(steps.rows[step], model, state).await?;
+            self.repeat_step(steps.rows[step], model, state).await?;
             if let Some(origin) = model.non_finite_state_now(self.waiting, &state.optimizer).await? {
                 before.restore(model, state);
                 return Ok(Some((step, origin)));

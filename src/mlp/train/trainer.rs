@@ -2,27 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::ArrayView2;
-
-use super::batches::{LabelledRows, split};
+use super::batches::LabelledRows;
 use super::callback::Callback;
 use super::callback_list::CallbackList;
-use super::class_weights::check_weights;
 use super::history::{Epoch, History};
 use super::options::FitOptions;
 use super::state::TrainingState;
-use super::step_options::StepOptions;
-use super::training::Training;
-use crate::error::{Error, Result, Shape};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 use crate::mlp::Mlp;
-use crate::mlp::checks::check_rows;
 use crate::mlp::file::checkpoint;
-use crate::targets::{Label, Targets};
-use crate::waiting::{Waiting, blocking_and_async};
-
-/// The rule that a validation without rows breaks.
-const NOTHING_TO_VALIDATE: &str = "no row is left to validate on: a validation set needs a row that counts, and \
-                                   validation_fraction takes none where no class has a second row";
+use crate::source::RowSource;
+use crate::targets::Label;
+use crate::waiting::{Waiting, at_once, blocking_and_async};
 
 /// A trainer: a training with a validation set, row weights, callbacks and checkpoints. [`Mlp::fit`] is the short form.
 ///
@@ -37,9 +30,9 @@ const NOTHING_TO_VALIDATE: &str = "no row is left to validate on: a validation s
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub struct Trainer<'a> {
-    options: &'a FitOptions,
-    validation: Option<(ArrayView2<'a, f32>, Vec<i64>)>,
-    row_weights: Option<&'a [f32]>,
+    pub(super) options: &'a FitOptions,
+    pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<i64>)>,
+    pub(super) row_weights: Option<&'a [f32]>,
     callbacks: CallbackList<'a>,
     checkpoint: Option<PathBuf>,
     resume: bool,
@@ -67,8 +60,8 @@ impl<'a> Trainer<'a> {
 
     /// Validates on these rows after every epoch. Rows with the label -100 or [`FitOptions::ignore_index`] are ignored.
     /// Class weights and label smoothing have no effect on the validation.
-    pub fn validation_set<L: Label>(mut self, x: ArrayView2<'a, f32>, labels: &[L]) -> Self {
-        self.validation = Some((x, self.options.plain_labels(labels)));
+    pub fn validation_set<L: Label>(mut self, x: impl RowSource + 'a, labels: &[L]) -> Self {
+        self.validation = Some((Box::new(x), self.options.plain_labels(labels)));
         self
     }
 
@@ -142,10 +135,10 @@ impl<'a> Trainer<'a> {
         pub fn fit, fit_async<L: Label>(
             self,
             model: &mut Mlp,
-            x: ArrayView2<'_, f32>,
+            x: impl RowSource,
             labels: &[L],
         ) -> Result<History> = |waiting| {
-            self.fit_by(waiting, model, x, labels).await
+            self.fit_by(waiting, model, &x, labels).await
         }
     }
 
@@ -153,48 +146,24 @@ impl<'a> Trainer<'a> {
         mut self,
         waiting: Waiting,
         model: &mut Mlp,
-        x: ArrayView2<'_, f32>,
+        x: &dyn RowSource,
         labels: &[L],
     ) -> Result<History> {
         self.check(model, x, labels)?;
         model.partial = None;
         let labels = self.options.plain_labels(labels);
         let validation_set = self.validation.take();
-        let rows = LabelledRows { x, labels: &labels, weights: self.row_weights };
+        let rows = LabelledRows { op: "fit", x, labels: &labels, weights: self.row_weights };
         let training = self.training(waiting, model, rows, validation_set.as_ref())?;
         let mut state = self.first_state(model, labels.len())?;
         let (callbacks, checkpoint) = (&mut self.callbacks, self.checkpoint.as_deref());
-        training.run(model, &mut state, callbacks, checkpoint).await?;
-        Ok(state.history)
-    }
-
-    /// The training on these rows, validated on this set or on a fraction of the rows.
-    fn training<'b>(
-        &self,
-        waiting: Waiting,
-        model: &Mlp,
-        rows: LabelledRows<'b>,
-        validation_set: Option<&'b (ArrayView2<'a, f32>, Vec<i64>)>,
-    ) -> Result<Training<'b>>
-    where
-        'a: 'b,
-    {
-        let (options, labels) = (self.options, rows.labels);
-        // A validation set takes the fraction's place.
-        let fraction = if validation_set.is_some() { 0.0 } else { options.validation_fraction };
-        let (train, held) = split(labels, model.classes(), fraction, options.seed);
-        let validation = match validation_set {
-            Some((x, labels)) => Some((LabelledRows { x: *x, labels, weights: None }, (0..labels.len()).collect())),
-            None if fraction == 0.0 => None,
-            None => Some((rows, held)),
-        };
-        if let Some((rows, held)) = &validation
-            && !held.iter().any(|row| rows.counts(*row))
-        {
-            return Err(Error::Combination { op: "fit", rule: NOTHING_TO_VALIDATE });
+        match waiting {
+            Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {
+                at_once(training.run(model, &mut state, callbacks, checkpoint))
+            })?,
+            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoint).await?,
         }
-        let step_options = self.step_options(model, &train.iter().map(|row| labels[*row]).collect::<Vec<_>>())?;
-        Ok(Training { options, rows, train, validation, step_options, waiting })
+        Ok(state.history)
     }
 
     /// The state that the training starts from: that of the checkpoint, if it is to be resumed, or a fresh one.
@@ -214,12 +183,13 @@ impl<'a> Trainer<'a> {
         mut self,
         waiting: Waiting,
         model: &mut Mlp,
-        x: ArrayView2<'_, f32>,
+        x: &dyn RowSource,
         labels: &[L],
     ) -> Result<Epoch> {
         self.check(model, x, labels)?;
         let (options, labels) = (self.options, self.options.plain_labels(labels));
-        let step_options = self.step_options(model, &labels)?;
+        let rows = LabelledRows { op: "fit", x, labels: &labels, weights: self.row_weights };
+        let training = self.training(waiting, model, rows, None)?;
         let fresh = TrainingState::new(options, model.layers.len())?;
         let state = match model.partial.take() {
             Some(kept) if kept.optimizer.optimizer().is_like(&options.optimizer) => {
@@ -227,13 +197,15 @@ impl<'a> Trainer<'a> {
             }
             _ => fresh,
         };
-        let train = (0..labels.len()).collect();
-        let rows = LabelledRows { x, labels: &labels, weights: self.row_weights };
-        let training = Training { options, rows, train, validation: None, step_options, waiting };
         let mut guard = PartialGuard { model, state: None };
         let state = guard.state.insert(state);
-        let index = state.history.epochs.len();
-        let (epoch, _) = training.run_epoch(index, guard.model, state, &mut self.callbacks).await?;
+        let (index, callbacks) = (state.history.epochs.len(), &mut self.callbacks);
+        let (epoch, _) = match waiting {
+            Waiting::Blocking => training.reading_ahead(&guard.model.device.clone(), |training| {
+                at_once(training.run_epoch(index, guard.model, state, callbacks))
+            })?,
+            Waiting::Yielding => training.run_epoch(index, guard.model, state, callbacks).await?,
+        };
         guard.model.copy = guard.model.parameters_by(waiting).await?.into();
         state.schedule.end_of_epoch(epoch.loss);
         state.history.epochs.push(epoch.clone());
@@ -243,32 +215,5 @@ impl<'a> Trainer<'a> {
     /// The options, and whether rows have weights: what a plan of the training depends on.
     pub(crate) fn planned(&self) -> (&FitOptions, bool) {
         (self.options, self.row_weights.is_some())
-    }
-
-    /// Refuses data and options that do not fit each other or the model.
-    fn check<L: Label>(&self, model: &Mlp, x: ArrayView2<'_, f32>, labels: &[L]) -> Result<()> {
-        model.check_inputs("fit", x)?;
-        check_rows("fit", x, labels.len())?;
-        Targets::check_ignoring(labels, model.classes(), self.options.ignored())?;
-        if let Some((x, labels)) = &self.validation {
-            model.check_inputs("validation", *x)?;
-            check_rows("validation", *x, labels.len())?;
-            Targets::check(labels, model.classes())?;
-        }
-        if let Some(weights) = self.row_weights {
-            if weights.len() != x.nrows() {
-                let right = Shape { rows: weights.len(), cols: 1 };
-                let rule = "there must be a weight for each row";
-                return Err(Error::Shape { op: "fit", rule, left: x.dim().into(), right });
-            }
-            check_weights("row", weights)?;
-        }
-        self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)
-    }
-
-    /// The options of each step of a training on these labels.
-    fn step_options(&self, model: &Mlp, labels: &[i64]) -> Result<StepOptions> {
-        let weights = self.options.class_weights.of(labels, model.classes())?;
-        self.options.step_options(&model.device, model.classes(), weights)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::batches::LabelledRows;
 use super::options::FitOptions;
+use super::read_ahead::ReadAhead;
 use super::step_options::StepOptions;
+use crate::device::Device;
 use crate::waiting::Waiting;
 
 /// The data and options of a training, which do not change while it runs.
@@ -15,4 +17,17 @@ pub(super) struct Training<'a> {
     pub validation: Option<(LabelledRows<'a>, Vec<usize>)>,
     pub step_options: StepOptions,
     pub waiting: Waiting,
+    /// The reader of the rows to train on, where there are workers.
+    pub ahead: Option<&'a ReadAhead<'a>>,
+}
+
+impl<'a> Training<'a> {
+    /// Runs the training with workers that read its rows ahead, as many as the options say.
+    pub fn reading_ahead<T>(&self, device: &Device, run: impl FnOnce(&Training<'_>) -> T) -> T {
+        ReadAhead::run(device, self.rows.x, self.options.workers, |ahead| {
+            let (train, validation, step_options) =
+                (self.train.clone(), self.validation.clone(), self.step_options.clone());
+            run(&Training { train, validation, step_options, ahead, ..*self })
+        })
+    }
 }

@@ -19,7 +19,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("buffers and launches", &["gpu"]),
     ("kernels", &["gpu/kernels", "gpu/mod"]),
     ("devices", &["device/device", "device/info", "tuning/file"]),
-    ("matrices", &["matrix", "storage"]),
+    ("matrices", &["gathered", "matrix", "storage"]),
     ("targets", &["targets"]),
     ("buffers of the caller", &["device"]),
     ("ops", &["ops"]),

@@ -1,0 +1,63 @@
+//! Rows that are staged ahead of their upload, by other threads than the one that records.
+
+use super::buffer::Buffer;
+use super::context::Context;
+use super::memory::copy::Content;
+use super::memory::raw::ByteRange;
+use super::memory::staging::PIECE_BYTES;
+use super::transfers::SMALL_UPLOAD;
+use crate::error::Result;
+use crate::source::Wanted;
+
+/// Rows in staging memory, on their way to a buffer. If they are not sent, the memory serves other uploads.
+pub struct Staged {
+    context: Context,
+    staging: Option<wgpu::Buffer>,
+    bytes: u64,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let (Some(live), Some(staging)) = (&self.context.live, self.staging.take()) {
+            live.recorder().staging.put(staging);
+        }
+    }
+}
+
+impl Context {
+    /// The number of rows that are staged at a time: a piece of an upload, at most.
+    pub fn staged_rows(cols: usize) -> usize {
+        (PIECE_BYTES / (size_of::<f32>() * cols).max(1)).max(2) / 2 * 2
+    }
+
+    /// Whether rows of so many values in all are staged. So few others are better copied when their turn comes.
+    pub fn stages(values: usize) -> bool {
+        size_of::<f32>() * values > SMALL_UPLOAD
+    }
+
+    /// Reads rows into staging memory: any thread may. There must be no more rows than [`Context::staged_rows`].
+    pub fn stage(&self, wanted: Wanted<'_>) -> Result<Staged> {
+        let content = Content::Rows(wanted);
+        let staging = match &self.live {
+            Some(live) => Some(self.or_lost(self.filled(live, content))?),
+            None => None,
+        };
+        Ok(Staged { context: self.clone(), staging, bytes: content.bytes() as u64 })
+    }
+
+    /// Fills a buffer with staged rows, piece by piece.
+    pub fn write_staged(&self, buffer: &Buffer, pieces: impl Iterator<Item = Result<Staged>>) -> Result<()> {
+        self.check_device()?;
+        self.begin_write(buffer);
+        let mut offset = buffer.offset();
+        for piece in pieces {
+            let mut piece = piece?;
+            let target = ByteRange { raw: buffer.raw(), offset, bytes: piece.bytes };
+            offset += piece.bytes;
+            if let (Some(live), Some(staging)) = (&self.live, piece.staging.take()) {
+                self.send_much(live, self.send_filled(live, target, staging));
+            }
+        }
+        self.check()
+    }
+}

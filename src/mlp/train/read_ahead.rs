@@ -1,0 +1,200 @@
+//! Reading ahead: worker threads read the rows of coming steps while the device works on the present one.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::device::Device;
+use crate::error::Result;
+use crate::gathered::{Piece, piece_rows, read_piece};
+use crate::source::{RowSource, Wanted, caught};
+
+/// Pieces that are read or being read before their turn comes, for each worker. A piece has at most four MiB.
+const PIECES_A_WORKER: usize = 2;
+
+/// The reader of a training's rows, which worker threads and the training share.
+pub(super) struct ReadAhead<'a> {
+    device: &'a Device,
+    source: &'a dyn RowSource,
+    cols: usize,
+    /// The number of pieces that are in memory at a time, at most.
+    depth: usize,
+    state: Mutex<State>,
+    /// Signalled whenever there may be something to read, or a piece has been read.
+    changed: Condvar,
+}
+
+/// The order in which an epoch's rows are read.
+#[derive(Clone)]
+struct Plan {
+    /// The number of the plan, by which workers know whether a piece is still wanted.
+    number: u64,
+    order: Arc<[usize]>,
+    batch: usize,
+    piece: usize,
+}
+
+#[derive(Default)]
+struct State {
+    plan: Option<Plan>,
+    plans: u64,
+    /// The next piece to read, and the next to hand out.
+    next: usize,
+    first: usize,
+    /// Pieces from `first` on; `None` while a worker reads them.
+    pieces: VecDeque<Option<Result<Piece>>>,
+    closed: bool,
+}
+
+impl Plan {
+    /// The number of pieces of a whole batch.
+    fn pieces_a_batch(&self) -> usize {
+        self.batch.div_ceil(self.piece)
+    }
+
+    /// The number of all pieces.
+    fn pieces(&self) -> usize {
+        let (whole, rest) = (self.order.len() / self.batch, self.order.len() % self.batch);
+        whole * self.pieces_a_batch() + rest.div_ceil(self.piece)
+    }
+
+    /// The places in the order of a piece's rows, and the number of rows of its batch.
+    fn rows(&self, piece: usize) -> (Range<usize>, usize) {
+        let first = piece / self.pieces_a_batch() * self.batch;
+        let end = self.order.len().min(first + self.batch);
+        let begin = first + piece % self.pieces_a_batch() * self.piece;
+        (begin..end.min(begin + self.piece), end - first)
+    }
+}
+
+impl<'a> ReadAhead<'a> {
+    /// Runs a training with so many workers that read this source, or without a reader where there are to be none or the
+    /// system has no threads. They end with it.
+    pub fn run<T>(
+        device: &'a Device,
+        source: &'a dyn RowSource,
+        workers: usize,
+        train: impl FnOnce(Option<&ReadAhead<'a>>) -> T,
+    ) -> T {
+        if workers == 0 {
+            return train(None);
+        }
+        let cols = source.dim().1;
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        let reader = ReadAhead { device, source, cols, depth: PIECES_A_WORKER * workers, state, changed };
+        thread::scope(|scope| {
+            // Also where the training panics, so that the scope does not wait for its workers for ever.
+            let _closing = Closing(&reader);
+            let spawn = |number: usize| {
+                let thread = thread::Builder::new().name(format!("wgpu-mlp reader {number}"));
+                thread.spawn_scoped(scope, || reader.work()).is_ok()
+            };
+            let spawned = (0..workers).take_while(|number| spawn(*number)).count();
+            train((spawned > 0).then_some(&reader))
+        })
+    }
+
+    /// Begins to read an epoch's rows, in this order, for batches of so many rows.
+    pub fn begin(&self, order: &[usize], batch: usize) {
+        let mut state = self.lock();
+        state.plans += 1;
+        let plan = Plan { number: state.plans, order: order.into(), batch, piece: piece_rows(self.cols) };
+        *state = State { plan: Some(plan), plans: state.plans, ..State::default() };
+        self.changed.notify_all();
+    }
+
+    /// The pieces of the next batch, which has so many rows.
+    pub fn next_batch(&self, rows: usize) -> impl Iterator<Item = Result<Piece>> {
+        (0..rows.div_ceil(piece_rows(self.cols))).filter_map(|_| self.next_piece())
+    }
+
+    /// Waits for the next piece; none behind the last.
+    fn next_piece(&self) -> Option<Result<Piece>> {
+        let mut state = self.lock();
+        loop {
+            if state.plan.as_ref().is_none_or(|plan| state.first >= plan.pieces()) {
+                return None;
+            }
+            if let Some(piece) = state.pieces.front_mut().and_then(Option::take) {
+                state.pieces.pop_front();
+                state.first += 1;
+                self.changed.notify_all();
+                return Some(piece);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Reads pieces until the training ends.
+    fn work(&self) {
+        while let Some((plan, piece)) = self.next_job() {
+            let (places, batch) = plan.rows(piece);
+            let wanted =
+                Wanted { op: "fit", source: self.source, cols: self.cols, rows: &plan.order[places], threads: 1 };
+            let read = caught(wanted, || read_piece(self.device, wanted, batch));
+            let mut state = self.lock();
+            // Another plan may have begun meanwhile.
+            if state.plan.as_ref().is_some_and(|current| current.number == plan.number) {
+                let place = piece - state.first;
+                state.pieces[place] = Some(read);
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// Waits for a piece to read; none when the training has ended.
+    fn next_job(&self) -> Option<(Plan, usize)> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(plan) = state.plan.clone().filter(|plan| state.next < plan.pieces())
+                && state.next < state.first + self.depth
+            {
+                state.next += 1;
+                state.pieces.push_back(None);
+                return Some((plan, state.next - 1));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the workers to end when it is dropped.
+struct Closing<'a>(&'a ReadAhead<'a>);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() = State { closed: true, ..State::default() };
+        self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_each_batch_and_none_has_rows_of_two() {
+        for (rows, batch, piece) in [(10, 4, 2), (10, 4, 3), (10, 4, 8), (8, 4, 4), (1, 5, 2), (9, 3, 1)] {
+            let plan = Plan { number: 1, order: (0..rows).collect(), batch, piece };
+            let mut next = 0;
+            for index in 0..plan.pieces() {
+                let (places, length) = plan.rows(index);
+                assert_eq!(places.start, next, "{rows} {batch} {piece}");
+                assert!(!places.is_empty() && places.len() <= piece);
+                assert_eq!(places.start / batch, (places.end - 1) / batch);
+                assert_eq!(length, batch.min(rows - places.start / batch * batch));
+                next = places.end;
+            }
+            assert_eq!(next, rows);
+        }
+    }
+}
