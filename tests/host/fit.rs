@@ -50,6 +50,26 @@ fn overflowing_optimizers_are_undone() {
 }
 
 #[test]
+fn every_source_gives_the_bits_of_its_array() {
+    training::sources::as_the_array(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn long_batches_are_read_in_pieces() {
+    training::sources::long_batches(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn a_source_that_fails_leaves_the_model_whole() {
+    training::sources::failures(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn a_partial_fit_goes_on_behind_a_source_that_failed() {
+    training::sources::partial_failures(&Device::cpu()).unwrap();
+}
+
+#[test]
 fn any_label_can_mark_rows_that_do_not_count() {
     training::ignored::any_label(&Device::cpu()).unwrap();
 }

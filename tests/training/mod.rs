@@ -5,6 +5,7 @@
 pub mod effects;
 pub mod ignored;
 pub mod pieces;
+pub mod sources;
 pub mod stopped;
 pub mod undone;
 pub mod validation;

@@ -1,0 +1,180 @@
+//! Sources of rows: each gives the bits of the array that it stands for, and one that fails leaves the model whole.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ndarray::{Array2, Axis, s};
+use wgpu_mlp::source::half::{bf16, f16};
+use wgpu_mlp::source::{Converted, FromFn, Multiplied, RowError, RowSource, Selected, Shards};
+use wgpu_mlp::{Device, Error, FitOptions, Mlp, Result, Trainer};
+
+use super::{Stop, bits, blobs, rich, without_times};
+
+const ROWS: usize = 90;
+
+/// The numbers of the workers that are tried: none, one, and more than the machine has cores.
+const WORKERS: [usize; 3] = [0, 1, 5];
+
+fn model(device: &Device) -> Result<Mlp> {
+    Mlp::new(device, &[4, 8, 3], 5)
+}
+
+/// Features that every number type holds exactly: small multiples of an eighth.
+fn exact() -> (Array2<f32>, Vec<u8>) {
+    let (x, labels) = blobs(ROWS, 1);
+    (x.mapv(|value| (8.0 * value).round().clamp(0.0, 40.0) / 8.0), labels)
+}
+
+/// Everything that a training and what follows it give: histories, bits, classes, probabilities, scores.
+fn all_results(device: &Device, x: &dyn RowSource, labels: &[u8], workers: usize) -> Result<String> {
+    let options = FitOptions { batch: 16, workers, ..rich() };
+    let weights: Vec<f32> = (0..ROWS).map(|row| 0.5 + (row % 4) as f32 / 4.0).collect();
+    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
+    let path = folder.path().join("run.checkpoint");
+    let mut fitted = model(device)?;
+    Trainer::new(&options).row_weights(&weights).checkpoint(&path).callback(&mut Stop(3)).fit(
+        &mut fitted,
+        x,
+        labels,
+    )?;
+    let mut fitted = model(device)?;
+    let trainer = Trainer::new(&options).row_weights(&weights).checkpoint(&path).resume();
+    let history = trainer.fit(&mut fitted, x, labels)?;
+    let mut validated = model(device)?;
+    let second = Trainer::new(&options).validation_set(x, labels).fit(&mut validated, x, labels)?;
+    let partial = validated.partial_fit(x, labels, &FitOptions { shuffle: false, ..options })?;
+    let epochs = [without_times(&history), without_times(&second)].concat();
+    let scores = (fitted.score(x, labels)?, fitted.score_top_k(x, labels, 2)?, fitted.evaluate(x, labels)?);
+    let classes = (fitted.predict(x)?, fitted.confusion_matrix(x, labels)?);
+    let values = (fitted.predict_proba(x)?, fitted.predict_log_proba(x)?);
+    let all = (bits(&fitted)?, bits(&validated)?, epochs, partial.loss, partial.rows);
+    Ok(format!("{all:?} {scores:?} {classes:?} {values:?}"))
+}
+
+/// Every source gives the results of the array that it stands for, with any number of workers.
+pub fn as_the_array(device: &Device) -> Result<()> {
+    let (x, labels) = exact();
+    let wanted = all_results(device, &x.view(), &labels, 0)?;
+    let pixels = x.mapv(|value| (8.0 * value) as u8);
+    let wide = ndarray::concatenate![Axis(1), x, x];
+    let turned = x.t().to_owned();
+    let order: Vec<usize> = (0..ROWS).map(|row| row * 7 % ROWS).collect();
+    let mut scattered = Array2::zeros(x.dim());
+    order.iter().enumerate().for_each(|(row, place)| scattered.row_mut(*place).assign(&x.row(row)));
+    let shards = [(0, 7), (7, 8), (8, 60), (60, ROWS)];
+    let shards: Vec<_> = shards.iter().map(|(first, end)| x.slice(s![*first..*end, ..])).collect();
+    let reference = &x;
+    let sources: [(&str, Box<dyn RowSource + '_>); 12] = [
+        ("columns of a wider array", Box::new(wide.slice(s![.., ..4]))),
+        ("Fortran order", Box::new(turned.t())),
+        ("f64", Box::new(Converted(x.mapv(f64::from)))),
+        ("f16", Box::new(Converted(x.mapv(f16::from_f32)))),
+        ("bf16", Box::new(Converted(x.mapv(bf16::from_f32)))),
+        ("f16 in Fortran order", Box::new(Converted(turned.mapv(f16::from_f32).reversed_axes()))),
+        ("u8 and a factor", Box::new(Multiplied::new(Converted(pixels), 0.125))),
+        ("selected rows", Box::new(Selected::new(&scattered, order)?)),
+        ("shards", Box::new(Shards::new(shards)?)),
+        ("one shard", Box::new(Shards::new(vec![&x])?)),
+        (
+            "a function",
+            Box::new(FromFn::new((ROWS, 4), |row, into: &mut [f32]| {
+                into.iter_mut().zip(x.row(row)).for_each(|(into, value)| *into = *value);
+                Ok::<(), String>(())
+            })),
+        ),
+        ("a reference to a reference", Box::new(&reference)),
+    ];
+    for (name, source) in &sources {
+        for workers in WORKERS {
+            let found = all_results(device, source, &labels, workers)?;
+            assert!(found == wanted, "{name}, {workers} workers:\n{found}\n{wanted}");
+        }
+    }
+    Ok(())
+}
+
+/// Batches whose rows go through staging memory in several pieces, and a last batch of another length.
+pub fn long_batches(device: &Device) -> Result<()> {
+    let (rows, cols) = (5_000, 600);
+    let x = Array2::from_shape_fn((rows, cols), |(row, col)| ((row * 31 + col * 17) % 64) as f32 / 64.0);
+    let labels: Vec<u8> = (0..rows).map(|row| (row % 3) as u8).collect();
+    let halves = Converted(x.mapv(f16::from_f32));
+    let trained = |x: &dyn RowSource, workers| {
+        let mut model = Mlp::new(device, &[cols, 3], 5)?;
+        let options = FitOptions { batch: 2_300, epochs: 2, workers, ..Default::default() };
+        model.fit(x, &labels, &options)?;
+        bits(&model)
+    };
+    let wanted = trained(&x, 0)?;
+    for workers in WORKERS {
+        assert!(trained(&x, workers)? == wanted, "an array, {workers} workers");
+        assert!(trained(&halves, workers)? == wanted, "halves, {workers} workers");
+    }
+    Ok(())
+}
+
+/// A source that fails, or panics, when a row is read for the so-manieth time.
+struct Broken<'a> {
+    x: &'a Array2<f32>,
+    row: usize,
+    reads_left: AtomicUsize,
+    panics: bool,
+}
+
+impl RowSource for Broken<'_> {
+    fn dim(&self) -> (usize, usize) {
+        self.x.dim()
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> std::result::Result<(), RowError> {
+        if rows.contains(&self.row) && self.reads_left.fetch_sub(1, Relaxed) == 1 {
+            assert!(!self.panics, "out of paper");
+            return Err(RowError::new(self.row, "out of ink"));
+        }
+        self.x.read_rows(rows, into)
+    }
+}
+
+/// A source that fails in the third epoch ends the training with its error and its row. The model has the parameters of
+/// the last step before it, and can be trained on.
+pub fn failures(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for panics in [false, true] {
+        for workers in WORKERS {
+            let options = FitOptions { batch: 16, epochs: 5, shuffle: false, workers, ..Default::default() };
+            let source = Broken { x: &x, row: 7, reads_left: 3.into(), panics };
+            let mut broken = model(device)?;
+            let error = broken.fit(&source, &labels, &options).unwrap_err();
+            let words = match panics {
+                false => "fit: row 7 could not be read: out of ink",
+                true => {
+                    "fit: row 0 could not be read: the source panicked among 16 rows from this one on: out of paper"
+                }
+            };
+            assert_eq!(error.to_string(), words, "{workers} workers");
+            // Row 7 is in the first batch, so that two whole epochs are done.
+            let mut wanted = model(device)?;
+            wanted.fit(&x, &labels, &FitOptions { epochs: 2, ..options.clone() })?;
+            assert_eq!(bits(&broken)?, bits(&wanted)?, "{workers} workers");
+            broken.fit(&x, &labels, &options)?;
+        }
+    }
+    Ok(())
+}
+
+/// A partial fit whose source fails counts no step that was not done, and goes on as if nothing had been.
+pub fn partial_failures(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for workers in WORKERS {
+        let options = FitOptions { batch: 45, shuffle: false, workers, ..rich() };
+        let (mut broken, mut whole) = (model(device)?, model(device)?);
+        let source = Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
+        assert!(matches!(broken.partial_fit(&source, &labels, &options), Err(Error::Source { .. })));
+        whole.partial_fit(x.slice(s![..45, ..]), &labels[..45], &options)?;
+        for model in [&mut broken, &mut whole] {
+            model.partial_fit(x.slice(s![45.., ..]), &labels[45..], &options)?;
+        }
+        assert_eq!(bits(&broken)?, bits(&whole)?, "{workers} workers");
+    }
+    Ok(())
+}
