@@ -19,6 +19,11 @@ pub(crate) enum Piece {
     Staged(Staged),
 }
 
+/// Whether the device has done everything that it was handed.
+pub(crate) fn is_idle(device: &Device) -> bool {
+    device.context().is_none_or(Context::is_idle)
+}
+
 /// The number of rows of a piece. A batch whose pieces are no longer than that can be read by several threads.
 pub(crate) fn piece_rows(cols: usize) -> usize {
     Context::staged_rows(cols)

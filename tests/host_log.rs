@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use wgpu_mlp::source::FromFn;
 use wgpu_mlp::{Device, EarlyStopping, Epoch, FitOptions, Mlp, Monitor, Optimizer, Trainer};
 
 /// Keeps what it is told.
@@ -65,4 +67,18 @@ fn a_training_tells_what_happens() {
     let wild = FitOptions { optimizer: Optimizer::sgd(f64::from(f32::MAX)), ..plain };
     let error = model.fit((1e3 * x).view(), &labels, &wild).unwrap_err();
     said(&[(Level::Warn, &format!("{error}: the step is undone"))]);
+
+    let slow = FromFn::new((60, 1), |row, values: &mut [f32]| {
+        std::thread::sleep(Duration::from_millis(3));
+        values[0] = row as f32;
+        Ok::<(), String>(())
+    });
+    let (labels, options) = ([0u8; 60], FitOptions { epochs: 1, batch: 20, workers: 1, ..Default::default() });
+    Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(&slow, &labels, &options).unwrap();
+    said(&[(Level::Warn, "fit: in epoch 0 the device waited "), (Level::Info, "fit: ended after 1 epochs")]);
+    Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(&slow, &labels, &options).unwrap();
+    said(&[(
+        Level::Warn,
+        "% of the time for rows of a function of 60x1, with 1 workers; FitOptions::workers reads ahead",
+    )]);
 }

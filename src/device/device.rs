@@ -168,11 +168,6 @@ impl Device {
         self.ready_async().await
     }
 
-    /// Whether the device has done everything that it was handed.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.context().is_none_or(Context::is_idle)
-    }
-
     /// [`Device::wait`], either way.
     pub(crate) async fn wait_by(&self, waiting: Waiting) -> Result<()> {
         match (&self.0.context, waiting) {

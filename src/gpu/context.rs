@@ -210,13 +210,6 @@ impl Context {
         self.check_device()
     }
 
-    /// Whether the device has done everything that it was handed. What is only recorded does not count.
-    pub fn is_idle(&self) -> bool {
-        let Some(live) = &self.live else { return true };
-        let _turn = live.connection.turns.take();
-        live.connection.device.poll(wgpu::PollType::Poll).is_ok_and(|status| status.is_queue_empty())
-    }
-
     /// Hands over everything recorded and waits until the device has done it.
     pub fn wait(&self) -> Result<()> {
         self.flush()?;

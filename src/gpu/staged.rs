@@ -25,6 +25,13 @@ impl Drop for Staged {
 }
 
 impl Context {
+    /// Whether the device has done everything that it was handed. What is only recorded does not count.
+    pub fn is_idle(&self) -> bool {
+        let Some(live) = &self.live else { return true };
+        let _turn = live.connection.turns.take();
+        live.connection.device.poll(wgpu::PollType::Poll).is_ok_and(|status| status.is_queue_empty())
+    }
+
     /// The number of rows that are staged at a time: a piece of an upload, at most.
     pub fn staged_rows(cols: usize) -> usize {
         (PIECE_BYTES / (size_of::<f32>() * cols).max(1)).max(2) / 2 * 2

@@ -235,26 +235,6 @@ fn options_that_make_no_sense_are_refused() {
     }
 }
 
-/// Each class of its own: a validation by fractions would hold no row back, and early stopping would watch the training.
-#[test]
-fn a_validation_without_rows_is_refused() {
-    let x = ndarray::Array2::from_shape_fn((3, 4), |(row, col)| (row + col) as f32);
-    let options = FitOptions { validation_fraction: 0.4, ..Default::default() };
-    let fit = |labels: &[u8]| Mlp::new(&Device::cpu(), &[4, 3], 1).unwrap().fit(x.view(), labels, &options);
-    let error = fit(&[0, 1, 2]).unwrap_err();
-    assert!(error.to_string().starts_with("fit: no row is left to validate on"), "{error}");
-    let error = Mlp::new(&Device::cpu(), &[4, 3], 1).unwrap().fit(x.view(), &[-100; 3], &options).unwrap_err();
-    assert!(error.to_string().starts_with("fit: no row is left to validate on"), "{error}");
-    let mut model = Mlp::new(&Device::cpu(), &[4, 3], 1).unwrap();
-    let weightless = Trainer::new(&options).row_weights(&[1.0, 0.0, 0.0]);
-    let error = weightless.fit(&mut model, x.view(), &[0u8, 1, 1]).unwrap_err();
-    assert!(error.to_string().starts_with("fit: no row is left to validate on"), "{error}");
-    // A validation set takes the fraction's place: all rows are trained on.
-    let history = Trainer::new(&options).validation_set(x.view(), &[0u8, 1, 1]).fit(&mut model, x.view(), &[0u8, 1, 1]);
-    assert_eq!(history.unwrap().epochs[0].rows, 3);
-    assert!(fit(&[0, 1, 1]).unwrap().epochs[0].validation_loss.is_some_and(f64::is_finite));
-}
-
 #[test]
 fn counts_near_their_end_neither_overflow_nor_wrap() {
     let snapshot = |step| OptimizerSnapshot { step, slots: vec![] };

@@ -32,6 +32,7 @@ mod json;
 mod layers;
 mod learning;
 mod metrics;
+mod nothing_to_learn;
 mod optimizers;
 #[cfg(feature = "data")]
 mod readme;

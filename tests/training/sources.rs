@@ -109,6 +109,23 @@ pub fn long_batches(device: &Device) -> Result<()> {
     for workers in WORKERS {
         assert!(trained(&x, workers)? == wanted, "an array, {workers} workers");
         assert!(trained(&halves, workers)? == wanted, "halves, {workers} workers");
+        // Awaited, the rows of a step are read by so many threads when their turn comes; a function's are not in memory.
+        let function = FromFn::new((rows, cols), |row, into: &mut [f32]| {
+            into.iter_mut().zip(x.row(row)).for_each(|(into, value)| *into = *value);
+            Ok::<(), String>(())
+        });
+        assert!(trained(&function, workers)? == wanted, "a function, {workers} workers");
+        let mut model = Mlp::new(device, &[cols, 3], 5)?;
+        let options = FitOptions { batch: 2_300, epochs: 2, workers, ..Default::default() };
+        pollster::block_on(model.fit_async(&function, &labels, &options))?;
+        assert!(bits(&model)? == wanted, "a function, awaited, {workers} threads");
+        // Dropped behind its first step.
+        let mut dropped = Mlp::new(device, &[cols, 3], 5)?;
+        let mut future = Box::pin(dropped.fit_async(&function, &labels, &options));
+        let mut polls = std::task::Context::from_waker(std::task::Waker::noop());
+        let _ = (future.as_mut().poll(&mut polls), future.as_mut().poll(&mut polls));
+        drop(future);
+        dropped.fit(&x, &labels, &options)?;
     }
     Ok(())
 }

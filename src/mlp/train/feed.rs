@@ -7,6 +7,7 @@ use super::read_ahead::ReadAhead;
 use super::training::Training;
 use crate::device::Device;
 use crate::error::Result;
+use crate::gathered::is_idle;
 use crate::matrix::Matrix;
 use crate::waiting::Waiting;
 
@@ -48,7 +49,7 @@ impl<'a> Feed<'a> {
             None => Matrix::from_rows(device, wanted)?,
         };
         let took = begun.elapsed();
-        if took >= LEAST_READ && device.is_idle() {
+        if took >= LEAST_READ && is_idle(device) {
             self.waited += took;
         }
         self.rows.batch_with(device, rows, classes, features)
