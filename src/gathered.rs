@@ -1,8 +1,8 @@
 //! Rows of a source on their way to a device: read when they are needed, or ahead of that by other threads.
 
-use ndarray::Array2;
+use ndarray::s;
 
-use crate::cpu;
+use crate::cpu::{self, Kept};
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::{Context, Staged};
@@ -14,7 +14,7 @@ use crate::waiting::{Waiting, at_once};
 /// A piece of a batch whose rows were read ahead.
 pub(crate) enum Piece {
     /// In host memory.
-    Host(Vec<f32>),
+    Host(Kept),
     /// In staging memory of a GPU.
     Staged(Staged),
 }
@@ -35,8 +35,41 @@ pub(crate) fn read_piece(device: &Device, wanted: Wanted<'_>, batch: usize) -> R
         Some(gpu) if Context::stages(batch * wanted.cols) && wanted.cols <= Context::MOST_GATHERED => {
             Ok(Piece::Staged(gpu.stage(wanted)?))
         }
-        _ => Ok(Piece::Host(wanted.read_all()?)),
+        _ => Ok(Piece::Host(read_host(wanted)?)),
     }
+}
+
+/// Reads rows into host memory, that of an earlier batch if there is some.
+fn read_host(wanted: Wanted<'_>) -> Result<Kept> {
+    let (rows, cols) = (wanted.rows.len(), wanted.cols);
+    host_room::<f32>(wanted.op, rows, cols)?;
+    let mut array = cpu::unwritten(rows, cols);
+    array.as_slice_mut().map_or(Ok(()), |values| wanted.read(values))?;
+    Ok(array.into())
+}
+
+/// A batch whose pieces are in host memory, as one array.
+fn joined(
+    (rows, cols): (usize, usize),
+    first: Option<Kept>,
+    more: impl Iterator<Item = Result<Piece>>,
+) -> Result<Kept> {
+    let first = match first {
+        Some(whole) if whole.nrows() == rows => return Ok(whole),
+        first => first,
+    };
+    let (mut array, mut done) = (cpu::unwritten(rows, cols), 0);
+    for piece in first.map(|first| Ok(Piece::Host(first))).into_iter().chain(more) {
+        if let Piece::Host(piece) = piece? {
+            let end = done + piece.nrows();
+            array.slice_mut(s![done..end, ..]).assign(&piece);
+            done = end;
+        }
+    }
+    if done != rows {
+        return Err(Error::Length { op: "matrix", shape: Shape { rows, cols }, values: done * cols });
+    }
+    Ok(array.into())
 }
 
 impl Matrix {
@@ -48,12 +81,7 @@ impl Matrix {
             return Self::from_slice(device, rows, cols, values);
         }
         match device.context() {
-            None => {
-                host_room::<f32>("matrix", rows, cols)?;
-                let mut array = cpu::unwritten(rows, cols);
-                array.as_slice_mut().map_or(Ok(()), |values| wanted.read(values))?;
-                Ok(Self::on_cpu(device, array))
-            }
+            None => Ok(Self::on_cpu(device, read_host(wanted)?)),
             // Longer rows go in pieces of rows.
             Some(_) if cols > Context::MOST_GATHERED => Self::from_slice(device, rows, cols, &wanted.read_all()?),
             Some(gpu) => {
@@ -82,23 +110,10 @@ impl Matrix {
                 gpu.write_staged(&buffer, std::iter::once(Ok(first)).chain(pieces.filter_map(staged)))?;
                 Ok(Self::on_gpu(device, rows, cols, buffer))
             }
-            (first, _) => {
-                let mut values = match first {
-                    Some(Piece::Host(values)) => values,
-                    _ => Vec::new(),
-                };
-                for piece in pieces {
-                    if let Piece::Host(more) = piece? {
-                        values.extend(more);
-                    }
-                }
-                let (shape, found) = (Shape { rows, cols }, values.len());
-                let array = Array2::from_shape_vec((rows, cols), values);
-                let array = array.map_err(|_| Error::Length { op: "matrix", shape, values: found })?;
-                match device.context() {
-                    None => Ok(Self::on_cpu(device, array)),
-                    Some(_) => Self::from_array(device, array.view()),
-                }
+            (first, gpu) => {
+                let first = first.and_then(|piece| if let Piece::Host(piece) = piece { Some(piece) } else { None });
+                let array = joined((rows, cols), first, pieces)?;
+                if gpu.is_some() { Self::from_array(device, array.view()) } else { Ok(Self::on_cpu(device, array)) }
             }
         }
     }

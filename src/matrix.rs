@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::cpu;
+use crate::cpu::{self, Kept};
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::Buffer;
@@ -211,9 +211,10 @@ impl Matrix {
     }
 
     /// A CPU result; the device is the one its operands live on.
-    pub(crate) fn on_cpu(device: &Device, array: Array2<f32>) -> Self {
+    pub(crate) fn on_cpu(device: &Device, array: impl Into<Kept>) -> Self {
+        let array = array.into();
         let (rows, cols) = array.dim();
-        Matrix { device: device.clone(), rows, cols, storage: Storage::Cpu(Arc::new(array.into())) }
+        Matrix { device: device.clone(), rows, cols, storage: Storage::Cpu(Arc::new(array)) }
     }
 
     /// A GPU result that has been recorded into this buffer.

@@ -3,7 +3,7 @@
 //! 1. [`start`]: from a first matrix to a trained model, by hand and with [`Mlp`](crate::Mlp).
 //! 2. [`mathematics`]: each op with its derivation.
 //! 3. [`numerics`]: the error bound of every op, NaN and infinity, which results are the same bits.
-//! 4. `data`: CSV and `.npy` files, labels, splits, scaling (with the feature `data`).
+//! 4. `data`: CSV, `.npy`, safetensors and Parquet files, sources of rows, labels, splits, scaling (with the feature `data`).
 //! 5. [`training`]: options, learning rates, early stopping, checkpoints, callbacks, metrics.
 //! 6. [`sizes`]: batches and matrices that are too large, and plans.
 //! 7. [`performance`]: what a step costs, what to do about it, calls that do not block, how to measure.

@@ -160,9 +160,10 @@ fn dropout_goes_back_as_the_layers_do() {
 }
 
 /// Options that no fit takes, each with the words of its error.
-fn senseless_options() -> [(FitOptions, &'static str); 10] {
+fn senseless_options() -> [(FitOptions, &'static str); 11] {
     let plain = FitOptions::default;
     [
+        (FitOptions { workers: 1025, ..plain() }, "fit: workers must be at most 1024; got 1025"),
         (FitOptions { batch: 0, ..plain() }, "fit: batch must be at least 1; got 0"),
         (
             FitOptions { validation_fraction: 1.0, ..plain() },

@@ -7,6 +7,9 @@ use crate::optim::{Optimizer, OptimizerState, Penalty};
 use crate::schedule::Schedule;
 use crate::targets::{Label, Targets};
 
+/// The maximal number of workers: a number beyond it is a mistake, and each is a thread.
+const MAX_WORKERS: usize = 1024;
+
 /// Options of a training: see [`Mlp::fit`](crate::Mlp::fit).
 ///
 /// ```
@@ -101,6 +104,9 @@ impl FitOptions {
         let fail = |option, rule, value| Err(Error::Option { op: "fit", option, rule, value });
         if self.batch == 0 {
             return fail("batch", "at least 1", 0.0);
+        }
+        if self.workers > MAX_WORKERS {
+            return fail("workers", "at most 1024", self.workers as f64);
         }
         if !(0.0..1.0).contains(&self.validation_fraction) {
             return fail("validation_fraction", "from 0 up to but not including 1", self.validation_fraction);
