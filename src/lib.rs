@@ -79,6 +79,7 @@ pub mod source;
 mod statistics;
 mod storage;
 mod targets;
+mod tensor_file;
 mod tuning;
 pub mod verify;
 mod waiting;
