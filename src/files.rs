@@ -85,6 +85,12 @@ impl<'a> Source<'a> {
         self.length
     }
 
+    /// The file itself and its length; none for pipes and the like.
+    #[cfg(feature = "data")]
+    pub(crate) fn into_file(self) -> Option<(File, u64)> {
+        Some((self.file, self.length?))
+    }
+
     /// Appends the next `count` bytes to `bytes`, or fewer at the file's end. It reserves at most as much memory as the
     /// file is long.
     pub(crate) fn read(&mut self, count: u64, bytes: &mut Vec<u8>) -> Result<()> {

@@ -39,7 +39,7 @@
 //!
 //! # Features
 //!
-//! - `data`: the module `data` reads and writes `.npy` files, reads CSV, scales features, and splits rows.
+//! - `data`: the module `data` reads and writes `.npy` files, reads safetensors and CSV, scales features, and splits rows.
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
 //! - `plot`: `History::plot` draws loss and accuracy.
 //! - `serde`: options and results can be written to, and read from, configuration files.
@@ -80,6 +80,7 @@ pub mod source;
 mod statistics;
 mod storage;
 mod targets;
+mod tensor_file;
 mod tuning;
 pub mod verify;
 mod waiting;

@@ -8,7 +8,7 @@ use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use ndarray::Array2;
 
 use super::csv_options::{Column, CsvOptions};
-use super::errors::refuse;
+use super::errors::{refuse, shown};
 use crate::error::{Error, Result, Shape};
 use crate::files::failed;
 
@@ -180,13 +180,4 @@ fn number(cell: &[u8]) -> Option<f32> {
 
 fn is_missing(cell: &[u8]) -> bool {
     MISSING.iter().any(|missing| missing.as_bytes() == cell)
-}
-
-/// A cell as errors print it: in quotes, and cut after 40 characters.
-pub(super) fn shown(cell: &[u8]) -> String {
-    let text = String::from_utf8_lossy(cell);
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{:?} and more", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }

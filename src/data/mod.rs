@@ -1,4 +1,4 @@
-//! Data: `.npy` and CSV files, scaling, and splits. This module needs the feature `data`.
+//! Data: `.npy`, safetensors and CSV files, scaling, and splits. This module needs the feature `data`.
 //!
 //! ```
 //! use wgpu_mlp::data::{CsvOptions, read_csv, read_npy, write_npy};
@@ -21,11 +21,24 @@
 //! [`train_test_split`] and [`Table::split`] hold rows back for a test; [`Scaler`] brings features to mean 0 and
 //! variance 1.
 //!
-//! # Files larger than memory
+//! # Sources of rows
 //!
-//! [`npy_view`] gives a view of the bytes of a file that the caller has mapped into memory, without a copy. Mapping the
-//! file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change the file
-//! meanwhile.
+//! Trainings and predictions read features from any [`RowSource`]. These functions make sources of files, which are never
+//! in memory as a whole:
+//!
+//! | function | what it gives |
+//! |---|---|
+//! | [`open_npy`] | the rows of a `.npy` file, read from the disk when they are needed |
+//! | [`npy_rows`] | those of a `.npy` file whose bytes are in memory, or mapped into it |
+//! | [`open_safetensors`], [`safetensors_rows`] | those of a tensor in a safetensors file, from the disk and from memory |
+//! | [`Scaler::scaled`] | those of another source, scaled while they are read |
+//!
+//! All numbers of NumPy and of safetensors, bfloat16 among them, become f32 while they are read. [`shard_paths`] finds the
+//! files of a pattern, which [`Shards`] joins; [`read_npy_labels`] and [`read_safetensors_labels`] read labels;
+//! [`Scaler::fit`] goes through a source; and [`write_npy_rows`] writes any source to a `.npy` file of f32.
+//!
+//! Mapping a file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change the
+//! file meanwhile. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
 //!
 //! # Broken files
 //!
@@ -33,19 +46,33 @@
 //! more than its header says, is an [`Error`] with the file's name and the rule that it breaks.
 //!
 //! [`Error`]: crate::Error
+//! [`RowSource`]: crate::source::RowSource
+//! [`Shards`]: crate::source::Shards
 
+mod batches;
 mod csv_options;
 mod csv_reader;
+mod decode;
 mod dtype;
 mod errors;
+mod labels;
+mod layout;
 mod npy;
 mod npy_header;
+mod npy_write;
+mod rows;
+mod scaled;
 mod scaler;
 mod split;
 mod table;
 
 pub use csv_options::{Column, CsvOptions};
-pub use npy::{npy_view, read_npy, read_npy_labels, write_npy};
+pub use npy::{npy_view, read_npy, read_npy_labels};
+pub use npy_write::{write_npy, write_npy_rows};
+pub use rows::{
+    FileRows, npy_rows, open_npy, open_safetensors, read_safetensors_labels, safetensors_rows, shard_paths,
+};
+pub use scaled::Scaled;
 pub use scaler::Scaler;
 pub use split::{SplitOptions, train_test_rows, train_test_split};
 pub use table::{Features, Table, read_csv, read_csv_features};

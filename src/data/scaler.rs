@@ -4,10 +4,13 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayView2, aview1, stack};
 
+use super::batches::each_batch;
 use super::errors::refuse;
-use super::npy::{read_doubles, write_rows};
+use super::npy::read_doubles;
+use super::npy_write::write_rows;
 use crate::error::{Error, Result, Shape};
 use crate::host_memory::{host_room, not_empty};
+use crate::source::{RowSource, read_all};
 
 const OP: &str = "scaler";
 
@@ -34,25 +37,26 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// A scaler with the mean and scale of these features, `rows x columns`.
+    /// A scaler with the mean and scale of these features, `rows x columns`: of an array, or of any source, which is read
+    /// twice, batch by batch.
     ///
     /// # Errors
-    /// [`Error::Empty`] without rows or columns; [`Error::Feature`] with the first value that is NaN or infinite.
+    /// [`Error::Empty`] without rows or columns; [`Error::Feature`] with the first value that is NaN or infinite; the
+    /// errors of [`RowSource::read_rows`].
     ///
     /// ```
     /// use wgpu_mlp::data::Scaler;
     /// let error = Scaler::fit(ndarray::array![[1.0, 2.0], [3.0, f32::NAN]].view()).unwrap_err();
     /// assert_eq!(error.to_string(), "scaler: row 1, column 1 is NaN; features must be finite");
     /// ```
-    pub fn fit(x: ArrayView2<'_, f32>) -> Result<Self> {
+    pub fn fit(x: impl RowSource) -> Result<Self> {
         let (rows, cols) = x.dim();
         not_empty(OP, rows, cols)?;
-        check_finite(x)?;
         // Sums of distances from the first row give equal values exactly their own mean, and a variance of 0.
-        let first: Vec<f64> = x.iter().take(cols).copied().map(f64::from).collect();
-        let sums = column_sums(x, &first, |distance| distance);
+        let first: Vec<f64> = read_all(OP, &x, &[0])?.into_iter().map(f64::from).collect();
+        let sums = column_sums(&x, &first, |distance| distance)?;
         let mean: Vec<f64> = sums.iter().zip(&first).map(|(sum, first)| first + sum / rows as f64).collect();
-        let squares = column_sums(x, &mean, |distance| distance * distance);
+        let squares = column_sums(&x, &mean, |distance| distance * distance)?;
         let deviation = |sum: f64| if sum > 0.0 { (sum / rows as f64).sqrt() } else { 1.0 };
         Ok(Scaler { scale: squares.into_iter().map(deviation).collect(), mean })
     }
@@ -70,7 +74,7 @@ impl Scaler {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn transform(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.map(x, |value, mean, scale| (value - mean) / scale)
+        self.map(x, scaled)
     }
 
     /// Transforms scaled features back to x · scale + mean.
@@ -148,14 +152,20 @@ impl Scaler {
         }
     }
 
-    fn map(&self, x: ArrayView2<'_, f32>, of: impl Fn(f64, f64, f64) -> f64) -> Result<Array2<f32>> {
-        let shape = Shape::from(x.dim());
-        not_empty(OP, shape.rows, shape.cols)?;
+    /// Checks that features of this shape have the columns of the scaler.
+    pub(super) fn check_columns(&self, shape: Shape) -> Result<()> {
         if shape.cols != self.mean.len() {
             let right = Shape { rows: 1, cols: self.mean.len() };
             let rule = "features must have the columns that the scaler was fitted to";
             return Err(Error::Shape { op: OP, rule, left: shape, right });
         }
+        Ok(())
+    }
+
+    fn map(&self, x: ArrayView2<'_, f32>, of: impl Fn(f64, f64, f64) -> f64) -> Result<Array2<f32>> {
+        let shape = Shape::from(x.dim());
+        not_empty(OP, shape.rows, shape.cols)?;
+        self.check_columns(shape)?;
         check_finite(x)?;
         let mut values = host_room(OP, shape.rows, shape.cols)?;
         for row in x.rows() {
@@ -167,19 +177,38 @@ impl Scaler {
     }
 }
 
-/// The sums of each column, Σ_r of(x - origin). Goes through the rows in the order in which they lie in memory.
-fn column_sums(x: ArrayView2<'_, f32>, origin: &[f64], of: impl Fn(f64) -> f64) -> Vec<f64> {
-    let mut sums = vec![0.0; origin.len()];
-    for row in x.rows() {
-        let columns = row.into_iter().zip(origin).zip(&mut sums);
-        columns.for_each(|((value, origin), sum)| *sum += of(f64::from(*value) - origin));
-    }
-    sums
+/// A value with its column's mean and scale, scaled.
+pub(super) fn scaled(value: f64, mean: f64, scale: f64) -> f64 {
+    (value - mean) / scale
+}
+
+/// The sums of each column, Σ_r of(x - origin), over the rows in their order.
+fn column_sums(x: &dyn RowSource, origin: &[f64], of: impl Fn(f64) -> f64) -> Result<Vec<f64>> {
+    let (cols, mut sums) = (origin.len(), vec![0.0; origin.len()]);
+    each_batch(OP, x, |row, values| {
+        check_rows(values, cols, |index| row + index)?;
+        for row in values.chunks_exact(cols) {
+            let columns = row.iter().zip(origin).zip(&mut sums);
+            columns.for_each(|((value, origin), sum)| *sum += of(f64::from(*value) - origin));
+        }
+        Ok(())
+    })?;
+    Ok(sums)
 }
 
 fn check_finite(x: ArrayView2<'_, f32>) -> Result<()> {
     match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
         Some(((row, col), value)) => Err(Error::Feature { op: OP, row, col, value: *value }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that all values of these rows are finite; `row_of` numbers the rows.
+pub(super) fn check_rows(values: &[f32], cols: usize, row_of: impl Fn(usize) -> usize) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => {
+            Err(Error::Feature { op: OP, row: row_of(index / cols), col: index % cols, value: values[index] })
+        }
         None => Ok(()),
     }
 }

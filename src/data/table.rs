@@ -7,7 +7,8 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::csv_options::CsvOptions;
-use super::csv_reader::{CsvReader, shown};
+use super::csv_reader::CsvReader;
+use super::errors::shown;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;

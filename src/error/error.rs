@@ -227,7 +227,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file that is not a safetensors file.
-    #[error("{}: not a safetensors model file: {source}", path.display())]
+    #[error("{}: not a safetensors file: {source}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -283,7 +283,7 @@ pub enum Error {
         /// The parser's words.
         source: ndarray_npy::npy::header::ParseHeaderError,
     },
-    /// A `.npy` or CSV file that is not, as a whole, what was asked for.
+    /// A file of data (`.npy`, safetensors, CSV) that is not, as a whole, what was asked for.
     #[error("{}: {rule}; got {found}", path.display())]
     Data {
         /// The file.

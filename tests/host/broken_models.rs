@@ -102,7 +102,7 @@ fn headers_that_lie() {
     ] {
         let error = load(&dir, &bytes).expect_err("no model");
         assert!(matches!(error, Error::Format { .. }), "{error:?}");
-        assert!(error.to_string().contains(": not a safetensors model file: "), "{error}");
+        assert!(error.to_string().contains(": not a safetensors file: "), "{error}");
     }
     random.splice(..8, 5u64.to_le_bytes());
     assert!(matches!(load(&dir, &random), Err(Error::Format { .. })));

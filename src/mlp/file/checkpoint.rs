@@ -13,7 +13,6 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::checkpoint_tensors::{EPOCH_NUMBERS, OPTIMIZER, Tensors};
-use super::header::failed;
 use crate::error::Result;
 use crate::files::replace;
 use crate::layers::parameters::Parameters;
@@ -21,6 +20,7 @@ use crate::mlp::train::state::{TrainingState, schedule_state};
 use crate::mlp::{Epoch, FitOptions, Mlp};
 use crate::optim::{OptimizerSnapshot, OptimizerState};
 use crate::schedule::{ScheduleProgress, ScheduleState};
+use crate::tensor_file::failed;
 use crate::waiting::Waiting;
 
 /// The version of the format, the first number of `run`. Files of another version are refused.

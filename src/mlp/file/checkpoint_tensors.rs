@@ -7,10 +7,10 @@ use std::path::Path;
 use ndarray::Array2;
 use safetensors::Dtype;
 
-use super::header::Opened;
 use crate::error::{Error, Result};
 use crate::layers::parameters::Parameters;
 use crate::mlp::{Epoch, History};
+use crate::tensor_file::Opened;
 
 /// The key of the optimizer's kind in the metadata.
 pub(super) const OPTIMIZER: &str = "optimizer";

@@ -3,6 +3,5 @@
 pub(super) mod checkpoint;
 mod checkpoint_tensors;
 mod floats;
-mod header;
 mod layers;
 mod save_load;

@@ -8,7 +8,6 @@ use ndarray::ArrayView2;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::header::{Opened, failed};
 use super::layers::layers;
 use crate::device::Device;
 #[cfg(doc)]
@@ -17,6 +16,7 @@ use crate::error::Result;
 use crate::files::replace;
 use crate::layers::parameters::Parameters;
 use crate::mlp::Mlp;
+use crate::tensor_file::{Opened, failed};
 use crate::waiting::blocking_and_async;
 
 impl Mlp {

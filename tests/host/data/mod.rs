@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod broken;
+mod broken_sources;
 mod csv;
 mod npy;
 mod scaler;
+mod sources;
 mod split;
+mod streams;
+mod tensors;
+mod written;
 
 use std::fs;
 use std::path::PathBuf;

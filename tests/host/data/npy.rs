@@ -73,12 +73,34 @@ fn labels() {
     assert_eq!(read(&plain("|b1", "(2,)", b"\x00\x01")), [0, 1]);
 
     let refused = |bytes: &[u8], words: &str| scratch.refused(bytes, read_npy_labels, words);
-    let floats = "labels must be integers; in NumPy: labels.astype('<i8'); got floats";
-    refused(&plain("<f4", "(1,)", &[0; 4]), floats);
     let column = "labels must have one dimension, or one column; got 1x3";
     refused(&plain("|u1", "(1, 3)", &[0; 3]), column);
     let most = "labels must be at most 9223372036854775807; got 9223372036854775808 in row 1";
     refused(&plain(">u8", "(2,)", &[&[0; 8][..], &[0x80, 0, 0, 0, 0, 0, 0, 0]].concat()), most);
+}
+
+#[test]
+fn labels_that_are_floats() {
+    let scratch = Scratch::new();
+    let floats = |values: &[f64]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_be_bytes()).collect();
+        plain(">f8", &format!("({},)", values.len()), &bytes)
+    };
+    let read = |bytes: &[u8]| scratch.read(bytes, read_npy_labels).unwrap();
+    let least = -9_223_372_036_854_775_808.0;
+    assert_eq!(read(&floats(&[3.0, -0.0, least, 1e15])), [3, 0, i64::MIN, 1_000_000_000_000_000]);
+    assert_eq!(read(&plain("<f4", "(2, 1)", b"\0\0\x40\x40\0\0\x80\xbf")), [3, -1]);
+    assert_eq!(read(&plain("<f2", "(2,)", b"\0\x42\0\xbc")), [3, -1]);
+    assert_eq!(read(&plain("|V2", "(2,)", b"\x40\x40\x80\xbf")), [3, -1]);
+
+    let refused = |values: &[f64], words: &str| scratch.refused(&floats(values), read_npy_labels, words);
+    refused(&[1.0, 2.5, 0.1], "labels must be whole numbers; got 2.5 in row 1");
+    refused(&[1.0, f64::NAN], "labels must be whole numbers; got NaN in row 1");
+    refused(&[f64::NEG_INFINITY], "labels must be whole numbers; got -inf in row 0");
+    refused(&[-least], "labels must be at most 9223372036854775807; got 9.223372036854776e18 in row 0");
+    refused(&[-1e19], "labels must be at least -9223372036854775808; got -1e19 in row 0");
+    let column = "labels must have one dimension, or one column; got 1x3";
+    scratch.refused(&plain("<f4", "(1, 3)", &[0; 12]), read_npy_labels, column);
 }
 
 #[test]
@@ -146,8 +168,9 @@ fn headers_that_cannot_be() {
         &format!("{brackets}4 brackets"),
     );
 
-    let types = "the numbers must be f4, f8, i1 to i8, u1 to u8 or b1; in NumPy: array.astype('<f4'); got ";
-    for descr in ["<f2", "<c8", "|O", "<U3", "<i3", "f4", "|f4", "<b2", "<f44", ""] {
+    let types =
+        "the numbers must be f2, f4, f8, bfloat16, i1 to i8, u1 to u8 or b1; in NumPy: array.astype('<f4'); got ";
+    for descr in ["<f3", "|f2", "<V4", "<c8", "|O", "<U3", "<i3", "f4", "|f4", "<b2", "<f44", ""] {
         refused(&plain(descr, "(1, 1)", &[0; 4]), &format!("{types}{descr}"));
     }
     refused(&npy("{'descr': 4, 'fortran_order': False, 'shape': (1,)}", b""), &format!("{types}no plain type"));
@@ -227,13 +250,13 @@ fn views() {
             assert!(error.to_string().starts_with(&format!("mapped.npy: {words}; got ")), "{error}");
         });
     };
-    refused(&bytes, 1, "a view needs data at an address divisible by four");
-    let order = "a view needs f32 in this machine's byte order; in NumPy: array.astype('f4')";
+    refused(&bytes, 1, "a view needs data at an address divisible by four; npy_rows reads any");
+    let order = "a view needs f32 in this machine's byte order; npy_rows reads numbers of all types";
     refused(&plain(if native == "<f4" { ">f4" } else { "<f4" }, "(2, 3)", &data), 0, order);
     refused(&plain("<f8", "(1, 3)", &data), 0, order);
     refused(&plain("<i4", "(2, 3)", &data), 0, order);
     let fortran = npy(&format!("{{'descr': '{native}', 'fortran_order': True, 'shape': (2, 3), }}"), &data);
-    refused(&fortran, 0, "a view needs C order; in NumPy: np.ascontiguousarray(array)");
+    refused(&fortran, 0, "a view needs C order; npy_rows reads both orders");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn what_cannot_be_scaled_is_named() {
         }
     }
     for shape in [(0, 3), (3, 0), (0, 0)] {
-        assert!(matches!(Scaler::fit(Array2::zeros(shape).view()), Err(Error::Empty { op: "scaler", .. })));
+        assert!(matches!(Scaler::fit(Array2::<f32>::zeros(shape)), Err(Error::Empty { op: "scaler", .. })));
         assert!(matches!(scaler.transform(Array2::zeros(shape).view()), Err(Error::Empty { .. })));
     }
     let error = scaler.transform(waves(9, 4).view()).unwrap_err();

@@ -8,7 +8,19 @@ use super::{files, none};
 const FLOORS: &[(&str, &[&str])] = &[
     (
         "plain data and the host",
-        &["cores", "error", "files", "host_memory", "options", "schedule", "shares", "source", "statistics", "waiting"],
+        &[
+            "cores",
+            "error",
+            "files",
+            "host_memory",
+            "options",
+            "schedule",
+            "shares",
+            "source",
+            "statistics",
+            "tensor_file",
+            "waiting",
+        ],
     ),
     ("the CPU path", &["cpu"]),
     ("the driver", &["gpu/driver", "gpu/counters"]),

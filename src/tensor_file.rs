@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 use std::fmt;
+#[cfg(feature = "data")]
+use std::fs::File;
 use std::path::Path;
 
 use safetensors::SafeTensorError;
@@ -17,44 +19,33 @@ use crate::files::Source;
 
 /// The maximal length of a header in bytes, which is far more than thousands of layers need.
 const MAX_HEADER: u64 = 1 << 22;
+/// The number of bytes in front of the header, which tell its length.
+const PREFIX: u64 = 8;
 
 /// An open safetensors file, whose header has been read and fits the file's length.
-pub(super) struct Opened<'a> {
+pub(crate) struct Opened<'a> {
     path: &'a Path,
     source: Source<'a>,
     metadata: Metadata,
 }
 
 impl<'a> Opened<'a> {
-    pub(super) fn open(path: &'a Path) -> Result<Self> {
+    pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let mut source = Source::open(path)?;
-        let mut bytes = Vec::new();
-        source.read(8, &mut bytes)?;
-        let length = bytes.first_chunk().ok_or(SafeTensorError::HeaderTooSmall).map_err(|rule| failed(path, rule))?;
-        let length = u64::from_le_bytes(*length);
-        if length > MAX_HEADER {
-            return Err(failed(path, SafeTensorError::HeaderTooLarge));
-        }
-        let mut header = Vec::new();
+        let (mut bytes, mut header) = (Vec::new(), Vec::new());
+        source.read(PREFIX, &mut bytes)?;
+        let length = header_length(path, &bytes)?;
         source.read(length, &mut header)?;
-        if header.len() as u64 != length {
-            return Err(failed(path, SafeTensorError::InvalidHeaderLength));
-        }
-        let metadata = parse(&header).map_err(|rule| failed(path, rule))?;
-        let total = (metadata.data_len() as u64).checked_add(8 + length);
-        // A file without a length, such as a pipe, is checked against its header when the data are read.
-        if total.is_none() || source.length().is_some_and(|length| total != Some(length)) {
-            return Err(failed(path, SafeTensorError::MetadataIncompleteBuffer));
-        }
-        Ok(Opened { path, source, metadata })
+        let whole = source.length();
+        Ok(Opened { path, source, metadata: checked(path, &header, length, whole)? })
     }
 
-    pub(super) fn metadata(&self) -> &Metadata {
+    pub(crate) fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
     /// The data: all bytes behind the header.
-    pub(super) fn data(mut self) -> Result<Vec<u8>> {
+    pub(crate) fn data(mut self) -> Result<Vec<u8>> {
         let (mut data, length) = (Vec::new(), self.metadata.data_len());
         self.source.read((length as u64).saturating_add(1), &mut data)?;
         if data.len() != length {
@@ -62,6 +53,46 @@ impl<'a> Opened<'a> {
         }
         Ok(data)
     }
+
+    /// The file itself, and the place at which its data begin; none for pipes and the like, which have no places.
+    #[cfg(feature = "data")]
+    pub(crate) fn into_file(self) -> Option<(File, u64)> {
+        let (file, length) = self.source.into_file()?;
+        Some((file, length.saturating_sub(self.metadata.data_len() as u64)))
+    }
+}
+
+/// The header of a safetensors file that lies in memory, and the data behind it.
+#[cfg(feature = "data")]
+pub(crate) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [u8])> {
+    let length = header_length(path, bytes)?;
+    let rest = bytes.get(PREFIX as usize..).unwrap_or_default();
+    let (header, data) = rest.split_at(rest.len().min(length as usize));
+    Ok((checked(path, header, length, Some(bytes.len() as u64))?, data))
+}
+
+/// The length of the header, which the file begins with.
+fn header_length(path: &Path, start: &[u8]) -> Result<u64> {
+    let length = start.first_chunk().ok_or(SafeTensorError::HeaderTooSmall).map_err(|rule| failed(path, rule))?;
+    let length = u64::from_le_bytes(*length);
+    if length > MAX_HEADER {
+        return Err(failed(path, SafeTensorError::HeaderTooLarge));
+    }
+    Ok(length)
+}
+
+/// Parses a header that should have this length, in a file of that one.
+fn checked(path: &Path, header: &[u8], length: u64, whole: Option<u64>) -> Result<Metadata> {
+    if header.len() as u64 != length {
+        return Err(failed(path, SafeTensorError::InvalidHeaderLength));
+    }
+    let metadata = parse(header).map_err(|rule| failed(path, rule))?;
+    let total = (metadata.data_len() as u64).checked_add(PREFIX + length);
+    // A file without a length, such as a pipe, is checked against its header when the data are read.
+    if total.is_none() || whole.is_some_and(|whole| total != Some(whole)) {
+        return Err(failed(path, SafeTensorError::MetadataIncompleteBuffer));
+    }
+    Ok(metadata)
 }
 
 /// Parses the header. The tensors' names must differ, their shapes must fit their offsets, and they must leave no gap.
@@ -109,6 +140,6 @@ impl<'de> Visitor<'de> for Entries {
 }
 
 /// The error for a file that is not in the safetensors format.
-pub(super) fn failed(path: &Path, source: SafeTensorError) -> Error {
+pub(crate) fn failed(path: &Path, source: SafeTensorError) -> Error {
     Error::Format { path: path.into(), source }
 }

@@ -1,0 +1,60 @@
+//! Layouts of arrays in files: type, shape and order of their numbers.
+
+use std::path::Path;
+
+use super::dtype::Dtype;
+use super::errors::refuse;
+use crate::error::{Result, Shape};
+
+/// The layout of an array of two dimensions, whose numbers lie one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) dtype: Dtype,
+    /// Whether the array lies column by column.
+    pub(super) fortran: bool,
+}
+
+impl Layout {
+    /// The layout of an array with this shape: of two dimensions, or of one, which becomes a column.
+    pub(super) fn new(path: &Path, dtype: Dtype, shape: &[usize], fortran: bool) -> Result<Self> {
+        let found = || format!("shape {shape:?}");
+        let (rows, cols) = match *shape {
+            [rows] => (rows, 1),
+            [rows, cols] => (rows, cols),
+            _ => return refuse(path, "the array must have two dimensions, or one, which becomes a column", found()),
+        };
+        // An axis of length 0 counts as 1 here, since ndarray refuses an array whose other axis is too long.
+        let most = rows.max(1).checked_mul(cols.max(1)).and_then(|values| values.checked_mul(8));
+        if most.is_none_or(|bytes| bytes > isize::MAX as usize) {
+            return refuse(path, "the array must fit into this machine's memory", found());
+        }
+        // A single row or column lies alike in both orders.
+        Ok(Layout { rows, cols, dtype, fortran: fortran && rows > 1 && cols > 1 })
+    }
+
+    /// The length of the data in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.rows as u64 * self.cols as u64 * self.dtype.size as u64
+    }
+
+    /// Checks that there are as many bytes of data as the header says.
+    pub(super) fn check_length(&self, path: &Path, bytes: u64) -> Result<()> {
+        let needed = self.bytes();
+        if bytes != needed {
+            let found = format!("{bytes} bytes where {}x{} needs {needed}", self.rows, self.cols);
+            return refuse(path, "the data must be as long as the header says", found);
+        }
+        Ok(())
+    }
+
+    /// Checks that the array may be one of labels.
+    pub(super) fn check_labels(&self, path: &Path) -> Result<()> {
+        if self.cols != 1 {
+            let rule = "labels must have one dimension, or one column";
+            return refuse(path, rule, Shape::from((self.rows, self.cols)).to_string());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! Writing `.npy` files, as NumPy's `np.load` reads them.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use bytemuck::NoUninit;
+use ndarray::ArrayView2;
+use ndarray_npy::WritableElement;
+use ndarray_npy::npy::header::{Header, Layout};
+
+use super::batches::each_batch;
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+use crate::files::{failed, replace};
+use crate::source::RowSource;
+
+/// Writes a `.npy` file of f32 that `np.load` and [`read_npy`](super::read_npy) read.
+///
+/// The file appears complete or not at all: it is written beside `path` and renamed.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written.
+///
+/// ```
+/// use wgpu_mlp::data::write_npy;
+/// let path = std::env::temp_dir().join("wgpu-mlp-doc-write.npy");
+/// write_npy(&path, ndarray::array![[0.9, 0.1], [0.2, 0.8]].view())?;
+/// assert!(std::fs::read(&path).unwrap().starts_with(b"\x93NUMPY"));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<()> {
+    write_rows(path.as_ref(), values)
+}
+
+/// Writes the rows of a source to a `.npy` file of f32, batch by batch: for a source that is slow to read, or whose
+/// numbers should be converted once.
+///
+/// The file appears complete or not at all: it is written beside `path` and renamed.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written; [`Error::Source`] with the row that could not be read, or the source's own
+/// error if it is one of this crate.
+///
+/// ```
+/// use wgpu_mlp::data::{read_npy, write_npy_rows};
+/// use wgpu_mlp::source::Multiplied;
+/// let path = std::env::temp_dir().join("wgpu-mlp-doc-write-rows.npy");
+/// write_npy_rows(&path, Multiplied::new(ndarray::array![[0u8, 51], [255, 102]], 0.5))?;
+/// assert_eq!(read_npy(&path)?, ndarray::array![[0.0, 25.5], [127.5, 51.0]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn write_npy_rows(path: impl AsRef<Path>, source: impl RowSource) -> Result<()> {
+    let path = path.as_ref();
+    // The writer knows errors of the system alone, so that the source's own waits here.
+    let mut own = None;
+    let outcome = replace(path, |file| {
+        file.write_all(&header::<f32>(source.dim())?)?;
+        let write =
+            |_, values: &[f32]| file.write_all(bytemuck::cast_slice(values)).map_err(|error| failed(path, error));
+        each_batch("write_npy_rows", &source, write).map_err(|error| {
+            own = Some(error);
+            io::ErrorKind::Other.into()
+        })
+    });
+    own.map_or(outcome, Err)
+}
+
+/// Writes a `.npy` file of f32 or f64, row by row.
+pub(super) fn write_rows<T: WritableElement + NoUninit>(path: &Path, values: ArrayView2<'_, T>) -> Result<()> {
+    // ndarray-npy's own `write_npy` panics on some views without rows.
+    replace(path, |file| {
+        file.write_all(&header::<T>(values.dim())?)?;
+        for row in values.rows() {
+            match row.as_slice() {
+                Some(row) => file.write_all(bytemuck::cast_slice(row))?,
+                None => row.iter().try_for_each(|value| file.write_all(bytemuck::bytes_of(value)))?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The bytes of the header of an array with this shape, in C order.
+fn header<T: WritableElement>((rows, cols): (usize, usize)) -> io::Result<Vec<u8>> {
+    let header = Header { type_descriptor: T::type_descriptor(), layout: Layout::Standard, shape: vec![rows, cols] };
+    header.to_bytes().map_err(io::Error::other)
+}

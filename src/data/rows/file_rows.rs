@@ -1,0 +1,113 @@
+//! The source that a file's array is.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::store::{Store, read_columns};
+use crate::data::layout::Layout;
+use crate::error::Error;
+use crate::files::failed;
+use crate::source::{RowError, RowSource};
+
+/// The rows of an array in a file: of a `.npy` file, or of a tensor of a safetensors file.
+///
+/// [`npy_rows`](super::npy_rows) and [`safetensors_rows`](super::safetensors_rows) give the rows of a file whose bytes
+/// are in memory or mapped into it; [`open_npy`](super::open_npy) and [`open_safetensors`](super::open_safetensors) those
+/// of a file that stays on its disk. Numbers become f32 while they are read: the same bits that
+/// [`read_npy`](super::super::read_npy) gives. A clone reads from the same bytes or the same open file.
+///
+/// ```
+/// use wgpu_mlp::data::{FileRows, open_npy, write_npy};
+/// use wgpu_mlp::source::{RowSource, Shards};
+/// let path = std::env::temp_dir().join("wgpu-mlp-doc-file-rows.npy");
+/// write_npy(&path, ndarray::array![[1.0], [2.0]].view())?;
+/// let rows: FileRows<'static> = open_npy(&path)?;
+/// assert_eq!(Shards::new(vec![rows.clone(), rows])?.dim(), (4, 1));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileRows<'a> {
+    path: Arc<Path>,
+    layout: Layout,
+    store: Store<'a>,
+}
+
+impl<'a> FileRows<'a> {
+    pub(super) fn new(path: &Path, layout: Layout, store: Store<'a>) -> Self {
+        FileRows { path: path.into(), layout, store }
+    }
+
+    /// Reads neighbouring rows, from this one on, as many as `into` has places for.
+    fn read_run(&self, first: usize, into: &mut [f32], room: &mut Vec<u8>) -> Result<(), RowError> {
+        let (layout, cols) = (&self.layout, self.layout.cols);
+        match &self.store {
+            Store::Memory(bytes) if layout.fortran => read_columns(bytes, layout, first, into),
+            store => {
+                let Err(error) = store.read(layout, first * cols, into, room) else { return Ok(()) };
+                if into.len() <= cols {
+                    return Err(RowError::new(first, changed(&self.path, error)));
+                }
+                // One by one, they show which of them is the first that cannot be read.
+                for (into, row) in into.chunks_exact_mut(cols).zip(first..) {
+                    self.read_run(row, into, room)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RowSource for FileRows<'_> {
+    fn dim(&self) -> (usize, usize) {
+        (self.layout.rows, self.layout.cols)
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+        let (count, cols) = self.dim();
+        if let Some(row) = rows.iter().find(|row| **row >= count) {
+            return Err(RowError::beyond(*row, count));
+        }
+        if cols == 0 {
+            return Ok(());
+        }
+        let (mut rest, mut room) = (into, Vec::new());
+        for run in rows.chunk_by(|row, next| row + 1 == *next) {
+            let whole = rest.len() / cols;
+            let (into, behind) = rest.split_at_mut(run.len().min(whole) * cols);
+            self.read_run(run[0], into, &mut room)?;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn as_values(&self) -> Option<&[f32]> {
+        match self.store {
+            Store::Memory(bytes) if self.layout.dtype.is_native_f32() && !self.layout.fortran => {
+                bytemuck::try_cast_slice(bytes).ok()
+            }
+            _ => None,
+        }
+    }
+
+    fn is_in_memory(&self) -> bool {
+        matches!(self.store, Store::Memory(_))
+    }
+
+    fn name(&self) -> String {
+        let Layout { rows, cols, dtype, .. } = self.layout;
+        format!("{rows}x{cols} {dtype} of {}", self.path.display())
+    }
+}
+
+/// The error for a file that could be opened and cannot be read.
+pub(super) fn changed(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::Data {
+            path: path.into(),
+            rule: "the file must keep its length while its rows are read",
+            found: "a shorter one".into(),
+        },
+        _ => failed(path, error),
+    }
+}

@@ -1,0 +1,41 @@
+//! The files of a pattern, such as `train-*.npy`.
+
+use std::path::{Path, PathBuf};
+
+use crate::data::errors::refuse;
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+use crate::files::failed;
+
+/// The paths of the files that a pattern matches, in the order of their names: `train-*.npy` or `parts/**/*.safetensors`.
+///
+/// `*` stands for any characters of a name, `?` for one, `[0-9]` for one of these, and `**` for any folders. Names are
+/// ordered character by character, so that numbers in them need leading zeros: `train-10.npy` comes before `train-2.npy`.
+/// [`open_npy`](super::open_npy) has an example.
+///
+/// # Errors
+/// [`Error::Data`] for a pattern that is malformed, or that no file matches; [`Error::File`] for a folder that cannot be
+/// read.
+///
+/// ```
+/// use wgpu_mlp::data::shard_paths;
+/// assert_eq!(shard_paths("examples/data/f*.csv")?, [std::path::Path::new("examples/data/flowers.csv")]);
+/// assert!(shard_paths("examples/data/f*.npy").is_err());
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn shard_paths(pattern: &str) -> Result<Vec<PathBuf>> {
+    let path = Path::new(pattern);
+    let found = match glob::glob(pattern) {
+        Ok(found) => found,
+        Err(error) => return refuse(path, "the pattern must be well-formed", error.to_string()),
+    };
+    let unread = |error: glob::GlobError| failed(&error.path().to_owned(), error.into());
+    let mut paths = found.map(|entry| entry.map_err(unread)).collect::<Result<Vec<_>>>()?;
+    paths.retain(|path| !path.is_dir());
+    paths.sort();
+    if paths.is_empty() {
+        return refuse(path, "the pattern must match a file", "none".into());
+    }
+    Ok(paths)
+}

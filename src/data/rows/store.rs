@@ -1,0 +1,95 @@
+//! Arrays in stores of bytes: in memory, or in an open file behind its header.
+
+use std::io;
+use std::sync::Arc;
+
+use super::positioned::Positioned;
+use crate::data::decode::{Decoder, floats};
+use crate::data::layout::Layout;
+use crate::error::Result;
+use crate::host_memory::host_room;
+
+/// The number of bytes that are read at a time, a multiple of every number's size.
+const PIECE: usize = 1 << 18;
+/// How many values of a column are decoded at a time.
+const DEPTH: usize = 64;
+
+/// The bytes that an array's numbers are in.
+#[derive(Clone, Debug)]
+pub(super) enum Store<'a> {
+    /// All numbers, and no byte more.
+    Memory(&'a [u8]),
+    /// A file, and the place at which the numbers begin.
+    File(Arc<Positioned>, u64),
+}
+
+impl Store<'_> {
+    /// Reads the numbers of an array in C order, from the one with this index on, as many as `into` has places.
+    pub(super) fn read(&self, layout: &Layout, first: usize, into: &mut [f32], room: &mut Vec<u8>) -> io::Result<()> {
+        if let Store::File(file, start) = self
+            && layout.dtype.is_native_f32()
+        {
+            return file.read_at(start + 4 * first as u64, bytemuck::cast_slice_mut(into));
+        }
+        self.decode(layout, floats, first, into, room)
+    }
+
+    /// Reads numbers and decodes them.
+    fn decode<T>(
+        &self,
+        layout: &Layout,
+        decode: Decoder<T>,
+        first: usize,
+        into: &mut [T],
+        room: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let size = layout.dtype.size;
+        match self {
+            Store::Memory(bytes) => {
+                let bytes = bytes.get(first * size..(first + into.len()) * size).ok_or(io::ErrorKind::UnexpectedEof)?;
+                decode(layout.dtype, bytes, into);
+            }
+            Store::File(file, start) => {
+                let pieces = into.chunks_mut(PIECE / size).zip((first..).step_by(PIECE / size));
+                for (into, first) in pieces {
+                    let length = into.len() * size;
+                    if room.len() < length {
+                        room.resize(length, 0);
+                    }
+                    file.read_at(start + (first * size) as u64, &mut room[..length])?;
+                    decode(layout.dtype, &room[..length], into);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all numbers of an array in C order.
+    pub(super) fn read_all<T: Copy + Default>(
+        &self,
+        op: &'static str,
+        layout: &Layout,
+        decode: Decoder<T>,
+    ) -> Result<io::Result<Vec<T>>> {
+        let mut values = host_room(op, layout.rows, layout.cols)?;
+        values.resize(layout.rows * layout.cols, T::default());
+        Ok(self.decode(layout, decode, 0, &mut values, &mut Vec::new()).map(|()| values))
+    }
+}
+
+/// Reads neighbouring rows of an array in memory that lies column by column, from this row on.
+pub(super) fn read_columns(bytes: &[u8], layout: &Layout, first: usize, into: &mut [f32]) {
+    let (size, cols) = (layout.dtype.size, layout.cols);
+    let mut room = [0.0; DEPTH];
+    for (rows, first) in into.chunks_mut(DEPTH * cols).zip((first..).step_by(DEPTH)) {
+        let count = rows.len() / cols;
+        for column in 0..cols {
+            let begin = column * layout.rows + first;
+            let bytes = bytes.get(begin * size..(begin + count) * size).unwrap_or_default();
+            floats(layout.dtype, bytes, &mut room[..count]);
+            for (row, value) in rows.chunks_exact_mut(cols).zip(&room) {
+                row[column] = *value;
+            }
+        }
+    }
+}

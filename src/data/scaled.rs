@@ -1,0 +1,78 @@
+//! A source whose rows are scaled while they are read.
+
+use super::scaler::{Scaler, check_rows, scaled};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+use crate::source::{RowError, RowSource};
+
+/// Another source, each of whose rows is scaled while it is read: the bits of [`Scaler::transform`].
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_mlp::data::{Scaled, Scaler};
+/// use wgpu_mlp::source::RowSource;
+/// let x = array![[1.0, 100.0], [3.0, 300.0]];
+/// let scaler = Scaler::fit(&x)?;
+/// let scaled: Scaled<'_, _> = scaler.scaled(&x)?;
+/// let mut row = [0.0; 2];
+/// scaled.read_rows(&[1], &mut row).unwrap();
+/// assert_eq!(row, [1.0, 1.0]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Scaled<'a, S> {
+    scaler: &'a Scaler,
+    source: S,
+}
+
+impl Scaler {
+    /// The rows of a source, scaled as [`Scaler::transform`] scales them while they are read.
+    ///
+    /// Reading a value that is NaN or infinite is an [`Error::Feature`], with the row's number in the source.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of columns than the scaler was fitted to.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgpu_mlp::data::Scaler;
+    /// use wgpu_mlp::source::RowSource;
+    /// let pixels = array![[0u8, 100], [200, 60]];
+    /// let scaler = Scaler::fit(&pixels)?;
+    /// let mut rows = [0.0; 4];
+    /// scaler.scaled(&pixels)?.read_rows(&[0, 1], &mut rows).unwrap();
+    /// assert_eq!(rows, [-1.0, 1.0, 1.0, -1.0]);
+    /// assert!(scaler.scaled(array![[1u8]]).is_err());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn scaled<S: RowSource>(&self, source: S) -> Result<Scaled<'_, S>> {
+        self.check_columns(source.dim().into())?;
+        Ok(Scaled { scaler: self, source })
+    }
+}
+
+impl<S: RowSource> RowSource for Scaled<'_, S> {
+    fn dim(&self) -> (usize, usize) {
+        self.source.dim()
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+        self.source.read_rows(rows, into)?;
+        let (mean, scale) = (self.scaler.mean(), self.scaler.scale());
+        for (number, row) in rows.iter().zip(into.chunks_exact_mut(mean.len())) {
+            check_rows(row, mean.len(), |_| *number).map_err(|error| RowError::new(*number, error))?;
+            let columns = row.iter_mut().zip(mean.iter().zip(scale));
+            columns.for_each(|(value, (mean, scale))| *value = scaled(f64::from(*value), *mean, *scale) as f32);
+        }
+        Ok(())
+    }
+
+    fn is_in_memory(&self) -> bool {
+        self.source.is_in_memory()
+    }
+
+    fn name(&self) -> String {
+        format!("{}, scaled", self.source.name())
+    }
+}

@@ -1,0 +1,40 @@
+"""Makes the files of this folder, as README.md says: python tests/data/make.py
+
+Needs numpy, ml_dtypes and safetensors. tests/host/data/written.rs computes the same values and compares.
+"""
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+from safetensors.numpy import save_file
+
+FOLDER = Path(__file__).parent
+ROWS, COLS = 7, 5
+
+# Row r and column c have k = 5 r + c, and hold (k - 10) / 3, or 7 k as bytes.
+k = np.arange(ROWS * COLS).reshape(ROWS, COLS)
+thirds = (k - 10) / 3
+byte = (7 * k).astype("u1")
+labels = np.arange(ROWS) % 3
+
+np.save(FOLDER / "f2.npy", thirds.astype("<f2"))
+np.save(FOLDER / "f2_big_endian.npy", thirds.astype(">f2"))
+np.save(FOLDER / "f4.npy", thirds.astype("<f4"))
+np.save(FOLDER / "f4_big_endian.npy", thirds.astype(">f4"))
+np.save(FOLDER / "f4_fortran.npy", np.asfortranarray(thirds.astype("<f4")))
+np.save(FOLDER / "f8.npy", thirds)
+np.save(FOLDER / "f8_column.npy", thirds[:, 0])
+np.save(FOLDER / "u1.npy", byte)
+np.save(FOLDER / "bfloat16.npy", thirds.astype(ml_dtypes.bfloat16))
+np.save(FOLDER / "labels_i8.npy", labels)
+np.save(FOLDER / "labels_f4.npy", labels.astype("f4"))
+
+tensors = {
+    "f32": thirds.astype("f4"),
+    "f16": thirds.astype("f2"),
+    "bf16": thirds.astype(ml_dtypes.bfloat16),
+    "u8": byte,
+    "labels": labels.astype("i8"),
+}
+save_file(tensors, FOLDER / "tensors.safetensors", metadata={"format": "pt"})
