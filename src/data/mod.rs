@@ -40,10 +40,14 @@ mod dtype;
 mod errors;
 mod npy;
 mod npy_header;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod scaler;
 mod split;
 mod table;
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::{ParquetFeatures, ParquetOptions, ParquetRows};
 pub use csv_options::{Column, CsvOptions};
 pub use npy::{npy_view, read_npy, read_npy_labels, write_npy};
 pub use scaler::Scaler;
