@@ -47,7 +47,7 @@ def numbers():
     frame["kind"] = pd.Categorical(kinds())
     frame["name"] = [f"row {row}" for row in range(ROWS)]
     frame["day"] = pd.date_range("2026-01-01", periods=ROWS)
-    frame.index = pd.Index(range(1000, 1000 + ROWS))
+    frame.index = pd.Index([1000 + 2 * row + row % 2 for row in range(ROWS)])
     frame.to_parquet(FILES / "numbers.parquet", row_group_size=17)
 
 

@@ -1,5 +1,8 @@
 //! Rows of features from a file's row groups, which are decoded and kept, or read batch by batch.
 
+use std::ops::ControlFlow;
+
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use parquet::arrow::arrow_reader::RowSelection;
 
@@ -111,7 +114,7 @@ impl Groups {
             let place = Place { path: &self.reader.path, group, row: &row };
             self.columns.write(&batch, cols, &place, &mut values[begin..])?;
             read += batch.num_rows();
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         self.reader.check_rows(group, read)?;
         Ok(values)
@@ -124,34 +127,47 @@ impl Groups {
         let mut rows: Vec<_> = wanted.iter().map(|(row, _)| *row).collect();
         rows.dedup();
         let end = rows.last().map_or(0, |row| row + 1);
-        let selection = Some(RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..row + 1), end));
-        let (mut rest, mut wanted, mut values) = (&rows[..], wanted.into_iter().peekable(), Vec::new());
-        let wish = Wish { group, columns: &self.columns.roots(), batch: self.batch(), selection };
-        self.reader.read(wish, |batch| {
-            let (now, later) = rest.split_at(batch.num_rows().min(rest.len()));
+        let (mut wanted, mut values) = (wanted.into_iter().peekable(), Vec::new());
+        // Writes the features of a batch that has these rows, each to all of its places.
+        let mut write = |batch: &RecordBatch, rows: &[usize]| {
             values.resize(batch.num_rows() * cols, 0.0);
-            let row = |row| first + now.get(row).copied().unwrap_or(end);
+            let row = |row| first + rows.get(row).copied().unwrap_or(end);
             let place = Place { path: &self.reader.path, group, row: &row };
-            self.columns.write(&batch, cols, &place, &mut values)?;
-            for (row, values) in now.iter().zip(values.chunks_exact(cols.max(1))) {
+            self.columns.write(batch, cols, &place, &mut values)?;
+            for (row, values) in rows.iter().zip(values.chunks_exact(cols.max(1))) {
                 while let Some((_, place)) = wanted.next_if(|(wanted, _)| wanted == row) {
                     into[place * cols..(place + 1) * cols].copy_from_slice(values);
                 }
             }
-            rest = later;
             Ok(())
+        };
+        let (mut rest, mut read) = (&rows[..], 0);
+        // The decoder never ends when it skips rows of lists that are damaged: a list that is not wanted is decoded too.
+        let skipped = || RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..row + 1), end);
+        let selection = (!self.columns.is_list).then(skipped);
+        let wish = Wish { group, columns: &self.columns.roots(), batch: self.batch(), selection };
+        self.reader.read(wish, |batch| {
+            let count = batch.num_rows();
+            let here = if self.columns.is_list { rest.partition_point(|row| *row < read + count) } else { count };
+            let (now, later) = rest.split_at(here.min(rest.len()));
+            if self.columns.is_list {
+                now.iter().try_for_each(|row| write(&batch.slice(row - read, 1), &[*row]))?;
+            } else {
+                write(&batch, now)?;
+            }
+            (rest, read) = (later, read + count);
+            Ok(if rest.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         // A row that did not come lies behind the row group's end.
-        rest.first().map_or(Ok(()), |row| self.reader.check_rows(group, *row))
+        rest.first().map_or(Ok(()), |_| self.reader.check_rows(group, read))
     }
 }
 
 /// The length of the first list.
 fn first_length(reader: &Reader, columns: &Columns) -> Result<usize> {
     let group = reader.rows().iter().position(|rows| *rows > 0).unwrap_or(0);
-    let selection = Some(RowSelection::from_consecutive_ranges(std::iter::once(0..1), 1));
     let mut length = None;
-    reader.read(Wish { group, columns: &columns.roots(), batch: 1, selection }, |batch| {
+    reader.read(Wish { group, columns: &columns.roots(), batch: 1, selection: None }, |batch| {
         let place = Place { path: &reader.path, group, row: &|row| row };
         let schema = batch.schema();
         let column = schema.field(0).name();
@@ -161,7 +177,7 @@ fn first_length(reader: &Reader, columns: &Columns) -> Result<usize> {
         }
         match length {
             Some(0) => place.refuse(0, column, "a list of features must have a value", "an empty list".into()),
-            _ => Ok(()),
+            _ => Ok(ControlFlow::Break(())),
         }
     })?;
     length.map_or_else(|| reader.check_rows(group, 0).map(|()| 0), Ok)

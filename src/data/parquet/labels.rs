@@ -1,6 +1,7 @@
 //! Labels of a Parquet file, which are read row group by row group.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -58,7 +59,7 @@ fn read(reader: &Reader, column: usize, mut take: impl FnMut(&RecordBatch, &Plac
             }
             take(&batch, &place)?;
             read += batch.num_rows();
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         reader.check_rows(group, read)?;
         first += rows;

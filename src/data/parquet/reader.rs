@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -133,8 +134,12 @@ impl Reader {
         }
     }
 
-    /// Reads what is wished for, and calls `take` with each batch.
-    pub(super) fn read(&self, wish: Wish<'_>, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+    /// Reads what is wished for, and calls `take` with each batch until it breaks off.
+    pub(super) fn read(
+        &self,
+        wish: Wish<'_>,
+        mut take: impl FnMut(RecordBatch) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         let Wish { group, columns, batch, selection } = wish;
         let mask = ProjectionMask::roots(self.schema(), columns.iter().copied());
         let levels = guarded(&self.path, || parquet_to_arrow_field_levels(self.schema(), mask, None))?;
@@ -142,7 +147,9 @@ impl Reader {
         let open = || ParquetRecordBatchReader::try_new_with_row_groups(&levels, &group, batch, selection);
         let mut batches = guarded(&self.path, open)?;
         while let Some(batch) = guarded(&self.path, || Ok(batches.next().transpose()?))? {
-            take(batch)?;
+            if take(batch)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -5,6 +5,8 @@
 mod broken;
 mod csv;
 mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod scaler;
 mod split;
 

@@ -23,7 +23,8 @@ fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if endings.iter().any(|ending| name.ends_with(ending)) {
-                found.push((name, fs::read_to_string(&path).unwrap()));
+                // Data files are no text.
+                found.push((name, String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned()));
             }
         }
     }
