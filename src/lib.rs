@@ -40,6 +40,7 @@
 //! # Features
 //!
 //! - `data`: the module `data` reads and writes `.npy` files, reads safetensors and CSV, scales features, and splits rows.
+//! - `parquet`: `data::ParquetRows`, Parquet files as sources of rows.
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
 //! - `plot`: `History::plot` draws loss and accuracy.
 //! - `serde`: options and results can be written to, and read from, configuration files.
@@ -86,6 +87,8 @@ pub mod verify;
 mod waiting;
 
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
+#[cfg(feature = "parquet")]
+pub use error::ParquetError;
 pub use error::{Error, ReadError, Result, Shape};
 pub use matrix::Matrix;
 pub use mlp::{

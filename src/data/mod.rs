@@ -60,12 +60,16 @@ mod layout;
 mod npy;
 mod npy_header;
 mod npy_write;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod rows;
 mod scaled;
 mod scaler;
 mod split;
 mod table;
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::{ParquetFeatures, ParquetOptions, ParquetRows};
 pub use csv_options::{Column, CsvOptions};
 pub use npy::{npy_view, read_npy, read_npy_labels};
 pub use npy_write::{write_npy, write_npy_rows};

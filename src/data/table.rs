@@ -131,7 +131,7 @@ pub fn read_csv_features(path: impl AsRef<Path>, options: &CsvOptions) -> Result
 }
 
 /// Sorts the classes and renumbers the labels to match: by value where all are numbers, else by name.
-fn sorted(known: HashMap<String, u32>, labels: &mut [u32]) -> Vec<String> {
+pub(super) fn sorted(known: HashMap<String, u32>, labels: &mut [u32]) -> Vec<String> {
     let mut classes: Vec<_> = known.into_iter().collect();
     let value = |class: &str| class.parse::<f64>().ok().filter(|value| !value.is_nan());
     let numbers = classes.iter().all(|(class, _)| value(class).is_some());

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "parquet")]
+use super::parquet_error::ParquetError;
 use super::read_error::ReadError;
 use super::shape::{Shape, list, non_finite};
 
@@ -283,7 +285,16 @@ pub enum Error {
         /// The parser's words.
         source: ndarray_npy::npy::header::ParseHeaderError,
     },
-    /// A file of data (`.npy`, safetensors, CSV) that is not, as a whole, what was asked for.
+    /// A Parquet file that cannot be read, or a value in it that can be neither a feature nor a label.
+    #[cfg(feature = "parquet")]
+    #[error("{}: {source}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: ParquetError,
+    },
+    /// A file of data (`.npy`, safetensors, CSV, Parquet) that is not, as a whole, what was asked for.
     #[error("{}: {rule}; got {found}", path.display())]
     Data {
         /// The file.

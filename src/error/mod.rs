@@ -5,10 +5,14 @@
 
 #[allow(clippy::module_inception, reason = "the type's own file")]
 mod error;
+#[cfg(feature = "parquet")]
+mod parquet_error;
 mod read_error;
 mod shape;
 
 pub use error::Error;
+#[cfg(feature = "parquet")]
+pub use parquet_error::ParquetError;
 pub use read_error::ReadError;
 pub use shape::Shape;
 

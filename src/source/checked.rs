@@ -85,7 +85,7 @@ pub(super) fn row_failed(op: &'static str, RowError { row, source }: RowError) -
 }
 
 /// The text that a panic carries.
-fn words_of(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -45,6 +45,8 @@ mod selected;
 mod shards;
 
 pub use array::Converted;
+#[cfg(feature = "parquet")]
+pub(crate) use checked::words_of;
 pub(crate) use checked::{Wanted, caught};
 pub use from_fn::FromFn;
 pub use multiplied::Multiplied;

@@ -6,6 +6,8 @@ mod broken;
 mod broken_sources;
 mod csv;
 mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod scaler;
 mod sources;
 mod split;

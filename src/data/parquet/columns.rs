@@ -1,0 +1,143 @@
+//! Columns of a Parquet file: which hold the features, and which the labels.
+
+use std::path::Path;
+
+use arrow_schema::{DataType, Field, Fields};
+
+use super::super::errors::refuse;
+use super::options::{ParquetFeatures, ParquetOptions};
+use crate::error::{Error, Result};
+
+/// The most columns that an error lists.
+const LISTED: usize = 20;
+
+/// Columns that were chosen.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// The columns with features, in the order of the file, and for each the place of its feature in a row.
+    pub(super) features: Vec<(usize, usize)>,
+    /// Whether the features are one column of lists.
+    pub(super) is_list: bool,
+    pub(super) label: Option<usize>,
+}
+
+impl Columns {
+    /// Chooses columns of a file that has these.
+    pub(super) fn choose(path: &Path, fields: &Fields, options: &ParquetOptions) -> Result<Self> {
+        let file = Chooser { path, fields };
+        let rule = "the label must be one column of the file";
+        let label = options.label.as_ref().map(|name| file.named(name, rule)).transpose()?;
+        let chosen = match &options.features {
+            ParquetFeatures::Numeric => file.numeric(label)?,
+            ParquetFeatures::Columns(names) => file.columns(names)?,
+            ParquetFeatures::List(name) => vec![file.list(name)?],
+        };
+        if label.is_some_and(|label| chosen.contains(&label)) {
+            let rule = "the column of the labels cannot hold features as well";
+            return Err(Error::Combination { op: "ParquetRows::open", rule });
+        }
+        let mut features: Vec<_> = chosen.into_iter().zip(0..).collect();
+        features.sort_unstable();
+        let is_list = matches!(options.features, ParquetFeatures::List(_));
+        Ok(Columns { features, is_list, label })
+    }
+
+    /// The columns with features, in the order of the file.
+    pub(super) fn roots(&self) -> Vec<usize> {
+        self.features.iter().map(|(root, _)| *root).collect()
+    }
+}
+
+/// A file's columns, to choose from.
+struct Chooser<'a> {
+    path: &'a Path,
+    fields: &'a Fields,
+}
+
+impl Chooser<'_> {
+    /// The column with this name.
+    fn named(&self, name: &str, rule: &'static str) -> Result<usize> {
+        let mut places = (0..self.fields.len()).filter(|index| self.fields[*index].name() == name);
+        match (places.next(), places.next()) {
+            (Some(place), None) => Ok(place),
+            _ => refuse(self.path, rule, format!("{name:?} of the columns {}", self.all(|field| field.name().clone()))),
+        }
+    }
+
+    /// All columns of numbers but that of the labels and pandas' index.
+    fn numeric(&self, label: Option<usize>) -> Result<Vec<usize>> {
+        let others = (0..self.fields.len())
+            .filter(|index| Some(*index) != label && !self.fields[*index].name().starts_with("__index_level_"));
+        let mut chosen = Vec::new();
+        for index in others {
+            let field = &self.fields[index];
+            match field.data_type() {
+                decimal if decimal.is_decimal() => return self.no_numbers(field),
+                numbers if is_numeric(numbers) => chosen.push(index),
+                _ => {}
+            }
+        }
+        if chosen.is_empty() {
+            let rule = "there must be a column of numbers; ParquetFeatures::List takes a column of lists";
+            return refuse(self.path, rule, self.all(|field| format!("{} ({})", field.name(), field.data_type())));
+        }
+        Ok(chosen)
+    }
+
+    /// The columns with these names.
+    fn columns(&self, names: &[String]) -> Result<Vec<usize>> {
+        let mut chosen = Vec::new();
+        for name in names {
+            let index = self.named(name, "a feature must be one column of the file")?;
+            let field = &self.fields[index];
+            if matches!(field.data_type(), DataType::List(_)) {
+                let rule = "a column of lists must be the only one, and be asked for by ParquetFeatures::List";
+                return refuse(self.path, rule, format!("column {name:?}"));
+            }
+            if !is_numeric(field.data_type()) {
+                return self.no_numbers(field);
+            }
+            if chosen.contains(&index) {
+                return refuse(self.path, "each column may be asked for once", format!("column {name:?} twice"));
+            }
+            chosen.push(index);
+        }
+        if chosen.is_empty() {
+            return refuse(self.path, "ParquetFeatures::Columns must have a column", "none".into());
+        }
+        Ok(chosen)
+    }
+
+    /// The column of lists with this name.
+    fn list(&self, name: &str) -> Result<usize> {
+        let index = self.named(name, "the features must be one column of the file")?;
+        let field = &self.fields[index];
+        match field.data_type() {
+            DataType::List(item) if is_numeric(item.data_type()) => Ok(index),
+            DataType::List(_) => self.no_numbers(field),
+            other => {
+                let rule = "ParquetFeatures::List takes a column of lists; ParquetFeatures::Columns takes others";
+                refuse(self.path, rule, format!("column {name:?} of type {other}"))
+            }
+        }
+    }
+
+    /// The error for a column that must hold numbers.
+    fn no_numbers<T>(&self, field: &Field) -> Result<T> {
+        let rule = "features must be booleans, integers, f16, f32 or f64; in pandas: df[column].astype(\"float32\")";
+        refuse(self.path, rule, format!("column {:?} of type {}", field.name(), field.data_type()))
+    }
+
+    /// The first columns, each as `show` shows it.
+    fn all(&self, show: impl Fn(&Field) -> String) -> String {
+        let shown: Vec<_> = self.fields.iter().take(LISTED).map(|field| show(field)).collect();
+        match self.fields.len().saturating_sub(LISTED) {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
+    }
+}
+
+fn is_numeric(numbers: &DataType) -> bool {
+    numbers.is_integer() || matches!(numbers, DataType::Boolean) || numbers.is_floating()
+}

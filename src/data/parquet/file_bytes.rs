@@ -1,0 +1,144 @@
+//! Bytes of a Parquet file, which several threads read at any place at once.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::reader::{ChunkReader, Length};
+
+/// The length of what is read at once for a page's header.
+const HEAD: usize = 1024;
+
+/// A file that is open. The crate parquet reads files by a cursor, which two threads would move under each other.
+#[derive(Clone, Debug)]
+pub(super) struct FileBytes {
+    file: Arc<File>,
+    length: u64,
+    /// How many bytes a page may expand to from one byte of the file; none where no pages are read.
+    expansion: Option<u64>,
+}
+
+impl FileBytes {
+    pub(super) fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(FileBytes { file: Arc::new(file), length, expansion: None })
+    }
+
+    /// The bytes of pages that were compressed so that one byte expands to at most so many.
+    pub(super) fn of_pages(&self, expansion: u64) -> Self {
+        FileBytes { expansion: Some(expansion), ..self.clone() }
+    }
+}
+
+impl Length for FileBytes {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for FileBytes {
+    type T = Head;
+
+    fn get_read(&self, start: u64) -> Result<Head> {
+        let from = From { file: self.file.clone(), at: start };
+        Ok(Head { bytes: BufReader::with_capacity(HEAD, from), expansion: self.expansion })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        // The length is a claim of the file, which is checked before memory is reserved for it.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            let words = format!("{length} bytes from {start} on in a file of {}", self.length);
+            return Err(ParquetError::EOF(words));
+        }
+        let (mut bytes, mut read) = (vec![0; length], 0);
+        while read < length {
+            match read_at(&self.file, &mut bytes[read..], start + read as u64) {
+                Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
+                Ok(count) => read += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// Bytes from one place on, which begin with a page's header where pages are read.
+pub(super) struct Head {
+    bytes: BufReader<From>,
+    expansion: Option<u64>,
+}
+
+impl Read for Head {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // The header is looked at when it is read, since the decoder also makes readers that it never uses.
+        if let Some(expansion) = self.expansion.take() {
+            check_header(self.bytes.fill_buf()?, expansion)?;
+        }
+        self.bytes.read(into)
+    }
+}
+
+/// A place in a file.
+struct From {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for From {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = read_at(&self.file, into, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// Checks the sizes with which a page's header begins: the decoder reserves what the header says that the page expands to.
+///
+/// The header is a struct of Thrift's compact protocol. Its first fields are the page's type, its size, and its compressed
+/// size: each a byte 0x15, which stands for the next field and an integer, and the integer in groups of seven bits.
+fn check_header(mut head: &[u8], expansion: u64) -> io::Result<()> {
+    let mut sizes = [0; 3];
+    for size in &mut sizes {
+        let integer = head.strip_prefix(&[0x15]).and_then(integer);
+        let Some((value, rest)) = integer else {
+            return Err(io::Error::new(ErrorKind::InvalidData, "a page's header does not begin with the page's sizes"));
+        };
+        (*size, head) = (value, rest);
+    }
+    let [_, size, compressed] = sizes;
+    if size > compressed.saturating_mul(expansion).saturating_add(HEAD as u64) {
+        let words = format!("{compressed} bytes of a page cannot be {size} bytes compressed");
+        return Err(io::Error::new(ErrorKind::InvalidData, words));
+    }
+    Ok(())
+}
+
+/// An integer that is not negative, in zigzag encoding, and the bytes behind it.
+fn integer(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().enumerate().take(5) {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return (value % 2 == 0).then_some((value / 2, &bytes[index + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, into, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, into, at)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn read_at(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
+    Err(ErrorKind::Unsupported.into())
+}

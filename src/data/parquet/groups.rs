@@ -1,0 +1,184 @@
+//! Rows of features from a file's row groups, which are decoded and kept, or read batch by batch.
+
+use std::ops::ControlFlow;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use parquet::arrow::arrow_reader::RowSelection;
+
+use super::cache::Cache;
+use super::columns::Columns;
+use super::convert::Place;
+use super::reader::{Reader, Wish};
+use crate::error::{Error, Result, Shape};
+use crate::source::RowError;
+
+/// The most rows, and the most values, that are decoded at once.
+const BATCH: (usize, usize) = (8192, 1 << 20);
+
+/// A file's row groups, and the columns that are read of them.
+pub(super) struct Groups {
+    pub(super) reader: Reader,
+    columns: Columns,
+    /// The number of values in a row.
+    cols: usize,
+    /// The number of rows before each row group's end.
+    ends: Vec<usize>,
+    cache: Cache,
+}
+
+/// A row that is wanted: its number within its row group, and its place among the rows that are wanted.
+type Wanted = (usize, usize);
+
+impl Groups {
+    /// The row groups of a file, of which so many bytes are kept. Of a column of lists the first row is read.
+    pub(super) fn new(reader: Reader, columns: Columns, cache_bytes: usize) -> Result<Self> {
+        let cols = if columns.is_list { first_length(&reader, &columns)? } else { columns.features.len() };
+        let mut total = 0;
+        let ends = reader.rows().iter().map(|rows| {
+            total += rows;
+            total
+        });
+        Ok(Groups { ends: ends.collect(), reader, columns, cols, cache: Cache::new(cache_bytes) })
+    }
+
+    /// The number of rows and of values in each.
+    pub(super) fn dim(&self) -> (usize, usize) {
+        (self.ends.last().copied().unwrap_or(0), self.cols)
+    }
+
+    /// Reads rows in this order.
+    pub(super) fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+        let mut groups: Vec<Vec<Wanted>> = vec![Vec::new(); self.ends.len()];
+        for (place, row) in rows.iter().enumerate() {
+            let group = self.ends.partition_point(|end| end <= row);
+            if group == self.ends.len() {
+                return Err(RowError::beyond(*row, self.dim().0));
+            }
+            groups[group].push((row - self.first(group), place));
+        }
+        let mut groups: Vec<_> = groups.into_iter().enumerate().filter(|(_, wanted)| !wanted.is_empty()).collect();
+        // What is kept is read first, before other row groups take its room.
+        groups.sort_by_key(|(group, _)| !self.cache.has(*group));
+        for (group, wanted) in groups {
+            let row = self.first(group) + wanted[0].0;
+            self.read_group(group, wanted, into).map_err(|error| RowError::new(row, error))?;
+        }
+        Ok(())
+    }
+
+    /// Reads these rows of a row group.
+    fn read_group(&self, group: usize, wanted: Vec<Wanted>, into: &mut [f32]) -> Result<()> {
+        let Some(bytes) = self.bytes(group).filter(|bytes| self.cache.can_hold(*bytes)) else {
+            return self.stream(group, wanted, into);
+        };
+        let cols = self.cols;
+        let values = self.cache.get(group, bytes, || self.decode(group))?;
+        for (row, place) in wanted {
+            into[place * cols..(place + 1) * cols].copy_from_slice(&values[row * cols..(row + 1) * cols]);
+        }
+        Ok(())
+    }
+
+    /// The first row of this row group.
+    fn first(&self, group: usize) -> usize {
+        if group == 0 { 0 } else { self.ends[group - 1] }
+    }
+
+    /// The number of bytes of a row group's features, if this machine can count them.
+    fn bytes(&self, group: usize) -> Option<usize> {
+        self.reader.rows()[group].checked_mul(self.cols)?.checked_mul(size_of::<f32>())
+    }
+
+    /// The number of rows that are decoded at once.
+    fn batch(&self) -> usize {
+        (BATCH.1 / self.cols.max(1)).clamp(1, BATCH.0)
+    }
+
+    /// Decodes a row group.
+    fn decode(&self, group: usize) -> Result<Vec<f32>> {
+        let (cols, rows, first) = (self.cols, self.reader.rows()[group], self.first(group));
+        let (mut values, mut read) = (Vec::new(), 0);
+        let wish = Wish { group, columns: &self.columns.roots(), batch: self.batch(), selection: None };
+        self.reader.read(wish, |batch| {
+            let begin = values.len();
+            let end = begin + batch.num_rows() * cols;
+            // The file's claim alone reserves nothing: memory grows with what was decoded.
+            let room = end.max(2 * begin).min((rows * cols).max(end));
+            if values.try_reserve_exact(room - begin).is_err() {
+                let (shape, bytes) = (Shape { rows, cols }, size_of::<f32>() as u64 * room as u64);
+                return Err(Error::HostMemory { op: "ParquetRows", shape, bytes });
+            }
+            values.resize(end, 0.0);
+            let row = |row| first + read + row;
+            let place = Place { path: &self.reader.path, group, row: &row };
+            self.columns.write(&batch, cols, &place, &mut values[begin..])?;
+            read += batch.num_rows();
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.reader.check_rows(group, read)?;
+        Ok(values)
+    }
+
+    /// Reads these rows of a row group batch by batch, and keeps nothing.
+    fn stream(&self, group: usize, mut wanted: Vec<Wanted>, into: &mut [f32]) -> Result<()> {
+        wanted.sort_unstable();
+        let (cols, first) = (self.cols, self.first(group));
+        let mut rows: Vec<_> = wanted.iter().map(|(row, _)| *row).collect();
+        rows.dedup();
+        let end = rows.last().map_or(0, |row| row + 1);
+        let (mut wanted, mut values) = (wanted.into_iter().peekable(), Vec::new());
+        // Writes the features of a batch that has these rows, each to all of its places.
+        let mut write = |batch: &RecordBatch, rows: &[usize]| {
+            values.resize(batch.num_rows() * cols, 0.0);
+            let row = |row| first + rows.get(row).copied().unwrap_or(end);
+            let place = Place { path: &self.reader.path, group, row: &row };
+            self.columns.write(batch, cols, &place, &mut values)?;
+            for (row, values) in rows.iter().zip(values.chunks_exact(cols.max(1))) {
+                while let Some((_, place)) = wanted.next_if(|(wanted, _)| wanted == row) {
+                    into[place * cols..(place + 1) * cols].copy_from_slice(values);
+                }
+            }
+            Ok(())
+        };
+        let (mut rest, mut read) = (&rows[..], 0);
+        // The decoder never ends when it skips rows of lists that are damaged: a list that is not wanted is decoded too.
+        let skipped = || RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..row + 1), end);
+        let selection = (!self.columns.is_list).then(skipped);
+        let wish = Wish { group, columns: &self.columns.roots(), batch: self.batch(), selection };
+        self.reader.read(wish, |batch| {
+            let count = batch.num_rows();
+            let here = if self.columns.is_list { rest.partition_point(|row| *row < read + count) } else { count };
+            let (now, later) = rest.split_at(here.min(rest.len()));
+            if self.columns.is_list {
+                now.iter().try_for_each(|row| write(&batch.slice(row - read, 1), &[*row]))?;
+            } else {
+                write(&batch, now)?;
+            }
+            (rest, read) = (later, read + count);
+            Ok(if rest.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        // A row that did not come lies behind the row group's end.
+        rest.first().map_or(Ok(()), |_| self.reader.check_rows(group, read))
+    }
+}
+
+/// The length of the first list.
+fn first_length(reader: &Reader, columns: &Columns) -> Result<usize> {
+    let group = reader.rows().iter().position(|rows| *rows > 0).unwrap_or(0);
+    let mut length = None;
+    reader.read(Wish { group, columns: &columns.roots(), batch: 1, selection: None }, |batch| {
+        let place = Place { path: &reader.path, group, row: &|row| row };
+        let schema = batch.schema();
+        let column = schema.field(0).name();
+        if let Some(lists) = batch.column(0).as_list_opt::<i32>() {
+            place.no_null(lists, column, "a list of features must not be null", |row| row)?;
+            length = lists.value_offsets().windows(2).map(|ends| ends[1].abs_diff(ends[0]) as usize).next();
+        }
+        match length {
+            Some(0) => place.refuse(0, column, "a list of features must have a value", "an empty list".into()),
+            _ => Ok(ControlFlow::Break(())),
+        }
+    })?;
+    length.map_or_else(|| reader.check_rows(group, 0).map(|()| 0), Ok)
+}

@@ -1,0 +1,148 @@
+//! Labels of a Parquet file, which are read row group by row group.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::{DataType, Field};
+
+use super::super::csv_reader::shown;
+use super::super::errors::refuse;
+use super::super::table::sorted;
+use super::convert::Place;
+use super::reader::{Reader, Wish};
+use crate::error::{Error, Result};
+
+/// The number of rows whose labels are decoded at once.
+const BATCH: usize = 8192;
+
+/// Reads the labels in this column, and the classes of labels that are strings.
+pub(super) fn read_labels(
+    reader: &Reader,
+    column: usize,
+    field: &Field,
+    classes: &[String],
+) -> Result<(Vec<i64>, Vec<String>)> {
+    if *field.data_type() == DataType::Utf8 {
+        let mut names = Names::new(classes);
+        read(reader, column, |batch, place| names.add(batch, place))?;
+        return Ok(names.finish(classes));
+    }
+    if !field.data_type().is_integer() && *field.data_type() != DataType::Boolean {
+        let rule = "labels must be integers, booleans or strings";
+        return refuse(&reader.path, rule, format!("column {:?} of type {}", field.name(), field.data_type()));
+    }
+    if !classes.is_empty() {
+        let rule = "classes are for labels that are strings; integers come back as they are";
+        return Err(Error::Combination { op: "ParquetRows::open", rule });
+    }
+    let mut labels = Vec::new();
+    read(reader, column, |batch, place| add_integers(batch, place, &mut labels))?;
+    Ok((labels, Vec::new()))
+}
+
+/// Reads a column batch by batch.
+fn read(reader: &Reader, column: usize, mut take: impl FnMut(&RecordBatch, &Place<'_>) -> Result<()>) -> Result<()> {
+    let mut first = 0;
+    for (group, rows) in reader.rows().iter().enumerate() {
+        let mut read = 0;
+        let wish = Wish { group, columns: &[column], batch: BATCH, selection: None };
+        reader.read(wish, |batch| {
+            let row = |row| first + read + row;
+            let place = Place { path: &reader.path, group, row: &row };
+            if let (Some(labels), Some(field)) = (batch.columns().first(), batch.schema().fields().first()) {
+                place.no_null(labels, field.name(), "a label must not be null", |row| row)?;
+            }
+            take(&batch, &place)?;
+            read += batch.num_rows();
+            Ok(ControlFlow::Continue(()))
+        })?;
+        reader.check_rows(group, read)?;
+        first += rows;
+    }
+    Ok(())
+}
+
+/// Appends labels that are integers or booleans.
+fn add_integers(batch: &RecordBatch, place: &Place<'_>, labels: &mut Vec<i64>) -> Result<()> {
+    let array = batch.column(0);
+    let known = match array.data_type() {
+        DataType::Boolean => array.as_boolean_opt().map(|values| labels.extend(values.values().iter().map(i64::from))),
+        DataType::Int8 => add_as::<Int8Type>(array, labels),
+        DataType::Int16 => add_as::<Int16Type>(array, labels),
+        DataType::Int32 => add_as::<Int32Type>(array, labels),
+        DataType::Int64 => add_as::<Int64Type>(array, labels),
+        DataType::UInt8 => add_as::<UInt8Type>(array, labels),
+        DataType::UInt16 => add_as::<UInt16Type>(array, labels),
+        DataType::UInt32 => add_as::<UInt32Type>(array, labels),
+        DataType::UInt64 => {
+            let values = array.as_primitive_opt::<UInt64Type>().map_or(&[][..], |values| values.values());
+            if let Some(row) = values.iter().position(|label| i64::try_from(*label).is_err()) {
+                let (schema, rule) = (batch.schema(), "labels must be at most 9223372036854775807");
+                return place.refuse(row, schema.field(0).name(), rule, values[row].to_string());
+            }
+            labels.extend(values.iter().map(|label| *label as i64));
+            Some(())
+        }
+        _ => None,
+    };
+    known.map_or_else(|| refuse(place.path, "labels must be integers", array.data_type().to_string()), Ok)
+}
+
+fn add_as<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &dyn Array, labels: &mut Vec<i64>) -> Option<()> {
+    let values = array.as_primitive_opt::<T>()?;
+    labels.extend(values.values().iter().map(|label| (*label).into()));
+    Some(())
+}
+
+/// Labels that are strings, and the number of each class.
+struct Names {
+    known: HashMap<String, u32>,
+    labels: Vec<u32>,
+    /// Whether the classes were asked for, so that there can be no others.
+    fixed: bool,
+}
+
+impl Names {
+    fn new(classes: &[String]) -> Self {
+        let mut known = HashMap::new();
+        for (class, id) in classes.iter().zip(0..) {
+            known.entry(class.clone()).or_insert(id);
+        }
+        Names { known, labels: Vec::new(), fixed: !classes.is_empty() }
+    }
+
+    /// Appends a batch's labels.
+    fn add(&mut self, batch: &RecordBatch, place: &Place<'_>) -> Result<()> {
+        let Some(values) = batch.column(0).as_string_opt::<i32>() else {
+            return refuse(place.path, "labels must be strings", batch.column(0).data_type().to_string());
+        };
+        for row in 0..values.len() {
+            let label = values.value(row);
+            let id = match self.known.get(label) {
+                Some(id) => *id,
+                None if self.fixed => {
+                    let (schema, rule) = (batch.schema(), "the label must be one of the classes asked for");
+                    return place.refuse(row, schema.field(0).name(), rule, shown(label.as_bytes()));
+                }
+                None => {
+                    let id = self.known.len() as u32;
+                    self.known.insert(label.into(), id);
+                    id
+                }
+            };
+            self.labels.push(id);
+        }
+        Ok(())
+    }
+
+    /// The labels and the classes.
+    fn finish(mut self, classes: &[String]) -> (Vec<i64>, Vec<String>) {
+        let classes = if self.fixed { classes.to_vec() } else { sorted(self.known, &mut self.labels) };
+        (self.labels.into_iter().map(i64::from).collect(), classes)
+    }
+}

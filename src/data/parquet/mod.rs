@@ -1,0 +1,15 @@
+//! Parquet files as sources of rows. This module needs the feature `parquet`.
+
+mod cache;
+mod columns;
+mod convert;
+mod file_bytes;
+mod groups;
+mod labels;
+mod options;
+mod pages;
+mod reader;
+mod rows;
+
+pub use options::{ParquetFeatures, ParquetOptions};
+pub use rows::ParquetRows;

@@ -1,0 +1,51 @@
+//! Options of reading Parquet files.
+
+/// Options of [`ParquetRows::open`](super::ParquetRows::open): which columns are read, and how much of them is kept.
+///
+/// ```
+/// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions};
+/// let features = ParquetFeatures::List("embedding".into());
+/// let options = ParquetOptions { features, label: Some("kind".into()), ..Default::default() };
+/// assert_eq!(options.cache_bytes, 128 << 20);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct ParquetOptions {
+    /// The columns with the features; by default all columns of numbers.
+    pub features: ParquetFeatures,
+    /// The column with the labels: integers, booleans or strings. There is none by default.
+    pub label: Option<String>,
+    /// The classes of labels that are strings, in the order of their ids. If this is empty, the default, they are those
+    /// of the file: sorted, by value where all are numbers. For a test file, pass the training file's classes;
+    /// otherwise a class that the test file lacks shifts the ids of the others.
+    pub classes: Vec<String>,
+    /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. A row group has 4 bytes a value.
+    pub cache_bytes: usize,
+}
+
+impl Default for ParquetOptions {
+    fn default() -> Self {
+        let features = ParquetFeatures::default();
+        ParquetOptions { features, label: None, classes: Vec::new(), cache_bytes: 128 << 20 }
+    }
+}
+
+/// Columns of a Parquet file that hold the features: booleans, integers of 1 to 8 bytes, f16, f32 or f64.
+///
+/// ```
+/// use wgpu_mlp::data::ParquetFeatures;
+/// assert_eq!(ParquetFeatures::default(), ParquetFeatures::Numeric);
+/// assert_ne!(ParquetFeatures::Columns(vec!["x".into()]), ParquetFeatures::List("x".into()));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum ParquetFeatures {
+    /// All columns of numbers but that of the labels, in the order of the file. Columns of other types are left out, and
+    /// so is the index that pandas stores as `__index_level_0__`. A duration is stored as an integer, and read as one.
+    #[default]
+    Numeric,
+    /// The columns with these names, in this order.
+    Columns(Vec<String>),
+    /// One column of lists of numbers, all of one length: an embedding. The lists may be of fixed or of variable size.
+    List(String),
+}

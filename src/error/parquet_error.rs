@@ -1,0 +1,31 @@
+//! Errors of Parquet files.
+
+/// Why a Parquet file could not be read: the source of [`Error::Parquet`](crate::Error::Parquet).
+///
+/// ```
+/// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
+/// use wgpu_mlp::{Error, ParquetError};
+/// let error = ParquetRows::open("examples/data/flowers.csv", &ParquetOptions::default()).unwrap_err();
+/// assert!(matches!(error, Error::Parquet { source: ParquetError::Decoder(_), .. }));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParquetError {
+    /// The file is no Parquet file, or a damaged one, or it is written in a way that the decoder does not know.
+    #[error("not a Parquet file that can be read: {0}")]
+    Decoder(#[from] parquet::errors::ParquetError),
+    /// A value that can be neither a feature nor a label, or a list of another length than the first.
+    #[error("row group {row_group}, row {row}, column {column}: {rule}; got {found}")]
+    Value {
+        /// The row group, counted from 0.
+        row_group: usize,
+        /// The row of the file, counted from 0 over all row groups.
+        row: usize,
+        /// The column's name.
+        column: String,
+        /// What would be right.
+        rule: &'static str,
+        /// What was there.
+        found: String,
+    },
+}

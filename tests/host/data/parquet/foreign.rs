@@ -1,0 +1,75 @@
+//! Files that pandas, pyarrow and polars wrote: see `tests/data/make_parquet.py`.
+
+use wgpu_mlp::data::{ParquetOptions, ParquetRows, read_csv};
+use wgpu_mlp::source::RowSource;
+
+use super::{all, columns, kept, labelled, list, value};
+
+const ROWS: usize = 50;
+const KINDS: [&str; 3] = ["rose", "aster", "lily"];
+
+/// The labels of the column `kind`, whose classes are sorted.
+fn kinds() -> Vec<i64> {
+    (0..ROWS)
+        .map(|row| ["aster", "lily", "rose"].iter().position(|kind| *kind == KINDS[row % 3]).unwrap() as i64)
+        .collect()
+}
+
+/// An embedding's values.
+fn embedding(index: usize, width: usize, scale: f32) -> Vec<f32> {
+    (0..ROWS).flat_map(|row| (0..width).map(move |place| value(row, index + place) / scale)).collect()
+}
+
+fn open(name: &str, options: &ParquetOptions) -> ParquetRows {
+    ParquetRows::open(kept(name), options).unwrap()
+}
+
+#[test]
+fn numbers_of_pandas() {
+    let numbers = open("numbers.parquet", &labelled("kind"));
+    let types =
+        ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"];
+    assert_eq!(numbers.columns(), [&types[..], &["bool"]].concat(), "neither text nor days nor the index");
+    let row = |row| (0..11).map(move |column| value(row, column)).chain([value(row, 11) % 2.0]);
+    assert_eq!(all(&numbers), (0..ROWS).flat_map(row).collect::<Vec<_>>());
+    assert_eq!((numbers.classes(), numbers.labels()), (&["aster", "lily", "rose"].map(String::from)[..], &kinds()[..]));
+    // The index can be asked for by its name.
+    let index = open("numbers.parquet", &columns(&["__index_level_0__", "bool"]));
+    assert_eq!(all(&index)[..4], [1000.0, value(0, 11) % 2.0, 1003.0, value(1, 11) % 2.0]);
+    let label = open("numbers.parquet", &labelled("uint64"));
+    assert_eq!(label.labels(), (0..ROWS).map(|row| value(row, 7) as i64).collect::<Vec<_>>());
+}
+
+#[test]
+fn lists_of_pyarrow() {
+    for file in ["lists.parquet", "lists_v2.parquet"] {
+        for (index, name) in ["fixed16", "fixed32", "variable32", "variable64"].into_iter().enumerate() {
+            for cache_bytes in [0, usize::MAX] {
+                let options = ParquetOptions { label: Some("label".into()), cache_bytes, ..list(name) };
+                let lists = open(file, &options);
+                assert_eq!((lists.dim(), lists.columns()), ((ROWS, 4), &[name.to_owned()][..]));
+                assert_eq!(all(&lists), embedding(index, 4, 4.0), "{file} {name}");
+                assert_eq!(lists.labels(), (0..ROWS).map(|row| value(row, 5) as i64).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(all(&open(file, &list("whole"))), embedding(0, 2, 1.0));
+    }
+}
+
+#[test]
+fn tables_of_polars() {
+    let table = open("polars.parquet", &labelled("kind"));
+    assert_eq!(table.columns(), ["x", "y"]);
+    assert_eq!((all(&table), table.labels()), (embedding(0, 2, 1.0), &kinds()[..]));
+    assert_eq!(all(&open("polars.parquet", &list("array"))), embedding(2, 4, 4.0));
+    assert_eq!(all(&open("polars.parquet", &list("list"))), embedding(3, 4, 4.0));
+}
+
+#[test]
+fn the_example_is_the_csv_file() {
+    let csv = read_csv("examples/data/flowers.csv", &Default::default()).unwrap();
+    let flowers = ParquetRows::open("examples/data/flowers.parquet", &labelled("kind")).unwrap();
+    assert_eq!((all(&flowers), flowers.columns()), (csv.features.into_raw_vec_and_offset().0, &csv.columns[..]));
+    assert_eq!(flowers.classes(), csv.classes);
+    assert_eq!(flowers.labels(), csv.labels.into_iter().map(i64::from).collect::<Vec<_>>());
+}
