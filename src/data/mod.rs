@@ -34,6 +34,7 @@
 //!
 //! [`Error`]: crate::Error
 
+mod csv_delimiter;
 mod csv_options;
 mod csv_reader;
 mod dtype;

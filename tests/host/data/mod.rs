@@ -4,6 +4,7 @@
 
 mod broken;
 mod csv;
+mod csv_delimiters;
 mod npy;
 mod scaler;
 mod split;
