@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use wgpu_mlp::Device;
 use wgpu_mlp::data::read_npy_labels;
+use wgpu_mlp::source::RowSource;
 
 use crate::cache::{self, Cache};
 use crate::files::{Files, Kind};
@@ -38,7 +39,7 @@ struct Line<'a> {
     workers: usize,
 }
 
-/// The rounds' times in seconds, the array's first.
+/// The rounds' rows a second, the array's first.
 type Rounds = Vec<[f64; 2]>;
 
 impl<'a> Bench<'a> {
@@ -78,13 +79,16 @@ impl<'a> Bench<'a> {
         let path = self.files.features(line.kind);
         let epochs = self.args.epochs.get();
         let (mut rounds, mut own) = (Rounds::new(), None);
-        let mut round = |rows: &dyn wgpu_mlp::source::RowSource, first: bool| -> Outcome<()> {
+        let mut round = |rows: &dyn RowSource, first: bool| -> Outcome<()> {
             let (array, _) = line.training.epoch(&beside.rows, &beside.labels, 0)?;
             let watch = first.then(Watch::start);
             let (file, found) = line.training.epoch(rows, &line.part.labels, line.workers)?;
             match watch {
                 Some(watch) => own = watch.peak().map(|peak| peak.own),
-                None => rounds.push([array.as_secs_f64(), file.as_secs_f64()]),
+                None => rounds.push([
+                    beside.labels.len() as f64 / array.as_secs_f64(),
+                    line.part.labels.len() as f64 / file.as_secs_f64(),
+                ]),
             }
             if line.way != Way::View {
                 self.compared += 1;
@@ -108,11 +112,7 @@ impl<'a> Bench<'a> {
                 }
             }
         }
-        print(
-            line,
-            &rounds,
-            own.map(|own| own.saturating_sub(size_of_val(beside.rows.as_slice().unwrap_or(&[])) as u64)),
-        );
+        print(line, &rounds, own.map(|own| own.saturating_sub(4 * beside.rows.len() as u64)));
         Ok(())
     }
 
@@ -132,9 +132,8 @@ impl<'a> Bench<'a> {
 }
 
 fn print(line: &Line<'_>, rounds: &Rounds, own: Option<u64>) {
-    let count = line.part.labels.len() as f64;
-    let [array, file] = [0, 1].map(|index| count / median(rounds.iter().map(|times| times[index])));
-    let ratio = median(rounds.iter().map(|[array, file]| array / file));
+    let [array, file] = [0, 1].map(|index| median(rounds.iter().map(|rates| rates[index])));
+    let ratio = median(rounds.iter().map(|[array, file]| file / array));
     println!(
         "| {} | {}, {} | {} | {} | {file:.0} | {array:.0} | {ratio:.2} | {:.2} | {} |",
         line.training.model,
