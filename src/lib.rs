@@ -89,7 +89,7 @@ mod waiting;
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
 #[cfg(feature = "parquet")]
 pub use error::ParquetError;
-pub use error::{Error, ReadError, Result, Shape};
+pub use error::{Error, FormatError, ReadError, Result, Shape};
 pub use matrix::Matrix;
 pub use mlp::{
     Callback, ClassWeights, EarlyStopping, Epoch, FitOptions, History, Mlp, Monitor, Parameters, Run, Step,

@@ -141,5 +141,5 @@ impl<'de> Visitor<'de> for Entries {
 
 /// The error for a file that is not in the safetensors format.
 pub(crate) fn failed(path: &Path, source: SafeTensorError) -> Error {
-    Error::Format { path: path.into(), source }
+    Error::Format { path: path.into(), source: source.into() }
 }

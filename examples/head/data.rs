@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use ndarray::Array2;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
+use wgpu_mlp::source::half::f16;
 
 use crate::{Args, Failure};
 
@@ -16,26 +18,64 @@ const DISTANCE: f64 = 8.0;
 /// A `.npy` header's length is a multiple of this, so that the data behind it are aligned.
 const ALIGNMENT: usize = 64;
 
+/// The type of the features' numbers.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dtype {
+    F32,
+    F16,
+}
+
+impl Dtype {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F16 => "f16",
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::F16 => 2,
+        }
+    }
+
+    fn write(self, value: f32, file: &mut impl Write) -> io::Result<()> {
+        match self {
+            Dtype::F32 => file.write_all(&value.to_le_bytes()),
+            Dtype::F16 => file.write_all(&f16::from_f32(value).to_le_bytes()),
+        }
+    }
+}
+
 /// Where the data are.
 pub(crate) struct Files {
-    /// Rows x features, `<f4`.
-    pub(crate) features: PathBuf,
+    /// Rows x features, `<f4` or `<f2`: the shards, in the order of the rows.
+    pub(crate) features: Vec<PathBuf>,
     /// A class for each row, `<u4`.
     pub(crate) labels: PathBuf,
 }
 
 /// The files for these options, which are written if they are not there.
 pub(crate) fn make_once(args: &Args, out: &mut impl Write) -> Result<Files, Failure> {
-    let Args { rows, features, classes, seed, .. } = args;
+    let Args { rows, features, classes, seed, dtype, shards, .. } = args;
     if rows.get() < 2 {
         return Err(Failure("--rows: at least 2, one to train on and one to hold out".into()));
     }
-    let path = |what| args.data.join(format!("{what}-{rows}x{features}-{classes}-seed-{seed}.npy"));
-    let files = Files { features: path("features"), labels: path("labels") };
-    if files.features.exists() && files.labels.exists() {
+    if shards > rows {
+        return Err(Failure("--shards: at most one for each row".into()));
+    }
+    let path = |what, shard| args.data.join(format!("{what}-{rows}x{features}-{classes}-seed-{seed}{shard}.npy"));
+    let shard = |index: usize| match (dtype, shards.get()) {
+        (Dtype::F32, 1) => String::new(),
+        _ => format!("-{}-shard-{index}-of-{shards}", dtype.name()),
+    };
+    let features_files = (0..shards.get()).map(|index| path("features", shard(index))).collect();
+    let files = Files { features: features_files, labels: path("labels", String::new()) };
+    if files.features.iter().chain([&files.labels]).all(|file| file.exists()) {
         return Ok(files);
     }
-    let megabytes = 4.0 * rows.get() as f64 * (features.get() + 1) as f64 / 1e6;
+    let megabytes = rows.get() as f64 * (dtype.bytes() * features.get() + 4) as f64 / 1e6;
     writeln!(out, "data    writing {megabytes:.0} MB to {}, once", args.data.display())?;
     fs::create_dir_all(&args.data)?;
     write_files(args, &files)?;
@@ -58,15 +98,22 @@ fn write_files(args: &Args, files: &Files) -> Result<(), Failure> {
         file.write_all(&header("<u4", &format!("{rows},")))?;
         labels.iter().try_for_each(|label| file.write_all(&label.to_le_bytes()))
     })?;
-    whole(&files.features, |file| {
-        file.write_all(&header("<f4", &format!("{rows}, {features}")))?;
-        for label in &labels {
-            for centre in centres.row(*label as usize) {
-                file.write_all(&(centre + normal(1.0, &mut rng)).to_le_bytes())?;
+    // Without shards the file has the same numbers in the same order.
+    let shards = files.features.len();
+    for (index, path) in files.features.iter().enumerate() {
+        let labels = &labels[index * rows / shards..(index + 1) * rows / shards];
+        whole(path, |file| {
+            let numbers = if args.dtype == Dtype::F16 { "<f2" } else { "<f4" };
+            file.write_all(&header(numbers, &format!("{}, {features}", labels.len())))?;
+            for label in labels {
+                for centre in centres.row(*label as usize) {
+                    args.dtype.write(centre + normal(1.0, &mut rng), file)?;
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// The first bytes of a `.npy` file, version 1.0: magic, length, and a Python dictionary that spaces and a newline end.

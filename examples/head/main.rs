@@ -3,13 +3,15 @@
 //! ```text
 //! cargo run --release --features data --example head
 //! cargo run --release --features data --example head -- --rows 20000 --features 128 --classes 100 --epochs 2
+//! cargo run --release --features data --example head -- --dtype f16 --shards 4
 //! cargo run --release --features data --example head -- --help
 //! ```
 //!
 //! Such rows are what a large network leaves behind, which one runs once over all images or texts; the head on top is
 //! trained in seconds. Here they are made up, once, and kept in `target/head` (614 MB): a centre for each class, and noise.
 //! The `.npy` file is mapped into memory and never read as a whole: training, validation and prediction take rows batch
-//! by batch, so that the memory that is the program's own stays far below the size of the file.
+//! by batch, so that the memory that is the program's own stays far below the size of the file. With `--dtype f16` it has
+//! half the size, and with `--shards` it is several files.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -25,13 +27,14 @@ use std::time::Instant;
 
 use clap::Parser;
 use memmap2::Mmap;
-use ndarray::{ArrayView2, Axis};
-use wgpu_mlp::data::{npy_view, read_npy_labels};
+use wgpu_mlp::data::{npy_rows, read_npy_labels};
+use wgpu_mlp::source::{RowSource, Selected, Shards};
 use wgpu_mlp::{Device, FitOptions, History, Mlp, Optimizer, Plan, Schedule, Trainer};
 
 use common::charts::panels::{self, Curve, Panel};
 use common::charts::{self, Drawn, Picture};
 use common::{Failure, Wanted};
+use data::Dtype;
 use memory::Watch;
 use table::Table;
 
@@ -56,6 +59,12 @@ struct Args {
     /// Classes
     #[arg(long, default_value = "1000")]
     classes: NonZeroUsize,
+    /// Type of the numbers in the file; f16 rounds them
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    dtype: Dtype,
+    /// Files that the rows are divided among
+    #[arg(long, default_value = "1")]
+    shards: NonZeroUsize,
     /// Neurons in a hidden layer; 0 for none, which makes the head linear
     #[arg(long, default_value_t = 0)]
     hidden: usize,
@@ -84,14 +93,15 @@ fn main() -> Result<(), Failure> {
     let files = data::make_once(&args, &mut out)?;
 
     let watch = Watch::start();
-    let file = File::open(&files.features)?;
-    // SAFETY: nobody changes the file while the mapping lives: this program wrote it whole, under another name first.
-    #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
-    let bytes = unsafe { Mmap::map(&file)? };
-    let features = npy_view(&bytes, &files.features)?;
+    let shards = files.features.iter().map(|path| map(path)).collect::<Result<Vec<_>, _>>()?;
+    let rows = shards.iter().zip(&files.features).map(|(bytes, path)| npy_rows(bytes, path));
+    let features = Shards::new(rows.collect::<Result<Vec<_>, _>>()?)?;
     let labels = read_npy_labels(&files.labels)?;
-    writeln!(out, "data    {}, mapped, {:.0} MB", files.features.display(), bytes.len() as f64 / 1e6)?;
-    let history = learn(&args, &device, features, &labels, &mut out)?;
+    let megabytes = shards.iter().map(|bytes| bytes.len()).sum::<usize>() as f64 / 1e6;
+    let count = if shards.len() == 1 { String::new() } else { format!(" and {} more shards", shards.len() - 1) };
+    let first = files.features[0].display();
+    writeln!(out, "data    {first}{count}, {}, mapped, {megabytes:.0} MB", args.dtype.name())?;
+    let history = learn(&args, &device, &features, &labels, &mut out)?;
     match watch.peak() {
         Some(peak) => {
             let (own, all) = (peak.own as f64 / 1e6, peak.all as f64 / 1e6);
@@ -107,18 +117,30 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+/// A file as bytes in memory, which the system reads when they are asked for.
+fn map(path: &Path) -> io::Result<Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: nobody changes the file while the mapping lives: this program wrote it whole, under another name first.
+    #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
+    unsafe {
+        Mmap::map(&file)
+    }
+}
+
 /// Tells what it will take, trains the head, and sees how well and how fast it does on the rows held out.
 fn learn(
     args: &Args,
     device: &Device,
-    features: ArrayView2<'_, f32>,
+    features: &impl RowSource,
     labels: &[i64],
     out: &mut impl Write,
 ) -> Result<History, Failure> {
-    // Views of the mapped file: nothing is copied.
     let held_rows = ((HELD_OUT * labels.len() as f64).round() as usize).clamp(1, labels.len() - 1);
-    let (train, held) = features.split_at(Axis(0), labels.len() - held_rows);
-    let (train_labels, held_labels) = labels.split_at(labels.len() - held_rows);
+    let train_rows = labels.len() - held_rows;
+    // Only the rows' numbers are kept: no row is copied before its turn comes.
+    let train = Selected::new(features, (0..train_rows).collect())?;
+    let held = Selected::new(features, (train_rows..labels.len()).collect())?;
+    let (train_labels, held_labels) = labels.split_at(train_rows);
 
     let mut widths = vec![args.features.get(), args.hidden, args.classes.get()];
     widths.retain(|width| *width > 0);
@@ -137,17 +159,17 @@ fn learn(
         }
     }
 
-    writeln!(out, "\n{} rows to train on, {held_rows} held out, seed {}\n", train.nrows(), args.seed)?;
+    writeln!(out, "\n{train_rows} rows to train on, {held_rows} held out, seed {}\n", args.seed)?;
     let mut model = Mlp::new(device, &widths, args.seed)?;
-    let mut table = Table::new(train.nrows());
-    let history = Trainer::new(&options).validation_set(held, held_labels).callback(&mut table).fit(
+    let mut table = Table::new(train_rows);
+    let history = Trainer::new(&options).validation_set(&held, held_labels).callback(&mut table).fit(
         &mut model,
-        train,
+        &train,
         train_labels,
     )?;
 
     let start = Instant::now();
-    let classes = model.predict(held)?;
+    let classes = model.predict(&held)?;
     let predicted = held_rows as f64 / start.elapsed().as_secs_f64();
     let right = classes.iter().zip(held_labels).filter(|(class, label)| i64::from(**class) == **label).count();
     writeln!(out, "\naccuracy    {:.2} % of the rows held out", 100.0 * right as f64 / held_rows as f64)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use ndarray::Array2;
 
+use super::csv_delimiter::{has_decimal_comma, named, no_number, separated};
 use super::csv_options::{Column, CsvOptions};
 use super::errors::{refuse, shown};
 use crate::error::{Error, Result, Shape};
@@ -22,8 +23,11 @@ const NOTHING: &str = "there must be a row, and a column of features";
 pub(super) struct CsvReader<'a> {
     path: &'a Path,
     reader: Reader<File>,
+    delimiter: u8,
     /// The first rows, which were read to find the header.
     first: Vec<ByteRecord>,
+    /// The very first row as it would be as one cell.
+    start: String,
     header: Option<ByteRecord>,
     width: usize,
     /// The column with the labels.
@@ -36,16 +40,21 @@ impl<'a> CsvReader<'a> {
         let mut builder = ReaderBuilder::new();
         let reader = builder.has_headers(false).flexible(true).delimiter(options.delimiter).trim(Trim::All);
         let reader = reader.from_reader(file);
-        let mut rows = CsvReader { path, reader, first: Vec::new(), header: None, width: 0, label: None };
+        let delimiter = options.delimiter;
+        let (first, start) = (Vec::new(), String::new());
+        let mut rows = CsvReader { path, reader, delimiter, first, start, header: None, width: 0, label: None };
         let mut row = ByteRecord::new();
         while rows.first.len() < 2 && rows.next(&mut row)? {
             rows.first.push(row.clone());
         }
         let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
-        rows.width = first.len();
+        (rows.width, rows.start) = (first.len(), rows.whole(first));
+        if label.is_some() && rows.width == 1 {
+            rows.check_divided(&rows.first)?;
+        }
         rows.label = label.map(|label| rows.find_label(label, options)).transpose()?;
-        let named = matches!(label, Some(Column::Name(_)));
-        if options.header.unwrap_or_else(|| named || rows.has_header()) {
+        let by_name = matches!(label, Some(Column::Name(_)));
+        if options.header.unwrap_or_else(|| by_name || rows.has_header()) {
             rows.header = Some(rows.first.remove(0));
         }
         Ok(rows)
@@ -62,9 +71,16 @@ impl<'a> CsvReader<'a> {
                 return Err(Error::Combination { op: "read_csv", rule });
             }
             Column::Name(name) => {
-                let named = |cell: &[u8]| cell == name.as_bytes();
-                let mut places = cells.into_iter().flatten().enumerate().filter(|(_, cell)| named(cell));
-                places.next().map(|(index, _)| index).filter(|_| places.next().is_none())
+                let is_named = |cell: &[u8]| cell == name.as_bytes();
+                let mut places = cells.into_iter().flatten().enumerate().filter(|(_, cell)| is_named(cell));
+                let place = places.next().map(|(index, _)| index);
+                if place.is_none()
+                    && let Some(header) = cells
+                    && let Some(rule) = named(self.delimiter, &self.start, name)
+                {
+                    return self.refuse(header, 0, rule, shown(self.start.as_bytes()));
+                }
+                place.filter(|_| places.next().is_none())
             }
         };
         let rule = "the label must be one column of the file";
@@ -104,6 +120,9 @@ impl<'a> CsvReader<'a> {
         }
         let cols = self.width - usize::from(self.label.is_some());
         let shape = Shape { rows, cols };
+        if rows == 0 {
+            self.check_header()?;
+        }
         if rows == 0 || cols == 0 {
             return refuse(self.path, NOTHING, shape.to_string());
         }
@@ -113,6 +132,7 @@ impl<'a> CsvReader<'a> {
     /// Appends the features of one row to `values`.
     fn add(&self, row: &ByteRecord, values: &mut Vec<f32>) -> Result<()> {
         if row.len() != self.width {
+            self.check_length(row)?;
             let column = row.len().min(self.width) + 1;
             let rule = "each row must have as many cells as the first";
             return self.refuse(row, column - 1, rule, format!("{} cells where {} belong", row.len(), self.width));
@@ -126,11 +146,68 @@ impl<'a> CsvReader<'a> {
                 Some(value) if value.is_nan() => "a value must not be NaN",
                 Some(_) => "a value must be finite as f32",
                 None if is_missing(cell) => "a value is missing",
-                None => "a value must be a number",
+                None => self.no_number(cell).unwrap_or("a value must be a number"),
             };
             return self.refuse(row, column, rule, shown(cell));
         }
         Ok(())
+    }
+
+    /// The rule that this cell breaks if it is no number because of a comma or another delimiter.
+    fn no_number(&self, cell: &[u8]) -> Option<&'static str> {
+        let cell = String::from_utf8_lossy(cell);
+        // A row "1,5" that is one cell is two numbers where its header has a comma, too.
+        let has_comma = |header: &ByteRecord| header.as_slice().contains(&b',');
+        if self.width == 1 && self.delimiter != b',' && self.header.as_ref().is_none_or(has_comma) {
+            return separated(self.delimiter, [&*cell].into_iter());
+        }
+        no_number(self.delimiter, &cell)
+    }
+
+    /// Refuses rows of one cell, of which the first is given here and one more if there is one, that another delimiter
+    /// divides.
+    fn check_divided(&self, rows: &[ByteRecord]) -> Result<()> {
+        let whole: Vec<_> = rows.iter().map(|row| self.whole(row)).collect();
+        match (rows.first(), separated(self.delimiter, whole.iter().map(String::as_str))) {
+            (Some(first), Some(rule)) => self.refuse(first, 0, rule, shown(whole[0].as_bytes())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a header without rows behind it that seems to be a row: undivided, or with a decimal comma.
+    fn check_header(&self) -> Result<()> {
+        let Some(header) = &self.header else { return Ok(()) };
+        if self.width == 1 {
+            return self.check_divided(std::slice::from_ref(header));
+        }
+        let numbers = header.iter().enumerate().filter(|(column, _)| Some(*column) != self.label);
+        let mut wrong = numbers.filter(|(_, cell)| has_decimal_comma(&String::from_utf8_lossy(cell)));
+        match wrong.next().and_then(|(column, cell)| Some((column, cell, self.no_number(cell)?))) {
+            Some((column, cell, rule)) => self.refuse(header, column, rule, shown(cell)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a row of another length than the first if another delimiter divides both. A label may hold one, unless it
+    /// is alone.
+    fn check_length(&self, row: &ByteRecord) -> Result<()> {
+        let label = self.label.filter(|_| row.len() > 1).map(|label| label.min(row.len() - 1));
+        for (column, cell) in row.iter().enumerate().filter(|(column, _)| Some(*column) != label) {
+            let text = String::from_utf8_lossy(cell);
+            if number(cell).is_none()
+                && !has_decimal_comma(&text)
+                && let Some(rule) = separated(self.delimiter, [&*self.start, &*text].into_iter())
+            {
+                return self.refuse(row, column, rule, shown(cell));
+            }
+        }
+        Ok(())
+    }
+
+    /// A row as it would be as one cell.
+    fn whole(&self, row: &ByteRecord) -> String {
+        let delimiter = char::from(self.delimiter).to_string();
+        row.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(&delimiter)
     }
 
     /// Reads the next row; false where there is none.

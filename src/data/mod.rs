@@ -50,6 +50,7 @@
 //! [`Shards`]: crate::source::Shards
 
 mod batches;
+mod csv_delimiter;
 mod csv_options;
 mod csv_reader;
 mod decode;

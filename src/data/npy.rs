@@ -25,7 +25,7 @@ const CHUNK: u64 = 1 << 18;
 /// bytes without a type (`V2`) are read as bfloat16: so NumPy writes arrays of `ml_dtypes.bfloat16`.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be read, [`Error::Npy`] when it is not a `.npy` file, [`Error::Data`] when it holds
+/// [`Error::File`] when it cannot be read, [`Error::Format`] when it is not a `.npy` file, [`Error::Data`] when it holds
 /// another kind of array, or more or less than its header says.
 ///
 /// ```
@@ -84,7 +84,7 @@ pub fn read_npy_labels(path: impl AsRef<Path>) -> Result<Vec<i64>> {
 /// [`npy_rows`](super::npy_rows) takes numbers of all types, in either order and at any address.
 ///
 /// # Errors
-/// [`Error::Npy`] when these are not the bytes of a `.npy` file; [`Error::Data`] unless it is whole, its numbers are
+/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] unless it is whole, its numbers are
 /// f32 in this machine's byte order and in C order, and its data lie at an address divisible by four, as a mapped
 /// file's do.
 ///

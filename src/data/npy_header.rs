@@ -26,7 +26,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Layout> {
     }
     let parsed = Parsed::from_reader(&mut &*bytes).map_err(|error| match error {
         ReadHeaderError::Io(source) => failed(path, source),
-        ReadHeaderError::Parse(source) => Error::Npy { path: path.into(), source },
+        ReadHeaderError::Parse(source) => Error::Format { path: path.into(), source: source.into() },
     })?;
     let name = parsed.type_descriptor.as_string().map_or("no plain type", String::as_str);
     let Some(dtype) = Dtype::named(name) else {
@@ -62,7 +62,7 @@ pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Layout, &'a [u8
 
 /// The header's length in bytes, from the file's first [`START`] bytes, or from all of a shorter file.
 fn header_length(path: &Path, start: &[u8]) -> Result<usize> {
-    let unusable = |source| Err(Error::Npy { path: path.into(), source });
+    let unusable = |source| Err(Error::Format { path: path.into(), source: source.into() });
     let Some(version) = start.strip_prefix(MAGIC) else { return unusable(ParseHeaderError::MagicString) };
     let length = match *version {
         [1, 0, low, high, ..] => usize::from(u16::from_le_bytes([low, high])).saturating_add(10),

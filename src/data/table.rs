@@ -60,8 +60,9 @@ pub struct Features {
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a
-/// finite number, a row of another length than the first, and a label that is not among [`CsvOptions::classes`];
-/// [`Error::Data`] for a file without rows or without the column of labels.
+/// finite number, a row of another length than the first, a label that is not among [`CsvOptions::classes`], and cells
+/// that seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows or
+/// without the column of labels.
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions, read_csv};

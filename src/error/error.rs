@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(feature = "parquet")]
-use super::parquet_error::ParquetError;
+use super::format_error::FormatError;
 use super::read_error::ReadError;
 use super::shape::{Shape, list, non_finite};
 
@@ -228,13 +227,13 @@ pub enum Error {
         /// The system's words.
         source: std::io::Error,
     },
-    /// A file that is not a safetensors file.
-    #[error("{}: not a safetensors file: {source}", path.display())]
+    /// A file that does not keep to its format.
+    #[error("{}: {source}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// The parser's words.
-        source: safetensors::SafeTensorError,
+        /// What is wrong, and which format it is.
+        source: FormatError,
     },
     /// A safetensors file that does not hold a model of this crate.
     #[error("{}: tensor {tensor}: {rule}", path.display())]
@@ -245,14 +244,6 @@ pub enum Error {
         tensor: String,
         /// What would be right.
         rule: &'static str,
-    },
-    /// A file that holds no report of [`verify`](crate::verify), or a damaged one.
-    #[error("{}: not a report of verify: {source}", path.display())]
-    Report {
-        /// The file.
-        path: PathBuf,
-        /// The parser's words, with line and column.
-        source: serde_json::Error,
     },
     /// A feature that is NaN or infinite.
     #[error("{op}: row {row}, column {col} is {value}; features must be finite")]
@@ -275,24 +266,6 @@ pub enum Error {
         row: usize,
         /// The source's own error.
         source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A file whose header is not that of a `.npy` file.
-    #[cfg(feature = "data")]
-    #[error("{}: not a .npy file: {source}", path.display())]
-    Npy {
-        /// The file.
-        path: PathBuf,
-        /// The parser's words.
-        source: ndarray_npy::npy::header::ParseHeaderError,
-    },
-    /// A Parquet file that cannot be read, or a value in it that can be neither a feature nor a label.
-    #[cfg(feature = "parquet")]
-    #[error("{}: {source}", path.display())]
-    Parquet {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        source: ParquetError,
     },
     /// A file of data (`.npy`, safetensors, CSV, Parquet) that is not, as a whole, what was asked for.
     #[error("{}: {rule}; got {found}", path.display())]

@@ -5,12 +5,14 @@
 
 #[allow(clippy::module_inception, reason = "the type's own file")]
 mod error;
+mod format_error;
 #[cfg(feature = "parquet")]
 mod parquet_error;
 mod read_error;
 mod shape;
 
 pub use error::Error;
+pub use format_error::FormatError;
 #[cfg(feature = "parquet")]
 pub use parquet_error::ParquetError;
 pub use read_error::ReadError;

@@ -1,12 +1,12 @@
 //! Errors of Parquet files.
 
-/// Why a Parquet file could not be read: the source of [`Error::Parquet`](crate::Error::Parquet).
+/// Why a Parquet file could not be read: the source of [`FormatError::Parquet`](crate::FormatError::Parquet).
 ///
 /// ```
 /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
-/// use wgpu_mlp::{Error, ParquetError};
+/// use wgpu_mlp::{Error, FormatError, ParquetError};
 /// let error = ParquetRows::open("examples/data/flowers.csv", &ParquetOptions::default()).unwrap_err();
-/// assert!(matches!(error, Error::Parquet { source: ParquetError::Decoder(_), .. }));
+/// assert!(matches!(error, Error::Format { source: FormatError::Parquet(ParquetError::Decoder(_)), .. }));
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -157,7 +157,7 @@ impl SavedReport {
     /// Reads a report that [`Report::save_json`] wrote, in this version or an older one.
     ///
     /// # Errors
-    /// [`Error::File`] for a file that cannot be read; [`Error::Report`] for one that holds no report, with the line and what
+    /// [`Error::File`] for a file that cannot be read; [`Error::Format`] for one that holds no report, with the line and what
     /// is missing or wrong there.
     ///
     /// ```
@@ -167,6 +167,6 @@ impl SavedReport {
     pub fn load_json(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| files::failed(path, source))?;
-        serde_json::from_slice(&bytes).map_err(|source| Error::Report { path: path.into(), source })
+        serde_json::from_slice(&bytes).map_err(|source| Error::Format { path: path.into(), source: source.into() })
     }
 }

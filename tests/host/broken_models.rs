@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use safetensors::SafeTensorError;
 use tempfile::{TempDir, tempdir};
-use wgpu_mlp::{Device, Error, FitOptions, Mlp, Trainer};
+use wgpu_mlp::{Device, Error, FitOptions, FormatError, Mlp, Trainer};
 
 /// The bytes of a model that can be loaded.
 fn whole() -> Vec<u8> {
@@ -183,7 +183,13 @@ fn devices_and_pipes() {
     assert_eq!(piped(&bytes).unwrap().classes(), 3);
     for bytes in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat()] {
         let error = piped(bytes).unwrap_err();
-        assert!(matches!(error, Error::Format { source: SafeTensorError::MetadataIncompleteBuffer, .. }), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                Error::Format { source: FormatError::Safetensors(SafeTensorError::MetadataIncompleteBuffer), .. }
+            ),
+            "{error:?}"
+        );
     }
 }
 

@@ -132,7 +132,7 @@ fn damaged_files_are_refused_with_the_place() {
     for (bytes, word) in damaged {
         fs::write(path(&folder), bytes).unwrap();
         let error = failure(&path(&folder));
-        assert!(matches!(&error, Error::Report { path: named, .. } if *named == path(&folder)), "{error}");
+        assert!(matches!(&error, Error::Format { path: named, .. } if *named == path(&folder)), "{error}");
         let told = error.to_string();
         assert!(told.contains("report.json: not a report of verify: ") && told.contains(word), "{told}");
         assert!(told.contains("line "), "{told}");

@@ -28,7 +28,7 @@ impl Place<'_> {
     pub(super) fn refuse<T>(&self, row: usize, column: &str, rule: &'static str, found: String) -> Result<T> {
         let (row_group, row, column) = (self.group, (self.row)(row), column.into());
         let source = ParquetError::Value { row_group, row, column, rule, found };
-        Err(Error::Parquet { path: self.path.into(), source })
+        Err(Error::Format { path: self.path.into(), source: source.into() })
     }
 
     /// Refuses an array with a null among these values; `row` says in which row of the batch a value lies.

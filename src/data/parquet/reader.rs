@@ -169,6 +169,6 @@ fn guarded<T>(path: &Path, call: impl FnOnce() -> Decoded<T>) -> Result<T> {
             },
             other => other,
         };
-        Error::Parquet { path: path.into(), source: ParquetError::Decoder(source) }
+        Error::Format { path: path.into(), source: ParquetError::Decoder(source).into() }
     })
 }

@@ -49,7 +49,7 @@ impl ParquetRows {
     /// Opens a file. Its footer is read, and the column of the labels; of a column of lists also the first row.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read; [`Error::Parquet`] when it is no Parquet file or damaged, and for a label
+    /// [`Error::File`] when it cannot be read; [`Error::Format`] when it is no Parquet file or damaged, and for a label
     /// that is null or not among [`ParquetOptions::classes`]; [`Error::Data`] without rows, without the columns asked for
     /// or with columns of other types; [`Error::Combination`] for options that exclude each other.
     ///

@@ -21,7 +21,7 @@ use crate::error::Result;
 /// takes the file, its values are used as they lie there.
 ///
 /// # Errors
-/// [`Error::Npy`] when these are not the bytes of a `.npy` file; [`Error::Data`] when it holds another kind of array, or
+/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] when it holds another kind of array, or
 /// more or less than its header says.
 ///
 /// ```
@@ -50,7 +50,7 @@ pub fn npy_rows(bytes: &[u8], path: impl AsRef<Path>) -> Result<FileRows<'_>> {
 /// If the file becomes shorter while it is open, reading a row that is gone is an [`Error::Data`].
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be read, [`Error::Npy`] when it is not a `.npy` file; [`Error::Data`] when it holds
+/// [`Error::File`] when it cannot be read, [`Error::Format`] when it is not a `.npy` file; [`Error::Data`] when it holds
 /// another kind of array, more or less than its header says, or an array in Fortran order, and for a pipe.
 ///
 /// ```

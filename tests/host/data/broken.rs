@@ -26,7 +26,7 @@ fn try_all(scratch: &Scratch, bytes: &[u8]) {
     std::fs::write(&scratch.path, bytes).unwrap();
     for read in readers {
         let Err(error) = read(scratch.path.clone()) else { continue };
-        assert!(matches!(error, Error::Npy { .. } | Error::Data { .. } | Error::Cell { .. }), "{error:?}");
+        assert!(matches!(error, Error::Format { .. } | Error::Data { .. } | Error::Cell { .. }), "{error:?}");
         assert!(error.to_string().starts_with(&format!("{}: ", scratch.path.display())), "{error}");
     }
 }

@@ -6,20 +6,20 @@ use wgpu_mlp::data::{Column, CsvOptions, Features, Table, read_csv, read_csv_fea
 
 use super::Scratch;
 
-fn table(text: &str, options: &CsvOptions) -> Table {
+pub(super) fn table(text: &str, options: &CsvOptions) -> Table {
     Scratch::new().read(text.as_bytes(), |path| read_csv(path, options)).unwrap()
 }
 
-fn features(text: &str) -> Features {
+pub(super) fn features(text: &str) -> Features {
     Scratch::new().read(text.as_bytes(), |path| read_csv_features(path, &CsvOptions::default())).unwrap()
 }
 
 #[track_caller]
-fn refused(text: &[u8], options: &CsvOptions, words: &str) {
+pub(super) fn refused(text: &[u8], options: &CsvOptions, words: &str) {
     Scratch::new().refused(text, |path| read_csv(path, options), words);
 }
 
-fn label(label: Column) -> CsvOptions {
+pub(super) fn label(label: Column) -> CsvOptions {
     CsvOptions { label, ..Default::default() }
 }
 

@@ -5,6 +5,7 @@
 mod broken;
 mod broken_sources;
 mod csv;
+mod csv_delimiters;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -154,7 +154,7 @@ fn headers_that_cannot_be() {
         error
     };
     let error = refused(b"", "not a .npy file: start does not match magic string");
-    assert!(matches!(error, Error::Npy { .. }) && error.source().is_some());
+    assert!(matches!(error, Error::Format { .. }) && error.source().is_some());
     refused(b"PK\x03\x04 an archive", "not a .npy file: start does not match magic string");
     refused(b"\x93NUMPY\x09\x00\x76\x00....", "not a .npy file: unknown version number: 9.0");
     refused(b"\x93NUMPY\x01", "the file must hold its whole header; got 7 bytes");
@@ -205,7 +205,7 @@ fn shapes_and_lengths_that_lie() {
     }
     for shape in ["(-1, 4)", "(18446744073709551616,)", "(1.0, 4)", "7", "[4]", "(True,)"] {
         let error = scratch.read(&plain("<f4", shape, &[0; 4]), read_npy).unwrap_err();
-        assert!(matches!(error, Error::Npy { .. }), "{shape}: {error:?}");
+        assert!(matches!(error, Error::Format { .. }), "{shape}: {error:?}");
         assert!(error.to_string().contains("illegal value for key shape: "), "{shape}: {error}");
     }
 }
@@ -219,7 +219,7 @@ fn what_is_no_file() {
     }
     for device in ["/dev/null", "/dev/zero"] {
         if fs::metadata(device).is_ok() {
-            assert!(matches!(read_npy(device), Err(Error::Npy { .. })), "{device}");
+            assert!(matches!(read_npy(device), Err(Error::Format { .. })), "{device}");
         }
     }
 }

@@ -36,7 +36,7 @@ fn try_all(scratch: &Scratch, bytes: &[u8], options: &ParquetOptions) {
             Ok(())
         });
         let Err(error) = outcome else { continue };
-        assert!(matches!(error, Error::Parquet { .. } | Error::Data { .. }), "{error:?}");
+        assert!(matches!(error, Error::Format { .. } | Error::Data { .. }), "{error:?}");
         assert!(error.to_string().starts_with(&format!("{}: ", scratch.path.display())), "{error}");
     }
 }
@@ -123,6 +123,6 @@ fn files_cut_short() {
         let (bytes, options) = &files[file];
         std::fs::write(&scratch.path, &bytes[..length.index(bytes.len())]).unwrap();
         let error = ParquetRows::open(&scratch.path, options).unwrap_err();
-        assert!(matches!(error, Error::Parquet { .. }), "{error:?}");
+        assert!(matches!(error, Error::Format { .. }), "{error:?}");
     });
 }

@@ -5,7 +5,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
 use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
 use wgpu_mlp::source::RowSource;
-use wgpu_mlp::{Error, ParquetError};
+use wgpu_mlp::{Error, FormatError, ParquetError};
 
 use super::super::Scratch;
 use super::{all, array, columns, file_of, kept, labelled, list};
@@ -39,13 +39,13 @@ fn refused(options: &ParquetOptions, words: &str) -> Error {
 fn nulls_and_lists_of_other_lengths() {
     let null = "a feature must not be null; got null";
     let error = refused(&columns(&["good", "number"]), &format!("row group 1, row 13, column number: {null}"));
-    let place = |source: &ParquetError| match source {
-        ParquetError::Value { row_group, row, column, found, .. } => (*row_group, *row, column.clone(), found.clone()),
+    let place = |source: &FormatError| match source {
+        FormatError::Parquet(ParquetError::Value { row_group, row, column, found, .. }) => {
+            (*row_group, *row, column.clone(), found.clone())
+        }
         other => panic!("{other:?}"),
     };
-    assert!(
-        matches!(&error, Error::Parquet { source, .. } if place(source) == (1, 13, "number".into(), "null".into()))
-    );
+    assert!(matches!(&error, Error::Format { source, .. } if place(source) == (1, 13, "number".into(), "null".into())));
     refused(&list("item"), &format!("row group 1, row 13, column item: {null}"));
     for name in ["list", "fixed"] {
         refused(
@@ -134,7 +134,10 @@ fn what_is_no_parquet_file() {
     }
     for bytes in [&b""[..], b"PAR1", b"a,b\n1,2\n3,4\n", b"PAR1\xff\xff\xff\xffPAR1"] {
         let error = Scratch::new().read(bytes, open).unwrap_err();
-        assert!(matches!(error, Error::Parquet { source: ParquetError::Decoder(_), .. }), "{error:?}");
+        assert!(
+            matches!(error, Error::Format { source: FormatError::Parquet(ParquetError::Decoder(_)), .. }),
+            "{error:?}"
+        );
         assert!(error.to_string().contains(": not a Parquet file that can be read: "), "{error}");
     }
 }

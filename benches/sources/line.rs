@@ -1,0 +1,153 @@
+//! The lines of the table: each is measured in rounds, and in each round beside the array.
+
+use ndarray::Array2;
+use wgpu_mlp::Device;
+use wgpu_mlp::data::read_npy_labels;
+use wgpu_mlp::source::RowSource;
+
+use crate::cache::{self, Cache};
+use crate::files::{Files, Kind};
+use crate::memory::Watch;
+use crate::rows::{Part, Way};
+use crate::training::{Model, Training};
+use crate::{Args, Outcome};
+
+/// The measurement, and what is to be said about it below the table.
+pub(crate) struct Bench<'a> {
+    args: &'a Args,
+    device: &'a Device,
+    files: &'a Files,
+    /// The largest share of a file that was in the page cache although it should not be; `None` where nobody tells.
+    remained: Option<f64>,
+    /// Epochs whose parameters were compared with those of the array, or of another way to read the same file.
+    compared: usize,
+}
+
+/// An array in memory, beside which files are measured.
+struct Beside {
+    rows: Array2<f32>,
+    labels: Vec<i64>,
+}
+
+/// One line: what is read, and how.
+struct Line<'a> {
+    training: &'a Training<'a>,
+    cache: Cache,
+    kind: Kind,
+    way: Way,
+    part: &'a Part,
+    workers: usize,
+}
+
+/// The rounds' rows a second, the array's first.
+type Rounds = Vec<[f64; 2]>;
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(args: &'a Args, device: &'a Device, files: &'a Files) -> Self {
+        Bench { args, device, files, remained: Some(0.0), compared: 0 }
+    }
+
+    /// Measures and prints all lines of a model and a state of the page cache.
+    pub(crate) fn lines(&mut self, model: Model, cache: Cache) -> Outcome<()> {
+        let Args { optimizer, batch, seed, .. } = *self.args;
+        let training = Training { device: self.device, model, optimizer, batch: batch.get(), seed };
+        let count = if cache == Cache::Cold { self.args.cold_rows } else { self.args.rows_per_run };
+        let labels = read_npy_labels(self.files.labels())?;
+        let part = |kind| Part::draw(count.get(), self.files.rows(kind), &labels, seed);
+        let floats = part(Kind::F32);
+        let rows = floats.array(&self.files.features(Kind::F32))?;
+        let beside = Beside { rows, labels: floats.labels };
+        for kind in &self.args.types {
+            let part = part(*kind);
+            // f32 must give the array's bits, and each other type the same bits in all ways.
+            let mut bits = None;
+            if *kind == Kind::F32 {
+                bits = Some(training.epoch(&beside.rows, &beside.labels, 0)?.1);
+            }
+            for way in Way::ALL.into_iter().filter(|way| *way != Way::View || *kind == Kind::F32) {
+                for workers in self.args.workers.iter().filter(|workers| way != Way::View || **workers == 0) {
+                    let line = Line { training: &training, cache, kind: *kind, way, part: &part, workers: *workers };
+                    self.measure(&line, &beside, &mut bits)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures and prints a line.
+    fn measure(&mut self, line: &Line<'_>, beside: &Beside, bits: &mut Option<Vec<u32>>) -> Outcome<()> {
+        let path = self.files.features(line.kind);
+        let epochs = self.args.epochs.get();
+        let (mut rounds, mut own) = (Rounds::new(), None);
+        let mut round = |rows: &dyn RowSource, first: bool| -> Outcome<()> {
+            let (array, _) = line.training.epoch(&beside.rows, &beside.labels, 0)?;
+            let watch = first.then(Watch::start);
+            let (file, found) = line.training.epoch(rows, &line.part.labels, line.workers)?;
+            match watch {
+                Some(watch) => own = watch.peak().map(|peak| peak.own),
+                None => rounds.push([
+                    beside.labels.len() as f64 / array.as_secs_f64(),
+                    line.part.labels.len() as f64 / file.as_secs_f64(),
+                ]),
+            }
+            if line.way != Way::View {
+                self.compared += 1;
+                if *bits.get_or_insert_with(|| found.clone()) != found {
+                    let (way, workers) = (line.way.name(), line.workers);
+                    return Err(format!("{} by {way}, {workers} workers: other parameters", line.kind).into());
+                }
+            }
+            Ok(())
+        };
+        match line.cache {
+            Cache::Warm => {
+                cache::warm(&path)?;
+                line.way.read(&path, line.part, |rows| (0..=epochs).try_for_each(|index| round(rows, index == 0)))?;
+            }
+            Cache::Cold => {
+                for index in 0..=epochs {
+                    let remained = cache::evict(&path)?;
+                    self.remained = self.remained.zip(remained).map(|(most, now)| most.max(now));
+                    line.way.read(&path, line.part, |rows| round(rows, index == 0))?;
+                }
+            }
+        }
+        print(line, &rounds, own.map(|own| own.saturating_sub(4 * beside.rows.len() as u64)));
+        Ok(())
+    }
+
+    /// What the table does not say.
+    pub(crate) fn remarks(&self) -> String {
+        let cold = match self.remained {
+            Some(most) => format!("by `dd iflag=nocache`; at most {:.1} % of a file remained", 100.0 * most),
+            None => "by `dd iflag=nocache`, not looked at (there is no `fincore`)".into(),
+        };
+        let Args { batch, epochs, rows_per_run, cold_rows, .. } = self.args;
+        format!(
+            "Batches of {batch}; {rows_per_run} rows an epoch, {cold_rows} where the cache is cold ({cold}); medians of \
+             {epochs} epochs. The parameters of {} epochs had the bits they should have.",
+            self.compared
+        )
+    }
+}
+
+fn print(line: &Line<'_>, rounds: &Rounds, own: Option<u64>) {
+    let [array, file] = [0, 1].map(|index| median(rounds.iter().map(|rates| rates[index])));
+    let ratio = median(rounds.iter().map(|[array, file]| file / array));
+    println!(
+        "| {} | {}, {} | {} | {} | {file:.0} | {array:.0} | {ratio:.2} | {:.2} | {} |",
+        line.training.model,
+        line.kind,
+        line.way.name(),
+        line.cache.name(),
+        line.workers,
+        file * line.kind.row_bytes() as f64 / 1e9,
+        own.map_or_else(|| "unknown".into(), |own| format!("{:.0}", own as f64 / 1e6)),
+    );
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
