@@ -37,8 +37,8 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// A scaler with the mean and scale of these features, `rows x columns`: of an array, or of any source, which is read
-    /// twice, batch by batch.
+    /// A scaler with the mean and scale of these features, `rows x columns`: of an array, or of any source, which is
+    /// read twice, batch by batch.
     ///
     /// # Errors
     /// [`Error::Empty`] without rows or columns; [`Error::Feature`] with the first value that is NaN or infinite; the

@@ -123,7 +123,7 @@ fn a_source_that_fails_leaves_the_old_file() {
         assert_eq!(error.to_string(), format!("scaler: row {row} could not be read: the disk is gone"));
     }
     let panicking = FromFn::new((9, 2), |_, _: &mut [f32]| -> Result<()> { panic!("no") });
-    assert!(matches!(write_npy_rows(&scratch.path, &panicking), Err(Error::Source { .. })));
+    assert!(matches!(write_npy_rows(&scratch.path, &panicking as &dyn RowSource), Err(Error::Source { .. })));
     assert!(matches!(Scaler::fit(panicking), Err(Error::Source { .. })));
     let below = scratch.path.join("below-a-file");
     assert!(matches!(write_npy_rows(&below, &array), Err(Error::File { path, .. }) if path == below));
