@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::host_memory::host_room;
-use crate::source::{RowSource, read_checked};
+use crate::source::{RowSource, Wanted};
 
 /// About how many values are read at a time.
 const VALUES: usize = 1 << 18;
@@ -29,7 +29,7 @@ pub(super) fn each_batch(
     for first in (0..rows).step_by(batch) {
         let numbers: Vec<usize> = (first..rows.min(first + batch)).collect();
         let values = &mut values[..numbers.len() * cols];
-        read_checked(op, source, &numbers, values)?;
+        Wanted::new(op, source, &numbers).read(values)?;
         each(first, values)?;
     }
     Ok(())

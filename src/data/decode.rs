@@ -40,7 +40,8 @@ fn halves(dtype: Dtype, bytes: &[u8], into: &mut [f32], convert: impl Fn(&[u16],
     }
 }
 
-/// Decodes numbers of one type in their byte order. Each order has a loop of its own, since the compiler vectorises those.
+/// Decodes numbers of one type in their byte order. Each order has a loop of its own, since the compiler vectorises
+/// those.
 macro_rules! each {
     ($dtype:ident, $bytes:ident, $into:ident, $type:ty, |$number:ident| $converted:expr) => {{
         let numbers = $into.iter_mut().zip($bytes.as_chunks::<{ size_of::<$type>() }>().0);

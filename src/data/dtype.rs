@@ -5,8 +5,8 @@ use std::fmt;
 /// A number type, with its size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Dtype {
-    /// `b'f'` for floats, `b'i'` and `b'u'` for integers, `b'b'` for booleans, and `b'V'` for bfloat16, which NumPy does
-    /// not know and writes as two bytes of no type.
+    /// `b'f'` for floats, `b'i'` and `b'u'` for integers, `b'b'` for booleans, and `b'V'` for bfloat16, which NumPy
+    /// does not know and writes as two bytes of no type.
     pub(super) kind: u8,
     pub(super) size: usize,
     pub(super) big_endian: bool,

@@ -23,22 +23,22 @@
 //!
 //! # Sources of rows
 //!
-//! Trainings and predictions read features from any [`RowSource`]. These functions make sources of files, which are never
-//! in memory as a whole:
+//! Trainings and predictions read features from any [`RowSource`]. These functions make sources of files, which are
+//! never in memory as a whole:
 //!
 //! | function | what it gives |
 //! |---|---|
 //! | [`open_npy`] | the rows of a `.npy` file, read from the disk when they are needed |
 //! | [`npy_rows`] | those of a `.npy` file whose bytes are in memory, or mapped into it |
-//! | [`open_safetensors`], [`safetensors_rows`] | those of a tensor in a safetensors file, from the disk and from memory |
+//! | [`open_safetensors`], [`safetensors_rows`] | those of a tensor in a safetensors file: from the disk, from memory |
 //! | [`Scaler::scaled`] | those of another source, scaled while they are read |
 //!
-//! All numbers of NumPy and of safetensors, bfloat16 among them, become f32 while they are read. [`shard_paths`] finds the
-//! files of a pattern, which [`Shards`] joins; [`read_npy_labels`] and [`read_safetensors_labels`] read labels;
+//! All numbers of NumPy and of safetensors, bfloat16 among them, become f32 while they are read. [`shard_paths`] finds
+//! the files of a pattern, which [`Shards`] joins; [`read_npy_labels`] and [`read_safetensors_labels`] read labels;
 //! [`Scaler::fit`] goes through a source; and [`write_npy_rows`] writes any source to a `.npy` file of f32.
 //!
-//! Mapping a file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change the
-//! file meanwhile. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
+//! Mapping a file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change
+//! the file meanwhile. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
 //!
 //! # Broken files
 //!

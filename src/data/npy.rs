@@ -53,8 +53,8 @@ fn read_array<T: Copy + Default>(path: &Path, decode: Decoder<T>) -> Result<Arra
         .or_else(|error| refuse(path, "the array must fit into this machine's memory", error.to_string()))
 }
 
-/// Reads class ids from a `.npy` file of one dimension, or of a single column: integers of any size, booleans, or floats
-/// that are whole numbers.
+/// Reads class ids from a `.npy` file of one dimension, or of a single column: integers of any size, booleans, or
+/// floats that are whole numbers.
 ///
 /// # Errors
 /// As [`read_npy`]; [`Error::Data`] too for several columns, and with the first row whose label is no whole number, or

@@ -62,7 +62,7 @@ pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Layout, &'a [u8
 
 /// The header's length in bytes, from the file's first [`START`] bytes, or from all of a shorter file.
 fn header_length(path: &Path, start: &[u8]) -> Result<usize> {
-    let unusable = |source| Err(Error::Format { path: path.into(), source: source.into() });
+    let unusable = |source: ParseHeaderError| Err(Error::Format { path: path.into(), source: source.into() });
     let Some(version) = start.strip_prefix(MAGIC) else { return unusable(ParseHeaderError::MagicString) };
     let length = match *version {
         [1, 0, low, high, ..] => usize::from(u16::from_le_bytes([low, high])).saturating_add(10),

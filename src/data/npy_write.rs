@@ -39,8 +39,8 @@ pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<
 /// The file appears complete or not at all: it is written beside `path` and renamed.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written; [`Error::Source`] with the row that could not be read, or the source's own
-/// error if it is one of this crate.
+/// [`Error::File`] when it cannot be written; [`Error::Source`] with the row that could not be read, or the source's
+/// own error if it is one of this crate.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_npy, write_npy_rows};

@@ -10,7 +10,7 @@ use super::npy::read_doubles;
 use super::npy_write::write_rows;
 use crate::error::{Error, Result, Shape};
 use crate::host_memory::{host_room, not_empty};
-use crate::source::{RowSource, read_all};
+use crate::source::{RowSource, Wanted};
 
 const OP: &str = "scaler";
 
@@ -37,8 +37,8 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// A scaler with the mean and scale of these features, `rows x columns`: of an array, or of any source, which is read
-    /// twice, batch by batch.
+    /// A scaler with the mean and scale of these features, `rows x columns`: of an array, or of any source, which is
+    /// read twice, batch by batch.
     ///
     /// # Errors
     /// [`Error::Empty`] without rows or columns; [`Error::Feature`] with the first value that is NaN or infinite; the
@@ -53,7 +53,7 @@ impl Scaler {
         let (rows, cols) = x.dim();
         not_empty(OP, rows, cols)?;
         // Sums of distances from the first row give equal values exactly their own mean, and a variance of 0.
-        let first: Vec<f64> = read_all(OP, &x, &[0])?.into_iter().map(f64::from).collect();
+        let first: Vec<f64> = Wanted::new(OP, &x, &[0]).read_all()?.into_iter().map(f64::from).collect();
         let sums = column_sums(&x, &first, |distance| distance)?;
         let mean: Vec<f64> = sums.iter().zip(&first).map(|(sum, first)| first + sum / rows as f64).collect();
         let squares = column_sums(&x, &mean, |distance| distance * distance)?;

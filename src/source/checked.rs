@@ -79,7 +79,11 @@ pub(crate) fn caught<T>(wanted: Wanted<'_>, work: impl FnOnce() -> Result<T>) ->
 /// The error of an op whose source failed: an error of this crate as it is, any other one with its row.
 pub(super) fn row_failed(op: &'static str, RowError { row, source }: RowError) -> Error {
     match source.downcast::<Error>() {
-        Ok(own) => *own,
+        Ok(own) => match *own {
+            // Its row is that of the source that met it, which may be a part of this one.
+            Error::Feature { op, col, value, .. } => Error::Feature { op, row, col, value },
+            own => own,
+        },
         Err(source) => Error::Source { op, row, source },
     }
 }

@@ -7,10 +7,10 @@ use super::row_source::RowSource;
 ///
 /// ```
 /// use wgpu_mlp::source::{Converted, Multiplied, RowSource};
-/// let pixels = Multiplied::new(Converted(ndarray::array![[0u8, 51, 255]]), 1.0 / 255.0);
+/// let pixels = Multiplied::new(Converted(ndarray::array![[0u8, 64, 255]]), 1.0 / 128.0);
 /// let mut row = [0.0; 3];
 /// pixels.read_rows(&[0], &mut row).unwrap();
-/// assert_eq!(row, [0.0, 0.2, 1.0]);
+/// assert_eq!(row, [0.0, 0.5, 1.9921875]);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Multiplied<S> {

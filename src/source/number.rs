@@ -3,7 +3,7 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-/// A number that an array of features may hold: [f32], [f64], [`f16`], [`bf16`] and [u8].
+/// A number that an array of features may hold: [f32], [f64], [`struct@f16`], [`bf16`] and [u8].
 ///
 /// f64 is rounded to the nearest f32; all others are f32 exactly.
 pub trait Number: Copy + Send + Sync + sealed::Sealed {

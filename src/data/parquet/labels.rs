@@ -10,8 +10,8 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field};
 
-use super::super::csv_reader::shown;
 use super::super::errors::refuse;
+use super::super::errors::shown;
 use super::super::table::sorted;
 use super::convert::Place;
 use super::reader::{Reader, Wish};

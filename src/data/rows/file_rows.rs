@@ -1,20 +1,17 @@
 //! The source that a file's array is.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::store::{Store, read_columns};
+use super::store::{Store, changed, read_columns};
 use crate::data::layout::Layout;
-use crate::error::Error;
-use crate::files::failed;
 use crate::source::{RowError, RowSource};
 
 /// The rows of an array in a file: of a `.npy` file, or of a tensor of a safetensors file.
 ///
 /// [`npy_rows`](super::npy_rows) and [`safetensors_rows`](super::safetensors_rows) give the rows of a file whose bytes
-/// are in memory or mapped into it; [`open_npy`](super::open_npy) and [`open_safetensors`](super::open_safetensors) those
-/// of a file that stays on its disk. Numbers become f32 while they are read: the same bits that
+/// are in memory or mapped into it; [`open_npy`](super::open_npy) and [`open_safetensors`](super::open_safetensors)
+/// those of a file that stays on its disk. Numbers become f32 while they are read: the same bits that
 /// [`read_npy`](super::super::read_npy) gives. A clone reads from the same bytes or the same open file.
 ///
 /// ```
@@ -97,17 +94,5 @@ impl RowSource for FileRows<'_> {
     fn name(&self) -> String {
         let Layout { rows, cols, dtype, .. } = self.layout;
         format!("{rows}x{cols} {dtype} of {}", self.path.display())
-    }
-}
-
-/// The error for a file that could be opened and cannot be read.
-pub(super) fn changed(path: &Path, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => Error::Data {
-            path: path.into(),
-            rule: "the file must keep its length while its rows are read",
-            found: "a shorter one".into(),
-        },
-        _ => failed(path, error),
     }
 }

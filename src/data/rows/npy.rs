@@ -16,13 +16,13 @@ use crate::error::Result;
 /// `path`.
 ///
 /// The array may be any that [`read_npy`](crate::data::read_npy) takes: its numbers, in either byte order and in C or
-/// Fortran order, become f32 while rows are read. Rows in Fortran order are slow to read, since each of their numbers lies
-/// elsewhere. The bytes may lie at any address. If [`npy_view`](crate::data::npy_view)
-/// takes the file, its values are used as they lie there.
+/// Fortran order, become f32 while rows are read. Rows in Fortran order are slow to read, since each of their numbers
+/// lies elsewhere. The bytes may lie at any address. If [`npy_view`](crate::data::npy_view) takes the file, its values
+/// are used as they lie there.
 ///
 /// # Errors
-/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] when it holds another kind of array, or
-/// more or less than its header says.
+/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] when it holds another kind of array,
+/// or more or less than its header says.
 ///
 /// ```
 /// use wgpu_mlp::data::npy_rows;
@@ -44,8 +44,8 @@ pub fn npy_rows(bytes: &[u8], path: impl AsRef<Path>) -> Result<FileRows<'_>> {
 
 /// Opens a `.npy` file as a source: its rows are read from the disk when they are needed, and become f32.
 ///
-/// The file is neither mapped nor read as a whole. Neighbouring rows are read by one call of the system. The numbers may
-/// be any that [`read_npy`](crate::data::read_npy) takes.
+/// The file is neither mapped nor read as a whole. Neighbouring rows are read together. The numbers
+/// may be any that [`read_npy`](crate::data::read_npy) takes.
 ///
 /// If the file becomes shorter while it is open, reading a row that is gone is an [`Error::Data`].
 ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use safetensors::Dtype as Stored;
 use safetensors::tensor::Metadata;
 
-use super::file_rows::{FileRows, changed};
+use super::file_rows::FileRows;
 use super::positioned::Positioned;
 use super::store::Store;
 use crate::data::decode::{doubles, integers};
@@ -30,7 +30,8 @@ const NAMES: usize = 8;
 ///
 /// # Errors
 /// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file; [`Error::Data`]
-/// when it has no such tensor, with the names that are there, when the tensor has another type or shape, and for a pipe.
+/// when it has no such tensor, with the names that are there, when the tensor has another type or shape, and for a
+/// pipe.
 ///
 /// ```
 /// use safetensors::Dtype::F32;
@@ -103,10 +104,9 @@ pub fn read_safetensors_labels(path: impl AsRef<Path>, tensor: &str) -> Result<V
     let path = path.as_ref();
     let (layout, store) = open(path, tensor)?;
     layout.check_labels(path)?;
-    let unread = |error| changed(path, error);
     match layout.dtype.is_integer() {
-        true => labels::from_integers(path, layout.dtype, store.read_all(OP, &layout, integers)?.map_err(unread)?),
-        false => labels::from_floats(path, store.read_all(OP, &layout, doubles)?.map_err(unread)?),
+        true => labels::from_integers(path, layout.dtype, store.read_all(OP, path, &layout, integers)?),
+        false => labels::from_floats(path, store.read_all(OP, path, &layout, doubles)?),
     }
 }
 

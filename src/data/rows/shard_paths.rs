@@ -3,20 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::errors::refuse;
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::Result;
-use crate::files::failed;
+use crate::error::{Error, Result};
 
-/// The paths of the files that a pattern matches, in the order of their names: `train-*.npy` or `parts/**/*.safetensors`.
+/// The paths of the files that a pattern matches, in the order of their names: `train-*.npy` or
+/// `parts/**/*.safetensors`.
 ///
 /// `*` stands for any characters of a name, `?` for one, `[0-9]` for one of these, and `**` for any folders. Names are
-/// ordered character by character, so that numbers in them need leading zeros: `train-10.npy` comes before `train-2.npy`.
-/// [`open_npy`](super::open_npy) has an example.
+/// ordered character by character, so that numbers in them need leading zeros: `train-10.npy` comes before
+/// `train-2.npy`. [`open_npy`](super::open_npy) has an example.
 ///
 /// # Errors
-/// [`Error::Data`] for a pattern that is malformed, or that no file matches; [`Error::File`] for a folder that cannot be
-/// read.
+/// [`Error::Data`] for a pattern that is malformed, or that no file matches; [`Error::File`] for a folder that cannot
+/// be read.
 ///
 /// ```
 /// use wgpu_mlp::data::shard_paths;
@@ -24,13 +22,14 @@ use crate::files::failed;
 /// assert!(shard_paths("examples/data/f*.npy").is_err());
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
-pub fn shard_paths(pattern: &str) -> Result<Vec<PathBuf>> {
-    let path = Path::new(pattern);
+pub fn shard_paths(pattern: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let path = pattern.as_ref();
+    let Some(pattern) = path.to_str() else { return refuse(path, "the pattern must be UTF-8", "other bytes".into()) };
     let found = match glob::glob(pattern) {
         Ok(found) => found,
         Err(error) => return refuse(path, "the pattern must be well-formed", error.to_string()),
     };
-    let unread = |error: glob::GlobError| failed(&error.path().to_owned(), error.into());
+    let unread = |error: glob::GlobError| Error::File { path: error.path().into(), source: error.into() };
     let mut paths = found.map(|entry| entry.map_err(unread)).collect::<Result<Vec<_>>>()?;
     paths.retain(|path| !path.is_dir());
     paths.sort();

@@ -1,12 +1,14 @@
 //! Arrays in stores of bytes: in memory, or in an open file behind its header.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::positioned::Positioned;
 use crate::data::decode::{Decoder, floats};
 use crate::data::layout::Layout;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::files::failed;
 use crate::host_memory::host_room;
 
 /// The number of bytes that are read at a time, a multiple of every number's size.
@@ -64,16 +66,18 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// Reads all numbers of an array in C order.
+    /// Reads all numbers of an array in C order; errors name `path`.
     pub(super) fn read_all<T: Copy + Default>(
         &self,
         op: &'static str,
+        path: &Path,
         layout: &Layout,
         decode: Decoder<T>,
-    ) -> Result<io::Result<Vec<T>>> {
+    ) -> Result<Vec<T>> {
         let mut values = host_room(op, layout.rows, layout.cols)?;
         values.resize(layout.rows * layout.cols, T::default());
-        Ok(self.decode(layout, decode, 0, &mut values, &mut Vec::new()).map(|()| values))
+        let read = self.decode(layout, decode, 0, &mut values, &mut Vec::new());
+        read.map(|()| values).map_err(|error| changed(path, error))
     }
 }
 
@@ -91,5 +95,17 @@ pub(super) fn read_columns(bytes: &[u8], layout: &Layout, first: usize, into: &m
                 row[column] = *value;
             }
         }
+    }
+}
+
+/// The error for a file that could be opened and cannot be read.
+pub(super) fn changed(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::Data {
+            path: path.into(),
+            rule: "the file must keep its length while its rows are read",
+            found: "a shorter one".into(),
+        },
+        _ => failed(path, error),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Axis, array, concatenate};
 use wgpu_mlp::data::{Scaler, open_npy, read_npy, read_npy_labels, shard_paths, write_npy, write_npy_rows};
 use wgpu_mlp::source::half::f16;
-use wgpu_mlp::source::{FromFn, Multiplied, RowSource, Selected, Shards};
+use wgpu_mlp::source::{Converted, FromFn, Multiplied, RowSource, Selected, Shards};
 use wgpu_mlp::{Error, Result};
 
 use super::Scratch;
@@ -45,10 +45,10 @@ fn a_scaler_fits_any_source_to_the_same_bits() {
         write_npy(&scratch.path, x.view()).unwrap();
         assert_eq!(Scaler::fit(hidden(&x)).unwrap(), scaler);
         assert_eq!(Scaler::fit(open_npy(&scratch.path).unwrap()).unwrap(), scaler);
-        assert_eq!(Scaler::fit(x.mapv(f64::from)).unwrap(), scaler);
+        assert_eq!(Scaler::fit(Converted(x.mapv(f64::from))).unwrap(), scaler);
     }
     let halves = waves(50, 3).mapv(f16::from_f32);
-    assert_eq!(Scaler::fit(&halves).unwrap(), Scaler::fit(halves.mapv(f16::to_f32)).unwrap());
+    assert_eq!(Scaler::fit(Converted(halves.view())).unwrap(), Scaler::fit(halves.mapv(f16::to_f32)).unwrap());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn any_source_becomes_a_file() {
     write_npy_rows(&scratch.path, Multiplied::new(open_npy(&scratch.path).unwrap(), 0.5)).unwrap();
     assert_eq!(read_npy(&scratch.path).unwrap(), x.mapv(|value| value * 0.5));
     for shape in [(0, 3), (3, 0), (0, 0)] {
-        write_npy_rows(&other, Array2::<u8>::zeros(shape)).unwrap();
+        write_npy_rows(&other, Converted(Array2::<u8>::zeros(shape))).unwrap();
         assert_eq!(read_npy(&other).unwrap().dim(), shape);
     }
 }
@@ -123,7 +123,7 @@ fn a_source_that_fails_leaves_the_old_file() {
         assert_eq!(error.to_string(), format!("scaler: row {row} could not be read: the disk is gone"));
     }
     let panicking = FromFn::new((9, 2), |_, _: &mut [f32]| -> Result<()> { panic!("no") });
-    assert!(matches!(write_npy_rows(&scratch.path, &panicking), Err(Error::Source { .. })));
+    assert!(matches!(write_npy_rows(&scratch.path, &panicking as &dyn RowSource), Err(Error::Source { .. })));
     assert!(matches!(Scaler::fit(panicking), Err(Error::Source { .. })));
     let below = scratch.path.join("below-a-file");
     assert!(matches!(write_npy_rows(&below, &array), Err(Error::File { path, .. }) if path == below));
