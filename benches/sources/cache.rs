@@ -16,15 +16,6 @@ pub(crate) enum Cache {
     Cold,
 }
 
-impl Cache {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Cache::Warm => "warm",
-            Cache::Cold => "cold",
-        }
-    }
-}
-
 /// Reads the file once, so that it is in the cache if memory suffices.
 pub(crate) fn warm(path: &Path) -> Outcome<()> {
     let (mut file, mut chunk) = (File::open(path)?, vec![0; 8 << 20]);

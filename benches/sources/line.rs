@@ -5,12 +5,13 @@ use wgpu_mlp::Device;
 use wgpu_mlp::data::read_npy_labels;
 use wgpu_mlp::source::RowSource;
 
+use crate::alone;
 use crate::cache::{self, Cache};
 use crate::files::{Files, Kind};
 use crate::memory::Watch;
 use crate::rows::{Part, Way};
 use crate::training::{Model, Training};
-use crate::{Args, Outcome};
+use crate::{Args, Outcome, named};
 
 /// The measurement, and what is to be said about it below the table.
 pub(crate) struct Bench<'a> {
@@ -39,6 +40,19 @@ struct Line<'a> {
     workers: usize,
 }
 
+impl Line<'_> {
+    /// The options of the command line that leave this line alone.
+    fn options(&self) -> [(&'static str, String); 5] {
+        [
+            ("--models", named(self.training.model)),
+            ("--types", named(self.kind)),
+            ("--ways", named(self.way)),
+            ("--caches", named(self.cache)),
+            ("--workers", self.workers.to_string()),
+        ]
+    }
+}
+
 /// The rounds' rows a second, the array's first.
 type Rounds = Vec<[f64; 2]>;
 
@@ -49,83 +63,105 @@ impl<'a> Bench<'a> {
 
     /// Measures and prints all lines of a model and a state of the page cache.
     pub(crate) fn lines(&mut self, model: Model, cache: Cache) -> Outcome<()> {
-        let Args { optimizer, batch, seed, .. } = *self.args;
-        let training = Training { device: self.device, model, optimizer, batch: batch.get(), seed };
-        let count = if cache == Cache::Cold { self.args.cold_rows } else { self.args.rows_per_run };
+        let training = self.training(model);
         let labels = read_npy_labels(self.files.labels())?;
-        let part = |kind| Part::draw(count.get(), self.files.rows(kind), &labels, seed);
-        let floats = part(Kind::F32);
+        let floats = self.part(Kind::F32, cache, &labels);
         let rows = floats.array(&self.files.features(Kind::F32))?;
         let beside = Beside { rows, labels: floats.labels };
         for kind in &self.args.types {
-            let part = part(*kind);
+            let part = self.part(*kind, cache, &labels);
             // f32 must give the array's bits, and each other type the same bits in all ways.
             let mut bits = None;
             if *kind == Kind::F32 {
                 bits = Some(training.epoch(&beside.rows, &beside.labels, 0)?.1);
             }
-            for way in Way::ALL.into_iter().filter(|way| *way != Way::View || *kind == Kind::F32) {
-                for workers in self.args.workers.iter().filter(|workers| way != Way::View || **workers == 0) {
-                    let line = Line { training: &training, cache, kind: *kind, way, part: &part, workers: *workers };
-                    self.measure(&line, &beside, &mut bits)?;
+            for way in self.args.ways.iter().filter(|way| **way != Way::View || *kind == Kind::F32) {
+                for workers in self.args.workers.iter().filter(|workers| *way != Way::View || **workers == 0) {
+                    let (kind, way, workers) = (*kind, *way, *workers);
+                    let line = Line { training: &training, cache, kind, way, part: &part, workers };
+                    let rounds = self.measure(&line, &beside, &mut bits)?;
+                    print(&line, &rounds, alone::own_memory(self.args, &line.options())?);
                 }
             }
         }
         Ok(())
     }
 
-    /// Measures and prints a line.
-    fn measure(&mut self, line: &Line<'_>, beside: &Beside, bits: &mut Option<Vec<u32>>) -> Outcome<()> {
+    /// What a process does that measures the memory: an epoch of the first line, without an array beside it. Prints the bytes.
+    pub(crate) fn epoch_alone(&self) -> Outcome<()> {
+        let args = self.args;
+        let (kind, workers) = (args.types[0], args.workers[0]);
+        let watch = Watch::start();
+        let part = self.part(kind, args.caches[0], &read_npy_labels(self.files.labels())?);
+        let epoch = |rows: &dyn RowSource| Ok(self.training(args.models[0]).epoch(rows, &part.labels, workers)?);
+        args.ways[0].read(&self.files.features(kind), &part, epoch)?;
+        println!("{}", watch.peak().map_or_else(|| "unknown".into(), |peak| peak.own.to_string()));
+        Ok(())
+    }
+
+    fn training(&self, model: Model) -> Training<'a> {
+        let Args { optimizer, batch, seed, .. } = *self.args;
+        Training { device: self.device, model, optimizer, batch: batch.get(), seed }
+    }
+
+    /// The rows of this type's epochs.
+    fn part(&self, kind: Kind, cache: Cache, labels: &[i64]) -> Part {
+        let count = if cache == Cache::Cold { self.args.cold_rows } else { self.args.rows_per_run };
+        Part::draw(count.get(), self.files.rows(kind), labels, self.args.seed)
+    }
+
+    /// Measures a line. The first round counts for nothing but the bits.
+    fn measure(&mut self, line: &Line<'_>, beside: &Beside, bits: &mut Option<Vec<u32>>) -> Outcome<Rounds> {
         let path = self.files.features(line.kind);
-        let epochs = self.args.epochs.get();
-        let (mut rounds, mut own) = (Rounds::new(), None);
-        let mut round = |rows: &dyn RowSource, first: bool| -> Outcome<()> {
+        let mut rounds = Rounds::new();
+        let mut round = |rows: &dyn RowSource| -> Outcome<()> {
             let (array, _) = line.training.epoch(&beside.rows, &beside.labels, 0)?;
-            let watch = first.then(Watch::start);
             let (file, found) = line.training.epoch(rows, &line.part.labels, line.workers)?;
-            match watch {
-                Some(watch) => own = watch.peak().map(|peak| peak.own),
-                None => rounds.push([
-                    beside.labels.len() as f64 / array.as_secs_f64(),
-                    line.part.labels.len() as f64 / file.as_secs_f64(),
-                ]),
-            }
+            rounds.push([
+                beside.labels.len() as f64 / array.as_secs_f64(),
+                line.part.labels.len() as f64 / file.as_secs_f64(),
+            ]);
             if line.way != Way::View {
                 self.compared += 1;
                 if *bits.get_or_insert_with(|| found.clone()) != found {
-                    let (way, workers) = (line.way.name(), line.workers);
+                    let (way, workers) = (line.way.title(), line.workers);
                     return Err(format!("{} by {way}, {workers} workers: other parameters", line.kind).into());
                 }
             }
             Ok(())
         };
+        let count = 1 + self.args.epochs.get();
         match line.cache {
             Cache::Warm => {
                 cache::warm(&path)?;
-                line.way.read(&path, line.part, |rows| (0..=epochs).try_for_each(|index| round(rows, index == 0)))?;
+                line.way.read(&path, line.part, |rows| (0..count).try_for_each(|_| round(rows)))?;
             }
             Cache::Cold => {
-                for index in 0..=epochs {
+                for _ in 0..count {
                     let remained = cache::evict(&path)?;
                     self.remained = self.remained.zip(remained).map(|(most, now)| most.max(now));
-                    line.way.read(&path, line.part, |rows| round(rows, index == 0))?;
+                    line.way.read(&path, line.part, &mut round)?;
                 }
             }
         }
-        print(line, &rounds, own.map(|own| own.saturating_sub(4 * beside.rows.len() as u64)));
-        Ok(())
+        rounds.remove(0);
+        Ok(rounds)
     }
 
     /// What the table does not say.
     pub(crate) fn remarks(&self) -> String {
-        let cold = match self.remained {
-            Some(most) => format!("by `dd iflag=nocache`; at most {:.1} % of a file remained", 100.0 * most),
-            None => "by `dd iflag=nocache`, not looked at (there is no `fincore`)".into(),
-        };
         let Args { batch, epochs, rows_per_run, cold_rows, .. } = self.args;
+        let remained = match self.remained {
+            Some(most) => format!("at most {:.1} % of a file remained", 100.0 * most),
+            None => "not looked at, since there is no `fincore`".into(),
+        };
+        let cold = match self.args.caches.contains(&Cache::Cold) {
+            true => format!(", {cold_rows} where the cache is cold (by `dd iflag=nocache`; {remained})"),
+            false => String::new(),
+        };
         format!(
-            "Batches of {batch}; {rows_per_run} rows an epoch, {cold_rows} where the cache is cold ({cold}); medians of \
-             {epochs} epochs. The parameters of {} epochs had the bits they should have.",
+            "Batches of {batch}; {rows_per_run} rows an epoch{cold}; medians of {epochs} epochs. The parameters of {} epochs had \
+             the bits they should have.",
             self.compared
         )
     }
@@ -138,8 +174,8 @@ fn print(line: &Line<'_>, rounds: &Rounds, own: Option<u64>) {
         "| {} | {}, {} | {} | {} | {file:.0} | {array:.0} | {ratio:.2} | {:.2} | {} |",
         line.training.model,
         line.kind,
-        line.way.name(),
-        line.cache.name(),
+        line.way.title(),
+        named(line.cache),
         line.workers,
         file * line.kind.row_bytes() as f64 / 1e9,
         own.map_or_else(|| "unknown".into(), |own| format!("{:.0}", own as f64 / 1e6)),

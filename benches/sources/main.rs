@@ -9,6 +9,7 @@
 //! one of them. In each round an epoch on an array in memory comes before an epoch on the file, so that both have the same
 //! machine; medians of the rounds are told. README.md beside this file says what the columns mean.
 
+mod alone;
 mod cache;
 mod files;
 mod line;
@@ -29,9 +30,15 @@ use wgpu_mlp::Device;
 use cache::Cache;
 use files::{Files, Kind};
 use line::Bench;
+use rows::Way;
 use training::{Model, Rule};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// A value as the command line names it.
+fn named(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
+}
 
 /// The device asked for on the command line.
 #[derive(Clone, Copy, ValueEnum)]
@@ -66,7 +73,7 @@ struct Args {
     /// Rows of an epoch on a file that is not in the page cache
     #[arg(long, default_value = "32768")]
     cold_rows: NonZeroUsize,
-    /// Rounds, of whose times the median counts; one more comes first and looks at the memory
+    /// Rounds, of whose rates the median counts; one more comes first
     #[arg(long, default_value = "5")]
     epochs: NonZeroUsize,
     /// Rows in a training step
@@ -81,6 +88,9 @@ struct Args {
     /// Types of the files' numbers
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::F32, Kind::F16, Kind::U8])]
     types: Vec<Kind>,
+    /// How files are read
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Way::View, Way::Mapped, Way::Opened])]
+    ways: Vec<Way>,
     /// Whether the files are in the page cache when an epoch begins
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Cache::Warm, Cache::Cold])]
     caches: Vec<Cache>,
@@ -93,6 +103,9 @@ struct Args {
     /// Folder for the files
     #[arg(long, default_value = "target/sources")]
     data: PathBuf,
+    /// Train for one epoch, of the first of each list, and print the most memory
+    #[arg(long, hide = true)]
+    alone: bool,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -102,6 +115,10 @@ fn main() -> Outcome<()> {
     let args = Args::parse();
     let device = args.device.open()?;
     let files = Files::make_once(&args.data, args.bytes.get(), args.seed)?;
+    let mut bench = Bench::new(&args, &device, &files);
+    if args.alone {
+        return bench.epoch_alone();
+    }
     println!("- device: {}", device.info());
     println!("- machine: {}", machine::describe());
     println!("- date: {}", machine::today());
@@ -110,7 +127,6 @@ fn main() -> Outcome<()> {
         "| model | rows from | page cache | workers | rows/s | array, rows/s | ratio | from the file, GB/s | own memory, MB |"
     );
     println!("|---|---|---|--:|--:|--:|--:|--:|--:|");
-    let mut bench = Bench::new(&args, &device, &files);
     for model in &args.models {
         for cache in &args.caches {
             bench.lines(*model, *cache)?;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use clap::ValueEnum;
 use memmap2::Mmap;
 use ndarray::{Array2, s};
 use rand::SeedableRng;
@@ -13,7 +14,7 @@ use wgpu_mlp::source::{RowSource, Selected};
 use crate::Outcome;
 
 /// How rows are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Way {
     /// A view of the mapped file, as an array: what there was before there were sources.
     View,
@@ -24,9 +25,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) const ALL: [Way; 3] = [Way::View, Way::Mapped, Way::Opened];
-
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Way::View => "`npy_view`",
             Way::Mapped => "`npy_rows`, mapped",
