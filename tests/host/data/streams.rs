@@ -144,18 +144,18 @@ fn shards_of_many_files() {
     fs::create_dir(file("train-folder.npy")).unwrap();
     fs::write(file("train-00.txt"), "").unwrap();
     let pattern = |name: &str| file(name).to_str().unwrap().to_owned();
-    let paths = shard_paths(&pattern("train-*.npy")).unwrap();
+    let paths = shard_paths(pattern("train-*.npy")).unwrap();
     assert_eq!(paths, ["train-00.npy", "train-01.npy", "train-02.npy"].map(file));
     let shards = Shards::new(paths.iter().map(open_npy).collect::<Result<Vec<_>>>().unwrap()).unwrap();
     let want = concatenate(Axis(0), &parts.each_ref().map(|part| part.view())).unwrap();
     same_rows(&shards, &want, "shards");
     let turned = Selected::new(&shards, (0..146).rev().collect()).unwrap();
     same_rows(&turned, &want.select(Axis(0), &(0..146).rev().collect::<Vec<_>>()), "selected");
-    let labels = shard_paths(&pattern("labels-??.npy")).unwrap();
+    let labels = shard_paths(pattern("labels-??.npy")).unwrap();
     let labels = labels.iter().map(read_npy_labels).collect::<Result<Vec<_>>>().unwrap().concat();
     assert_eq!(labels, [vec![0; 5], vec![1], vec![2; 140]].concat());
-    assert_eq!(shard_paths(&pattern("train-0[12].npy")).unwrap(), paths[1..]);
-    assert_eq!(shard_paths(&pattern("train-00.npy")).unwrap(), paths[..1]);
+    assert_eq!(shard_paths(pattern("train-0[12].npy")).unwrap(), paths[1..]);
+    assert_eq!(shard_paths(pattern("train-00.npy")).unwrap(), paths[..1]);
 }
 
 #[test]

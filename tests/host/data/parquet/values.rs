@@ -188,7 +188,7 @@ fn labels_are_integers_or_classes() {
     let (mut columns, _) = all_types();
     let kinds = ["10", "9", "-1"];
     columns.push(("kind", array((0..ROWS).map(|row| kinds[row % 3]))));
-    let bytes = file_of(columns, |set| small(set));
+    let bytes = file_of(columns, small);
     let scratch = Scratch::new();
     let read = |options: &ParquetOptions| scratch.read(&bytes, |path| ParquetRows::open(path, options)).unwrap();
     let integers = read(&labelled("i64"));
