@@ -51,6 +51,8 @@ pub(crate) use checked::{Wanted, caught};
 pub use from_fn::FromFn;
 pub use multiplied::Multiplied;
 pub use number::Number;
+#[cfg(feature = "data")]
+pub(crate) use number::{bf16_to_f32, f16_to_f32};
 pub use row_error::RowError;
 pub use row_source::RowSource;
 pub use selected::Selected;
