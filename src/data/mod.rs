@@ -40,10 +40,14 @@
 //! Mapping a file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change
 //! the file meanwhile. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
 //!
+//! With the feature `parquet`, `ParquetRows` is a source of rows from a Parquet file, of which row groups are read as they
+//! are needed.
+//!
 //! # Broken files
 //!
 //! A header is checked against the file's length before anything is allocated. A file that was cut short, or that holds
-//! more than its header says, is an [`Error`] with the file's name and the rule that it breaks.
+//! more than its header says, is an [`Error`] with the file's name and the rule that it breaks. Of a Parquet file, sizes of
+//! pages and dictionaries and counts of values are checked too, and memory grows with what was decoded.
 //!
 //! [`Error`]: crate::Error
 //! [`RowSource`]: crate::source::RowSource

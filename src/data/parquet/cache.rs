@@ -98,3 +98,85 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Barrier, mpsc};
+    use std::thread;
+
+    use super::*;
+    use crate::error::Error;
+
+    /// Gets a row group of ten bytes, and says whether it was decoded.
+    fn is_decoded(cache: &Cache, group: usize) -> bool {
+        let mut decoded = false;
+        let values = cache.get(group, 10, || {
+            decoded = true;
+            Ok(vec![group as f32])
+        });
+        assert_eq!(*values.unwrap(), [group as f32]);
+        decoded
+    }
+
+    #[test]
+    fn what_was_used_least_recently_goes_first() {
+        let cache = Cache::new(25);
+        assert!(is_decoded(&cache, 0) && is_decoded(&cache, 1));
+        assert!(!is_decoded(&cache, 0));
+        assert!(is_decoded(&cache, 2));
+        assert_eq!([0, 1, 2].map(|group| cache.has(group)), [true, false, true]);
+        assert!(is_decoded(&cache, 1) && !is_decoded(&cache, 2) && is_decoded(&cache, 0));
+        assert!(cache.can_hold(25) && !cache.can_hold(26));
+        assert_eq!(cache.state.lock().bytes, 20);
+    }
+
+    #[test]
+    fn an_error_is_not_kept() {
+        let cache = Cache::new(25);
+        let failing = || Err(Error::Combination { op: "decode", rule: "it must work" });
+        assert!(cache.get(3, 10, failing).is_err());
+        assert_eq!((cache.has(3), cache.state.lock().bytes), (false, 0));
+        assert!(is_decoded(&cache, 3) && !is_decoded(&cache, 3));
+    }
+
+    #[test]
+    fn threads_that_want_one_row_group_decode_it_once() {
+        let (cache, decoded, begin) = (Cache::new(100), AtomicUsize::new(0), Barrier::new(8));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    begin.wait();
+                    let decode = || {
+                        decoded.fetch_add(1, Ordering::Relaxed);
+                        thread::sleep(std::time::Duration::from_millis(20));
+                        Ok(vec![1.0])
+                    };
+                    assert_eq!(*cache.get(5, 10, decode).unwrap(), [1.0]);
+                });
+            }
+        });
+        assert_eq!(decoded.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_thread_that_decodes_holds_up_no_other() {
+        let (cache, (begun, begins), (end, ends)) = (Cache::new(100), mpsc::channel(), mpsc::channel());
+        thread::scope(|scope| {
+            let cache = &cache;
+            scope.spawn(move || {
+                let decode = || {
+                    begun.send(()).unwrap();
+                    ends.recv().unwrap();
+                    Ok(vec![5.0])
+                };
+                cache.get(5, 10, decode).unwrap();
+            });
+            begins.recv().unwrap();
+            assert!(is_decoded(cache, 6) && cache.has(5));
+            end.send(()).unwrap();
+        });
+        assert!(!is_decoded(&cache, 5));
+    }
+}

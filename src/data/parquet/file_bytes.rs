@@ -8,6 +8,8 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::thrift::Thrift;
+
 /// The length of what is read at once for a page's header.
 const HEAD: usize = 1024;
 
@@ -98,15 +100,15 @@ impl Read for From {
 /// Checks the sizes with which a page's header begins: the decoder reserves what the header says that the page expands to.
 ///
 /// The header is a struct of Thrift's compact protocol. Its first fields are the page's type, its size, and its compressed
-/// size: each a byte 0x15, which stands for the next field and an integer, and the integer in groups of seven bits.
-fn check_header(mut head: &[u8], expansion: u64) -> io::Result<()> {
+/// size: each a byte 0x15, which stands for the next field and an integer, and the integer.
+fn check_header(head: &[u8], expansion: u64) -> io::Result<()> {
+    let mut head = Thrift(head);
     let mut sizes = [0; 3];
     for size in &mut sizes {
-        let integer = head.strip_prefix(&[0x15]).and_then(integer);
-        let Some((value, rest)) = integer else {
+        let Some(value) = head.byte().filter(|byte| *byte == 0x15).and_then(|_| head.count()) else {
             return Err(io::Error::new(ErrorKind::InvalidData, "a page's header does not begin with the page's sizes"));
         };
-        (*size, head) = (value, rest);
+        *size = value;
     }
     let [_, size, compressed] = sizes;
     if size > compressed.saturating_mul(expansion).saturating_add(HEAD as u64) {
@@ -114,18 +116,6 @@ fn check_header(mut head: &[u8], expansion: u64) -> io::Result<()> {
         return Err(io::Error::new(ErrorKind::InvalidData, words));
     }
     Ok(())
-}
-
-/// An integer that is not negative, in zigzag encoding, and the bytes behind it.
-fn integer(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0;
-    for (index, byte) in bytes.iter().enumerate().take(5) {
-        value |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return (value % 2 == 0).then_some((value / 2, &bytes[index + 1..]));
-        }
-    }
-    None
 }
 
 #[cfg(unix)]
@@ -141,4 +131,22 @@ fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
 #[cfg(not(any(unix, windows)))]
 fn read_at(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
     Err(ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_expands_no_further_than_its_codec_can() {
+        let header = |size: u8| [0x15, 0, 0x15, size | 0x80, 0x7e, 0x15, 100, 0x2c];
+        // 0x1f80 / 2 + size / 2, from 50 bytes.
+        assert!(check_header(&header(0), 1000).is_ok());
+        let words = check_header(&header(2), 22).unwrap_err().to_string();
+        assert_eq!(words, "50 bytes of a page cannot be 8065 bytes compressed");
+        for head in [&header(0)[..5], &[0x16, 0, 0x15, 0, 0x15, 0], &[0x15, 0, 0x15, 1, 0x15, 0], &[]] {
+            assert!(check_header(head, 1000).unwrap_err().to_string().contains("does not begin with"));
+        }
+    }
 }

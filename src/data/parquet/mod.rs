@@ -10,6 +10,7 @@ mod options;
 mod pages;
 mod reader;
 mod rows;
+mod thrift;
 
 pub use options::{ParquetFeatures, ParquetOptions};
 pub use rows::ParquetRows;

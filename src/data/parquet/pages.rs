@@ -4,13 +4,14 @@ use std::iter;
 use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::RowGroups;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::SerializedPageReader;
 
 use super::file_bytes::FileBytes;
+use super::thrift::{Thrift, skip_deltas};
 
 /// A row group of a file.
 pub(super) struct Group<'a> {
@@ -34,7 +35,8 @@ impl RowGroups for Group<'_> {
         let chunk = self.of().column(column);
         let bytes = Arc::new(self.bytes.of_pages(expansion(chunk.compression())));
         let reader = SerializedPageReader::new(bytes, chunk, self.num_rows(), None)?;
-        let checked = Checked { reader, left: u64::try_from(chunk.num_values()).unwrap_or(0) };
+        let levels = [chunk.column_descr().max_rep_level(), chunk.column_descr().max_def_level()];
+        let checked = Checked { reader, left: u64::try_from(chunk.num_values()).unwrap_or(0), levels };
         Ok(Box::new(Pages(Some(Box::new(checked)))))
     }
 
@@ -80,6 +82,8 @@ struct Checked<R> {
     reader: R,
     /// The number of values that are left.
     left: u64,
+    /// The highest levels of repetition and of definition.
+    levels: [i16; 2],
 }
 
 impl<R: PageReader> Checked<R> {
@@ -90,6 +94,45 @@ impl<R: PageReader> Checked<R> {
             left.ok_or_else(|| ParquetError::General("a column has more values than its metadata say".into()))?;
         Ok(())
     }
+}
+
+/// Checks the lengths of strings in a page, for all of which the decoder reserves memory.
+fn check_lengths(page: &Page, levels: [i16; 2]) -> Result<()> {
+    let lists = match page.encoding() {
+        Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
+        // Lengths that strings have in common with those before them, and lengths of the rest.
+        Encoding::DELTA_BYTE_ARRAY => 2,
+        _ => return Ok(()),
+    };
+    let most = page.num_values().into();
+    let lengths = values(page, levels).and_then(|values| {
+        let mut values = Thrift(values);
+        (0..lists).try_for_each(|_| skip_deltas(&mut values, most))
+    });
+    lengths.ok_or_else(|| ParquetError::General(format!("a page has no lengths of {most} strings")))
+}
+
+/// The bytes of a page behind the levels.
+fn values(page: &Page, levels: [i16; 2]) -> Option<&[u8]> {
+    let mut bytes = Thrift(page.buffer());
+    match page {
+        Page::DataPage { num_values, rep_level_encoding, def_level_encoding, .. } => {
+            for (level, encoding) in levels.into_iter().zip([rep_level_encoding, def_level_encoding]) {
+                let bits = u64::from(i16::BITS - level.leading_zeros());
+                let length = match encoding {
+                    _ if level == 0 => 0,
+                    Encoding::RLE => u32::from_le_bytes(bytes.bytes(4)?.try_into().ok()?).into(),
+                    _ => (bits * u64::from(*num_values)).div_ceil(8),
+                };
+                bytes.bytes(length)?;
+            }
+        }
+        Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {
+            bytes.bytes(u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len))?;
+        }
+        Page::DictionaryPage { .. } => {}
+    }
+    Some(bytes.0)
 }
 
 /// Checks a dictionary's length: each of its values has at least a byte.
@@ -109,6 +152,7 @@ impl<R: PageReader> PageReader for Checked<R> {
             check_dictionary(page)?;
             if page.is_data_page() {
                 self.count(page.num_values().into())?;
+                check_lengths(page, self.levels)?;
             }
         }
         Ok(page)

@@ -15,15 +15,19 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
     RowGroupMetaData,
 };
-use parquet::file::reader::Length;
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::super::errors::refuse;
 use super::file_bytes::FileBytes;
 use super::pages::Group;
+use super::thrift::Thrift;
 use crate::error::{Error, ParquetError, Result};
 use crate::files::failed;
 use crate::source::words_of;
+
+/// The most levels of columns within each other.
+const DEEPEST: usize = 100;
 
 /// A Parquet file that is open: its bytes, and what its footer says about them.
 pub(super) struct Reader {
@@ -54,7 +58,10 @@ impl Reader {
             .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
             .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
         let reader = ParquetMetaDataReader::new().with_metadata_options(Some(skipped));
-        let metadata = guarded(path, || reader.parse_and_finish(&bytes))?;
+        let metadata = guarded(path, || {
+            check_depth(&bytes)?;
+            reader.parse_and_finish(&bytes)
+        })?;
         let rows = metadata.row_groups().iter().map(|group| usize::try_from(group.num_rows()).ok());
         let total = |rows: &Vec<usize>| rows.iter().try_fold(0usize, |sum, rows| sum.checked_add(*rows));
         let Some(rows) = rows.collect::<Option<Vec<_>>>().filter(|rows| total(rows).is_some()) else {
@@ -152,6 +159,23 @@ impl Reader {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks the depth of the schema, since the decoder follows it by recursion, and a stack that overflows ends the process.
+fn check_depth(bytes: &FileBytes) -> Decoded<()> {
+    let Some(end) = bytes.len().checked_sub(8) else { return Ok(()) };
+    let tail = bytes.get_bytes(end, 8)?;
+    let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    let start = match end.checked_sub(length) {
+        Some(start) if tail.ends_with(b"PAR1") => start,
+        // The decoder has its own words for what is no footer.
+        _ => return Ok(()),
+    };
+    match Thrift(&bytes.get_bytes(start, length as usize)?).schema_depth() {
+        Some(depth) if depth <= DEEPEST => Ok(()),
+        Some(depth) => Err(Decoding::General(format!("columns have {depth} levels; at most {DEEPEST} are read"))),
+        None => Err(Decoding::General("the footer is damaged".into())),
     }
 }
 

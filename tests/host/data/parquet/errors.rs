@@ -1,7 +1,7 @@
 //! Errors by their words: what no feature or label may be, columns that are not there, and claims that cannot be true.
 
 use arrow_array::ArrayRef;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
 use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
 use wgpu_mlp::source::RowSource;
@@ -197,4 +197,38 @@ fn footers_that_lie() {
     assert!(error.ends_with(&format!("got 300 rows where {} belong, in row group 0", 1u64 << 40)), "{error}");
     assert!(words(&claims(200, 200, true_length)).contains("a column has more values than its metadata say"));
     assert!(length(&many) < 2000);
+}
+
+#[test]
+fn schemas_too_deep_for_the_stack() {
+    let levels: u32 = 500_000;
+    let mut file = b"PAR1".to_vec();
+    // A footer of Thrift's compact protocol: the version, and a list of elements, each of which has one child.
+    file.extend([0x15, 2, 0x19, 0xfc]);
+    let length = levels + 1;
+    file.extend([length as u8 | 0x80, (length >> 7) as u8 | 0x80, (length >> 14) as u8]);
+    (0..levels).for_each(|_| file.extend([0x35, 0, 0x18, 1, b'a', 0x15, 2, 0]));
+    file.extend([0x15, 2, 0x25, 0, 0x18, 1, b'x', 0, 0x16, 0, 0x19, 0x0c, 0]);
+    let footer = file.len() as u32 - 4;
+    file.extend([&footer.to_le_bytes()[..], b"PAR1"].concat());
+    let error = Scratch::new().read(&file, |path| ParquetRows::open(path, &ParquetOptions::default())).unwrap_err();
+    assert!(error.to_string().ends_with("columns have 500001 levels; at most 100 are read"), "{error}");
+}
+
+#[test]
+fn strings_without_end() {
+    for (encoding, place) in
+        [(Encoding::DELTA_LENGTH_BYTE_ARRAY, 0), (Encoding::DELTA_BYTE_ARRAY, 0), (Encoding::DELTA_BYTE_ARRAY, 1)]
+    {
+        let columns = vec![("x", array([0.0f32; 300])), ("kind", array([0; 300].map(|_| "rose")))];
+        let mut bytes = file_of(columns, |set| {
+            let set = set.set_column_dictionary_enabled("kind".into(), false);
+            set.set_column_encoding("kind".into(), encoding)
+        });
+        // Blocks of 128 numbers in four parts, and 300 numbers, of which there are then 2^48 and more.
+        let lengths: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&[0x80, 1, 4, 0xac, 2])).collect();
+        bytes[lengths[place] + 3..][..7].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
+        let error = Scratch::new().read(&bytes, |path| ParquetRows::open(path, &labelled("kind"))).unwrap_err();
+        assert!(error.to_string().ends_with("a page has no lengths of 300 strings"), "{error}");
+    }
 }

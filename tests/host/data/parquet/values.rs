@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{FixedSizeListBuilder, LargeListBuilder, ListBuilder, PrimitiveBuilder};
 use arrow_array::types::{Float16Type, Float32Type, Float64Type};
-use arrow_array::{ArrayRef, ArrowPrimitiveType};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, StringArray};
 use half::f16;
 use ndarray::Array2;
 use parquet::basic::{Compression, Encoding};
@@ -91,9 +91,10 @@ fn small(set: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
 #[test]
 fn every_type_in_every_encoding() {
     let (columns, values) = all_types();
-    let ways: [&dyn Fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder; 5] = [
+    let ways: [&dyn Fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder; 6] = [
         &|set| set,
         &|set| set.set_dictionary_enabled(false),
+        &|set| set.set_dictionary_enabled(false).set_writer_version(WriterVersion::PARQUET_2_0),
         &|set| set.set_compression(Compression::SNAPPY).set_writer_version(WriterVersion::PARQUET_2_0),
         &|set| set.set_compression(Compression::ZSTD(Default::default())).set_dictionary_enabled(false),
         &|set| set.set_compression(Compression::LZ4_RAW).set_dictionary_enabled(false).set_encoding(Encoding::PLAIN),
@@ -147,8 +148,9 @@ fn lists_of_each_kind() {
         ("fixed", lists!(FixedSizeListBuilder::new(items::<Float16Type>(), 3), f16::from_f32)),
         ("id", array(0..ROWS as i64)),
     ];
-    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
-        let bytes = file_of(columns.clone(), |set| small(set.set_writer_version(version)));
+    for (version, dictionary) in [(WriterVersion::PARQUET_1_0, true), (WriterVersion::PARQUET_2_0, false)] {
+        let set = |set: WriterPropertiesBuilder| set.set_writer_version(version).set_dictionary_enabled(dictionary);
+        let bytes = file_of(columns.clone(), |all| small(set(all)));
         for name in ["list", "large", "fixed"] {
             same_bits(&bytes, &list(name), &embedding());
             let options = ParquetOptions { label: Some("id".into()), ..list(name) };
@@ -205,6 +207,28 @@ fn labels_are_integers_or_classes() {
 }
 
 #[test]
+fn strings_in_each_encoding_are_labels() {
+    let columns = vec![
+        ("x", array((0..ROWS).map(|row| row as f32))),
+        ("kind", array((0..ROWS).map(|row| ["common", "comet", "", "co"][row % 4]))),
+        ("maybe", Arc::new((0..ROWS).map(|row| Some(["b", "a"][row % 2])).collect::<StringArray>()) as ArrayRef),
+    ];
+    let wanted = |classes: &[i64]| (0..ROWS).map(|row| classes[row % classes.len()]).collect::<Vec<_>>();
+    for encoding in [Encoding::PLAIN, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            let bytes = file_of(columns.clone(), |set| {
+                let set = set.set_writer_version(version).set_dictionary_enabled(false).set_encoding(Encoding::PLAIN);
+                set.set_column_encoding("kind".into(), encoding).set_column_encoding("maybe".into(), encoding)
+            });
+            for (label, classes) in [("kind", &[3, 2, 0, 1][..]), ("maybe", &[1, 0])] {
+                let read = |path| ParquetRows::open(path, &labelled(label));
+                assert_eq!(Scratch::new().read(&bytes, read).unwrap().labels(), wanted(classes), "{encoding}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_training_has_the_bits_of_one_from_the_array() {
     let x = embedding();
     let columns: Vec<(&str, ArrayRef)> =
@@ -227,4 +251,14 @@ fn a_training_has_the_bits_of_one_from_the_array() {
         assert_eq!(rows[3..], x.row(39).to_vec());
         assert!(source.name().ends_with("a Parquet file of 40x3") && format!("{source:?}").contains("(40, 3)"));
     }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn options_are_read_from_json() {
+    let read = |text: &str| serde_json::from_str::<ParquetOptions>(text).unwrap();
+    assert_eq!(read("{}"), ParquetOptions::default());
+    let options = ParquetOptions { label: Some("kind".into()), cache_bytes: 7, ..list("embedding") };
+    assert_eq!(read(r#"{"features": {"List": "embedding"}, "label": "kind", "cache_bytes": 7}"#), options);
+    assert_eq!(read(&serde_json::to_string(&options).unwrap()), options);
 }
