@@ -29,7 +29,7 @@ pub(super) fn each_batch(
     for first in (0..rows).step_by(batch) {
         let numbers: Vec<usize> = (first..rows.min(first + batch)).collect();
         let values = &mut values[..numbers.len() * cols];
-        Wanted::new(op, source, &numbers).read(values)?;
+        Wanted::new(op, source, cols, &numbers).read(values)?;
         each(first, values)?;
     }
     Ok(())

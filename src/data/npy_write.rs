@@ -39,14 +39,13 @@ pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<
 /// The file appears complete or not at all: it is written beside `path` and renamed.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written; [`Error::Source`] with the row that could not be read, or the source's
-/// own error if it is one of this crate.
+/// [`Error::File`] when it cannot be written; [`Error::Source`] with the row that could not be read.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_npy, write_npy_rows};
-/// use wgpu_mlp::source::Multiplied;
+/// use wgpu_mlp::source::{Converted, Multiplied};
 /// let path = std::env::temp_dir().join("wgpu-mlp-doc-write-rows.npy");
-/// write_npy_rows(&path, Multiplied::new(ndarray::array![[0u8, 51], [255, 102]], 0.5))?;
+/// write_npy_rows(&path, Multiplied::new(Converted(ndarray::array![[0u8, 51], [255, 102]]), 0.5))?;
 /// assert_eq!(read_npy(&path)?, ndarray::array![[0.0, 25.5], [127.5, 51.0]]);
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```

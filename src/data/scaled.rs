@@ -37,13 +37,13 @@ impl Scaler {
     /// ```
     /// use ndarray::array;
     /// use wgpu_mlp::data::Scaler;
-    /// use wgpu_mlp::source::RowSource;
-    /// let pixels = array![[0u8, 100], [200, 60]];
+    /// use wgpu_mlp::source::{Converted, RowSource};
+    /// let pixels = Converted(array![[0u8, 100], [200, 60]]);
     /// let scaler = Scaler::fit(&pixels)?;
     /// let mut rows = [0.0; 4];
     /// scaler.scaled(&pixels)?.read_rows(&[0, 1], &mut rows).unwrap();
     /// assert_eq!(rows, [-1.0, 1.0, 1.0, -1.0]);
-    /// assert!(scaler.scaled(array![[1u8]]).is_err());
+    /// assert!(scaler.scaled(array![[1.0]]).is_err());
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn scaled<S: RowSource>(&self, source: S) -> Result<Scaled<'_, S>> {

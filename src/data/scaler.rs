@@ -53,7 +53,7 @@ impl Scaler {
         let (rows, cols) = x.dim();
         not_empty(OP, rows, cols)?;
         // Sums of distances from the first row give equal values exactly their own mean, and a variance of 0.
-        let first: Vec<f64> = Wanted::new(OP, &x, &[0]).read_all()?.into_iter().map(f64::from).collect();
+        let first: Vec<f64> = Wanted::new(OP, &x, cols, &[0]).read_all()?.into_iter().map(f64::from).collect();
         let sums = column_sums(&x, &first, |distance| distance)?;
         let mean: Vec<f64> = sums.iter().zip(&first).map(|(sum, first)| first + sum / rows as f64).collect();
         let squares = column_sums(&x, &mean, |distance| distance * distance)?;

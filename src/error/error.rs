@@ -93,7 +93,7 @@ pub enum Error {
         /// The value given.
         value: f64,
     },
-    /// Two options that exclude each other.
+    /// Options that exclude each other, or that leave nothing to do.
     #[error("{op}: {rule}")]
     Combination {
         /// The operation.

@@ -46,7 +46,7 @@ impl Context {
     pub fn stage(&self, wanted: Wanted<'_>) -> Result<Staged> {
         let content = Content::Rows(wanted);
         let staging = match &self.live {
-            Some(live) => Some(self.or_lost(self.filled(live, content))?),
+            Some(live) => Some(self.or_lost(self.filled(live, content, 1))?),
             None => None,
         };
         Ok(Staged { context: self.clone(), staging, bytes: content.bytes() as u64 })

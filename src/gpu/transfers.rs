@@ -103,27 +103,30 @@ impl Context {
             let staging = self.new_staging(live, bytes)?;
             live.recorder().staging.put(staging);
         };
-        copy_up(&staging, at, piece)?;
+        copy_up(&staging, at, piece, piece.threads())?;
         recorder.copy_upload(&live.connection.device, (&staging, at), target);
         Ok(recorder)
     }
 
     /// Copies a long piece to a staging buffer of its own.
     fn fill_staging<'a>(&self, live: &'a Live, target: ByteRange<'_>, piece: Content<'_>) -> Result<Recording<'a>> {
-        let staging = self.filled(live, piece)?;
+        let staging = self.filled(live, piece, piece.threads())?;
         Ok(self.send_filled(live, target, staging))
     }
 
-    /// A staging buffer that is filled. Others record meanwhile: this takes as long as a launch or a hundred.
-    pub(super) fn filled(&self, live: &Live, piece: Content<'_>) -> Result<wgpu::Buffer> {
+    /// A staging buffer that so many threads have filled. Others record meanwhile: this takes as long as a launch or a hundred.
+    pub(super) fn filled(&self, live: &Live, piece: Content<'_>, threads: usize) -> Result<wgpu::Buffer> {
         let bytes = piece.bytes() as u64;
         let taken = live.recorder().staging.take(bytes);
         let buffer = match taken {
             Some(buffer) => buffer,
             None => self.new_staging(live, bytes)?,
         };
-        copy_up(&buffer, 0, piece)?;
-        Ok(buffer)
+        let filled = copy_up(&buffer, 0, piece, threads);
+        if filled.is_err() {
+            live.recorder().staging.put(buffer.clone());
+        }
+        filled.map(|()| buffer)
     }
 
     /// Records the copy from a filled staging buffer to where its content belongs.

@@ -19,7 +19,8 @@ impl Mlp {
         /// Predicts the most probable class of each row; `x` is `rows x inputs`.
         ///
         /// # Errors
-        /// [`Error::Shape`] unless x has a column for each input; [`Error::Empty`] without rows.
+        /// [`Error::Shape`] unless x has a column for each input; [`Error::Empty`] without rows; [`Error::Source`] for a row
+        /// that cannot be read.
         ///
         /// ```
         /// # use wgpu_mlp::{Device, Mlp};
@@ -29,7 +30,7 @@ impl Mlp {
         /// # Ok::<(), wgpu_mlp::Error>(())
         /// ```
         pub fn predict, predict_async(&self, x: impl RowSource) -> Result<Vec<u32>> = |waiting| {
-            self.predict_by(waiting, &x).await
+            self.predict_by(waiting, "predict", &x).await
         }
 
         /// Predicts the probability of each class, `rows x classes`.
@@ -50,10 +51,10 @@ impl Mlp {
         }
     }
 
-    pub(super) async fn predict_by(&self, waiting: Waiting, x: &dyn RowSource) -> Result<Vec<u32>> {
-        self.check_inputs("predict", x)?;
-        let mut classes = host_room("predict", x.dim().0, 1)?;
-        let start = |rows| self.start_predict(x, rows);
+    pub(super) async fn predict_by(&self, waiting: Waiting, op: &'static str, x: &dyn RowSource) -> Result<Vec<u32>> {
+        self.check_inputs(op, x)?;
+        let mut classes = host_room(op, x.dim().0, 1)?;
+        let start = |rows| self.start_predict(op, x, rows);
         self.stream(waiting, x.dim().0, start, &mut classes, |_, _| {}).await?;
         Ok(classes)
     }
@@ -69,7 +70,7 @@ impl Mlp {
         self.check_inputs(op, x)?;
         let shape = Shape { rows: x.dim().0, cols: self.classes() };
         let mut values = host_room(op, shape.rows, shape.cols)?;
-        let start = |rows| self.start_by_class(x, rows, of);
+        let start = |rows| self.start_by_class(op, x, rows, of);
         self.stream(waiting, x.dim().0, start, &mut values, |_, _| {}).await?;
         let length = values.len();
         Array2::from_shape_vec((shape.rows, shape.cols), values).map_err(|_| Error::Length {
@@ -80,26 +81,27 @@ impl Mlp {
     }
 
     /// Starts to predict the classes of these rows.
-    fn start_predict(&self, x: &dyn RowSource, rows: Range<usize>) -> Result<InFlight<Later<u32>>> {
-        let x = self.upload(x, rows)?;
+    fn start_predict(&self, op: &'static str, x: &dyn RowSource, rows: Range<usize>) -> Result<InFlight<Later<u32>>> {
+        let x = self.upload(op, x, rows)?;
         Ok(InFlight::new(ops::argmax(&self.logits(&x)?)?.read_later()?, x))
     }
 
     /// Starts to compute a value for each class of these rows, which `of` computes from the logits.
     pub(super) fn start_by_class(
         &self,
+        op: &'static str,
         x: &dyn RowSource,
         rows: Range<usize>,
         of: fn(&Matrix) -> Result<Matrix>,
     ) -> Result<InFlight<Later<f32>>> {
-        let x = self.upload(x, rows)?;
+        let x = self.upload(op, x, rows)?;
         Ok(InFlight::new(of(&self.logits(&x)?)?.read_later()?, x))
     }
 
     /// Uploads these rows of the features.
-    pub(super) fn upload(&self, x: &dyn RowSource, rows: Range<usize>) -> Result<Matrix> {
+    pub(super) fn upload(&self, op: &'static str, x: &dyn RowSource, rows: Range<usize>) -> Result<Matrix> {
         let rows: Vec<usize> = rows.collect();
-        Matrix::from_rows(&self.device, Wanted::new("predict", x, &rows))
+        Matrix::from_rows(&self.device, Wanted::new(op, x, self.inputs(), &rows))
     }
 
     /// The logits of features that are on the model's device already: `rows x inputs` to `rows x classes`, with a

@@ -35,7 +35,7 @@ impl Mlp {
             let x: &dyn RowSource = &x;
             self.check_scored("score", x, labels)?;
             let (mut batch, mut hits) = (Statistics::default(), 0);
-            let start = |rows| self.start_score(x, labels, rows);
+            let start = |rows| self.start_score("score", x, labels, rows);
             self.stream(waiting, x.dim().0, start, &mut batch, |batch, _| hits += batch.correct as usize).await?;
             Ok(share_of(hits, labels))
         }
@@ -51,7 +51,7 @@ impl Mlp {
         ) -> Result<Statistics> = |waiting| {
             let x: &dyn RowSource = &x;
             self.check_scored("evaluate", x, labels)?;
-            let batch = |rows| self.labelled(x, labels, rows).map(|(x, targets)| (x, targets, CrossEntropy::default()));
+            let batch = |rows| self.labelled("evaluate", x, labels, rows).map(|(x, targets)| (x, targets, CrossEntropy::default()));
             self.losses(waiting, x.dim().0, batch).await
         }
 
@@ -73,7 +73,7 @@ impl Mlp {
             let x: &dyn RowSource = &x;
             let ids = self.check_scored("score_top_k", x, labels)?;
             let (mut left, mut hits, mut logits) = (ids.iter(), 0, Vec::new());
-            let start = |rows| self.start_by_class(x, rows, |logits| Ok(logits.clone()));
+            let start = |rows| self.start_by_class("score_top_k", x, rows, |logits| Ok(logits.clone()));
             let arrived = |logits: &mut Vec<f32>, _| {
                 hits += hits_in_top_k(logits, self.classes(), &mut left, k);
                 logits.clear();
@@ -93,7 +93,7 @@ impl Mlp {
         ) -> Result<ConfusionMatrix> = |waiting| {
             let x: &dyn RowSource = &x;
             self.check_scored("confusion_matrix", x, labels)?;
-            ConfusionMatrix::new(labels, &self.predict_by(waiting, x).await?, self.classes())
+            ConfusionMatrix::new(labels, &self.predict_by(waiting, "confusion_matrix", x).await?, self.classes())
         }
     }
 
@@ -120,11 +120,12 @@ impl Mlp {
     /// Starts to count how many of these rows are classified correctly.
     fn start_score<L: Label>(
         &self,
+        op: &'static str,
         x: &dyn RowSource,
         labels: &[L],
         rows: Range<usize>,
     ) -> Result<InFlight<PendingRead>> {
-        let (x, targets) = self.labelled(x, labels, rows)?;
+        let (x, targets) = self.labelled(op, x, labels, rows)?;
         Ok(InFlight::new(ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
     }
 
@@ -135,9 +136,15 @@ impl Mlp {
     }
 
     /// Uploads these rows and their labels.
-    fn labelled<L: Label>(&self, x: &dyn RowSource, labels: &[L], rows: Range<usize>) -> Result<(Matrix, Targets)> {
+    fn labelled<L: Label>(
+        &self,
+        op: &'static str,
+        x: &dyn RowSource,
+        labels: &[L],
+        rows: Range<usize>,
+    ) -> Result<(Matrix, Targets)> {
         let targets = Targets::classes(&self.device, &labels[rows.clone()], self.classes())?;
-        Ok((self.upload(x, rows)?, targets))
+        Ok((self.upload(op, x, rows)?, targets))
     }
 
     /// Checks that features and labels can be scored, and returns the labels as class ids.

@@ -20,9 +20,9 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Rows that the calling thread reads.
-    pub fn new(op: &'static str, source: &'a dyn RowSource, rows: &'a [usize]) -> Self {
-        Wanted { op, source, cols: source.dim().1, rows, threads: 1 }
+    /// Rows of so many values that the calling thread reads.
+    pub fn new(op: &'static str, source: &'a dyn RowSource, cols: usize, rows: &'a [usize]) -> Self {
+        Wanted { op, source, cols, rows, threads: 1 }
     }
 
     /// The number of values in these rows.
@@ -48,12 +48,18 @@ impl<'a> Wanted<'a> {
     pub fn read(self, into: &mut [f32]) -> Result<()> {
         match self.values() {
             Some(values) => {
-                for (row, into) in self.rows.iter().zip(into.chunks_exact_mut(self.cols)) {
+                for (row, into) in self.rows.iter().zip(into.chunks_exact_mut(self.cols.max(1))) {
                     into.copy_from_slice(&values[row * self.cols..][..self.cols]);
                 }
                 Ok(())
             }
-            None => caught(self, || self.source.read_rows(self.rows, into).map_err(|error| row_failed(self.op, error))),
+            None => caught(self, || {
+                if !self.source.is_in_memory() {
+                    // A value that the source does not write is NaN, and no value of an earlier batch.
+                    into.fill(f32::NAN);
+                }
+                self.source.read_rows(self.rows, into).map_err(|error| row_failed(self.op, error))
+            }),
         }
     }
 
@@ -72,18 +78,18 @@ pub(crate) fn caught<T>(wanted: Wanted<'_>, work: impl FnOnce() -> Result<T>) ->
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let (op, first, count) = (wanted.op, wanted.rows.first().copied().unwrap_or(0), wanted.rows.len());
         let words = format!("the source panicked among {count} rows from this one on: {}", words_of(&*panic));
+        // What was thrown may panic when it is dropped.
+        std::mem::forget(panic);
         Err(Error::Source { op, row: first, source: words.into() })
     })
 }
 
-/// The error of an op whose source failed: an error of this crate as it is, any other one with its row.
+/// The error of an op whose source failed, with its row.
 pub(super) fn row_failed(op: &'static str, RowError { row, source }: RowError) -> Error {
-    match source.downcast::<Error>() {
-        Ok(own) => match *own {
-            // Its row is that of the source that met it, which may be a part of this one.
-            Error::Feature { op, col, value, .. } => Error::Feature { op, row, col, value },
-            own => own,
-        },
+    match source.downcast::<Error>().map(|own| *own) {
+        // Its row was that of the source that met it, which may be a part of this one.
+        Ok(Error::Feature { op, col, value, .. }) => Error::Feature { op, row, col, value },
+        Ok(own) => Error::Source { op, row, source: own.into() },
         Err(source) => Error::Source { op, row, source },
     }
 }

@@ -9,7 +9,8 @@ use std::error::Error as StdError;
 /// let error = RowError::new(7, std::io::Error::other("the disk is gone"));
 /// assert_eq!((error.row, error.source.to_string().as_str()), (7, "the disk is gone"));
 /// ```
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("row {row} could not be read: {source}")]
 #[non_exhaustive]
 pub struct RowError {
     /// The row that could not be read, counted from 0.

@@ -41,11 +41,12 @@ pub trait RowSource: Send + Sync {
     fn dim(&self) -> (usize, usize);
 
     /// Writes the values of these rows one behind the other, in this order. `into` has a place for each value, and all
-    /// of them must be written. A row may be asked for more than once.
+    /// of them must be written. A row may be asked for more than once. A training ends only when all of its reads have
+    /// returned.
     ///
     /// # Errors
-    /// The source's own error, with the number of the row. It comes back as [`Error::Source`](crate::Error::Source), or
-    /// as it is if it is an [`Error`](crate::Error) of this crate.
+    /// The source's own error, with the number of the row. It comes back as [`Error::Source`](crate::Error::Source);
+    /// [`Error::Feature`](crate::Error::Feature) comes back as it is, with this number as its row.
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError>;
 
     /// All values, row by row, if they lie so in memory: they are then copied without a call of
@@ -54,8 +55,8 @@ pub trait RowSource: Send + Sync {
         None
     }
 
-    /// Whether the rows lie in memory, so that reading them is a copy or a conversion. Such reads are shared out among
-    /// threads as other copies are, also without workers.
+    /// Whether the rows lie in memory, so that reading them is a copy or a conversion. On a GPU several threads share such
+    /// reads also without workers, as they share other copies.
     fn is_in_memory(&self) -> bool {
         self.as_values().is_some()
     }

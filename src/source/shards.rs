@@ -37,12 +37,16 @@ impl<S: RowSource> Shards<S> {
             let rule = "all shards must have as many columns as the first";
             return Err(Error::Shape { op: "shards", rule, left: (first_rows, cols).into(), right: other.into() });
         }
-        let mut rows = 0;
-        let ends = shards.iter().map(|shard| {
-            rows += shard.dim().0;
-            rows
-        });
-        Ok(Shards { ends: ends.collect(), shards, cols })
+        let mut rows = 0_usize;
+        let end = |shard: &S| {
+            let more = shard.dim().0;
+            let rule = "all shards together must have a number of rows that this machine can count";
+            let left = (rows, cols).into();
+            rows =
+                rows.checked_add(more).ok_or(Error::Shape { op: "shards", rule, left, right: (more, cols).into() })?;
+            Ok(rows)
+        };
+        Ok(Shards { ends: shards.iter().map(end).collect::<Result<_>>()?, shards, cols })
     }
 
     /// The shard that has this row.
@@ -59,24 +63,24 @@ impl<S: RowSource> RowSource for Shards<S> {
 
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
         // A shard is asked once for all of its rows, since a read may cost it more than a row.
-        let mut places: Vec<Vec<usize>> = vec![Vec::new(); self.shards.len()];
-        for (place, row) in rows.iter().enumerate() {
-            places[self.shard_of(*row)?].push(place);
-        }
+        let numbered = |(place, row): (usize, &usize)| Ok((self.shard_of(*row)?, place));
+        let mut places = rows.iter().enumerate().map(numbered).collect::<Result<Vec<_>, RowError>>()?;
+        places.sort_unstable();
         let mut together = Vec::new();
-        for (shard, places) in places.iter().enumerate().filter(|(_, places)| !places.is_empty()) {
+        for places in places.chunk_by(|(shard, _), (next, _)| shard == next) {
+            let shard = places[0].0;
             let first = if shard == 0 { 0 } else { self.ends[shard - 1] };
-            let wanted: Vec<_> = places.iter().map(|place| rows[*place] - first).collect();
+            let wanted: Vec<_> = places.iter().map(|(_, place)| rows[*place] - first).collect();
             let numbered = |error: RowError| RowError { row: error.row.saturating_add(first), ..error };
             let read = |into: &mut [f32]| self.shards[shard].read_rows(&wanted, into).map_err(numbered);
-            let span = places[0]..places[places.len() - 1] + 1;
+            let span = places[0].1..places[places.len() - 1].1 + 1;
             if span.len() == places.len() {
                 read(&mut into[span.start * self.cols..span.end * self.cols])?;
                 continue;
             }
             together.resize(places.len() * self.cols, 0.0);
             read(&mut together)?;
-            for (place, values) in places.iter().zip(together.chunks_exact(self.cols.max(1))) {
+            for ((_, place), values) in places.iter().zip(together.chunks_exact(self.cols.max(1))) {
                 into[place * self.cols..(place + 1) * self.cols].copy_from_slice(values);
             }
         }

@@ -7,7 +7,7 @@ use crate::training;
 
 pub fn trials() -> Vec<Trial> {
     type Test = fn(&Device) -> Result<()>;
-    let tests: [(&str, Test); 30] = [
+    let tests: [(&str, Test); 33] = [
         ("a checkpoint continues to the same bits", training::checkpoints),
         ("early stopping ends in time with the best parameters", training::early_stopping),
         ("what turns into NaN is named and undone", training::non_finite),
@@ -36,8 +36,11 @@ pub fn trials() -> Vec<Trial> {
         ("dropout goes back as the layers do", training::effects::dropout_by_layers),
         ("every source gives the bits of its array", training::sources::as_the_array),
         ("long batches are read in pieces", training::sources::long_batches),
-        ("a source that fails leaves the model whole", training::sources::failures),
-        ("a partial fit goes on behind a source that failed", training::sources::partial_failures),
+        ("a source that fails leaves the model whole", training::broken_sources::failures),
+        ("a partial fit goes on behind a source that failed", training::broken_sources::partial_failures),
+        ("a source that fails in an epoch", training::broken_sources::failures_in_an_epoch),
+        ("workers read a source at once", training::broken_sources::workers_read_at_once),
+        ("a source that lies", training::broken_sources::lies),
     ];
     let trial = |(name, test): (&'static str, Test)| {
         common::trial(name, GpuOptions::default(), move |device| Ok(test(device)?))

@@ -61,12 +61,27 @@ fn long_batches_are_read_in_pieces() {
 
 #[test]
 fn a_source_that_fails_leaves_the_model_whole() {
-    training::sources::failures(&Device::cpu()).unwrap();
+    training::broken_sources::failures(&Device::cpu()).unwrap();
 }
 
 #[test]
 fn a_partial_fit_goes_on_behind_a_source_that_failed() {
-    training::sources::partial_failures(&Device::cpu()).unwrap();
+    training::broken_sources::partial_failures(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn a_source_that_fails_in_an_epoch() {
+    training::broken_sources::failures_in_an_epoch(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn workers_read_a_source_at_once() {
+    training::broken_sources::workers_read_at_once(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn a_source_that_lies() {
+    training::broken_sources::lies(&Device::cpu()).unwrap();
 }
 
 #[test]

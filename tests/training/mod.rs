@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub mod broken_sources;
 pub mod effects;
 pub mod ignored;
 pub mod pieces;

@@ -1,21 +1,18 @@
-//! Sources of rows: each gives the bits of the array that it stands for, and one that fails leaves the model whole.
-
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
+//! Sources of rows: each gives the bits of the array that it stands for.
 
 use ndarray::{Array2, Axis, s};
 use wgpu_mlp::source::half::{bf16, f16};
-use wgpu_mlp::source::{Converted, FromFn, Multiplied, RowError, RowSource, Selected, Shards};
+use wgpu_mlp::source::{Converted, FromFn, Multiplied, RowSource, Selected, Shards};
 use wgpu_mlp::{Device, Error, FitOptions, Mlp, Result, Trainer};
 
 use super::{Stop, bits, blobs, rich, without_times};
 
-const ROWS: usize = 90;
+pub(super) const ROWS: usize = 90;
 
 /// The numbers of the workers that are tried: none, one, and more than the machine has cores.
-const WORKERS: [usize; 3] = [0, 1, 5];
+pub(super) const WORKERS: [usize; 3] = [0, 1, 5];
 
-fn model(device: &Device) -> Result<Mlp> {
+pub(super) fn model(device: &Device) -> Result<Mlp> {
     Mlp::new(device, &[4, 8, 3], 5)
 }
 
@@ -126,72 +123,6 @@ pub fn long_batches(device: &Device) -> Result<()> {
         let _ = (future.as_mut().poll(&mut polls), future.as_mut().poll(&mut polls));
         drop(future);
         dropped.fit(&x, &labels, &options)?;
-    }
-    Ok(())
-}
-
-/// A source that fails, or panics, when a row is read for the so-manieth time.
-struct Broken<'a> {
-    x: &'a Array2<f32>,
-    row: usize,
-    reads_left: AtomicUsize,
-    panics: bool,
-}
-
-impl RowSource for Broken<'_> {
-    fn dim(&self) -> (usize, usize) {
-        self.x.dim()
-    }
-
-    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> std::result::Result<(), RowError> {
-        if rows.contains(&self.row) && self.reads_left.fetch_sub(1, Relaxed) == 1 {
-            assert!(!self.panics, "out of paper");
-            return Err(RowError::new(self.row, "out of ink"));
-        }
-        self.x.read_rows(rows, into)
-    }
-}
-
-/// A source that fails in the third epoch ends the training with its error and its row. The model has the parameters of
-/// the last step before it, and can be trained on.
-pub fn failures(device: &Device) -> Result<()> {
-    let (x, labels) = blobs(ROWS, 1);
-    for panics in [false, true] {
-        for workers in WORKERS {
-            let options = FitOptions { batch: 16, epochs: 5, shuffle: false, workers, ..Default::default() };
-            let source = Broken { x: &x, row: 7, reads_left: 3.into(), panics };
-            let mut broken = model(device)?;
-            let error = broken.fit(&source, &labels, &options).unwrap_err();
-            let words = match panics {
-                false => "fit: row 7 could not be read: out of ink",
-                true => {
-                    "fit: row 0 could not be read: the source panicked among 16 rows from this one on: out of paper"
-                }
-            };
-            assert_eq!(error.to_string(), words, "{workers} workers");
-            // Row 7 is in the first batch, so that two whole epochs are done.
-            let mut wanted = model(device)?;
-            wanted.fit(&x, &labels, &FitOptions { epochs: 2, ..options.clone() })?;
-            assert_eq!(bits(&broken)?, bits(&wanted)?, "{workers} workers");
-            broken.fit(&x, &labels, &options)?;
-        }
-    }
-    Ok(())
-}
-
-/// A partial fit whose source fails counts no step that was not done, and goes on as if nothing had been.
-pub fn partial_failures(device: &Device) -> Result<()> {
-    let (x, labels) = blobs(ROWS, 1);
-    for workers in WORKERS {
-        let options = FitOptions { batch: 45, shuffle: false, workers, ..rich() };
-        let (mut broken, mut whole) = (model(device)?, model(device)?);
-        let source = Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
-        assert!(matches!(broken.partial_fit(&source, &labels, &options), Err(Error::Source { .. })));
-        whole.partial_fit(x.slice(s![..45, ..]), &labels[..45], &options)?;
-        for model in [&mut broken, &mut whole] {
-            model.partial_fit(x.slice(s![45.., ..]), &labels[45..], &options)?;
-        }
-        assert_eq!(bits(&broken)?, bits(&whole)?, "{workers} workers");
     }
     Ok(())
 }

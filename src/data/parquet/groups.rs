@@ -59,7 +59,7 @@ impl Groups {
         }
         let mut groups: Vec<_> = groups.into_iter().enumerate().filter(|(_, wanted)| !wanted.is_empty()).collect();
         // What is kept is read first, before other row groups take its room.
-        groups.sort_by_key(|(group, _)| !self.cache.has(*group));
+        groups.sort_by_cached_key(|(group, _)| !self.cache.has(*group));
         for (group, wanted) in groups {
             let row = self.first(group) + wanted[0].0;
             self.read_group(group, wanted, into).map_err(|error| RowError::new(row, error))?;

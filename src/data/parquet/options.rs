@@ -19,7 +19,8 @@ pub struct ParquetOptions {
     /// of the file: sorted, by value where all are numbers. For a test file, pass the training file's classes;
     /// otherwise a class that the test file lacks shifts the ids of the others.
     pub classes: Vec<String>,
-    /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. A row group has 4 bytes a value.
+    /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. A row group has 4 bytes a value. Row
+    /// groups that several threads decode at the same time come on top.
     pub cache_bytes: usize,
 }
 
@@ -40,7 +41,7 @@ impl Default for ParquetOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ParquetFeatures {
-    /// All columns of numbers but that of the labels, in the order of the file. Columns of other types are left out, and
+    /// All columns of numbers but that of the labels, in the order of the file. Columns of text, dates and the like are left out, and
     /// so is the index that pandas stores as `__index_level_0__`. A duration is stored as an integer, and read as one.
     #[default]
     Numeric,

@@ -9,8 +9,8 @@ use crate::source::Wanted;
 
 /// Bytes that one more thread is worth in a copy.
 const BYTES_A_THREAD: usize = 1 << 20;
-/// Bytes of rows that are read at a time on their way to a mapped buffer, which can only be written to: few enough for a
-/// cache.
+/// Bytes of rows in memory that are converted at a time on their way to a mapped buffer, which can only be written to: few
+/// enough for a cache. A source that reads from elsewhere is asked once, since each read may cost it much.
 const READ_BYTES: usize = 1 << 16;
 
 /// Threads that share a copy of so many bytes: one core rarely reaches all of a machine's memory bandwidth, and new memory is
@@ -54,8 +54,8 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Threads that share the copy.
-    fn threads(self) -> usize {
+    /// Threads that share the copy, where the calling thread is not one of many already.
+    pub fn threads(self) -> usize {
         match self {
             Content::Rows(wanted) if !wanted.source.is_in_memory() => wanted.threads,
             _ => threads_for(self.bytes()),
@@ -81,7 +81,8 @@ impl<'a> Content<'a> {
             }
             return Ok(());
         }
-        let each = rows_in(cols, READ_BYTES).max(1);
+        let each =
+            if wanted.source.is_in_memory() { rows_in(cols, READ_BYTES).max(1) } else { wanted.rows.len().max(1) };
         let mut read = vec![0.0; each.min(wanted.rows.len()) * cols];
         for (index, rows) in wanted.rows.chunks(each).enumerate() {
             let read = &mut read[..rows.len() * cols];
@@ -97,9 +98,8 @@ fn rows_in(cols: usize, bytes: usize) -> usize {
     bytes / (cols * size_of::<f32>()).max(1)
 }
 
-/// Copies to this place of a mapped buffer, on several threads where there is much.
-pub(in crate::gpu) fn copy_up(target: &wgpu::Buffer, at: u64, content: Content<'_>) -> Result<()> {
-    let threads = content.threads();
+/// Copies to this place of a mapped buffer, on so many threads.
+pub(in crate::gpu) fn copy_up(target: &wgpu::Buffer, at: u64, content: Content<'_>, threads: usize) -> Result<()> {
     let share = content.bytes().div_ceil(threads).next_multiple_of(ALIGNMENT as usize);
     let mut first = at;
     let mut view = |piece: Content<'_>| {
@@ -134,6 +134,7 @@ fn share_out<W: Send>(threads: usize, work: Vec<W>, each: impl Fn(W) + Sync) {
     if threads == 1 {
         return work.into_iter().for_each(each);
     }
+    let pieces = work.len();
     let queue = Mutex::new(work.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let run = || {
@@ -142,7 +143,7 @@ fn share_out<W: Send>(threads: usize, work: Vec<W>, each: impl Fn(W) + Sync) {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads {
+        for _ in 1..threads.min(pieces) {
             let thread = std::thread::Builder::new().name("wgpu-mlp copy".into());
             if thread.spawn_scoped(scope, run).is_err() {
                 break;
@@ -162,7 +163,7 @@ mod tests {
     fn pieces_of_rows_are_whole_and_begin_where_a_mapping_may() {
         let values = Array2::from_shape_fn((7, 5), |(row, col)| (row * 5 + col) as f32);
         let rows = [6, 0, 3, 3, 1, 5, 2];
-        let content = Content::Rows(Wanted::new("test", &values, &rows));
+        let content = Content::Rows(Wanted::new("test", &values, 5, &rows));
         assert_eq!(content.bytes(), 7 * 5 * 4);
         for bytes in [1, 40, 47, 80, 1000] {
             let mut first = 0;

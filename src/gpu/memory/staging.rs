@@ -100,6 +100,7 @@ impl Uploads {
     /// Adds a mapped buffer.
     pub fn put(&mut self, buffer: wgpu::Buffer) {
         self.ready.push(buffer);
+        self.trim();
     }
 
     /// Adds a buffer that has been filled and unmapped.
@@ -145,6 +146,11 @@ impl Uploads {
                 _ => self.away.push_back((buffer, state)),
             }
         }
+        self.trim();
+    }
+
+    /// Drops the oldest of the buffers that lie ready where they have too many bytes.
+    fn trim(&mut self) {
         let mut bytes: u64 = self.ready.iter().map(wgpu::Buffer::size).sum();
         let too_many = self.ready.iter().take_while(|buffer| {
             let much = bytes > MOST_READY_BYTES;

@@ -17,6 +17,8 @@ pub(super) struct LabelledRows<'a> {
     /// What they are for, as errors name it.
     pub op: &'static str,
     pub x: &'a dyn RowSource,
+    /// The number of columns, which was found to be right.
+    pub cols: usize,
     pub labels: &'a [i64],
     pub weights: Option<&'a [f32]>,
 }
@@ -39,7 +41,7 @@ impl<'a> LabelledRows<'a> {
     where
         'a: 'b,
     {
-        Wanted { threads: threads.max(1), ..Wanted::new(self.op, self.x, rows) }
+        Wanted { threads: threads.max(1), ..Wanted::new(self.op, self.x, self.cols, rows) }
     }
 
     /// Uploads the rows with these numbers as a batch, and reads their features now.

@@ -36,7 +36,7 @@ impl<'a> Trainer<'a> {
         let (train, held) = split(labels, classes, fraction, options.seed);
         let validation = match validation_set {
             Some((x, labels)) => {
-                let set = LabelledRows { op: "validation", x, labels, weights: None };
+                let set = LabelledRows { op: "validation", x, cols: model.inputs(), labels, weights: None };
                 Some((set, (0..labels.len()).collect()))
             }
             None if fraction == 0.0 => None,

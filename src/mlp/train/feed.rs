@@ -61,9 +61,10 @@ impl<'a> Feed<'a> {
         let share = waited / all.as_secs_f64().max(f64::MIN_POSITIVE);
         if all >= LEAST_EPOCH && share > MOST_WAITED {
             let (source, percent) = (self.rows.x.name(), 100.0 * share);
+            let advice = if workers == 0 { "; FitOptions::workers reads ahead" } else { "" };
             log::warn!(
                 "fit: in epoch {epoch} the device waited {percent:.0} % of the time for rows of {source}, with {workers} \
-                 workers; FitOptions::workers reads ahead"
+                 workers{advice}"
             );
         }
     }

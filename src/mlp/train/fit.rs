@@ -28,7 +28,8 @@ impl Mlp {
         /// [`Error::Shape`](crate::Error::Shape) for features or labels that do not fit;
         /// [`Error::Target`](crate::Error::Target) with the first row whose label is not a class;
         /// [`Error::Option`](crate::Error::Option) and [`Error::Combination`](crate::Error::Combination) for options
-        /// out of range; [`Error::NonFinite`](crate::Error::NonFinite) for values that turned into NaN or infinity.
+        /// out of range, and where no row counts, by its label or its weight;
+        /// [`Error::Source`](crate::Error::Source) for a row that cannot be read; [`Error::NonFinite`](crate::Error::NonFinite) for values that turned into NaN or infinity.
         ///
         /// ```
         /// use wgpu_mlp::{Device, FitOptions, Mlp};

@@ -66,11 +66,12 @@ pub struct FitOptions {
     /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step
     /// needs no dispatch and no wait more. This keeps a second copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
-    /// The number of threads that read the rows of coming steps while the device works: PyTorch's `num_workers`. With 0 a
-    /// step's rows are read when their turn comes; what lies in memory is then shared out among threads like other
-    /// copies. More pay where reading takes time: files, conversions, a function. They hold at most eight MiB each. The
-    /// order of the rows and the bits of the training do not depend on them. [`Mlp::fit`](crate::Mlp::fit) reads ahead;
-    /// its asynchronous form reads each step's rows by so many threads when their turn comes.
+    /// The number of threads that read the rows of coming steps while the device works: PyTorch's `num_workers`. With 0, the
+    /// default, a step's rows are read when its turn comes, on the calling thread; on a GPU, rows that lie in memory are
+    /// then copied by several threads. Workers pay where reading takes time: files, conversions, a function. Each has
+    /// two pieces of a batch in memory, of up to 4 MiB. The order of the rows and the bits of the training do not depend
+    /// on the number. [`Mlp::fit`](crate::Mlp::fit) reads ahead; its asynchronous form does not, and reads a step's rows
+    /// when its turn comes, on a GPU by up to so many threads.
     pub workers: usize,
 }
 

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::gathered::{Piece, piece_rows, read_piece};
 use crate::source::{RowSource, Wanted, caught};
 
-/// Pieces that are read or being read before their turn comes, for each worker. A piece has at most four MiB.
+/// Pieces that are read or being read before their turn comes, for each worker. A piece has at most four MiB, or two rows.
 const PIECES_A_WORKER: usize = 2;
 
 /// The reader of a training's rows, which worker threads and the training share.
@@ -73,14 +73,13 @@ impl<'a> ReadAhead<'a> {
     /// system has no threads. They end with it.
     pub fn run<T>(
         device: &'a Device,
-        source: &'a dyn RowSource,
+        (source, cols): (&'a dyn RowSource, usize),
         workers: usize,
         train: impl FnOnce(Option<&ReadAhead<'a>>) -> T,
     ) -> T {
         if workers == 0 {
             return train(None);
         }
-        let cols = source.dim().1;
         let (state, changed) = (Mutex::default(), Condvar::new());
         let reader = ReadAhead { device, source, cols, depth: PIECES_A_WORKER * workers, state, changed };
         thread::scope(|scope| {

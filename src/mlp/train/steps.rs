@@ -62,7 +62,7 @@ impl Training<'_> {
         let mut first = 0;
         while first < steps.rows.len() && !callbacks.stopped {
             let before = self.options.stop_on_non_finite.then(|| Snapshot::of(model, state));
-            let pending =
+            let (pending, failed) =
                 self.run_steps(&mut feed, &steps.rows[first..], model, state, callbacks.watches_steps()).await?;
             let check = before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
             let (read, check) = Pending::read_all(self.waiting, &pending, check.as_ref()).await?;
@@ -81,6 +81,10 @@ impl Training<'_> {
                 }
             }
             first += read.len();
+            // The steps before it are checked by now.
+            if let Some(error) = failed {
+                return Err(error);
+            }
         }
         feed.end(epoch, self.options.workers);
         callbacks.shortened = first < steps.rows.len();
@@ -96,7 +100,8 @@ impl Training<'_> {
         }
     }
 
-    /// Runs steps without a wait, until it is time to read their losses.
+    /// Runs steps without a wait, until it is time to read their losses. Behind a first step, a batch that cannot be had ends
+    /// them with its error.
     async fn run_steps(
         &self,
         feed: &mut Feed<'_>,
@@ -104,18 +109,22 @@ impl Training<'_> {
         model: &mut Mlp,
         state: &mut TrainingState,
         watched: bool,
-    ) -> Result<Vec<Pending>> {
+    ) -> Result<(Vec<Pending>, Option<Error>)> {
         let (mut pending, since) = (Vec::new(), Instant::now());
         for rows in steps.iter().take(STEPS_PER_READ) {
             // The only wait is before the step, so that a dropped future never stops within one.
             model.device.make_room(self.waiting).await?;
-            let batch = feed.batch(&model.device, rows, model.classes())?;
+            let batch = match feed.batch(&model.device, rows, model.classes()) {
+                Ok(batch) => batch,
+                Err(error) if pending.is_empty() => return Err(error),
+                Err(error) => return Ok((pending, Some(error))),
+            };
             pending.push(self.run_step(batch, model, state)?);
             if watched && since.elapsed() >= READ_INTERVAL {
                 break;
             }
         }
-        Ok(pending)
+        Ok((pending, None))
     }
 
     /// The report of a step for callbacks, with the epoch's statistics up to it.
@@ -140,10 +149,11 @@ impl Training<'_> {
     /// Runs one step on a batch.
     fn run_step(&self, batch: Batch, model: &mut Mlp, state: &mut TrainingState) -> Result<Pending> {
         state.optimizer.set_learning_rate(state.schedule.rate());
-        state.schedule.end_of_step();
         let mut options = self.step_options.clone();
         options.loss = CrossEntropy { sample_weights: batch.weights, ..options.loss };
-        model.record_step(&batch.x, &batch.targets, &options, &mut state.optimizer)
+        let step = model.record_step(&batch.x, &batch.targets, &options, &mut state.optimizer)?;
+        state.schedule.end_of_step();
+        Ok(step)
     }
 
     /// Replays the steps since the snapshot to find the first that went wrong, leaves model and state as they were

@@ -153,7 +153,7 @@ impl<'a> Trainer<'a> {
         model.partial = None;
         let labels = self.options.plain_labels(labels);
         let validation_set = self.validation.take();
-        let rows = LabelledRows { op: "fit", x, labels: &labels, weights: self.row_weights };
+        let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
         let training = self.training(waiting, model, rows, validation_set.as_ref())?;
         let mut state = self.first_state(model, labels.len())?;
         let (callbacks, checkpoint) = (&mut self.callbacks, self.checkpoint.as_deref());
@@ -188,7 +188,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Epoch> {
         self.check(model, x, labels)?;
         let (options, labels) = (self.options, self.options.plain_labels(labels));
-        let rows = LabelledRows { op: "fit", x, labels: &labels, weights: self.row_weights };
+        let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
         let training = self.training(waiting, model, rows, None)?;
         let fresh = TrainingState::new(options, model.layers.len())?;
         let state = match model.partial.take() {

@@ -23,11 +23,9 @@ pub(super) struct Training<'a> {
 
 impl<'a> Training<'a> {
     /// Runs the training with workers that read its rows ahead, as many as the options say.
-    pub fn reading_ahead<T>(&self, device: &Device, run: impl FnOnce(&Training<'_>) -> T) -> T {
-        ReadAhead::run(device, self.rows.x, self.options.workers, |ahead| {
-            let (train, validation, step_options) =
-                (self.train.clone(), self.validation.clone(), self.step_options.clone());
-            run(&Training { train, validation, step_options, ahead, ..*self })
+    pub fn reading_ahead<T>(self, device: &Device, run: impl FnOnce(&Training<'_>) -> T) -> T {
+        ReadAhead::run(device, (self.rows.x, self.rows.cols), self.options.workers, |ahead| {
+            run(&Training { ahead, ..self })
         })
     }
 }

@@ -1,0 +1,184 @@
+//! Sources that fail, panic, lie or take their time: an error with the row, and a model that is whole.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use ndarray::{Array2, s};
+use wgpu_mlp::source::{FromFn, RowError, RowSource};
+use wgpu_mlp::{Device, Error, FitOptions, Result};
+
+use super::sources::{ROWS, WORKERS, model};
+use super::{bits, blobs, rich};
+
+/// A source that fails, or panics, when a row is read for the so-manieth time.
+struct Broken<'a> {
+    x: &'a Array2<f32>,
+    row: usize,
+    reads_left: AtomicUsize,
+    panics: bool,
+}
+
+impl RowSource for Broken<'_> {
+    fn dim(&self) -> (usize, usize) {
+        self.x.dim()
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> std::result::Result<(), RowError> {
+        if rows.contains(&self.row) && self.reads_left.fetch_sub(1, Relaxed) == 1 {
+            assert!(!self.panics, "out of paper");
+            return Err(RowError::new(self.row, "out of ink"));
+        }
+        self.x.read_rows(rows, into)
+    }
+}
+
+/// A source that fails in the third epoch ends the training with its error and its row. The model has the parameters of
+/// the last step before it, and can be trained on.
+pub fn failures(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for panics in [false, true] {
+        for workers in WORKERS {
+            let options = FitOptions { batch: 16, epochs: 5, shuffle: false, workers, ..Default::default() };
+            let source = Broken { x: &x, row: 7, reads_left: 3.into(), panics };
+            let mut broken = model(device)?;
+            let error = broken.fit(&source, &labels, &options).unwrap_err();
+            let words = match panics {
+                false => "fit: row 7 could not be read: out of ink",
+                true => {
+                    "fit: row 0 could not be read: the source panicked among 16 rows from this one on: out of paper"
+                }
+            };
+            assert_eq!(error.to_string(), words, "{workers} workers");
+            // Row 7 is in the first batch, so that two whole epochs are done.
+            let mut wanted = model(device)?;
+            wanted.fit(&x, &labels, &FitOptions { epochs: 2, ..options.clone() })?;
+            assert_eq!(bits(&broken)?, bits(&wanted)?, "{workers} workers");
+            broken.fit(&x, &labels, &options)?;
+        }
+    }
+    Ok(())
+}
+
+/// A row in the middle of an epoch fails: the steps before it are done, whatever was read ahead.
+pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for workers in WORKERS {
+        let options = FitOptions { batch: 16, epochs: 5, shuffle: false, workers, ..Default::default() };
+        let source = Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
+        let mut broken = model(device)?;
+        assert!(matches!(broken.fit(&source, &labels, &options), Err(Error::Source { op: "fit", row: 50, .. })));
+        let mut wanted = model(device)?;
+        wanted.fit(x.slice(s![..48, ..]), &labels[..48], &FitOptions { epochs: 1, ..options.clone() })?;
+        assert_eq!(bits(&broken)?, bits(&wanted)?, "{workers} workers");
+        // A step that went wrong before the row was read is told, and undone.
+        let mut spoilt = x.clone();
+        spoilt[[20, 1]] = f32::NAN;
+        let source = Broken { x: &spoilt, row: 50, reads_left: 1.into(), panics: false };
+        let error = model(device)?.fit(&source, &labels, &options).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { row: Some(20), .. }), "{error}");
+    }
+    let source = Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
+    let error = model(device)?.score(&source, &labels).unwrap_err();
+    assert_eq!(error.to_string(), "score: row 50 could not be read: out of ink");
+    Ok(())
+}
+
+/// A source whose first reads wait for each other, which counts its readers and keeps the order of the rows it was asked for.
+struct Watched<'a> {
+    x: &'a Array2<f32>,
+    readers: Mutex<(usize, usize)>,
+    entered: Condvar,
+    wanted: usize,
+}
+
+impl RowSource for Watched<'_> {
+    fn dim(&self) -> (usize, usize) {
+        self.x.dim()
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> std::result::Result<(), RowError> {
+        let fail = |words: &str| RowError::new(rows[0], words);
+        let mut readers = self.readers.lock().map_err(|_| fail("poisoned"))?;
+        readers.0 += 1;
+        readers.1 = readers.1.max(readers.0);
+        self.entered.notify_all();
+        // Goes on when so many have been inside at once, or when that seems not to come.
+        let patience = Duration::from_secs(20);
+        let waiting = |readers: &mut (usize, usize)| readers.1 < self.wanted;
+        readers = self.entered.wait_timeout_while(readers, patience, waiting).map_err(|_| fail("poisoned"))?.0;
+        readers.0 -= 1;
+        drop(readers);
+        self.x.read_rows(rows, into)
+    }
+}
+
+/// So many workers read at once, ahead of the first step, and none is there without them.
+pub fn workers_read_at_once(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for workers in [0, 1, 3] {
+        let wanted = workers.max(1);
+        let source = Watched { x: &x, readers: Mutex::default(), entered: Condvar::new(), wanted };
+        let options = FitOptions { batch: 8, epochs: 2, workers, ..Default::default() };
+        model(device)?.fit(&source, &labels, &options)?;
+        let (inside, most) = *source.readers.lock().unwrap();
+        assert_eq!((inside, most), (0, wanted), "{workers} workers");
+    }
+    Ok(())
+}
+
+/// Sources that break their promises: an error or NaN, and no panic.
+pub fn lies(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for workers in WORKERS {
+        let options = FitOptions { batch: 16, epochs: 1, shuffle: false, workers, ..Default::default() };
+        // It writes a part of each row.
+        let lazy = FromFn::new((ROWS, 4), |row, into: &mut [f32]| {
+            into[..2].copy_from_slice(&x.row(row).to_vec()[..2]);
+            Ok::<(), String>(())
+        });
+        let error = model(device)?.fit(lazy, &labels, &options).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { op: "features", row: Some(0), .. }), "{error}");
+        let wide = Changing(AtomicUsize::new(0));
+        assert!(matches!(
+            model(device)?.fit(&wide, &labels, &options),
+            Err(Error::Shape { .. } | Error::Source { .. })
+        ));
+    }
+    Ok(())
+}
+
+/// A source that claims another width each time, and few values.
+struct Changing(AtomicUsize);
+
+impl RowSource for Changing {
+    fn dim(&self) -> (usize, usize) {
+        (ROWS, 4 + self.0.fetch_add(1, Relaxed))
+    }
+
+    fn read_rows(&self, rows: &[usize], _: &mut [f32]) -> std::result::Result<(), RowError> {
+        Err(RowError::new(rows[0], "no more"))
+    }
+
+    fn as_values(&self) -> Option<&[f32]> {
+        Some(&[1.0; 7])
+    }
+}
+
+/// A partial fit whose source fails counts no step that was not done, and goes on as if nothing had been.
+pub fn partial_failures(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for workers in WORKERS {
+        let options = FitOptions { batch: 45, shuffle: false, workers, ..rich() };
+        let (mut broken, mut whole) = (model(device)?, model(device)?);
+        let source = Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
+        assert!(matches!(broken.partial_fit(&source, &labels, &options), Err(Error::Source { .. })));
+        whole.partial_fit(x.slice(s![..45, ..]), &labels[..45], &options)?;
+        for model in [&mut broken, &mut whole] {
+            model.partial_fit(x.slice(s![45.., ..]), &labels[45..], &options)?;
+        }
+        assert_eq!(bits(&broken)?, bits(&whole)?, "{workers} workers");
+    }
+    Ok(())
+}
