@@ -104,8 +104,8 @@ impl State {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Barrier, mpsc};
     use std::thread;
 
     use super::*;
@@ -164,20 +164,19 @@ mod tests {
 
     #[test]
     fn a_thread_that_decodes_holds_up_no_other() {
-        let (cache, (begun, begins), (end, ends)) = (Cache::new(100), mpsc::channel(), mpsc::channel());
+        let (cache, begun, end) = (Cache::new(100), Barrier::new(2), Barrier::new(2));
         thread::scope(|scope| {
-            let cache = &cache;
-            scope.spawn(move || {
+            scope.spawn(|| {
                 let decode = || {
-                    begun.send(()).unwrap();
-                    ends.iter().next().unwrap();
+                    begun.wait();
+                    end.wait();
                     Ok(vec![5.0])
                 };
                 cache.get(5, 10, decode).unwrap();
             });
-            begins.iter().next().unwrap();
-            assert!(is_decoded(cache, 6) && cache.has(5));
-            end.send(()).unwrap();
+            begun.wait();
+            assert!(is_decoded(&cache, 6) && cache.has(5));
+            end.wait();
         });
         assert!(!is_decoded(&cache, 5));
     }
