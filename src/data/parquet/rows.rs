@@ -22,8 +22,8 @@ use crate::source::{RowError, RowSource};
 ///
 /// A file whose features fit into `cache_bytes` is decoded once. From a larger file, a training in shuffled order needs
 /// rows of nearly all row groups for each batch, and decodes most of the file again for each; with many steps an epoch this
-/// takes far longer than the training. Raise `cache_bytes`, or convert the file once to `.npy`, of which each row is read
-/// by itself. Rows in the order of the file, as `predict` reads them, are decoded once if each row group alone fits into
+/// takes far longer than the training. Raise `cache_bytes`, or convert the file once with
+/// [`write_npy_rows`](crate::data::write_npy_rows): of a `.npy` file each row is read by itself. Rows in the order of the file, as `predict` reads them, are decoded once if each row group alone fits into
 /// the cache; a larger row group is decoded from its beginning for each batch.
 ///
 /// NaN and infinity are values. A null is an error that names its row.
