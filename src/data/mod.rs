@@ -1,4 +1,4 @@
-//! Data: `.npy`, safetensors and CSV files, scaling, and splits. This module needs the feature `data`.
+//! Data: `.npy`, safetensors, Parquet and CSV files, scaling, and splits. This module needs the feature `data`.
 //!
 //! ```
 //! use wgpu_mlp::data::{CsvOptions, read_csv, read_npy, write_npy};
@@ -31,6 +31,7 @@
 //! | [`open_npy`] | the rows of a `.npy` file, read from the disk when they are needed |
 //! | [`npy_rows`] | those of a `.npy` file whose bytes are in memory, or mapped into it |
 //! | [`open_safetensors`], [`safetensors_rows`] | those of a tensor in a safetensors file: from the disk, from memory |
+//! | `ParquetRows` | those of a Parquet file, with the feature `parquet`: row groups are read as they are needed |
 //! | [`Scaler::scaled`] | those of another source, scaled while they are read |
 //!
 //! All numbers of NumPy and of safetensors, bfloat16 among them, become f32 while they are read. [`shard_paths`] finds
@@ -39,9 +40,6 @@
 //!
 //! Mapping a file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change
 //! the file meanwhile. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
-//!
-//! With the feature `parquet`, `ParquetRows` is a source of rows from a Parquet file, of which row groups are read as they
-//! are needed.
 //!
 //! # Broken files
 //!

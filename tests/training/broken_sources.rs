@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use ndarray::{Array2, s};
-use wgpu_mlp::source::{FromFn, RowError, RowSource};
+use wgpu_mlp::source::{FromFn, RowError, RowSource, Selected, Shards};
 use wgpu_mlp::{Device, Error, FitOptions, Result};
 
 use super::sources::{ROWS, WORKERS, model};
@@ -79,9 +79,17 @@ pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
         let error = model(device)?.fit(&source, &labels, &options).unwrap_err();
         assert!(matches!(error, Error::NonFinite { row: Some(20), .. }), "{error}");
     }
-    let source = Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
-    let error = model(device)?.score(&source, &labels).unwrap_err();
-    assert_eq!(error.to_string(), "score: row 50 could not be read: out of ink");
+    let broken = || Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
+    let failed = |source: &dyn RowSource, labels: &[u8]| model(device)?.score(source, labels);
+    let words = |row: usize| format!("score: row {row} could not be read: out of ink");
+    assert_eq!(failed(&broken(), &labels).unwrap_err().to_string(), words(50));
+    // Errors count the rows as the caller does.
+    let backwards = Selected::new(broken(), (0..ROWS).rev().collect())?;
+    assert_eq!(failed(&backwards, &labels).unwrap_err().to_string(), words(ROWS - 1 - 50));
+    let first = x.slice(s![..30, ..]);
+    let shards: Vec<Box<dyn RowSource + '_>> = vec![Box::new(first), Box::new(broken())];
+    let longer = [&labels[..30], &labels[..]].concat();
+    assert_eq!(failed(&Shards::new(shards)?, &longer).unwrap_err().to_string(), words(80));
     Ok(())
 }
 

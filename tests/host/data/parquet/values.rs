@@ -185,6 +185,29 @@ fn threads_read_at_once() {
     }
 }
 
+/// Which row groups are kept changes while a thread looks which to read first.
+#[test]
+fn threads_read_many_row_groups_at_once() {
+    let count = 1600;
+    let numbers = (0..count).map(|row| row as f32);
+    let bytes = file_of(vec![("number", array(numbers))], small);
+    let options = ParquetOptions { cache_bytes: 60 * 8 * size_of::<f32>(), ..Default::default() };
+    let source = Scratch::new().read(&bytes, |path| ParquetRows::open(path, &options)).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let source = &source;
+            scope.spawn(move || {
+                for round in 0..200 {
+                    let rows: Vec<_> = (0..400).map(|row| (row * 997 + 31 * thread + round) % count).collect();
+                    let mut into = vec![0.0; rows.len()];
+                    source.read_rows(&rows, &mut into).unwrap();
+                    assert!(rows.iter().zip(&into).all(|(row, value)| *row as f32 == *value));
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn labels_are_integers_or_classes() {
     let (mut columns, _) = all_types();
