@@ -1,13 +1,14 @@
 """Makes the files of this folder, as README.md says: python tests/data/make.py
 
-Needs numpy, ml_dtypes and safetensors. tests/host/data/written.rs computes the same values and compares.
+Needs numpy, ml_dtypes, torch and safetensors. tests/host/data/written.rs computes the same values and compares.
 """
 
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
-from safetensors.numpy import save_file
+import torch
+from safetensors.torch import save_file
 
 FOLDER = Path(__file__).parent
 ROWS, COLS = 7, 5
@@ -30,11 +31,12 @@ np.save(FOLDER / "bfloat16.npy", thirds.astype(ml_dtypes.bfloat16))
 np.save(FOLDER / "labels_i8.npy", labels)
 np.save(FOLDER / "labels_f4.npy", labels.astype("f4"))
 
+exact = torch.from_numpy(thirds)
 tensors = {
-    "f32": thirds.astype("f4"),
-    "f16": thirds.astype("f2"),
-    "bf16": thirds.astype(ml_dtypes.bfloat16),
-    "u8": byte,
-    "labels": labels.astype("i8"),
+    "f32": exact.to(torch.float32),
+    "f16": exact.to(torch.float16),
+    "bf16": exact.to(torch.bfloat16),
+    "u8": torch.from_numpy(byte),
+    "labels": torch.from_numpy(labels),
 }
 save_file(tensors, FOLDER / "tensors.safetensors", metadata={"format": "pt"})
