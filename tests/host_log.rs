@@ -75,7 +75,7 @@ fn a_training_tells_what_happens() {
     });
     let (labels, options) = ([0u8; 60], FitOptions { epochs: 1, batch: 20, workers: 1, ..Default::default() });
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &labels, &options).unwrap();
-    said(&[(Level::Warn, "fit: in epoch 0 the device waited "), (Level::Info, "fit: ended after 1 epochs")]);
+    said(&[(Level::Warn, "fit: in epoch 0 the device waited up to "), (Level::Info, "fit: ended after 1 epochs")]);
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &labels, &options).unwrap();
     said(&[(Level::Warn, "% of the time for rows of a function of 60x1, with 1 workers")]);
 }

@@ -97,7 +97,7 @@ struct Args {
     /// Threads that read ahead
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     workers: Vec<usize>,
-    /// Seed of the files, the first weights and the order of the rows
+    /// Seed of the first weights, the order of the rows, and files that are not there yet
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Folder for the files

@@ -12,6 +12,9 @@ const DELIMITERS: [(char, &str); 4] = [
 /// The rule that a number with a comma breaks.
 const DECIMAL_COMMA: &str = "a value must have a decimal point; this one has a decimal comma";
 
+/// The rule that a number with a comma breaks which may stand before decimals or behind thousands.
+const COMMA: &str = "a value must have a point before its decimals, and no comma";
+
 /// The rule that these texts, rows or single cells, break if another delimiter than this one stands in each of them.
 pub(super) fn separated<'a>(delimiter: u8, texts: impl Iterator<Item = &'a str> + Clone) -> Option<&'static str> {
     let share = |other: char| {
@@ -33,10 +36,16 @@ pub(super) fn named(delimiter: u8, header: &str, name: &str) -> Option<&'static 
 
 /// The rule that a cell breaks which should be a number and has a comma in it or another delimiter.
 pub(super) fn no_number(delimiter: u8, cell: &str) -> Option<&'static str> {
-    if has_decimal_comma(cell) {
-        return Some(DECIMAL_COMMA);
+    match (has_decimal_comma(cell), has_thousands(cell)) {
+        (true, true) => Some(COMMA),
+        (true, false) => Some(DECIMAL_COMMA),
+        (false, true) => None,
+        (false, false) => {
+            // Text in a column of numbers may have any character in it.
+            let divides = |other: char| cell.contains(other) && cell.split(other).all(is_number);
+            others(delimiter).find(|(other, _)| divides(*other)).map(|(_, rule)| *rule)
+        }
     }
-    if has_thousands(cell) { None } else { separated(delimiter, [cell].into_iter()) }
 }
 
 /// The delimiters but for this one.

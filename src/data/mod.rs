@@ -65,6 +65,7 @@ mod npy_header;
 mod npy_write;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod positioned;
 mod rows;
 mod scaled;
 mod scaler;

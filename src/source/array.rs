@@ -6,18 +6,27 @@ use super::number::Number;
 use super::row_error::RowError;
 use super::row_source::RowSource;
 
-/// Reads rows of an array.
+/// The bytes of rows that are copied before they are converted: few enough for the cache that is nearest.
+pub(crate) const GATHERED: usize = 1 << 14;
+
+/// Reads rows of an array, a few at a time. They are copied first: a processor waits for the memory of several rows at once
+/// while it copies, and for that of one while it converts.
 fn read_rows<T: Number>(array: ArrayView2<'_, T>, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
     let (count, cols) = array.dim();
-    for (row, into) in rows.iter().zip(into.chunks_exact_mut(cols.max(1))) {
-        if *row >= count {
-            return Err(RowError::beyond(*row, count));
+    if let Some(row) = rows.iter().find(|row| **row >= count) {
+        return Err(RowError::beyond(*row, count));
+    }
+    let few = (GATHERED / (cols * size_of::<T>()).max(1)).max(1);
+    let mut room = Vec::new();
+    for (rows, into) in rows.chunks(few).zip(into.chunks_mut((few * cols).max(1))) {
+        room.clear();
+        for row in rows.iter().map(|row| array.row(*row)) {
+            match row.as_slice() {
+                Some(values) => room.extend_from_slice(values),
+                None => room.extend(row),
+            }
         }
-        let values = array.row(*row);
-        match values.as_slice() {
-            Some(values) => T::convert(values, into),
-            None => into.iter_mut().zip(values).for_each(|(into, value)| *into = value.to_f32()),
-        }
+        T::convert(&room, into);
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ mod selected;
 mod shards;
 
 pub use array::Converted;
+#[cfg(feature = "data")]
+pub(crate) use array::GATHERED;
 #[cfg(feature = "parquet")]
 pub(crate) use checked::words_of;
 pub(crate) use checked::{Wanted, caught};

@@ -1,5 +1,6 @@
 //! Sources that fail, panic, lie or take their time: an error with the row, and a model that is whole.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Condvar, Mutex};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use ndarray::{Array2, s};
 use wgpu_mlp::source::{FromFn, RowError, RowSource, Selected, Shards};
-use wgpu_mlp::{Device, Error, FitOptions, Result};
+use wgpu_mlp::{Callback, Device, Error, FitOptions, Result, Step, Trainer};
 
 use super::sources::{ROWS, WORKERS, model};
 use super::{bits, blobs, rich};
@@ -78,7 +79,13 @@ pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
         let source = Broken { x: &spoilt, row: 50, reads_left: 1.into(), panics: false };
         let error = model(device)?.fit(&source, &labels, &options).unwrap_err();
         assert!(matches!(error, Error::NonFinite { row: Some(20), .. }), "{error}");
+        // A row that could be read, and cannot be read again when the steps are repeated: they are all undone.
+        let source = Broken { x: &spoilt, row: 10, reads_left: 2.into(), panics: false };
+        let mut undone = model(device)?;
+        assert!(matches!(undone.fit(&source, &labels, &options), Err(Error::Source { row: 10, .. })));
+        assert_eq!(bits(&undone)?, bits(&model(device)?)?, "{workers} workers");
     }
+    stopped_before_a_failure(device)?;
     let broken = || Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
     let failed = |source: &dyn RowSource, labels: &[u8]| model(device)?.score(source, labels);
     let words = |row: usize| format!("score: row {row} could not be read: out of ink");
@@ -90,6 +97,22 @@ pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
     let shards: Vec<Box<dyn RowSource + '_>> = vec![Box::new(first), Box::new(broken())];
     let longer = [&labels[..30], &labels[..]].concat();
     assert_eq!(failed(&Shards::new(shards)?, &longer).unwrap_err().to_string(), words(80));
+    Ok(())
+}
+
+/// A callback that ended the training is obeyed, whatever could not be read behind the step that it saw.
+fn stopped_before_a_failure(device: &Device) -> Result<()> {
+    struct AtOnce;
+    impl Callback for AtOnce {
+        fn on_step(&mut self, _: &Step) -> Result<ControlFlow<()>> {
+            Ok(ControlFlow::Break(()))
+        }
+    }
+    let (x, labels) = blobs(ROWS, 1);
+    let options = FitOptions { batch: 16, epochs: 5, shuffle: false, ..Default::default() };
+    let source = Broken { x: &x, row: 50, reads_left: 1.into(), panics: false };
+    let history = Trainer::new(&options).callback(&mut AtOnce).fit(&mut model(device)?, &source, &labels)?;
+    assert_eq!((history.epochs.len(), history.epochs[0].rows), (1, 48));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::thrift::Thrift;
+use crate::data::positioned::Positioned;
 
 /// The length of what is read at once for a page's header.
 const HEAD: usize = 1024;
@@ -16,7 +17,7 @@ const HEAD: usize = 1024;
 /// A file that is open. The crate parquet reads files by a cursor, which two threads would move under each other.
 #[derive(Clone, Debug)]
 pub(super) struct FileBytes {
-    file: Arc<File>,
+    file: Arc<Positioned>,
     length: u64,
     /// How many bytes a page may expand to from one byte of the file; none where no pages are read.
     expansion: Option<u64>,
@@ -25,7 +26,7 @@ pub(super) struct FileBytes {
 impl FileBytes {
     pub(super) fn new(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
-        Ok(FileBytes { file: Arc::new(file), length, expansion: None })
+        Ok(FileBytes { file: Arc::new(Positioned::new(file)), length, expansion: None })
     }
 
     /// The bytes of pages that were compressed so that one byte expands to at most so many.
@@ -44,7 +45,7 @@ impl ChunkReader for FileBytes {
     type T = Head;
 
     fn get_read(&self, start: u64) -> Result<Head> {
-        let from = From { file: self.file.clone(), at: start };
+        let from = FileFrom { file: self.file.clone(), at: start };
         Ok(Head { bytes: BufReader::with_capacity(HEAD, from), expansion: self.expansion })
     }
 
@@ -54,22 +55,15 @@ impl ChunkReader for FileBytes {
             let words = format!("{length} bytes from {start} on in a file of {}", self.length);
             return Err(ParquetError::EOF(words));
         }
-        let (mut bytes, mut read) = (vec![0; length], 0);
-        while read < length {
-            match read_at(&self.file, &mut bytes[read..], start + read as u64) {
-                Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
-                Ok(count) => read += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let mut bytes = vec![0; length];
+        self.file.read_at(start, &mut bytes)?;
         Ok(bytes.into())
     }
 }
 
 /// Bytes from one place on, which begin with a page's header where pages are read.
 pub(super) struct Head {
-    bytes: BufReader<From>,
+    bytes: BufReader<FileFrom>,
     expansion: Option<u64>,
 }
 
@@ -83,15 +77,15 @@ impl Read for Head {
     }
 }
 
-/// A place in a file.
-struct From {
-    file: Arc<File>,
+/// A file from a place on.
+struct FileFrom {
+    file: Arc<Positioned>,
     at: u64,
 }
 
-impl Read for From {
+impl Read for FileFrom {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = read_at(&self.file, into, self.at)?;
+        let count = self.file.read_some(self.at, into)?;
         self.at += count as u64;
         Ok(count)
     }
@@ -116,21 +110,6 @@ fn check_header(head: &[u8], expansion: u64) -> io::Result<()> {
         return Err(io::Error::new(ErrorKind::InvalidData, words));
     }
     Ok(())
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, into, at)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, into, at)
-}
-
-#[cfg(not(any(unix, windows)))]
-fn read_at(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
-    Err(ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

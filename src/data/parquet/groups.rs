@@ -10,7 +10,7 @@ use super::cache::Cache;
 use super::columns::Columns;
 use super::convert::Place;
 use super::reader::{Reader, Wish};
-use crate::error::{Error, Result, Shape};
+use crate::error::{Error, FormatError, ParquetError, Result, Shape};
 use crate::source::RowError;
 
 /// The most rows, and the most values, that are decoded at once.
@@ -62,7 +62,8 @@ impl Groups {
         groups.sort_by_cached_key(|(group, _)| !self.cache.has(*group));
         for (group, wanted) in groups {
             let row = self.first(group) + wanted[0].0;
-            self.read_group(group, wanted, into).map_err(|error| RowError::new(row, error))?;
+            self.read_group(group, wanted, into)
+                .map_err(|error| RowError::new(value_row(&error).unwrap_or(row), error))?;
         }
         Ok(())
     }
@@ -73,7 +74,11 @@ impl Groups {
             return self.stream(group, wanted, into);
         };
         let cols = self.cols;
-        let values = self.cache.get(group, bytes, || self.decode(group))?;
+        let values = match self.cache.get(group, bytes, || self.decode(group)) {
+            // It may be in a row that is not wanted.
+            Err(error) if value_row(&error).is_some() => return self.stream(group, wanted, into),
+            values => values?,
+        };
         for (row, place) in wanted {
             into[place * cols..(place + 1) * cols].copy_from_slice(&values[row * cols..(row + 1) * cols]);
         }
@@ -160,6 +165,14 @@ impl Groups {
         })?;
         // A row that did not come lies behind the row group's end.
         rest.first().map_or(Ok(()), |_| self.reader.check_rows(group, read))
+    }
+}
+
+/// The row of a value that can be no feature, if this is such an error.
+fn value_row(error: &Error) -> Option<usize> {
+    match error {
+        Error::Format { source: FormatError::Parquet(ParquetError::Value { row, .. }), .. } => Some(*row),
+        _ => None,
     }
 }
 

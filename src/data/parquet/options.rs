@@ -16,8 +16,8 @@ pub struct ParquetOptions {
     /// The column with the labels: integers, booleans or strings. There is none by default.
     pub label: Option<String>,
     /// The classes of labels that are strings, in the order of their ids. If this is empty, the default, they are those
-    /// of the file: sorted, by value where all are numbers. For a test file, pass the training file's classes;
-    /// otherwise a class that the test file lacks shifts the ids of the others.
+    /// of the file: sorted, by value where all are numbers. For a test file, and for each shard of a data set, pass
+    /// the classes of all; otherwise a class that a file lacks shifts the ids of the others.
     pub classes: Vec<String>,
     /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. A row group has 4 bytes a value. Row
     /// groups that several threads decode at the same time come on top.

@@ -43,7 +43,8 @@ impl<'a> Thrift<'a> {
             0 => self.count()?,
             more => before + u64::from(more),
         };
-        Some((number, byte & 0xf))
+        // The decoder would cut a longer number off, and take the field for another one.
+        (number <= i16::MAX as u64).then_some((number, byte & 0xf))
     }
 
     /// The length of a list, and its items' type.
@@ -53,12 +54,12 @@ impl<'a> Thrift<'a> {
         Some((length, byte & 0xf))
     }
 
-    /// Skips a value of this type; in a list, booleans have a byte.
+    /// Skips a value of this type. A footer has no lists of booleans.
     fn skip(&mut self, kind: u8, in_list: bool, deeper: u32) -> Option<()> {
         let deeper = deeper.checked_sub(1)?;
         match kind {
             1 | 2 if !in_list => {}
-            1..=3 => drop(self.byte()?),
+            3 => drop(self.byte()?),
             4..=6 => drop(self.integer()?),
             7 => drop(self.bytes(8)?),
             8 => {
@@ -94,9 +95,13 @@ impl<'a> Thrift<'a> {
             let (next, kind) = self.field(number)?;
             match (next, kind) {
                 (_, 0) => return Some(deepest),
-                // A field that comes twice counts twice. The decoder does not look at its type.
-                (2, _) => deepest = deepest.max(self.elements_depth()?),
-                _ => self.skip(kind, false, DEEPEST)?,
+                // A field that comes twice counts twice.
+                (2, 9) => deepest = deepest.max(self.elements_depth()?),
+                // The decoder does not look at the types of fields that it knows, so that another one hides what it reads.
+                (1, 5) | (3, 6) | (4 | 5 | 7, 9) | (6 | 9, 8) | (8, 12) | (10.., _) => {
+                    self.skip(kind, false, DEEPEST)?
+                }
+                _ => return None,
             }
             number = next;
         }
@@ -117,8 +122,10 @@ impl<'a> Thrift<'a> {
                 let (next, kind) = self.field(number)?;
                 match (next, kind) {
                     (_, 0) => break,
-                    (5, _) => children = self.count()?,
-                    _ => self.skip(kind, false, DEEPEST)?,
+                    // The decoder makes room for so many at once.
+                    (5, 5) => children = self.count().filter(|count| *count <= length)?,
+                    (1..=3 | 6..=9, 5) | (4, 8) | (10, 12) | (11.., _) => self.skip(kind, false, DEEPEST)?,
+                    _ => return None,
                 }
                 number = next;
             }
@@ -170,6 +177,13 @@ mod tests {
         }
         let footer = nested(3);
         (0..footer.len()).for_each(|length| assert_eq!(Thrift(&footer[..length]).schema_depth(), None));
+        // A group that claims more children than the schema has elements, and fields of other types.
+        let children = footer.iter().position(|byte| *byte == b'a').map_or(0, |name| name + 2);
+        for (place, byte) in [(children, 120), (0, 0x18), (2, 0x18), (children - 1, 0x18)] {
+            let mut damaged = footer.clone();
+            damaged[place] = byte;
+            assert_eq!(Thrift(&damaged).schema_depth(), None, "{place}");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::store::{Store, changed, read_columns};
+use crate::data::decode::floats;
 use crate::data::layout::Layout;
-use crate::source::{RowError, RowSource};
+use crate::source::{GATHERED, RowError, RowSource};
 
 /// The rows of an array in a file: of a `.npy` file, or of a tensor of a safetensors file.
 ///
@@ -33,6 +34,19 @@ pub struct FileRows<'a> {
 impl<'a> FileRows<'a> {
     pub(super) fn new(path: &Path, layout: Layout, store: Store<'a>) -> Self {
         FileRows { path: path.into(), layout, store }
+    }
+
+    /// Reads rows of an array in memory in C order, a few at a time. Their bytes are copied first: a processor waits for the
+    /// memory of several rows at once while it copies, and for that of one while it converts.
+    fn gather(&self, bytes: &[u8], rows: &[usize], into: &mut [f32]) {
+        let (cols, length) = (self.layout.cols, self.layout.cols * self.layout.dtype.size);
+        let few = (GATHERED / length).max(1);
+        let mut room = Vec::new();
+        for (rows, into) in rows.chunks(few).zip(into.chunks_mut(few * cols)) {
+            room.clear();
+            rows.iter().for_each(|row| room.extend_from_slice(&bytes[row * length..(row + 1) * length]));
+            floats(self.layout.dtype, &room, into);
+        }
     }
 
     /// Reads neighbouring rows, from this one on, as many as `into` has places for.
@@ -66,6 +80,12 @@ impl RowSource for FileRows<'_> {
             return Err(RowError::beyond(*row, count));
         }
         if cols == 0 {
+            return Ok(());
+        }
+        if let Store::Memory(bytes) = self.store
+            && !self.layout.fortran
+        {
+            self.gather(bytes, rows, into);
             return Ok(());
         }
         let (mut rest, mut room) = (into, Vec::new());

@@ -2,7 +2,6 @@
 
 mod file_rows;
 mod npy;
-mod positioned;
 mod safetensors;
 mod shard_paths;
 mod store;

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file_rows::FileRows;
-use super::positioned::Positioned;
 use super::store::Store;
 use crate::data::errors::refuse;
 use crate::data::npy_header::{open, split};
+use crate::data::positioned::Positioned;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;

@@ -7,13 +7,13 @@ use safetensors::Dtype as Stored;
 use safetensors::tensor::Metadata;
 
 use super::file_rows::FileRows;
-use super::positioned::Positioned;
 use super::store::Store;
 use crate::data::decode::{doubles, integers};
 use crate::data::dtype::Dtype;
 use crate::data::errors::{refuse, shown};
 use crate::data::labels;
 use crate::data::layout::Layout;
+use crate::data::positioned::Positioned;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;

@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::positioned::Positioned;
 use crate::data::decode::{Decoder, floats};
 use crate::data::layout::Layout;
+use crate::data::positioned::Positioned;
 use crate::error::{Error, Result};
 use crate::files::failed;
 use crate::host_memory::host_room;

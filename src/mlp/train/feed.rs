@@ -63,7 +63,7 @@ impl<'a> Feed<'a> {
             let (source, percent) = (self.rows.x.name(), 100.0 * share);
             let advice = if workers == 0 { "; FitOptions::workers reads ahead" } else { "" };
             log::warn!(
-                "fit: in epoch {epoch} the device waited {percent:.0} % of the time for rows of {source}, with {workers} \
+                "fit: in epoch {epoch} the device waited up to {percent:.0} % of the time for rows of {source}, with {workers} \
                  workers{advice}"
             );
         }

@@ -29,7 +29,8 @@ impl Mlp {
         /// [`Error::Target`](crate::Error::Target) with the first row whose label is not a class;
         /// [`Error::Option`](crate::Error::Option) and [`Error::Combination`](crate::Error::Combination) for options
         /// out of range, and where no row counts, by its label or its weight;
-        /// [`Error::Source`](crate::Error::Source) for a row that cannot be read; [`Error::NonFinite`](crate::Error::NonFinite) for values that turned into NaN or infinity.
+        /// [`Error::Source`](crate::Error::Source) for a row that cannot be read;
+        /// [`Error::NonFinite`](crate::Error::NonFinite) for values that turned into NaN or infinity.
         ///
         /// ```
         /// use wgpu_mlp::{Device, FitOptions, Mlp};

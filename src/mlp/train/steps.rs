@@ -32,6 +32,10 @@ impl Snapshot {
         Snapshot(model.clone(), state.optimizer.clone(), state.schedule)
     }
 
+    fn copied(&self) -> Self {
+        Snapshot(self.0.clone(), self.1.clone(), self.2)
+    }
+
     fn restore(self, model: &mut Mlp, state: &mut TrainingState) {
         (*model, state.optimizer, state.schedule) = (self.0, self.1, self.2);
     }
@@ -82,7 +86,10 @@ impl Training<'_> {
             }
             first += read.len();
             // The steps before it are checked by now.
-            if let Some(error) = failed {
+            if let Some(error) = failed.filter(|_| !callbacks.stopped) {
+                if let Ok(parameters) = model.parameters_by(self.waiting).await {
+                    model.copy = parameters.into();
+                }
                 return Err(error);
             }
         }
@@ -170,7 +177,26 @@ impl Training<'_> {
         model: &mut Mlp,
         state: &mut TrainingState,
     ) -> Result<Error> {
-        let again = Snapshot(before.0.clone(), before.1.clone(), before.2);
+        let again = before.copied();
+        let replayed = self.replay(steps, first, (end, bad_row), before, model, state).await;
+        if replayed.is_err() {
+            // Rows that were read before could not be read again.
+            again.restore(model, state);
+        }
+        replayed
+    }
+
+    /// [`Training::rewind`], which may end between two steps where rows cannot be read again.
+    async fn replay(
+        &self,
+        steps: &Steps<'_>,
+        first: usize,
+        (end, bad_row): (usize, Option<u64>),
+        before: Snapshot,
+        model: &mut Mlp,
+        state: &mut TrainingState,
+    ) -> Result<Error> {
+        let again = before.copied();
         before.restore(model, state);
         for rows in &steps.rows[first..end] {
             self.repeat_step(rows, model, state).await?;

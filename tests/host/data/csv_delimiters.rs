@@ -71,6 +71,17 @@ fn a_number_with_another_delimiter_in_it() {
     cell("x;kind\n\"1;2\";a\n", b';', &format!("{rule} \"1;2\""));
     cell("x;kind\n1,234,567;a\n", b';', &format!("{rule} \"1,234,567\""));
     cell("x;kind\n1,234.5;a\n", b';', &format!("{rule} \"1,234.5\""));
+    // A comma before three digits may stand for either.
+    cell(
+        "x;kind\n1,234;a\n",
+        b';',
+        "line 2, column 1: a value must have a point before its decimals, and no comma; got \"1,234\"",
+    );
+    // Text in a column that should have numbers has what it has.
+    for genres in ["Action|Comedy", "red;blue", "7;blue"] {
+        let words = format!("line 2, column 2: a value must be a number; got {genres:?}");
+        cell(&format!("id,genres,kind\n1,{genres},a\n"), b',', &words);
+    }
     // A quote that was left open swallows rows of whatever there is.
     cell("x,kind\n\"1;2\n3;4\",a\n", b',', &format!("{rule} \"1;2\\n3;4\""));
 }

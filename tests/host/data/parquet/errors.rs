@@ -79,6 +79,10 @@ fn good_rows_beside_a_null_are_read() {
         assert_eq!(into, [9.0, 0.0]);
         let error = source.read_rows(&[2, 13], &mut into).unwrap_err();
         assert!(error.source.to_string().contains("row 13, column number"), "{error:?}");
+        assert_eq!(error.row, 13);
+        // Of the row group with the null, all other rows are good.
+        source.read_rows(&[12, 14], &mut into).unwrap();
+        assert_eq!(into, [12.0, 14.0]);
         assert_eq!(source.read_rows(&[20], &mut into).unwrap_err().source.to_string(), "there are only 20 rows");
     }
     let nan = all(&ParquetRows::open(kept("nulls.parquet"), &columns(&["nan"])).unwrap());
