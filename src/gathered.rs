@@ -19,6 +19,16 @@ pub(crate) enum Piece {
     Staged(Staged),
 }
 
+impl Piece {
+    fn host(self) -> Option<Kept> {
+        if let Piece::Host(rows) = self { Some(rows) } else { None }
+    }
+
+    fn staged(self) -> Option<Staged> {
+        if let Piece::Staged(rows) = self { Some(rows) } else { None }
+    }
+}
+
 /// Whether the device has done everything that it was handed.
 pub(crate) fn is_idle(device: &Device) -> bool {
     device.context().is_none_or(Context::is_idle)
@@ -29,13 +39,16 @@ pub(crate) fn piece_rows(cols: usize) -> usize {
     Context::staged_rows(cols)
 }
 
+/// The GPU on which a batch of this shape is staged, if it is: shorter ones are better copied when their turn comes.
+fn stages(device: &Device, (rows, cols): (usize, usize)) -> Option<&Context> {
+    device.context().filter(|_| Context::stages(rows * cols) && cols <= Context::MOST_GATHERED)
+}
+
 /// Reads a piece of a batch of so many rows. Any thread may.
 pub(crate) fn read_piece(device: &Device, wanted: Wanted<'_>, batch: usize) -> Result<Piece> {
-    match device.context() {
-        Some(gpu) if Context::stages(batch * wanted.cols) && wanted.cols <= Context::MOST_GATHERED => {
-            Ok(Piece::Staged(gpu.stage(wanted)?))
-        }
-        _ => Ok(Piece::Host(read_host(wanted)?)),
+    match stages(device, (batch, wanted.cols)) {
+        Some(gpu) => Ok(Piece::Staged(gpu.stage(wanted)?)),
+        None => Ok(Piece::Host(read_host(wanted)?)),
     }
 }
 
@@ -49,27 +62,25 @@ fn read_host(wanted: Wanted<'_>) -> Result<Kept> {
 }
 
 /// A batch whose pieces are in host memory, as one array.
-fn joined(
-    (rows, cols): (usize, usize),
-    first: Option<Kept>,
-    more: impl Iterator<Item = Result<Piece>>,
-) -> Result<Kept> {
-    let first = match first {
-        Some(whole) if whole.nrows() == rows => return Ok(whole),
-        first => first,
-    };
-    let (mut array, mut done) = (cpu::unwritten(rows, cols), 0);
-    for piece in first.map(|first| Ok(Piece::Host(first))).into_iter().chain(more) {
-        if let Piece::Host(piece) = piece? {
-            let end = done + piece.nrows();
-            array.slice_mut(s![done..end, ..]).assign(&piece);
-            done = end;
+fn joined((rows, cols): (usize, usize), pieces: impl Iterator<Item = Result<Kept>>) -> Result<Kept> {
+    let (mut array, mut done) = (None, 0);
+    for piece in pieces {
+        let piece = piece?;
+        if piece.nrows() == rows {
+            return Ok(piece);
         }
+        let end = done + piece.nrows();
+        array.get_or_insert_with(|| cpu::unwritten(rows, cols)).slice_mut(s![done..end, ..]).assign(&piece);
+        done = end;
     }
-    if done != rows {
-        return Err(Error::Length { op: "matrix", shape: Shape { rows, cols }, values: done * cols });
-    }
-    Ok(array.into())
+    all_of((rows, cols), done * cols)?;
+    Ok(array.unwrap_or_else(|| cpu::unwritten(rows, cols)).into())
+}
+
+/// Refuses a batch of another number of values than its shape has.
+fn all_of((rows, cols): (usize, usize), values: usize) -> Result<()> {
+    let shape = Shape { rows, cols };
+    if values == rows * cols { Ok(()) } else { Err(Error::Length { op: "matrix", shape, values }) }
 }
 
 impl Matrix {
@@ -92,29 +103,23 @@ impl Matrix {
         }
     }
 
-    /// A batch of rows that were read ahead, piece by piece.
+    /// A batch of rows that were read ahead by [`read_piece`].
     pub(crate) fn from_pieces(
         device: &Device,
         (rows, cols): (usize, usize),
-        mut pieces: impl Iterator<Item = Result<Piece>>,
+        pieces: impl Iterator<Item = Result<Piece>>,
     ) -> Result<Self> {
         not_empty("matrix", rows, cols)?;
-        match (pieces.next().transpose()?, device.context()) {
-            (Some(Piece::Staged(first)), Some(gpu)) => {
-                let buffer = gpu.buffer("matrix", rows, cols)?;
-                let staged = |piece| match piece {
-                    Ok(Piece::Staged(staged)) => Some(Ok(staged)),
-                    Ok(Piece::Host(_)) => None,
-                    Err(error) => Some(Err(error)),
-                };
-                gpu.write_staged(&buffer, std::iter::once(Ok(first)).chain(pieces.filter_map(staged)))?;
-                Ok(Self::on_gpu(device, rows, cols, buffer))
-            }
-            (first, gpu) => {
-                let first = first.and_then(|piece| if let Piece::Host(piece) = piece { Some(piece) } else { None });
-                let array = joined((rows, cols), first, pieces)?;
-                if gpu.is_some() { Self::from_array(device, array.view()) } else { Ok(Self::on_cpu(device, array)) }
-            }
+        if let Some(gpu) = stages(device, (rows, cols)) {
+            let buffer = gpu.buffer("matrix", rows, cols)?;
+            let bytes = gpu.write_staged(&buffer, pieces.filter_map(|piece| piece.map(Piece::staged).transpose()))?;
+            all_of((rows, cols), bytes as usize / size_of::<f32>())?;
+            return Ok(Self::on_gpu(device, rows, cols, buffer));
+        }
+        let array = joined((rows, cols), pieces.filter_map(|piece| piece.map(Piece::host).transpose()))?;
+        match device.context() {
+            Some(_) => Self::from_array(device, array.view()),
+            None => Ok(Self::on_cpu(device, array)),
         }
     }
 }

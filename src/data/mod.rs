@@ -52,6 +52,7 @@
 //! [`Shards`]: crate::source::Shards
 
 mod batches;
+mod classes;
 mod csv_delimiter;
 mod csv_options;
 mod csv_reader;

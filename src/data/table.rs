@@ -1,11 +1,10 @@
 //! CSV tables: features and labels read from a file.
 
-use std::cmp::Ordering::Equal;
-use std::collections::HashMap;
 use std::path::Path;
 
 use ndarray::Array2;
 
+use super::classes::Classes;
 use super::csv_options::CsvOptions;
 use super::csv_reader::CsvReader;
 use super::errors::shown;
@@ -81,11 +80,7 @@ pub struct Features {
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
     let path = path.as_ref();
     let mut rows = CsvReader::open(path, options, Some(&options.label))?;
-    let mut known: HashMap<String, u32> = HashMap::new();
-    for (class, id) in options.classes.iter().zip(0..) {
-        known.entry(class.clone()).or_insert(id);
-    }
-    let (mut labels, fixed) = (Vec::new(), !known.is_empty());
+    let (mut classes, mut labels) = (Classes::new(&options.classes), Vec::new());
     let features = rows.read(|rows, row, column| {
         let cell = row.get(column).unwrap_or_default();
         let refuse = |rule| rows.refuse(row, column, rule, shown(cell));
@@ -96,19 +91,11 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
         if label.contains(['\r', '\n']) {
             return refuse("a label must be one line (a quote may be left open)");
         }
-        let id = match known.get(label) {
-            Some(id) => *id,
-            None if fixed => return refuse("the label must be one of the classes asked for"),
-            None => {
-                let id = known.len() as u32;
-                known.insert(label.into(), id);
-                id
-            }
-        };
+        let Some(id) = classes.id(label) else { return refuse("the label must be one of the classes asked for") };
         labels.push(id);
         Ok(())
     })?;
-    let classes = if fixed { options.classes.clone() } else { sorted(known, &mut labels) };
+    let classes = classes.finish(&options.classes, &mut labels);
     Ok(Table { features, labels, classes, columns: rows.columns() })
 }
 
@@ -129,23 +116,4 @@ pub fn read_csv_features(path: impl AsRef<Path>, options: &CsvOptions) -> Result
     let mut rows = CsvReader::open(path.as_ref(), options, None)?;
     let features = rows.read(|_, _, _| Ok(()))?;
     Ok(Features { features, columns: rows.columns() })
-}
-
-/// Sorts the classes and renumbers the labels to match: by value where all are numbers, else by name.
-pub(super) fn sorted(known: HashMap<String, u32>, labels: &mut [u32]) -> Vec<String> {
-    let mut classes: Vec<_> = known.into_iter().collect();
-    let value = |class: &str| class.parse::<f64>().ok().filter(|value| !value.is_nan());
-    let numbers = classes.iter().all(|(class, _)| value(class).is_some());
-    classes.sort_by(|(left, _), (right, _)| {
-        let by_value = if numbers { value(left).partial_cmp(&value(right)) } else { None };
-        by_value.unwrap_or(Equal).then_with(|| left.cmp(right))
-    });
-    let mut ids = vec![0; classes.len()];
-    for ((_, old), new) in classes.iter().zip(0..) {
-        ids[*old as usize] = new;
-    }
-    for label in labels {
-        *label = ids[*label as usize];
-    }
-    classes.into_iter().map(|(class, _)| class).collect()
 }

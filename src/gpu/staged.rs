@@ -52,8 +52,8 @@ impl Context {
         Ok(Staged { context: self.clone(), staging, bytes: content.bytes() as u64 })
     }
 
-    /// Fills a buffer with staged rows, piece by piece.
-    pub fn write_staged(&self, buffer: &Buffer, pieces: impl Iterator<Item = Result<Staged>>) -> Result<()> {
+    /// Fills a buffer with staged rows, piece by piece. Returns the number of bytes.
+    pub fn write_staged(&self, buffer: &Buffer, pieces: impl Iterator<Item = Result<Staged>>) -> Result<u64> {
         self.check_device()?;
         self.begin_write(buffer);
         let mut offset = buffer.offset();
@@ -65,6 +65,6 @@ impl Context {
                 self.send_much(live, self.send_filled(live, target, staging));
             }
         }
-        self.check()
+        self.check().map(|()| offset - buffer.offset())
     }
 }

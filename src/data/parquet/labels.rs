@@ -1,6 +1,5 @@
 //! Labels of a Parquet file, which are read row group by row group.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use arrow_array::cast::AsArray;
@@ -10,9 +9,8 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field};
 
-use super::super::errors::refuse;
-use super::super::errors::shown;
-use super::super::table::sorted;
+use super::super::classes::Classes;
+use super::super::errors::{refuse, shown};
 use super::convert::Place;
 use super::reader::{Reader, Wish};
 use crate::error::{Error, Result};
@@ -28,9 +26,10 @@ pub(super) fn read_labels(
     classes: &[String],
 ) -> Result<(Vec<i64>, Vec<String>)> {
     if *field.data_type() == DataType::Utf8 {
-        let mut names = Names::new(classes);
-        read(reader, column, |batch, place| names.add(batch, place))?;
-        return Ok(names.finish(classes));
+        let (mut known, mut labels) = (Classes::new(classes), Vec::new());
+        read(reader, column, |batch, place| add_names(batch, place, &mut known, &mut labels))?;
+        let classes = known.finish(classes, &mut labels);
+        return Ok((labels.into_iter().map(i64::from).collect(), classes));
     }
     if !field.data_type().is_integer() && *field.data_type() != DataType::Boolean {
         let rule = "labels must be integers, booleans or strings";
@@ -99,50 +98,18 @@ fn add_as<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &dyn Array, labels: &
     Some(())
 }
 
-/// Labels that are strings, and the number of each class.
-struct Names {
-    known: HashMap<String, u32>,
-    labels: Vec<u32>,
-    /// Whether the classes were asked for, so that there can be no others.
-    fixed: bool,
-}
-
-impl Names {
-    fn new(classes: &[String]) -> Self {
-        let mut known = HashMap::new();
-        for (class, id) in classes.iter().zip(0..) {
-            known.entry(class.clone()).or_insert(id);
-        }
-        Names { known, labels: Vec::new(), fixed: !classes.is_empty() }
-    }
-
-    /// Appends a batch's labels.
-    fn add(&mut self, batch: &RecordBatch, place: &Place<'_>) -> Result<()> {
-        let Some(values) = batch.column(0).as_string_opt::<i32>() else {
-            return refuse(place.path, "labels must be strings", batch.column(0).data_type().to_string());
+/// Appends the ids of labels that are strings.
+fn add_names(batch: &RecordBatch, place: &Place<'_>, classes: &mut Classes, labels: &mut Vec<u32>) -> Result<()> {
+    let Some(values) = batch.column(0).as_string_opt::<i32>() else {
+        return refuse(place.path, "labels must be strings", batch.column(0).data_type().to_string());
+    };
+    for row in 0..values.len() {
+        let label = values.value(row);
+        let Some(id) = classes.id(label) else {
+            let (schema, rule) = (batch.schema(), "the label must be one of the classes asked for");
+            return place.refuse(row, schema.field(0).name(), rule, shown(label.as_bytes()));
         };
-        for row in 0..values.len() {
-            let label = values.value(row);
-            let id = match self.known.get(label) {
-                Some(id) => *id,
-                None if self.fixed => {
-                    let (schema, rule) = (batch.schema(), "the label must be one of the classes asked for");
-                    return place.refuse(row, schema.field(0).name(), rule, shown(label.as_bytes()));
-                }
-                None => {
-                    let id = self.known.len() as u32;
-                    self.known.insert(label.into(), id);
-                    id
-                }
-            };
-            self.labels.push(id);
-        }
-        Ok(())
+        labels.push(id);
     }
-
-    /// The labels and the classes.
-    fn finish(mut self, classes: &[String]) -> (Vec<i64>, Vec<String>) {
-        let classes = if self.fixed { classes.to_vec() } else { sorted(self.known, &mut self.labels) };
-        (self.labels.into_iter().map(i64::from).collect(), classes)
-    }
+    Ok(())
 }

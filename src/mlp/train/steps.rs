@@ -79,9 +79,14 @@ impl Training<'_> {
                 let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
                 if bad_row.is_some() || model.non_finite_state(self.waiting, check, &state.optimizer).await?.is_some() {
                     let end = bad_row.unwrap_or((first + read.len(), None));
-                    let error = self.rewind(&steps, first, end, before, model, state).await?;
-                    log::warn!("{error}: the step is undone");
-                    return Err(error);
+                    let again = before.copied();
+                    let rewound = self.rewind(&steps, first, end, before, model, state).await;
+                    match &rewound {
+                        Ok(error) => log::warn!("{error}: the step is undone"),
+                        // Rows that were read before could not be read again: all steps since the snapshot are undone.
+                        Err(_) => again.restore(model, state),
+                    }
+                    return Err(rewound.unwrap_or_else(|error| error));
                 }
             }
             first += read.len();
@@ -107,8 +112,7 @@ impl Training<'_> {
         }
     }
 
-    /// Runs steps without a wait, until it is time to read their losses. Behind a first step, a batch that cannot be had ends
-    /// them with its error.
+    /// Runs steps without a wait, until it is time to read their losses. A batch that cannot be had ends them, with its error.
     async fn run_steps(
         &self,
         feed: &mut Feed<'_>,
@@ -123,7 +127,6 @@ impl Training<'_> {
             model.device.make_room(self.waiting).await?;
             let batch = match feed.batch(&model.device, rows, model.classes()) {
                 Ok(batch) => batch,
-                Err(error) if pending.is_empty() => return Err(error),
                 Err(error) => return Ok((pending, Some(error))),
             };
             pending.push(self.run_step(batch, model, state)?);
@@ -169,25 +172,6 @@ impl Training<'_> {
     /// The step that went wrong is the first whose update left a non-finite value in the parameters or the optimizer's
     /// state. If there is none before step `end`, it is that step, because of its loss and the row in which that shows.
     async fn rewind(
-        &self,
-        steps: &Steps<'_>,
-        first: usize,
-        (end, bad_row): (usize, Option<u64>),
-        before: Snapshot,
-        model: &mut Mlp,
-        state: &mut TrainingState,
-    ) -> Result<Error> {
-        let again = before.copied();
-        let replayed = self.replay(steps, first, (end, bad_row), before, model, state).await;
-        if replayed.is_err() {
-            // Rows that were read before could not be read again.
-            again.restore(model, state);
-        }
-        replayed
-    }
-
-    /// [`Training::rewind`], which may end between two steps where rows cannot be read again.
-    async fn replay(
         &self,
         steps: &Steps<'_>,
         first: usize,
