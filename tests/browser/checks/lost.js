@@ -2,20 +2,7 @@
 
 import assert from "node:assert/strict";
 import { loseDevice } from "../harness/accounting.js";
-import { assertSentence, run, setDigits, state, valueOf } from "../harness/page.js";
-
-// Says that the device is gone: in the message, or where the device is described.
-const told = (page, seconds) =>
-    page.waitForFunction(
-        () => {
-            const texts = [...document.querySelectorAll("#message, #device-reason, [role=alert]")].map(
-                (one) => one.textContent,
-            );
-            return texts.find((text) => /lost|gone/i.test(text)) ?? false;
-        },
-        null,
-        { timeout: seconds * 1000 },
-    );
+import { assertSentence, keepMessages, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
 
 async function worksAgain(page) {
     await page.evaluate(() => globalThis.wgpuMlp.openDevice("gpu"));
@@ -35,12 +22,13 @@ export const lost = [
             t.mayComplain(/device|lost/i);
             await setDigits(page, { epochs: 2 });
             await run(page, "#digits", "#digits-start", 60);
+            await keepMessages(page);
             assert.equal(await loseDevice(page), 1, "the page has not one device open");
             // It may be told at once, or by the next thing that needs the device.
             await page.waitForTimeout(300);
             if (await page.isEnabled("#digits-start")) await page.click("#digits-start");
-            const text = await told(page, 15).then((found) => found.jsonValue());
-            assertSentence(text, "a lost device");
+            assertSentence(await toldSince(page, /lost|gone/, 15), "a lost device");
+            await state(page, "#digits", ["done", "stopped", "failed", "idle"], 60);
             await worksAgain(page);
         },
     },
@@ -54,11 +42,11 @@ export const lost = [
             await page.click("#digits-start");
             await state(page, "#digits", ["training"], 20);
             await page.waitForTimeout(500);
+            await keepMessages(page);
             assert.equal(await loseDevice(page), 1, "the page has not one device open");
             const ended = () => ["failed", "stopped", "idle"].includes(document.querySelector("#digits").dataset.state);
             await page.waitForFunction(ended, null, { timeout: 20_000 });
-            const text = await told(page, 5).then((found) => found.jsonValue());
-            assertSentence(text, "a lost device");
+            assertSentence(await toldSince(page, /lost|gone/, 5), "a lost device");
             await page.check("#use-cpu");
             await page.waitForSelector("body[data-device=cpu]", { timeout: 20_000 });
             await setDigits(page, { epochs: 3 });

@@ -34,14 +34,19 @@ export async function open(browser, url, { seconds = 60, settings = {}, hideWebG
     page.faults = [];
     page.requests = [];
     page.on("console", (message) => {
-        if (message.type() === "error") page.faults.push(`console: ${message.text()}`);
+        // What is not found is told below, with its address.
+        const told = /^Failed to load resource/.test(message.text());
+        if (message.type() === "error" && !told) page.faults.push(`console: ${message.text()}`);
     });
     page.on("pageerror", (error) => page.faults.push(`uncaught: ${error.stack ?? error}`));
     page.on("crash", () => page.faults.push("the page crashed"));
     page.on("request", (request) => page.requests.push(request.url()));
+    page.on("response", (response) => {
+        if (response.status() >= 400) page.faults.push(`not found: ${response.url()}`);
+    });
     page.on("requestfailed", (request) => page.faults.push(`not loaded: ${request.url()}`));
     if (hideWebGpu) await page.addInitScript("delete Navigator.prototype.gpu;");
     await page.goto(url, { timeout: seconds * 1000 });
-    await page.waitForSelector("body[data-ready]", { timeout: seconds * 1000 });
+    await page.waitForSelector("body[data-ready=true], body[data-ready=failed]", { timeout: seconds * 1000 });
     return page;
 }

@@ -16,6 +16,29 @@ export async function said(page) {
     return texts.filter(Boolean).join(" | ");
 }
 
+/** Keeps all that the page's message says from now on, for `toldSince`: what is said next may follow at once. */
+export async function keepMessages(page) {
+    await page.$eval("#message", (message) => {
+        globalThis.messages = [];
+        const keep = () => globalThis.messages.push(message.textContent.trim());
+        new MutationObserver(keep).observe(message, { childList: true, characterData: true, subtree: true });
+    });
+}
+
+/** Waits until the message has said something that fits, and gives it. */
+export async function toldSince(page, pattern, seconds) {
+    const found = await page
+        .waitForFunction((source) => globalThis.messages.find((text) => new RegExp(source, "i").test(text)) ?? false, pattern.source, {
+            timeout: seconds * 1000,
+            polling: 50,
+        })
+        .catch(async () => {
+            const said = await page.evaluate(() => globalThis.messages);
+            assert.fail(`nothing like ${pattern} was said within ${seconds} s, but ${JSON.stringify(said)}`);
+        });
+    return found.jsonValue();
+}
+
 /** Waits until a section has one of these states, and fails as soon as it says `failed` where that is none of them. */
 export async function state(page, id, wanted, seconds) {
     const found = await page.waitForFunction(

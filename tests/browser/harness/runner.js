@@ -54,7 +54,7 @@ export class Runner {
         }
         for (const page of watched) {
             const faults = page.faults.filter((fault) => !allowed.some((pattern) => pattern.test(fault)));
-            if (faults.length) why ??= new Error(faults.join("; "));
+            if (faults.length) why ??= Object.assign(new Error(faults.join("\n")), { stack: "" });
             page.faults.length = 0;
         }
         for (const end of ending.reverse()) await quietly(end());
@@ -78,7 +78,7 @@ export class Runner {
 }
 
 function indented(error) {
-    const text = error.name === "TimeoutError" || !error.stack ? String(error.message ?? error) : error.stack;
+    const text = String(error.name === "TimeoutError" ? error.message : error.stack || (error.message ?? error));
     const lines = text.split("\n").slice(0, 12);
     return lines.map((line) => `                 ${line}`).join("\n");
 }
