@@ -33,6 +33,7 @@ async function shoot(t, name, settings) {
     await page.waitForTimeout(300);
     if (t.options.screenshots) {
         await mkdir(t.options.screenshots, { recursive: true });
+        await page.evaluate(() => scrollTo(0, 0)); // what stays in the window while it scrolls belongs to the top
         await page.screenshot({ path: join(t.options.screenshots, `${name}.png`), fullPage: true });
     }
     return page;
