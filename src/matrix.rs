@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Shape};
 use crate::gpu::Buffer;
 use crate::host_memory::{host_room, not_empty};
 use crate::storage::{Later, Storage};
-use crate::waiting::{Waiting, blocking_and_async};
+use crate::waiting::{Waiting, at_once, blocking_and_async};
 
 /// `rows x cols` of f32, row-major, on one [`Device`].
 ///
@@ -36,18 +36,22 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    blocking_and_async! {
-        /// A matrix with the array's content, in whatever layout the array is.
-        ///
-        /// The asynchronous form does not block where the array is so large, or the device so far behind, that uploads wait.
-        ///
-        /// # Errors
-        /// [`Error::Empty`] without rows or columns; [`Error::Limit`] and [`Error::OutOfMemory`] when the device cannot
-        /// hold it.
-        pub fn from_array, from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> = |waiting| {
-            Self::from_array_by(waiting, device, array).await
-        }
+    /// A matrix with the array's content, in whatever layout the array is.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without rows or columns; [`Error::Limit`] and [`Error::OutOfMemory`] when the device cannot
+    /// hold it.
+    pub fn from_array(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
+        // In browsers, too: an upload is recorded there, and waits for nothing.
+        at_once(Self::from_array_by(Waiting::Blocking, device, array))
+    }
 
+    /// [`Self::from_array`] without blocking the thread, where the array is so large, or the device so far behind, that uploads wait.
+    pub async fn from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
+        Self::from_array_by(Waiting::Yielding, device, array).await
+    }
+
+    blocking_and_async! {
         /// The content, brought back to the host. On a GPU this waits for everything that leads to it.
         ///
         /// The asynchronous form suits any executor. The work is handed to the device when the future is first polled. Through

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use plotters::prelude::*;
+#[cfg(not(target_family = "wasm"))]
 use plotters::style::register_font;
 
 use crate::error::Result;
@@ -18,6 +19,7 @@ const TRAINING: RGBColor = RGBColor(0, 114, 178);
 const VALIDATION: RGBColor = RGBColor(213, 94, 0);
 /// The font family: the font that plotters measures texts with, and a fallback for viewers that lack it.
 const FAMILY: &str = "Roboto, sans-serif";
+#[cfg(not(target_family = "wasm"))]
 static GLYPHS: &[u8] = include_bytes!("../examples/data/Roboto-subset.ttf");
 const FONT: (&str, u32) = (FAMILY, 16);
 
@@ -51,6 +53,8 @@ impl History {
 
     /// Draws the picture.
     fn draw(&self, svg: &mut String) -> std::result::Result<(), Box<dyn StdError>> {
+        // In browsers the page's own canvas measures texts.
+        #[cfg(not(target_family = "wasm"))]
         register_font(FAMILY, FontStyle::Normal, GLYPHS).map_err(|_| "the font is none")?;
         let page = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         page.fill(&WHITE)?;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use indicatif::{ProgressDrawTarget, ProgressStyle};
+use web_time::Instant;
 
 use crate::error::Result;
 use crate::mlp::{Callback, Epoch, History, Mlp, Run, Step};

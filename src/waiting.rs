@@ -29,8 +29,12 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
 }
 
-/// Gives way to the executor's other tasks once.
+/// Gives way to the executor's other tasks once; in browsers now and then to the page's other events, too.
 pub(crate) async fn give_way() {
+    #[cfg(target_family = "wasm")]
+    if events::are_due() {
+        return events::give_way().await;
+    }
     let mut gave = false;
     poll_fn(|task| {
         if std::mem::replace(&mut gave, true) {
@@ -42,6 +46,77 @@ pub(crate) async fn give_way() {
     .await;
 }
 
+/// The event loop of a page or a worker. A task that is woken at once keeps it from all else: from input, and from drawing.
+#[cfg(target_family = "wasm")]
+mod events {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::sync::{Arc, Mutex, PoisonError};
+    use std::task::{Poll, Waker};
+    use std::time::Duration;
+
+    use wasm_bindgen::JsCast;
+    use wasm_bindgen::closure::Closure;
+    use web_time::Instant;
+
+    /// The longest that events wait: half of the time between two pictures of most displays.
+    const LONGEST: Duration = Duration::from_millis(8);
+
+    thread_local! {
+        /// When events last had their turn.
+        static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    /// Whether events have waited long enough.
+    pub fn are_due() -> bool {
+        LAST.get().is_none_or(|last| last.elapsed() >= LONGEST)
+    }
+
+    /// The turn of a task behind the events that wait now.
+    #[derive(Default)]
+    struct Turn {
+        came: AtomicBool,
+        task: Mutex<Option<Waker>>,
+    }
+
+    /// Waits behind all events that wait now. A message to oneself is not held back, as timers are.
+    pub async fn give_way() {
+        let turn = Arc::<Turn>::default();
+        let told = turn.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            let Ok(channel) = web_sys::MessageChannel::new() else { return told.come() };
+            let (sender, receiver) = (channel.port1(), channel.port2());
+            let closed = receiver.clone();
+            let come = Closure::once_into_js(move || {
+                closed.close();
+                told.come();
+            });
+            receiver.set_onmessage(Some(come.unchecked_ref()));
+            // It fails only for messages that cannot be copied.
+            let _ = sender.post_message(&wasm_bindgen::JsValue::NULL);
+        });
+        poll_fn(|task| {
+            if turn.came.load(Relaxed) {
+                return Poll::Ready(());
+            }
+            *turn.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        LAST.set(Some(Instant::now()));
+    }
+
+    impl Turn {
+        fn come(&self) {
+            self.came.store(true, Relaxed);
+            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            task.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
 /// Defines a blocking function and its asynchronous twin from one body, which waits in the way that it is handed.
 ///
 /// The documentation is the blocking function's; the twin's is a link to it. A method is written as
@@ -51,6 +126,7 @@ macro_rules! blocking_and_async {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident, $twin:ident $(<$generic:ident: $bound:ident>)? ($($params:tt)*)
         -> $output:ty = |$waiting:ident| $body:block)+) => {$(
         $(#[$meta])*
+        #[cfg(not(target_family = "wasm"))]
         $vis fn $name $(<$generic: $bound>)? ($($params)*) -> $output {
             let $waiting = $crate::waiting::Waiting::Blocking;
             $crate::waiting::at_once::<$output>(async move { $body })
@@ -65,6 +141,7 @@ macro_rules! blocking_and_async {
     ($($(#[$meta:meta])* $vis:vis free fn $name:ident, $twin:ident $(<$generic:ident: $bound:ident>)? ($($params:tt)*)
         -> $output:ty = |$waiting:ident| $body:block)+) => {$(
         $(#[$meta])*
+        #[cfg(not(target_family = "wasm"))]
         $vis fn $name $(<$generic: $bound>)? ($($params)*) -> $output {
             let $waiting = $crate::waiting::Waiting::Blocking;
             $crate::waiting::at_once::<$output>(async move { $body })

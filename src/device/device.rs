@@ -274,7 +274,7 @@ impl Device {
         };
         let info = DeviceInfo {
             kind,
-            name: about.name,
+            name: context.browser_name().unwrap_or(about.name),
             backend: about.backend.to_string(),
             driver: [about.driver, about.driver_info].join(" ").trim().into(),
             reason,

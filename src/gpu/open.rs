@@ -1,6 +1,8 @@
 //! Opening a device: its features, its limits as options lower them, and what decides which kernels suit it.
 
 use std::sync::Arc;
+#[cfg(target_family = "wasm")]
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::context::{Context, Traits};
 use super::driver::connection::Connection;
@@ -10,6 +12,7 @@ use super::limits::lowered;
 use super::units::Units;
 use crate::error::{Error, Result};
 use crate::options::{GpuOptions, MatrixUnits};
+#[cfg(not(target_family = "wasm"))]
 use crate::waiting::at_once;
 
 /// Features that a device is opened with where the adapter has them. Kernels do without them elsewhere.
@@ -28,13 +31,19 @@ impl Context {
             experimental_features: if wants_units { experimental() } else { wgpu::ExperimentalFeatures::disabled() },
             ..Default::default()
         };
+        #[cfg(target_family = "wasm")]
+        let opened = adapter.request_device(&descriptor).await;
+        #[cfg(not(target_family = "wasm"))]
         let opened = {
-            // The future is ready at once, except in browsers, so that the turn is never held across a wait.
+            // The future is ready at once, so that the turn is never held across a wait.
             let _turn = Turns::new(adapter.get_info().backend).take();
             at_once(adapter.request_device(&descriptor))
         };
         let (device, queue) = opened.map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
-        Context::adopt(adapter, device, queue, options)
+        let context = Context::adopt(adapter, device, queue, options)?;
+        #[cfg(target_family = "wasm")]
+        context.live.iter().for_each(|live| live.connection.is_own.store(true, Relaxed));
+        Ok(context)
     }
 
     /// Builds a context round a device that exists already.
@@ -64,6 +73,19 @@ impl Context {
             units,
         };
         Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))
+    }
+
+    /// What browsers tell of a GPU, where they do not describe it in words: its vendor and its architecture.
+    pub fn browser_name(&self) -> Option<String> {
+        #[cfg(all(target_family = "wasm", feature = "web"))]
+        {
+            let about = self.live.as_ref()?.connection.device.as_webgpu()?.adapter_info();
+            let known = [about.description(), [about.vendor(), about.architecture()].join(" ")];
+            let name = known.into_iter().map(|name| name.trim().to_string()).find(|name| !name.is_empty());
+            Some(name.unwrap_or_else(|| "a GPU that the browser does not name".into()))
+        }
+        #[cfg(not(all(target_family = "wasm", feature = "web")))]
+        None
     }
 
     /// Whether products could go through matrix units, with a device opened for it.

@@ -135,7 +135,7 @@ impl Context {
             let _turn = live.connection.turns.take();
             live.connection.queue.on_submitted_work_done(move || teller.tell(()));
         }
-        live.connection.poll_thread.ask(&live.connection.device, None);
+        live.connection.poller.ask(&live.connection.device, None);
         answer.await;
         self.check()
     }
@@ -158,8 +158,8 @@ impl Context {
     /// Tells when so much is done, where it is not yet.
     fn oldest_done(&self) -> Option<(u64, Answer<()>)> {
         let live = self.live.as_ref()?;
-        let (number, oldest) = live.recorder().in_flight.oldest()?;
-        Some((number, live.connection.poll_thread.after(&live.connection.device, Some(oldest))))
+        let oldest = live.recorder().in_flight.oldest()?;
+        Some((oldest.0, live.connection.poller.after(&live.connection.device, oldest)))
     }
 
     /// Looks whether the tail behind a guarded buffer is as it was.
@@ -248,7 +248,7 @@ impl Context {
     async fn mapped_async(&self, answer: Answer<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
         self.counters.waits.fetch_add(1, Relaxed);
         if let Some(live) = &self.live {
-            live.connection.poll_thread.ask(&live.connection.device, submission);
+            live.connection.poller.ask(&live.connection.device, submission);
         }
         let mapped = answer.await;
         self.check()?;

@@ -28,8 +28,13 @@ impl Context {
     /// Whether the device has done everything that it was handed. What is only recorded does not count.
     pub fn is_idle(&self) -> bool {
         let Some(live) = &self.live else { return true };
-        let _turn = live.connection.turns.take();
-        live.connection.device.poll(wgpu::PollType::Poll).is_ok_and(|status| status.is_queue_empty())
+        #[cfg(target_family = "wasm")]
+        return live.recorder().is_idle(&live.connection);
+        #[cfg(not(target_family = "wasm"))]
+        {
+            let _turn = live.connection.turns.take();
+            live.connection.device.poll(wgpu::PollType::Poll).is_ok_and(|status| status.is_queue_empty())
+        }
     }
 
     /// The number of rows that are staged at a time: a piece of an upload, at most.

@@ -52,7 +52,9 @@ mod update;
 #[cfg(test)]
 use crate::gpu::Kernel;
 
-pub use accuracy::{accuracy, accuracy_async};
+#[cfg(not(target_family = "wasm"))]
+pub use accuracy::accuracy;
+pub use accuracy::accuracy_async;
 pub(crate) use accuracy::{accuracy_by, hits};
 pub use adagrad::adagrad;
 pub(crate) use adam::Adam;

@@ -1,12 +1,13 @@
 //! Tuning: measures on the user's own device which kernel computes products of a shape fastest.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ndarray::Array2;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
+use web_time::Instant;
 
 use super::file;
 use crate::cpu;

@@ -48,8 +48,11 @@ pub use expected::Expected;
 pub use inputs::Inputs;
 pub use options::Options;
 pub use report::{Report, Row};
-pub use run::{run, run_async, run_with, run_with_async};
+#[cfg(not(target_family = "wasm"))]
+pub use run::{run, run_watched, run_with};
+pub use run::{run_async, run_watched_async, run_with_async};
 #[cfg(feature = "serde")]
 pub use saved::{SavedReport, SavedRow};
 #[cfg(feature = "serde")]
 pub use side_by_side::{Differences, side_by_side};
+pub use workers::Progress;

@@ -7,7 +7,7 @@ use super::missing::{MissingVariants, launched};
 use super::options::Options;
 use super::settings::Setting;
 use crate::device::Device;
-use crate::waiting::{Waiting, give_way};
+use crate::waiting::{Waiting, at_once, give_way};
 
 /// The cases in their order, and the settings of each. The settings of a case depend on the variants that the cases before
 /// it launch, which dry runs tell. All settings are fixed before the first case runs, so the order in which threads run the
@@ -53,7 +53,8 @@ impl<'a> Plan<'a> {
     /// The settings in which the case launches a variant that is still missing, or runs in blocks.
     fn settings_of(&mut self, case: &Case, dry: &Device, settings: &'a [Setting]) -> Vec<&'a Setting> {
         let (inputs, missing) = (case.inputs(self.seed), &mut self.missing);
-        let launched = |dry: &Device| launched(dry, |dry| case.run(dry, &inputs).map(drop));
+        let launched =
+            |dry: &Device| launched(dry, |dry| at_once(case.run_by(Waiting::Blocking, dry, &inputs)).map(drop));
         missing.remove(launched(dry));
         let suits = |setting: &&Setting| setting.suits(case, &inputs);
         let mut is_wanted = |setting: &&Setting| {

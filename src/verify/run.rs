@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::report::Report;
 use super::settings::settings;
 use super::sweep::possible_variants;
-use super::workers::run_plan;
+use super::workers::{Progress, run_plan};
 use crate::device::Device;
 use crate::error::Result;
 use crate::waiting::{Waiting, blocking_and_async};
@@ -26,7 +26,7 @@ blocking_and_async! {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub free fn run, run_async(device: &Device) -> Result<Report> = |waiting| {
-        run_by(waiting, device, &Options::default()).await
+        run_by(waiting, device, &Options::default(), &mut |_| {}).await
     }
 }
 
@@ -46,19 +46,49 @@ blocking_and_async! {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub free fn run_with, run_with_async(device: &Device, options: &Options) -> Result<Report> = |waiting| {
-        run_by(waiting, device, options).await
+        run_by(waiting, device, options, &mut |_| {}).await
+    }
+}
+
+blocking_and_async! {
+    /// [`run_with`], which tells `watch` of each case that has run.
+    ///
+    /// # Errors
+    /// As [`run`].
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, verify};
+    /// let (options, mut told) = (verify::Options { seed: 1, full: false }, 0);
+    /// verify::run_watched(&Device::cpu(), &options, &mut |progress| {
+    ///     told += 1;
+    ///     assert_eq!(progress.done, told);
+    ///     println!("{} of {}: {}", progress.done, progress.total, progress.case);
+    /// })?;
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub free fn run_watched, run_watched_async(
+        device: &Device,
+        options: &Options,
+        watch: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Report> = |waiting| {
+        run_by(waiting, device, options, watch).await
     }
 }
 
 /// Runs every case on the device as it is, and in each further setting where it launches a kernel variant that the device
 /// can choose and that no case before it has run.
-async fn run_by(waiting: Waiting, device: &Device, options: &Options) -> Result<Report> {
+async fn run_by(
+    waiting: Waiting,
+    device: &Device,
+    options: &Options,
+    watch: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Report> {
     let (mut report, cases) = (Report::new(device.info().clone(), *options), cases());
     let (possible, settings) = (possible_variants(device), settings(device)?);
     #[cfg(wgpu_mlp_mutants)]
     let settings = if super::mutants::in_own_setting_only() { Vec::new() } else { settings };
     let plan = Plan::new(waiting, device, &cases, &settings, &possible, options).await;
-    let missing = run_plan(plan, waiting, device, &mut report).await?;
+    let missing = run_plan(plan, waiting, device, (&mut report, watch)).await?;
     report.note_variants(possible.difference(missing.names()).cloned().collect(), possible.len());
     Ok(report)
 }

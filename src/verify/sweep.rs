@@ -124,9 +124,7 @@ fn row_ops(dry_run: &mut DryRun<'_>, rows: usize, cols: usize) {
     dry_run(&|on| ops::softmax_backward(&planned(on, rows, cols)?, &planned(on, rows, cols)?).map(drop));
     dry_run(&|on| ops::argmax(&planned(on, rows, cols)?).map(drop));
     for distributions in [false, true] {
-        dry_run(&|on| {
-            ops::accuracy(&planned(on, rows, cols)?, &planned_targets(on, rows, cols, distributions)?).map(drop)
-        });
+        dry_run(&|on| ops::hits(&planned(on, rows, cols)?, &planned_targets(on, rows, cols, distributions)?).map(drop));
         for options in losses() {
             dry_run(&|on| {
                 let (x, y) = (planned(on, rows, cols)?, planned_targets(on, rows, cols, distributions)?);

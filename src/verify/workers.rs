@@ -19,6 +19,20 @@ use crate::waiting::{Waiting, at_once};
 /// another; and each holds the inputs, results and references of a case in memory, some 20 MiB for the largest.
 const MAX_THREADS: usize = 8;
 
+/// The progress of a verification: what is told of each case that has run, in whichever order they end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The number of cases that have run.
+    pub done: usize,
+    /// The number of cases in all.
+    pub total: usize,
+    /// The op and the shape of the case, as `matmul 33x65x17`.
+    pub case: String,
+    /// Whether every element was within its bound.
+    pub passed: bool,
+}
+
 /// Runs a plan, on several threads where the caller's may be blocked, and adds the results to the report in the plan's
 /// order. Returns the variants that no case launched.
 ///
@@ -28,7 +42,7 @@ pub(super) async fn run_plan(
     plan: Plan<'_>,
     waiting: Waiting,
     device: &Device,
-    report: &mut Report,
+    (report, watch): (&mut Report, &mut (dyn FnMut(Progress) + Send)),
 ) -> Result<MissingVariants> {
     let Plan { jobs, mut missing, seed } = plan;
     let threads = if waiting == Waiting::Blocking { threads(device) } else { 1 };
@@ -36,8 +50,9 @@ pub(super) async fn run_plan(
         // Cases next to each other launch the same kernels, so each thread would wait for another one to compile them.
         gpu.compile_ahead(std::mem::take(&mut missing.compiled));
     }
+    let total = jobs.len();
     let queue = Mutex::new(Queue { jobs: jobs.into_iter(), closed: false });
-    let workers = Workers { device, seed, queue, outcomes: Mutex::default() };
+    let workers = Workers { device, seed, total, queue, outcomes: Mutex::default(), watch: Mutex::new(watch) };
     if threads == 1 {
         workers.work(waiting).await;
     } else {
@@ -84,8 +99,10 @@ struct Outcome<'a> {
 struct Workers<'a> {
     device: &'a Device,
     seed: u64,
+    total: usize,
     queue: Mutex<Queue<'a>>,
     outcomes: Mutex<Vec<Outcome<'a>>>,
+    watch: Mutex<&'a mut (dyn FnMut(Progress) + Send)>,
 }
 
 impl<'a> Workers<'a> {
@@ -100,8 +117,20 @@ impl<'a> Workers<'a> {
             if ends_run(&worst) {
                 lock(&self.queue).closed = true;
             }
-            lock(&self.outcomes).push(Outcome { index, case, worst });
+            self.note(Outcome { index, case, worst });
         }
+    }
+
+    /// Keeps the outcome of a case, and tells of it, one at a time.
+    fn note(&self, outcome: Outcome<'a>) {
+        let passed = outcome.worst.as_ref().is_ok_and(|worst| worst.iter().all(|(_, worst)| worst.passed()));
+        let case = format!("{} {}", outcome.case.op, outcome.case.shape());
+        let mut watch = lock(&self.watch);
+        let mut outcomes = lock(&self.outcomes);
+        outcomes.push(outcome);
+        let done = outcomes.len();
+        drop(outcomes);
+        watch(Progress { done, total: self.total, case, passed });
     }
 
     /// The worst element of the case on the device as it is, and in each setting.

@@ -1,9 +1,12 @@
 //! Choosing an adapter, with wgpu's own environment variables honoured.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+#[cfg(not(target_family = "wasm"))]
+use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
+#[cfg(not(target_family = "wasm"))]
 use crate::waiting::at_once;
 
 /// A wgpu instance with these backends and flags, which lives as long as the process.
@@ -15,6 +18,7 @@ struct Loaded {
     flags: wgpu::InstanceFlags,
     instance: wgpu::Instance,
     /// All devices on OpenGL share the instance's one context. Its lock belongs to an adapter, so they share that too.
+    #[cfg(not(target_family = "wasm"))]
     gl: OnceLock<Vec<wgpu::Adapter>>,
 }
 
@@ -27,12 +31,27 @@ impl Loaded {
         if let Some(known) = all.iter().find(|known| (known.backends, known.flags) == (backends, flags)) {
             return known;
         }
-        let (instance, gl) = (wgpu::Instance::new(descriptor), OnceLock::new());
-        let loaded: &'static Loaded = Box::leak(Box::new(Loaded { backends, flags, instance, gl }));
+        let instance = wgpu::Instance::new(descriptor);
+        let loaded: &'static Loaded = Box::leak(Box::new(Loaded {
+            backends,
+            flags,
+            instance,
+            #[cfg(not(target_family = "wasm"))]
+            gl: OnceLock::new(),
+        }));
         all.push(loaded);
         loaded
     }
 
+    /// The adapter that the browser gives to those who want a fast one: it names no others.
+    #[cfg(target_family = "wasm")]
+    async fn adapters(&self) -> Vec<wgpu::Adapter> {
+        let power_preference = wgpu::PowerPreference::HighPerformance;
+        let wish = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+        self.instance.request_adapter(&wish).await.into_iter().collect()
+    }
+
+    #[cfg(not(target_family = "wasm"))]
     async fn adapters(&self) -> Vec<wgpu::Adapter> {
         let mut adapters = self.instance.enumerate_adapters(self.backends - wgpu::Backends::GL).await;
         let gl = self.backends & wgpu::Backends::GL;
@@ -59,7 +78,9 @@ pub(crate) async fn choices(options: &GpuOptions, software: bool) -> Result<Vec<
     }
     let descriptor = descriptor.with_env();
     let backends = descriptor.backends;
-    let mut adapters = Loaded::of(descriptor).adapters().await;
+    // wgpu panics where it has no backend for the target.
+    let any = !wgpu::Instance::enabled_backend_features().is_empty();
+    let mut adapters = if any { Loaded::of(descriptor).adapters().await } else { Vec::new() };
     adapters.sort_by_key(rank);
     let found = adapters.iter().map(describe).collect();
     let wanted = |adapter: &wgpu::Adapter| match &name {
@@ -102,6 +123,7 @@ fn reason(adapter: &wgpu::Adapter, name: Option<&str>) -> String {
         None if adapter.get_info().device_type == wgpu::DeviceType::Cpu => {
             "a software driver; no hardware GPU was found".into()
         }
+        None if cfg!(target_family = "wasm") => "the browser's choice of a fast GPU".into(),
         None => "the first hardware GPU".into(),
     }
 }
@@ -114,7 +136,11 @@ fn describe_wish(name: Option<&str>, backends: wgpu::Backends, software: bool) -
     };
     let compiled = backends & wgpu::Instance::enabled_backend_features();
     let names: Vec<_> = compiled.iter_names().map(|(name, _)| name.to_lowercase()).collect();
-    format!("{kind} on {}", names.join(", "))
+    match &names[..] {
+        [] if cfg!(target_family = "wasm") => format!("{kind}; in browsers that takes this crate's feature `web`"),
+        [] => format!("{kind}, on a target for which wgpu has no backend"),
+        names => format!("{kind} on {}", names.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,35 @@
-//! The connection to a wgpu device: its queue, its errors, the thread that polls it, and whose turn it is to call the driver.
+//! The connection to a wgpu device: its queue, its errors, who polls it, and whose turn it is to call the driver.
 
+#[cfg(target_family = "wasm")]
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::Poller;
 use super::errors::ErrorSlot;
-use super::poll_thread::PollThread;
 use super::turns::Turns;
 use crate::error::{Error, Result};
 
 /// A wgpu device and what every call to it needs.
 pub(in crate::gpu) struct Connection {
     /// Dropped first: its thread holds the device.
-    pub poll_thread: PollThread,
+    pub poller: Poller,
     pub turns: Turns,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub errors: ErrorSlot,
+    /// Whether the crate has opened the device itself, and destroys it at the end.
+    #[cfg(target_family = "wasm")]
+    pub is_own: AtomicBool,
+}
+
+/// In browsers dropping the last handle frees nothing before the garbage is collected.
+#[cfg(target_family = "wasm")]
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.is_own.load(Relaxed) {
+            self.errors.expect_end();
+            self.device.destroy();
+        }
+    }
 }
 
 impl Connection {
@@ -20,18 +37,24 @@ impl Connection {
     pub fn new(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let turns = Turns::new(adapter.get_info().backend);
         let errors = ErrorSlot::install(&device, turns);
-        Connection { poll_thread: PollThread::new(turns), turns, device, queue, errors }
+        Connection {
+            poller: Poller::new(turns),
+            turns,
+            device,
+            queue,
+            errors,
+            #[cfg(target_family = "wasm")]
+            is_own: AtomicBool::new(false),
+        }
     }
 
     /// A new buffer from the driver.
     pub fn new_buffer(&self, descriptor: &wgpu::BufferDescriptor<'_>) -> Result<wgpu::Buffer> {
         let _turn = self.turns.take();
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let scope = self.begin_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(descriptor);
-        match pollster::block_on(scope.pop()) {
-            Some(source) => Err(Error::OutOfMemory { bytes: descriptor.size, source: Some(source) }),
-            None => Ok(buffer),
-        }
+        let bytes = descriptor.size;
+        scope.outcome(move |source| Error::OutOfMemory { bytes, source: Some(source) }).map(|()| buffer)
     }
 
     /// The outcome of a call; where it failed because the device is lost, that error.

@@ -3,7 +3,9 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use super::turns::Turns;
 use crate::error::{Error, Result};
@@ -11,7 +13,8 @@ use crate::error::{Error, Result};
 /// The longest that is waited in slices for the word of a loss.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
-/// The first uncaptured error since the last look, and the reason of a device loss, which stays.
+/// The first uncaptured error since the last look, and the reason of a device loss, which stays. Clones share both.
+#[derive(Clone)]
 pub(in crate::gpu) struct ErrorSlot {
     device: wgpu::Device,
     turns: Turns,
@@ -31,6 +34,9 @@ enum Told {
     Reported(wgpu::Error),
     /// Of a recording: those who look at what it should have written are told, too.
     Rejected(Arc<wgpu::Error>),
+    /// In browsers: of a call that had returned by then.
+    #[cfg(target_family = "wasm")]
+    Late(Error),
 }
 
 impl First {
@@ -61,8 +67,10 @@ impl ErrorSlot {
         }));
         let lost = slot.lost.clone();
         device.set_device_lost_callback(move |reason, message| {
-            log::error!("the device was lost: {reason:?}: {message}");
-            lost.get_or_init(|| format!("{reason:?}: {message}"));
+            lost.get_or_init(|| {
+                log::error!("the device was lost: {reason:?}: {message}");
+                format!("{reason:?}: {message}")
+            });
         });
         slot
     }
@@ -75,6 +83,8 @@ impl ErrorSlot {
         self.check_loss()?;
         match told {
             Told::Rejected(source) => Err(Error::Unwritten { source }),
+            #[cfg(target_family = "wasm")]
+            Told::Late(error) => Err(error),
             Told::Reported(source @ wgpu::Error::OutOfMemory { .. }) => {
                 Err(Error::OutOfMemory { bytes: 0, source: Some(source) })
             }
@@ -86,6 +96,19 @@ impl ErrorSlot {
     pub(in crate::gpu) fn reject(&self, error: Arc<wgpu::Error>) {
         log::error!("the device rejected what was recorded: {error}");
         self.first.keep(Told::Rejected(error));
+    }
+
+    /// The error of a call that had returned before the browser told of it, which the next call tells.
+    #[cfg(target_family = "wasm")]
+    pub(in crate::gpu) fn keep(&self, error: Error) {
+        log::error!("{error}");
+        self.first.keep(Told::Late(error));
+    }
+
+    /// The crate itself is about to destroy the device: that is no loss to report.
+    #[cfg(target_family = "wasm")]
+    pub(in crate::gpu) fn expect_end(&self) {
+        self.lost.get_or_init(|| "the last handle to it was dropped".into());
     }
 
     /// An error where the device is lost: known for certain when the work in flight has ended.

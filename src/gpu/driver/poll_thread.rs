@@ -43,10 +43,10 @@ impl PollThread {
         self.wish(device, Wish { until, done: None });
     }
 
-    /// [`PollThread::ask`], with an answer when it is done.
-    pub fn after(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) -> Answer<()> {
+    /// [`PollThread::ask`], with an answer when the submit with this number and index is done.
+    pub fn after(&self, device: &wgpu::Device, (_number, index): (u64, wgpu::SubmissionIndex)) -> Answer<()> {
         let (teller, answer) = answer();
-        self.wish(device, Wish { until, done: Some(teller) });
+        self.wish(device, Wish { until: Some(index), done: Some(teller) });
         answer
     }
 

@@ -4,9 +4,10 @@
 //! some seconds. So every call of the crate's that reaches the context, and may come beside others, waits for its turn first,
 //! however long that takes; nobody who waits for the device keeps the turn longer than [`SLICE`], and nobody is woken in it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
+use web_time::Instant;
 
 use super::callback::Quiet;
 
@@ -48,6 +49,7 @@ impl Turns {
     }
 
     /// Waits for no time at all, so that drivers and layers set up what they make in the first wait.
+    #[cfg(not(target_family = "wasm"))]
     pub fn make_first_wait(self, device: &wgpu::Device) {
         let _turn = self.take();
         let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::ZERO) });

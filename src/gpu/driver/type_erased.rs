@@ -25,6 +25,12 @@ impl<T: Send + Sync + 'static> Shared<T> {
         Shared(Arc::new(value))
     }
 
+    /// Whether this is the only handle.
+    #[cfg(target_family = "wasm")]
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// Whether both are the same value.
     pub fn same(&self, other: &Self) -> bool {
         std::ptr::eq::<T>(&**self, &**other)

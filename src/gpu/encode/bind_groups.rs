@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
+use crate::gpu::driver::connection::Connection;
 use crate::gpu::memory::raw::{ByteRange, Raw};
 
 /// Bytes of a kernel's parameters, at most; every device binds 16 KiB of them.
@@ -76,7 +77,7 @@ impl BindGroups {
     /// buffers that cannot be bound.
     pub fn find(
         &mut self,
-        device: &wgpu::Device,
+        connection: &Connection,
         (pipeline, layout): (u64, &wgpu::BindGroupLayout),
         pieces: &[ByteRange<'_>],
         params: &[u8],
@@ -108,7 +109,7 @@ impl BindGroups {
                 let size = wgpu::BufferSize::new(self.slot_bytes as u64);
                 let slot_binding = Some(wgpu::BufferBinding { buffer: &self.buffer, offset, size });
                 let bindings: Vec<_> = std::iter::once(slot_binding).chain(pieces.iter().map(binding)).collect();
-                let group = bind_group(device, layout, &bindings).inspect_err(|_| self.free.push((slot, 0)))?;
+                let group = bind_group(connection, layout, &bindings).inspect_err(|_| self.free.push((slot, 0)))?;
                 bound.push(Bound { group: group.clone(), slot, recording });
                 (slot, group)
             }
@@ -132,7 +133,7 @@ impl BindGroups {
 
 /// A bind group of these bindings, in order; absent ones are left out.
 pub(in crate::gpu) fn bind_group(
-    device: &wgpu::Device,
+    connection: &Connection,
     layout: &wgpu::BindGroupLayout,
     bindings: &[Option<wgpu::BufferBinding<'_>>],
 ) -> Result<wgpu::BindGroup> {
@@ -140,9 +141,10 @@ pub(in crate::gpu) fn bind_group(
     let entries: Vec<_> = bound
         .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) })
         .collect();
-    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let group = device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries });
-    pollster::block_on(scope.pop()).map_or(Ok(group), |source| Err(Error::Device { source }))
+    let scope = connection.begin_scope(wgpu::ErrorFilter::Validation);
+    let descriptor = wgpu::BindGroupDescriptor { label: None, layout, entries: &entries };
+    let group = connection.device.create_bind_group(&descriptor);
+    scope.outcome(|source| Error::Device { source }).map(|()| group)
 }
 
 /// A range as wgpu binds it; `None` in a dry run, which binds nothing.

@@ -15,8 +15,8 @@ pub(super) fn compile(
 ) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout)> {
     let _turn = connection.turns.take();
     let device = &connection.device;
-    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+    let scope = connection.begin_scope(wgpu::ErrorFilter::Validation);
+    let internal = connection.begin_internal_scope();
     let module = shader_module(device, kernel, form, constants, checked);
     let layout = bind_group_layout(device, kernel);
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -38,12 +38,10 @@ pub(super) fn compile(
         },
         cache: None,
     });
-    let internal = pollster::block_on(internal.pop());
-    let validation = pollster::block_on(scope.pop());
-    if let Some(source) = internal.or(validation) {
-        return Err(Error::Shader { kernel: kernel.name, source });
-    }
-    Ok((pipeline, layout))
+    let describe = |source| Error::Shader { kernel: kernel.name, source };
+    let internal = internal.outcome(describe);
+    let validation = scope.outcome(describe);
+    internal.and(validation).map(|()| (pipeline, layout))
 }
 
 #[allow(unsafe_code, reason = "shaders without run-time checks")]

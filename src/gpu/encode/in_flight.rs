@@ -31,11 +31,18 @@ fn too_much(submits: usize, uploads: u64, most_submits: usize, most_uploads: u64
 }
 
 impl InFlight {
-    /// Adds a submit, which took so many bytes of uploads along.
-    pub fn add(&mut self, index: wgpu::SubmissionIndex, uploads: u64) {
+    /// Adds a submit, which took so many bytes of uploads along, and gives its number.
+    pub fn add(&mut self, index: wgpu::SubmissionIndex, uploads: u64) -> u64 {
         self.count += 1;
         self.last = Some(index.clone());
         self.submits.push_back(Submit { number: self.count, index, uploads });
+        self.count
+    }
+
+    /// Whether all submits are done, as far as that is known.
+    #[cfg(target_family = "wasm")]
+    pub fn is_empty(&self) -> bool {
+        self.submits.is_empty()
     }
 
     /// The last submit that the device took.

@@ -37,10 +37,14 @@ impl Kernel {
     pub fn wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let sized = || constants.iter().filter(|(name, _)| self.sizes.contains(name));
         let header = sized().map(|(name, value)| format!("const {name}: u32 = {value}u;\n"));
-        let text = templates::rendered(self.name, self.file, form.within(self.forms), sized().copied());
+        let form = form.within(self.forms);
+        let text = templates::rendered(self.name, self.file, form, sized().copied());
         let (enables, rest): (Vec<_>, Vec<_>) =
             text.split_inclusive('\n').partition(|line| line.starts_with("enable "));
-        enables.into_iter().map(str::to_string).chain(header).chain(rest.into_iter().map(str::to_string)).collect()
+        // Browsers want to be told; wgpu's own compiler does not know the line.
+        let told = cfg!(target_family = "wasm") && (form.subgroups || form.shuffled);
+        let enables = told.then_some("enable subgroups;\n").into_iter().chain(enables);
+        enables.map(str::to_string).chain(header).chain(rest.into_iter().map(str::to_string)).collect()
     }
 
     /// The kernel's program: its file, and its name where the file asks for that.

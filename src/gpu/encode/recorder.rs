@@ -167,7 +167,7 @@ impl Recorder {
         let Dispatch { pipeline, params, bindings, .. } = dispatch;
         let find = |recorder: &mut Recorder| {
             let layout = (pipeline.id, &pipeline.layout);
-            recorder.bind_groups.find(&connection.device, layout, bindings, params, recorder.recording)
+            recorder.bind_groups.find(connection, layout, bindings, params, recorder.recording)
         };
         if let Some(group) = find(self)? {
             return Ok(Some(group));
@@ -181,26 +181,39 @@ impl Recorder {
     /// should have written is lost.
     pub fn submit(&mut self, connection: &Connection, counters: &AtomicCounters) -> Option<wgpu::SubmissionIndex> {
         self.encoder.as_ref()?;
-        let scope = connection.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let scope = connection.begin_scope(wgpu::ErrorFilter::Validation);
         let index = self.finish().map(|commands| {
             self.staging.close();
             self.bind_groups.send(&connection.queue);
             connection.queue.submit([commands])
         });
-        let rejected = pollster::block_on(scope.pop()).map(Arc::new);
         (self.dispatches, self.nanoseconds) = (0, 0);
         self.recording += 1;
-        self.written.end(rejected.as_ref());
+        let (ended, errors) = (self.written.end(), connection.errors.clone());
+        #[cfg(target_family = "wasm")]
+        self.in_flight.is_done(connection.poller.done());
+        let rejected = scope.end(move |error| {
+            let error = Arc::new(error);
+            ended.lose(&error);
+            errors.reject(error);
+        });
         let uploads = self.staging.sent();
         self.uploads = 0;
         counters.submits.fetch_add(1, Relaxed);
-        if let Some(error) = rejected {
-            connection.errors.reject(error);
-            return None;
-        }
-        let index = index?;
-        self.in_flight.add(index.clone(), uploads);
+        let index = index.filter(|_| !rejected)?;
+        let number = self.in_flight.add(index.clone(), uploads);
+        #[cfg(target_family = "wasm")]
+        connection.poller.submitted(&connection.queue, number);
+        #[cfg(not(target_family = "wasm"))]
+        let _ = number;
         Some(index)
+    }
+
+    /// Whether the device has done all that it was handed, as far as the browser has told.
+    #[cfg(target_family = "wasm")]
+    pub fn is_idle(&mut self, connection: &Connection) -> bool {
+        self.in_flight.is_done(connection.poller.done());
+        self.in_flight.is_empty()
     }
 
     /// Ends the pass and takes the finished commands, if there are any.

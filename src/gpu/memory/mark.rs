@@ -64,14 +64,23 @@ impl Written {
         }
     }
 
-    /// Ends the recording, which was handed over, or was rejected: then all that it writes is lost.
-    pub fn end(&mut self, rejected: Option<&Arc<wgpu::Error>>) {
+    /// Ends the recording, which is handed over.
+    pub fn end(&mut self) -> Ended {
         self.recording += 1;
-        for mark in self.marks.drain(..) {
-            if let Some(error) = rejected {
-                mark.lose(self.recording, error.clone());
-            }
-        }
+        Ended { recording: self.recording, marks: std::mem::take(&mut self.marks) }
+    }
+}
+
+/// The marks of all that a recording writes which is with the device.
+pub(in crate::gpu) struct Ended {
+    recording: u64,
+    marks: Vec<Arc<Mark>>,
+}
+
+impl Ended {
+    /// The recording was rejected: all that it writes is lost.
+    pub fn lose(self, error: &Arc<wgpu::Error>) {
+        self.marks.iter().for_each(|mark| mark.lose(self.recording, error.clone()));
     }
 }
 
@@ -86,10 +95,10 @@ mod tests {
         written.add(&first);
         written.add(&first);
         assert_eq!(written.marks.len(), 1);
-        written.end(None);
+        written.end();
         written.add(&second);
         let rejected = wgpu::Error::Validation { source: "a reason".into(), description: "a reason".into() };
-        written.end(Some(&Arc::new(rejected)));
+        written.end().lose(&Arc::new(rejected));
         assert!(first.check().is_ok());
         let words = second.check().unwrap_err().to_string();
         assert!(words.ends_with("were rejected: a reason"), "{words}");

@@ -84,7 +84,7 @@ impl Pool {
     /// A new buffer of the crate's own, which [`Pool::take`] has counted.
     pub fn own(&mut self, buffer: Option<Shared<wgpu::Buffer>>, size: u64) -> Raw {
         self.peak_bytes = self.peak_bytes.max(self.allocated_bytes);
-        let raw = Raw::new(buffer, size);
+        let raw = Raw::new(buffer, size, true);
         if let Some(buffer) = raw.buffer.as_deref() {
             self.known.insert(buffer.clone(), Known { raw: raw.clone(), wraps: 0, own: true });
         }
@@ -98,7 +98,7 @@ impl Pool {
             return known.raw.clone();
         }
         let (size, shared) = (buffer.size(), Shared::new(buffer.clone()));
-        let raw = Raw::new(Some(shared), size);
+        let raw = Raw::new(Some(shared), size, false);
         self.known.insert(buffer, Known { raw: raw.clone(), wraps: 1, own: false });
         raw
     }
@@ -148,7 +148,7 @@ mod tests {
     use super::{Pool, Raw};
 
     fn raw(size: u64, id: u64) -> Raw {
-        Raw { buffer: None, size, id, mark: Arc::default() }
+        Raw { buffer: None, size, id, mark: Arc::default(), own: true }
     }
 
     #[test]

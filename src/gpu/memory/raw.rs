@@ -18,17 +18,20 @@ pub(in crate::gpu) struct Raw {
     pub size: u64,
     pub id: u64,
     pub mark: Arc<Mark>,
+    /// Whether the buffer is one of the crate's own, rather than the caller's: those are destroyed in browsers.
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "handles free buffers"))]
+    pub own: bool,
 }
 
 impl Raw {
-    /// A raw buffer with an id of its own.
-    pub fn new(buffer: Option<Shared<wgpu::Buffer>>, size: u64) -> Self {
-        Raw { buffer, size, id: fresh_id(), mark: Arc::default() }
+    /// A raw buffer with an id of its own, of the crate's or of the caller's.
+    pub fn new(buffer: Option<Shared<wgpu::Buffer>>, size: u64, own: bool) -> Self {
+        Raw { buffer, size, id: fresh_id(), mark: Arc::default(), own }
     }
 
     /// A raw buffer of no bytes, to be left in the place of another.
     pub fn none() -> Self {
-        Raw { buffer: None, size: 0, id: 0, mark: Arc::default() }
+        Raw { buffer: None, size: 0, id: 0, mark: Arc::default(), own: false }
     }
 
     /// wgpu's own handle; none in a dry run.

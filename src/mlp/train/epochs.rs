@@ -2,7 +2,9 @@
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use super::batches::order;
 use super::callback::Run;

@@ -1,6 +1,8 @@
 //! Feed: the batches of an epoch one after another, read ahead or when their turn comes, and how long the device waited.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use super::batches::{Batch, LabelledRows};
 use super::read_ahead::ReadAhead;

@@ -1,7 +1,9 @@
 //! Steps of an epoch: they run without a wait, their losses are read now and then, and a step that goes wrong is undone.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use super::batches::Batch;
 use super::callback::Step;
