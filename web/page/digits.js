@@ -1,0 +1,140 @@
+// @ts-check
+// The section that trains a network on the digits.
+
+import { drawConfusion, drawCurves, drawMisread } from "./charts.js";
+import { lab } from "./lab.js";
+import { byId, enter, onAppearance, paced, percent, say, show } from "./page.js";
+
+/** @typedef {import("./charts.js").Epoch} Epoch */
+/** @typedef {import("./charts.js").HeldOut} HeldOut */
+
+/** The confusion matrix is asked for at most so often, in milliseconds. */
+const LOOK = 500;
+
+/** @type {Epoch[]} */
+let history = [];
+/** @type {HeldOut | null} */
+let held = null;
+let training = false;
+let trained = false;
+
+/** @param {string} id */
+const canvas = (id) => /** @type {HTMLCanvasElement} */ (byId(id));
+/** @param {string} id */
+const value = (id) => /** @type {HTMLInputElement | HTMLSelectElement} */ (byId(id)).value;
+
+function draw() {
+  drawCurves(canvas("digits-curves"), history);
+  drawConfusion(canvas("digits-confusion"), held);
+  drawMisread(canvas("digits-misread"), held);
+}
+
+/** What the form asks for. The library checks it. */
+function form() {
+  const layers = value("digits-layers").split(/[\s,;]+/).filter(Boolean).map(Number);
+  const [rate, batch, epochs] = ["rate", "batch", "epochs"].map((name) => Number(value(`digits-${name}`)));
+  const fixed = { schedule: "constant", dropout: 0.2, decay: 0.01, seed: 7, goal: 2 };
+  return { ...fixed, layers, optimizer: value("digits-optimizer"), rate, batch, epochs };
+}
+
+/** @param {string} state */
+function arrive(state) {
+  const idle = !training && lab.info !== null;
+  enter("digits", state, {
+    "digits-start": idle,
+    "digits-stop": training,
+    "digits-continue": idle && trained,
+    "model-save": idle && trained,
+  });
+}
+
+const look = paced(LOOK, async () => {
+  if (!trained) return;
+  try {
+    held = await lab.client.call("heldOut");
+    draw();
+  } catch {
+    // The training that runs beside it meets the same error, and tells of it.
+  }
+});
+
+/** @param {Epoch} epoch */
+function reached(epoch) {
+  history.push(epoch);
+  if (!trained) {
+    trained = true;
+    arrive("training");
+  }
+  show("digits-epoch", epoch.epoch, String(epoch.epoch));
+  show("digits-accuracy", epoch.heldAccuracy, percent(epoch.heldAccuracy));
+  requestAnimationFrame(() => drawCurves(canvas("digits-curves"), history));
+  void look();
+  lab.dispatchEvent(new Event("epoch"));
+}
+
+/**
+ * Trains a fresh network on the digits, or goes on with the one that is there.
+ * @param {Record<string, any>} [wanted] in the place of what the form says
+ * @param {boolean} [goOn]
+ * @returns {Promise<{ accuracy: number, epochs: number, stopped: boolean }>}
+ */
+export async function train(wanted = {}, goOn = false) {
+  if (training) throw new Error("a training is running already");
+  training = true;
+  if (!goOn) {
+    history = [];
+    held = null;
+    draw();
+  }
+  arrive("training");
+  say(goOn ? "The training goes on." : "Training.");
+  const ended = lab.client.call("train", ["digits", { ...form(), ...wanted }, goOn], reached);
+  const entry = { stop, ended };
+  lab.running.add(entry);
+  let state = "failed";
+  try {
+    const result = await ended;
+    if (result.stopped) show("digits-accuracy", result.accuracy, percent(result.accuracy));
+    state = result.stopped ? "stopped" : "done";
+    const verb = result.stopped ? "Stopped" : "Done";
+    say(`${verb} after ${result.epochs} epochs: ${percent(result.accuracy)} of the held-out digits are read rightly.`);
+    await lab.keepModel();
+    return result;
+  } finally {
+    training = false;
+    lab.running.delete(entry);
+    arrive(state);
+    void look();
+  }
+}
+
+/** Asks the training to stop. */
+function stop() {
+  lab.client.call("stop", ["digits"]).catch((error) => lab.report(error));
+}
+
+/** A network was loaded: it has no history. */
+export function adopted() {
+  history = [];
+  trained = true;
+  show("digits-epoch", 0, "0");
+  arrive("idle");
+  void look();
+  lab.client.call("heldOut").then(
+    (found) => show("digits-accuracy", found.accuracy, percent(found.accuracy)),
+    (error) => lab.report(error),
+  );
+}
+
+/** Whether a network for the digits is there. */
+export const hasNetwork = () => trained;
+
+export function startDigits() {
+  byId("digits-start").addEventListener("click", () => train().catch((error) => lab.report(error)));
+  byId("digits-continue").addEventListener("click", () => train({}, true).catch((error) => lab.report(error)));
+  byId("digits-stop").addEventListener("click", stop);
+  byId("digits-form").addEventListener("submit", (event) => event.preventDefault());
+  lab.addEventListener("device", () => arrive(byId("digits").dataset.state ?? "idle"));
+  onAppearance(draw);
+  draw();
+}

@@ -1,0 +1,167 @@
+// @ts-check
+// The lab: the worker, the device that is open in it, and how both are replaced when they are lost.
+
+import { Client } from "./client.js";
+import { byId, say, sentence } from "./page.js";
+
+/** @typedef {"gpu" | "cpu"} Kind */
+/** @typedef {{ kind: Kind, kindName: string, software: boolean, name: string, backend: string, driver: string, reason: string, limits: string }} Info */
+
+const WITHOUT_WEBGPU =
+  "This browser offers no WebGPU, so the page computes on the CPU path. Chrome and Edge have WebGPU from version 113, " +
+  "Safari from 26, Firefox from 141 on Windows and from 145 on macOS; a page needs https or localhost for it.";
+
+/** How often a broken module is replaced before the page gives up. */
+const MOST_REPLACEMENTS = 3;
+
+/** Dispatches `device` when one was opened, `model` when the digits' network changed. */
+class Lab extends EventTarget {
+  client = new Client();
+  /** @type {Info | null} */
+  info = null;
+  /** The digits' network as it was last, as the bytes of a file. @type {Uint8Array | null} */
+  lastModel = null;
+  /** Trainings that run: what stops each, and a promise of its end. @type {Set<{ stop: () => void, ended: Promise<any> }>} */
+  running = new Set();
+  /** @type {Promise<void> | null} */
+  #recovering = null;
+  #replacements = 0;
+
+  constructor() {
+    super();
+    this.client.onLost = (reason) => void this.recover(reason);
+    this.client.onReplaced = (message) => void this.#restore(message);
+  }
+
+  /** Loads the module and the digits, and opens a device. */
+  async start() {
+    await this.#load();
+    const kind = "gpu" in navigator ? "gpu" : "cpu";
+    if (kind === "cpu") say(WITHOUT_WEBGPU, "warning");
+    await this.#openOrFallBack(kind);
+    if (this.info?.kind === "gpu") say(this.info.software ? "Ready, on a software driver: slow, but the same kernels." : "Ready.");
+  }
+
+  /** Opens the other device, once the trainings have stopped. @param {Kind} kind */
+  async open(kind) {
+    for (const { stop } of this.running) stop();
+    await this.#ended();
+    await this.#open(kind);
+    say(`Computing on ${this.info?.name}.`);
+  }
+
+  /** Says what an error says; where the device is lost, opens a new one. @param {unknown} error */
+  async report(error) {
+    const name = error instanceof Error ? error.name : "";
+    if (name === "DeviceLost") return this.recover(sentence(error));
+    // What replaced the worker has said it already.
+    if (name !== "Broken") say(sentence(error), "bad");
+  }
+
+  /** Opens a new device in the place of one that is lost. The models go there from their last copies. @param {string} reason */
+  recover(reason) {
+    this.#recovering ??= this.#reopen(reason).finally(() => (this.#recovering = null));
+    return this.#recovering;
+  }
+
+  /** Keeps the digits' network in case the module breaks. */
+  async keepModel() {
+    this.lastModel = await this.client.call("saveModel");
+    this.dispatchEvent(new Event("model"));
+  }
+
+  async #load() {
+    await this.client.call("init");
+    await this.client.call("readDigits");
+  }
+
+  async #ended() {
+    await Promise.allSettled([...this.running].map(({ ended }) => ended));
+  }
+
+  /** @param {Kind} kind */
+  async #open(kind) {
+    this.info = /** @type {Info} */ (await this.client.call("open", [kind]));
+    document.body.dataset.device = this.info.kind;
+    document.body.dataset.ready = "true";
+    this.dispatchEvent(new Event("device"));
+  }
+
+  /** @param {Kind} kind */
+  async #openOrFallBack(kind) {
+    try {
+      await this.#open(kind);
+    } catch (error) {
+      if (kind === "cpu") throw error;
+      await this.#open("cpu");
+      say(`No GPU could be opened, so the page computes on the CPU path. ${sentence(error)}`, "warning");
+    }
+  }
+
+  /** @param {string} reason */
+  async #reopen(reason) {
+    const told = reason.replace(/[.\s]+$/, "");
+    say(`The GPU is lost (${told}). A new one is being opened.`, "warning");
+    try {
+      await this.#ended();
+      await this.#openOrFallBack("gpu");
+      const where = this.info?.kind === "gpu" ? "A new one is open" : "No other could be opened, and the page computes on the CPU path";
+      say(`The GPU was lost (${told}). ${where}; the networks are as they were after their last epoch.`, "warning");
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Brings a new worker to where the last one was. @param {string} message */
+  async #restore(message) {
+    if (++this.#replacements > MOST_REPLACEMENTS || !this.info) return this.fail(new Error(message));
+    say(`The module failed and is started anew: ${message}`, "bad");
+    try {
+      const kind = this.info.kind;
+      await this.#load();
+      await this.#openOrFallBack(kind);
+      if (this.lastModel) await this.client.call("loadModel", [this.lastModel]);
+      say(`The module failed and was started anew, with the digits' network as it was last kept. It said: ${message}`, "bad");
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Says that nothing works any more. @param {unknown} error */
+  fail(error) {
+    document.body.dataset.ready = "failed";
+    say(`The page cannot go on: ${sentence(error)} Loading it again may help.`, "bad");
+  }
+}
+
+export const lab = new Lab();
+
+/** Fills the section about the device. */
+export function showDevice() {
+  const info = lab.info;
+  if (!info) return;
+  byId("device-name").textContent = info.name || "the browser does not tell";
+  byId("device-kind").textContent = [info.kindName, info.backend, info.driver].filter(Boolean).join(", ");
+  byId("device-reason").textContent = info.reason;
+  byId("device-limits").textContent = info.limits;
+  for (const kind of ["gpu", "cpu"]) {
+    const radio = /** @type {HTMLInputElement} */ (byId(`use-${kind}`));
+    radio.checked = info.kind === kind;
+    radio.disabled = kind === "gpu" && !("gpu" in navigator);
+  }
+}
+
+/** Lets the user choose the device. */
+export function startDevice() {
+  lab.addEventListener("device", showDevice);
+  for (const kind of /** @type {Kind[]} */ (["gpu", "cpu"])) {
+    byId(`use-${kind}`).addEventListener("change", async () => {
+      try {
+        await lab.open(kind);
+      } catch (error) {
+        await lab.report(error);
+        showDevice();
+      }
+    });
+  }
+}

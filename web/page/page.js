@@ -1,0 +1,146 @@
+// @ts-check
+// What all sections use: elements, messages, states, downloads, canvases in the page's colours.
+
+/**
+ * The element with this id.
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @returns {T}
+ */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no element ${id}`);
+  return /** @type {T} */ (found);
+}
+
+/**
+ * Tells what went wrong, or what to do.
+ * @param {string} text
+ * @param {"" | "bad" | "warning"} [kind]
+ */
+export function say(text, kind = "") {
+  const message = byId("message");
+  message.dataset.kind = kind;
+  message.textContent = text;
+}
+
+/** The sentence of an error. @param {unknown} error */
+export function sentence(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
+
+/**
+ * Shows a value, and keeps it for programs in `data-value`.
+ * @param {string} id
+ * @param {number | ""} value
+ * @param {string} text
+ */
+export function show(id, value, text) {
+  const output = byId(id);
+  output.dataset.value = String(value);
+  output.textContent = text;
+}
+
+/** @param {number} share */
+export const percent = (share) => `${(100 * share).toFixed(2)} %`;
+
+/**
+ * A section's state, and which of its buttons can be pressed in it.
+ * @param {string} section
+ * @param {string} state
+ * @param {Record<string, boolean>} buttons
+ */
+export function enter(section, state, buttons) {
+  byId(section).dataset.state = state;
+  for (const [id, enabled] of Object.entries(buttons)) {
+    /** @type {HTMLButtonElement} */ (byId(id)).disabled = !enabled;
+  }
+}
+
+/**
+ * Hands the user a file.
+ * @param {BlobPart} content
+ * @param {string} name
+ * @param {string} type
+ */
+export function download(content, name, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  // The browser has begun to read the file by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The page's colour of this name, as the style sheet sets it now. @param {string} name */
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/**
+ * A canvas made as sharp as the screen, with its width and height in CSS pixels.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} ratio height over width
+ */
+export function sharp(canvas, ratio) {
+  const width = canvas.clientWidth || canvas.width;
+  const height = Math.round(width * ratio);
+  const scale = Math.min(window.devicePixelRatio || 1, 3);
+  const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
+  if (canvas.width !== across || canvas.height !== down) {
+    canvas.width = across;
+    canvas.height = down;
+  }
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  pen.font = "12px system-ui, sans-serif";
+  pen.textBaseline = "middle";
+  return { pen, width, height };
+}
+
+/** Draws again when the window or the colours change. @param {() => void} redraw */
+export function onAppearance(redraw) {
+  let asked = 0;
+  const soon = () => {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(redraw);
+  };
+  window.addEventListener("resize", soon);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
+}
+
+/**
+ * A function that does its work at most once in so many milliseconds, and once more for calls that came meanwhile.
+ * @param {number} pause
+ * @param {() => Promise<void> | void} work
+ */
+export function paced(pause, work) {
+  let running = false;
+  let again = false;
+  return async function ask() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    const began = performance.now();
+    try {
+      await work();
+    } finally {
+      // Work that takes long gets longer pauses, so that what it shows does not starve what it watches.
+      const taken = performance.now() - began;
+      setTimeout(() => {
+        running = false;
+        if (again) {
+          again = false;
+          void ask();
+        }
+      }, Math.max(pause, 3 * taken));
+    }
+  };
+}

@@ -1,0 +1,103 @@
+// @ts-check
+// The module worker in which the WebAssembly module runs, so that the page answers whatever is computed.
+//
+// Each message names a call: `{ id, method, args }`. The answer is `{ id, result }` or `{ id, error: { name, message } }`,
+// with any number of `{ id, event }` before it. Without an id come `{ panic }`, after which the worker is of no use, and
+// `{ lost }`, when the browser took the device away.
+
+import { inputs } from "./inputs.js";
+import init, { Session, onPanic } from "./wgpu_mlp_page.js";
+
+/** @type {Session} */
+let session;
+/** @type {WebAssembly.Memory} */
+let memory;
+/** The browser's device under the session's, to hear of its loss. @type {any} */
+let device = null;
+
+const post = /** @type {(message: any, transfer?: Transferable[]) => void} */ (self.postMessage.bind(self));
+
+// wgpu asks the adapter for a device; there is no other way to get hold of it.
+const Adapter = /** @type {any} */ (globalThis).GPUAdapter;
+if (Adapter) {
+  const request = Adapter.prototype.requestDevice;
+  Adapter.prototype.requestDevice = async function (/** @type {any[]} */ ...wanted) {
+    const opened = await request.apply(this, wanted);
+    device = opened;
+    opened.lost.then((/** @type {any} */ { reason, message }) => {
+      if (device === opened) post({ lost: message || reason || "unknown" });
+    });
+    return opened;
+  };
+}
+
+/** @type {Record<string, (tell: (event: any) => void, ...args: any[]) => any>} */
+const calls = {
+  async init() {
+    const module = await init();
+    memory = module.memory;
+    onPanic((/** @type {string} */ panic) => post({ panic }));
+    session = new Session();
+  },
+  async open(_, kind) {
+    const before = device;
+    device = null;
+    try {
+      return await session.open(kind);
+    } catch (error) {
+      device = before;
+      throw error;
+    }
+  },
+  async readDigits() {
+    return session.readDigits(await unpacked("digits.csv.gz"));
+  },
+  train: (tell, task, options, goOn) => session.train(task, options, goOn, tell),
+  stop: (_, task) => session.stop(task),
+  heldOut: () => session.heldOut(),
+  probabilities: (_, features) => session.probabilities(features),
+  saveModel: () => session.saveModel(),
+  loadModel: (_, bytes) => session.loadModel(bytes),
+  spiralPoints: () => session.spiralPoints(),
+  spiralRegions: (_, side) => session.spiralRegions(side),
+  verify: (tell, full) => session.verify(full, tell),
+  speedShapes: () => session.speedShapes(),
+  async speedPrepare(_, about, seed) {
+    const { first, second, labels } = inputs(about, seed, session.speedShapes());
+    await session.speedPrepare(about, first, second, labels);
+  },
+  async speedRun(_, times) {
+    const began = performance.now();
+    await session.speedRun(times);
+    return performance.now() - began;
+  },
+  speedSample: (_, places) => session.speedSample(places),
+  speedDrop: () => session.speedDrop(),
+  heap() {
+    const { allocatedBytes, peakBytes, ...counters } = session.counters();
+    return { wasmBytes: memory.buffer.byteLength, allocatedBytes, peakBytes, counters };
+  },
+  // What a driver that fails does; for tests, and to see how the page goes on.
+  loseDevice: () => device?.destroy(),
+};
+
+/** The text of a file that is packed with gzip, also where the server has unpacked it. @param {string} name */
+async function unpacked(name) {
+  const answer = await fetch(new URL(name, import.meta.url));
+  if (!answer.ok) throw new Error(`${name} could not be loaded: the server answered ${answer.status}`);
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  if (!packed) return new TextDecoder().decode(bytes);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+self.onmessage = async ({ data: { id, method, args } }) => {
+  try {
+    const result = await calls[method]((event) => post({ id, event }), ...args);
+    post({ id, result });
+  } catch (error) {
+    const known = error instanceof Error;
+    post({ id, error: { name: known ? error.name : "Failed", message: known ? error.message : String(error) } });
+  }
+};

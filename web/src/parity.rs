@@ -1,0 +1,64 @@
+//! The parity report: every op on the device against its reference in f64.
+
+use std::cell::RefCell;
+
+use js_sys::{Array, Function};
+use wasm_bindgen::prelude::*;
+use wgpu_mlp::{Device, verify};
+
+use crate::js::{Answer, failed, object, refused};
+
+thread_local! {
+    /// The page's function for progress. What watches a verification must be `Send`, which JavaScript's functions are not.
+    static TELL: RefCell<Option<Function>> = const { RefCell::new(None) };
+}
+
+/// Runs every case, tells of each, and returns the report.
+pub async fn run(device: &Device, full: bool, tell: Function) -> Answer {
+    let busy = TELL.with(|kept| kept.borrow().is_some());
+    if busy {
+        return Err(refused("a verification is running already"));
+    }
+    TELL.with(|kept| *kept.borrow_mut() = Some(tell));
+    let options = verify::Options { full, ..Default::default() };
+    let report = verify::run_watched_async(device, &options, &mut watch).await;
+    TELL.with(|kept| kept.borrow_mut().take());
+    Ok(summary(&report.map_err(failed)?))
+}
+
+fn watch(progress: verify::Progress) {
+    let told = object([
+        ("done", (progress.done as f64).into()),
+        ("total", (progress.total as f64).into()),
+        ("case", progress.case.as_str().into()),
+        ("passed", progress.passed.into()),
+    ]);
+    TELL.with(|kept| {
+        if let Some(tell) = kept.borrow().as_ref() {
+            // The verification goes on whether or not someone watches.
+            tell.call1(&JsValue::UNDEFINED, &told).ok();
+        }
+    });
+}
+
+/// The report as the page shows it, and as it is saved.
+fn summary(report: &verify::Report) -> JsValue {
+    let row = |row: &verify::Row| {
+        object([
+            ("op", row.op.into()),
+            ("cases", (row.cases as f64).into()),
+            ("failed", (row.failed as f64).into()),
+            ("share", row.worst.share.into()),
+            ("likely", row.worst.likely.into()),
+            ("case", row.case.as_str().into()),
+        ])
+    };
+    let (ran, possible) = report.variants();
+    object([
+        ("passed", report.passed().into()),
+        ("rows", report.rows().iter().map(row).collect::<Array>().into()),
+        ("variants", (ran.len() as f64).into()),
+        ("possible", (possible as f64).into()),
+        ("json", report.to_json().into()),
+    ])
+}
