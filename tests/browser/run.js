@@ -27,46 +27,46 @@ import { Runner } from "./harness/runner.js";
 import { serve } from "./harness/server.js";
 
 const { values: options } = parseArgs({
-    options: {
-        dist: { type: "string", default: fileURLToPath(new URL("../../web/dist", import.meta.url)) },
-        only: { type: "string", default: "" },
-        screenshots: { type: "string" },
-        chromium: { type: "string" },
-    },
+  options: {
+    dist: { type: "string", default: fileURLToPath(new URL("../../web/dist", import.meta.url)) },
+    only: { type: "string", default: "" },
+    screenshots: { type: "string" },
+    chromium: { type: "string" },
+  },
 });
 const dist = resolve(options.dist);
 if (!existsSync(dist)) {
-    console.error(`${dist} is not there: web/build makes the page`);
-    process.exit(1);
+  console.error(`${dist} is not there: web/build makes the page`);
+  process.exit(1);
 }
 
 const browsers = new Map();
 
 // A browser that has crashed is started anew.
 async function browserWith(webgpu) {
-    if (!browsers.get(webgpu)?.isConnected()) {
-        browsers.set(webgpu, await launch({ executable: options.chromium, webgpu }));
-    }
-    return browsers.get(webgpu);
+  if (!browsers.get(webgpu)?.isConnected()) {
+    browsers.set(webgpu, await launch({ executable: options.chromium, webgpu }));
+  }
+  return browsers.get(webgpu);
 }
 
 /** A page from a server of its own; `ownBrowser` is one that has run nothing before. */
 async function openPage({ webgpu = true, ownBrowser = false, beforeWorkers = "", ...rest }) {
-    const browser = ownBrowser ? await launch({ executable: options.chromium, webgpu }) : await browserWith(webgpu);
-    const server = await serve(dist, { beforeWorkers });
-    const shut = async (page) => {
-        await page?.context().close();
-        await server.close();
-        if (ownBrowser) await browser.close();
-    };
-    try {
-        const page = await open(browser, server.url, rest);
-        page.shut = () => shut(page);
-        return page;
-    } catch (error) {
-        await shut();
-        throw error;
-    }
+  const browser = ownBrowser ? await launch({ executable: options.chromium, webgpu }) : await browserWith(webgpu);
+  const server = await serve(dist, { beforeWorkers });
+  const shut = async (page) => {
+    await page?.context().close();
+    await server.close();
+    if (ownBrowser) await browser.close();
+  };
+  try {
+    const page = await open(browser, server.url, rest);
+    page.shut = () => shut(page);
+    return page;
+  } catch (error) {
+    await shut();
+    throw error;
+  }
 }
 
 const runner = new Runner({ only: options.only, options, openPage });
