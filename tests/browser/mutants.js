@@ -9,35 +9,204 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-// A mistake: the file, the text that becomes wrong, what it becomes, and which checks are to notice it. In the module of
-// WebAssembly a text keeps its length.
+// A mistake, which checks are to notice it, and what is changed: the file, the text that becomes wrong, and what it
+// becomes. In the module of WebAssembly a text keeps its length.
 const MUTANTS = [
-  ["a complaint in the console", "main.js", "startDevice();", "startDevice(); console.error('x');", "without an error"],
-  ["a file that is not there", "index.html", 'src="main.js"', 'src="main.js"></script><script src="none.js"', "without an error"],
-  ["a file of another server", "main.js", "startDevice();", "startDevice(); fetch('http://127.0.0.1:9/').catch(() => {});", "without an error"],
-  ["a part that is missing", "index.html", 'id="draw-bars"', 'id="draw-bars" data-x=""><li id="speed-tfjs"', "every part once"],
-  ["no word of WebGPU", "lab.js", "This browser offers no WebGPU, so", "Hello", "no WebGPU at all"],
-  ["no word of the adapter", "lab.js", "No GPU could be opened, so the page", "This page", "no adapter"],
-  ["a slow first step", "worker.js", "train: (tell, task, options, goOn) =>", "train: async (tell, task, options, goOn) => await new Promise((r) => setTimeout(r, 3000)) ??", "first step"],
-  ["a network that hardly learns", "digits.js", "const fixed = {", "const fixed = { ...{}, ", "digits reach", ["rate, batch, epochs };", "rate: rate / 1e4, batch, epochs };"]],
-  ["a drawing on its side", "strokes.js", "pixels[BITMAP * row + column]", "pixels[BITMAP * column + row]", "drawn 7"],
-  ["a drawing that stays", "draw.js", "  strokes = [];\n  drawing.clear();", "  drawing.clear();", "cleared drawing"],
-  ["a training that does not stop", "worker.js", "stop: (_, task) => session.stop(task)", "stop: () => {}", "a training stops"],
-  ["a training that begins anew", "digits.js", "train({}, true)", "train({}, false)", "a training stops"],
-  ["a curve that is not drawn", "digits.js", "drawCurves(canvas(\"digits-curves\"), history);", ";", "are drawn"],
-  ["an error that is not told", "lab.js", "if (name !== \"Broken\") say(sentence(error), \"bad\");", "", "what is wrong in the field"],
-  ["another weight in a model", "model.js", "new Uint8Array(buffer)]", "new Uint8Array(buffer).fill(60, 1500, 1501)]", "PyTorch"],
-  ["a model that is not checked", "model.js", "status(`${file.name} was not loaded. ${sentence(error)}`);", "status(String(undefined));", "no such model"],
-  ["a model with another bit", "model.js", "return bytes.buffer;", "bytes[bytes.length - 4] ^= 1; return bytes.buffer;", "same bits"],
-  ["a loss that is not heard of", "worker.js", "post({ lost:", "({ lost:", "nothing runs", ["if (name === \"DeviceLost\")", "if (false)", "lab.js"]],
-  ["a loss after which nothing is opened", "lab.js", "await this.#openOrFallBack(\"gpu\");", "await new Promise(() => {});", "lost in a training"],
-  ["a leak of the module's memory", "worker.js", "train: (tell, task, options, goOn) =>", "train: (tell, task, options, goOn) => memory.grow(1) &&", "100 trainings"],
-  ["a leak of buffers", "worker.js", "train: (tell, task, options, goOn) =>", "train: (tell, task, options, goOn) => device.createBuffer({ size: 4096, usage: 128 }) &&", "100 trainings"],
-  ["a page that is too wide", "style.css", "body {", "main { min-width: 420px; }\nbody {", "360 px"],
-  ["no dark colours", "style.css", "prefers-color-scheme: dark", "prefers-color-scheme: none", "dark window"],
-  ["a result that is wrong", "inputs.js", "sum += first[row * size + k] * second[k * size + column];", "sum += first[row * size + k] + 1;", "speed of three jobs"],
-  ["a report with fewer cases", "parity.js", "json && download(json,", "json && download(json.replace(/\"cases\": ?\\d+/, '\"cases\": 1'),", "parity"],
-  ["a kernel that is wrong", "wgpu_mlp_page_bg.wasm", "most = max(max(most,", "most = min(max(most,", "parity report"],
+  {
+    name: "a complaint in the console",
+    checks: "without an error",
+    changes: [
+      ["main.js", "startDevice();", "startDevice(); console.error('x');"],
+    ],
+  },
+  {
+    name: "a file that is not there",
+    checks: "without an error",
+    changes: [
+      ["index.html", 'src="main.js"', 'src="main.js"></script><script src="none.js"'],
+    ],
+  },
+  {
+    name: "a file of another server",
+    checks: "without an error",
+    changes: [
+      ["main.js", "startDevice();", "startDevice(); fetch('http://127.0.0.1:9/').catch(() => {});"],
+    ],
+  },
+  {
+    name: "a part that is missing",
+    checks: "every part once",
+    changes: [
+      ["index.html", 'id="draw-bars"', 'id="draw-bars" data-x=""><li id="speed-tfjs"'],
+    ],
+  },
+  {
+    name: "no word of WebGPU",
+    checks: "no WebGPU at all",
+    changes: [
+      ["lab.js", "This browser offers no WebGPU, so", "Hello"],
+    ],
+  },
+  {
+    name: "no word of the adapter",
+    checks: "no adapter",
+    changes: [
+      ["lab.js", "No GPU could be opened, so the page", "This page"],
+    ],
+  },
+  {
+    name: "a slow first step",
+    checks: "first step",
+    changes: [
+      [
+        "worker.js",
+        "train: (tell, task, options, goOn) =>",
+        "train: async (tell, task, options, goOn) => await new Promise((r) => setTimeout(r, 3000)) ??",
+      ],
+    ],
+  },
+  {
+    name: "a network that hardly learns",
+    checks: "digits reach",
+    changes: [
+      ["digits.js", "rate, batch, epochs };", "rate: rate / 1e4, batch, epochs };"],
+    ],
+  },
+  {
+    name: "a drawing on its side",
+    checks: "drawn 7",
+    changes: [
+      ["strokes.js", "pixels[BITMAP * row + column]", "pixels[BITMAP * column + row]"],
+    ],
+  },
+  {
+    name: "a drawing that stays",
+    checks: "cleared drawing",
+    changes: [
+      ["draw.js", "  strokes = [];\n  drawing.clear();", "  drawing.clear();"],
+    ],
+  },
+  {
+    name: "a training that does not stop",
+    checks: "a training stops",
+    changes: [
+      ["worker.js", "stop: (_, task) => session.stop(task)", "stop: () => {}"],
+    ],
+  },
+  {
+    name: "a training that begins anew",
+    checks: "a training stops",
+    changes: [
+      ["digits.js", "train({}, true)", "train({}, false)"],
+    ],
+  },
+  {
+    name: "a curve that is not drawn",
+    checks: "are drawn",
+    changes: [
+      ["digits.js", 'drawCurves(canvas("digits-curves"), history);', ";"],
+    ],
+  },
+  {
+    name: "an error that is not told",
+    checks: "what is wrong in the field",
+    changes: [
+      ["lab.js", 'if (name !== "Broken") say(sentence(error), "bad");', ""],
+    ],
+  },
+  {
+    name: "another weight in a model",
+    checks: "PyTorch",
+    changes: [
+      ["model.js", "new Uint8Array(buffer)]", "new Uint8Array(buffer).fill(60, 1500, 1501)]"],
+    ],
+  },
+  {
+    name: "a model that is not checked",
+    checks: "no such model",
+    changes: [
+      ["model.js", "status(`${file.name} was not loaded. ${sentence(error)}`);", "status(String(undefined));"],
+    ],
+  },
+  {
+    name: "a model with another bit",
+    checks: "same bits",
+    changes: [
+      ["model.js", "return bytes.buffer;", "bytes[bytes.length - 4] ^= 1; return bytes.buffer;"],
+    ],
+  },
+  {
+    name: "a loss that is not heard of",
+    checks: "nothing runs",
+    changes: [
+      ["worker.js", "post({ lost:", "({ lost:"],
+      ["lab.js", 'if (name === "DeviceLost")', "if (false)"],
+    ],
+  },
+  {
+    name: "a loss after which nothing is opened",
+    checks: "lost in a training",
+    changes: [
+      ["lab.js", 'await this.#openOrFallBack("gpu");', "await new Promise(() => {});"],
+    ],
+  },
+  {
+    name: "a leak of the module's memory",
+    checks: "100 trainings",
+    changes: [
+      [
+        "worker.js",
+        "train: (tell, task, options, goOn) =>",
+        "train: (tell, task, options, goOn) => memory.grow(1) &&",
+      ],
+    ],
+  },
+  {
+    name: "a leak of buffers",
+    checks: "100 trainings",
+    changes: [
+      [
+        "worker.js",
+        "train: (tell, task, options, goOn) =>",
+        "train: (tell, task, options, goOn) => device.createBuffer({ size: 4096, usage: 128 }) &&",
+      ],
+    ],
+  },
+  {
+    name: "a page that is too wide",
+    checks: "360 px",
+    changes: [
+      ["style.css", "body {", "main { min-width: 420px; }\nbody {"],
+    ],
+  },
+  {
+    name: "no dark colours",
+    checks: "dark window",
+    changes: [
+      ["style.css", "prefers-color-scheme: dark", "prefers-color-scheme: none"],
+    ],
+  },
+  {
+    name: "a result that is wrong",
+    checks: "speed of three jobs",
+    changes: [
+      ["inputs.js", "sum += first[row * size + k] * second[k * size + column];", "sum += first[row * size + k] + 1;"],
+    ],
+  },
+  {
+    name: "a report with fewer cases",
+    checks: "parity",
+    changes: [
+      ["parity.js", "json && download(json,", "json && download(json.replace(/\"cases\": ?\\d+/, '\"cases\": 1'),"],
+    ],
+  },
+  {
+    name: "a kernel that is wrong",
+    checks: "parity report",
+    changes: [
+      ["wgpu_mlp_page_bg.wasm", "most = max(max(most,", "most = min(max(most,"],
+    ],
+  },
 ];
 
 const { values: options } = parseArgs({
@@ -48,12 +217,11 @@ const { values: options } = parseArgs({
 });
 const runner = fileURLToPath(new URL("run.js", import.meta.url));
 let [noticed, survived] = [0, 0];
-for (const [name, file, from, to, checks, also] of MUTANTS.filter(([name]) => name.includes(options.only))) {
+for (const { name, checks, changes } of MUTANTS.filter(({ name }) => name.includes(options.only))) {
   const copy = await mkdtemp(join(tmpdir(), "wgpu-mlp-page-"));
   try {
     await cp(options.dist, copy, { recursive: true });
-    await change(join(copy, file), from, to);
-    if (also) await change(join(copy, also[2] ?? file), also[0], also[1]);
+    for (const [file, from, to] of changes) await change(join(copy, file), from, to);
     const failed = await new Promise((resolve) => {
       execFile(process.execPath, [runner, "--dist", copy, "--only", checks], (error, output) => {
         resolve(/^FAILED/m.test(output) ? output : "");

@@ -5,8 +5,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { run, setDigits } from "../harness/page.js";
 
-const WIDE = { width: 1280, height: 900 };
-const NARROW = { width: 360, height: 740 };
+const WIDE = { viewport: { width: 1280, height: 900 } };
+const NARROW = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
 /** Elements that stick out of the window's width. */
 const sticking = (page) =>
@@ -55,7 +55,7 @@ export const layout = [
     name: "the page is usable at a width of 360 px: nothing sticks out or scrolls sideways",
     seconds: 90,
     async run(t) {
-      const page = await shoot(t, "narrow-light", { viewport: NARROW, colorScheme: "light", hasTouch: true, isMobile: true });
+      const page = await shoot(t, "narrow-light", { ...NARROW, colorScheme: "light" });
       assert.deepEqual(await sticking(page), []);
       const small = await page.$$eval("button", (all) =>
         all.filter((one) => one.offsetParent && one.getBoundingClientRect().height < 24).map((one) => one.id),
@@ -67,12 +67,12 @@ export const layout = [
     name: "in a dark window the page is dark, and in a light one light",
     seconds: 180,
     async run(t) {
-      const light = await shoot(t, "wide-light", { viewport: WIDE, colorScheme: "light" });
+      const light = await shoot(t, "wide-light", { ...WIDE, colorScheme: "light" });
       assert.deepEqual(await sticking(light), []);
       assert.ok((await brightness(light)) > 0.7, `a light window has a brightness of ${await brightness(light)}`);
-      const dark = await shoot(t, "wide-dark", { viewport: WIDE, colorScheme: "dark" });
+      const dark = await shoot(t, "wide-dark", { ...WIDE, colorScheme: "dark" });
       assert.ok((await brightness(dark)) < 0.3, `a dark window has a brightness of ${await brightness(dark)}`);
-      await shoot(t, "narrow-dark", { viewport: NARROW, colorScheme: "dark", hasTouch: true, isMobile: true });
+      await shoot(t, "narrow-dark", { ...NARROW, colorScheme: "dark" });
     },
   },
 ];

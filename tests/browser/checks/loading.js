@@ -5,11 +5,15 @@ import { HIDDEN } from "../harness/accounting.js";
 import { assertSentence, run, setDigits, state, valueOf } from "../harness/page.js";
 
 // What the page must have; the names are part of what these checks and others rely on.
-const IDS = `message device-name device-kind device-reason use-gpu use-cpu digits digits-layers digits-optimizer digits-rate
+const IDS = `
+  message device-name device-kind device-reason use-gpu use-cpu digits digits-layers digits-optimizer digits-rate
   digits-batch digits-epochs digits-start digits-stop digits-continue digits-accuracy digits-epoch digits-curves
-  digits-confusion digits-misread draw draw-clear draw-class draw-bars spiral spiral-start spiral-stop spiral-accuracy
-  spiral-regions parity parity-start parity-progress parity-cases parity-failures parity-table parity-save speed
-  speed-start speed-table speed-tfjs model-save model-load model-status`.split(/\s+/);
+  digits-confusion digits-misread draw draw-clear draw-class draw-bars spiral spiral-start spiral-stop
+  spiral-accuracy spiral-regions parity parity-start parity-progress parity-cases parity-failures parity-table
+  parity-save speed speed-start speed-table speed-tfjs model-save model-load model-status
+`
+  .trim()
+  .split(/\s+/);
 
 const trainsOnCpu = async (page) => {
   assert.equal(await page.getAttribute("body", "data-ready"), "true");

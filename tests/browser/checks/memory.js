@@ -5,7 +5,7 @@ import { gpuAccounts } from "../harness/accounting.js";
 
 const TRAININGS = 100;
 const FIRST = 20; // after these, whatever is kept for reuse is there
-// What the page looks at beside a training takes a buffer more where both happen to meet; a leak would take far more than this.
+// What the page looks at beside a training takes a buffer more where both happen to meet; a leak would take far more.
 const WASM_SLACK = 4 * 65_536;
 const BUFFER_SLACK = 3;
 const BYTES_SLACK = 1.25;
@@ -38,7 +38,8 @@ export const memory = [
       assert.ok(after.heap.peakBytes >= after.heap.allocatedBytes, JSON.stringify(after.heap));
       assert.ok(before.gpu.created > 0, "no buffer was counted");
       assert.ok(after.gpu.buffers <= before.gpu.buffers + BUFFER_SLACK, t.note);
-      assert.ok(after.gpu.bytes <= before.gpu.bytes * BYTES_SLACK, `${before.gpu.bytes} to ${after.gpu.bytes} GPU bytes`);
+      const bytes = `${before.gpu.bytes} to ${after.gpu.bytes} bytes in GPU buffers`;
+      assert.ok(after.gpu.bytes <= before.gpu.bytes * BYTES_SLACK, bytes);
       assert.equal(after.gpu.collected, 0, `${after.gpu.collected} GPU buffers were dropped without destroy`);
     },
   },

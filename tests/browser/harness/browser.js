@@ -15,8 +15,8 @@ const ALWAYS = [
 const NAMES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /**
- * Starts Chromium in a new and empty folder. The adapter of WebGPU is SwiftShader, Chromium's software driver, or `default`,
- * what Chromium itself takes; with `webgpu: false` there is none.
+ * Starts Chromium in a new and empty folder. The adapter of WebGPU is SwiftShader, Chromium's software driver, or
+ * `default`, what Chromium itself takes; with `webgpu: false` there is none.
  */
 export async function launch({ executable, webgpu = true, adapter = "swiftshader" } = {}) {
   const executablePath = executable ?? NAMES.find((name) => existsSync(name));

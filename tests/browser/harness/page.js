@@ -28,10 +28,11 @@ export async function keepMessages(page) {
 /** Waits until the message has said something that fits, and gives it. */
 export async function toldSince(page, pattern, seconds) {
   const found = await page
-    .waitForFunction((source) => globalThis.messages.find((text) => new RegExp(source, "i").test(text)) ?? false, pattern.source, {
-      timeout: seconds * 1000,
-      polling: 50,
-    })
+    .waitForFunction(
+      (source) => globalThis.messages.find((text) => new RegExp(source, "i").test(text)) ?? false,
+      pattern.source,
+      { timeout: seconds * 1000, polling: 50 },
+    )
     .catch(async () => {
       const said = await page.evaluate(() => globalThis.messages);
       assert.fail(`nothing like ${pattern} was said within ${seconds} s, but ${JSON.stringify(said)}`);
@@ -54,7 +55,7 @@ export async function state(page, id, wanted, seconds) {
   return now;
 }
 
-/** Clicks, and waits for the state that comes of it. A state is taken as new when the page has set it after the click. */
+/** Clicks, and waits for the state that comes of it. A state is new when the page has set it after the click. */
 export async function run(page, section, button, seconds, wanted = ["done"]) {
   await page.$eval(section, (element) => {
     element.changes = 0;

@@ -1,10 +1,10 @@
 // Runs checks one after the other and prints a line for each.
 
 /**
- * A check is `{ name, seconds, run(t) }`. Its name is a sentence that is true when `run` returns in time. `t.page()` gives
- * the page that the checks of one list share; it is opened anew after a check has failed. `t.open(options)` gives a page of
- * the check's own, and `t.later(close)` is called when the check has ended. A message in the console fails a check, unless `t.mayComplain`
- * names it.
+ * A check is `{ name, seconds, run(t) }`. Its name is a sentence that is true when `run` returns in time. `t.page()`
+ * gives the page that the checks of one list share; it is opened anew after a check has failed. `t.open(options)` gives
+ * a page of the check's own. An error in a page's console fails a check, unless `t.mayComplain(pattern)` allows it.
+ * `t.note` is printed behind the name.
  */
 export class Runner {
   #passed = 0;
@@ -43,7 +43,6 @@ export class Runner {
         ending.push(() => page.shut());
         return watch(page);
       },
-      later: (close) => ending.push(close),
       mayComplain: (pattern) => allowed.push(pattern),
     };
     let why;

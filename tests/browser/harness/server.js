@@ -16,8 +16,8 @@ const TYPES = {
 };
 
 /**
- * Serves a folder. Where `beforeWorkers` is given, that script comes first in each worker: it is done before the page can
- * have opened a device there, which a debugger that attaches to a worker cannot be sure of.
+ * Serves a folder. Where `beforeWorkers` is given, that script comes first in each worker: it is done before the page
+ * can have opened a device there, which a debugger that attaches to a worker cannot be sure of.
  */
 export async function serve(folder, { beforeWorkers = "" } = {}) {
   const server = createServer((request, response) => {
