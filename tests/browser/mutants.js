@@ -51,7 +51,11 @@ const MUTANTS = [
     name: "no word of the adapter",
     checks: "no adapter",
     changes: [
-      ["lab.js", "No GPU could be opened, so the page", "This page"],
+      [
+        "lab.js",
+        "say(`No GPU could be opened, so the page computes on the CPU path. ${sentence(error)}`",
+        "say(`The page computes on the CPU path.`",
+      ],
     ],
   },
   {
@@ -104,7 +108,7 @@ const MUTANTS = [
     name: "a curve that is not drawn",
     checks: "are drawn",
     changes: [
-      ["digits.js", 'drawCurves(canvas("digits-curves"), history);', ";"],
+      ["charts.js", "export function drawCurves(canvas, history) {", "export function drawCurves() {\n  return;"],
     ],
   },
   {
@@ -118,7 +122,11 @@ const MUTANTS = [
     name: "another weight in a model",
     checks: "PyTorch",
     changes: [
-      ["model.js", "new Uint8Array(buffer)]", "new Uint8Array(buffer).fill(60, 1500, 1501)]"],
+      [
+        "model.js",
+        "new Uint8Array(buffer)]",
+        "new Uint8Array(buffer).map((byte, at) => (at === buffer.byteLength - 1 ? byte ^ 1 : byte))]",
+      ],
     ],
   },
   {
