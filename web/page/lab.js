@@ -26,6 +26,8 @@ class Lab extends EventTarget {
   /** @type {Promise<void> | null} */
   #recovering = null;
   #replacements = 0;
+  /** The last change of the device: one waits for the other. @type {Promise<any>} */
+  #change = Promise.resolve();
 
   constructor() {
     super();
@@ -43,11 +45,15 @@ class Lab extends EventTarget {
   }
 
   /** Opens the other device, once the trainings have stopped. @param {Kind} kind */
-  async open(kind) {
-    for (const { stop } of this.running) stop();
-    await this.#ended();
-    await this.#open(kind);
-    say(`Computing on ${this.info?.name}.`);
+  open(kind) {
+    const change = this.#change.then(async () => {
+      for (const { stop } of this.running) stop();
+      await this.#ended();
+      await this.#open(kind);
+      say(`Computing on ${this.info?.name}.`);
+    });
+    this.#change = change.catch(() => {});
+    return change;
   }
 
   /** Says what an error says; where the device is lost, opens a new one. @param {unknown} error */

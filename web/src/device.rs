@@ -1,6 +1,5 @@
 //! The device as the page shows it.
 
-use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wgpu_mlp::{Device, DeviceKind};
 
@@ -57,9 +56,4 @@ pub fn counters(device: &Device) -> JsValue {
         ("allocatedBytes", number(counters.memory_bytes)),
         ("peakBytes", number(counters.peak_memory_bytes)),
     ])
-}
-
-/// A JavaScript array of these texts.
-pub fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Array {
-    texts.into_iter().map(JsValue::from_str).collect()
 }
