@@ -1,10 +1,9 @@
 //! Trainer: a training with a validation set, row weights, callbacks and checkpoints.
 
-use std::path::{Path, PathBuf};
-
 use super::batches::LabelledRows;
 use super::callback::Callback;
 use super::callback_list::CallbackList;
+use super::checkpoints::Checkpoints;
 use super::history::{Epoch, History};
 use super::options::FitOptions;
 use super::state::TrainingState;
@@ -12,7 +11,6 @@ use super::state::TrainingState;
 use crate::error::Error;
 use crate::error::Result;
 use crate::mlp::Mlp;
-use crate::mlp::file::checkpoint;
 use crate::source::RowSource;
 use crate::targets::Label;
 use crate::waiting::{Waiting, at_once, blocking_and_async};
@@ -34,8 +32,7 @@ pub struct Trainer<'a> {
     pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<i64>)>,
     pub(super) row_weights: Option<&'a [f32]>,
     callbacks: CallbackList<'a>,
-    checkpoint: Option<PathBuf>,
-    resume: bool,
+    pub(super) checkpoints: Checkpoints<'a>,
 }
 
 /// A model in a partial fit. On drop the training's state goes back to the model, also after an error or in a cancelled
@@ -54,8 +51,8 @@ impl Drop for PartialGuard<'_> {
 impl<'a> Trainer<'a> {
     /// A trainer with these options.
     pub fn new(options: &'a FitOptions) -> Self {
-        let callbacks = CallbackList::default();
-        Trainer { options, validation: None, row_weights: None, callbacks, checkpoint: None, resume: false }
+        let (callbacks, checkpoints) = (CallbackList::default(), Checkpoints::default());
+        Trainer { options, validation: None, row_weights: None, callbacks, checkpoints }
     }
 
     /// Validates on these rows after every epoch. Rows with the label -100 or [`FitOptions::ignore_index`] are ignored.
@@ -89,35 +86,6 @@ impl<'a> Trainer<'a> {
     /// ```
     pub fn callback(mut self, callback: &'a mut (dyn Callback + 'a)) -> Self {
         self.callbacks.push(callback);
-        self
-    }
-
-    /// Writes a checkpoint to this file after every epoch: parameters, optimizer state, the best epoch's parameters, the
-    /// history. The file always holds a complete epoch.
-    pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
-        self.checkpoint = Some(path.as_ref().into());
-        self
-    }
-
-    /// Resumes the training from its checkpoint, if there is one. With the same data, options and device it ends with
-    /// the same bits as a training that was never interrupted.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
-    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
-    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}.checkpoint", std::process::id()));
-    /// let train = |epochs| {
-    ///     let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
-    ///     let options = FitOptions { epochs, ..Default::default() };
-    ///     Trainer::new(&options).checkpoint(&path).resume().fit(&mut model, x.view(), &y)
-    /// };
-    /// train(2)?;
-    /// assert_eq!(train(5)?.epochs.len(), 5); // two epochs from the checkpoint, and three more
-    /// # std::fs::remove_file(&path).ok();
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn resume(mut self) -> Self {
-        self.resume = true;
         self
     }
 
@@ -155,27 +123,15 @@ impl<'a> Trainer<'a> {
         let validation_set = self.validation.take();
         let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
         let training = self.training(waiting, model, rows, validation_set.as_ref())?;
-        let mut state = self.first_state(model, labels.len())?;
-        let (callbacks, checkpoint) = (&mut self.callbacks, self.checkpoint.as_deref());
+        let mut state = self.checkpoints.first_state(model, self.options, labels.len())?;
+        let (callbacks, checkpoints) = (&mut self.callbacks, &mut self.checkpoints);
         match waiting {
             Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {
-                at_once(training.run(model, &mut state, callbacks, checkpoint))
+                at_once(training.run(model, &mut state, callbacks, checkpoints))
             })?,
-            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoint).await?,
+            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoints).await?,
         }
         Ok(state.history)
-    }
-
-    /// The state that the training starts from: that of the checkpoint, if it is to be resumed, or a fresh one.
-    fn first_state(&self, model: &mut Mlp, rows: usize) -> Result<TrainingState> {
-        match &self.checkpoint {
-            Some(path) if self.resume && path.exists() => {
-                let state = checkpoint::load(path, model, self.options, rows)?;
-                log::info!("fit: goes on from {}, behind epoch {}", path.display(), state.history.epochs.len());
-                Ok(state)
-            }
-            _ => TrainingState::new(self.options, model.layers.len()),
-        }
     }
 
     /// Runs one epoch that continues from the model's last partial fit.
