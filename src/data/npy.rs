@@ -68,10 +68,10 @@ pub fn read_npy_from(mut reader: impl Read) -> Result<Array2<f32>> {
     read_array(&mut source, &layout, floats)
 }
 
-/// Reads a `.npy` file as [`read_npy`] does, with numbers of type f64.
-pub(super) fn read_doubles(path: &Path) -> Result<Array2<f64>> {
-    let (mut source, layout) = open(path)?;
-    read_array(&mut source, &layout, doubles)
+/// Reads an array as [`read_npy`] does, with numbers of type f64.
+pub(super) fn read_doubles(source: &mut Source<'_>) -> Result<Array2<f64>> {
+    let layout = npy_header::read(source)?;
+    read_array(source, &layout, doubles)
 }
 
 fn read_array<T: Copy + Default>(source: &mut Source<'_>, layout: &Layout, decode: Decoder<T>) -> Result<Array2<T>> {

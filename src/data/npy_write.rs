@@ -87,7 +87,10 @@ pub(super) fn write_rows<T: WritableElement + NoUninit>(path: &Path, values: Arr
 }
 
 /// Writes the header and the rows.
-fn write_array<T: WritableElement + NoUninit>(writer: &mut impl Write, values: ArrayView2<'_, T>) -> io::Result<()> {
+pub(super) fn write_array<T: WritableElement + NoUninit>(
+    writer: &mut impl Write,
+    values: ArrayView2<'_, T>,
+) -> io::Result<()> {
     // ndarray-npy's own `write_npy` panics on some views without rows.
     writer.write_all(&header::<T>(values.dim())?)?;
     for row in values.rows() {

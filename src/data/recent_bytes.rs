@@ -37,7 +37,13 @@ impl Read for RecentBytes<'_> {
         let forgotten = forgotten.min(self.recent.len());
         self.recent.drain(..forgotten);
         self.start += forgotten as u64;
-        let read = self.reader.read(into)?;
+        let read = loop {
+            // The CSV reader takes an interruption for an error.
+            match self.reader.read(into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         self.recent.try_reserve(read).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.recent.extend_from_slice(into.get(..read).unwrap_or_default());
         Ok(read)

@@ -82,9 +82,21 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::check;
+    use super::{MAX_BINDING_BYTES, check, lowered};
     use crate::error::Error;
+    use crate::options::GpuOptions;
+
+    #[test]
+    fn buffers_are_no_longer_than_host_and_kernels_count() {
+        let most = u64::MAX;
+        let limits =
+            wgpu::Limits { max_buffer_size: most, max_storage_buffer_binding_size: most, ..Default::default() };
+        let limits = lowered(limits, &GpuOptions::default()).unwrap();
+        assert!(usize::try_from(limits.max_buffer_size).is_ok() && limits.max_buffer_size.is_multiple_of(4));
+        assert_eq!(limits.max_storage_buffer_binding_size, MAX_BINDING_BYTES);
+    }
 
     #[test]
     fn webgpus_smallest_device_has_all_that_kernels_need() {

@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::options::FitOptions;
 use super::state::TrainingState;
-use super::trainer::Trainer;
-#[cfg(doc)]
-use crate::error::Error;
 use crate::error::Result;
 use crate::files::{GIVEN_BYTES, replace};
 use crate::mlp::Mlp;
@@ -15,19 +12,19 @@ use crate::mlp::file::checkpoint::{self, Kept};
 use crate::waiting::Waiting;
 
 /// A program's own way of keeping the bytes of a checkpoint.
-type Keep<'a> = dyn FnMut(&[u8]) -> Result<()> + Send + 'a;
+pub(super) type Keep<'a> = dyn FnMut(&[u8]) -> Result<()> + Send + 'a;
 
 /// Where the checkpoints of a training are kept, and what it resumes from.
 #[derive(Default)]
 pub(super) struct Checkpoints<'a> {
     /// The file that holds the last one.
-    path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
     /// The program's own way of keeping them.
-    keep: Option<&'a mut Keep<'a>>,
+    pub keep: Option<&'a mut Keep<'a>>,
     /// Whether the training resumes from the file.
-    resume: bool,
+    pub resume: bool,
     /// The bytes of the checkpoint that the training resumes from, before any file.
-    bytes: Option<&'a [u8]>,
+    pub bytes: Option<&'a [u8]>,
 }
 
 impl Checkpoints<'_> {
@@ -67,73 +64,5 @@ impl Checkpoints<'_> {
             Some(keep) => keep(&bytes),
             None => Ok(()),
         }
-    }
-}
-
-impl<'a> Trainer<'a> {
-    /// Writes a checkpoint to this file after every epoch: parameters, optimizer state, the best epoch's parameters, the
-    /// history. The file always holds a complete epoch.
-    pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
-        self.checkpoints.path = Some(path.as_ref().into());
-        self
-    }
-
-    /// Resumes the training from its checkpoint, if there is one. With the same data, options and device it ends with
-    /// the same bits as a training that was never interrupted.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
-    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
-    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}.checkpoint", std::process::id()));
-    /// let train = |epochs| {
-    ///     let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
-    ///     let options = FitOptions { epochs, ..Default::default() };
-    ///     Trainer::new(&options).checkpoint(&path).resume().fit(&mut model, x.view(), &y)
-    /// };
-    /// train(2)?;
-    /// assert_eq!(train(5)?.epochs.len(), 5); // two epochs from the checkpoint, and three more
-    /// # std::fs::remove_file(&path).ok();
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn resume(mut self) -> Self {
-        self.checkpoints.resume = true;
-        self
-    }
-
-    /// Hands the bytes of a checkpoint to the program after every epoch: those of the file that [`Trainer::checkpoint`]
-    /// writes. This is for programs that keep checkpoints elsewhere, such as a page in a browser. An error that the
-    /// closure returns ends the training, which returns it.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
-    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
-    /// let mut kept = Vec::new();
-    /// let mut keep = |bytes: &[u8]| {
-    ///     kept = bytes.to_vec();
-    ///     Ok(())
-    /// };
-    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
-    /// let options = FitOptions { epochs: 2, ..Default::default() };
-    /// Trainer::new(&options).checkpoint_to(&mut keep).fit(&mut model, x.view(), &y)?;
-    ///
-    /// let options = FitOptions { epochs: 5, ..Default::default() };
-    /// let history = Trainer::new(&options).resume_from(&kept).fit(&mut model, x.view(), &y)?;
-    /// assert_eq!(history.epochs.len(), 5); // two epochs from the checkpoint, and three more
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
-    pub fn checkpoint_to(mut self, keep: &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send + 'a)) -> Self {
-        self.checkpoints.keep = Some(keep);
-        self
-    }
-
-    /// Resumes the training from the bytes of a checkpoint, as [`Trainer::resume`] does from its file: with the same data,
-    /// options and device it ends with the same bits as a training that was never interrupted. They count before a
-    /// file. [`Trainer::checkpoint_to`] has an example.
-    ///
-    /// The training returns [`Error::Format`] for bytes that are no checkpoint, and [`Error::Model`] for those of another
-    /// training; both have `the given bytes` in the place of a path, and leave the model as it was.
-    pub fn resume_from(mut self, bytes: &'a [u8]) -> Self {
-        self.checkpoints.bytes = Some(bytes);
-        self
     }
 }

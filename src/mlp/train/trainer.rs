@@ -1,5 +1,7 @@
 //! Trainer: a training with a validation set, row weights, callbacks and checkpoints.
 
+use std::path::Path;
+
 use super::batches::LabelledRows;
 use super::callback::Callback;
 use super::callback_list::CallbackList;
@@ -32,7 +34,7 @@ pub struct Trainer<'a> {
     pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<i64>)>,
     pub(super) row_weights: Option<&'a [f32]>,
     callbacks: CallbackList<'a>,
-    pub(super) checkpoints: Checkpoints<'a>,
+    checkpoints: Checkpoints<'a>,
 }
 
 /// A model in a partial fit. On drop the training's state goes back to the model, also after an error or in a cancelled
@@ -86,6 +88,72 @@ impl<'a> Trainer<'a> {
     /// ```
     pub fn callback(mut self, callback: &'a mut (dyn Callback + 'a)) -> Self {
         self.callbacks.push(callback);
+        self
+    }
+
+    /// Writes a checkpoint to this file after every epoch: parameters, optimizer state, the best epoch's parameters, the
+    /// history. The file always holds a complete epoch.
+    pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
+        self.checkpoints.path = Some(path.as_ref().into());
+        self
+    }
+
+    /// Resumes the training from its checkpoint, if there is one. With the same data, options and device it ends with
+    /// the same bits as a training that was never interrupted.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}.checkpoint", std::process::id()));
+    /// let train = |epochs| {
+    ///     let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    ///     let options = FitOptions { epochs, ..Default::default() };
+    ///     Trainer::new(&options).checkpoint(&path).resume().fit(&mut model, x.view(), &y)
+    /// };
+    /// train(2)?;
+    /// assert_eq!(train(5)?.epochs.len(), 5); // two epochs from the checkpoint, and three more
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn resume(mut self) -> Self {
+        self.checkpoints.resume = true;
+        self
+    }
+
+    /// Hands the bytes of a checkpoint to the program after every epoch: those of the file that [`Trainer::checkpoint`]
+    /// writes. This is for programs that keep checkpoints elsewhere, such as a page in a browser. An error that the
+    /// closure returns ends the training, which returns it.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    /// let mut kept = Vec::new();
+    /// let mut keep = |bytes: &[u8]| {
+    ///     kept = bytes.to_vec();
+    ///     Ok(())
+    /// };
+    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// let options = FitOptions { epochs: 2, ..Default::default() };
+    /// Trainer::new(&options).checkpoint_to(&mut keep).fit(&mut model, x.view(), &y)?;
+    ///
+    /// let options = FitOptions { epochs: 5, ..Default::default() };
+    /// let history = Trainer::new(&options).resume_from(&kept).fit(&mut model, x.view(), &y)?;
+    /// assert_eq!(history.epochs.len(), 5); // two epochs from the checkpoint, and three more
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn checkpoint_to(mut self, keep: &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send + 'a)) -> Self {
+        self.checkpoints.keep = Some(keep);
+        self
+    }
+
+    /// Resumes the training from the bytes of a checkpoint, as [`Trainer::resume`] does from its file: with the same data,
+    /// options and device it ends with the same bits as a training that was never interrupted. They count before a
+    /// file. [`Trainer::checkpoint_to`] has an example.
+    ///
+    /// The training returns [`Error::Format`] for bytes that are no checkpoint, and [`Error::Model`] for those of another
+    /// training; both have `the given bytes` in the place of a path, and leave the model as it was.
+    pub fn resume_from(mut self, bytes: &'a [u8]) -> Self {
+        self.checkpoints.bytes = Some(bytes);
         self
     }
 
