@@ -37,13 +37,18 @@ impl Read for RecentBytes<'_> {
         let forgotten = forgotten.min(self.recent.len());
         self.recent.drain(..forgotten);
         self.start += forgotten as u64;
-        let read = loop {
-            // The CSV reader takes an interruption for an error.
-            match self.reader.read(into) {
+        // The CSV reader takes an interruption for an error, and a mark of byte order that comes alone for an empty file: it
+        // gets as much at a time as it has room for.
+        let mut read = 0;
+        while let Some(rest) = into.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.reader.read(rest) {
+                Ok(0) => break,
+                Ok(count) => read += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
+                Err(error) => return Err(error),
             }
-        };
+        }
+        let read = read.min(into.len());
         self.recent.try_reserve(read).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.recent.extend_from_slice(into.get(..read).unwrap_or_default());
         Ok(read)
