@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::format_error::FormatError;
 use super::read_error::ReadError;
-use super::shape::{Shape, list, non_finite};
+use super::shape::{Shape, list, non_finite, number};
 
 /// An error, with what would have been right.
 ///
@@ -82,7 +82,7 @@ pub enum Error {
         value: f32,
     },
     /// An option outside its range.
-    #[error("{op}: {option} must be {rule}; got {value}")]
+    #[error("{op}: {option} must be {rule}; got {}", number(*value))]
     Option {
         /// The operation or constructor.
         op: &'static str,

@@ -41,3 +41,22 @@ pub(super) fn non_finite(op: &str, layer: usize, row: Option<usize>, [epoch, ste
 pub(super) fn list(found: &[String]) -> String {
     if found.is_empty() { "none".into() } else { found.join(", ") }
 }
+
+/// A number as it is read most easily: with an exponent where it would have many zeros.
+pub(super) fn number(value: f64) -> String {
+    match value.abs() {
+        size if size == 0.0 || (1e-5..1e16).contains(&size) => value.to_string(),
+        _ => format!("{value:e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_have_an_exponent_where_they_would_have_many_zeros() {
+        let written = [0.0, -0.5, 3.0, 1e60, -2.5e-9, f64::NAN, f64::INFINITY].map(number);
+        assert_eq!(written, ["0", "-0.5", "3", "1e60", "-2.5e-9", "NaN", "inf"]);
+    }
+}

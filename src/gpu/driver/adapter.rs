@@ -139,6 +139,7 @@ fn describe_wish(name: Option<&str>, backends: wgpu::Backends, software: bool) -
     match &names[..] {
         [] if cfg!(target_family = "wasm") => format!("{kind}; in browsers that takes this crate's feature `web`"),
         [] => format!("{kind}, on a target for which wgpu has no backend"),
+        _ if cfg!(target_family = "wasm") => format!("{kind} that the browser offers through WebGPU"),
         names => format!("{kind} on {}", names.join(", ")),
     }
 }
