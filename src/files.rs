@@ -14,6 +14,9 @@ const UNFINISHED: (&str, &str) = (".wgpu-mlp-", ".tmp");
 /// The age from which an unfinished file is taken for that of a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The name that errors have in the place of a path where a call was handed bytes or a reader.
+pub(crate) const GIVEN_BYTES: &str = "the given bytes";
+
 /// Replaces a file: the new content is written to an unfinished file beside it, which is then renamed.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     try_replace(path, write).map_err(|source| failed(path, source))
@@ -64,20 +67,39 @@ pub(crate) fn failed(path: &Path, source: io::Error) -> Error {
     Error::File { path: path.into(), source }
 }
 
-/// A source of bytes: a file that is read piece by piece.
+/// A source of bytes that are read piece by piece: a file, or a reader of the caller's.
 pub(crate) struct Source<'a> {
     path: &'a Path,
-    file: File,
+    input: Input<'a>,
     length: Option<u64>,
+}
+
+/// What the bytes come from.
+enum Input<'a> {
+    File(File),
+    #[cfg_attr(not(feature = "data"), allow(dead_code, reason = "only the module `data` takes readers"))]
+    Reader(&'a mut dyn Read),
 }
 
 impl<'a> Source<'a> {
     pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let opened = File::open(path).and_then(|file| {
             let data = file.metadata()?;
-            Ok(Source { path, length: data.is_file().then_some(data.len()), file })
+            Ok(Source { path, length: data.is_file().then_some(data.len()), input: Input::File(file) })
         });
         opened.map_err(|source| failed(path, source))
+    }
+
+    /// A reader as a source. Its length is not known, as that of a pipe.
+    #[cfg(feature = "data")]
+    pub(crate) fn reader(reader: &'a mut dyn Read) -> Self {
+        Source { path: Path::new(GIVEN_BYTES), input: Input::Reader(reader), length: None }
+    }
+
+    /// The name that errors have: the file's path, or that of given bytes.
+    #[cfg(feature = "data")]
+    pub(crate) fn path(&self) -> &'a Path {
+        self.path
     }
 
     /// The file's length; none for pipes and the like.
@@ -88,7 +110,10 @@ impl<'a> Source<'a> {
     /// The file itself and its length; none for pipes and the like.
     #[cfg(feature = "data")]
     pub(crate) fn into_file(self) -> Option<(File, u64)> {
-        Some((self.file, self.length?))
+        match self.input {
+            Input::File(file) => Some((file, self.length?)),
+            Input::Reader(_) => None,
+        }
     }
 
     /// Appends the next `count` bytes to `bytes`, or fewer at the file's end. It reserves at most as much memory as the
@@ -96,7 +121,10 @@ impl<'a> Source<'a> {
     pub(crate) fn read(&mut self, count: u64, bytes: &mut Vec<u8>) -> Result<()> {
         let room = usize::try_from(count.min(self.length.unwrap_or(0))).unwrap_or(usize::MAX);
         let reserved = bytes.try_reserve_exact(room).map_err(|_| io::ErrorKind::OutOfMemory.into());
-        let read = reserved.and_then(|()| (&mut self.file).take(count).read_to_end(bytes));
+        let read = reserved.and_then(|()| match &mut self.input {
+            Input::File(file) => file.take(count).read_to_end(bytes),
+            Input::Reader(reader) => reader.take(count).read_to_end(bytes),
+        });
         read.map(|_| ()).map_err(|source| failed(self.path, source))
     }
 }

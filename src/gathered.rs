@@ -41,7 +41,9 @@ pub(crate) fn piece_rows(cols: usize) -> usize {
 
 /// The GPU on which a batch of this shape is staged, if it is: shorter ones are better copied when their turn comes.
 fn stages(device: &Device, (rows, cols): (usize, usize)) -> Option<&Context> {
-    device.context().filter(|_| Context::stages(rows * cols) && cols <= Context::MOST_GATHERED)
+    // No more bytes than can be counted: a longer batch is refused when its matrix is made.
+    let values = rows.saturating_mul(cols).min(usize::MAX / size_of::<f32>());
+    device.context().filter(|_| Context::stages(values) && cols <= Context::MOST_GATHERED)
 }
 
 /// Reads a piece of a batch of so many rows. Any thread may.
@@ -63,6 +65,7 @@ fn read_host(wanted: Wanted<'_>) -> Result<Kept> {
 
 /// A batch whose pieces are in host memory, as one array.
 fn joined((rows, cols): (usize, usize), pieces: impl Iterator<Item = Result<Kept>>) -> Result<Kept> {
+    drop(host_room::<f32>("matrix", rows, cols)?);
     let (mut array, mut done) = (None, 0);
     for piece in pieces {
         let piece = piece?;
@@ -73,14 +76,14 @@ fn joined((rows, cols): (usize, usize), pieces: impl Iterator<Item = Result<Kept
         array.get_or_insert_with(|| cpu::unwritten(rows, cols)).slice_mut(s![done..end, ..]).assign(&piece);
         done = end;
     }
-    all_of((rows, cols), done * cols)?;
+    all_of((rows, cols), done.saturating_mul(cols))?;
     Ok(array.unwrap_or_else(|| cpu::unwritten(rows, cols)).into())
 }
 
 /// Refuses a batch of another number of values than its shape has.
 fn all_of((rows, cols): (usize, usize), values: usize) -> Result<()> {
     let shape = Shape { rows, cols };
-    if values == rows * cols { Ok(()) } else { Err(Error::Length { op: "matrix", shape, values }) }
+    if rows.checked_mul(cols) == Some(values) { Ok(()) } else { Err(Error::Length { op: "matrix", shape, values }) }
 }
 
 impl Matrix {
@@ -113,7 +116,7 @@ impl Matrix {
         if let Some(gpu) = stages(device, (rows, cols)) {
             let buffer = gpu.buffer("matrix", rows, cols)?;
             let bytes = gpu.write_staged(&buffer, pieces.filter_map(|piece| piece.map(Piece::staged).transpose()))?;
-            all_of((rows, cols), bytes as usize / size_of::<f32>())?;
+            all_of((rows, cols), usize::try_from(bytes).unwrap_or(usize::MAX) / size_of::<f32>())?;
             return Ok(Self::on_gpu(device, rows, cols, buffer));
         }
         let array = joined((rows, cols), pieces.filter_map(|piece| piece.map(Piece::host).transpose()))?;

@@ -7,11 +7,15 @@ pub(crate) fn host_room<T>(op: &'static str, rows: usize, cols: usize) -> Result
     let mut room = Vec::new();
     let elements = rows.checked_mul(cols).filter(|elements| room.try_reserve_exact(*elements).is_ok());
     if elements.is_none() {
-        let needed =
-            u64::try_from((rows as u128 * cols as u128).saturating_mul(size_of::<T>() as u128)).unwrap_or(u64::MAX);
-        return Err(Error::HostMemory { op, shape: Shape { rows, cols }, bytes: needed });
+        return Err(no_room::<T>(op, rows, cols));
     }
     Ok(room)
+}
+
+/// The error for `rows x cols` values that host memory has no room for.
+pub(crate) fn no_room<T>(op: &'static str, rows: usize, cols: usize) -> Error {
+    let needed = (rows as u128 * cols as u128).saturating_mul(size_of::<T>() as u128);
+    Error::HostMemory { op, shape: Shape { rows, cols }, bytes: u64::try_from(needed).unwrap_or(u64::MAX) }
 }
 
 /// Refuses shapes without content.

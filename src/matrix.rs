@@ -93,6 +93,9 @@ impl Matrix {
             }
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;
+                if !array.is_standard_layout() {
+                    drop(host_room::<f32>("matrix", rows, cols)?);
+                }
                 let array = array.as_standard_layout();
                 gpu.write_by(waiting, &buffer, array.as_slice().unwrap_or_default()).await?;
                 Storage::Gpu(Arc::new(buffer))
@@ -167,7 +170,11 @@ impl Matrix {
 
     pub(crate) async fn to_array_by(&self, waiting: Waiting) -> Result<Array2<f32>> {
         match &self.storage {
-            Storage::Cpu(array) => Ok(Array2::clone(array)),
+            Storage::Cpu(array) => {
+                let mut values = host_room("to_array", self.rows, self.cols)?;
+                values.extend_from_slice(array.as_slice().unwrap_or_default());
+                self.shaped(values)
+            }
             Storage::Gpu(buffer) => self.shaped(buffer.context().read(waiting, buffer).await?),
         }
     }

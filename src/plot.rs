@@ -46,9 +46,31 @@ impl History {
     /// ```
     pub fn plot(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        let svg = self.svg(path)?;
+        replace(path, |file| file.write_all(svg.as_bytes()))
+    }
+
+    /// The SVG picture that [`History::plot`] writes, as text. This needs the feature `plot`.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File), with `the picture` in the place of a path, when it cannot be drawn.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, FitOptions, Mlp};
+    /// # let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// let history = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default())?;
+    /// assert!(history.to_svg()?.starts_with("<svg"));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_svg(&self) -> Result<String> {
+        self.svg(Path::new("the picture"))
+    }
+
+    /// The picture; errors name `path`.
+    fn svg(&self, path: &Path) -> Result<String> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|error| failed(path, io::Error::other(error.to_string())))?;
-        replace(path, |file| file.write_all(svg.as_bytes()))
+        Ok(svg)
     }
 
     /// Draws the picture.
@@ -137,6 +159,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_file_and_the_text_are_one_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.svg");
+        let history = History { epochs: vec![Epoch { loss: 1.0, ..Default::default() }], best_epoch: None };
+        history.plot(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), history.to_svg().unwrap());
+    }
+
+    #[test]
     fn every_history_can_be_drawn() {
         let epoch = |index: usize, loss: f64, held: Option<f64>| Epoch {
             index,
@@ -146,11 +177,7 @@ mod tests {
             validation_accuracy: held.map(|_| 0.25),
             ..Default::default()
         };
-        let drawn = |epochs: Vec<Epoch>| {
-            let mut svg = String::new();
-            History { epochs, best_epoch: None }.draw(&mut svg).unwrap();
-            svg
-        };
+        let drawn = |epochs: Vec<Epoch>| History { epochs, best_epoch: None }.to_svg().unwrap();
         let both = drawn(vec![epoch(0, 1.0, Some(2.0)), epoch(1, 0.5, Some(1.5))]);
         assert!(["training", "validation", "mean cross-entropy", "epoch"].iter().all(|word| both.contains(word)));
         assert!(!drawn(vec![epoch(0, 1.0, None), epoch(1, 0.5, None)]).contains("validation"));

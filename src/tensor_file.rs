@@ -63,7 +63,6 @@ impl<'a> Opened<'a> {
 }
 
 /// The header of a safetensors file that lies in memory, and the data behind it.
-#[cfg(feature = "data")]
 pub(crate) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [u8])> {
     let length = header_length(path, bytes)?;
     let rest = bytes.get(PREFIX as usize..).unwrap_or_default();

@@ -1,7 +1,6 @@
-//! The reader of CSV files: tells the header from the data and checks each row's length and numbers.
+//! The reader of CSV rows: tells the header from the data and checks each row's length and numbers.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
@@ -10,6 +9,7 @@ use ndarray::Array2;
 use super::csv_delimiter::{has_decimal_comma, named, no_number, separated};
 use super::csv_options::{Column, CsvOptions};
 use super::errors::{refuse, shown};
+use super::recent_bytes::RecentBytes;
 use crate::error::{Error, Result, Shape};
 use crate::files::failed;
 
@@ -19,10 +19,10 @@ const MISSING: [&str; 9] = ["", "?", "NA", "N/A", "n/a", "<NA>", "null", "NULL",
 /// The rule that an empty table breaks.
 const NOTHING: &str = "there must be a row, and a column of features";
 
-/// A CSV file that is open, with its first rows read.
+/// The rows of a CSV file, of which the first have been read.
 pub(super) struct CsvReader<'a> {
     path: &'a Path,
-    reader: Reader<File>,
+    reader: Reader<RecentBytes<'a>>,
     delimiter: u8,
     /// The first rows, which were read to find the header.
     first: Vec<ByteRecord>,
@@ -35,11 +35,16 @@ pub(super) struct CsvReader<'a> {
 }
 
 impl<'a> CsvReader<'a> {
-    pub(super) fn open(path: &'a Path, options: &CsvOptions, label: Option<&Column>) -> Result<Self> {
-        let file = File::open(path).map_err(|source| failed(path, source))?;
+    /// A reader of these bytes; errors name `path`.
+    pub(super) fn new(
+        path: &'a Path,
+        bytes: &'a mut dyn Read,
+        options: &CsvOptions,
+        label: Option<&Column>,
+    ) -> Result<Self> {
         let mut builder = ReaderBuilder::new();
         let reader = builder.has_headers(false).flexible(true).delimiter(options.delimiter).trim(Trim::All);
-        let reader = reader.from_reader(file);
+        let reader = reader.from_reader(RecentBytes::new(bytes));
         let delimiter = options.delimiter;
         let (first, start) = (Vec::new(), String::new());
         let mut rows = CsvReader { path, reader, delimiter, first, start, header: None, width: 0, label: None };
@@ -212,13 +217,21 @@ impl<'a> CsvReader<'a> {
 
     /// Reads the next row; false where there is none.
     fn next(&mut self, row: &mut ByteRecord) -> Result<bool> {
-        self.reader.read_byte_record(row).map_err(|error| {
+        let begin = self.reader.position().byte();
+        self.reader.get_mut().forget_before(begin);
+        let read = self.reader.read_byte_record(row).map_err(|error| {
             let source = match error.into_kind() {
                 ErrorKind::Io(source) => source,
                 other => std::io::Error::other(format!("{other:?}")),
             };
             failed(self.path, source)
-        })
+        })?;
+        // The reader reports the position before the empty lines in front of the row, so these are counted here.
+        if let Some(mut position) = row.position().cloned() {
+            position.set_line(position.line() + self.reader.get_ref().newlines_at(begin));
+            row.set_position(Some(position));
+        }
+        Ok(read)
     }
 
     /// The names of the features' columns.
@@ -231,23 +244,10 @@ impl<'a> CsvReader<'a> {
         features.map(name).collect()
     }
 
-    /// The number of the line that a row begins on. The reader reports the position before the empty lines in front of
-    /// the row, so these are counted here.
-    fn line(&self, row: &ByteRecord) -> u64 {
-        let Some(position) = row.position() else { return 0 };
-        let mut file = self.reader.get_ref();
-        // Seeking is harmless, since nothing is read after an error. A pipe cannot seek, so its empty lines are not
-        // counted.
-        let skipped = file.seek(SeekFrom::Start(position.byte())).map(|_| {
-            let bytes = BufReader::new(file).bytes().map_while(Result::ok);
-            bytes.take_while(|byte| b"\r\n".contains(byte)).filter(|byte| *byte == b'\n').count()
-        });
-        position.line() + skipped.unwrap_or(0) as u64
-    }
-
     /// An error that names this cell; `column` counts from 0.
     pub(super) fn refuse<T>(&self, row: &ByteRecord, column: usize, rule: &'static str, found: String) -> Result<T> {
-        Err(Error::Cell { path: self.path.into(), line: self.line(row), column: column + 1, rule, found })
+        let line = row.position().map_or(0, |position| position.line());
+        Err(Error::Cell { path: self.path.into(), line, column: column + 1, rule, found })
     }
 }
 

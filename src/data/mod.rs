@@ -21,6 +21,13 @@
 //! [`train_test_split`] and [`Table::split`] hold rows back for a test; [`Scaler`] brings features to mean 0 and
 //! variance 1.
 //!
+//! # Bytes and readers
+//!
+//! [`read_npy_from`], [`read_npy_labels_from`], [`read_csv_from`] and [`read_csv_features_from`] read from any
+//! [`std::io::Read`] what their namesakes read from files, and [`write_npy_to`] writes to any [`std::io::Write`]: for
+//! programs without files, such as pages in browsers, and for compressed files. [`npy_rows`], [`safetensors_rows`] and
+//! [`safetensors_labels`] take the bytes of a file.
+//!
 //! # Sources of rows
 //!
 //! Trainings and predictions read features from any [`RowSource`]. These functions make sources of files, which are
@@ -67,6 +74,7 @@ mod npy_write;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod positioned;
+mod recent_bytes;
 mod rows;
 mod scaled;
 mod scaler;
@@ -76,12 +84,13 @@ mod table;
 #[cfg(feature = "parquet")]
 pub use self::parquet::{ParquetFeatures, ParquetOptions, ParquetRows};
 pub use csv_options::{Column, CsvOptions};
-pub use npy::{npy_view, read_npy, read_npy_labels};
-pub use npy_write::{write_npy, write_npy_rows};
+pub use npy::{npy_view, read_npy, read_npy_from, read_npy_labels, read_npy_labels_from};
+pub use npy_write::{write_npy, write_npy_rows, write_npy_to};
 pub use rows::{
-    FileRows, npy_rows, open_npy, open_safetensors, read_safetensors_labels, safetensors_rows, shard_paths,
+    FileRows, npy_rows, open_npy, open_safetensors, read_safetensors_labels, safetensors_labels, safetensors_rows,
+    shard_paths,
 };
 pub use scaled::Scaled;
 pub use scaler::Scaler;
 pub use split::{SplitOptions, train_test_rows, train_test_split};
-pub use table::{Features, Table, read_csv, read_csv_features};
+pub use table::{Features, Table, read_csv, read_csv_features, read_csv_features_from, read_csv_from};

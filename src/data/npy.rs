@@ -1,5 +1,6 @@
 //! Reading `.npy` files, each of which holds one array, as NumPy's `np.save` writes it.
 
+use std::io::Read;
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
@@ -8,15 +9,17 @@ use super::decode::{Decoder, doubles, floats, integers};
 use super::errors::refuse;
 use super::labels;
 use super::layout::Layout;
-use super::npy_header::{open, split};
+use super::npy_header::{self, open, split};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 use crate::files::Source;
-use crate::host_memory::host_room;
+use crate::host_memory::{host_room, no_room};
 
 /// The number of bytes that are read at a time.
 const CHUNK: u64 = 1 << 18;
+/// The name that errors about memory have.
+const OP: &str = "read_npy";
 
 /// Reads a `.npy` file with an array of two dimensions, or of one, which becomes a column.
 ///
@@ -37,20 +40,45 @@ const CHUNK: u64 = 1 << 18;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
-    read_array(path.as_ref(), floats)
+    let (mut source, layout) = open(path.as_ref())?;
+    read_array(&mut source, &layout, floats)
 }
 
-/// Reads a `.npy` file as [`read_npy`] does, with numbers of type f64.
-pub(super) fn read_doubles(path: &Path) -> Result<Array2<f64>> {
-    read_array(path, doubles)
+/// Reads an array from the bytes of a `.npy` file, as [`read_npy`] does from the file: from any reader, for example from
+/// `&[u8]`.
+///
+/// All bytes up to the reader's end belong to the array. Since nobody knows a reader's length, memory grows with what
+/// is read, and not with what the header says.
+///
+/// # Errors
+/// As [`read_npy`], with `the given bytes` in the place of a path.
+///
+/// ```
+/// use wgpu_mlp::data::{read_npy_from, write_npy_to};
+/// let (features, mut bytes) = (ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], Vec::new());
+/// write_npy_to(&mut bytes, features.view())?;
+/// assert_eq!(read_npy_from(&bytes[..])?, features);
+/// let error = read_npy_from(&bytes[..bytes.len() - 1]).unwrap_err();
+/// assert!(error.to_string().starts_with("the given bytes: the data must be as long as the header says"));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn read_npy_from(mut reader: impl Read) -> Result<Array2<f32>> {
+    let mut source = Source::reader(&mut reader);
+    let layout = npy_header::read(&mut source)?;
+    read_array(&mut source, &layout, floats)
 }
 
-fn read_array<T: Copy + Default>(path: &Path, decode: Decoder<T>) -> Result<Array2<T>> {
-    let (mut source, layout) = open(path)?;
-    let values = read_values(path, &mut source, &layout, decode)?;
+/// Reads an array as [`read_npy`] does, with numbers of type f64.
+pub(super) fn read_doubles(source: &mut Source<'_>) -> Result<Array2<f64>> {
+    let layout = npy_header::read(source)?;
+    read_array(source, &layout, doubles)
+}
+
+fn read_array<T: Copy + Default>(source: &mut Source<'_>, layout: &Layout, decode: Decoder<T>) -> Result<Array2<T>> {
+    let values = read_values(source, layout, decode)?;
     let shape = (layout.rows, layout.cols).set_f(layout.fortran);
     Array2::from_shape_vec(shape, values)
-        .or_else(|error| refuse(path, "the array must fit into this machine's memory", error.to_string()))
+        .or_else(|error| refuse(source.path(), "the array must fit into this machine's memory", error.to_string()))
 }
 
 /// Reads class ids from a `.npy` file of one dimension, or of a single column: integers of any size, booleans, or
@@ -69,12 +97,35 @@ fn read_array<T: Copy + Default>(path: &Path, decode: Decoder<T>) -> Result<Arra
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn read_npy_labels(path: impl AsRef<Path>) -> Result<Vec<i64>> {
-    let path = path.as_ref();
-    let (mut source, layout) = open(path)?;
+    let (mut source, layout) = open(path.as_ref())?;
+    read_labels(&mut source, &layout)
+}
+
+/// Reads class ids from the bytes of a `.npy` file, as [`read_npy_labels`] does from the file: from any reader, for
+/// example from `&[u8]`.
+///
+/// # Errors
+/// As [`read_npy_labels`], with `the given bytes` in the place of a path.
+///
+/// ```
+/// use wgpu_mlp::data::read_npy_labels_from;
+/// let header = format!("{:117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }");
+/// let bytes = [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &[7, 0, 2]].concat();
+/// assert_eq!(read_npy_labels_from(&bytes[..])?, [7, 0, 2]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn read_npy_labels_from(mut reader: impl Read) -> Result<Vec<i64>> {
+    let mut source = Source::reader(&mut reader);
+    let layout = npy_header::read(&mut source)?;
+    read_labels(&mut source, &layout)
+}
+
+fn read_labels(source: &mut Source<'_>, layout: &Layout) -> Result<Vec<i64>> {
+    let path = source.path();
     layout.check_labels(path)?;
     match layout.dtype.is_integer() {
-        true => labels::from_integers(path, layout.dtype, read_values(path, &mut source, &layout, integers)?),
-        false => labels::from_floats(path, read_values(path, &mut source, &layout, doubles)?),
+        true => labels::from_integers(path, layout.dtype, read_values(source, layout, integers)?),
+        false => labels::from_floats(path, read_values(source, layout, doubles)?),
     }
 }
 
@@ -121,16 +172,11 @@ pub fn npy_view(bytes: &[u8], path: impl AsRef<Path>) -> Result<ArrayView2<'_, f
 }
 
 /// Reads all numbers behind the header, in the file's order.
-fn read_values<T: Copy + Default>(
-    path: &Path,
-    source: &mut Source<'_>,
-    layout: &Layout,
-    decode: Decoder<T>,
-) -> Result<Vec<T>> {
+fn read_values<T: Copy + Default>(source: &mut Source<'_>, layout: &Layout, decode: Decoder<T>) -> Result<Vec<T>> {
     let mut values = Vec::new();
-    // The length of a pipe is not known, so that the memory grows with what is read.
+    // The length of a pipe or a reader is not known, so that the memory grows with what is read.
     if source.length().is_some() {
-        values = host_room("read_npy", layout.rows, layout.cols)?;
+        values = host_room(OP, layout.rows, layout.cols)?;
     }
     let (mut read, mut chunk, whole) = (0, Vec::new(), layout.bytes());
     // Reads up to one byte more than the header says, to find out whether the file is too long.
@@ -142,9 +188,13 @@ fn read_values<T: Copy + Default>(
         }
         read += chunk.len() as u64;
         let before = values.len();
-        values.resize(before + chunk.len() / layout.dtype.size, T::default());
+        let more = chunk.len() / layout.dtype.size;
+        if values.try_reserve(more).is_err() {
+            return Err(no_room::<T>(OP, layout.rows, layout.cols));
+        }
+        values.resize(before + more, T::default());
         decode(layout.dtype, &chunk, &mut values[before..]);
     }
-    layout.check_length(path, read)?;
+    layout.check_length(source.path(), read)?;
     Ok(values)
 }

@@ -39,6 +39,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Layout> {
 /// Opens a file and reads its header, which is checked against the file's length.
 pub(super) fn open(path: &Path) -> Result<(Source<'_>, Layout)> {
     let mut source = Source::open(path)?;
+    let layout = read(&mut source)?;
+    Ok((source, layout))
+}
+
+/// Reads the header that a source begins with, and checks it against the source's length, where that is known.
+pub(super) fn read(source: &mut Source<'_>) -> Result<Layout> {
+    let path = source.path();
     let mut head = Vec::new();
     source.read(START, &mut head)?;
     let length = header_length(path, &head)?;
@@ -48,7 +55,7 @@ pub(super) fn open(path: &Path) -> Result<(Source<'_>, Layout)> {
     if let Some(whole) = source.length() {
         layout.check_length(path, whole.saturating_sub(length as u64))?;
     }
-    Ok((source, layout))
+    Ok(layout)
 }
 
 /// The layout of the array in a file that lies in memory, and the data behind the header.

@@ -33,6 +33,22 @@ pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<
     write_rows(path.as_ref(), values)
 }
 
+/// Writes the bytes of the `.npy` file that [`write_npy`] writes to any writer, for example to a `Vec<u8>`.
+///
+/// # Errors
+/// [`Error::File`], with `the given writer` in the place of a path, when the writer fails.
+///
+/// ```
+/// use wgpu_mlp::data::{read_npy_from, write_npy_to};
+/// let mut bytes = Vec::new();
+/// write_npy_to(&mut bytes, ndarray::array![[0.9, 0.1], [0.2, 0.8]].view())?;
+/// assert_eq!(read_npy_from(&bytes[..])?, ndarray::array![[0.9, 0.1], [0.2, 0.8]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn write_npy_to(mut writer: impl Write, values: ArrayView2<'_, f32>) -> Result<()> {
+    write_array(&mut writer, values).map_err(|source| failed(Path::new("the given writer"), source))
+}
+
 /// Writes the rows of a source to a `.npy` file of f32, batch by batch: for a source that is slow to read, or whose
 /// numbers should be converted once.
 ///
@@ -67,17 +83,23 @@ pub fn write_npy_rows(path: impl AsRef<Path>, source: impl RowSource) -> Result<
 
 /// Writes a `.npy` file of f32 or f64, row by row.
 pub(super) fn write_rows<T: WritableElement + NoUninit>(path: &Path, values: ArrayView2<'_, T>) -> Result<()> {
+    replace(path, |file| write_array(file, values))
+}
+
+/// Writes the header and the rows.
+pub(super) fn write_array<T: WritableElement + NoUninit>(
+    writer: &mut impl Write,
+    values: ArrayView2<'_, T>,
+) -> io::Result<()> {
     // ndarray-npy's own `write_npy` panics on some views without rows.
-    replace(path, |file| {
-        file.write_all(&header::<T>(values.dim())?)?;
-        for row in values.rows() {
-            match row.as_slice() {
-                Some(row) => file.write_all(bytemuck::cast_slice(row))?,
-                None => row.iter().try_for_each(|value| file.write_all(bytemuck::bytes_of(value)))?,
-            }
+    writer.write_all(&header::<T>(values.dim())?)?;
+    for row in values.rows() {
+        match row.as_slice() {
+            Some(row) => writer.write_all(bytemuck::cast_slice(row))?,
+            None => row.iter().try_for_each(|value| writer.write_all(bytemuck::bytes_of(value)))?,
         }
-        Ok(())
-    })
+    }
+    writer.flush()
 }
 
 /// The bytes of the header of an array with this shape, in C order.

@@ -7,8 +7,9 @@ use ndarray::{Array2, ArrayView2, aview1, stack};
 use super::batches::each_batch;
 use super::errors::refuse;
 use super::npy::read_doubles;
-use super::npy_write::write_rows;
+use super::npy_write::{write_array, write_rows};
 use crate::error::{Error, Result, Shape};
+use crate::files::{GIVEN_BYTES, Source, failed};
 use crate::host_memory::{host_room, not_empty};
 use crate::source::{RowSource, Wanted};
 
@@ -121,9 +122,29 @@ impl Scaler {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let rows = stack![ndarray::Axis(0), aview1(&self.mean), aview1(&self.scale)];
-        write_rows(path, rows.view())
+        write_rows(path.as_ref(), self.rows().view())
+    }
+
+    /// The bytes of the file that [`Scaler::save`] writes.
+    ///
+    /// # Errors
+    /// [`Error::HostMemory`] where the host has no room for them.
+    ///
+    /// ```
+    /// use wgpu_mlp::data::Scaler;
+    /// let scaler = Scaler::fit(ndarray::array![[0.1, 7.0], [0.4, 7.0]].view())?;
+    /// assert_eq!(Scaler::from_bytes(&scaler.to_bytes()?)?, scaler);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = host_room(OP, 1, size_of::<f64>().saturating_mul(2 * self.mean.len()))?;
+        write_array(&mut bytes, self.rows().view()).map_err(|source| failed(Path::new(GIVEN_BYTES), source))?;
+        Ok(bytes)
+    }
+
+    /// The means and the scales, each in a row.
+    fn rows(&self) -> Array2<f64> {
+        stack![ndarray::Axis(0), aview1(&self.mean), aview1(&self.scale)]
     }
 
     /// Reads a scaler that [`Scaler::save`] wrote, or NumPy with `np.save(path, [scaler.mean_, scaler.scale_])`.
@@ -138,7 +159,25 @@ impl Scaler {
     /// ```
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let array = read_doubles(path)?;
+        Self::from_rows(path, &read_doubles(&mut Source::open(path)?)?)
+    }
+
+    /// Reads a scaler from the bytes that [`Scaler::to_bytes`] gives, or those of a file that [`Scaler::load`] takes.
+    ///
+    /// # Errors
+    /// As [`Scaler::load`], with `the given bytes` in the place of a path.
+    ///
+    /// ```
+    /// use wgpu_mlp::data::Scaler;
+    /// let error = Scaler::from_bytes(&[]).unwrap_err();
+    /// assert_eq!(error.to_string(), "the given bytes: not a .npy file: start does not match magic string");
+    /// ```
+    pub fn from_bytes(mut bytes: &[u8]) -> Result<Self> {
+        Self::from_rows(Path::new(GIVEN_BYTES), &read_doubles(&mut Source::reader(&mut bytes))?)
+    }
+
+    /// The scaler with these means and scales; errors name `path`.
+    fn from_rows(path: &Path, array: &Array2<f64>) -> Result<Self> {
         let shape = || Shape::from(array.dim()).to_string();
         let (2, 1..) = array.dim() else {
             return refuse(path, "a scaler has a row of means and a row of scales", shape());

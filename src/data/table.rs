@@ -1,5 +1,7 @@
 //! CSV tables: features and labels read from a file.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -11,6 +13,7 @@ use super::errors::shown;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::files::{GIVEN_BYTES, failed};
 
 /// A CSV file's features and labels.
 ///
@@ -79,7 +82,27 @@ pub struct Features {
 /// ```
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
     let path = path.as_ref();
-    let mut rows = CsvReader::open(path, options, Some(&options.label))?;
+    read_table(path, &mut opened(path)?, options)
+}
+
+/// Reads features and labels from the bytes of a CSV file, as [`read_csv`] does from the file: from any reader, for
+/// example from `&[u8]`.
+///
+/// # Errors
+/// As [`read_csv`], with `the given bytes` in the place of a path.
+///
+/// ```
+/// use wgpu_mlp::data::{CsvOptions, read_csv_from};
+/// let table = read_csv_from("5.1,setosa\n7.0,versicolor\n".as_bytes(), &CsvOptions::default())?;
+/// assert_eq!((table.labels, table.classes), (vec![0, 1], vec!["setosa".into(), "versicolor".into()]));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn read_csv_from(mut reader: impl Read, options: &CsvOptions) -> Result<Table> {
+    read_table(Path::new(GIVEN_BYTES), &mut reader, options)
+}
+
+fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result<Table> {
+    let mut rows = CsvReader::new(path, bytes, options, Some(&options.label))?;
     let (mut classes, mut labels) = (Classes::new(&options.classes), Vec::new());
     let features = rows.read(|rows, row, column| {
         let cell = row.get(column).unwrap_or_default();
@@ -113,7 +136,33 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn read_csv_features(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Features> {
-    let mut rows = CsvReader::open(path.as_ref(), options, None)?;
+    let path = path.as_ref();
+    read_features(path, &mut opened(path)?, options)
+}
+
+/// Reads features alone from the bytes of a CSV file, as [`read_csv_features`] does from the file: from any reader, for
+/// example from `&[u8]`.
+///
+/// # Errors
+/// As [`read_csv_from`].
+///
+/// ```
+/// use wgpu_mlp::data::{CsvOptions, read_csv_features_from};
+/// let new = read_csv_features_from("1.4,5.1\n4.7,7.0\n".as_bytes(), &CsvOptions::default())?;
+/// assert_eq!(new.features, ndarray::array![[1.4, 5.1], [4.7, 7.0]]);
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn read_csv_features_from(mut reader: impl Read, options: &CsvOptions) -> Result<Features> {
+    read_features(Path::new(GIVEN_BYTES), &mut reader, options)
+}
+
+fn read_features(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result<Features> {
+    let mut rows = CsvReader::new(path, bytes, options, None)?;
     let features = rows.read(|_, _, _| Ok(()))?;
     Ok(Features { features, columns: rows.columns() })
+}
+
+/// The file at this path, open.
+fn opened(path: &Path) -> Result<File> {
+    File::open(path).map_err(|source| failed(path, source))
 }

@@ -222,7 +222,7 @@ pub enum Error {
     /// Reading or writing a file failed.
     #[error("{}: {source}", path.display())]
     File {
-        /// The file.
+        /// The file; `the given bytes` where the call was handed bytes or a reader.
         path: PathBuf,
         /// The system's words.
         source: std::io::Error,
@@ -230,7 +230,7 @@ pub enum Error {
     /// A file that does not keep to its format.
     #[error("{}: {source}", path.display())]
     Format {
-        /// The file.
+        /// The file; `the given bytes` where the call was handed bytes or a reader.
         path: PathBuf,
         /// What is wrong, and which format it is.
         source: FormatError,
@@ -238,7 +238,7 @@ pub enum Error {
     /// A safetensors file that does not hold a model of this crate.
     #[error("{}: tensor {tensor}: {rule}", path.display())]
     Model {
-        /// The file.
+        /// The file; `the given bytes` where the call was handed bytes or a reader.
         path: PathBuf,
         /// The tensor in question.
         tensor: String,
@@ -270,7 +270,7 @@ pub enum Error {
     /// A file of data (`.npy`, safetensors, CSV, Parquet) that is not, as a whole, what was asked for.
     #[error("{}: {rule}; got {found}", path.display())]
     Data {
-        /// The file.
+        /// The file; `the given bytes` where the call was handed bytes or a reader.
         path: PathBuf,
         /// What would be right.
         rule: &'static str,
@@ -280,7 +280,7 @@ pub enum Error {
     /// A cell of a CSV file, or a row too long or too short.
     #[error("{}: line {line}, column {column}: {rule}; got {found}", path.display())]
     Cell {
-        /// The file.
+        /// The file; `the given bytes` where the call was handed bytes or a reader.
         path: PathBuf,
         /// The line that its row begins on, from 1.
         line: u64,

@@ -6,6 +6,7 @@ use super::buffer::{Buffer, GUARD_BYTES, PART_WORDS};
 use super::context::Context;
 use super::driver::connection::Connection;
 use super::driver::type_erased::Shared;
+use super::limits::MAX_BUFFER_BYTES;
 use super::memory::raw::Raw;
 use crate::error::{Error, Result};
 
@@ -50,9 +51,9 @@ impl Context {
         use wgpu::BufferUsages as Usage;
         self.check()?;
         let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
-        let needed = bytes.saturating_add(offset);
-        if needed > buffer.size() {
-            return Err(Error::Limit { op, what: "bytes in the buffer", needed, allowed: buffer.size() });
+        let (needed, allowed) = (bytes.saturating_add(offset), buffer.size().min(MAX_BUFFER_BYTES));
+        if needed > allowed {
+            return Err(Error::Limit { op, what: "bytes in the buffer", needed, allowed });
         }
         if !offset.is_multiple_of(4 * PART_WORDS as u64) {
             let (option, rule) = ("offset", "a multiple of 256 bytes");

@@ -13,6 +13,8 @@ pub(in crate::gpu) const STORAGE_BUFFERS: u32 = 8;
 /// The longest binding that kernels are given: they count a binding's words in u32, and its bytes as drivers do in i32. Metal
 /// allows more.
 pub(super) const MAX_BINDING_BYTES: u64 = (1 << 31) - 4;
+/// The longest buffer: the host counts a buffer's bytes in usize too, which has 32 bits on some targets.
+pub(super) const MAX_BUFFER_BYTES: u64 = usize::MAX as u64 / 4 * 4;
 /// The least that a binding can be lowered to: the smallest reductions need some room.
 const MIN_BINDING_BYTES: u64 = 256;
 
@@ -41,6 +43,7 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
     let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
     check(&limits)?;
     limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(MAX_BINDING_BYTES);
+    limits.max_buffer_size = limits.max_buffer_size.min(MAX_BUFFER_BYTES);
     if let Some(bytes) = options.debug.max_binding_bytes {
         if bytes < alignment.max(MIN_BINDING_BYTES) {
             let rule = "at least 256 and the device's offset alignment";
@@ -79,9 +82,21 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::check;
+    use super::{MAX_BINDING_BYTES, check, lowered};
     use crate::error::Error;
+    use crate::options::GpuOptions;
+
+    #[test]
+    fn buffers_are_no_longer_than_host_and_kernels_count() {
+        let most = u64::MAX;
+        let limits =
+            wgpu::Limits { max_buffer_size: most, max_storage_buffer_binding_size: most, ..Default::default() };
+        let limits = lowered(limits, &GpuOptions::default()).unwrap();
+        assert!(usize::try_from(limits.max_buffer_size).is_ok() && limits.max_buffer_size.is_multiple_of(4));
+        assert_eq!(limits.max_storage_buffer_binding_size, MAX_BINDING_BYTES);
+    }
 
     #[test]
     fn webgpus_smallest_device_has_all_that_kernels_need() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::context::{Context, Traits};
-use super::limits::MAX_BINDING_BYTES;
+use super::limits::{MAX_BINDING_BYTES, MAX_BUFFER_BYTES};
 use super::units::Units;
 use crate::options::GpuOptions;
 
@@ -35,7 +35,7 @@ impl Context {
             max_compute_invocations_per_workgroup: 1024,
             max_compute_workgroup_size_x: 1024,
             max_storage_buffer_binding_size: MAX_BINDING_BYTES,
-            max_buffer_size: 1 << 40,
+            max_buffer_size: MAX_BUFFER_BYTES.min(1 << 40),
             ..Default::default()
         };
         let (limits, traits) = match preset {

@@ -146,10 +146,22 @@ impl Report {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn save_json(&self, path: impl AsRef<Path>) -> Result<()> {
-        files::replace(path.as_ref(), |writer| {
-            serde_json::to_writer_pretty(&mut *writer, &SavedReport::from(self))?;
-            writer.write_all(b"\n")
-        })
+        files::replace(path.as_ref(), |writer| writer.write_all(self.to_json().as_bytes()))
+    }
+
+    /// The JSON that [`Report::save_json`] writes, as text; [`SavedReport::from_json`] reads it.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, verify};
+    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+    /// let saved = verify::SavedReport::from_json(&report.to_json())?;
+    /// assert_eq!(saved, verify::SavedReport::from(&report));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn to_json(&self) -> String {
+        // Texts, numbers and lists of them can always be written to memory.
+        serde_json::to_string_pretty(&SavedReport::from(self))
+            .map_or_else(|error| error.to_string(), |json| json + "\n")
     }
 }
 
@@ -167,6 +179,26 @@ impl SavedReport {
     pub fn load_json(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| files::failed(path, source))?;
-        serde_json::from_slice(&bytes).map_err(|source| Error::Format { path: path.into(), source: source.into() })
+        Self::parse(path, &bytes)
+    }
+
+    /// Reads a report from the JSON that [`Report::to_json`] gives, or that a file of [`Report::save_json`] holds.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for a text that holds no report, with the line and what is missing or wrong there, and with
+    /// `the given bytes` in the place of a path.
+    ///
+    /// ```
+    /// use wgpu_mlp::verify::SavedReport;
+    /// let error = SavedReport::from_json("{}").unwrap_err();
+    /// assert!(error.to_string().starts_with("the given bytes: not a report of verify"));
+    /// ```
+    pub fn from_json(json: &str) -> Result<Self> {
+        Self::parse(Path::new(files::GIVEN_BYTES), json.as_bytes())
+    }
+
+    /// Reads a report from these bytes; errors name `path`.
+    fn parse(path: &Path, json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json).map_err(|source| Error::Format { path: path.into(), source: source.into() })
     }
 }

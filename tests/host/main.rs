@@ -20,6 +20,7 @@ macro_rules! refused {
 
 mod async_forms;
 mod broken_models;
+mod bytes;
 mod cross_entropy;
 #[cfg(feature = "data")]
 mod data;

@@ -51,6 +51,22 @@ fn a_report_comes_back_as_it_was() {
 }
 
 #[test]
+fn the_text_is_that_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    REPORT.save_json(path(&folder)).unwrap();
+    let text = fs::read_to_string(path(&folder)).unwrap();
+    assert_eq!(REPORT.to_json(), text);
+    assert_eq!(SavedReport::from_json(&text).unwrap(), SavedReport::from(&*REPORT));
+    for wrong in ["", "{}", "[]", &text[..text.len() / 2]] {
+        fs::write(path(&folder), wrong).unwrap();
+        let (error, of_file) = (SavedReport::from_json(wrong).unwrap_err(), failure(&path(&folder)));
+        assert!(matches!(error, Error::Format { .. }), "{error:?}");
+        let words = of_file.to_string().replacen(&path(&folder).display().to_string(), "the given bytes", 1);
+        assert_eq!(error.to_string(), words);
+    }
+}
+
+#[test]
 fn the_likely_error_has_a_column_and_is_no_larger_than_the_bound() {
     let text = REPORT.to_string();
     assert!(text.lines().any(|line| line.starts_with("op ") && line.contains(" likely ")), "{text}");

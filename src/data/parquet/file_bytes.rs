@@ -55,7 +55,8 @@ impl ChunkReader for FileBytes {
             let words = format!("{length} bytes from {start} on in a file of {}", self.length);
             return Err(ParquetError::EOF(words));
         }
-        let mut bytes = vec![0; length];
+        let no_room = |()| io::Error::from(io::ErrorKind::OutOfMemory);
+        let mut bytes = bytemuck::allocation::try_zeroed_vec(length).map_err(no_room)?;
         self.file.read_at(start, &mut bytes)?;
         Ok(bytes.into())
     }

@@ -74,12 +74,8 @@ pub fn open_safetensors(path: impl AsRef<Path>, tensor: &str) -> Result<FileRows
 /// ```
 pub fn safetensors_rows<'a>(bytes: &'a [u8], path: impl AsRef<Path>, tensor: &str) -> Result<FileRows<'a>> {
     let path = path.as_ref();
-    let (metadata, data) = split(path, bytes)?;
-    let (layout, start) = find(path, &metadata, tensor)?;
-    let data = data.get(start..).unwrap_or_default();
-    let data = data.get(..layout.bytes() as usize).unwrap_or(data);
-    layout.check_length(path, data.len() as u64)?;
-    Ok(FileRows::new(path, layout, Store::Memory(data)))
+    let (layout, store) = within(path, bytes, tensor)?;
+    Ok(FileRows::new(path, layout, store))
 }
 
 /// Reads class ids from a tensor of a safetensors file, of one dimension or of a single column: integers of any size,
@@ -100,14 +96,48 @@ pub fn safetensors_rows<'a>(bytes: &'a [u8], path: impl AsRef<Path>, tensor: &st
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_safetensors_labels(path: impl AsRef<Path>, tensor: &str) -> Result<Vec<i64>> {
-    const OP: &str = "read_safetensors_labels";
     let path = path.as_ref();
     let (layout, store) = open(path, tensor)?;
+    read_labels(path, &layout, &store)
+}
+
+/// The class ids in a tensor in the bytes of a safetensors file, as [`read_safetensors_labels`] reads them from the
+/// file. Errors name `path`.
+///
+/// # Errors
+/// As [`read_safetensors_labels`].
+///
+/// ```
+/// use safetensors::Dtype::U8;
+/// use safetensors::tensor::TensorView;
+/// use wgpu_mlp::data::safetensors_labels;
+/// let bytes = safetensors::serialize([("labels", TensorView::new(U8, vec![3], &[7, 0, 2])?)], None)?;
+/// assert_eq!(safetensors_labels(&bytes, "digits.safetensors", "labels")?, [7, 0, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn safetensors_labels(bytes: &[u8], path: impl AsRef<Path>, tensor: &str) -> Result<Vec<i64>> {
+    let path = path.as_ref();
+    let (layout, store) = within(path, bytes, tensor)?;
+    read_labels(path, &layout, &store)
+}
+
+fn read_labels(path: &Path, layout: &Layout, store: &Store<'_>) -> Result<Vec<i64>> {
+    const OP: &str = "read_safetensors_labels";
     layout.check_labels(path)?;
     match layout.dtype.is_integer() {
-        true => labels::from_integers(path, layout.dtype, store.read_all(OP, path, &layout, integers)?),
-        false => labels::from_floats(path, store.read_all(OP, path, &layout, doubles)?),
+        true => labels::from_integers(path, layout.dtype, store.read_all(OP, path, layout, integers)?),
+        false => labels::from_floats(path, store.read_all(OP, path, layout, doubles)?),
     }
+}
+
+/// Finds a tensor in the bytes of a file.
+fn within<'a>(path: &Path, bytes: &'a [u8], tensor: &str) -> Result<(Layout, Store<'a>)> {
+    let (metadata, data) = split(path, bytes)?;
+    let (layout, start) = find(path, &metadata, tensor)?;
+    let data = data.get(start..).unwrap_or_default();
+    let data = data.get(..layout.bytes() as usize).unwrap_or(data);
+    layout.check_length(path, data.len() as u64)?;
+    Ok((layout, Store::Memory(data)))
 }
 
 /// Opens the file, and finds a tensor in it.

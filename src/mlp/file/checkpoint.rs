@@ -5,90 +5,73 @@
 //! row for each epoch, `schedule`, and `run`. The optimizer's kind is in the metadata, since several kinds have slots
 //! of the same name.
 
-use std::io::Write;
 use std::path::Path;
 
 use ndarray::Array2;
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
 use super::checkpoint_tensors::{EPOCH_NUMBERS, OPTIMIZER, Tensors};
+use super::written::{Written, file};
 use crate::error::Result;
-use crate::files::replace;
+use crate::files::GIVEN_BYTES;
 use crate::layers::parameters::Parameters;
 use crate::mlp::train::state::{TrainingState, schedule_state};
 use crate::mlp::{Epoch, FitOptions, Mlp};
 use crate::optim::{OptimizerSnapshot, OptimizerState};
 use crate::schedule::{ScheduleProgress, ScheduleState};
-use crate::tensor_file::failed;
 use crate::waiting::Waiting;
 
 /// The version of the format, the first number of `run`. Files of another version are refused.
 const VERSION: f64 = 1.0;
 
-/// A tensor that is to be written.
-struct Tensor {
-    name: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Tensor {
-    fn f32(name: String, values: &Array2<f32>) -> Self {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Tensor { name, dtype: Dtype::F32, shape: values.shape().to_vec(), bytes }
-    }
-
-    fn f64(name: &str, shape: Vec<usize>, values: &[f64]) -> Self {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Tensor { name: name.into(), dtype: Dtype::F64, shape, bytes }
-    }
-}
-
-/// Writes a checkpoint, which appears complete or not at all.
-pub(in crate::mlp) async fn save(
+/// The bytes of a checkpoint; errors name `path`.
+pub(in crate::mlp) async fn bytes(
     waiting: Waiting,
     path: &Path,
     model: &Mlp,
     state: &TrainingState,
     options: &FitOptions,
     rows: usize,
-) -> Result<()> {
+) -> Result<Vec<u8>> {
     let mut tensors = Vec::new();
-    parameter_tensors("model", &model.parameters_by(waiting).await?, &mut tensors);
+    parameter_tensors("model", &model.parameters_by(waiting).await?, &mut tensors)?;
     if let Some(best) = &state.best_parameters {
-        parameter_tensors("best", best, &mut tensors);
+        parameter_tensors("best", best, &mut tensors)?;
     }
     let snapshot = state.optimizer.export_by(waiting, &model.parameter_shapes()).await?;
     for (slot, arrays) in options.optimizer.slots().iter().zip(&snapshot.slots) {
         let names = (0..).flat_map(|index| [format!("{index}.weights"), format!("{index}.biases")]);
-        tensors.extend(
-            arrays.iter().zip(names).map(|(array, name)| Tensor::f32(format!("optimizer.{slot}.{name}"), array)),
-        );
+        for (array, name) in arrays.iter().zip(names) {
+            tensors.push(tensor(format!("optimizer.{slot}.{name}"), array)?);
+        }
     }
     let epochs = &state.history.epochs;
     let history: Vec<f64> = epochs.iter().flat_map(epoch_numbers).collect();
-    tensors.push(Tensor::f64("history", vec![epochs.len(), EPOCH_NUMBERS], &history));
-    tensors.push(Tensor::f64("schedule", vec![5], &schedule_numbers(state)));
+    tensors.push(Written::f64("history", vec![epochs.len(), EPOCH_NUMBERS], &history));
+    tensors.push(Written::f64("schedule", vec![5], &schedule_numbers(state)));
     let run = run_numbers(options, rows, state, snapshot.step);
-    tensors.push(Tensor::f64("run", vec![run.len()], &run));
-
-    let views = tensors.iter().map(|tensor| {
-        let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
-        Ok((&tensor.name, view.map_err(|source| failed(path, source))?))
-    });
-    let views = views.collect::<Result<Vec<_>>>()?;
-    let metadata = [(OPTIMIZER.to_owned(), options.optimizer.kind().to_owned())];
-    let bytes =
-        safetensors::serialize(views, Some(metadata.into_iter().collect())).map_err(|source| failed(path, source))?;
-    replace(path, |file| file.write_all(&bytes))
+    tensors.push(Written::f64("run", vec![run.len()], &run));
+    file(path, &tensors, &[(OPTIMIZER, options.optimizer.kind())])
 }
 
-/// Reads a checkpoint: gives the model its parameters, and returns the training's state. If the file does not fit the
-/// training, the model stays as it is.
-pub(in crate::mlp) fn load(path: &Path, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
-    let file = Tensors::read(path)?;
+/// Where a checkpoint is read from.
+#[derive(Clone, Copy)]
+pub(in crate::mlp) enum Kept<'a> {
+    File(&'a Path),
+    Bytes(&'a [u8]),
+}
+
+/// Reads a checkpoint: gives the model its parameters, and returns the training's state. If the checkpoint does not fit
+/// the training, the model stays as it is.
+pub(in crate::mlp) fn load(
+    kept: Kept<'_>,
+    model: &mut Mlp,
+    options: &FitOptions,
+    rows: usize,
+) -> Result<TrainingState> {
+    let file = match kept {
+        Kept::File(path) => Tensors::read(path)?,
+        Kept::Bytes(bytes) => Tensors::split(Path::new(GIVEN_BYTES), bytes)?,
+    };
     let run = file.f64("run")?;
     let [version, of_rows, batch, seed_low, seed_high, step, waited, best_epoch, best_value] = run[..] else {
         return file.refuse("run", "must have nine numbers, as a checkpoint of this version has");
@@ -148,11 +131,17 @@ fn schedule_numbers(state: &TrainingState) -> [f64; 5] {
 }
 
 /// Appends the tensors of these layers to `tensors`, under the group's name.
-fn parameter_tensors(group: &str, layers: &[Parameters], tensors: &mut Vec<Tensor>) {
+fn parameter_tensors(group: &str, layers: &[Parameters], tensors: &mut Vec<Written>) -> Result<()> {
     for (index, layer) in layers.iter().enumerate() {
-        tensors.push(Tensor::f32(format!("{group}.{index}.weights"), &layer.weights));
-        tensors.push(Tensor::f32(format!("{group}.{index}.biases"), &layer.biases));
+        tensors.push(tensor(format!("{group}.{index}.weights"), &layer.weights)?);
+        tensors.push(tensor(format!("{group}.{index}.biases"), &layer.biases)?);
     }
+    Ok(())
+}
+
+/// A tensor with the array's values and shape.
+fn tensor(name: String, values: &Array2<f32>) -> Result<Written> {
+    Written::f32(name, values.shape().to_vec(), values.view())
 }
 
 /// The seed as two numbers, since f64 has not all integers of u64.

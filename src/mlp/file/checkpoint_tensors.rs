@@ -1,16 +1,18 @@
 //! Tensors of a checkpoint that is read.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use ndarray::Array2;
 use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
 use crate::layers::parameters::Parameters;
 use crate::mlp::{Epoch, History};
-use crate::tensor_file::Opened;
+use crate::tensor_file::{Opened, split};
 
 /// The key of the optimizer's kind in the metadata.
 pub(super) const OPTIMIZER: &str = "optimizer";
@@ -26,19 +28,30 @@ pub(super) struct Tensors<'a> {
     optimizer: Option<String>,
     /// The type, the shape and the range of bytes of each tensor.
     entries: HashMap<String, (Dtype, Vec<usize>, Range<usize>)>,
-    data: Vec<u8>,
+    data: Cow<'a, [u8]>,
 }
 
 impl<'a> Tensors<'a> {
+    /// Reads the tensors from a file.
     pub fn read(path: &'a Path) -> Result<Self> {
         let file = Opened::open(path)?;
-        let entry = |(name, tensor): (String, &safetensors::tensor::TensorInfo)| {
+        let metadata = file.metadata().clone();
+        Ok(Self::new(path, &metadata, file.data()?.into()))
+    }
+
+    /// The tensors in the bytes of a file; errors name `path`.
+    pub fn split(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        let (metadata, data) = split(path, bytes)?;
+        Ok(Self::new(path, &metadata, data.into()))
+    }
+
+    fn new(path: &'a Path, metadata: &Metadata, data: Cow<'a, [u8]>) -> Self {
+        let entry = |(name, tensor): (String, &TensorInfo)| {
             (name, (tensor.dtype, tensor.shape.clone(), tensor.data_offsets.0..tensor.data_offsets.1))
         };
-        let entries = file.metadata().tensors().into_iter().map(entry).collect();
-        let texts = file.metadata().metadata().as_ref();
-        let optimizer = texts.and_then(|texts| texts.get(OPTIMIZER)).cloned();
-        Ok(Tensors { path, optimizer, entries, data: file.data()? })
+        let entries = metadata.tensors().into_iter().map(entry).collect();
+        let optimizer = metadata.metadata().as_ref().and_then(|texts| texts.get(OPTIMIZER)).cloned();
+        Tensors { path, optimizer, entries, data }
     }
 
     /// The kind of the training's optimizer.

@@ -10,6 +10,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::floats;
 use crate::error::{Error, Result};
+use crate::host_memory::host_room;
 use crate::layers::parameters::Parameters;
 
 /// The rule that a missing tensor breaks.
@@ -45,6 +46,7 @@ impl Layer<'_> {
     /// The layer's weights and biases, from the file's data.
     pub(super) fn parameters(&self, data: &[u8]) -> Result<Parameters> {
         let (inputs, outputs) = (self.inputs, self.outputs);
+        drop(host_room::<f32>("load", inputs, outputs)?);
         let biases = self.biases.values(data, (1, outputs))?;
         let weights = match self.outputs_first {
             true => self.weights.values(data, (outputs, inputs))?.t().as_standard_layout().into_owned(),

@@ -5,3 +5,4 @@ mod checkpoint_tensors;
 mod floats;
 mod layers;
 mod save_load;
+mod written;

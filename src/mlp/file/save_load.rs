@@ -4,20 +4,17 @@
 use std::io::Write;
 use std::path::Path;
 
-use ndarray::ArrayView2;
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
-
-use super::layers::layers;
+use super::layers::{Layer, layers};
+use super::written::{Written, file};
 use crate::device::Device;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::files::replace;
+use crate::files::{GIVEN_BYTES, replace};
 use crate::layers::parameters::Parameters;
 use crate::mlp::Mlp;
-use crate::tensor_file::{Opened, failed};
-use crate::waiting::blocking_and_async;
+use crate::tensor_file::{Opened, split};
+use crate::waiting::{Waiting, blocking_and_async};
 
 impl Mlp {
     blocking_and_async! {
@@ -38,19 +35,39 @@ impl Mlp {
         /// # Ok::<(), wgpu_mlp::Error>(())
         /// ```
         pub fn save, save_async(&self, path: impl AsRef<Path>) -> Result<()> = |waiting| {
-            let (path, mut tensors) = (path.as_ref(), Vec::new());
-            for (index, Parameters { weights, biases }) in self.parameters_by(waiting).await?.into_iter().enumerate() {
-                let weights = weights.t().as_standard_layout().into_owned();
-                tensors.push((format!("{}.weight", 2 * index), weights.shape().to_vec(), little_endian(weights.view())));
-                tensors.push((format!("{}.bias", 2 * index), vec![biases.ncols()], little_endian(biases.view())));
-            }
-            let views = tensors.iter().map(|(name, shape, bytes)| {
-                Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|source| failed(path, source))?))
-            });
-            let views = views.collect::<Result<Vec<_>>>()?;
-            let bytes = safetensors::serialize(views, None).map_err(|source| failed(path, source))?;
+            let path = path.as_ref();
+            let bytes = self.bytes_by(waiting, path).await?;
             replace(path, |file| file.write_all(&bytes))
         }
+
+        /// The bytes of the safetensors file that [`Mlp::save`] writes: for a program that stores its models elsewhere,
+        /// such as a page in a browser.
+        ///
+        /// # Errors
+        /// [`Error::HostMemory`] where the host has no room for the bytes; as
+        /// [`Matrix::to_array`](crate::Matrix::to_array).
+        ///
+        /// ```
+        /// # use wgpu_mlp::{Device, Mlp};
+        /// let model = Mlp::new(&Device::cpu(), &[4, 3], 0)?;
+        /// let bytes = model.to_bytes()?;
+        /// assert_eq!(Mlp::from_bytes(&Device::cpu(), &bytes)?.parameters()?, model.parameters()?);
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn to_bytes, to_bytes_async(&self) -> Result<Vec<u8>> = |waiting| {
+            self.bytes_by(waiting, Path::new(GIVEN_BYTES)).await
+        }
+    }
+
+    /// The bytes of the file; errors name `path`.
+    async fn bytes_by(&self, waiting: Waiting, path: &Path) -> Result<Vec<u8>> {
+        let mut tensors = Vec::new();
+        for (index, Parameters { weights, biases }) in self.parameters_by(waiting).await?.into_iter().enumerate() {
+            let (name, shape) = (|kind| format!("{}.{kind}", 2 * index), vec![weights.ncols(), weights.nrows()]);
+            tensors.push(Written::f32(name("weight"), shape, weights.t())?);
+            tensors.push(Written::f32(name("bias"), vec![biases.ncols()], biases.view())?);
+        }
+        file(path, &tensors, &[])
     }
 
     /// Loads a model that [`Mlp::save`], PyTorch, or [`Trainer::checkpoint`](crate::Trainer::checkpoint) has written.
@@ -70,12 +87,34 @@ impl Mlp {
         let file = Opened::open(path)?;
         let metadata = file.metadata().clone();
         let layers = layers(path, &metadata)?;
-        let data = file.data()?;
-        Self::from_host(device, layers.iter().map(|layer| layer.parameters(&data)).collect::<Result<_>>()?)
+        Self::from_tensors(device, &layers, &file.data()?)
     }
-}
 
-/// The bytes of these values, in little-endian order.
-fn little_endian(values: ArrayView2<'_, f32>) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    /// Loads a model from the bytes of a safetensors file: those that [`Mlp::to_bytes`] gives, or any that [`Mlp::load`]
+    /// takes as a file, checkpoints among them.
+    ///
+    /// The header is checked against the number of bytes and against the tensors of a model before the data are read.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when these are not the bytes of a safetensors file, [`Error::Model`] with the tensor that a model
+    /// of this shape would not have. In the place of a path both have `the given bytes`.
+    ///
+    /// ```
+    /// # use wgpu_mlp::{Device, Mlp};
+    /// let bytes = Mlp::new(&Device::cpu(), &[4, 8, 3], 0)?.to_bytes()?;
+    /// assert_eq!(Mlp::from_bytes(&Device::cpu(), &bytes)?.classes(), 3);
+    /// let error = Mlp::from_bytes(&Device::cpu(), &bytes[..bytes.len() - 1]).unwrap_err();
+    /// assert!(error.to_string().starts_with("the given bytes: not a safetensors file"));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Self> {
+        let path = Path::new(GIVEN_BYTES);
+        let (metadata, data) = split(path, bytes)?;
+        Self::from_tensors(device, &layers(path, &metadata)?, data)
+    }
+
+    /// The model with these layers of a file, from the file's data.
+    fn from_tensors(device: &Device, layers: &[Layer<'_>], data: &[u8]) -> Result<Self> {
+        Self::from_host(device, layers.iter().map(|layer| layer.parameters(data)).collect::<Result<_>>()?)
+    }
 }

@@ -1,7 +1,6 @@
 //! Epochs of a training: their steps, the validation after each, early stopping, and checkpoints.
 
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
 use std::time::Duration;
 
 use web_time::Instant;
@@ -9,12 +8,12 @@ use web_time::Instant;
 use super::batches::order;
 use super::callback::Run;
 use super::callback_list::CallbackList;
+use super::checkpoints::Checkpoints;
 use super::history::Epoch;
 use super::state::TrainingState;
 use super::training::Training;
 use crate::error::{Error, Result};
 use crate::mlp::Mlp;
-use crate::mlp::file::checkpoint;
 use crate::ops::CrossEntropy;
 use crate::statistics::Statistics;
 
@@ -28,7 +27,7 @@ impl Training<'_> {
         model: &mut Mlp,
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
-        checkpoint: Option<&Path>,
+        checkpoints: &mut Checkpoints<'_>,
     ) -> Result<()> {
         let options = self.options;
         let first_epoch = self.start(state, callbacks)?;
@@ -47,9 +46,8 @@ impl Training<'_> {
             if state.record_epoch(epoch, options) {
                 state.best_parameters = Some(model.parameters_by(self.waiting).await?);
             }
-            if let Some(path) = checkpoint.filter(|_| !callbacks.shortened) {
-                checkpoint::save(self.waiting, path, model, state, options, self.rows.labels.len()).await?;
-                log::debug!("fit: wrote {}", path.display());
+            if !callbacks.shortened {
+                checkpoints.write(self.waiting, model, state, options, self.rows.labels.len()).await?;
             }
             let flow = match state.history.epochs.last() {
                 Some(epoch) => callbacks.on_epoch(model, epoch)?,

@@ -4,6 +4,7 @@ mod batches;
 mod begin;
 mod callback;
 mod callback_list;
+mod checkpoints;
 mod class_weights;
 pub(crate) mod dry_step;
 mod early_stopping;

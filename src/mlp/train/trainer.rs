@@ -1,10 +1,11 @@
 //! Trainer: a training with a validation set, row weights, callbacks and checkpoints.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::batches::LabelledRows;
 use super::callback::Callback;
 use super::callback_list::CallbackList;
+use super::checkpoints::Checkpoints;
 use super::history::{Epoch, History};
 use super::options::FitOptions;
 use super::state::TrainingState;
@@ -12,7 +13,6 @@ use super::state::TrainingState;
 use crate::error::Error;
 use crate::error::Result;
 use crate::mlp::Mlp;
-use crate::mlp::file::checkpoint;
 use crate::source::RowSource;
 use crate::targets::Label;
 use crate::waiting::{Waiting, at_once, blocking_and_async};
@@ -34,8 +34,7 @@ pub struct Trainer<'a> {
     pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<i64>)>,
     pub(super) row_weights: Option<&'a [f32]>,
     callbacks: CallbackList<'a>,
-    checkpoint: Option<PathBuf>,
-    resume: bool,
+    checkpoints: Checkpoints<'a>,
 }
 
 /// A model in a partial fit. On drop the training's state goes back to the model, also after an error or in a cancelled
@@ -54,8 +53,8 @@ impl Drop for PartialGuard<'_> {
 impl<'a> Trainer<'a> {
     /// A trainer with these options.
     pub fn new(options: &'a FitOptions) -> Self {
-        let callbacks = CallbackList::default();
-        Trainer { options, validation: None, row_weights: None, callbacks, checkpoint: None, resume: false }
+        let (callbacks, checkpoints) = (CallbackList::default(), Checkpoints::default());
+        Trainer { options, validation: None, row_weights: None, callbacks, checkpoints }
     }
 
     /// Validates on these rows after every epoch. Rows with the label -100 or [`FitOptions::ignore_index`] are ignored.
@@ -95,7 +94,7 @@ impl<'a> Trainer<'a> {
     /// Writes a checkpoint to this file after every epoch: parameters, optimizer state, the best epoch's parameters, the
     /// history. The file always holds a complete epoch.
     pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
-        self.checkpoint = Some(path.as_ref().into());
+        self.checkpoints.path = Some(path.as_ref().into());
         self
     }
 
@@ -117,7 +116,44 @@ impl<'a> Trainer<'a> {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn resume(mut self) -> Self {
-        self.resume = true;
+        self.checkpoints.resume = true;
+        self
+    }
+
+    /// Hands the bytes of a checkpoint to the program after every epoch: those of the file that [`Trainer::checkpoint`]
+    /// writes. This is for programs that keep checkpoints elsewhere, such as a page in a browser. An error that the
+    /// closure returns ends the training, which returns it.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
+    /// let (x, y) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    /// let mut kept = Vec::new();
+    /// let mut keep = |bytes: &[u8]| {
+    ///     kept = bytes.to_vec();
+    ///     Ok(())
+    /// };
+    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
+    /// let options = FitOptions { epochs: 2, ..Default::default() };
+    /// Trainer::new(&options).checkpoint_to(&mut keep).fit(&mut model, x.view(), &y)?;
+    ///
+    /// let options = FitOptions { epochs: 5, ..Default::default() };
+    /// let history = Trainer::new(&options).resume_from(&kept).fit(&mut model, x.view(), &y)?;
+    /// assert_eq!(history.epochs.len(), 5); // two epochs from the checkpoint, and three more
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn checkpoint_to(mut self, keep: &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send + 'a)) -> Self {
+        self.checkpoints.keep = Some(keep);
+        self
+    }
+
+    /// Resumes the training from the bytes of a checkpoint, as [`Trainer::resume`] does from its file: with the same data,
+    /// options and device it ends with the same bits as a training that was never interrupted. They count before a
+    /// file. [`Trainer::checkpoint_to`] has an example.
+    ///
+    /// The training returns [`Error::Format`] for bytes that are no checkpoint, and [`Error::Model`] for those of another
+    /// training; both have `the given bytes` in the place of a path, and leave the model as it was.
+    pub fn resume_from(mut self, bytes: &'a [u8]) -> Self {
+        self.checkpoints.bytes = Some(bytes);
         self
     }
 
@@ -155,27 +191,15 @@ impl<'a> Trainer<'a> {
         let validation_set = self.validation.take();
         let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
         let training = self.training(waiting, model, rows, validation_set.as_ref())?;
-        let mut state = self.first_state(model, labels.len())?;
-        let (callbacks, checkpoint) = (&mut self.callbacks, self.checkpoint.as_deref());
+        let mut state = self.checkpoints.first_state(model, self.options, labels.len())?;
+        let (callbacks, checkpoints) = (&mut self.callbacks, &mut self.checkpoints);
         match waiting {
             Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {
-                at_once(training.run(model, &mut state, callbacks, checkpoint))
+                at_once(training.run(model, &mut state, callbacks, checkpoints))
             })?,
-            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoint).await?,
+            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoints).await?,
         }
         Ok(state.history)
-    }
-
-    /// The state that the training starts from: that of the checkpoint, if it is to be resumed, or a fresh one.
-    fn first_state(&self, model: &mut Mlp, rows: usize) -> Result<TrainingState> {
-        match &self.checkpoint {
-            Some(path) if self.resume && path.exists() => {
-                let state = checkpoint::load(path, model, self.options, rows)?;
-                log::info!("fit: goes on from {}, behind epoch {}", path.display(), state.history.epochs.len());
-                Ok(state)
-            }
-            _ => TrainingState::new(self.options, model.layers.len()),
-        }
     }
 
     /// Runs one epoch that continues from the model's last partial fit.

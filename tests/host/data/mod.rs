@@ -9,6 +9,7 @@ mod csv_delimiters;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod readers;
 mod scaler;
 mod sources;
 mod split;

@@ -1,0 +1,68 @@
+//! Checkpoints of a training: where they are kept, and where the training goes on from.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::options::FitOptions;
+use super::state::TrainingState;
+use crate::error::Result;
+use crate::files::{GIVEN_BYTES, replace};
+use crate::mlp::Mlp;
+use crate::mlp::file::checkpoint::{self, Kept};
+use crate::waiting::Waiting;
+
+/// A program's own way of keeping the bytes of a checkpoint.
+pub(super) type Keep<'a> = dyn FnMut(&[u8]) -> Result<()> + Send + 'a;
+
+/// Where the checkpoints of a training are kept, and what it resumes from.
+#[derive(Default)]
+pub(super) struct Checkpoints<'a> {
+    /// The file that holds the last one.
+    pub path: Option<PathBuf>,
+    /// The program's own way of keeping them.
+    pub keep: Option<&'a mut Keep<'a>>,
+    /// Whether the training resumes from the file.
+    pub resume: bool,
+    /// The bytes of the checkpoint that the training resumes from, before any file.
+    pub bytes: Option<&'a [u8]>,
+}
+
+impl Checkpoints<'_> {
+    /// The state that the training starts from: that of a checkpoint, if it is to be resumed, or a fresh one.
+    pub fn first_state(&self, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
+        let file = self.path.as_deref().filter(|path| self.resume && path.exists());
+        let (kept, name) = match (self.bytes, file) {
+            (Some(bytes), _) => (Kept::Bytes(bytes), Path::new(GIVEN_BYTES)),
+            (None, Some(path)) => (Kept::File(path), path),
+            (None, None) => return TrainingState::new(options, model.layers.len()),
+        };
+        let state = checkpoint::load(kept, model, options, rows)?;
+        log::info!("fit: goes on from {}, behind epoch {}", name.display(), state.history.epochs.len());
+        Ok(state)
+    }
+
+    /// Keeps a checkpoint of the training, if any are to be kept: in the file, and in the program's own way.
+    pub async fn write(
+        &mut self,
+        waiting: Waiting,
+        model: &Mlp,
+        state: &TrainingState,
+        options: &FitOptions,
+        rows: usize,
+    ) -> Result<()> {
+        if self.path.is_none() && self.keep.is_none() {
+            return Ok(());
+        }
+        let path = self.path.as_deref();
+        let name = path.unwrap_or(Path::new(GIVEN_BYTES));
+        let bytes = checkpoint::bytes(waiting, name, model, state, options, rows).await?;
+        if let Some(path) = path {
+            replace(path, |file| file.write_all(&bytes))?;
+            log::debug!("fit: wrote {}", path.display());
+        }
+        match &mut self.keep {
+            Some(keep) => keep(&bytes),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// The page's look: wide and narrow, light and dark.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { run, setDigits } from "../harness/page.js";
+
+const WIDE = { viewport: { width: 1280, height: 900 } };
+const NARROW = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+
+/** Elements that stick out of the window's width. */
+const sticking = (page) =>
+  page.evaluate(() => {
+    const found = [];
+    if (document.documentElement.scrollWidth > innerWidth) {
+      found.push(`the page is ${document.documentElement.scrollWidth} px wide`);
+    }
+    for (const one of document.querySelectorAll("button, input, select, canvas, output, h1, h2, p, label")) {
+      const { left, right, width } = one.getBoundingClientRect();
+      // What scrolls within a box of its own may be wider than the window.
+      const boxed = one.closest("table") || getComputedStyle(one).position === "absolute";
+      if (width && !boxed && (right > innerWidth + 1 || left < -1)) {
+        found.push(`${one.tagName.toLowerCase()}#${one.id} from ${left} to ${right}`);
+      }
+    }
+    return found;
+  });
+
+async function shoot(t, name, settings) {
+  const page = await t.open({ settings });
+  await setDigits(page, { epochs: 5 });
+  await run(page, "#digits", "#digits-start", 60);
+  await page.waitForTimeout(300);
+  if (t.options.screenshots) {
+    await mkdir(t.options.screenshots, { recursive: true });
+    await page.evaluate(() => scrollTo(0, 0)); // what stays in the window while it scrolls belongs to the top
+    await page.screenshot({ path: join(t.options.screenshots, `${name}.png`), fullPage: true });
+  }
+  return page;
+}
+
+const brightness = (page) =>
+  page.evaluate(() => {
+    const canvas = document.createElement("canvas").getContext("2d");
+    const ofBody = getComputedStyle(document.body).backgroundColor;
+    const clear = /transparent|, 0\)/.test(ofBody);
+    canvas.fillStyle = clear ? getComputedStyle(document.documentElement).backgroundColor : ofBody;
+    canvas.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = canvas.getImageData(0, 0, 1, 1).data;
+    return (red + green + blue) / 765;
+  });
+
+export const layout = [
+  {
+    name: "the page is usable at a width of 360 px: nothing sticks out or scrolls sideways",
+    seconds: 90,
+    async run(t) {
+      const page = await shoot(t, "narrow-light", { ...NARROW, colorScheme: "light" });
+      assert.deepEqual(await sticking(page), []);
+      const small = await page.$$eval("button", (all) =>
+        all.filter((one) => one.offsetParent && one.getBoundingClientRect().height < 24).map((one) => one.id),
+      );
+      assert.deepEqual(small, [], "buttons too low for a finger");
+    },
+  },
+  {
+    name: "in a dark window the page is dark, and in a light one light",
+    seconds: 180,
+    async run(t) {
+      const light = await shoot(t, "wide-light", { ...WIDE, colorScheme: "light" });
+      assert.deepEqual(await sticking(light), []);
+      assert.ok((await brightness(light)) > 0.7, `a light window has a brightness of ${await brightness(light)}`);
+      const dark = await shoot(t, "wide-dark", { ...WIDE, colorScheme: "dark" });
+      assert.ok((await brightness(dark)) < 0.3, `a dark window has a brightness of ${await brightness(dark)}`);
+      await shoot(t, "narrow-dark", { ...NARROW, colorScheme: "dark" });
+    },
+  },
+];

@@ -1,0 +1,134 @@
+// The page as it opens, with WebGPU and without.
+
+import assert from "node:assert/strict";
+import { HIDDEN } from "../harness/accounting.js";
+import { assertSentence, run, setDigits, state, valueOf } from "../harness/page.js";
+
+// What the page must have; the names are part of what these checks and others rely on.
+const IDS = `
+  message device-name device-kind device-reason use-gpu use-cpu digits digits-layers digits-optimizer digits-rate
+  digits-batch digits-epochs digits-start digits-stop digits-continue digits-accuracy digits-epoch digits-curves
+  digits-confusion digits-misread draw draw-clear draw-class draw-bars spiral spiral-start spiral-stop
+  spiral-accuracy spiral-regions parity parity-start parity-progress parity-cases parity-failures parity-table
+  parity-save speed speed-start speed-table speed-tfjs model-save model-load model-status
+`
+  .trim()
+  .split(/\s+/);
+
+const trainsOnCpu = async (page) => {
+  assert.equal(await page.getAttribute("body", "data-ready"), "true");
+  assert.equal(await page.getAttribute("body", "data-device"), "cpu");
+  assert.ok(await page.isChecked("#use-cpu"), "the CPU is not the chosen device");
+  const why = `${await page.textContent("#message")} ${await page.textContent("#device-reason")}`;
+  assertSentence(why, "why the CPU is taken");
+  assert.match(why, /no (WebGPU|GPU|adapter)|(WebGPU|GPU) is (not|missing|switched off)/i);
+  await setDigits(page, { epochs: 10 });
+  await run(page, "#digits", "#digits-start", 60);
+  const accuracy = await valueOf(page, "#digits-accuracy");
+  assert.ok(accuracy > 0.9, `accuracy ${accuracy} on the CPU path`);
+  return accuracy;
+};
+
+export const onGpu = [
+  {
+    name: "the page loads without an error in its console, and from its own server alone",
+    async run(t) {
+      const page = await t.open();
+      assert.equal(await page.getAttribute("body", "data-ready"), "true", await page.textContent("#message"));
+      assert.equal(await page.getAttribute("body", "data-device"), "gpu", await page.textContent("#device-reason"));
+      assert.ok(await page.isChecked("#use-gpu"));
+      assert.notEqual((await page.textContent("#device-name")).trim(), "");
+      assert.notEqual((await page.textContent("#device-kind")).trim(), "");
+      const own = new URL(page.url()).origin;
+      const foreign = page.requests.filter((url) => !/^(data|blob):/.test(url) && new URL(url).origin !== own);
+      assert.deepEqual(foreign, []);
+      await page.waitForTimeout(500); // for what is logged late
+      t.note = `${await page.textContent("#device-name")}, ${await page.textContent("#device-kind")}`;
+    },
+  },
+  {
+    name: "the page has every part once",
+    async run(t) {
+      const page = await t.page();
+      const counts = await page.evaluate(
+        (ids) => ids.map((id) => [id, document.querySelectorAll(`[id="${id}"]`).length]),
+        IDS,
+      );
+      assert.deepEqual(counts.filter(([, count]) => count !== 1), []);
+    },
+  },
+  {
+    name: "the device can be changed to the CPU and back, and each trains",
+    seconds: 120,
+    async run(t) {
+      const page = await t.page();
+      for (const kind of ["cpu", "gpu"]) {
+        await page.check(`#use-${kind}`);
+        await page.waitForSelector(`body[data-device=${kind}]`, { timeout: 20_000 });
+        await setDigits(page, { epochs: 3 });
+        await run(page, "#digits", "#digits-start", 60);
+        const accuracy = await valueOf(page, "#digits-accuracy");
+        assert.ok(accuracy > 0.5, `accuracy ${accuracy} on ${kind}`);
+      }
+    },
+  },
+];
+
+export const withoutAdapter = [
+  {
+    name: "where WebGPU has no adapter the page says so and works on the CPU path",
+    seconds: 120,
+    async run(t) {
+      t.note = `accuracy ${await trainsOnCpu(await t.page())}`;
+    },
+  },
+  {
+    name: "asked for a GPU that is not there, the page says so and stays on the CPU path",
+    async run(t) {
+      const page = await t.page();
+      if (await page.isEnabled("#use-gpu")) {
+        await page.click("#use-gpu");
+        await page.waitForTimeout(1000);
+        assertSentence(await page.textContent("#message"), "why there is no GPU");
+      }
+      await page.waitForSelector("body[data-device=cpu]", { timeout: 5000 });
+      assert.ok(await page.isChecked("#use-cpu"), "the CPU is not the chosen device");
+    },
+  },
+  {
+    name: "where the browser has no WebGPU at all the page says so and works on the CPU path",
+    seconds: 120,
+    async run(t) {
+      t.note = `accuracy ${await trainsOnCpu(await t.open({ hideWebGpu: true, beforeWorkers: HIDDEN }))}`;
+    },
+  },
+];
+
+export const cold = [
+  {
+    name: "the first step is reported within 3 s of the click, in a browser that has run nothing before",
+    async run(t) {
+      const page = await t.page();
+      const took = await page.evaluate(
+        () =>
+          new Promise((resolve) => {
+            const clicked = performance.now();
+            const tell = () => resolve(performance.now() - clicked);
+            const watched = { childList: true, characterData: true, attributes: true, subtree: true };
+            for (const id of ["digits-epoch", "digits-accuracy"]) {
+              const before = document.getElementById(id).textContent;
+              new MutationObserver(() => {
+                const now = document.getElementById(id).textContent;
+                if (now !== before && /[1-9]/.test(now)) tell();
+              }).observe(document.getElementById(id), watched);
+            }
+            document.getElementById("digits-start").click();
+          }),
+      );
+      t.note = `${(took / 1000).toFixed(2)} s`;
+      assert.ok(took < 3000, `${took.toFixed(0)} ms`);
+      await page.click("#digits-stop");
+      await state(page, "#digits", ["stopped", "done"], 20);
+    },
+  },
+];

@@ -1,0 +1,61 @@
+// Many trainings in a row, after which the page must hold what it held before.
+
+import assert from "node:assert/strict";
+import { gpuAccounts } from "../harness/accounting.js";
+
+const TRAININGS = 100;
+const FIRST = 20; // after these, whatever is kept for reuse is there
+// What the page looks at beside a training takes a buffer more where both happen to meet; a leak would take far more.
+const WASM_SLACK = 4 * 65_536;
+const BUFFER_SLACK = 3;
+const BYTES_SLACK = 1.25;
+
+// Small networks and few steps: it is what a training takes and gives back that counts here.
+const train = (page, times) =>
+  page.evaluate(async (times) => {
+    for (let time = 0; time < times; time += 1) {
+      await globalThis.wgpuMlp.train({ epochs: 1, batch: 128, layers: [24 + (time % 3) * 8] });
+    }
+    return globalThis.wgpuMlp.heap();
+  }, times);
+
+export const memory = [
+  {
+    name: `${TRAININGS} trainings in a row do not grow the heap, nor what is held on the GPU`,
+    seconds: 240,
+    async run(t) {
+      const page = await t.page();
+      const before = { heap: await train(page, FIRST), gpu: await gpuAccounts(page) };
+      const after = { heap: await train(page, TRAININGS), gpu: await gpuAccounts(page) };
+      t.note = [
+        `wasm ${before.heap.wasmBytes} to ${after.heap.wasmBytes} bytes`,
+        `device ${before.heap.allocatedBytes} to ${after.heap.allocatedBytes} bytes`,
+        `${before.gpu.buffers} to ${after.gpu.buffers} GPU buffers of ${after.gpu.created} that were made`,
+      ].join(", ");
+      assert.ok(before.heap.wasmBytes > 0 && before.heap.allocatedBytes > 0, JSON.stringify(before.heap));
+      assert.ok(after.heap.wasmBytes <= before.heap.wasmBytes + WASM_SLACK, t.note);
+      assert.ok(after.heap.allocatedBytes <= before.heap.allocatedBytes * BYTES_SLACK, t.note);
+      assert.ok(after.heap.peakBytes >= after.heap.allocatedBytes, JSON.stringify(after.heap));
+      assert.ok(before.gpu.created > 0, "no buffer was counted");
+      assert.ok(after.gpu.buffers <= before.gpu.buffers + BUFFER_SLACK, t.note);
+      const bytes = `${before.gpu.bytes} to ${after.gpu.bytes} bytes in GPU buffers`;
+      assert.ok(after.gpu.bytes <= before.gpu.bytes * BYTES_SLACK, bytes);
+      assert.equal(after.gpu.collected, 0, `${after.gpu.collected} GPU buffers were dropped without destroy`);
+    },
+  },
+  {
+    name: "devices that are opened in a row do not stay open",
+    seconds: 120,
+    async run(t) {
+      const page = await t.page();
+      await page.evaluate(async () => {
+        for (let time = 0; time < 8; time += 1) {
+          await globalThis.wgpuMlp.openDevice("cpu");
+          await globalThis.wgpuMlp.openDevice("gpu");
+        }
+      });
+      const { devices } = await gpuAccounts(page);
+      assert.ok(devices <= 2, `${devices} devices are open`);
+    },
+  },
+];

@@ -1,0 +1,29 @@
+// The page's measurements. How fast something is depends on the machine, and is no matter of these checks.
+
+import assert from "node:assert/strict";
+import { run } from "../harness/page.js";
+
+export const speed = [
+  {
+    name: "the speed of three jobs is measured, and their results are right",
+    seconds: 180,
+    async run(t) {
+      const page = await t.page();
+      await run(page, "#speed", "#speed-start", 170);
+      const rows = await page.$$eval("#speed-table tbody tr", (all) =>
+        all.map((row) => ({
+          op: row.dataset.op,
+          ms: Number(row.querySelector("[data-value]").dataset.value),
+          note: row.cells[row.cells.length - 1].textContent,
+        })),
+      );
+      assert.deepEqual(rows.map(({ op }) => op), ["matmul", "softmax", "step"]);
+      for (const { op, ms, note } of rows) {
+        assert.ok(ms > 0 && ms < 60_000, `${op} takes ${ms} ms`);
+        assert.doesNotMatch(note, /wrong/i, op);
+      }
+      assert.notEqual((await page.textContent("#speed-tfjs")).trim(), "");
+      t.note = rows.map(({ op, ms }) => `${op} ${ms.toPrecision(3)} ms`).join(", ");
+    },
+  },
+];

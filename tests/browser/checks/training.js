@@ -1,0 +1,205 @@
+// Training on the page: digits, drawing, the spiral, and what is done meanwhile.
+
+import assert from "node:assert/strict";
+import { assertSentence, colours, draw, run, set, setDigits, state, valueOf } from "../harness/page.js";
+
+// Digits as a hand draws them into the unit square; those of the data fill 8 x 8 pixels from top to bottom.
+const arc = (x, y, across, down, from, to, points = 24) =>
+  Array.from({ length: points + 1 }, (_, index) => {
+    const angle = ((from + ((to - from) * index) / points) * Math.PI) / 180;
+    return [x + across * Math.cos(angle), y + down * Math.sin(angle)];
+  });
+const DRAWN = {
+  7: [
+    [
+      [0.25, 0.15],
+      [0.75, 0.15],
+      [0.45, 0.88],
+    ],
+  ],
+  0: [arc(0.5, 0.5, 0.24, 0.38, -90, 270)],
+  1: [
+    [
+      [0.4, 0.25],
+      [0.54, 0.12],
+      [0.54, 0.88],
+    ],
+  ],
+  3: [[...arc(0.45, 0.31, 0.22, 0.19, -150, 90), ...arc(0.45, 0.69, 0.24, 0.19, -90, 150)]],
+};
+
+/** The shared page, with a network; where an earlier check has failed it is a new one, and has learned nothing yet. */
+async function trained(t) {
+  const page = await t.page();
+  if ((await page.getAttribute("#digits", "data-state")) !== "done") await run(page, "#digits", "#digits-start", 50);
+  return page;
+}
+
+export const digits = [
+  {
+    name: "digits reach 97 % on the GPU with what the page offers first",
+    seconds: 180,
+    async run(t) {
+      const page = await t.page();
+      await run(page, "#digits", "#digits-start", 170);
+      const accuracy = await valueOf(page, "#digits-accuracy");
+      t.note = `${(100 * accuracy).toFixed(2)} %`;
+      assert.ok(accuracy >= 0.97 && accuracy <= 1, `accuracy ${accuracy}`);
+      assert.equal(await page.getAttribute("body", "data-device"), "gpu");
+    },
+  },
+  {
+    name: "the curves, the confusion matrix and the misread digits are drawn",
+    async run(t) {
+      const page = await trained(t);
+      for (const id of ["#digits-curves", "#digits-confusion"]) {
+        const found = await colours(page, id);
+        assert.ok(found >= 3, `${id} has ${found} colours`);
+      }
+      const misread = await colours(page, "#digits-misread");
+      assert.ok(misread >= 2 || (await valueOf(page, "#digits-accuracy")) === 1, "#digits-misread is blank");
+    },
+  },
+  ...Object.keys(DRAWN).map((digit) => ({
+    name: `a drawn ${digit} is read as ${digit}`,
+    async run(t) {
+      const page = await trained(t);
+      await draw(page, DRAWN[digit]);
+      await page
+        .waitForSelector(`#draw-class[data-value="${digit}"]`, { timeout: 5000, state: "attached" })
+        .catch(async () => {
+          assert.fail(`it is read as ${await page.getAttribute("#draw-class", "data-value")}`);
+        });
+    },
+  })),
+  {
+    name: "a cleared drawing is read as nothing",
+    async run(t) {
+      const page = await trained(t);
+      await draw(page, DRAWN[7]);
+      await page.waitForFunction(() => document.querySelector("#draw-class").dataset.value, null, { timeout: 5000 });
+      await page.click("#draw-clear");
+      await page.waitForFunction(() => !document.querySelector("#draw-class").dataset.value, null, { timeout: 5000 });
+    },
+  },
+  {
+    name: "a training stops when it is told to, and goes on from there",
+    seconds: 90,
+    async run(t) {
+      const page = await t.page();
+      const epoch = async () => Number((await page.textContent("#digits-epoch")).match(/\d+/)?.[0] ?? NaN);
+      await setDigits(page, { epochs: 1000 });
+      await page.click("#digits-start");
+      await state(page, "#digits", ["training"], 10);
+      await page.waitForFunction(
+        () => Number(document.querySelector("#digits-epoch").textContent.match(/\d+/)?.[0]) >= 2,
+        null,
+        { timeout: 30_000 },
+      );
+      await page.click("#digits-stop");
+      await state(page, "#digits", ["stopped"], 10);
+      const at = await epoch();
+      await page.waitForTimeout(700);
+      assert.equal(await epoch(), at, "it went on after it was stopped");
+      await page.$eval("#digits-epoch", (output) => {
+        globalThis.epochs = [];
+        const keep = () => globalThis.epochs.push(Number(output.textContent.match(/\d+/)?.[0]));
+        new MutationObserver(keep).observe(output, { childList: true, characterData: true, subtree: true });
+      });
+      await page.click("#digits-continue");
+      await state(page, "#digits", ["training"], 10);
+      await page.waitForFunction(() => globalThis.epochs.length >= 2, null, { timeout: 30_000 });
+      const epochs = await page.evaluate(() => globalThis.epochs);
+      assert.ok(epochs[0] > at && epochs[0] <= at + 2, `stopped at epoch ${at}, it went on with ${epochs}`);
+      await page.click("#digits-stop");
+      await state(page, "#digits", ["stopped"], 10);
+    },
+  },
+  {
+    name: "every optimizer that the page offers trains",
+    seconds: 180,
+    async run(t) {
+      const page = await t.page();
+      const offered = await page.$$eval("#digits-optimizer option", (all) => all.map((one) => one.value));
+      assert.ok(offered.length >= 2, `it offers ${offered}`);
+      const rate = await page.inputValue("#digits-rate");
+      for (const optimizer of offered) {
+        await page.selectOption("#digits-optimizer", optimizer);
+        await setDigits(page, { epochs: 3, rate: 0.01 });
+        await run(page, "#digits", "#digits-start", 60);
+        const accuracy = await valueOf(page, "#digits-accuracy");
+        assert.ok(accuracy > 0.3, `accuracy ${accuracy} with ${optimizer}`);
+      }
+      await setDigits(page, { rate });
+      t.note = offered.join(", ");
+    },
+  },
+  {
+    name: "the spiral is learned and its regions are drawn",
+    seconds: 120,
+    async run(t) {
+      const page = await t.page();
+      await run(page, "#spiral", "#spiral-start", 110);
+      const accuracy = await valueOf(page, "#spiral-accuracy");
+      t.note = `${(100 * accuracy).toFixed(2)} %`;
+      assert.ok(accuracy > 0.9 && accuracy <= 1, `accuracy ${accuracy}`);
+      assert.ok((await colours(page, "#spiral-regions")) >= 3, "the regions are blank");
+    },
+  },
+  {
+    name: "the spiral's training stops when it is told to",
+    async run(t) {
+      const page = await t.page();
+      await page.click("#spiral-start");
+      await state(page, "#spiral", ["training"], 10);
+      await page.click("#spiral-stop");
+      await state(page, "#spiral", ["stopped", "done"], 20);
+    },
+  },
+];
+
+// Each field with what is wrong in it; the first is what a slip of the hand makes.
+const WRONG = {
+  layers: ["abc", "0", "-3", "1.5", "1e99", "99999999999", "32 16 x"],
+  rate: ["", "-1", "0", "1e60", "NaN"],
+  batch: ["", "0", "-1", "1.5", "1e30"],
+  epochs: ["", "0", "-1", "2.5", "1e30"],
+};
+
+export const badInput = Object.entries(WRONG).map(([name, values]) => ({
+  name: `what is wrong in the field for ${name} is told in a sentence, and the page works on`,
+  seconds: 90,
+  async run(t) {
+    const page = await t.page();
+    const id = `#digits-${name}`;
+    const right = await page.inputValue(id);
+    for (const value of values) {
+      await set(page, id, value);
+      const entered = await page.inputValue(id);
+      await page.$eval("#message", (message) => (message.textContent = ""));
+      await page.click("#digits-start", { timeout: 5000 });
+      const told = await page
+        .waitForFunction(
+          (id) => {
+            const section = document.querySelector("#digits").dataset.state;
+            const alerts = [...document.querySelectorAll("#message, [role=alert], .error")];
+            const texts = alerts.filter((one) => one.getClientRects().length).map((one) => one.textContent);
+            const text = texts.join(" ").trim() || document.querySelector(id).validationMessage;
+            return section !== "training" && text ? text : false;
+          },
+          id,
+          { timeout: 5000 },
+        )
+        .catch(async () => {
+          const section = await page.getAttribute("#digits", "data-state");
+          assert.fail(`${JSON.stringify(entered)} (of ${JSON.stringify(value)}): ${section}, and nothing is said`);
+        });
+      const text = await told.jsonValue();
+      assertSentence(text, `${name} ${JSON.stringify(value)}`);
+      assert.doesNotMatch(text, /^(Done|Ready|Training)/, `${JSON.stringify(value)} was taken`);
+      await set(page, id, right);
+    }
+    await setDigits(page, { epochs: 2 });
+    await run(page, "#digits", "#digits-start", 40);
+  },
+}));

@@ -1,0 +1,91 @@
+// Scripts that run before the page's worker: they count what it holds on the GPU, or hide WebGPU from it.
+
+// Its text is what runs in the worker.
+function count() {
+  if (!self.GPUAdapter) return;
+  const devices = [];
+  const sizes = new WeakMap();
+  // A buffer that is collected without `destroy` was left to chance, but it is gone.
+  const collected = new FinalizationRegistry(({ of, size, state }) => {
+    if (state.destroyed) return;
+    of.collected += 1;
+    of.buffers -= 1;
+    of.bytes -= size;
+  });
+  const requestDevice = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    const device = await requestDevice.apply(this, args);
+    const of = { device, lost: false, buffers: 0, bytes: 0, created: 0, destroyed: 0, collected: 0 };
+    device.lost.then(() => Object.assign(of, { lost: true, buffers: 0, bytes: 0 }));
+    devices.push(of);
+    return device;
+  };
+  const createBuffer = GPUDevice.prototype.createBuffer;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    const buffer = createBuffer.call(this, descriptor);
+    const of = devices.find(({ device }) => device === this);
+    if (of && !of.lost) {
+      const state = { destroyed: false };
+      sizes.set(buffer, { of, size: descriptor.size, state });
+      collected.register(buffer, { of, size: descriptor.size, state });
+      of.created += 1;
+      of.buffers += 1;
+      of.bytes += descriptor.size;
+    }
+    return buffer;
+  };
+  const destroy = GPUBuffer.prototype.destroy;
+  GPUBuffer.prototype.destroy = function () {
+    const kept = sizes.get(this);
+    if (kept && !kept.state.destroyed) {
+      kept.state.destroyed = true;
+      kept.of.destroyed += 1;
+      if (!kept.of.lost) {
+        kept.of.buffers -= 1;
+        kept.of.bytes -= kept.size;
+      }
+    }
+    return destroy.call(this);
+  };
+  self.gpuDevices = devices;
+}
+
+/** Counts devices, and buffers from `createBuffer` to `destroy`; read by `gpuAccounts` and `loseDevice`. */
+export const COUNTED = `(${count})();`;
+
+/** As in a browser that has no WebGPU. */
+export const HIDDEN = "delete (self.WorkerNavigator ?? self.Navigator).prototype.gpu;";
+
+/** The workers of a page that have opened a device. */
+async function workersWithDevices(page) {
+  const found = [];
+  for (const worker of page.workers()) {
+    if (await worker.evaluate(() => self.gpuDevices?.length > 0)) found.push(worker);
+  }
+  return found;
+}
+
+/** What the page holds on the GPU now. */
+export async function gpuAccounts(page) {
+  const total = { devices: 0, buffers: 0, bytes: 0, created: 0, destroyed: 0, collected: 0 };
+  for (const worker of await workersWithDevices(page)) {
+    const of = await worker.evaluate(() =>
+      self.gpuDevices.map(({ device, lost, ...counts }) => ({ devices: lost ? 0 : 1, ...counts })),
+    );
+    for (const counts of of) for (const name in total) total[name] += counts[name];
+  }
+  return total;
+}
+
+/** Destroys each device that the page has open, as a driver that is restarted would; their number. */
+export async function loseDevice(page) {
+  let lost = 0;
+  for (const worker of await workersWithDevices(page)) {
+    lost += await worker.evaluate(async () => {
+      const open = self.gpuDevices.filter((of) => !of.lost);
+      for (const { device } of open) device.destroy();
+      return open.length;
+    });
+  }
+  return lost;
+}

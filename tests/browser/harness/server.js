@@ -1,0 +1,51 @@
+// A static server on a free port of this machine alone.
+
+import { createServer } from "node:http";
+import { readFile, stat } from "node:fs/promises";
+import { extname, join, normalize, sep } from "node:path";
+
+const TYPES = {
+  ".css": "text/css; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".json": "application/json",
+  ".mjs": "text/javascript; charset=utf-8",
+  ".png": "image/png",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+};
+
+/**
+ * Serves a folder. Where `beforeWorkers` is given, that script comes first in each worker: it is done before the page
+ * can have opened a device there, which a debugger that attaches to a worker cannot be sure of.
+ */
+export async function serve(folder, { beforeWorkers = "" } = {}) {
+  const server = createServer((request, response) => {
+    answer(folder, beforeWorkers, request, response).catch((error) => {
+      response.writeHead(error.code === "ENOENT" ? 404 : 500).end(String(error));
+    });
+  });
+  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function answer(folder, beforeWorkers, request, response) {
+  const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
+  let file = join(folder, path);
+  if (file !== folder && !file.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
+    return response.writeHead(403).end();
+  }
+  if ((await stat(file)).isDirectory()) file = join(file, "index.html");
+  const type = TYPES[extname(file)] ?? "application/octet-stream";
+  let body = await readFile(file);
+  const toWorker = ["worker", "sharedworker"].includes(request.headers["sec-fetch-dest"]);
+  if (toWorker && type.startsWith("text/javascript")) body = `${beforeWorkers}\n${body}`;
+  // Nothing is kept from one page to the next: each is as cold as the first.
+  response.writeHead(200, { "content-type": type, "cache-control": "no-store" }).end(body);
+}

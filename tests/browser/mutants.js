@@ -1,0 +1,254 @@
+#!/usr/bin/env node
+// Whether the checks notice mistakes: makes each of these in a copy of the built page, and requires that a check fails.
+//   node tests/browser/mutants.js [--dist FOLDER] [--only TEXT]
+
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+// A mistake, which checks are to notice it, and what is changed: the file, the text that becomes wrong, and what it
+// becomes. In the module of WebAssembly a text keeps its length.
+const MUTANTS = [
+  {
+    name: "a complaint in the console",
+    checks: "without an error",
+    changes: [
+      ["main.js", "startDevice();", "startDevice(); console.error('x');"],
+    ],
+  },
+  {
+    name: "a file that is not there",
+    checks: "without an error",
+    changes: [
+      ["index.html", 'src="main.js"', 'src="main.js"></script><script src="none.js"'],
+    ],
+  },
+  {
+    name: "a file of another server",
+    checks: "without an error",
+    changes: [
+      ["main.js", "startDevice();", "startDevice(); fetch('http://127.0.0.1:9/').catch(() => {});"],
+    ],
+  },
+  {
+    name: "a part that is missing",
+    checks: "every part once",
+    changes: [
+      ["index.html", 'id="draw-bars"', 'id="draw-bars" data-x=""><li id="speed-tfjs"'],
+    ],
+  },
+  {
+    name: "no word of WebGPU",
+    checks: "no WebGPU at all",
+    changes: [
+      ["lab.js", "This browser offers no WebGPU, so", "Hello"],
+    ],
+  },
+  {
+    name: "no word of the adapter",
+    checks: "no adapter",
+    changes: [
+      [
+        "lab.js",
+        "say(`No GPU could be opened, so the page computes on the CPU path. ${sentence(error)}`",
+        "say(`The page computes on the CPU path.`",
+      ],
+    ],
+  },
+  {
+    name: "a slow first step",
+    checks: "first step",
+    changes: [
+      [
+        "worker.js",
+        "train: (tell, task, options, goOn) =>",
+        "train: async (tell, task, options, goOn) => await new Promise((r) => setTimeout(r, 3000)) ??",
+      ],
+    ],
+  },
+  {
+    name: "a network that hardly learns",
+    checks: "digits reach",
+    changes: [
+      ["digits.js", "rate, batch, epochs };", "rate: rate / 1e4, batch, epochs };"],
+    ],
+  },
+  {
+    name: "a drawing on its side",
+    checks: "drawn 7",
+    changes: [
+      ["strokes.js", "pixels[BITMAP * row + column]", "pixels[BITMAP * column + row]"],
+    ],
+  },
+  {
+    name: "a drawing that stays",
+    checks: "cleared drawing",
+    changes: [
+      ["draw.js", "  strokes = [];\n  drawing.clear();", "  drawing.clear();"],
+    ],
+  },
+  {
+    name: "a training that does not stop",
+    checks: "a training stops",
+    changes: [
+      ["worker.js", "stop: (_, task) => session.stop(task)", "stop: () => {}"],
+    ],
+  },
+  {
+    name: "a training that begins anew",
+    checks: "a training stops",
+    changes: [
+      ["digits.js", "train({}, true)", "train({}, false)"],
+    ],
+  },
+  {
+    name: "a curve that is not drawn",
+    checks: "are drawn",
+    changes: [
+      ["charts.js", "export function drawCurves(canvas, history) {", "export function drawCurves() {\n  return;"],
+    ],
+  },
+  {
+    name: "an error that is not told",
+    checks: "what is wrong in the field",
+    changes: [
+      ["lab.js", 'if (name !== "Broken") say(sentence(error), "bad");', ""],
+    ],
+  },
+  {
+    name: "another weight in a model",
+    checks: "PyTorch",
+    changes: [
+      [
+        "model.js",
+        "new Uint8Array(buffer)]",
+        "new Uint8Array(buffer).map((byte, at) => (at === buffer.byteLength - 1 ? byte ^ 1 : byte))]",
+      ],
+    ],
+  },
+  {
+    name: "a model that is not checked",
+    checks: "no such model",
+    changes: [
+      ["model.js", "status(`${file.name} was not loaded. ${sentence(error)}`);", "status(String(undefined));"],
+    ],
+  },
+  {
+    name: "a model with another bit",
+    checks: "same bits",
+    changes: [
+      ["model.js", "return bytes.buffer;", "bytes[bytes.length - 4] ^= 1; return bytes.buffer;"],
+    ],
+  },
+  {
+    name: "a loss that is not heard of",
+    checks: "nothing runs",
+    changes: [
+      ["worker.js", "post({ lost:", "({ lost:"],
+      ["lab.js", 'if (name === "DeviceLost")', "if (false)"],
+    ],
+  },
+  {
+    name: "a loss after which nothing is opened",
+    checks: "lost in a training",
+    changes: [
+      ["lab.js", 'await this.#openOrFallBack("gpu");', "await new Promise(() => {});"],
+    ],
+  },
+  {
+    name: "a leak of the module's memory",
+    checks: "100 trainings",
+    changes: [
+      [
+        "worker.js",
+        "train: (tell, task, options, goOn) =>",
+        "train: (tell, task, options, goOn) => memory.grow(1) &&",
+      ],
+    ],
+  },
+  {
+    name: "a leak of buffers",
+    checks: "100 trainings",
+    changes: [
+      [
+        "worker.js",
+        "train: (tell, task, options, goOn) =>",
+        "train: (tell, task, options, goOn) => device.createBuffer({ size: 4096, usage: 128 }) &&",
+      ],
+    ],
+  },
+  {
+    name: "a page that is too wide",
+    checks: "360 px",
+    changes: [
+      ["style.css", "body {", "main { min-width: 420px; }\nbody {"],
+    ],
+  },
+  {
+    name: "no dark colours",
+    checks: "dark window",
+    changes: [
+      ["style.css", "prefers-color-scheme: dark", "prefers-color-scheme: none"],
+    ],
+  },
+  {
+    name: "a result that is wrong",
+    checks: "speed of three jobs",
+    changes: [
+      ["inputs.js", "sum += first[row * size + k] * second[k * size + column];", "sum += first[row * size + k] + 1;"],
+    ],
+  },
+  {
+    name: "a report with fewer cases",
+    checks: "parity",
+    changes: [
+      ["parity.js", "json && download(json,", "json && download(json.replace(/\"cases\": ?\\d+/, '\"cases\": 1'),"],
+    ],
+  },
+  {
+    name: "a kernel that is wrong",
+    checks: "parity report",
+    changes: [
+      ["wgpu_mlp_page_bg.wasm", "most = max(max(most,", "most = min(max(most,"],
+    ],
+  },
+];
+
+const { values: options } = parseArgs({
+  options: {
+    dist: { type: "string", default: fileURLToPath(new URL("../../web/dist", import.meta.url)) },
+    only: { type: "string", default: "" },
+  },
+});
+const runner = fileURLToPath(new URL("run.js", import.meta.url));
+let [noticed, survived] = [0, 0];
+for (const { name, checks, changes } of MUTANTS.filter(({ name }) => name.includes(options.only))) {
+  const copy = await mkdtemp(join(tmpdir(), "wgpu-mlp-page-"));
+  try {
+    await cp(options.dist, copy, { recursive: true });
+    for (const [file, from, to] of changes) await change(join(copy, file), from, to);
+    const failed = await new Promise((resolve) => {
+      execFile(process.execPath, [runner, "--dist", copy, "--only", checks], (error, output) => {
+        resolve(/^FAILED/m.test(output) ? output : "");
+      });
+    });
+    if (failed) noticed += 1;
+    else survived += 1;
+    const how = failed.match(/^FAILED.*\n\s*(.*)/m)?.[1] ?? "no check failed";
+    console.log(`${failed ? "noticed " : "SURVIVED"}  ${name}: ${how}`);
+  } finally {
+    await rm(copy, { recursive: true });
+  }
+}
+console.log(`\n${noticed} noticed, ${survived} survived`);
+process.exit(Math.min(survived, 100));
+
+async function change(path, from, to) {
+  const text = await readFile(path, "latin1");
+  const [wanted, other] = [from, to].map((part) => Buffer.from(part, "utf8").toString("latin1"));
+  if (!text.includes(wanted)) throw new Error(`${path} has no ${from}`);
+  await writeFile(path, text.replace(wanted, () => other), "latin1");
+}
