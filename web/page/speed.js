@@ -69,10 +69,11 @@ async function probe(side, job, shapes) {
 async function check(sides, job, size, shapes) {
   const about = { op: job.op, size };
   if (job.op === "step") {
+    /** @type {Float32Array[]} */
     const all = [];
     for (const side of sides) all.push(await side.call("speedSample", [new Uint32Array(STEPS)]));
     const falls = all.every((losses) => losses.every(Number.isFinite) && losses[STEPS - 1] < losses[0]);
-    const agree = all.every((losses) => losses.every((/** @type {number} */ loss, /** @type {number} */ at) => near(loss, all[0][at], 1e-3)));
+    const agree = all.every((losses) => losses.every((loss, at) => near(loss, all[0][at], 1e-3)));
     return falls && agree ? "" : "the losses differ or do not fall";
   }
   const wanted = places(PLACES, size * (job.op === "matmul" ? size : shapes.columns));
@@ -97,6 +98,7 @@ function median(values) {
 
 /** Measures one job on all sides in turns. @param {Side[]} sides @param {Job} job @param {Shapes} shapes */
 async function measure(sides, job, shapes) {
+  /** @type {((size: number) => number)[]} */
   const times = [];
   for (const side of sides) times.push(await probe(side, job, shapes));
   const slowest = (/** @type {number} */ size) => Math.max(...times.map((time) => time(size)));
@@ -133,7 +135,7 @@ function showRow(job, sides, { size, ms, note, wrong }, shapes) {
     cell.dataset.who = who;
     const time = index < sides.length ? ms[index] : undefined;
     cell.dataset.value = time === undefined ? "" : String(time);
-    cell.textContent = time === undefined ? "–" : `${time.toPrecision(3)} ms, ${rateText(job.rate(size, time, shapes))} ${job.unit}`;
+    cell.textContent = time === undefined ? "–" : `${plain(time)} ms, ${plain(job.rate(size, time, shapes))} ${job.unit}`;
     row.append(cell);
   }
   const told = document.createElement("td");
@@ -143,8 +145,8 @@ function showRow(job, sides, { size, ms, note, wrong }, shapes) {
   byId("speed-table").querySelector("tbody")?.append(row);
 }
 
-/** @param {number} rate */
-const rateText = (rate) => (rate >= 1000 ? Math.round(rate).toLocaleString("en") : rate.toPrecision(3));
+/** @param {number} value */
+const plain = (value) => (value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
 
 /** TensorFlow.js in its worker, started when it is first needed. */
 async function peer() {
