@@ -216,7 +216,7 @@ const MUTANTS = [
     name: "a kernel that is wrong",
     checks: "parity report",
     changes: [
-      ["wgpu_mlp_page_bg.wasm", "most = max(max(most,", "most = min(max(most,"],
+      ["wgpu_mlp_page_bg.wasm", "select(Value(0.0), gradient,", "select(Value(1.0), gradient,"],
     ],
   },
 ];
