@@ -25,7 +25,7 @@
 //! ```
 //!
 //! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, matrix units,
-//! the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
+//! browsers, the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
 //!
 //! # What it promises
 //!
@@ -44,6 +44,8 @@
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
 //! - `plot`: `History::plot` draws loss and accuracy.
 //! - `serde`: options and results can be written to, and read from, configuration files.
+//! - `web`: GPUs in browsers, through WebGPU, for `wasm32-unknown-unknown`. There calls that block a thread do not exist, their `_async`
+//!   forms do: see [`guide::browser`].
 //!
 //! The crate logs to `log`: the device chosen and why, a training's begin and end and why it ended
 //! (info), its epochs and checkpoints, kernels compiled and how long it took (debug), memory that runs short and steps that

@@ -13,7 +13,6 @@ use super::encode::ledger::{Entries, Ledger, Variant};
 use super::encode::live::Live;
 use super::limits::lowered;
 use super::memory::pool::Pool;
-use super::memory::raw::Raw;
 use super::tuned::Tuned;
 use super::units::Units;
 use crate::error::{Error, Result};
@@ -244,26 +243,7 @@ impl Context {
     }
 }
 
-impl Drop for Inner {
-    /// Frees buffers and device in a turn, since wgpu calls the driver for that.
-    fn drop(&mut self) {
-        let idle = self.pool().shrink(0);
-        self.release(idle);
-        let turn = self.live.as_ref().map(|live| live.connection.turns.take());
-        self.pool = Mutex::default();
-        self.live = None;
-        drop(turn);
-    }
-}
-
 impl Inner {
-    /// Frees the bind groups of buffers that nobody uses any more.
-    pub(super) fn forget_bind_groups(&self, buffers: &[Raw]) {
-        if let Some(live) = self.live.as_ref().filter(|_| !buffers.is_empty()) {
-            live.recorder().bind_groups.forget(buffers);
-        }
-    }
-
     /// The outcome of a call; where it failed because the device is lost, that error.
     pub(super) fn or_lost<T>(&self, outcome: Result<T>) -> Result<T> {
         match &self.live {
@@ -284,28 +264,5 @@ impl Inner {
 
     pub(super) fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands buffers back to the driver.
-    pub(super) fn release(&self, gone: Vec<Raw>) {
-        if !gone.is_empty() {
-            let _turn = self.live.as_ref().map(|live| live.connection.turns.take());
-            #[cfg(target_family = "wasm")]
-            self.destroy(&gone);
-            drop(gone);
-        }
-    }
-
-    /// Destroys what nobody else has. In browsers dropping a handle frees nothing before the garbage is collected, and the
-    /// collector does not know how much device memory a handle stands for.
-    #[cfg(target_family = "wasm")]
-    fn destroy(&self, gone: &[Raw]) {
-        if let Some(live) = &self.live {
-            // What is recorded may use it, and would be rejected.
-            live.recorder().submit(&live.connection, &self.counters);
-        }
-        for raw in gone.iter().filter(|raw| raw.own) {
-            raw.buffer.iter().filter(|buffer| buffer.is_last()).for_each(|buffer| buffer.destroy());
-        }
     }
 }

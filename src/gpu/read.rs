@@ -16,6 +16,7 @@ use super::memory::mark::Mark;
 use super::memory::raw::ByteRange;
 use super::memory::staging::{PIECE_BYTES, Reads, Way};
 use crate::error::{Error, ReadError, Result};
+use crate::host_memory::no_room;
 use crate::waiting::{Waiting, give_way};
 
 /// The answer to `map_async`.
@@ -43,7 +44,9 @@ impl Context {
     /// The content of a buffer.
     pub async fn read<T: Plain>(&self, waiting: Waiting, buffer: &Buffer) -> Result<Vec<T>> {
         // Zeroed by the system, a page at a time, where it is first written to.
-        let mut values: Vec<T> = bytemuck::allocation::zeroed_vec((buffer.bytes() / size_of::<T>() as u64) as usize);
+        let length = (buffer.bytes() / size_of::<T>() as u64) as usize;
+        let mut values: Vec<T> =
+            bytemuck::allocation::try_zeroed_vec(length).map_err(|()| no_room::<T>("to_array", length, 1))?;
         self.read_into(waiting, buffer, &mut values).await?;
         Ok(values)
     }

@@ -39,12 +39,12 @@ impl Context {
 
     /// The number of rows that are staged at a time: a piece of an upload, at most.
     pub fn staged_rows(cols: usize) -> usize {
-        (PIECE_BYTES / (size_of::<f32>() * cols).max(1)).max(2) / 2 * 2
+        (PIECE_BYTES / size_of::<f32>().saturating_mul(cols).max(1)).max(2) / 2 * 2
     }
 
     /// Whether rows of so many values in all are staged. So few others are better copied when their turn comes.
     pub fn stages(values: usize) -> bool {
-        size_of::<f32>() * values > SMALL_UPLOAD
+        values > SMALL_UPLOAD / size_of::<f32>()
     }
 
     /// Reads rows into staging memory: any thread may. There must be no more rows than [`Context::staged_rows`].
