@@ -84,6 +84,8 @@ export async function train(wanted = {}, goOn = false) {
   if (!goOn) {
     history = [];
     held = null;
+    show("digits-epoch", 0, "0");
+    show("digits-accuracy", "", "–");
     draw();
   }
   arrive("training");

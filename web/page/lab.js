@@ -38,9 +38,12 @@ class Lab extends EventTarget {
   /** Loads the module and the digits, and opens a device. */
   async start() {
     await this.#load();
-    const kind = "gpu" in navigator ? "gpu" : "cpu";
-    if (kind === "cpu") say(WITHOUT_WEBGPU, "warning");
-    await this.#openOrFallBack(kind);
+    if ("gpu" in navigator) {
+      await this.#openOrFallBack("gpu");
+    } else {
+      await this.#open("cpu", "the browser offers no WebGPU");
+      say(WITHOUT_WEBGPU, "warning");
+    }
     if (this.info?.kind === "gpu") say(this.info.software ? "Ready, on a software driver: slow, but the same kernels." : "Ready.");
   }
 
@@ -85,9 +88,10 @@ class Lab extends EventTarget {
     await Promise.allSettled([...this.running].map(({ ended }) => ended));
   }
 
-  /** @param {Kind} kind */
-  async #open(kind) {
+  /** @param {Kind} kind @param {string} [reason] why it is this one, where the library cannot know */
+  async #open(kind, reason) {
     this.info = /** @type {Info} */ (await this.client.call("open", [kind]));
+    if (reason) this.info.reason = reason;
     document.body.dataset.device = this.info.kind;
     document.body.dataset.ready = "true";
     this.dispatchEvent(new Event("device"));
@@ -99,7 +103,7 @@ class Lab extends EventTarget {
       await this.#open(kind);
     } catch (error) {
       if (kind === "cpu") throw error;
-      await this.#open("cpu");
+      await this.#open("cpu", sentence(error));
       say(`No GPU could be opened, so the page computes on the CPU path. ${sentence(error)}`, "warning");
     }
   }

@@ -1,17 +1,22 @@
-//! The digits: 8 x 8 pixels each, a fifth of every class held out.
+//! The digits: 8 x 8 pixels each, a fifth of every class held out, and a changed copy of each that is not.
 
 use js_sys::{Float32Array, Uint8Array, Uint32Array};
 use wgpu_mlp::data::{CsvOptions, SplitOptions, Table, read_csv_from};
 use wgpu_mlp::metrics::ConfusionMatrix;
-use wgpu_mlp::ndarray::Array2;
+use wgpu_mlp::ndarray::{Array2, Axis, concatenate};
+use wgpu_mlp::rand::SeedableRng;
+use wgpu_mlp::rand::rngs::ChaCha12Rng;
 
 use crate::js::{Answer, failed, object, refused};
 use crate::task::{Rows, Task};
+use crate::warp;
 
 /// Pixels of a digit.
 pub const PIXELS: usize = 64;
 /// The digits 0 to 9.
 pub const CLASSES: usize = 10;
+/// The seed of the split, and of the copies.
+const SEED: u64 = 7;
 /// The value of a pixel that is all ink.
 const INK: f32 = 16.0;
 
@@ -22,9 +27,13 @@ pub fn read(csv: &str) -> Answer<Task> {
     if table.features.ncols() != PIXELS || table.classes.len() != CLASSES || !table.features.iter().all(ink) {
         return Err(refused("the file of digits must have 64 pixels from 0 to 16 in each line, and ten classes"));
     }
-    let options = SplitOptions { test_fraction: 0.2, stratify: true, seed: 7 };
+    let options = SplitOptions { test_fraction: 0.2, stratify: true, seed: SEED };
     let (train, held) = table.split(&options).map_err(failed)?;
-    Ok(Task::new(rows(train), rows(held), CLASSES))
+    let mut train = rows(train);
+    let copies = warp::copies(&train.features, &mut ChaCha12Rng::seed_from_u64(SEED));
+    train.features = concatenate![Axis(0), train.features, copies];
+    train.labels.extend_from_within(..);
+    Ok(Task::new(train, rows(held), CLASSES))
 }
 
 fn rows(table: Table) -> Rows {

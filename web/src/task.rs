@@ -145,6 +145,7 @@ impl Task {
         self.stop.set(false);
         let mut model = if go_on { self.model()? } else { self.fresh(device, wanted)? };
         let (mut accuracy, mut stopped) = (0.0, false);
+        let mut done = if go_on { self.epochs.get() } else { 0 };
         for _ in 0..wanted.epochs {
             let fit = model.partial_fit_async(self.train.features.view(), &self.train.labels, &wanted.fit);
             let Some(epoch) = until(|| self.stop.get(), fit).await.transpose().map_err(failed)? else {
@@ -158,19 +159,21 @@ impl Task {
                 false => epoch.accuracy,
             };
             accuracy = held.accuracy();
-            self.epochs.set(self.epochs.get() + 1);
+            done += 1;
+            self.epochs.set(done);
             *self.model.borrow_mut() = Some(model.clone());
             let of_held = (held.mean_loss(), accuracy);
-            tell.call1(&JsValue::UNDEFINED, &report(self.epochs.get(), &epoch, reached, of_held))?;
+            tell.call1(&JsValue::UNDEFINED, &report(done, &epoch, reached, of_held))?;
             if reached >= wanted.goal {
                 break;
             }
         }
         if stopped {
             accuracy = model.score_async(self.held.features.view(), &self.held.labels).await.map_err(failed)?;
+            self.epochs.set(done);
             *self.model.borrow_mut() = Some(model);
         }
-        let (accuracy, epochs) = (accuracy.into(), (self.epochs.get() as f64).into());
+        let (accuracy, epochs) = (accuracy.into(), (done as f64).into());
         Ok(object([("accuracy", accuracy), ("epochs", epochs), ("stopped", stopped.into())]))
     }
 
@@ -178,7 +181,6 @@ impl Task {
         let mut widths = vec![self.train.features.ncols()];
         widths.extend(&wanted.hidden);
         widths.push(self.classes);
-        self.epochs.set(0);
         Mlp::new(device, &widths, wanted.fit.seed).map_err(failed)
     }
 }
