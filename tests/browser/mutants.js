@@ -148,14 +148,18 @@ const MUTANTS = [
     checks: "nothing runs",
     changes: [
       ["worker.js", "post({ lost:", "({ lost:"],
-      ["lab.js", 'if (name === "DeviceLost")', "if (false)"],
+      ["lab.js", 'if (name === "DeviceLost")', 'if (name === "DeviceLost") return;\n    if (false)'],
     ],
   },
   {
-    name: "a loss after which nothing is opened",
+    name: "a loss after which no GPU is opened",
     checks: "lost in a training",
     changes: [
-      ["lab.js", 'await this.#openOrFallBack("gpu");', "await new Promise(() => {});"],
+      [
+        "worker.js",
+        "async open(_, kind) {",
+        "async open(_, kind) {\n    if (kind === 'gpu' && (self.opened = (self.opened ?? 0) + 1) > 1) throw new Error('no');",
+      ],
     ],
   },
   {
@@ -212,7 +216,7 @@ const MUTANTS = [
     name: "a kernel that is wrong",
     checks: "parity report",
     changes: [
-      ["wgpu_mlp_page_bg.wasm", "most = max(max(most,", "most = min(max(most,"],
+      ["wgpu_mlp_page_bg.wasm", "select(Value(0.0), gradient,", "select(Value(1.0), gradient,"],
     ],
   },
 ];

@@ -9,7 +9,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { launch, open } from "./harness/browser.js";
-import { said, state } from "./harness/page.js";
+import { state } from "./harness/page.js";
 import { serve } from "./harness/server.js";
 
 const { values: options } = parseArgs({
@@ -34,8 +34,6 @@ try {
   console.log(`Chromium ${browser.version()}, ${device} (${kind}), ${today}. ${tfjs}\n`);
   console.log(await table(page));
   if (page.faults.length) throw new Error(page.faults.join("; "));
-  const message = await said(page);
-  if (message) console.log(`\n${message}`);
 } catch (error) {
   console.error(error.message);
   code = 1;

@@ -8,23 +8,23 @@ import { run, setDigits } from "../harness/page.js";
 const WIDE = { viewport: { width: 1280, height: 900 } };
 const NARROW = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-/** Elements that stick out of the window's width. */
+/** Elements that stick out of the window. A phone's `innerWidth` would grow with a page that is too wide. */
 const sticking = (page) =>
-  page.evaluate(() => {
+  page.evaluate((wide) => {
     const found = [];
-    if (document.documentElement.scrollWidth > innerWidth) {
+    if (document.documentElement.scrollWidth > wide) {
       found.push(`the page is ${document.documentElement.scrollWidth} px wide`);
     }
     for (const one of document.querySelectorAll("button, input, select, canvas, output, h1, h2, p, label")) {
       const { left, right, width } = one.getBoundingClientRect();
       // What scrolls within a box of its own may be wider than the window.
       const boxed = one.closest("table") || getComputedStyle(one).position === "absolute";
-      if (width && !boxed && (right > innerWidth + 1 || left < -1)) {
+      if (width && !boxed && (right > wide + 1 || left < -1)) {
         found.push(`${one.tagName.toLowerCase()}#${one.id} from ${left} to ${right}`);
       }
     }
     return found;
-  });
+  }, page.viewportSize().width);
 
 async function shoot(t, name, settings) {
   const page = await t.open({ settings });
