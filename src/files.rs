@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::Path;
+#[cfg(not(target_family = "wasm"))]
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 /// The prefix and suffix of the names of unfinished files.
 const UNFINISHED: (&str, &str) = (".wgpu-mlp-", ".tmp");
 /// The age from which an unfinished file is taken for that of a process that was killed.
+#[cfg(not(target_family = "wasm"))]
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The name that errors have in the place of a path where a call was handed bytes or a reader.
@@ -27,6 +29,8 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
     // A path like `..` names no file that could be replaced.
     path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Browsers have no files, and wasm32 no clock that files would be compared with: making the unfinished file fails there.
+    #[cfg(not(target_family = "wasm"))]
     remove_abandoned(folder, ABANDONED);
     // Dropping the unfinished file before it is renamed removes it.
     let unfinished = unfinished(folder)?;
@@ -48,6 +52,7 @@ fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
 
 /// Removes unfinished files of this crate that are older than `age`, which processes have left that were killed while
 /// they wrote. Errors are ignored, since nothing depends on the removal.
+#[cfg(not(target_family = "wasm"))]
 fn remove_abandoned(folder: &Path, age: Duration) {
     let Some(before) = SystemTime::now().checked_sub(age) else { return };
     let Ok(entries) = std::fs::read_dir(folder) else { return };

@@ -75,7 +75,11 @@ impl History {
 
     /// Draws the picture.
     fn draw(&self, svg: &mut String) -> std::result::Result<(), Box<dyn StdError>> {
-        // In browsers the page's own canvas measures texts.
+        // In browsers the page measures texts; a worker has none.
+        #[cfg(target_family = "wasm")]
+        web_sys::window()
+            .and_then(|window| window.document()?.body())
+            .ok_or("only a page can draw, and not a worker")?;
         #[cfg(not(target_family = "wasm"))]
         register_font(FAMILY, FontStyle::Normal, GLYPHS).map_err(|_| "the font is none")?;
         let page = SVGBackend::with_string(svg, SIZE).into_drawing_area();

@@ -97,7 +97,7 @@ impl Matrix {
     /// The wgpu buffer that holds the matrix, row-major f32, and the byte at which the matrix starts, for the caller's own
     /// commands; none on the CPU path.
     ///
-    /// It may be longer than the matrix, as one buffer holds all parameters of an [`Mlp`](crate::Mlp), and goes on to serve
+    /// In browsers it is destroyed when nothing of the crate's uses it any more. It may be longer than the matrix, as one buffer holds all parameters of an [`Mlp`](crate::Mlp), and goes on to serve
     /// other matrices once this one and its clones are dropped.
     ///
     /// ```

@@ -1,12 +1,15 @@
 //! Allocation: buffers from the pool or from the driver, empty, of zeros, with content, or round a buffer of the caller's.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::buffer::{Buffer, GUARD_BYTES, PART_WORDS};
 use super::context::Context;
 use super::driver::connection::Connection;
 use super::driver::type_erased::Shared;
+use super::encode::live::Live;
 use super::limits::MAX_BUFFER_BYTES;
+use super::memory::mark::Mark;
 use super::memory::raw::Raw;
 use crate::error::{Error, Result};
 
@@ -74,12 +77,14 @@ impl Context {
     fn try_allocate(&self, size: u64) -> Result<Raw> {
         // Taken before the driver is asked, so that threads cannot exceed the limit together.
         self.pool().take(size, self.options.max_memory_bytes.unwrap_or(u64::MAX))?;
-        let buffer = self.live.as_ref().map(|live| allocate(&live.connection, size).map(Shared::new)).transpose();
+        let mark = Arc::<Mark>::default();
+        let new = |live: &Arc<Live>| allocate(&live.connection, size, mark.clone()).map(Shared::new);
+        let buffer = self.live.as_ref().map(new).transpose();
         let mut pool = self.pool();
         match buffer {
             Ok(buffer) => {
                 self.counters.allocations.fetch_add(1, Relaxed);
-                Ok(pool.own(buffer, size))
+                Ok(pool.own(buffer, size, mark))
             }
             Err(error) => {
                 pool.give_up(size);
@@ -124,12 +129,13 @@ impl Context {
 }
 
 /// A new storage buffer from the driver.
-fn allocate(connection: &Connection, size: u64) -> Result<wgpu::Buffer> {
+fn allocate(connection: &Connection, size: u64, mark: Arc<Mark>) -> Result<wgpu::Buffer> {
     use wgpu::BufferUsages as Usage;
-    connection.new_buffer(&wgpu::BufferDescriptor {
+    let descriptor = wgpu::BufferDescriptor {
         label: Some("matrix"),
         size,
         usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,
         mapped_at_creation: false,
-    })
+    };
+    connection.new_buffer(&descriptor, move || mark.break_off())
 }

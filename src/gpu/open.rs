@@ -79,8 +79,13 @@ impl Context {
     pub fn browser_name(&self) -> Option<String> {
         #[cfg(all(target_family = "wasm", feature = "web"))]
         {
-            let about = self.live.as_ref()?.connection.device.as_webgpu()?.adapter_info();
-            let known = [about.description(), [about.vendor(), about.architecture()].join(" ")];
+            let device: wasm_bindgen::JsValue = self.live.as_ref()?.connection.device.as_webgpu()?.clone().into();
+            // Older browsers have no such property.
+            let about = js_sys::Reflect::get(&device, &"adapterInfo".into()).ok().filter(|about| about.is_object())?;
+            let told = |name: &str| js_sys::Reflect::get(&about, &name.into()).ok()?.as_string();
+            let [description, vendor, architecture] =
+                ["description", "vendor", "architecture"].map(|name| told(name).unwrap_or_default());
+            let known = [description, [vendor, architecture].join(" ")];
             let name = known.into_iter().map(|name| name.trim().to_string()).find(|name| !name.is_empty());
             Some(name.unwrap_or_else(|| "a GPU that the browser does not name".into()))
         }

@@ -35,6 +35,9 @@ pub(crate) struct Reading<T> {
     context: Context,
     /// The staging buffer, the answer of its mapping, and the submission that fills it; `None` in a dry run.
     staged: Option<(Shared<wgpu::Buffer>, Answer<Mapped>, Option<wgpu::SubmissionIndex>)>,
+    /// The mark of the staging buffer.
+    #[cfg(target_family = "wasm")]
+    mark: Arc<Mark>,
     /// Values in each of the pieces.
     lengths: Vec<usize>,
     values: PhantomData<T>,
@@ -95,7 +98,16 @@ impl Context {
     fn start_read<T: Plain>(&self, pieces: &[ByteRange<'_>]) -> Result<Reading<T>> {
         self.check_device()?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
-        let reading = |staged| Reading { context: self.clone(), staged, lengths, values: PhantomData };
+        // Nobody else knows of it, so the first and last to hear of a rejection is this read.
+        let mark = Arc::<Mark>::default();
+        let reading = |staged| Reading {
+            context: self.clone(),
+            staged,
+            #[cfg(target_family = "wasm")]
+            mark: mark.clone(),
+            lengths,
+            values: PhantomData,
+        };
         let Some(live) = &self.live else { return Ok(reading(None)) };
         let bytes = pieces.iter().map(|piece| piece.bytes).sum();
         let staging = match live.reads.take(bytes, self.limits.max_buffer_size) {
@@ -104,8 +116,6 @@ impl Context {
                 Way::Down.new_buffer(&live.connection, Reads::size(bytes, self.limits.max_buffer_size))
             })?),
         };
-        // Nobody else knows of it, so the first and last to hear of a rejection is this read.
-        let mark = Arc::<Mark>::default();
         let recorded = self.record(pieces, &mark, |encoder| {
             let mut at = 0;
             for piece in pieces {
@@ -195,6 +205,13 @@ impl<T: Plain> Reading<T> {
                     Waiting::Blocking => self.context.mapped(&answer, submission)?,
                     Waiting::Yielding => self.context.mapped_async(answer, submission).await?,
                 };
+                // In browsers the news of a rejection comes behind the submit, and need not come before the content.
+                #[cfg(target_family = "wasm")]
+                if let Some(live) = &self.context.live {
+                    let heard = live.recorder().heard_of(&self.mark);
+                    heard.await;
+                    self.mark.check()?;
+                }
                 mapped.map_err(|error| Error::Read { source: error.into() })?;
                 Some(staging)
             }
@@ -254,6 +271,10 @@ impl Context {
             live.connection.poller.ask(&live.connection.device, submission);
         }
         let mapped = answer.await;
+        // In browsers a lost device rejects the mapping before the word of the loss comes.
+        if cfg!(target_family = "wasm") && !matches!(mapped, Some(Ok(()))) {
+            give_way().await;
+        }
         self.check()?;
         Ok(mapped.unwrap_or(Err(wgpu::BufferAsyncError)))
     }

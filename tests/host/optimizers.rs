@@ -224,7 +224,7 @@ fn options_out_of_range_are_refused_before_anything_changes() {
     refused(of(Optimizer::adamw(0.1, -0.5)), "adam: weight_decay must be at least 0 and finite; got -0.5");
     let sgd = || of(Optimizer::sgd(0.1));
     refused(sgd().with_clip_norm(0.0), "clip_scale: max_norm must be positive and finite; got 0");
-    refused(sgd().with_clip_norm(1e39), &format!("clip_scale: max_norm must be positive and finite; got {}", 1e39));
+    refused(sgd().with_clip_norm(1e39), "clip_scale: max_norm must be positive and finite; got 1e39");
     let two = "optimizer: penalties must be one for the weights and biases of each layer; got 2";
     refused(sgd().with_penalties(vec![Penalty::default(); 2]), two);
     let negative = Penalty { l2_biases: -1.0, ..Default::default() };

@@ -69,7 +69,8 @@ class Lab extends EventTarget {
 
   /** Opens a new device in the place of one that is lost. The models go there from their last copies. @param {string} reason */
   recover(reason) {
-    this.#recovering ??= this.#reopen(reason).finally(() => (this.#recovering = null));
+    this.#recovering ??= this.#change.then(() => this.#reopen(reason)).finally(() => (this.#recovering = null));
+    this.#change = this.#recovering.catch(() => {});
     return this.#recovering;
   }
 
@@ -110,6 +111,8 @@ class Lab extends EventTarget {
 
   /** @param {string} reason */
   async #reopen(reason) {
+    // The visitor has chosen another device meanwhile.
+    if (this.info?.kind === "cpu") return;
     const told = reason.replace(/[.\s]+$/, "");
     say(`The GPU is lost (${told}). A new one is being opened.`, "warning");
     try {

@@ -97,6 +97,8 @@ self.onmessage = async ({ data: { id, method, args } }) => {
     const result = await calls[method]((event) => post({ id, event }), ...args);
     post({ id, result });
   } catch (error) {
+    // A trap leaves the module's memory in no known state.
+    if (error instanceof WebAssembly.RuntimeError) return post({ panic: error.message });
     const known = error instanceof Error;
     post({ id, error: { name: known ? error.name : "Failed", message: known ? error.message : String(error) } });
   }

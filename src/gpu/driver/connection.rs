@@ -48,13 +48,24 @@ impl Connection {
         }
     }
 
-    /// A new buffer from the driver.
-    pub fn new_buffer(&self, descriptor: &wgpu::BufferDescriptor<'_>) -> Result<wgpu::Buffer> {
+    /// A new buffer from the driver. In browsers it may turn out only later that there was no memory for it: then `late` is called,
+    /// and the next call gets the error.
+    pub fn new_buffer(
+        &self,
+        descriptor: &wgpu::BufferDescriptor<'_>,
+        late: impl FnOnce() + 'static,
+    ) -> Result<wgpu::Buffer> {
         let _turn = self.turns.take();
         let scope = self.begin_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(descriptor);
         let bytes = descriptor.size;
-        scope.outcome(move |source| Error::OutOfMemory { bytes, source: Some(source) }).map(|()| buffer)
+        let describe = move |source| {
+            if cfg!(target_family = "wasm") {
+                late();
+            }
+            Error::OutOfMemory { bytes, source: Some(source) }
+        };
+        scope.outcome(describe).map(|()| buffer)
     }
 
     /// The outcome of a call; where it failed because the device is lost, that error.

@@ -35,24 +35,29 @@ impl Scope<'_> {
         #[cfg(target_family = "wasm")]
         {
             let errors = self.errors.clone();
-            self.end(move |source| errors.keep(describe(source)));
+            self.end(move |source| {
+                if let Some(source) = source {
+                    errors.keep(describe(source));
+                }
+            });
             Ok(())
         }
     }
 
     /// Ends the scope, and tells `told` what went wrong, if anything did. Whether it did, as far as that is known by now.
-    pub fn end(self, told: impl FnOnce(wgpu::Error) + 'static) -> bool {
+    pub fn end(self, told: impl FnOnce(Option<wgpu::Error>) + 'static) -> bool {
+        // Popped here, also where the answer comes later.
+        let answer = self.guard.pop();
         #[cfg(not(target_family = "wasm"))]
-        return pollster::block_on(self.guard.pop()).map(told).is_some();
+        {
+            let error = pollster::block_on(answer);
+            let failed = error.is_some();
+            told(error);
+            failed
+        }
         #[cfg(target_family = "wasm")]
         {
-            // Popped here: only the answer comes later.
-            let answer = self.guard.pop();
-            wasm_bindgen_futures::spawn_local(async move {
-                if let Some(error) = answer.await {
-                    told(error);
-                }
-            });
+            wasm_bindgen_futures::spawn_local(async move { told(answer.await) });
             false
         }
     }

@@ -10,6 +10,8 @@ use super::kernel::Access;
 use super::pipelines::Pipeline;
 use crate::error::Result;
 use crate::gpu::counters::AtomicCounters;
+#[cfg(target_family = "wasm")]
+use crate::gpu::driver::callback::Answer;
 use crate::gpu::driver::connection::Connection;
 use crate::gpu::memory::mark::{Mark, Written};
 use crate::gpu::memory::raw::ByteRange;
@@ -193,9 +195,9 @@ impl Recorder {
         #[cfg(target_family = "wasm")]
         self.in_flight.is_done(connection.poller.done());
         let rejected = scope.end(move |error| {
-            let error = Arc::new(error);
-            ended.lose(&error);
-            errors.reject(error);
+            let error = error.map(Arc::new);
+            ended.answered(error.as_ref());
+            error.into_iter().for_each(|error| errors.reject(error));
         });
         let uploads = self.staging.sent();
         self.uploads = 0;
@@ -207,6 +209,12 @@ impl Recorder {
         #[cfg(not(target_family = "wasm"))]
         let _ = number;
         Some(index)
+    }
+
+    /// An answer when the browser has answered for the recording that writes what has the mark, and for all before.
+    #[cfg(target_family = "wasm")]
+    pub fn heard_of(&self, mark: &Mark) -> Answer<()> {
+        self.written.heard_of(mark)
     }
 
     /// Whether the device has done all that it was handed, as far as the browser has told.

@@ -3,11 +3,17 @@
 //! wgpu rejects the commands of a recording as a whole, whoever recorded the wrong one. What they should have written is then
 //! whatever was there before: nobody may take it for a result.
 
+#[cfg(any(target_family = "wasm", test))]
+use std::collections::VecDeque;
+#[cfg(any(target_family = "wasm", test))]
+use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+#[cfg(any(target_family = "wasm", test))]
+use crate::gpu::driver::callback::{Answer, Teller, answer};
 
 /// The mark of a buffer.
 #[derive(Debug, Default)]
@@ -17,9 +23,21 @@ pub(in crate::gpu) struct Mark {
     /// Whether there is an error: looked at before the lock is taken.
     lost: AtomicBool,
     error: Mutex<Option<Arc<wgpu::Error>>>,
+    /// Whether the buffer could not be made after all.
+    broken: AtomicBool,
 }
 
 impl Mark {
+    /// In browsers: the buffer could not be made after all, and must not serve anybody else.
+    pub fn break_off(&self) {
+        self.broken.store(true, Relaxed);
+    }
+
+    /// Whether the buffer could not be made after all.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
+
     /// An error where the content was never written.
     pub fn check(&self) -> Result<()> {
         if !self.lost.load(Acquire) {
@@ -52,6 +70,8 @@ impl Mark {
 pub(in crate::gpu) struct Written {
     recording: u64,
     marks: Vec<Arc<Mark>>,
+    #[cfg(any(target_family = "wasm", test))]
+    unanswered: Unanswered,
 }
 
 impl Written {
@@ -60,27 +80,144 @@ impl Written {
         // Recordings count from 1 here, so that a new mark belongs to none.
         let number = self.recording + 1;
         if mark.recording.swap(number, Relaxed) != number {
+            #[cfg(any(target_family = "wasm", test))]
+            self.unanswered.begin();
             self.marks.push(mark.clone());
         }
     }
 
     /// Ends the recording, which is handed over.
-    pub fn end(&mut self) -> Ended {
+    fn handed_over(&mut self) -> HandedOver {
         self.recording += 1;
-        Ended { recording: self.recording, marks: std::mem::take(&mut self.marks) }
+        HandedOver { recording: self.recording, marks: std::mem::take(&mut self.marks) }
+    }
+
+    /// Ends the recording, which is handed over and answered at once.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn end(&mut self) -> HandedOver {
+        self.handed_over()
+    }
+
+    /// Ends the recording, which is handed over and answered later.
+    #[cfg(target_family = "wasm")]
+    pub fn end(&mut self) -> InBrowser {
+        self.end_unanswered()
+    }
+
+    #[cfg(any(target_family = "wasm", test))]
+    fn end_unanswered(&mut self) -> InBrowser {
+        let recording = self.handed_over();
+        let number = recording.recording;
+        self.unanswered.add(recording);
+        InBrowser { number, unanswered: self.unanswered.clone() }
+    }
+
+    /// An answer when the browser has answered for the last recording that writes what has the mark, and for all before.
+    #[cfg(any(target_family = "wasm", test))]
+    pub fn heard_of(&self, mark: &Mark) -> Answer<()> {
+        self.unanswered.through(mark.recording.load(Relaxed))
     }
 }
 
 /// The marks of all that a recording writes which is with the device.
-pub(in crate::gpu) struct Ended {
+pub(in crate::gpu) struct HandedOver {
     recording: u64,
     marks: Vec<Arc<Mark>>,
 }
 
-impl Ended {
-    /// The recording was rejected: all that it writes is lost.
-    pub fn lose(self, error: &Arc<wgpu::Error>) {
+impl HandedOver {
+    /// The device took the recording, or rejected it: then all that it writes is lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn answered(self, rejected: Option<&Arc<wgpu::Error>>) {
+        rejected.into_iter().for_each(|error| self.lose(error));
+    }
+
+    fn lose(&self, error: &Arc<wgpu::Error>) {
         self.marks.iter().for_each(|mark| mark.lose(self.recording, error.clone()));
+    }
+}
+
+/// A recording that a browser has been handed.
+#[cfg(any(target_family = "wasm", test))]
+pub(in crate::gpu) struct InBrowser {
+    number: u64,
+    unanswered: Unanswered,
+}
+
+#[cfg(any(target_family = "wasm", test))]
+impl InBrowser {
+    /// The browser took the recording, or rejected it.
+    pub fn answered(self, rejected: Option<&Arc<wgpu::Error>>) {
+        self.unanswered.answered(self.number, rejected);
+    }
+}
+
+/// The recordings that a browser has not answered for, the oldest first. Clones share them.
+///
+/// What was recorded before the news of a rejection came may have read what the rejected recording should have written. It is lost
+/// as well, since nobody knows what it holds.
+#[cfg(any(target_family = "wasm", test))]
+#[derive(Clone, Default)]
+struct Unanswered(Arc<Mutex<Queue>>);
+
+#[cfg(any(target_family = "wasm", test))]
+#[derive(Default)]
+struct Queue {
+    /// Each with whether it was answered: answers need not come in their order.
+    recordings: VecDeque<(HandedOver, bool)>,
+    /// Whether a recording is open.
+    is_open: bool,
+    /// The rejection of which there was news meanwhile: what is open is lost, too, when it ends.
+    lost: Option<Arc<wgpu::Error>>,
+    /// Those who wait until this recording and all before are answered.
+    waiting: Vec<(u64, Teller<()>)>,
+}
+
+#[cfg(any(target_family = "wasm", test))]
+impl Unanswered {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) {
+        self.queue().is_open = true;
+    }
+
+    fn add(&self, recording: HandedOver) {
+        let mut queue = self.queue();
+        queue.is_open = false;
+        queue.lost.take().iter().for_each(|error| recording.lose(error));
+        queue.recordings.push_back((recording, false));
+    }
+
+    fn answered(&self, number: u64, rejected: Option<&Arc<wgpu::Error>>) {
+        let mut queue = self.queue();
+        if let Some(error) = rejected {
+            let doubtful = queue.recordings.iter().filter(|(recording, _)| recording.recording >= number);
+            doubtful.for_each(|(recording, _)| recording.lose(error));
+            queue.lost = queue.is_open.then(|| error.clone());
+        }
+        let answered = queue.recordings.iter_mut().find(|(recording, _)| recording.recording == number);
+        answered.into_iter().for_each(|(_, answered)| *answered = true);
+        while queue.recordings.front().is_some_and(|(_, answered)| *answered) {
+            queue.recordings.pop_front();
+        }
+        let first = queue.recordings.front().map_or(u64::MAX, |(recording, _)| recording.recording);
+        let told: Vec<_> = queue.waiting.extract_if(.., |(awaited, _)| *awaited < first).collect();
+        // A waker may ask again at once.
+        drop(queue);
+        told.into_iter().for_each(|(_, teller)| teller.tell(()));
+    }
+
+    fn through(&self, number: u64) -> Answer<()> {
+        let (teller, answer) = answer();
+        let mut queue = self.queue();
+        if queue.recordings.front().is_some_and(|(recording, _)| recording.recording <= number) {
+            queue.waiting.push((number, teller));
+        } else {
+            teller.tell(());
+        }
+        answer
     }
 }
 
@@ -95,15 +232,43 @@ mod tests {
         written.add(&first);
         written.add(&first);
         assert_eq!(written.marks.len(), 1);
-        written.end();
+        written.end().answered(None);
         written.add(&second);
         let rejected = wgpu::Error::Validation { source: "a reason".into(), description: "a reason".into() };
-        written.end().lose(&Arc::new(rejected));
+        written.end().answered(Some(&Arc::new(rejected)));
         assert!(first.check().is_ok());
         let words = second.check().unwrap_err().to_string();
         assert!(words.ends_with("were rejected: a reason"), "{words}");
         assert!(second.check().is_err(), "told every time");
         second.clear();
         assert!(second.check().is_ok());
+    }
+
+    #[test]
+    fn what_was_recorded_before_the_news_of_a_rejection_is_lost_as_well() {
+        let marks: Vec<_> = (0..6).map(|_| Arc::<Mark>::default()).collect();
+        let is_lost = |index: usize| marks[index].check().is_err();
+        let mut written = Written::default();
+        let [taken, rejected, after] = [0, 1, 2].map(|index| {
+            written.add(&marks[index]);
+            written.end_unanswered()
+        });
+        written.add(&marks[3]);
+        taken.answered(None);
+        let error = wgpu::Error::Validation { source: "a reason".into(), description: "a reason".into() };
+        let error = Arc::new(error);
+        rejected.answered(Some(&error));
+        assert_eq!([0, 1, 2, 3].map(is_lost), [false, true, true, false]);
+        let heard = [0, 2].map(|index| written.heard_of(&marks[index]));
+        let is_told = |index: usize| heard[index].within(std::time::Duration::ZERO).is_ready();
+        assert_eq!([0, 1].map(is_told), [true, false]);
+        after.answered(None);
+        assert!(is_told(1));
+        written.end_unanswered().answered(None);
+        written.add(&marks[4]);
+        written.end_unanswered().answered(Some(&error));
+        written.add(&marks[5]);
+        written.end_unanswered().answered(None);
+        assert_eq!([0, 1, 2, 3, 4, 5].map(is_lost), [false, true, true, true, true, false]);
     }
 }

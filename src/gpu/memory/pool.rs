@@ -1,7 +1,9 @@
 //! The pool: idle buffers that are handed out again, and how much memory there is of all.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
+use super::mark::Mark;
 use super::raw::Raw;
 use crate::error::{Error, Result};
 use crate::gpu::driver::type_erased::Shared;
@@ -41,7 +43,7 @@ impl Pool {
 
     /// Takes back a buffer that is no longer used; gives those that there is no room for any more.
     pub fn put_back(&mut self, raw: Raw, most: u64) -> Vec<Raw> {
-        if raw.size > most {
+        if raw.size > most || raw.mark.is_broken() {
             self.allocated_bytes -= raw.size;
             self.forget_own(&raw);
             return vec![raw];
@@ -82,9 +84,9 @@ impl Pool {
     }
 
     /// A new buffer of the crate's own, which [`Pool::take`] has counted.
-    pub fn own(&mut self, buffer: Option<Shared<wgpu::Buffer>>, size: u64) -> Raw {
+    pub fn own(&mut self, buffer: Option<Shared<wgpu::Buffer>>, size: u64, mark: Arc<Mark>) -> Raw {
         self.peak_bytes = self.peak_bytes.max(self.allocated_bytes);
-        let raw = Raw::new(buffer, size, true);
+        let raw = Raw { mark, ..Raw::new(buffer, size, true) };
         if let Some(buffer) = raw.buffer.as_deref() {
             self.known.insert(buffer.clone(), Known { raw: raw.clone(), wraps: 0, own: true });
         }

@@ -43,7 +43,15 @@ impl Way {
             Way::Up => (Usage::MAP_WRITE | Usage::COPY_SRC, true),
             Way::Down => (Usage::MAP_READ | Usage::COPY_DST, false),
         };
-        connection.new_buffer(&wgpu::BufferDescriptor { label: Some("staging"), size, usage, mapped_at_creation })
+        let descriptor = wgpu::BufferDescriptor { label: Some("staging"), size, usage, mapped_at_creation };
+        connection.new_buffer(&descriptor, || ())
+    }
+}
+
+/// In browsers an idle buffer that is let go is destroyed: dropping the handle frees nothing before the garbage is collected.
+fn let_go(buffer: &wgpu::Buffer) {
+    if cfg!(target_family = "wasm") {
+        buffer.destroy();
     }
 }
 
@@ -134,6 +142,7 @@ impl Uploads {
     /// Frees the buffers that lie ready.
     pub fn clear(&mut self) -> Vec<wgpu::Buffer> {
         self.collect();
+        self.ready.iter().for_each(let_go);
         std::mem::take(&mut self.ready)
     }
 
@@ -142,7 +151,7 @@ impl Uploads {
         for (buffer, state) in std::mem::take(&mut self.away) {
             match state.load(Acquire) {
                 MAPPED => self.ready.push(buffer),
-                FAILED => {}
+                FAILED => let_go(&buffer),
                 _ => self.away.push_back((buffer, state)),
             }
         }
@@ -157,7 +166,8 @@ impl Uploads {
             bytes -= buffer.size();
             much
         });
-        self.ready.drain(..too_many.count());
+        let count = too_many.count();
+        self.ready.drain(..count).for_each(|buffer| let_go(&buffer));
     }
 }
 
@@ -180,7 +190,9 @@ impl Reads {
 
     /// Frees all idle buffers.
     pub fn clear(&self) -> Vec<Shared<wgpu::Buffer>> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let idle = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        idle.iter().for_each(|buffer| let_go(buffer));
+        idle
     }
 
     /// Takes back a buffer that is no longer mapped; gives the oldest ones that there is no room for.
@@ -194,6 +206,6 @@ impl Reads {
             much
         });
         let too_many = too_many.count();
-        kept.drain(..too_many).collect()
+        kept.drain(..too_many).inspect(|buffer| let_go(buffer)).collect()
     }
 }
