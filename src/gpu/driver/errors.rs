@@ -33,6 +33,7 @@ enum Told {
     /// By wgpu, of some call.
     Reported(wgpu::Error),
     /// Of a recording: those who look at what it should have written are told, too.
+    #[cfg(not(target_family = "wasm"))]
     Rejected(Arc<wgpu::Error>),
     /// In browsers: of a call that had returned by then.
     #[cfg(target_family = "wasm")]
@@ -82,6 +83,7 @@ impl ErrorSlot {
         // Until the work in flight has ended, a loss looks like a wrong call.
         self.check_loss()?;
         match told {
+            #[cfg(not(target_family = "wasm"))]
             Told::Rejected(source) => Err(Error::Unwritten { source }),
             #[cfg(target_family = "wasm")]
             Told::Late(error) => Err(error),
@@ -92,9 +94,11 @@ impl ErrorSlot {
         }
     }
 
-    /// A recording was rejected, which the next call tells.
+    /// A recording was rejected, which the next call tells. In browsers the news may come when the next call has nothing to do with it:
+    /// there those are told who use what should have been written.
     pub(in crate::gpu) fn reject(&self, error: Arc<wgpu::Error>) {
         log::error!("the device rejected what was recorded: {error}");
+        #[cfg(not(target_family = "wasm"))]
         self.first.keep(Told::Rejected(error));
     }
 

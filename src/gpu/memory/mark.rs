@@ -81,7 +81,7 @@ impl Written {
         let number = self.recording + 1;
         if mark.recording.swap(number, Relaxed) != number {
             #[cfg(any(target_family = "wasm", test))]
-            self.unanswered.begin();
+            self.unanswered.queue().open.push((number, mark.clone()));
             self.marks.push(mark.clone());
         }
     }
@@ -165,10 +165,8 @@ struct Unanswered(Arc<Mutex<Queue>>);
 struct Queue {
     /// Each with whether it was answered: answers need not come in their order.
     recordings: VecDeque<(HandedOver, bool)>,
-    /// Whether a recording is open.
-    is_open: bool,
-    /// The rejection of which there was news meanwhile: what is open is lost, too, when it ends.
-    lost: Option<Arc<wgpu::Error>>,
+    /// The marks of all that the open recording writes, with its number.
+    open: Vec<(u64, Arc<Mark>)>,
     /// Those who wait until this recording and all before are answered.
     waiting: Vec<(u64, Teller<()>)>,
 }
@@ -179,14 +177,9 @@ impl Unanswered {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self) {
-        self.queue().is_open = true;
-    }
-
     fn add(&self, recording: HandedOver) {
         let mut queue = self.queue();
-        queue.is_open = false;
-        queue.lost.take().iter().for_each(|error| recording.lose(error));
+        queue.open.clear();
         queue.recordings.push_back((recording, false));
     }
 
@@ -195,7 +188,7 @@ impl Unanswered {
         if let Some(error) = rejected {
             let doubtful = queue.recordings.iter().filter(|(recording, _)| recording.recording >= number);
             doubtful.for_each(|(recording, _)| recording.lose(error));
-            queue.lost = queue.is_open.then(|| error.clone());
+            queue.open.iter().for_each(|(recording, mark)| mark.lose(*recording, error.clone()));
         }
         let answered = queue.recordings.iter_mut().find(|(recording, _)| recording.recording == number);
         answered.into_iter().for_each(|(_, answered)| *answered = true);
@@ -258,7 +251,7 @@ mod tests {
         let error = wgpu::Error::Validation { source: "a reason".into(), description: "a reason".into() };
         let error = Arc::new(error);
         rejected.answered(Some(&error));
-        assert_eq!([0, 1, 2, 3].map(is_lost), [false, true, true, false]);
+        assert_eq!([0, 1, 2, 3].map(is_lost), [false, true, true, true]);
         let heard = [0, 2].map(|index| written.heard_of(&marks[index]));
         let is_told = |index: usize| heard[index].within(std::time::Duration::ZERO).is_ready();
         assert_eq!([0, 1].map(is_told), [true, false]);

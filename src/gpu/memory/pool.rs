@@ -35,10 +35,17 @@ pub(in crate::gpu) struct Pool {
 impl Pool {
     /// The idle buffer of this size that was used last.
     pub fn take_idle(&mut self, size: u64) -> Option<Raw> {
-        let newest = self.by_size.get_mut(&size)?.pop_back()?;
-        self.forget_empty(size);
-        self.idle_bytes -= size;
-        self.idle.remove(&newest)
+        loop {
+            let newest = self.by_size.get_mut(&size)?.pop_back()?;
+            self.forget_empty(size);
+            self.idle_bytes -= size;
+            let raw = self.idle.remove(&newest)?;
+            if !raw.mark.is_broken() {
+                return Some(raw);
+            }
+            self.allocated_bytes -= size;
+            self.forget_own(&raw);
+        }
     }
 
     /// Takes back a buffer that is no longer used; gives those that there is no room for any more.
@@ -174,6 +181,19 @@ mod tests {
         assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (10, 710, 1));
         assert_eq!(pool.shrink(0).len(), 1);
         assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (0, 700, 0));
+    }
+
+    #[test]
+    fn a_buffer_that_could_not_be_made_serves_nobody() {
+        let mut pool = Pool { allocated_bytes: 30, ..Pool::default() };
+        let (early, late) = (raw(10, 1), raw(10, 2));
+        let marks = [early.mark.clone(), late.mark.clone()];
+        marks[0].break_off();
+        assert_eq!(pool.put_back(early, 100).len(), 1, "known before it comes back");
+        assert!(pool.put_back(late, 100).is_empty());
+        marks[1].break_off();
+        assert!(pool.take_idle(10).is_none(), "known while it lies idle");
+        assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (0, 10, 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-// A device that is lost while the page is idle, and while it trains.
+// A device that is lost while the page is idle, and while it trains; and one that is short of memory.
 
 import assert from "node:assert/strict";
-import { loseDevice } from "../harness/accounting.js";
+import { loseDevice, shortOfMemory } from "../harness/accounting.js";
 import { assertSentence, keepMessages, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
 
 async function worksAgain(page) {
@@ -14,6 +14,24 @@ async function worksAgain(page) {
 }
 
 export const lost = [
+  {
+    name: "a matrix for which the browser has no memory is told of, and the next training has what it needs",
+    seconds: 120,
+    async run(t) {
+      const page = await t.page();
+      t.mayComplain(/memory|rejected|destroyed|Unwritten/i);
+      await setDigits(page, { layers: "77", epochs: 3 });
+      await keepMessages(page);
+      await shortOfMemory(page);
+      await page.click("#digits-start");
+      assertSentence(await toldSince(page, /memory/, 30), "a device without memory");
+      await state(page, "#digits", ["failed", "stopped", "idle"], 30);
+      await setDigits(page, { layers: "77", epochs: 5 });
+      await run(page, "#digits", "#digits-start", 60);
+      const accuracy = await valueOf(page, "#digits-accuracy");
+      assert.ok(accuracy > 0.8, `accuracy ${accuracy} after memory was short`);
+    },
+  },
   {
     name: "a device that is lost while nothing runs is told when it is needed, and can be opened again",
     seconds: 120,

@@ -89,3 +89,27 @@ export async function loseDevice(page) {
   }
   return lost;
 }
+
+/** The next matrix that the page asks for finds no memory, which browsers tell behind the call. */
+export async function shortOfMemory(page) {
+  for (const worker of await workersWithDevices(page)) {
+    await worker.evaluate(() => {
+      const { createBuffer, popErrorScope } = GPUDevice.prototype;
+      let [armed, failed] = [true, false];
+      GPUDevice.prototype.createBuffer = function (descriptor) {
+        const buffer = createBuffer.call(this, descriptor);
+        if (armed && descriptor.label === "matrix") {
+          [armed, failed] = [false, true];
+          buffer.destroy();
+        }
+        return buffer;
+      };
+      GPUDevice.prototype.popErrorScope = function () {
+        const answer = popErrorScope.call(this);
+        if (!failed) return answer;
+        failed = false;
+        return answer.then(() => new GPUOutOfMemoryError("there is no room for it"));
+      };
+    });
+  }
+}
