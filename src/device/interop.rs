@@ -97,8 +97,9 @@ impl Matrix {
     /// The wgpu buffer that holds the matrix, row-major f32, and the byte at which the matrix starts, for the caller's own
     /// commands; none on the CPU path.
     ///
-    /// In browsers it is destroyed when nothing of the crate's uses it any more. It may be longer than the matrix, as one buffer holds all parameters of an [`Mlp`](crate::Mlp), and goes on to serve
-    /// other matrices once this one and its clones are dropped.
+    /// It may be longer than the matrix, as one buffer holds all parameters of an [`Mlp`](crate::Mlp), and goes on to serve
+    /// other matrices once this one and its clones are dropped. In browsers it is destroyed when the crate lets go of it, also
+    /// under a clone of the handle.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix};

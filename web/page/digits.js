@@ -91,11 +91,9 @@ export async function train(wanted = {}, goOn = false) {
   arrive("training");
   say(goOn ? "The training goes on." : "Training.");
   const ended = lab.client.call("train", ["digits", { ...form(), ...wanted }, goOn], reached);
-  const entry = { stop, ended };
-  lab.running.add(entry);
   let state = "failed";
   try {
-    const result = await ended;
+    const result = await lab.follow(stop, ended);
     if (result.stopped) show("digits-accuracy", result.accuracy, percent(result.accuracy));
     state = result.stopped ? "stopped" : "done";
     const verb = result.stopped ? "Stopped" : "Done";
@@ -104,7 +102,6 @@ export async function train(wanted = {}, goOn = false) {
     return result;
   } finally {
     training = false;
-    lab.running.delete(entry);
     arrive(state);
     void look();
   }

@@ -59,6 +59,17 @@ class Lab extends EventTarget {
     return change;
   }
 
+  /** Awaits a training, which is stopped before the device changes. @template T @param {() => void} stop @param {Promise<T>} ended */
+  async follow(stop, ended) {
+    const entry = { stop, ended };
+    this.running.add(entry);
+    try {
+      return await ended;
+    } finally {
+      this.running.delete(entry);
+    }
+  }
+
   /** Says what an error says; where the device is lost, opens a new one. @param {unknown} error */
   async report(error) {
     const name = error instanceof Error ? error.name : "";

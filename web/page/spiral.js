@@ -125,18 +125,15 @@ async function train() {
   arrive("training");
   say("The network learns the spiral.");
   const ended = lab.client.call("train", ["spiral", OPTIONS, false], reached);
-  const entry = { stop, ended };
-  lab.running.add(entry);
   let state = "failed";
   try {
-    const { stopped, epochs } = await ended;
+    const { stopped, epochs } = await lab.follow(stop, ended);
     state = stopped ? "stopped" : "done";
     say(`The spiral: ${stopped ? "stopped" : "done"} after ${epochs} epochs.`);
   } catch (error) {
     await lab.report(error);
   } finally {
     training = false;
-    lab.running.delete(entry);
     arrive(state);
     void look();
   }
