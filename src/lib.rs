@@ -43,6 +43,7 @@
 //! - `parquet`: `data::ParquetRows`, Parquet files as sources of rows.
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
 //! - `plot`: `History::plot` draws loss and accuracy.
+//! - `mpi`: [`distributed`] trainings over MPI, by the crate `mpi`, which needs an MPI library and libclang where it is built.
 //! - `serde`: options and results can be written to, and read from, configuration files.
 //! - `web`: GPUs in browsers, through WebGPU, for `wasm32-unknown-unknown`. There calls that block a thread do not exist, their `_async`
 //!   forms do: see [`guide::browser`].
@@ -58,6 +59,7 @@ mod cpu;
 #[cfg(feature = "data")]
 pub mod data;
 mod device;
+pub mod distributed;
 mod error;
 mod files;
 mod gathered;
@@ -91,7 +93,7 @@ mod waiting;
 pub use device::{Counters, Device, DeviceInfo, DeviceKind, KernelSource, wgpu};
 #[cfg(feature = "parquet")]
 pub use error::ParquetError;
-pub use error::{Error, FormatError, ReadError, Result, Shape};
+pub use error::{Error, FormatError, RanksError, ReadError, Result, Shape};
 pub use matrix::Matrix;
 pub use mlp::{
     Callback, ClassWeights, EarlyStopping, Epoch, FitOptions, History, Mlp, Monitor, Parameters, Run, Step,

@@ -1,10 +1,9 @@
 // dropout: out[i] = x[i] * scale where element i is kept, else 0
-//   Element i is kept where a hash of its number and of the key is no less than `threshold` = rate * 2^32. The hash is the first
-//   word of pcg4d (Jarzynski and Olano, 2020, Hash Functions for GPU Rendering), which takes integers alone and is the same on every
-//   device.
+//   Element i is kept where a hash of its number and of the key is no less than `threshold` = rate * 2^32.
 //   x, out: `count` elements, the first of which has the number `first`.
 //   Element by element (elements.wgsl).
 {% include "elements/elements.wgsl" %}
+{% include "elements/pcg4d.wgsl" %}
 
 struct Params {
   key: vec4<u32>,
@@ -19,16 +18,6 @@ struct Params {
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
-
-fn hash(key: vec4<u32>) -> u32 {
-  var v = key * params.multiplier + params.increment;
-  v.x += v.y * v.w;
-  v.y += v.z * v.x;
-  v.z += v.x * v.y;
-  v.w += v.y * v.z;
-  v ^= v >> vec4(params.shift);
-  return v.x + v.y * v.w;
-}
 
 fn element(i: u32) {
   let low = params.first.x + i;

@@ -29,14 +29,28 @@ fn halves(number: u64) -> [u32; 2] {
 /// Dropout: x / (1 - rate) where the element's hash, as a share of 2³², is not below the rate, else 0. The hash depends on
 /// seed, counter and the element's number in row-major order.
 pub fn dropout<T: Real>(x: ArrayView2<'_, T>, rate: f32, seed: u64, counter: u64) -> Array2<T> {
+    let cols = x.ncols() as u64;
+    by_rows(x, |r| r as u64 * cols, rate, [seed, counter])
+}
+
+/// [`dropout`] of some rows of a larger matrix, whose elements are numbered from these on in each row.
+pub fn dropout_rows<T: Real>(x: ArrayView2<'_, T>, first: &[u64], rate: f32, seed: u64, counter: u64) -> Array2<T> {
+    by_rows(x, |r| first[r], rate, [seed, counter])
+}
+
+fn by_rows<T: Real>(
+    x: ArrayView2<'_, T>,
+    first: impl Fn(usize) -> u64,
+    rate: f32,
+    [seed, counter]: [u64; 2],
+) -> Array2<T> {
     let ([a, b], [c, d]) = (halves(seed), halves(counter));
     let key = pcg4d([a, b, c, d]);
     let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
     let scale = T::of(f64::from((1.0 / (1.0 - f64::from(rate))) as f32));
-    let cols = x.ncols() as u64;
     let mut out = x.to_owned();
     for ((r, c), value) in out.indexed_iter_mut() {
-        let [low, high] = halves(r as u64 * cols + c as u64);
+        let [low, high] = halves(first(r).wrapping_add(c as u64));
         let kept = pcg4d([key[0] ^ low, key[1] ^ high, key[2], key[3]])[0] >= threshold;
         *value = if kept { *value * scale } else { T::zero() };
     }

@@ -43,7 +43,7 @@ pub use argmax::argmax;
 pub use bias_add::bias_add;
 pub use clip_scale::clip_scale;
 pub use column_sum::column_sum;
-pub use dropout::dropout;
+pub use dropout::{dropout, dropout_rows};
 pub use gradient::Gradient;
 pub use loss_params::LossParams;
 pub use matmul::{linear, linear_backward, linear_gradients, matmul, matmul_nt, matmul_tn};

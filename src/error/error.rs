@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::format_error::FormatError;
+use super::ranks_error::RanksError;
 use super::read_error::ReadError;
 use super::shape::{Shape, list, non_finite, number};
 
@@ -291,4 +292,7 @@ pub enum Error {
         /// What was there.
         found: String,
     },
+    /// Ranks that train together could not.
+    #[error(transparent)]
+    Ranks(RanksError),
 }

@@ -8,6 +8,7 @@ mod error;
 mod format_error;
 #[cfg(feature = "parquet")]
 mod parquet_error;
+mod ranks_error;
 mod read_error;
 mod shape;
 
@@ -15,6 +16,7 @@ pub use error::Error;
 pub use format_error::FormatError;
 #[cfg(feature = "parquet")]
 pub use parquet_error::ParquetError;
+pub use ranks_error::RanksError;
 pub use read_error::ReadError;
 pub use shape::Shape;
 

@@ -4,9 +4,34 @@ use super::{Mlp, StepOptions};
 use crate::error::Result;
 use crate::layers::Dense;
 use crate::matrix::Matrix;
-use crate::ops::{self, GradientRoom, InputGradient, Pending, Statistics};
+use crate::ops::bank::Gradient;
+use crate::ops::{self, GradientRoom, InputGradient, Pending};
 use crate::optim::OptimizerState;
 use crate::targets::Targets;
+
+/// The gradients of a step, layer by layer, each with the room that it lies in, and the step's statistics.
+#[derive(Default)]
+pub(crate) struct StepGradients {
+    layers: Vec<(GradientRoom, [Gradient; 2])>,
+    pub pending: Pending,
+}
+
+impl StepGradients {
+    /// The gradients of weights and biases in turn, as updates take them.
+    fn in_banks(&self) -> Vec<Gradient> {
+        self.layers.iter().flat_map(|(_, gradients)| gradients.iter().cloned()).collect()
+    }
+
+    /// The gradients of weights and biases in turn, as whole matrices.
+    pub fn whole(&self) -> Result<Vec<Matrix>> {
+        let mut whole = Vec::with_capacity(2 * self.layers.len());
+        for (room, gradients) in &self.layers {
+            let (weights, biases) = room.whole(gradients.clone())?;
+            whole.extend([weights, biases]);
+        }
+        Ok(whole)
+    }
+}
 
 impl Mlp {
     /// Records a training step as [`Mlp::train_step_with`] does. Each kernel that is not compiled yet is compiled when
@@ -18,38 +43,57 @@ impl Mlp {
         options: &StepOptions,
         state: &mut OptimizerState,
     ) -> Result<Pending> {
-        let Some((last, hidden)) = self.layers.split_last() else { return Ok(Pending::ready(Statistics::default())) };
+        let gradients = self.record_gradients((x, None), targets, options, state.steps())?;
+        self.record_update(&gradients.in_banks(), state)?;
+        Ok(gradients.pending)
+    }
+
+    /// Records the update of all parameters by these gradients.
+    pub(crate) fn record_update(&mut self, gradients: &[Gradient], state: &mut OptimizerState) -> Result<()> {
+        state.step_all(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), gradients)
+    }
+
+    /// Records the forward pass, the loss and the backward pass of this step. Rows that are a part of a batch come with their places in
+    /// it, which decide what dropout leaves out.
+    pub(crate) fn record_gradients(
+        &self,
+        (x, places): (&Matrix, Option<&[u64]>),
+        targets: &Targets,
+        options: &StepOptions,
+        step: u64,
+    ) -> Result<StepGradients> {
+        let Some((last, hidden)) = self.layers.split_last() else { return Ok(StepGradients::default()) };
         let StepOptions { loss, dropout, seed } = options;
         // Each layer in each step draws with a counter of its own.
-        let counter = |index: usize| state.steps().wrapping_mul(self.layers.len() as u64).wrapping_add(index as u64);
+        let counter = |index: usize| step.wrapping_mul(self.layers.len() as u64).wrapping_add(index as u64);
+        // Its gradient leaves out the same.
+        let dropped = |x: &Matrix, index: usize| match places {
+            Some(places) => ops::dropout_rows(x, places, *dropout, *seed, counter(index)),
+            None => ops::dropout(x, *dropout, *seed, counter(index)),
+        };
         let mut inputs = vec![x.clone()];
         for (index, layer) in hidden.iter().enumerate() {
             let outputs = layer.infer(&inputs[index])?;
-            let left = if *dropout > 0.0 { ops::dropout(&outputs, *dropout, *seed, counter(index))? } else { outputs };
-            inputs.push(left);
+            inputs.push(if *dropout > 0.0 { dropped(&outputs, index)? } else { outputs });
         }
         let head = ops::linear_cross_entropy(&inputs[hidden.len()], last.weights(), last.biases(), targets, loss)?;
         let shapes: Vec<_> = self.layers.iter().map(Dense::widths).collect();
         let rooms = GradientRoom::of_all(&self.device, x.rows(), &shapes)?;
-        let mut gradients = Vec::with_capacity(2 * rooms.len());
+        let mut layers = Vec::with_capacity(rooms.len());
         let mut dy = head.dlogits().clone();
-        for (index, (layer, room)) in self.layers.iter().zip(&rooms).enumerate().rev() {
+        for (index, (layer, room)) in self.layers.iter().zip(rooms).enumerate().rev() {
             // The input is popped so that its memory is reused by the next layer.
             let Some(input) = inputs.pop() else { break };
-            let [weights, biases] = if index == 0 {
+            let gradients = if index == 0 {
                 room.parameters(&input, &dy)?
             } else {
                 let (of_parameters, dx) = room.all(&input, &dy, InputGradient::ThroughRelu(layer.weights()))?;
-                dy = dx;
-                if *dropout > 0.0 {
-                    dy = ops::dropout_backward(&dy, *dropout, *seed, counter(index - 1))?;
-                }
+                dy = if *dropout > 0.0 { dropped(&dx, index - 1)? } else { dx };
                 of_parameters
             };
-            gradients.extend([biases, weights]);
+            layers.push((room, gradients));
         }
-        gradients.reverse();
-        state.step_all(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), &gradients)?;
-        Ok(head.into_pending())
+        layers.reverse();
+        Ok(StepGradients { layers, pending: head.into_pending() })
     }
 }

@@ -94,6 +94,11 @@ impl Gradient {
         Gradient { matrix, sums: Some(sums) }
     }
 
+    /// A gradient in one piece, which shares launches with others of its bank.
+    pub fn whole_in_bank(matrix: Matrix) -> Self {
+        Self::in_bank(matrix, PartialSums { count: 1, stride: 0 })
+    }
+
     /// The gradient; only its shape and device where it comes in several partial sums.
     pub fn matrix(&self) -> &Matrix {
         &self.matrix

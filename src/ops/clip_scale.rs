@@ -4,7 +4,6 @@ use super::bank::Gradient;
 use super::operands::{On, on};
 use crate::cpu;
 use crate::error::{Error, Result, Shape};
-use crate::gpu::bank::PartialSums;
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
@@ -60,8 +59,7 @@ pub(crate) fn clip_scale_all(gradients: &[Gradient], max_norm: f64) -> Result<Ma
 /// 1 x 1: positive where all values of these matrices are finite and the sum of their squares is too, else 0 or NaN. Nothing
 /// waits for the device.
 pub(crate) fn finite_scale<'a>(matrices: impl IntoIterator<Item = &'a Matrix>) -> Result<Matrix> {
-    let whole = PartialSums { count: 1, stride: 0 };
-    let summed = matrices.into_iter().map(|matrix| Gradient::in_bank(matrix.clone(), whole));
+    let summed = matrices.into_iter().cloned().map(Gradient::whole_in_bank);
     clip_scale_all(&summed.collect::<Vec<_>>(), 1.0)
 }
 

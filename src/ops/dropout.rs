@@ -2,11 +2,12 @@
 
 use super::{On, on};
 use crate::cpu;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shape};
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
 const OP: &str = "dropout";
+const OF_ROWS: &str = "dropout_rows";
 
 /// X with elements left out at random: each becomes 0 with probability `rate`, the others are divided by 1 - rate, so that
 /// the mean stays (Srivastava et al., [2014](https://jmlr.org/papers/v15/srivastava14a.html), in its inverted form).
@@ -27,10 +28,7 @@ const OP: &str = "dropout";
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn dropout(x: &Matrix, rate: f32, seed: u64, counter: u64) -> Result<Matrix> {
-    if !(0.0..1.0).contains(&rate) {
-        let rule = "from 0 up to but not including 1";
-        return Err(Error::Option { op: OP, option: "rate", rule, value: rate.into() });
-    }
+    check(OP, rate)?;
     match on(OP, [x])? {
         On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::dropout(values, rate, seed, counter))),
         On::Gpu(gpu, [values]) => {
@@ -38,6 +36,46 @@ pub fn dropout(x: &Matrix, rate: f32, seed: u64, counter: u64) -> Result<Matrix>
             Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
         }
     }
+}
+
+/// [`dropout`] of some rows of a larger matrix: `rows` has the number that each row has there. What it leaves out is what [`dropout`] of the
+/// larger matrix leaves out of these rows. So a batch that is spread over several devices loses the same elements as in one piece.
+///
+/// Error: that of [`dropout`].
+///
+/// # Errors
+/// As [`dropout`]; [`Error::Shape`] unless there is a number for each row.
+///
+/// ```
+/// use ndarray::s;
+/// use wgpu_mlp::{Device, Matrix, ops};
+/// let device = Device::cpu();
+/// let x = ndarray::Array2::<f32>::ones((4, 50));
+/// let all = ops::dropout(&Matrix::from_array(&device, x.view())?, 0.5, 7, 0)?;
+/// let last = ops::dropout_rows(&Matrix::from_array(&device, x.slice(s![3..4, ..]))?, &[3], 0.5, 7, 0)?;
+/// assert_eq!(last.to_array()?.row(0), all.to_array()?.row(3));
+/// # Ok::<(), wgpu_mlp::Error>(())
+/// ```
+pub fn dropout_rows(x: &Matrix, rows: &[u64], rate: f32, seed: u64, counter: u64) -> Result<Matrix> {
+    check(OF_ROWS, rate)?;
+    if rows.len() != x.rows() {
+        let right = Shape { rows: rows.len(), cols: 1 };
+        return Err(Error::Shape { op: OF_ROWS, rule: "there must be a number for each row", left: x.dims(), right });
+    }
+    // Numbers beyond 2⁶⁴ begin again from 0.
+    let first: Vec<u64> = rows.iter().map(|row| row.wrapping_mul(x.cols() as u64)).collect();
+    match on(OF_ROWS, [x])? {
+        On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::dropout_rows(values, &first, rate, seed, counter))),
+        On::Gpu(gpu, [values]) => {
+            let out = kernels::dropout_rows(gpu, values, (x.cols(), &first), rate, [seed, counter])?;
+            Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), out))
+        }
+    }
+}
+
+fn check(op: &'static str, rate: f32) -> Result<()> {
+    let rule = "from 0 up to but not including 1";
+    if (0.0..1.0).contains(&rate) { Ok(()) } else { Err(Error::Option { op, option: "rate", rule, value: rate.into() }) }
 }
 
 /// The gradient of [`dropout`] with the same rate, seed and counter: dY with the same elements left out and scaled.

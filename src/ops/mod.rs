@@ -9,7 +9,7 @@
 //! | [`bias_add`] | X + b |
 //! | [`column_sum`] | Σ_r X |
 //! | [`relu`], [`relu_mask`], [`relu_backward`] | max(X, 0), 1\[X > 0\], dY · 1\[X > 0\] |
-//! | [`dropout`], [`dropout_backward`] | x / (1 - rate), or 0 with probability rate |
+//! | [`dropout`], [`dropout_backward`], [`dropout_rows`] | x / (1 - rate), or 0 with probability rate |
 //! | [`softmax`], [`log_softmax`], [`softmax_backward`] | exp(x - m) / Σ exp(x - m), its logarithm, p · (dp - Σ_j dp_j p_j) |
 //! | [`nll`], [`nll_backward`] | -ln clip(p_t, ε, 1 - ε), -y / (p · rows) |
 //! | [`softmax_cross_entropy`] | loss, gradient and statistics in one pass |
@@ -65,7 +65,7 @@ pub use clip_scale::clip_scale;
 pub(crate) use clip_scale::{clip_scale_all, finite_scale};
 pub use column_sum::column_sum;
 pub use dense_backward::dense_backward;
-pub use dropout::{dropout, dropout_backward};
+pub use dropout::{dropout, dropout_backward, dropout_rows};
 pub(crate) use gradients::{GradientRoom, InputGradient};
 pub use head::Head;
 pub use linear::linear;

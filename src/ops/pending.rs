@@ -1,5 +1,7 @@
 //! Statistics that are read later: a device computes them while the host goes on.
 
+use ndarray::Array2;
+
 use crate::error::Result;
 use crate::gpu::kernels;
 use crate::gpu::{Buffer, Reading};
@@ -22,6 +24,13 @@ use crate::waiting::{Arrive, Waiting, blocking_and_async};
 /// ```
 #[derive(Debug)]
 pub struct Pending(State);
+
+impl Default for Pending {
+    /// Those of no rows.
+    fn default() -> Self {
+        Pending::ready(Statistics::default())
+    }
+}
 
 #[derive(Debug)]
 enum State {
@@ -76,12 +85,12 @@ impl Pending {
         }
     }
 
-    /// The statistics of many, and a single value beside them, for which this waits once; all come from one device.
+    /// The statistics of many, and the values of matrices beside them, for which this waits once; all come from one device.
     pub(crate) async fn read_all(
         waiting: Waiting,
         all: &[Pending],
-        beside: Option<&Matrix>,
-    ) -> Result<(Vec<Statistics>, Option<f32>)> {
+        beside: &[Matrix],
+    ) -> Result<(Vec<Statistics>, Vec<Vec<f32>>)> {
         let mut statistics = Vec::with_capacity(all.len());
         let mut buffers = Vec::new();
         for pending in all {
@@ -90,17 +99,17 @@ impl Pending {
                 State::Recorded(buffer) => buffers.push(buffer),
             }
         }
-        let mut value = beside.and_then(|beside| beside.storage().cpu()).map(|beside| beside[[0, 0]]);
-        let beside = beside.and_then(|beside| beside.storage().gpu());
-        buffers.extend(beside);
+        let flat = |array: &Array2<f32>| array.iter().copied().collect();
+        let mut values: Vec<_> = beside.iter().filter_map(|beside| beside.storage().cpu()).map(flat).collect();
+        let recorded = buffers.len();
+        buffers.extend(beside.iter().filter_map(|beside| beside.storage().gpu()));
         if let Some(buffer) = buffers.first() {
             let mut words: Vec<Vec<u32>> = buffer.context().read_each(waiting, &buffers).await?;
-            if beside.is_some() {
-                value = words.pop().and_then(|word| word.first().copied()).map(f32::from_bits);
-            }
+            let floats = |words: Vec<u32>| words.into_iter().map(f32::from_bits).collect();
+            values.extend(words.split_off(recorded).into_iter().map(floats));
             statistics.extend(words.into_iter().map(|words| kernels::joined(bytemuck::pod_collect_to_vec(&words))));
         }
-        Ok((statistics, value))
+        Ok((statistics, values))
     }
 }
 

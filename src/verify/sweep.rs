@@ -143,6 +143,7 @@ fn elementwise(dry_run: &mut DryRun<'_>, rows: usize, cols: usize) {
     dry_run(&|on| ops::relu_mask(&planned(on, rows, cols)?).map(drop));
     dry_run(&|on| ops::relu_backward(&planned(on, rows, cols)?, &planned(on, rows, cols)?).map(drop));
     dry_run(&|on| ops::dropout(&planned(on, rows, cols)?, 0.5, 0, 0).map(drop));
+    dry_run(&|on| ops::dropout_rows(&planned(on, rows, cols)?, &vec![0; rows], 0.5, 0, 0).map(drop));
     dry_run(&|on| ops::clip_scale(&[&planned(on, rows, cols)?], 1.0).map(drop));
 }
 

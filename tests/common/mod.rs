@@ -83,12 +83,24 @@ pub fn device(options: &GpuOptions) -> Result<Device, Failed> {
     Ok(device)
 }
 
-/// Whether two lists of results have the same bits, NaN for NaN.
+/// Whether two lists of results have the same bits. Any NaN is like any other: which bits it has is left to compilers.
 pub fn same_bits(left: &[Array2<f32>], right: &[Array2<f32>]) -> bool {
-    let bits = |all: &[Array2<f32>]| -> Vec<Vec<u32>> {
-        all.iter().map(|x| x.iter().map(|x| x.to_bits()).collect()).collect()
-    };
-    bits(left) == bits(right)
+    first_difference(left, right).is_none()
+}
+
+/// The first place where two lists of results differ in their bits, in words.
+pub fn first_difference(left: &[Array2<f32>], right: &[Array2<f32>]) -> Option<String> {
+    if left.iter().map(Array2::dim).ne(right.iter().map(Array2::dim)) {
+        return Some("the shapes differ".into());
+    }
+    let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+    let pairs = left.iter().zip(right).enumerate();
+    let places = pairs.flat_map(|(index, (a, b))| a.indexed_iter().zip(b).map(move |((at, a), b)| (index, at, *a, *b)));
+    let mut differences = places.filter(|(.., a, b)| !same(*a, *b));
+    let (index, at, a, b) = differences.next()?;
+    let others = differences.count();
+    let bits = |x: f32| format!("{x:e} ({:#010x})", x.to_bits());
+    Some(format!("result {index}, {at:?}: {} and {}, and {others} others", bits(a), bits(b)))
 }
 
 /// Numbers as everyday data has them.

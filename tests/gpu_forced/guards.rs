@@ -111,8 +111,8 @@ fn cut_by_work() -> Result<(), Failed> {
         for case in common::small_cases().filter(is_product) {
             let inputs = case.inputs(3);
             let run = |device| case.run(device, &inputs).map_err(|error| format!("{case}: {error}"));
-            if !common::same_bits(&run(&whole)?, &run(&cut)?) {
-                return Err(format!("{kernel:?}: {case}: the bits differ").into());
+            if let Some(difference) = common::first_difference(&run(&whole)?, &run(&cut)?) {
+                return Err(format!("{kernel:?}: {case}: the bits differ: {difference}").into());
             }
         }
         let (more, fewer) = (cut.counters().dispatches, whole.counters().dispatches);
@@ -125,8 +125,8 @@ fn same_bits(left: &Device, right: &Device) -> Result<(), Failed> {
     for case in common::small_cases() {
         let inputs = case.inputs(3);
         let run = |device| case.run(device, &inputs).map_err(|error| format!("{case}: {error}"));
-        if !common::same_bits(&run(left)?, &run(right)?) {
-            return Err(format!("{case}: the bits differ").into());
+        if let Some(difference) = common::first_difference(&run(left)?, &run(right)?) {
+            return Err(format!("{case}: the bits differ: {difference}").into());
         }
     }
     Ok(())

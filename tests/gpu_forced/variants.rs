@@ -175,13 +175,14 @@ fn is_product(case: &Case) -> bool {
 
 /// Ops whose kernels share rows out among lanes.
 fn has_rows(case: &Case) -> bool {
-    const ELSE: [&str; 12] = [
+    const ELSE: [&str; 13] = [
         "adagrad",
         "adam",
         "bias_add",
         "clip_scale",
         "column_sum",
         "dropout",
+        "dropout_rows",
         "momentum",
         "relu",
         "relu_backward",

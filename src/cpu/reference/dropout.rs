@@ -10,6 +10,14 @@ pub fn dropout(x: &Array2<f64>, rate: f32, seed: u64, counter: u64) -> Array2<f6
     })
 }
 
+/// Dropout of the rows of a larger matrix that have these numbers in it.
+pub fn dropout_rows(x: &Array2<f64>, rows: &[u64], rate: f32, seed: u64, counter: u64) -> Array2<f64> {
+    Array2::from_shape_fn(x.dim(), |(r, c)| {
+        let element = u128::from(rows[r]) * x.ncols() as u128 + c as u128;
+        if keeps(rate, seed, counter, element as u64) { x[[r, c]] / (1.0 - f64::from(rate)) } else { 0.0 }
+    })
+}
+
 /// Whether dropout keeps an element: its draw is not below the rate, as a share of 2³².
 pub fn keeps(rate: f32, seed: u64, counter: u64, element: u64) -> bool {
     f64::from(draw(seed, counter, element)) >= (f64::from(rate) * 4_294_967_296.0).floor()

@@ -15,7 +15,7 @@ mod sum;
 
 pub use argmax::{accuracy, argmax};
 pub use clip_scale::clip_scale;
-pub use dropout::{draw, dropout, keeps};
+pub use dropout::{draw, dropout, dropout_rows, keeps};
 pub use elementwise::{bias_add, relu, relu_backward, relu_mask};
 pub use loss_targets::{LossTargets, divisor, mass};
 pub use matmul::matmul;

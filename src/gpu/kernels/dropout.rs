@@ -1,4 +1,4 @@
-//! The kernel of dropout, and the key of the hash by which it chooses elements.
+//! The kernels of dropout, and the key of the hash by which they choose elements.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, ElementLaunch, Form, Kernel, LinearGrid, Operand};
 
 const OP: &str = "dropout";
+const OF_ROWS: &str = "dropout_rows";
 
-pub(super) static KERNEL: Kernel = Kernel {
+static KERNEL: Kernel = Kernel {
     name: OP,
     file: "elements/dropout.wgsl",
     forms: Form::PLAIN,
@@ -18,11 +19,38 @@ pub(super) static KERNEL: Kernel = Kernel {
     sizes: &[],
 };
 
+static ROWS_KERNEL: Kernel = Kernel {
+    name: OF_ROWS,
+    file: "elements/dropout_rows.wgsl",
+    forms: Form::PLAIN,
+    params: size_of::<RowsParams>(),
+    buffers: &[Access::Read, Access::Read, Access::Write],
+    overrides: ELEMENTWISE,
+    sizes: &[],
+};
+
+#[cfg(test)]
+pub(super) static KERNELS: [&Kernel; 2] = [&KERNEL, &ROWS_KERNEL];
+
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     key: [u32; 4],
     first: [u32; 2],
+    count: u32,
+    threshold: u32,
+    scale: f32,
+    multiplier: u32,
+    increment: u32,
+    shift: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct RowsParams {
+    key: [u32; 4],
+    cols: u32,
+    col: u32,
     count: u32,
     threshold: u32,
     scale: f32,
@@ -51,11 +79,7 @@ pub(crate) fn dropout(
         constants: &LinearGrid::constants(),
         operands: &[Operand::Matrix(x), Operand::Matrix(&out)],
     };
-    let ([a, b], [c, d]) = (words(seed), words(counter));
-    let key = key([a, b, c, d]);
-    // Elements whose hash is below the threshold become 0.
-    let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
-    let scale = (1.0 / (1.0 - f64::from(rate))) as f32;
+    let (key, threshold, scale) = draws(rate, seed, counter);
     gpu.launch_elements(gpu.split_flat(rows as u64 * cols as u64), &launch, |block, _| Params {
         key,
         first: words(block.cols.start as u64),
@@ -67,6 +91,44 @@ pub(crate) fn dropout(
         shift: SHIFT,
     })?;
     Ok(out)
+}
+
+/// [`dropout`] of some rows of a larger matrix, whose elements are numbered from these on in each row.
+pub(crate) fn dropout_rows(
+    gpu: &Context,
+    x: &Buffer,
+    (cols, first): (usize, &[u64]),
+    rate: f32,
+    [seed, counter]: [u64; 2],
+) -> Result<Buffer> {
+    let out = gpu.buffer(OF_ROWS, first.len(), cols)?;
+    let first_words: Vec<[u32; 2]> = first.iter().map(|number| words(*number)).collect();
+    let first_words = gpu.upload(OF_ROWS, &first_words)?;
+    let launch = ElementLaunch {
+        kernel: &ROWS_KERNEL,
+        constants: &LinearGrid::constants(),
+        operands: &[Operand::Matrix(x), Operand::PerRow(&first_words, 2), Operand::Matrix(&out)],
+    };
+    let (key, threshold, scale) = draws(rate, seed, counter);
+    gpu.launch_elements(gpu.split(OF_ROWS, first.len(), cols)?, &launch, |block, _| RowsParams {
+        key,
+        cols: block.cols.len() as u32,
+        col: block.cols.start as u32,
+        count: block.words(),
+        threshold,
+        scale,
+        multiplier: MULTIPLIER,
+        increment: INCREMENT,
+        shift: SHIFT,
+    })?;
+    Ok(out)
+}
+
+/// The key of the hash, the threshold below which an element's hash makes it 0, and the factor of the others.
+fn draws(rate: f32, seed: u64, counter: u64) -> ([u32; 4], u32, f32) {
+    let ([a, b], [c, d]) = (words(seed), words(counter));
+    let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
+    (key([a, b, c, d]), threshold, (1.0 / (1.0 - f64::from(rate))) as f32)
 }
 
 /// The low and the high word of a number.

@@ -28,7 +28,7 @@ pub(crate) use bias_add::bias_add;
 pub(crate) use clip_scale::clip_scale;
 pub(crate) use column_sum::column_sum;
 pub(crate) use constants::ELEMENTWISE;
-pub(crate) use dropout::dropout;
+pub(crate) use dropout::{dropout, dropout_rows};
 pub(crate) use linear_cross_entropy::LinearCrossEntropy;
 pub(crate) use loss_parameters::LossInputs;
 pub(crate) use nll::{nll, nll_backward};
@@ -46,7 +46,6 @@ pub(crate) fn all() -> Vec<&'static super::Kernel> {
         &argmax::KERNEL,
         &bias_add::KERNEL,
         &column_sum::KERNEL,
-        &dropout::KERNEL,
         &loss_parameters::ROW_WEIGHTS,
         &software::dense_backward::KERNEL,
         &softmax_cross_entropy::KERNEL,
@@ -54,6 +53,7 @@ pub(crate) fn all() -> Vec<&'static super::Kernel> {
     ];
     let several = [
         &clip_scale::KERNELS[..],
+        &dropout::KERNELS,
         &linear_cross_entropy::KERNELS,
         &nll::KERNELS,
         &relu::KERNELS,

@@ -1,11 +1,13 @@
 //! Checkpoints of a training: where they are kept, and where the training goes on from.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::options::FitOptions;
 use super::state::TrainingState;
-use crate::error::Result;
+use crate::distributed::{Call, Ranks};
+use crate::error::{Error, Result};
 use crate::files::{GIVEN_BYTES, replace};
 use crate::mlp::Mlp;
 use crate::mlp::file::checkpoint::{self, Kept};
@@ -24,14 +26,14 @@ pub(super) struct Checkpoints<'a> {
     /// Whether the training resumes from the file.
     pub resume: bool,
     /// The bytes of the checkpoint that the training resumes from, before any file.
-    pub bytes: Option<&'a [u8]>,
+    pub bytes: Option<Cow<'a, [u8]>>,
 }
 
 impl Checkpoints<'_> {
     /// The state that the training starts from: that of a checkpoint, if it is to be resumed, or a fresh one.
     pub fn first_state(&self, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
         let file = self.path.as_deref().filter(|path| self.resume && path.exists());
-        let (kept, name) = match (self.bytes, file) {
+        let (kept, name) = match (&self.bytes, file) {
             (Some(bytes), _) => (Kept::Bytes(bytes), Path::new(GIVEN_BYTES)),
             (None, Some(path)) => (Kept::File(path), path),
             (None, None) => return TrainingState::new(options, model.layers.len()),
@@ -39,6 +41,25 @@ impl Checkpoints<'_> {
         let state = checkpoint::load(kept, model, options, rows)?;
         log::info!("fit: goes on from {}, behind epoch {}", name.display(), state.history.epochs.len());
         Ok(state)
+    }
+
+    /// Gives all ranks the checkpoint that rank 0 resumes from. Only that rank keeps any.
+    pub fn share(&mut self, ranks: &Ranks) -> Result<()> {
+        let first = ranks.rank() == 0;
+        if let (true, None, Some(path)) = (first && self.resume, &self.bytes, &self.path)
+            && path.exists()
+        {
+            let read = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
+            self.bytes = Some(read.into());
+        }
+        let own = self.bytes.as_deref().filter(|_| first).unwrap_or_default();
+        let of_first = ranks.gather(Call::Fit, own)?.swap_remove(0);
+        self.bytes = (!of_first.is_empty()).then(|| of_first.into());
+        self.resume = false;
+        if !first {
+            (self.path, self.keep) = (None, None);
+        }
+        Ok(())
     }
 
     /// Keeps a checkpoint of the training, if any are to be kept: in the file, and in the program's own way.

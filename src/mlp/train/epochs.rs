@@ -1,6 +1,7 @@
 //! Epochs of a training: their steps, the validation after each, early stopping, and checkpoints.
 
 use std::ops::{ControlFlow, Range};
+use std::path::Path;
 use std::time::Duration;
 
 use web_time::Instant;
@@ -10,10 +11,14 @@ use super::callback::Run;
 use super::callback_list::CallbackList;
 use super::checkpoints::Checkpoints;
 use super::history::Epoch;
+use super::joint::Word;
 use super::state::TrainingState;
 use super::training::Training;
+use crate::distributed::Call;
 use crate::error::{Error, Result};
+use crate::files::GIVEN_BYTES;
 use crate::mlp::Mlp;
+use crate::mlp::file::checkpoint::{self, Kept};
 use crate::ops::CrossEntropy;
 use crate::statistics::Statistics;
 
@@ -46,8 +51,9 @@ impl Training<'_> {
             if state.record_epoch(epoch, options) {
                 state.best_parameters = Some(model.parameters_by(self.waiting).await?);
             }
+            self.unify_mixed(model, state).await?;
             if !callbacks.shortened {
-                checkpoints.write(self.waiting, model, state, options, self.rows.labels.len()).await?;
+                checkpoints.write(self.waiting, model, state, options, self.all_rows()).await?;
             }
             let flow = match state.history.epochs.last() {
                 Some(epoch) => callbacks.on_epoch(model, epoch)?,
@@ -57,7 +63,8 @@ impl Training<'_> {
             if let Some(error) = failed {
                 return Err(error);
             }
-            if flow.is_break() || callbacks.stopped {
+            let stops = flow.is_break() || callbacks.stopped;
+            if self.joint.as_ref().map_or(Ok(stops), |joint| joint.any(Call::Epoch, stops))? {
                 log::info!("fit: a callback ended the training in epoch {index}");
                 break;
             }
@@ -89,8 +96,27 @@ impl Training<'_> {
         } else {
             model.copy = model.parameters_by(self.waiting).await?.into();
         }
+        if let Some(joint) = &self.joint {
+            joint.unify(self.waiting, model).await?;
+            model.copy = model.parameters_by(self.waiting).await?.into();
+        }
         let history = &state.history;
         log::info!("fit: ended after {} epochs; best: {:?}", history.epochs.len(), history.best_epoch);
+        Ok(())
+    }
+
+    /// Where the ranks' devices round differently, gives all ranks what rank 0 has.
+    async fn unify_mixed(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
+        let Some(joint) = self.joint.as_ref().filter(|joint| joint.mixed) else { return Ok(()) };
+        let rows = self.all_rows();
+        let own = match joint.ranks.rank() {
+            0 => checkpoint::bytes(self.waiting, Path::new(GIVEN_BYTES), model, state, self.options, rows).await?,
+            _ => Vec::new(),
+        };
+        let all = joint.ranks.gather(Call::Epoch, &own)?;
+        if joint.ranks.rank() > 0 {
+            *state = checkpoint::load(Kept::Bytes(&all[0]), model, self.options, rows)?;
+        }
         Ok(())
     }
 
@@ -134,7 +160,12 @@ impl Training<'_> {
             Ok((batch.x, batch.targets, loss))
         };
         let statistics = model.losses(self.waiting, held.len(), batch).await?;
-        let bad_row = statistics.first_bad_row.filter(|_| self.options.stop_on_non_finite);
+        let own = statistics;
+        let statistics = match &self.joint {
+            Some(joint) => joint.agree(Call::Validation, Word { statistics, ..Default::default() })?.statistics,
+            None => statistics,
+        };
+        let bad_row = own.first_bad_row.filter(|_| self.options.stop_on_non_finite);
         let failed = bad_row.map(|row| {
             let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
             let (layer, step) = (model.layers.len().saturating_sub(1), steps.saturating_sub(1));

@@ -32,11 +32,11 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// Begins an epoch with the rows in this order.
-    pub fn begin(training: &Training<'a>, order: &[usize]) -> Self {
+    /// Begins an epoch with the rows in this order, in batches of so many rows each.
+    pub fn begin(training: &Training<'a>, order: &[usize], batches: impl Iterator<Item = usize>) -> Self {
         let (options, ahead) = (training.options, training.ahead);
         if let Some(ahead) = ahead {
-            ahead.begin(order, options.batch);
+            ahead.begin(order, batches);
         }
         let threads = if training.waiting == Waiting::Yielding { options.workers } else { 1 };
         Feed { rows: training.rows, ahead, threads, begun: Instant::now(), waited: Duration::ZERO }

@@ -29,7 +29,7 @@ pub(super) struct Origin {
 
 impl StepPosition<'_> {
     /// The error that names this origin in this step.
-    fn error(&self, Origin { op, layer, row }: Origin) -> Error {
+    pub fn error(&self, Origin { op, layer, row }: Origin) -> Error {
         let row = row.and_then(|row| self.rows.get(row)).copied();
         Error::NonFinite { op, layer, row, epoch: self.epoch, step: self.step }
     }
@@ -94,8 +94,8 @@ impl Mlp {
         state: &OptimizerState,
     ) -> Result<Option<Origin>> {
         let check = self.record_finite_check(state)?;
-        let (_, check) = Pending::read_all(waiting, &[], Some(&check)).await?;
-        self.non_finite_state(waiting, check, state).await
+        let (_, check) = Pending::read_all(waiting, &[], &[check]).await?;
+        self.non_finite_state(waiting, first_of(&check), state).await
     }
 
     /// The first slot of the optimizer with a non-finite value, and its layer. This copies all slots to the host.
@@ -113,6 +113,11 @@ impl Mlp {
         let bad = |values: &Array2<f32>| first_bad_row(values).is_some();
         Ok(self.parameters_by(waiting).await?.iter().position(|layer| bad(&layer.weights) || bad(&layer.biases)))
     }
+}
+
+/// The value of a check that was read beside others, if there was one.
+pub(super) fn first_of(beside: &[Vec<f32>]) -> Option<f32> {
+    beside.first()?.first().copied()
 }
 
 /// The first row with a non-finite value.

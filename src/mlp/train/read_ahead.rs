@@ -31,8 +31,28 @@ struct Plan {
     /// The number of the plan, by which workers know whether a piece is still wanted.
     number: u64,
     order: Arc<[usize]>,
+    pieces: Arc<[PlannedPiece]>,
+}
+
+/// The places in the order of a piece's rows, and the number of rows of its batch.
+#[derive(Clone)]
+struct PlannedPiece {
+    places: Range<usize>,
     batch: usize,
-    piece: usize,
+}
+
+/// The pieces of batches of so many rows, each of at most `piece`.
+fn planned_pieces(batches: impl Iterator<Item = usize>, piece: usize) -> Vec<PlannedPiece> {
+    let (mut pieces, mut first) = (Vec::new(), 0);
+    for batch in batches {
+        let end = first + batch;
+        while first < end {
+            let places = first..end.min(first + piece);
+            first = places.end;
+            pieces.push(PlannedPiece { places, batch });
+        }
+    }
+    pieces
 }
 
 #[derive(Default)]
@@ -45,27 +65,6 @@ struct State {
     /// Pieces from `first` on; `None` while a worker reads them.
     pieces: VecDeque<Option<Result<Piece>>>,
     closed: bool,
-}
-
-impl Plan {
-    /// The number of pieces of a whole batch.
-    fn pieces_a_batch(&self) -> usize {
-        self.batch.div_ceil(self.piece)
-    }
-
-    /// The number of all pieces.
-    fn pieces(&self) -> usize {
-        let (whole, rest) = (self.order.len() / self.batch, self.order.len() % self.batch);
-        whole * self.pieces_a_batch() + rest.div_ceil(self.piece)
-    }
-
-    /// The places in the order of a piece's rows, and the number of rows of its batch.
-    fn rows(&self, piece: usize) -> (Range<usize>, usize) {
-        let first = piece / self.pieces_a_batch() * self.batch;
-        let end = self.order.len().min(first + self.batch);
-        let begin = first + piece % self.pieces_a_batch() * self.piece;
-        (begin..end.min(begin + self.piece), end - first)
-    }
 }
 
 impl<'a> ReadAhead<'a> {
@@ -94,11 +93,12 @@ impl<'a> ReadAhead<'a> {
         })
     }
 
-    /// Begins to read an epoch's rows, in this order, for batches of so many rows.
-    pub fn begin(&self, order: &[usize], batch: usize) {
+    /// Begins to read an epoch's rows, in this order, for batches of so many rows each.
+    pub fn begin(&self, order: &[usize], batches: impl Iterator<Item = usize>) {
         let mut state = self.lock();
         state.plans += 1;
-        let plan = Plan { number: state.plans, order: order.into(), batch, piece: piece_rows(self.cols) };
+        let pieces = planned_pieces(batches, piece_rows(self.cols)).into();
+        let plan = Plan { number: state.plans, order: order.into(), pieces };
         *state = State { plan: Some(plan), plans: state.plans, ..State::default() };
         self.changed.notify_all();
     }
@@ -112,7 +112,7 @@ impl<'a> ReadAhead<'a> {
     fn next_piece(&self) -> Option<Result<Piece>> {
         let mut state = self.lock();
         loop {
-            if state.plan.as_ref().is_none_or(|plan| state.first >= plan.pieces()) {
+            if state.plan.as_ref().is_none_or(|plan| state.first >= plan.pieces.len()) {
                 return None;
             }
             if let Some(piece) = state.pieces.front_mut().and_then(Option::take) {
@@ -128,10 +128,10 @@ impl<'a> ReadAhead<'a> {
     /// Reads pieces until the training ends.
     fn work(&self) {
         while let Some((plan, piece)) = self.next_job() {
-            let (places, batch) = plan.rows(piece);
-            let wanted =
-                Wanted { op: "fit", source: self.source, cols: self.cols, rows: &plan.order[places], threads: 1 };
-            let read = caught(wanted, || read_piece(self.device, wanted, batch));
+            let PlannedPiece { places, batch } = &plan.pieces[piece];
+            let rows = &plan.order[places.clone()];
+            let wanted = Wanted { op: "fit", source: self.source, cols: self.cols, rows, threads: 1 };
+            let read = caught(wanted, || read_piece(self.device, wanted, *batch));
             let mut state = self.lock();
             // Another plan may have begun meanwhile.
             if state.plan.as_ref().is_some_and(|current| current.number == plan.number) {
@@ -149,7 +149,7 @@ impl<'a> ReadAhead<'a> {
             if state.closed {
                 return None;
             }
-            if let Some(plan) = state.plan.clone().filter(|plan| state.next < plan.pieces())
+            if let Some(plan) = state.plan.clone().filter(|plan| state.next < plan.pieces.len())
                 && state.next < state.first + self.depth
             {
                 state.next += 1;
@@ -182,18 +182,21 @@ mod tests {
 
     #[test]
     fn pieces_cover_each_batch_and_none_has_rows_of_two() {
-        for (rows, batch, piece) in [(10, 4, 2), (10, 4, 3), (10, 4, 8), (8, 4, 4), (1, 5, 2), (9, 3, 1)] {
-            let plan = Plan { number: 1, order: (0..rows).collect(), batch, piece };
-            let mut next = 0;
-            for index in 0..plan.pieces() {
-                let (places, length) = plan.rows(index);
-                assert_eq!(places.start, next, "{rows} {batch} {piece}");
-                assert!(!places.is_empty() && places.len() <= piece);
-                assert_eq!(places.start / batch, (places.end - 1) / batch);
-                assert_eq!(length, batch.min(rows - places.start / batch * batch));
-                next = places.end;
+        for batches in [vec![4, 4, 2], vec![4, 4], vec![1], vec![3, 0, 7, 1], vec![0], vec![]] {
+            for piece in [1, 2, 3, 8] {
+                let mut pieces = planned_pieces(batches.iter().copied(), piece).into_iter();
+                let mut next = 0;
+                for batch in &batches {
+                    let end = next + batch;
+                    while next < end {
+                        let planned = pieces.next().unwrap();
+                        assert_eq!((planned.places.start, planned.batch), (next, *batch), "{batches:?} {piece}");
+                        assert!(!planned.places.is_empty() && planned.places.len() <= piece && planned.places.end <= end);
+                        next = planned.places.end;
+                    }
+                }
+                assert!(pieces.next().is_none(), "{batches:?} {piece}");
             }
-            assert_eq!(next, rows);
         }
     }
 }

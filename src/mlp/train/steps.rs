@@ -9,7 +9,7 @@ use super::batches::Batch;
 use super::callback::Step;
 use super::callback_list::CallbackList;
 use super::feed::Feed;
-use super::non_finite::{Origin, StepPosition};
+use super::non_finite::{Origin, StepPosition, first_of};
 use super::state::TrainingState;
 use super::step_shape::StepShape;
 use super::training::Training;
@@ -27,10 +27,10 @@ const STEPS_PER_READ: usize = 1024;
 const READ_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A snapshot of model, optimizer and schedule.
-struct Snapshot(Mlp, OptimizerState, ScheduleState);
+pub(super) struct Snapshot(Mlp, OptimizerState, ScheduleState);
 
 impl Snapshot {
-    fn of(model: &Mlp, state: &TrainingState) -> Self {
+    pub fn of(model: &Mlp, state: &TrainingState) -> Self {
         Snapshot(model.clone(), state.optimizer.clone(), state.schedule)
     }
 
@@ -38,7 +38,7 @@ impl Snapshot {
         Snapshot(self.0.clone(), self.1.clone(), self.2)
     }
 
-    fn restore(self, model: &mut Mlp, state: &mut TrainingState) {
+    pub fn restore(self, model: &mut Mlp, state: &mut TrainingState) {
         (*model, state.optimizer, state.schedule) = (self.0, self.1, self.2);
     }
 }
@@ -59,11 +59,14 @@ impl Training<'_> {
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
     ) -> Result<(Statistics, usize)> {
+        if let Some(joint) = &self.joint {
+            return self.run_joint_steps(joint, epoch, order, model, state, callbacks).await;
+        }
         let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
         if self.waiting == Waiting::Blocking {
             self.prepare(&steps, model, &state.optimizer);
         }
-        let mut feed = Feed::begin(self, order);
+        let mut feed = Feed::begin(self, order, steps.rows.iter().map(|rows| rows.len()));
         let mut total = Statistics::default();
         let mut first = 0;
         while first < steps.rows.len() && !callbacks.stopped {
@@ -71,7 +74,7 @@ impl Training<'_> {
             let (pending, failed) =
                 self.run_steps(&mut feed, &steps.rows[first..], model, state, callbacks.watches_steps()).await?;
             let check = before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
-            let (read, check) = Pending::read_all(self.waiting, &pending, check.as_ref()).await?;
+            let (read, check) = Pending::read_all(self.waiting, &pending, check.as_slice()).await?;
             let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
             for (step, statistics) in (first..).zip(&read[..bad.unwrap_or(read.len())]) {
                 total = total.join(*statistics, (step * self.options.batch) as u64);
@@ -79,7 +82,7 @@ impl Training<'_> {
             }
             if let Some(before) = before {
                 let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
-                if bad_row.is_some() || model.non_finite_state(self.waiting, check, &state.optimizer).await?.is_some() {
+                if bad_row.is_some() || model.non_finite_state(self.waiting, first_of(&check), &state.optimizer).await?.is_some() {
                     let end = bad_row.unwrap_or((first + read.len(), None));
                     let again = before.copied();
                     let rewound = self.rewind(&steps, first, end, before, model, state).await;

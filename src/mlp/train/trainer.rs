@@ -7,8 +7,10 @@ use super::callback::Callback;
 use super::callback_list::CallbackList;
 use super::checkpoints::Checkpoints;
 use super::history::{Epoch, History};
+use super::joint::{Joint, described};
 use super::options::FitOptions;
 use super::state::TrainingState;
+use crate::distributed::{Call, Ranks};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -33,6 +35,7 @@ pub struct Trainer<'a> {
     pub(super) options: &'a FitOptions,
     pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<i64>)>,
     pub(super) row_weights: Option<&'a [f32]>,
+    ranks: Option<&'a Ranks>,
     callbacks: CallbackList<'a>,
     checkpoints: Checkpoints<'a>,
 }
@@ -54,7 +57,7 @@ impl<'a> Trainer<'a> {
     /// A trainer with these options.
     pub fn new(options: &'a FitOptions) -> Self {
         let (callbacks, checkpoints) = (CallbackList::default(), Checkpoints::default());
-        Trainer { options, validation: None, row_weights: None, callbacks, checkpoints }
+        Trainer { options, validation: None, row_weights: None, ranks: None, callbacks, checkpoints }
     }
 
     /// Validates on these rows after every epoch. Rows with the label -100 or [`FitOptions::ignore_index`] are ignored.
@@ -153,7 +156,27 @@ impl<'a> Trainer<'a> {
     /// The training returns [`Error::Format`] for bytes that are no checkpoint, and [`Error::Model`] for those of another
     /// training; both have `the given bytes` in the place of a path, and leave the model as it was.
     pub fn resume_from(mut self, bytes: &'a [u8]) -> Self {
-        self.checkpoints.bytes = Some(bytes);
+        self.checkpoints.bytes = Some(bytes.into());
+        self
+    }
+
+    /// Trains over these ranks, of which each has its own rows, and perhaps validation rows, and its own device: see
+    /// [`distributed`](crate::distributed).
+    ///
+    /// The training is that of one process on the rows of all ranks, one rank's behind the other's: the same batches of
+    /// [`FitOptions::batch`] rows in the same order, of which each rank computes those that it has; the gradient of the loss over
+    /// all rows of a batch, with the weights of all; the same dropout, validation, schedule and early stopping. All ranks begin with
+    /// the parameters of rank 0 and end with the same bits, on every run with as many ranks on the same devices. Against one process, sums are rounded in
+    /// another order.
+    ///
+    /// Callbacks are called on the ranks that have them; one of them can end the training for all. Only rank 0 keeps checkpoints, and all
+    /// resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. Each rank keeps an order of all ranks' rows, and
+    /// at the beginning their labels and weights: 8 to 20 bytes a row. A rank may have no rows. Over one rank this changes nothing.
+    ///
+    /// An error on one rank ends the training on all, which return it as [`RanksError::Failed`](crate::RanksError) with the rank;
+    /// its model has the parameters of before the step.
+    pub fn over(mut self, ranks: &'a Ranks) -> Self {
+        self.ranks = Some(ranks);
         self
     }
 
@@ -179,6 +202,20 @@ impl<'a> Trainer<'a> {
     }
 
     pub(super) async fn fit_by<L: Label>(
+        self,
+        waiting: Waiting,
+        model: &mut Mlp,
+        x: &dyn RowSource,
+        labels: &[L],
+    ) -> Result<History> {
+        let Some(ranks) = self.joint_ranks() else { return self.fit_alone_or_not(waiting, model, x, labels).await };
+        let leaving = ranks.leaving(Call::Fit);
+        let outcome = self.fit_alone_or_not(waiting, model, x, labels).await;
+        leaving.not_early();
+        ranks.settled(Call::Fit, outcome)
+    }
+
+    async fn fit_alone_or_not<L: Label>(
         mut self,
         waiting: Waiting,
         model: &mut Mlp,
@@ -190,8 +227,19 @@ impl<'a> Trainer<'a> {
         let labels = self.options.plain_labels(labels);
         let validation_set = self.validation.take();
         let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
-        let training = self.training(waiting, model, rows, validation_set.as_ref())?;
-        let mut state = self.checkpoints.first_state(model, self.options, labels.len())?;
+        let (joint, all) = match self.joint_ranks() {
+            None => (None, None),
+            Some(ranks) => {
+                let described = self.described(model, validation_set.is_some());
+                let (joint, all) = Joint::begin(ranks, waiting, model, rows, described).await?;
+                self.checkpoints.share(ranks)?;
+                (Some(joint), Some(all))
+            }
+        };
+        let all_rows = all.as_ref().map_or(rows, |all| all.with(rows));
+        let training = self.training(waiting, model, (rows, all_rows), validation_set.as_ref(), joint)?;
+        drop(all);
+        let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
         let (callbacks, checkpoints) = (&mut self.callbacks, &mut self.checkpoints);
         match waiting {
             Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {
@@ -200,6 +248,20 @@ impl<'a> Trainer<'a> {
             Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoints).await?,
         }
         Ok(state.history)
+    }
+
+    /// The ranks to train over, where there are several.
+    pub(super) fn joint_ranks(&self) -> Option<&'a Ranks> {
+        self.ranks.filter(|ranks| ranks.size() > 1)
+    }
+
+    /// What must be the same on all ranks.
+    fn described(&self, model: &Mlp, validates: bool) -> Vec<(&'static str, String)> {
+        let more = [
+            ("whether there is a validation set", validates.to_string()),
+            ("whether rows have weights", self.row_weights.is_some().to_string()),
+        ];
+        described(model, self.options).into_iter().chain(more).collect()
     }
 
     /// Runs one epoch that continues from the model's last partial fit.
@@ -213,7 +275,7 @@ impl<'a> Trainer<'a> {
         self.check(model, x, labels)?;
         let (options, labels) = (self.options, self.options.plain_labels(labels));
         let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
-        let training = self.training(waiting, model, rows, None)?;
+        let training = self.training(waiting, model, (rows, rows), None, None)?;
         let fresh = TrainingState::new(options, model.layers.len())?;
         let state = match model.partial.take() {
             Some(kept) if kept.optimizer.optimizer().is_like(&options.optimizer) => {

@@ -1,6 +1,7 @@
 //! Training: the data and options that all its epochs and steps share.
 
 use super::batches::LabelledRows;
+use super::joint::Joint;
 use super::options::FitOptions;
 use super::read_ahead::ReadAhead;
 use super::step_options::StepOptions;
@@ -11,7 +12,7 @@ use crate::waiting::Waiting;
 pub(super) struct Training<'a> {
     pub options: &'a FitOptions,
     pub rows: LabelledRows<'a>,
-    /// The numbers of the rows to train on.
+    /// The numbers of the rows to train on; over ranks, those of all ranks' rows, one rank's behind the other's.
     pub train: Vec<usize>,
     /// The rows to validate on, and their numbers.
     pub validation: Option<(LabelledRows<'a>, Vec<usize>)>,
@@ -19,9 +20,16 @@ pub(super) struct Training<'a> {
     pub waiting: Waiting,
     /// The reader of the rows to train on, where there are workers.
     pub ahead: Option<&'a ReadAhead<'a>>,
+    /// The ranks that train together, where there are several.
+    pub joint: Option<Joint<'a>>,
 }
 
 impl<'a> Training<'a> {
+    /// The number of rows, of all ranks where there are several.
+    pub fn all_rows(&self) -> usize {
+        self.joint.as_ref().map_or(self.rows.labels.len(), |joint| joint.rows)
+    }
+
     /// Runs the training with workers that read its rows ahead, as many as the options say.
     pub fn reading_ahead<T>(self, device: &Device, run: impl FnOnce(&Training<'_>) -> T) -> T {
         ReadAhead::run(device, (self.rows.x, self.rows.cols), self.options.workers, |ahead| {

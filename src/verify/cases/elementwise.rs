@@ -1,5 +1,7 @@
 //! Cases of ops on single elements, and of sums of columns: `bias_add`, `column_sum`, `relu` and its gradient, `dropout`.
 
+use ndarray::Array2;
+
 use crate::cpu::reference;
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -16,6 +18,9 @@ const RATE: f32 = 0.3;
 const SEED: u64 = 0x1234_5678_9abc_def0;
 /// Neither of its words is 0.
 const COUNTER: u64 = (1 << 40) + 3;
+
+/// The distance of rows in the cases of `dropout_rows`.
+const ROWS_APART: u64 = (1 << 30) + 1;
 
 /// The shape of the case in which the draw of an element is dropout's threshold: one of 256 draws is a rate that f32 has.
 const DRAWN: [usize; 3] = [100, 101, 1];
@@ -44,6 +49,7 @@ pub(super) fn cases(table: &mut Table) {
     );
     relus(table);
     dropout(table);
+    dropout_rows(table);
 }
 
 fn relus(table: &mut Table) {
@@ -81,17 +87,34 @@ fn dropout(table: &mut Table) {
             |[rows, cols, _]| (rows * cols, 8 * rows * cols),
             |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
             move |m| ops::dropout(&m[0], rate, SEED, COUNTER).map(Output::alone),
-            move |m| {
-                let want = reference::dropout(&m[0], rate, SEED, COUNTER);
-                // Elements that are left out are exactly 0.
-                let bound = want.mapv(|y| match y == 0.0 {
-                    true => Bound::NONE,
-                    false => Bound::roundings(2.0) * y.abs() + Bound::FLUSH,
-                });
-                vec![Expected::within(&bound, want)]
-            },
+            move |m| vec![kept(reference::dropout(&m[0], rate, SEED, COUNTER))],
         );
     }
+}
+
+/// Rows of a larger matrix, whose elements' numbers need two words from some of its rows on.
+fn dropout_rows(table: &mut Table) {
+    // Neighbours, some left out, and out of order.
+    let rows = |rows: usize| (0..rows as u64).map(|row| (row * 7 % 5) * ROWS_APART + row).collect::<Vec<_>>();
+    for dims in all_matrices() {
+        table.add_on_matrices(
+            ("dropout_rows", "rate 0.3"),
+            *dims,
+            |[rows, cols, _]| (rows * cols, 8 * rows * (cols + 1)),
+            |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
+            move |m| ops::dropout_rows(&m[0], &rows(m[0].rows()), RATE, SEED, COUNTER).map(Output::alone),
+            move |m| vec![kept(reference::dropout_rows(&m[0], &rows(m[0].nrows()), RATE, SEED, COUNTER))],
+        );
+    }
+}
+
+/// What dropout should give: elements that are left out are exactly 0.
+fn kept(want: Array2<f64>) -> Expected {
+    let bound = want.mapv(|y| match y == 0.0 {
+        true => Bound::NONE,
+        false => Bound::roundings(2.0) * y.abs() + Bound::FLUSH,
+    });
+    Expected::within(&bound, want)
 }
 
 /// The first element's draw that is a rate: with this threshold the element stays.

@@ -1,0 +1,102 @@
+//! What ranks say to each other in a round: which call they are in, whether it went well, and a few numbers.
+
+use super::communicator::CommunicationError;
+
+/// The call that a rank is in, as far as ranks could be in different ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Call {
+    /// A training begins or ends.
+    Fit = 1,
+    Step,
+    Validation,
+    Epoch,
+    Predict,
+    Score,
+    Verify,
+    /// A call of the program's own.
+    Agree,
+    /// The program ends.
+    Leave,
+}
+
+impl Call {
+    const ALL: [Call; 9] = [
+        Call::Fit,
+        Call::Step,
+        Call::Validation,
+        Call::Epoch,
+        Call::Predict,
+        Call::Score,
+        Call::Verify,
+        Call::Agree,
+        Call::Leave,
+    ];
+
+    /// Its name in errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Call::Fit => "fit",
+            Call::Step => "a step of fit",
+            Call::Validation => "the validation of fit",
+            Call::Epoch => "the end of an epoch of fit",
+            Call::Predict => "predict",
+            Call::Score => "a score",
+            Call::Verify => "verify",
+            Call::Agree => "agree",
+            Call::Leave => "the end of the program",
+        }
+    }
+}
+
+/// The numbers of a message.
+pub(crate) type Numbers = [u64; 8];
+
+/// A message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Message {
+    pub call: Call,
+    /// The length of the words in which a failed rank says what is wrong.
+    pub failed: Option<u32>,
+    pub numbers: Numbers,
+}
+
+impl Message {
+    /// The bytes of each message.
+    pub const BYTES: usize = 8 + size_of::<Numbers>();
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let head = [self.call as u8, u8::from(self.failed.is_some()), 0, 0];
+        let numbers = self.numbers.iter().flat_map(|number| number.to_le_bytes());
+        head.into_iter().chain(self.failed.unwrap_or(0).to_le_bytes()).chain(numbers).collect()
+    }
+
+    pub fn read(bytes: &[u8]) -> Result<Self, CommunicationError> {
+        let (head, rest) = bytes.split_first_chunk::<8>().ok_or("a message was cut short")?;
+        let call = Call::ALL.into_iter().find(|call| *call as u8 == head[0]).ok_or("a message was damaged")?;
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        let mut numbers = Numbers::default();
+        let words = rest.chunks_exact(8).map(|word| word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        numbers.iter_mut().zip(words).for_each(|(number, word)| *number = word);
+        Ok(Message { call, failed: (head[1] != 0).then_some(length), numbers })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_as_they_were_sent() {
+        for call in Call::ALL {
+            for failed in [None, Some(0), Some(70_000)] {
+                let numbers = [0, 1, u64::MAX, 1.5f64.to_bits(), 1 << 40, 5, 6, 7];
+                let sent = Message { call, failed, numbers };
+                assert_eq!(sent.bytes().len(), Message::BYTES);
+                assert_eq!(Message::read(&sent.bytes()).unwrap(), sent);
+            }
+        }
+        assert!(Message::read(&[1; 7]).is_err() && Message::read(&[0; Message::BYTES]).is_err());
+    }
+}

@@ -1,0 +1,186 @@
+//! Ranks as the processes of an MPI job. MPI is called by one thread of its own, to which others hand their values.
+
+use std::fmt::Display;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use mpi::traits::{Communicator as _, CommunicatorCollectives, Root};
+
+use super::communicator::{CommunicationError, Communicator, part};
+use super::ranks::Ranks;
+use crate::error::{Error, RanksError};
+
+/// The most values that one call of MPI carries: it counts them in 32 bits, and bytes within.
+const MOST_VALUES: usize = 1 << 26;
+
+/// What the thread is to do.
+enum Job {
+    Sum(Vec<f32>),
+    Broadcast(usize, Vec<u8>),
+    Exchange(Vec<u8>),
+}
+
+/// What it has done.
+enum Done {
+    Values(Vec<f32>),
+    Bytes(Vec<u8>),
+}
+
+/// A process among those of its job.
+struct World {
+    rank: usize,
+    size: usize,
+    local_rank: usize,
+    /// None only while it is dropped.
+    line: Mutex<Option<(Sender<Job>, Receiver<Done>)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl World {
+    /// Begins MPI, which a process can do once.
+    fn begin() -> Result<Self, CommunicationError> {
+        let ((jobs, to_do), (say, done), (tell, told)) = (channel(), channel(), channel());
+        let work = move || {
+            let Some(universe) = mpi::initialize() else {
+                let _ = tell.send(None);
+                return;
+            };
+            let world = universe.world();
+            let local = world.split_shared(world.rank());
+            let _ = tell.send(Some([world.rank(), world.size(), local.rank()].map(|number| number as usize)));
+            for job in to_do {
+                if say.send(carried(&world, job)).is_err() {
+                    break;
+                }
+            }
+            // MPI ends with the universe.
+        };
+        let thread = thread::Builder::new().name("wgpu-mlp mpi".into()).spawn(work)?;
+        let begun = told.recv().map_err(|_| "MPI could not begin")?;
+        let [rank, size, local_rank] = begun.ok_or("MPI has begun in this process before, and can only once")?;
+        Ok(World { rank, size, local_rank, line: Mutex::new(Some((jobs, done))), thread: Some(thread) })
+    }
+
+    fn carry(&self, job: Job) -> Result<Done, CommunicationError> {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let (jobs, done) = line.as_ref().ok_or("MPI has ended")?;
+        jobs.send(job).map_err(|_| "MPI has ended")?;
+        Ok(done.recv().map_err(|_| "MPI has ended")?)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The process must not end before MPI has.
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Does a job together with the other processes.
+fn carried(world: &impl CommunicatorCollectives, job: Job) -> Done {
+    match job {
+        Job::Sum(mut values) => {
+            let (mut room, mut sums) = (Vec::new(), Vec::new());
+            values.chunks_mut(MOST_VALUES).for_each(|values| sum(world, values, &mut room, &mut sums));
+            Done::Values(values)
+        }
+        Job::Broadcast(root, mut bytes) => {
+            let process = world.process_at_rank(root as i32);
+            bytes.chunks_mut(MOST_VALUES).for_each(|bytes| process.broadcast_into(bytes));
+            Done::Bytes(bytes)
+        }
+        Job::Exchange(own) => {
+            let mut all = vec![0; own.len() * world.size() as usize];
+            world.all_gather_into(&own[..], &mut all[..]);
+            Done::Bytes(all)
+        }
+    }
+}
+
+/// Each process adds up its part of all values, in the order of the ranks, and gives the sums to all: the order of additions is fixed,
+/// which `MPI_Allreduce` only recommends, and each value travels twice, as in the best of its algorithms.
+fn sum(world: &impl CommunicatorCollectives, values: &mut [f32], room: &mut Vec<f32>, sums: &mut Vec<f32>) {
+    let size = world.size() as usize;
+    let each = part(values.len(), size, 0).len();
+    room.resize(2 * size * each, 0.0);
+    let (sent, received) = room.split_at_mut(size * each);
+    sent[..values.len()].copy_from_slice(values);
+    world.all_to_all_into(&*sent, received);
+    sums.clear();
+    sums.extend_from_slice(&received[..each]);
+    for other in received[each..].chunks_exact(each.max(1)) {
+        sums.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
+    }
+    world.all_gather_into(&sums[..], sent);
+    values.copy_from_slice(&sent[..values.len()]);
+}
+
+impl Communicator for World {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn local_rank(&self) -> usize {
+        self.local_rank
+    }
+
+    fn sum(&self, values: &mut Vec<f32>) -> Result<(), CommunicationError> {
+        if let Done::Values(sums) = self.carry(Job::Sum(std::mem::take(values)))? {
+            *values = sums;
+        }
+        Ok(())
+    }
+
+    fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), CommunicationError> {
+        if let Done::Bytes(of_root) = self.carry(Job::Broadcast(root, std::mem::take(bytes)))? {
+            *bytes = of_root;
+        }
+        Ok(())
+    }
+
+    fn exchange(&self, own: Vec<u8>) -> Result<Vec<u8>, CommunicationError> {
+        match self.carry(Job::Exchange(own))? {
+            Done::Bytes(all) => Ok(all),
+            Done::Values(_) => Err("MPI gave values for bytes".into()),
+        }
+    }
+}
+
+impl Ranks {
+    /// Runs a program on this rank of an MPI job, which is a process that `mpirun` or Slurm's `srun` has started; without them it is the
+    /// only rank. MPI begins and ends here, so that a process can call this once.
+    ///
+    /// Return from `program`, also with errors, and do not end the process within: others are told so, and end as well.
+    ///
+    /// ```no_run
+    /// use wgpu_mlp::distributed::Ranks;
+    /// use wgpu_mlp::{Device, FitOptions, GpuOptions, Mlp, Trainer};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     Ranks::over_mpi(|ranks| {
+    ///         let device = ranks.agree(Device::of_rank(ranks, &GpuOptions::default()))?;
+    ///         // Or a file of this rank, or a slice of one that all can see.
+    ///         let (x, labels) = (ndarray::Array2::<f32>::zeros((1000, 784)), vec![0u8; 1000]);
+    ///         let mut model = Mlp::new(&device, &[784, 512, 10], 0)?;
+    ///         let history = Trainer::new(&FitOptions::default()).over(ranks).fit(&mut model, &x, &labels)?;
+    ///         println!("rank {}: {history}", ranks.rank());
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`RanksError::Communication`] where MPI cannot begin; the program's own; [`RanksError::Failed`] where another rank failed behind it.
+    pub fn over_mpi<T, E: Display + From<Error>>(program: impl FnOnce(&Ranks) -> Result<T, E>) -> Result<T, E> {
+        let world = World::begin().map_err(|source| Error::Ranks(RanksError::Communication { source }))?;
+        Ranks::new(world).run(program)
+    }
+}

@@ -1,0 +1,86 @@
+//! Ranks as threads of one process, which hand each other their values.
+
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
+
+use super::communicator::{CommunicationError, Communicator, part};
+
+/// What the threads share: what each of them has laid down, and where they meet.
+struct Table {
+    values: Mutex<Vec<Arc<Vec<f32>>>>,
+    bytes: Mutex<Vec<Vec<u8>>>,
+    meeting: Barrier,
+}
+
+/// One of the threads.
+pub(super) struct Thread {
+    rank: usize,
+    size: usize,
+    table: Arc<Table>,
+}
+
+impl Thread {
+    /// So many of them.
+    pub fn all(size: usize) -> impl Iterator<Item = Thread> {
+        let values = Mutex::new(vec![Arc::default(); size]);
+        let bytes = Mutex::new(vec![Vec::new(); size]);
+        let table = Arc::new(Table { values, bytes, meeting: Barrier::new(size) });
+        (0..size).map(move |rank| Thread { rank, size, table: table.clone() })
+    }
+
+    /// Lays down bytes, waits for those of others, and takes what it needs of all.
+    fn lay<T>(&self, own: Vec<u8>, take: impl FnOnce(&[Vec<u8>]) -> T) -> T {
+        locked(&self.table.bytes)[self.rank] = own;
+        self.table.meeting.wait();
+        let taken = take(&locked(&self.table.bytes));
+        // Nobody lays down the next before all have taken these.
+        self.table.meeting.wait();
+        taken
+    }
+
+    /// The same for values, which are not copied.
+    fn lay_values(&self, own: Vec<f32>) -> Vec<Arc<Vec<f32>>> {
+        locked(&self.table.values)[self.rank] = Arc::new(own);
+        self.table.meeting.wait();
+        let all = locked(&self.table.values).clone();
+        self.table.meeting.wait();
+        all
+    }
+}
+
+impl Communicator for Thread {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn local_rank(&self) -> usize {
+        self.rank
+    }
+
+    fn sum(&self, values: &mut Vec<f32>) -> Result<(), CommunicationError> {
+        let all = self.lay_values(std::mem::take(values));
+        let own = part(all[self.rank].len(), self.size, self.rank);
+        let mut sum = all[0][own.clone()].to_vec();
+        for other in &all[1..] {
+            sum.iter_mut().zip(&other[own.clone()]).for_each(|(sum, value)| *sum += value);
+        }
+        *values = self.lay_values(sum).iter().flat_map(|part| part.iter().copied()).collect();
+        Ok(())
+    }
+
+    fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), CommunicationError> {
+        *bytes = self.lay(std::mem::take(bytes), |all| all[root].clone());
+        Ok(())
+    }
+
+    fn exchange(&self, own: Vec<u8>) -> Result<Vec<u8>, CommunicationError> {
+        Ok(self.lay(own, <[_]>::concat))
+    }
+}
+
+fn locked<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

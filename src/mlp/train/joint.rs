@@ -1,0 +1,226 @@
+//! Joint: a training over ranks, from the comparison of what they were given to the agreements that they come to.
+
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+
+use super::batches::LabelledRows;
+use super::flat::{flattened, unflattened};
+use super::options::FitOptions;
+use crate::distributed::{Call, Numbers, Ranks};
+use crate::error::{Error, RanksError, Result};
+use crate::mlp::Mlp;
+use crate::statistics::Statistics;
+use crate::waiting::Waiting;
+
+/// The ranks of a training, and which of all their rows are this rank's.
+pub(super) struct Joint<'a> {
+    pub ranks: &'a Ranks,
+    /// The numbers of this rank's rows among those of all ranks, one rank's behind the other's.
+    pub own: Range<usize>,
+    /// The number of all ranks' rows.
+    pub rows: usize,
+    /// Whether the ranks' devices are of different kinds, which may round differently.
+    pub mixed: bool,
+}
+
+/// The labels and weights of all ranks' rows.
+pub(super) struct AllRows {
+    labels: Vec<i64>,
+    weights: Option<Vec<f32>>,
+}
+
+impl AllRows {
+    /// They as rows; there are no features with them.
+    pub fn with<'a>(&'a self, own: LabelledRows<'a>) -> LabelledRows<'a> {
+        LabelledRows { labels: &self.labels, weights: self.weights.as_deref(), ..own }
+    }
+}
+
+/// What ranks tell each other of one step, or of a validation.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Word {
+    pub statistics: Statistics,
+    /// Whether a callback wants the training to end.
+    pub stopped: bool,
+    /// Whether the last update left a value that is not finite.
+    pub broken: bool,
+}
+
+impl From<Word> for Numbers {
+    fn from(Word { statistics, stopped, broken }: Word) -> Numbers {
+        let Statistics { loss_sum, weight_sum, correct, rows, non_finite_rows, .. } = statistics;
+        let [stopped, broken] = [stopped, broken].map(u64::from);
+        [loss_sum.to_bits(), weight_sum.to_bits(), correct, rows, non_finite_rows, stopped, broken, 0]
+    }
+}
+
+impl From<Numbers> for Word {
+    fn from([loss_sum, weight_sum, correct, rows, non_finite_rows, stopped, broken, _]: Numbers) -> Word {
+        let [loss_sum, weight_sum] = [loss_sum, weight_sum].map(f64::from_bits);
+        let statistics = Statistics { loss_sum, weight_sum, correct, rows, non_finite_rows, first_bad_row: None };
+        Word { statistics, stopped: stopped != 0, broken: broken != 0 }
+    }
+}
+
+impl<'a> Joint<'a> {
+    /// Begins a training: compares what the ranks were given, gives the parameters of rank 0 to all, and gathers labels and weights.
+    pub async fn begin(
+        ranks: &'a Ranks,
+        waiting: Waiting,
+        model: &mut Mlp,
+        rows: LabelledRows<'_>,
+        described: Vec<(&'static str, String)>,
+    ) -> Result<(Self, AllRows)> {
+        compare(ranks, &described)?;
+        let devices = ranks.gather(Call::Fit, device_of(model).as_bytes())?;
+        let mixed = devices.iter().any(|device| *device != devices[0]);
+        let labels = gathered(ranks, rows.labels)?;
+        let weights = rows.weights.map(|weights| gathered(ranks, weights)).transpose()?;
+        let first = labels[..ranks.rank()].iter().map(Vec::len).sum();
+        let own = first..first + rows.labels.len();
+        let all = AllRows { labels: labels.concat(), weights: weights.map(|weights| weights.concat()) };
+        take_parameters(ranks, waiting, model).await?;
+        let joint = Joint { ranks, own, rows: all.labels.len(), mixed };
+        let (rank, size, here) = (ranks.rank(), ranks.size(), joint.own.len());
+        log::info!("fit: rank {rank} of {size} has {here} of {} rows, on {}", joint.rows, model.device.info());
+        Ok((joint, all))
+    }
+
+    /// The word of all ranks together.
+    pub fn agree(&self, call: Call, own: Word) -> Result<Word> {
+        let joined = |all: Word, one: Numbers| {
+            let Word { statistics, stopped, broken } = one.into();
+            Word {
+                statistics: all.statistics.join(statistics, 0),
+                stopped: all.stopped || stopped,
+                broken: all.broken || broken,
+            }
+        };
+        Ok(self.ranks.round(call, Ok(own.into()))?.into_iter().fold(Word::default(), joined))
+    }
+
+    /// Whether one of the ranks says so.
+    pub fn any(&self, call: Call, own: bool) -> Result<bool> {
+        Ok(self.agree(call, Word { stopped: own, ..Word::default() })?.stopped)
+    }
+
+    /// The error that another rank is about to tell.
+    pub fn told(&self) -> Error {
+        let silent = || RanksError::Failed { rank: self.ranks.rank(), source: "no rank said what is wrong".into() };
+        self.ranks.round(Call::Step, Ok(Numbers::default())).err().unwrap_or_else(|| Error::Ranks(silent()))
+    }
+
+    /// Those of these numbers that are this rank's rows, as its source counts them, with their places among the numbers.
+    pub fn own_of(&self, rows: &[usize]) -> (Vec<usize>, Vec<u64>) {
+        let places = (0..).zip(rows).filter(|(_, row)| self.own.contains(row));
+        places.map(|(place, row)| (row - self.own.start, place)).unzip()
+    }
+
+    /// Gives all ranks the parameters of rank 0 where they do not have the same bits.
+    pub async fn unify(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
+        let mut hash = DefaultHasher::new();
+        flattened(&model.parameters_by(waiting).await?).iter().for_each(|value| value.to_bits().hash(&mut hash));
+        let mut numbers = Numbers::default();
+        numbers[0] = hash.finish();
+        let all = self.ranks.round(Call::Epoch, Ok(numbers))?;
+        if all.iter().any(|other| *other != all[0]) {
+            log::warn!("fit: the ranks' parameters differ in their last bits: all take those of rank 0");
+            take_parameters(self.ranks, waiting, model).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What must be the same on all ranks of a training.
+pub(super) fn described(model: &Mlp, options: &FitOptions) -> Vec<(&'static str, String)> {
+    // Each field is named, so that a new one is not forgotten. Ranks may have different numbers of workers.
+    let FitOptions {
+        epochs,
+        batch,
+        optimizer,
+        schedule,
+        warm_up_steps,
+        shuffle,
+        seed,
+        class_weights,
+        ignore_index,
+        label_smoothing,
+        dropout,
+        penalties,
+        clip_norm,
+        validation_fraction,
+        early_stopping,
+        stop_on_non_finite,
+        workers: _,
+    } = options;
+    let text = |value: &dyn Debug| format!("{value:?}");
+    vec![
+        ("the crate's version", env!("CARGO_PKG_VERSION").into()),
+        ("the model's widths", text(&model.widths())),
+        ("epochs", text(epochs)),
+        ("batch", text(batch)),
+        ("optimizer", text(optimizer)),
+        ("schedule", text(schedule)),
+        ("warm_up_steps", text(warm_up_steps)),
+        ("shuffle", text(shuffle)),
+        ("seed", text(seed)),
+        ("class_weights", text(class_weights)),
+        ("ignore_index", text(ignore_index)),
+        ("label_smoothing", text(label_smoothing)),
+        ("dropout", text(dropout)),
+        ("penalties", text(penalties)),
+        ("clip_norm", text(clip_norm)),
+        ("validation_fraction", text(validation_fraction)),
+        ("early_stopping", text(early_stopping)),
+        ("stop_on_non_finite", text(stop_on_non_finite)),
+    ]
+}
+
+/// Refuses ranks that were given different things.
+fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
+    let own: Vec<_> = described.iter().map(|(what, value)| format!("{what}\t{value}")).collect();
+    let all = ranks.gather(Call::Fit, own.join("\n").as_bytes())?;
+    let all: Vec<_> = all.iter().map(|text| String::from_utf8_lossy(text)).collect();
+    for (rank, text) in all.iter().enumerate() {
+        for (line, wanted) in text.lines().zip(all[0].lines()).filter(|(line, wanted)| line != wanted) {
+            let (what, value) = line.split_once('\t').unwrap_or(("their versions", line));
+            let wanted = wanted.split_once('\t').map_or(wanted, |(_, wanted)| wanted);
+            let (what, value, wanted) = (what.into(), value.into(), wanted.into());
+            return Err(Error::Ranks(RanksError::Differ { what, rank, value, wanted }));
+        }
+        if text.lines().count() != all[0].lines().count() {
+            let what = "the number of options that this version knows".into();
+            let [value, wanted] = [text, &all[0]].map(|text| text.lines().count().to_string());
+            return Err(Error::Ranks(RanksError::Differ { what, rank, value, wanted }));
+        }
+    }
+    Ok(())
+}
+
+/// What a device rounds like: ranks whose devices have this in common end with the same bits.
+fn device_of(model: &Mlp) -> String {
+    let info = model.device.info();
+    format!("{:?} {} {} {}", info.kind, info.name, info.backend, info.driver)
+}
+
+/// The values of each rank.
+fn gathered<T: bytemuck::Pod>(ranks: &Ranks, own: &[T]) -> Result<Vec<Vec<T>>> {
+    let all = ranks.gather(Call::Fit, bytemuck::cast_slice(own))?;
+    Ok(all.iter().map(|bytes| bytemuck::pod_collect_to_vec(bytes)).collect())
+}
+
+/// Gives the model the parameters of rank 0's.
+async fn take_parameters(ranks: &Ranks, waiting: Waiting, model: &mut Mlp) -> Result<()> {
+    let own = match ranks.rank() {
+        0 => flattened(&model.parameters_by(waiting).await?),
+        _ => Vec::new(),
+    };
+    let all = gathered(ranks, &own)?;
+    if ranks.rank() > 0 {
+        let layers = unflattened(&model.parameter_shapes(), &all[0])?;
+        let prepared = std::mem::take(&mut model.prepared);
+        *model = Mlp { prepared, ..Mlp::from_host(&model.device.clone(), layers)? };
+    }
+    Ok(())
+}
