@@ -231,7 +231,7 @@ impl Device {
         }
     }
 
-    fn cpu_because(reason: String) -> Self {
+    pub(super) fn cpu_because(reason: String) -> Self {
         let info = DeviceInfo {
             kind: DeviceKind::Cpu,
             name: "CPU path".into(),
@@ -248,7 +248,7 @@ impl Device {
         Device(Arc::new(Inner { info, context: None }))
     }
 
-    async fn choose(options: &GpuOptions, software: bool) -> Result<Self> {
+    pub(super) async fn choose(options: &GpuOptions, software: bool) -> Result<Self> {
         let mut refused = None;
         for choice in gpu::choices(options, software).await? {
             match Context::open(&choice.adapter, options).await {

@@ -4,6 +4,8 @@
 mod device;
 mod info;
 mod interop;
+#[cfg(not(target_family = "wasm"))]
+mod of_rank;
 
 pub use device::Device;
 pub use info::{DeviceInfo, DeviceKind, KernelSource};

@@ -62,7 +62,13 @@ impl ConfusionMatrix {
                 *count += 1;
             }
         }
-        Ok(ConfusionMatrix { counts, names: (0..classes).map(|class| class.to_string()).collect() })
+        Ok(Self::from_counts(counts))
+    }
+
+    /// The matrix of these counts, a row and a column for each class.
+    pub(crate) fn from_counts(counts: Array2<u64>) -> Self {
+        let names = (0..counts.nrows()).map(|class| class.to_string()).collect();
+        ConfusionMatrix { counts, names }
     }
 
     /// Names the classes. Tables then print the names instead of the classes' numbers.

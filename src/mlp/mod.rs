@@ -3,6 +3,8 @@
 mod checks;
 mod file;
 mod model;
+#[cfg(not(target_family = "wasm"))]
+mod over_ranks;
 mod predict;
 mod score;
 mod step;

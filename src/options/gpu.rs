@@ -18,6 +18,9 @@ use crate::error::Error;
 pub struct GpuOptions {
     /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
     pub adapter_name: Option<String>,
+    /// Of the adapters that are as good as the best (of its kind, on its backend), take that of this number, counted from 0 and again from 0
+    /// behind the last: for programs that use several GPUs. By default the first.
+    pub adapter_index: Option<usize>,
     /// Compile the shaders with bounds checks and loop limits. The results are the same.
     pub runtime_checks: bool,
     /// Ask the driver stack for API validation (Vulkan's validation layer, say), where it is installed.

@@ -25,6 +25,8 @@ mod mutants;
 mod operands;
 mod options;
 mod output;
+#[cfg(all(feature = "serde", not(target_family = "wasm")))]
+mod over_ranks;
 mod plan;
 mod report;
 mod run;
@@ -47,6 +49,8 @@ pub use compare::{Worst, compare};
 pub use expected::Expected;
 pub use inputs::Inputs;
 pub use options::Options;
+#[cfg(all(feature = "serde", not(target_family = "wasm")))]
+pub use over_ranks::run_over;
 pub use report::{Report, Row};
 #[cfg(not(target_family = "wasm"))]
 pub use run::{run, run_watched, run_with};

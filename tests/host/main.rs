@@ -35,6 +35,7 @@ mod learning;
 mod metrics;
 mod nothing_to_learn;
 mod optimizers;
+mod ranks;
 #[cfg(feature = "data")]
 mod readme;
 #[cfg(feature = "serde")]

@@ -5,6 +5,7 @@
 pub mod broken_sources;
 pub mod effects;
 pub mod ignored;
+pub mod over_ranks;
 pub mod pieces;
 pub mod sources;
 pub mod stopped;

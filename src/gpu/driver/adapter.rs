@@ -91,9 +91,15 @@ pub(crate) async fn choices(options: &GpuOptions, software: bool) -> Result<Vec<
         adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
     };
     let chosen = adapters.into_iter().filter(|adapter| wanted(adapter) && usable(adapter));
-    let choices: Vec<_> = chosen.map(|adapter| Choice { reason: reason(&adapter, name.as_deref()), adapter }).collect();
+    let mut choices: Vec<_> = chosen.map(|adapter| Choice { reason: reason(&adapter, name.as_deref()), adapter }).collect();
     if choices.is_empty() {
         return Err(Error::NoAdapter { wanted: describe_wish(name.as_deref(), backends, software), found });
+    }
+    if let Some(index) = options.adapter_index {
+        let kind = |choice: &Choice| (rank(&choice.adapter), choice.adapter.get_info().backend);
+        let alike = choices.iter().take_while(|choice| kind(choice) == kind(&choices[0])).count();
+        let Choice { adapter, reason } = choices.swap_remove(index % alike);
+        return Ok(vec![Choice { adapter, reason: format!("{reason}; number {} of {alike} alike", index % alike) }]);
     }
     Ok(choices)
 }

@@ -72,18 +72,22 @@ impl<'a> Trainer<'a> {
     /// Refuses data and options that do not fit each other or the model.
     pub(super) fn check<L: Label>(&self, model: &Mlp, x: &dyn RowSource, labels: &[L]) -> Result<()> {
         // Of several ranks, some may have no rows.
-        let may_be_empty = self.joint_ranks().is_some();
-        if !(may_be_empty && x.dim().0 == 0) {
+        let is_empty = |rows: &dyn RowSource| self.joint_ranks().is_some() && rows.dim().0 == 0;
+        if !is_empty(x) {
             model.check_inputs("fit", x)?;
         }
         check_rows("fit", x, labels.len())?;
-        Targets::check_ignoring(labels, model.classes(), self.options.ignored())?;
+        if !is_empty(x) {
+            Targets::check_ignoring(labels, model.classes(), self.options.ignored())?;
+        }
         if let Some((x, labels)) = &self.validation {
-            if !(may_be_empty && x.dim().0 == 0) {
+            if !is_empty(x) {
                 model.check_inputs("validation", x)?;
             }
             check_rows("validation", x, labels.len())?;
-            Targets::check(labels, model.classes())?;
+            if !is_empty(x) {
+                Targets::check(labels, model.classes())?;
+            }
         }
         if let Some(weights) = self.row_weights {
             if weights.len() != x.dim().0 {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::options::FitOptions;
 use super::state::TrainingState;
 use crate::distributed::{Call, Ranks};
-use crate::error::{Error, Result};
-use crate::files::{GIVEN_BYTES, replace};
+use crate::error::Result;
+use crate::files::{GIVEN_BYTES, failed, replace};
 use crate::mlp::Mlp;
 use crate::mlp::file::checkpoint::{self, Kept};
 use crate::waiting::Waiting;
@@ -49,7 +49,7 @@ impl Checkpoints<'_> {
         if let (true, None, Some(path)) = (first && self.resume, &self.bytes, &self.path)
             && path.exists()
         {
-            let read = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
+            let read = std::fs::read(path).map_err(|source| failed(path, source))?;
             self.bytes = Some(read.into());
         }
         let own = self.bytes.as_deref().filter(|_| first).unwrap_or_default();

@@ -10,6 +10,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "plain data and the host",
         &[
             "cores",
+            "distributed",
             "error",
             "files",
             "host_memory",

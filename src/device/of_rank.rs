@@ -1,0 +1,35 @@
+//! Devices of ranks: those of one machine take its GPUs in turn.
+
+use super::device::Device;
+use crate::distributed::Ranks;
+use crate::error::{Error, Result};
+use crate::options::GpuOptions;
+use crate::waiting::at_once;
+
+impl Device {
+    /// The device of a rank: of as many hardware GPUs as the machine has, the one whose turn it is by [`Ranks::local_rank`]; the CPU path
+    /// where there is none. [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] say otherwise. The log tells which rank has
+    /// which.
+    ///
+    /// # Errors
+    /// As [`Device::auto`] and [`Device::gpu_with`], but for a machine without GPUs. [`Ranks::agree`] tells all ranks of them.
+    ///
+    /// ```
+    /// use wgpu_mlp::distributed::Ranks;
+    /// use wgpu_mlp::{Device, GpuOptions};
+    /// let ranks = Ranks::alone();
+    /// let device = ranks.agree(Device::of_rank(&ranks, &GpuOptions::default()))?;
+    /// println!("rank {}: {}", ranks.rank(), device.info());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn of_rank(ranks: &Ranks, options: &GpuOptions) -> Result<Self> {
+        let named = options.adapter_name.is_some() || std::env::var_os("WGPU_ADAPTER_NAME").is_some();
+        let adapter_index = options.adapter_index.or(Some(ranks.local_rank()));
+        let device = match at_once(Self::choose(&GpuOptions { adapter_index, ..options.clone() }, named)) {
+            Err(error @ Error::NoAdapter { .. }) if !named => Self::cpu_because(error.to_string()),
+            outcome => outcome?,
+        };
+        log::info!("rank {} of {}: {}", ranks.rank(), ranks.size(), device.info());
+        Ok(device)
+    }
+}

@@ -1,0 +1,134 @@
+//! Predictions and scores over ranks: each works on its own rows, and all get the results of all.
+
+use super::model::Mlp;
+use crate::distributed::{Call, Numbers, Ranks};
+use crate::error::Result;
+use crate::metrics::ConfusionMatrix;
+use crate::source::RowSource;
+use crate::statistics::Statistics;
+use crate::targets::Label;
+
+impl Mlp {
+    /// Predicts the classes of all ranks' rows, one rank's behind the other's: on every rank those of all. Each rank has its own rows, or none,
+    /// so that files can be larger than a machine's memory.
+    ///
+    /// # Errors
+    /// As [`Mlp::predict`], on every rank: see [`distributed`](crate::distributed).
+    ///
+    /// ```
+    /// use wgpu_mlp::distributed::Ranks;
+    /// use wgpu_mlp::{Device, Mlp};
+    /// let x = ndarray::array![[0.1, 0.2], [0.3, 0.4], [-0.5, 0.6]];
+    /// let alone = Mlp::new(&Device::cpu(), &[2, 3], 0)?.predict(x.view())?;
+    /// let over = Ranks::in_threads(2, |ranks| {
+    ///     let model = Mlp::new(&Device::cpu(), &[2, 3], 0)?;
+    ///     model.predict_over(ranks, x.slice(ndarray::s![ranks.share_of(3), ..]))
+    /// });
+    /// assert_eq!(over.into_iter().collect::<Result<Vec<_>, _>>()?, [alone.clone(), alone]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn predict_over(&self, ranks: &Ranks, x: impl RowSource) -> Result<Vec<u32>> {
+        in_call(ranks, Call::Predict, || {
+            let own = if x.dim().0 == 0 { Vec::new() } else { self.predict(x)? };
+            let all = ranks.gather(Call::Predict, bytemuck::cast_slice(&own))?;
+            Ok(all.iter().flat_map(|bytes| bytemuck::pod_collect_to_vec::<u8, u32>(bytes)).collect())
+        })
+    }
+
+    /// Evaluates loss and accuracy on all ranks' rows, as [`Mlp::evaluate`] on its own.
+    ///
+    /// # Errors
+    /// As [`Mlp::evaluate`], on every rank.
+    pub fn evaluate_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<Statistics> {
+        in_call(ranks, Call::Score, || {
+            let rows = x.dim().0 as u64;
+            let own = if labels.is_empty() && rows == 0 { Statistics::default() } else { self.evaluate(x, labels)? };
+            let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
+            let bad = first_bad_row.map_or(u64::MAX, |row| row);
+            let numbers =
+                [loss_sum.to_bits(), weight_sum.to_bits(), correct, counted, non_finite_rows, bad, rows, 0];
+            let joined = |(all, before): (Statistics, u64), numbers: Numbers| {
+                let [loss_sum, weight_sum, correct, rows, non_finite_rows, bad, of_rank, _] = numbers;
+                let [loss_sum, weight_sum] = [loss_sum, weight_sum].map(f64::from_bits);
+                let first_bad_row = (bad < u64::MAX).then_some(bad);
+                let one = Statistics { loss_sum, weight_sum, correct, rows, non_finite_rows, first_bad_row };
+                (all.join(one, before), before + of_rank)
+            };
+            Ok(ranks.round(Call::Score, Ok(numbers))?.into_iter().fold(Default::default(), joined).0)
+        })
+    }
+
+    /// The accuracy on all ranks' rows, as [`Mlp::score`] on its own. NaN where no row of any rank counts.
+    ///
+    /// # Errors
+    /// As [`Mlp::score`], on every rank.
+    pub fn score_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<f64> {
+        self.share_over(ranks, &x, labels, |model, x| model.score(x, labels))
+    }
+
+    /// The top-k accuracy on all ranks' rows, as [`Mlp::score_top_k`] on its own.
+    ///
+    /// # Errors
+    /// As [`Mlp::score_top_k`], on every rank.
+    pub fn score_top_k_over<L: Label>(
+        &self,
+        ranks: &Ranks,
+        x: impl RowSource,
+        labels: &[L],
+        k: usize,
+    ) -> Result<f64> {
+        self.share_over(ranks, &x, labels, |model, x| model.score_top_k(x, labels, k))
+    }
+
+    /// The confusion matrix of all ranks' rows, as [`Mlp::confusion_matrix`] on its own.
+    ///
+    /// # Errors
+    /// As [`Mlp::confusion_matrix`], on every rank.
+    pub fn confusion_matrix_over<L: Label>(
+        &self,
+        ranks: &Ranks,
+        x: impl RowSource,
+        labels: &[L],
+    ) -> Result<ConfusionMatrix> {
+        in_call(ranks, Call::Score, || {
+            let empty = labels.is_empty() && x.dim().0 == 0;
+            let own = (!empty).then(|| self.confusion_matrix(x, labels)).transpose()?;
+            let counts: Vec<u64> = own.iter().flat_map(|own| own.counts().iter().copied().collect::<Vec<_>>()).collect();
+            let all = ranks.gather(Call::Score, bytemuck::cast_slice(&counts))?;
+            let mut sums = ndarray::Array2::<u64>::zeros((self.classes(), self.classes()));
+            for bytes in &all {
+                let counts: Vec<u64> = bytemuck::pod_collect_to_vec(bytes);
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            }
+            Ok(ConfusionMatrix::from_counts(sums))
+        })
+    }
+
+    /// A share of all ranks' rows that count, from each rank's share of its own.
+    fn share_over<L: Label>(
+        &self,
+        ranks: &Ranks,
+        x: &dyn RowSource,
+        labels: &[L],
+        share: impl FnOnce(&Self, &dyn RowSource) -> Result<f64>,
+    ) -> Result<f64> {
+        in_call(ranks, Call::Score, || {
+            let counted = labels.len() - crate::targets::ignored_rows(labels);
+            let own = if counted == 0 && x.dim().0 == labels.len() { 0.0 } else { share(self, x)? };
+            let mut numbers = Numbers::default();
+            // A share of so many rows is a whole number of hits.
+            (numbers[0], numbers[1]) = ((own * counted as f64).round() as u64, counted as u64);
+            let all = ranks.round(Call::Score, Ok(numbers))?;
+            let [hits, counted] = [0, 1].map(|index| all.iter().map(|numbers| numbers[index]).sum::<u64>());
+            Ok(hits as f64 / counted as f64)
+        })
+    }
+}
+
+/// Makes a call over ranks, whose outcome all of them get.
+fn in_call<T>(ranks: &Ranks, call: Call, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let leaving = ranks.leaving(call);
+    let outcome = work();
+    leaving.not_early();
+    ranks.settled(call, outcome)
+}

@@ -1,0 +1,40 @@
+//! Trainings and scores over ranks, which are threads here, on the CPU path.
+
+use wgpu_mlp::Device;
+
+use crate::training::over_ranks;
+
+#[test]
+fn a_training_is_that_of_one_process_on_all_rows() {
+    over_ranks::as_one_process(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn all_ranks_decide_alike() {
+    over_ranks::decisions(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn scores_are_those_of_one_process_on_all_rows() {
+    over_ranks::scores(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn ranks_that_differ_are_told_so() {
+    over_ranks::differences(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn checkpoints_are_resumed_by_any_number_of_ranks() {
+    over_ranks::checkpoints(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn no_fault_leaves_a_rank_waiting() {
+    over_ranks::faults(&Device::cpu(), 200).unwrap();
+}
+
+#[test]
+fn an_update_that_is_not_finite_is_undone_on_all_ranks() {
+    over_ranks::undone(&Device::cpu()).unwrap();
+}

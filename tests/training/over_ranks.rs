@@ -1,0 +1,363 @@
+//! Trainings over ranks: as one process on the rows of all, the same bits on every rank, and no rank left waiting.
+
+use std::ops::{ControlFlow, Range};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use ndarray::{Array2, s};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+use wgpu_mlp::distributed::Ranks;
+use wgpu_mlp::source::{FromFn, RowError};
+use wgpu_mlp::{
+    ClassWeights, Device, Epoch, Error, FitOptions, History, Mlp, Optimizer, RanksError, Result, Step, Trainer,
+};
+
+use super::{bits, blobs, rich, without_times};
+
+const ROWS: usize = 103;
+const WIDTHS: [usize; 4] = [4, 12, 9, 3];
+
+/// What a training is made of, beside its options.
+#[derive(Clone)]
+struct Data {
+    x: Array2<f32>,
+    labels: Vec<i64>,
+    weights: Option<Vec<f32>>,
+    held: Option<(Array2<f32>, Vec<i64>)>,
+}
+
+impl Data {
+    fn new() -> Self {
+        let (x, labels) = blobs(ROWS, 5);
+        Data { x, labels: labels.into_iter().map(i64::from).collect(), weights: None, held: None }
+    }
+
+    /// Rows of weights from 0 to 3, each ninth of which is ignored.
+    fn weighted(self) -> Self {
+        let weights = (0..ROWS).map(|row| (row % 7) as f32 / 2.0).collect();
+        let labels = self.labels.iter().zip(0..).map(|(label, row)| if row % 9 == 4 { -100 } else { *label });
+        Data { labels: labels.collect(), weights: Some(weights), ..self }
+    }
+
+    fn validated(self) -> Self {
+        let (x, labels) = blobs(31, 6);
+        Data { held: Some((x, labels.into_iter().map(i64::from).collect())), ..self }
+    }
+}
+
+/// The rows of each of so many ranks: shares that are far from even, the second of three and of four without any.
+fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
+    let ends = match size {
+        1 => vec![rows],
+        2 => vec![rows / 5, rows],
+        3 => vec![rows / 2, rows / 2, rows],
+        _ => vec![rows / 3, rows / 3, rows / 3 + 1, rows],
+    };
+    ends.iter().scan(0, |first, end| Some(std::mem::replace(first, *end)..*end)).collect()
+}
+
+/// What a training ends with.
+#[derive(Debug, PartialEq)]
+struct Trained {
+    bits: Vec<u32>,
+    epochs: Vec<Epoch>,
+    best_epoch: Option<usize>,
+}
+
+impl Trained {
+    fn values(&self) -> Vec<f32> {
+        self.bits.iter().copied().map(f32::from_bits).collect()
+    }
+
+    fn of(model: &Mlp, history: &History) -> Result<Self> {
+        Ok(Trained { bits: bits(model)?, epochs: without_times(history), best_epoch: history.best_epoch })
+    }
+}
+
+/// Trains on this rank's rows of all data.
+fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) -> Result<Trained> {
+    let own = shares(ranks.size(), data.labels.len()).swap_remove(ranks.rank());
+    // Only rank 0's parameters count.
+    let mut model = Mlp::new(device, &WIDTHS, 3 + ranks.rank() as u64)?;
+    let mut trainer = Trainer::new(options).over(ranks);
+    if let Some(weights) = &data.weights {
+        trainer = trainer.row_weights(&weights[own.clone()]);
+    }
+    if let Some((x, labels)) = &data.held {
+        let own = shares(ranks.size(), labels.len()).swap_remove(ranks.rank());
+        trainer = trainer.validation_set(x.slice(s![own.clone(), ..]), &labels[own]);
+    }
+    let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
+    Trained::of(&model, &history)
+}
+
+/// Trains on so many ranks, which must all end with the same.
+fn train_over(device: &Device, size: usize, data: &Data, options: &FitOptions) -> Result<Trained> {
+    let all = Ranks::in_threads(size, |ranks| train(device, ranks, data, options));
+    let mut all = all.into_iter().collect::<Result<Vec<_>>>()?;
+    for (rank, other) in all.iter().enumerate() {
+        assert_eq!(other, &all[0], "rank {rank} of {size} has ended with something else");
+    }
+    Ok(all.swap_remove(0))
+}
+
+/// The furthest that two trainings' parameters are apart.
+fn distance(a: &Trained, b: &Trained) -> f32 {
+    assert_eq!(a.bits.len(), b.bits.len());
+    let distances = a.values().into_iter().zip(b.values()).map(|(a, b)| (a - b).abs());
+    distances.fold(0.0, |most, distance| if distance.is_nan() { f32::NAN } else { most.max(distance) })
+}
+
+/// Trainings on 1 to 4 ranks are those of one process on all rows: with the same epochs, and parameters that are as far apart as roundings in
+/// another order make them.
+pub fn as_one_process(device: &Device) -> Result<()> {
+    let plain = FitOptions { epochs: 4, batch: 16, optimizer: Optimizer::momentum(0.05, 0.9), ..Default::default() };
+    let steep = FitOptions { optimizer: Optimizer::momentum(0.05, 0.9), early_stopping: None, ..rich() };
+    let each = ClassWeights::Each(vec![1.0, 0.25, 3.0]);
+    let cases = [
+        ("plain", Data::new(), plain.clone()),
+        ("in order", Data::new(), FitOptions { shuffle: false, batch: 40, ..plain.clone() }),
+        ("all in one batch", Data::new(), FitOptions { batch: ROWS, ..plain.clone() }),
+        ("weighted and ignored", Data::new().weighted(), FitOptions { class_weights: each, ..plain.clone() }),
+        ("dropout", Data::new(), FitOptions { dropout: 0.4, ..plain.clone() }),
+        ("clipped", Data::new().weighted(), FitOptions { clip_norm: Some(0.1), ..plain.clone() }),
+        ("a validation set", Data::new().validated(), plain.clone()),
+        ("a part to validate on", Data::new().weighted(), FitOptions { validation_fraction: 0.3, ..plain.clone() }),
+        ("everything", Data::new().weighted(), steep),
+        ("not looked at", Data::new(), FitOptions { stop_on_non_finite: false, workers: 2, ..plain }),
+    ];
+    for (name, data, options) in cases {
+        let alone = train(device, &Ranks::alone(), &data, &options)?;
+        for size in 2..=4 {
+            let over = train_over(device, size, &data, &options)?;
+            let apart = distance(&alone, &over);
+            assert!(apart <= 1e-4, "{name}, {size} ranks: parameters are {apart} apart");
+            assert_eq!(over, train_over(device, size, &data, &options)?, "{name}, {size} ranks: another run, other bits");
+            assert_eq!(alone.epochs.len(), over.epochs.len(), "{name}, {size} ranks");
+            for (a, b) in alone.epochs.iter().zip(&over.epochs) {
+                let close = |a: Option<f64>, b: Option<f64>| match (a, b) {
+                    (Some(a), Some(b)) => (a - b).abs() <= 1e-4 * a.abs().max(1.0),
+                    (a, b) => a == b,
+                };
+                let held = close(a.validation_loss, b.validation_loss);
+                assert!(close(Some(a.loss), Some(b.loss)) && held, "{name}, {size} ranks: {a:?} and {b:?}");
+                assert_eq!((a.rows, a.learning_rate), (b.rows, b.learning_rate), "{name}, {size} ranks");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Early stopping and plateaus, which hang on comparisons of losses, come on all ranks at once and restore the same epoch.
+pub fn decisions(device: &Device) -> Result<()> {
+    for size in 2..=3 {
+        let over = train_over(device, size, &Data::new(), &FitOptions { epochs: 12, ..rich() })?;
+        assert!(over.best_epoch.is_some() && !over.epochs.is_empty());
+    }
+    Ok(())
+}
+
+/// Predictions and scores over ranks are those of one process on all rows.
+pub fn scores(device: &Device) -> Result<()> {
+    let data = Data::new().weighted();
+    let model = Mlp::new(device, &WIDTHS, 3)?;
+    let (x, labels) = (data.x.view(), &data.labels);
+    let (classes, evaluated) = (model.predict(x)?, model.evaluate(x, labels)?);
+    for size in 1..=4 {
+        let all = Ranks::in_threads(size, |ranks| {
+            let own = shares(size, ROWS).swap_remove(ranks.rank());
+            let (x, labels) = (data.x.slice(s![own.clone(), ..]), &data.labels[own]);
+            assert_eq!(model.predict_over(ranks, x)?, classes);
+            let over = model.evaluate_over(ranks, x, labels)?;
+            assert!((over.loss_sum - evaluated.loss_sum).abs() <= 1e-4 * evaluated.loss_sum);
+            assert_eq!((over.correct, over.rows), (evaluated.correct, evaluated.rows));
+            assert_eq!(model.score_over(ranks, x, labels)?, model.score(data.x.view(), &data.labels)?);
+            let top = model.score_top_k(data.x.view(), &data.labels, 2)?;
+            assert_eq!(model.score_top_k_over(ranks, x, labels, 2)?, top);
+            let matrix = model.confusion_matrix(data.x.view(), &data.labels)?;
+            assert_eq!(model.confusion_matrix_over(ranks, x, labels)?, matrix);
+            Ok::<_, Error>(())
+        });
+        all.into_iter().collect::<Result<Vec<_>>>()?;
+    }
+    Ok(())
+}
+
+/// A rank that was given something else is an error on every rank, with both values.
+pub fn differences(device: &Device) -> Result<()> {
+    let outcomes = Ranks::in_threads(3, |ranks| {
+        let batch = if ranks.rank() == 2 { 17 } else { 16 };
+        train(device, ranks, &Data::new(), &FitOptions { batch, ..rich() })
+    });
+    for outcome in outcomes {
+        let words = "the ranks differ in batch: 17 on rank 2, 16 on rank 0";
+        assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), Some(words));
+    }
+    // One predicts while the others train.
+    let outcomes = Ranks::in_threads(2, |ranks| match ranks.rank() {
+        0 => Mlp::new(device, &WIDTHS, 0)?.predict_over(ranks, Data::new().x).map(drop),
+        _ => train(device, ranks, &Data::new(), &rich()).map(drop),
+    });
+    for outcome in outcomes {
+        let words = "the ranks differ in the call that they are in: fit on rank 1, predict on rank 0";
+        assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), Some(words));
+    }
+    Ok(())
+}
+
+/// Rank 0 keeps a checkpoint, from which as many ranks come to the same bits, and others near them.
+pub fn checkpoints(device: &Device) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("wgpu-mlp-ranks-{}-{:?}", std::process::id(), device.info().kind));
+    std::fs::create_dir_all(&folder).unwrap();
+    let options = FitOptions { epochs: 6, early_stopping: None, validation_fraction: 0.0, ..rich() };
+    let (data, name) = (Data::new(), |rank: usize| folder.join(format!("of-rank-{rank}")));
+    let fit = |ranks: &Ranks, epochs: usize| {
+        let own = shares(ranks.size(), ROWS).swap_remove(ranks.rank());
+        let options = FitOptions { epochs, ..options.clone() };
+        let mut model = Mlp::new(device, &WIDTHS, 3)?;
+        let trainer = Trainer::new(&options).over(ranks).checkpoint(name(ranks.rank())).resume();
+        let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
+        Trained::of(&model, &history)
+    };
+    let run = |size: usize, epochs| {
+        Ranks::in_threads(size, |ranks| fit(ranks, epochs)).into_iter().collect::<Result<Vec<_>>>()
+    };
+    let whole = run(3, 6)?;
+    std::fs::remove_file(name(0)).unwrap();
+    run(3, 4)?;
+    assert!(name(0).exists() && !name(1).exists() && !name(2).exists());
+    let kept = std::fs::read(name(0)).unwrap();
+    assert_eq!(run(3, 6)?, whole, "another training than the one that was not interrupted");
+    for size in [1, 2, 4] {
+        std::fs::write(name(0), &kept).unwrap();
+        let apart = distance(&run(size, 6)?[0], &whole[0]);
+        assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+    Ok(())
+}
+
+/// What goes wrong, on one rank, in one step.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// A row cannot be read.
+    Row,
+    /// A row is NaN.
+    NotFinite,
+    /// A callback fails.
+    Callback,
+    /// A callback panics.
+    Panic,
+    /// The rank gives up before it trains.
+    Early,
+    /// A callback ends the training: no fault, but one that all must follow.
+    Break,
+}
+
+const FAULTS: [Fault; 6] =
+    [Fault::Row, Fault::NotFinite, Fault::Callback, Fault::Panic, Fault::Early, Fault::Break];
+
+/// A fault at any step on any rank ends the training on all of them, in time, and each says which rank it was.
+pub fn faults(device: &Device, runs: u64) -> Result<()> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    for run in 0..runs {
+        let size = rng.random_range(2..=4);
+        let fault = FAULTS[rng.random_range(0..FAULTS.len())];
+        let (rank, step) = (rng.random_range(0..size), rng.random_range(0..12));
+        let (device, (say, told)) = (device.clone(), channel());
+        std::thread::spawn(move || {
+            let outcomes = Ranks::in_threads(size, |ranks| {
+                let struck = (ranks.rank() == rank).then_some(fault);
+                let run = std::panic::AssertUnwindSafe(|| faulty(&device, ranks, struck, step));
+                let panicked = || RanksError::Failed { rank: ranks.rank(), source: "panicked".into() };
+                std::panic::catch_unwind(run).unwrap_or_else(|_| Err(Error::Ranks(panicked())))
+            });
+            let _ = say.send(outcomes);
+        });
+        let name = format!("run {run}: {fault:?} on rank {rank} of {size}, step {step}");
+        let outcomes = told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{name}: it hangs"));
+        for outcome in &outcomes {
+            match (fault, outcome) {
+                (Fault::Break, Ok(epochs)) => assert!(*epochs <= 4, "{name}"),
+                (Fault::Break, Err(error)) => panic!("{name}: {error}"),
+                (_, Ok(_)) => panic!("{name}: no error"),
+                (_, Err(error)) => assert!(error.to_string().starts_with(&format!("rank {rank}: ")), "{name}: {error}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A training in which this rank has a fault, if it is to have one. Returns the number of epochs.
+fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -> Result<usize> {
+    let data = Data::new();
+    // Every rank has rows in nearly every batch.
+    let own = ranks.share_of(ROWS);
+    let bad = at.min(own.len() - 1);
+    let rows = FromFn::new((own.len(), 4), |row, into| {
+        if row == bad && matches!(fault, Some(Fault::Row)) {
+            return Err(RowError::new(row, "torn out"));
+        }
+        into.copy_from_slice(data.x.row(own.start + row).as_slice().unwrap_or_default());
+        if row == bad && matches!(fault, Some(Fault::NotFinite)) {
+            into[1] = f32::NAN;
+        }
+        Ok(())
+    });
+    if matches!(fault, Some(Fault::Early)) {
+        return ranks.agree(Err("gave up"));
+    }
+    let mut watch = Strike { fault, at, steps: 0 };
+    let options = FitOptions { epochs: 5, batch: 24, ..Default::default() };
+    let mut model = Mlp::new(device, &WIDTHS, 3)?;
+    let trainer = Trainer::new(&options).over(ranks).callback(&mut watch);
+    Ok(trainer.fit(&mut model, &rows, &data.labels[own.clone()])?.epochs.len())
+}
+
+/// A callback that strikes in a step.
+struct Strike {
+    fault: Option<Fault>,
+    at: usize,
+    steps: usize,
+}
+
+impl wgpu_mlp::Callback for Strike {
+    fn on_step(&mut self, _: &Step) -> Result<ControlFlow<()>> {
+        self.steps += 1;
+        match self.fault.filter(|_| self.steps == self.at + 1) {
+            Some(Fault::Callback) => Err(Error::NoForward { layer: "of a test" }),
+            Some(Fault::Panic) => panic!("a callback of a test"),
+            Some(Fault::Break) => Ok(ControlFlow::Break(())),
+            _ => Ok(ControlFlow::Continue(())),
+        }
+    }
+
+    fn watches_steps(&self) -> bool {
+        true
+    }
+}
+
+/// An update that leaves what is not finite is undone on all ranks; the error says so, and the rank has its own in it.
+pub fn undone(device: &Device) -> Result<()> {
+    let options =
+        FitOptions { epochs: 3, batch: 32, optimizer: Optimizer::sgd(1e38), shuffle: false, ..Default::default() };
+    let data = Data::new();
+    let outcomes = Ranks::in_threads(2, |ranks| {
+        let own = ranks.share_of(ROWS);
+        let mut model = Mlp::new(device, &WIDTHS, 3)?;
+        let outcome =
+            Trainer::new(&options).over(ranks).fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own]);
+        Ok::<_, Error>((outcome.err(), model.parameters()?))
+    });
+    for outcome in outcomes {
+        let (error, parameters) = outcome?;
+        let finite = |layer: &wgpu_mlp::Parameters| layer.weights.iter().chain(&layer.biases).all(|x| x.is_finite());
+        assert!(parameters.iter().all(finite));
+        match error {
+            Some(Error::Ranks(RanksError::Failed { rank: 0, .. })) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    Ok(())
+}
