@@ -25,7 +25,7 @@
 //! ```
 //!
 //! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, matrix units,
-//! browsers, the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
+//! browsers, several machines, the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
 //!
 //! # What it promises
 //!

@@ -196,8 +196,23 @@ impl Ranks {
         lengths.iter().enumerate().map(bytes).collect()
     }
 
-    /// The sum over all ranks, value by value.
-    pub(crate) fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
+    /// Adds the values of all ranks, each in its place: all ranks call it with as many, and end with the same bits. For what a program adds
+    /// up by itself.
+    ///
+    /// # Errors
+    /// [`RanksError::Communication`] where the messages could not be carried. A rank that fails elsewhere meanwhile is not noticed here: call
+    /// [`Ranks::agree`] before.
+    ///
+    /// ```
+    /// use wgpu_mlp::distributed::Ranks;
+    /// let sums = Ranks::in_threads(3, |ranks| {
+    ///     let mut values = vec![1.0, ranks.rank() as f32];
+    ///     ranks.sum(&mut values).map(|()| values)
+    /// });
+    /// assert_eq!(sums.into_iter().collect::<Result<Vec<_>, _>>()?, vec![vec![3.0, 3.0]; 3]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
         self.communicator.sum(values).map_err(communication)
     }
 

@@ -10,8 +10,9 @@
 //! 8. [`errors`]: every error, and what state things are in afterwards.
 //! 9. [`matrix_units`]: what they are, what they lose, when to turn them on.
 //! 10. [`browser`]: the crate in a web page.
-//! 11. [`elsewhere`]: the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and what happens on difficult inputs.
-//! 12. [`glossary`]: the words of the documentation and the code.
+//! 11. [`several_machines`]: training over several processes, machines and GPUs.
+//! 12. [`elsewhere`]: the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and what happens on difficult inputs.
+//! 13. [`glossary`]: the words of the documentation and the code.
 
 // The pages are Markdown files beside this one; they are included so that rustdoc shows them and tests their examples.
 #[doc = include_str!("start.md")]
@@ -35,6 +36,8 @@ pub mod errors {}
 pub mod matrix_units {}
 #[doc = include_str!("browser.md")]
 pub mod browser {}
+#[doc = include_str!("several_machines.md")]
+pub mod several_machines {}
 #[doc = include_str!("elsewhere.md")]
 pub mod elsewhere {}
 #[doc = include_str!("glossary.md")]

@@ -2,11 +2,15 @@
 
 use std::env;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed};
 use wgpu_mlp::{Device, GpuOptions};
 
 use super::{device, full, say, skipping};
+
+/// Trials that take so many seconds say how long they took.
+const LONG: u64 = 15;
 
 /// One test of a subject, by its name within the subject.
 pub struct Trial {
@@ -91,5 +95,16 @@ fn run_with(mut arguments: Arguments, subjects: &[Subject]) -> ExitCode {
 }
 
 fn named_in(subject: &str, trial: Trial) -> libtest_mimic::Trial {
-    libtest_mimic::Trial::test(format!("{subject}::{}", trial.name), trial.test).with_ignored_flag(trial.ignored)
+    let name = format!("{subject}::{}", trial.name);
+    let (timed, test) = (name.clone(), trial.test);
+    let run = move || {
+        let begun = Instant::now();
+        let outcome = test();
+        let seconds = begun.elapsed().as_secs();
+        if seconds >= LONG {
+            say(&format!("{timed}: {seconds} s"));
+        }
+        outcome
+    };
+    libtest_mimic::Trial::test(name, run).with_ignored_flag(trial.ignored)
 }

@@ -10,6 +10,7 @@ mod fit;
 mod launches;
 mod optimizers;
 mod prepare;
+mod ranks;
 mod steps;
 mod tuning;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
             ("bits", bits::trials),
             ("tuning", tuning::trials),
             ("prepare", prepare::trials),
+            ("ranks", ranks::trials),
         ])
     })
 }

@@ -1,6 +1,6 @@
 //! Tests of training, on whatever device.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "tests, of which each program has its own part")]
 
 pub mod broken_sources;
 pub mod effects;
@@ -42,7 +42,7 @@ fn bits(model: &Mlp) -> Result<Vec<u32>> {
 }
 
 /// Everything that a training's state is made of, all at once.
-fn rich() -> FitOptions {
+pub fn rich() -> FitOptions {
     FitOptions {
         epochs: 6,
         batch: 16,

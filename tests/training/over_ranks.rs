@@ -20,7 +20,7 @@ const WIDTHS: [usize; 4] = [4, 12, 9, 3];
 
 /// What a training is made of, beside its options.
 #[derive(Clone)]
-struct Data {
+pub struct Data {
     x: Array2<f32>,
     labels: Vec<i64>,
     weights: Option<Vec<f32>>,
@@ -28,13 +28,13 @@ struct Data {
 }
 
 impl Data {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (x, labels) = blobs(ROWS, 5);
         Data { x, labels: labels.into_iter().map(i64::from).collect(), weights: None, held: None }
     }
 
     /// Rows of weights from 0 to 3, each ninth of which is ignored.
-    fn weighted(self) -> Self {
+    pub fn weighted(self) -> Self {
         let weights = (0..ROWS).map(|row| (row % 7) as f32 / 2.0).collect();
         let labels = self.labels.iter().zip(0..).map(|(label, row)| if row % 9 == 4 { -100 } else { *label });
         Data { labels: labels.collect(), weights: Some(weights), ..self }
@@ -59,8 +59,8 @@ fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
 
 /// What a training ends with.
 #[derive(Debug, PartialEq)]
-struct Trained {
-    bits: Vec<u32>,
+pub struct Trained {
+    pub bits: Vec<u32>,
     epochs: Vec<Epoch>,
     best_epoch: Option<usize>,
 }
@@ -76,7 +76,7 @@ impl Trained {
 }
 
 /// Trains on this rank's rows of all data.
-fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) -> Result<Trained> {
+pub fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) -> Result<Trained> {
     let own = shares(ranks.size(), data.labels.len()).swap_remove(ranks.rank());
     // Only rank 0's parameters count.
     let mut model = Mlp::new(device, &WIDTHS, 3 + ranks.rank() as u64)?;
@@ -93,7 +93,7 @@ fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) -> R
 }
 
 /// Trains on so many ranks, which must all end with the same.
-fn train_over(device: &Device, size: usize, data: &Data, options: &FitOptions) -> Result<Trained> {
+pub fn train_over(device: &Device, size: usize, data: &Data, options: &FitOptions) -> Result<Trained> {
     let all = Ranks::in_threads(size, |ranks| train(device, ranks, data, options));
     let mut all = all.into_iter().collect::<Result<Vec<_>>>()?;
     for (rank, other) in all.iter().enumerate() {
@@ -160,27 +160,26 @@ pub fn decisions(device: &Device) -> Result<()> {
 
 /// Predictions and scores over ranks are those of one process on all rows.
 pub fn scores(device: &Device) -> Result<()> {
+    for size in 1..=4 {
+        Ranks::in_threads(size, |ranks| scores_of(device, ranks)).into_iter().collect::<Result<Vec<_>>>()?;
+    }
+    Ok(())
+}
+
+/// The scores of one rank.
+pub fn scores_of(device: &Device, ranks: &Ranks) -> Result<()> {
     let data = Data::new().weighted();
     let model = Mlp::new(device, &WIDTHS, 3)?;
-    let (x, labels) = (data.x.view(), &data.labels);
-    let (classes, evaluated) = (model.predict(x)?, model.evaluate(x, labels)?);
-    for size in 1..=4 {
-        let all = Ranks::in_threads(size, |ranks| {
-            let own = shares(size, ROWS).swap_remove(ranks.rank());
-            let (x, labels) = (data.x.slice(s![own.clone(), ..]), &data.labels[own]);
-            assert_eq!(model.predict_over(ranks, x)?, classes);
-            let over = model.evaluate_over(ranks, x, labels)?;
-            assert!((over.loss_sum - evaluated.loss_sum).abs() <= 1e-4 * evaluated.loss_sum);
-            assert_eq!((over.correct, over.rows), (evaluated.correct, evaluated.rows));
-            assert_eq!(model.score_over(ranks, x, labels)?, model.score(data.x.view(), &data.labels)?);
-            let top = model.score_top_k(data.x.view(), &data.labels, 2)?;
-            assert_eq!(model.score_top_k_over(ranks, x, labels, 2)?, top);
-            let matrix = model.confusion_matrix(data.x.view(), &data.labels)?;
-            assert_eq!(model.confusion_matrix_over(ranks, x, labels)?, matrix);
-            Ok::<_, Error>(())
-        });
-        all.into_iter().collect::<Result<Vec<_>>>()?;
-    }
+    let (all, all_labels) = (data.x.view(), &data.labels);
+    let own = shares(ranks.size(), ROWS).swap_remove(ranks.rank());
+    let (x, labels) = (data.x.slice(s![own.clone(), ..]), &data.labels[own]);
+    assert_eq!(model.predict_over(ranks, x)?, model.predict(all)?);
+    let (over, evaluated) = (model.evaluate_over(ranks, x, labels)?, model.evaluate(all, all_labels)?);
+    assert!((over.loss_sum - evaluated.loss_sum).abs() <= 1e-4 * evaluated.loss_sum);
+    assert_eq!((over.correct, over.rows), (evaluated.correct, evaluated.rows));
+    assert_eq!(model.score_over(ranks, x, labels)?, model.score(all, all_labels)?);
+    assert_eq!(model.score_top_k_over(ranks, x, labels, 2)?, model.score_top_k(all, all_labels, 2)?);
+    assert_eq!(model.confusion_matrix_over(ranks, x, labels)?, model.confusion_matrix(all, all_labels)?);
     Ok(())
 }
 
@@ -240,7 +239,7 @@ pub fn checkpoints(device: &Device) -> Result<()> {
 
 /// What goes wrong, on one rank, in one step.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub enum Fault {
     /// A row cannot be read.
     Row,
     /// A row is NaN.
@@ -253,9 +252,13 @@ enum Fault {
     Early,
     /// A callback ends the training: no fault, but one that all must follow.
     Break,
+    /// The process is killed, as by the system when memory runs out. Not for threads.
+    Kill,
+    /// The process ends without a word. Not for threads.
+    Exit,
 }
 
-const FAULTS: [Fault; 6] =
+pub const FAULTS: [Fault; 6] =
     [Fault::Row, Fault::NotFinite, Fault::Callback, Fault::Panic, Fault::Early, Fault::Break];
 
 /// A fault at any step on any rank ends the training on all of them, in time, and each says which rank it was.
@@ -290,7 +293,7 @@ pub fn faults(device: &Device, runs: u64) -> Result<()> {
 }
 
 /// A training in which this rank has a fault, if it is to have one. Returns the number of epochs.
-fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -> Result<usize> {
+pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -> Result<usize> {
     let data = Data::new();
     // Every rank has rows in nearly every batch.
     let own = ranks.share_of(ROWS);
@@ -328,6 +331,12 @@ impl wgpu_mlp::Callback for Strike {
         match self.fault.filter(|_| self.steps == self.at + 1) {
             Some(Fault::Callback) => Err(Error::NoForward { layer: "of a test" }),
             Some(Fault::Panic) => panic!("a callback of a test"),
+            Some(Fault::Kill) => {
+                let own = std::process::id().to_string();
+                let _ = std::process::Command::new("kill").args(["-9", &own]).status();
+                Ok(ControlFlow::Continue(()))
+            }
+            Some(Fault::Exit) => std::process::exit(3),
             Some(Fault::Break) => Ok(ControlFlow::Break(())),
             _ => Ok(ControlFlow::Continue(())),
         }

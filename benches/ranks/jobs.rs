@@ -1,0 +1,64 @@
+//! The jobs of the bench: this program as ranks, started by `mpirun`.
+
+use std::env;
+use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
+
+use crate::Outcome;
+
+/// Medians for a number of ranks, in seconds.
+pub struct Measured {
+    pub ranks: usize,
+    /// A training step.
+    pub step: f64,
+    /// The sum of all gradients.
+    pub sum: f64,
+    /// The same, layer by layer.
+    pub by_layers: f64,
+    /// A round of messages.
+    pub round: f64,
+    /// `MPI_Allreduce` of as many bytes.
+    pub allreduce: f64,
+}
+
+/// Runs all jobs in turn, so many times.
+pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
+    const KINDS: [&str; 5] = ["step", "sum", "layers", "round", "allreduce"];
+    let sizes = [1, 2, 4];
+    let mut seconds = vec![[const { Vec::new() }; KINDS.len()]; sizes.len()];
+    for _ in 0..rounds {
+        for (of_size, ranks) in seconds.iter_mut().zip(sizes) {
+            for (all, kind) in of_size.iter_mut().zip(KINDS) {
+                all.push(run(ranks, kind)?);
+            }
+        }
+    }
+    let medians = |(of_size, ranks): (&mut [Vec<f64>; 5], usize)| {
+        let [step, sum, by_layers, round, allreduce] = of_size.each_mut().map(median);
+        Measured { ranks, step, sum, by_layers, round, allreduce }
+    };
+    Ok(seconds.iter_mut().zip(sizes).map(medians).collect())
+}
+
+fn median(all: &mut Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+/// Runs one job, each rank on a core of its own where there are as many, and returns the seconds that rank 0 tells.
+fn run(ranks: usize, kind: &str) -> Outcome<f64> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let binding = if ranks <= cores { "core" } else { "none" };
+    let output = Command::new("mpirun")
+        .args(["--oversubscribe", "--bind-to", binding, "-n", &ranks.to_string()])
+        .arg(env::current_exe()?)
+        .args(["--rank", kind])
+        .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
+        .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told = text.lines().find_map(|line| line.strip_prefix("seconds ")).ok_or("a job told nothing")?;
+    Ok(told.trim().parse()?)
+}

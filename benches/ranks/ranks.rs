@@ -1,0 +1,100 @@
+//! What a rank of the bench does: training steps, sums and rounds, or MPI's own sum.
+
+use std::time::Instant;
+
+use mpi::collective::SystemOperation;
+use mpi::traits::{Communicator, CommunicatorCollectives};
+use ndarray::Array2;
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+use wgpu_mlp::distributed::Ranks;
+use wgpu_mlp::{Device, FitOptions, Mlp, Optimizer, Trainer};
+
+use crate::{Outcome, ROWS, WIDTHS, parameters};
+
+/// Steps of a training that is timed, and sums.
+const STEPS: usize = 4;
+const SUMS: usize = 30;
+const MESSAGES: usize = 2000;
+
+/// Does what the word says, and tells on rank 0 the seconds that it takes once.
+pub fn run(what: &str) -> Outcome<()> {
+    if what == "allreduce" {
+        return allreduce();
+    }
+    Ranks::over_mpi(|ranks| {
+        let seconds = match what {
+            "step" => step(ranks)?,
+            "sum" => sum(ranks, &[parameters()])?,
+            "layers" => {
+                let layers: Vec<_> = WIDTHS.windows(2).rev().map(|pair| (pair[0] + 1) * pair[1]).collect();
+                sum(ranks, &layers)?
+            }
+            _ => round(ranks)?,
+        };
+        if ranks.rank() == 0 {
+            println!("seconds {seconds}");
+        }
+        Ok(())
+    })
+}
+
+/// A step of a training: the median of epochs of some steps, behind one that is not counted.
+fn step(ranks: &Ranks) -> Outcome<f64> {
+    let mut rng = ChaCha12Rng::seed_from_u64(ranks.rank() as u64);
+    let rows = STEPS * ROWS;
+    let x = Array2::<f32>::from_shape_simple_fn((rows, WIDTHS[0]), || StandardNormal.sample(&mut rng));
+    let labels: Vec<u8> = (0..rows).map(|_| rng.random_range(0..10)).collect();
+    let (batch, optimizer) = (ROWS * ranks.size(), Optimizer::sgd(0.01));
+    let options = FitOptions { epochs: 4, batch, optimizer, ..Default::default() };
+    let mut model = Mlp::new(&Device::cpu(), &WIDTHS, 0)?;
+    let history = Trainer::new(&options).over(ranks).fit(&mut model, &x, &labels)?;
+    let mut seconds: Vec<_> = history.epochs[1..].iter().map(|epoch| epoch.seconds / STEPS as f64).collect();
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds[seconds.len() / 2])
+}
+
+/// A sum of values in parts.
+fn sum(ranks: &Ranks, parts: &[usize]) -> Outcome<f64> {
+    let mut rng = ChaCha12Rng::seed_from_u64(ranks.rank() as u64);
+    let mut parts: Vec<Vec<f32>> =
+        parts.iter().map(|values| (0..*values).map(|_| rng.random::<f32>() * 1e-6).collect()).collect();
+    let mut all = || -> Outcome<()> {
+        parts.iter_mut().try_for_each(|values| ranks.sum(values))?;
+        Ok(())
+    };
+    all()?;
+    let begun = Instant::now();
+    for _ in 0..SUMS {
+        all()?;
+    }
+    Ok(begun.elapsed().as_secs_f64() / SUMS as f64)
+}
+
+/// A round of small messages.
+fn round(ranks: &Ranks) -> Outcome<f64> {
+    let begun = Instant::now();
+    for _ in 0..MESSAGES {
+        ranks.agree(Ok::<_, wgpu_mlp::Error>(()))?;
+    }
+    Ok(begun.elapsed().as_secs_f64() / MESSAGES as f64)
+}
+
+/// The sum that MPI has itself, of as many values.
+fn allreduce() -> Outcome<()> {
+    let universe = mpi::initialize().ok_or("MPI has begun before")?;
+    let world = universe.world();
+    let mut rng = ChaCha12Rng::seed_from_u64(world.rank() as u64);
+    let values: Vec<f32> = (0..parameters()).map(|_| rng.random::<f32>()).collect();
+    let mut sums = vec![0f32; values.len()];
+    world.all_reduce_into(&values[..], &mut sums[..], SystemOperation::sum());
+    let begun = Instant::now();
+    for _ in 0..SUMS {
+        world.all_reduce_into(&values[..], &mut sums[..], SystemOperation::sum());
+    }
+    if world.rank() == 0 {
+        println!("seconds {}", begun.elapsed().as_secs_f64() / SUMS as f64);
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Trainings over ranks that share a GPU, or of which one has none.
+
+use libtest_mimic::Failed;
+use ndarray::s;
+use wgpu_mlp::distributed::Ranks;
+use wgpu_mlp::{Device, FitOptions, GpuOptions, Mlp, Optimizer, Result, Trainer};
+
+use crate::common::{self, Trial};
+use crate::training::over_ranks;
+
+pub fn trials() -> Vec<Trial> {
+    let on_device = |name: &str, test: fn(&Device) -> Result<()>| {
+        common::trial(name, GpuOptions::default(), move |device| Ok(test(device)?))
+    };
+    vec![
+        on_device("a training is that of one process on all rows", over_ranks::as_one_process),
+        on_device("all ranks decide alike", over_ranks::decisions),
+        on_device("scores are those of one process on all rows", over_ranks::scores),
+        on_device("checkpoints are resumed by any number of ranks", over_ranks::checkpoints),
+        on_device("no fault leaves a rank waiting", |device| over_ranks::faults(device, 20)),
+        on_device("an update that is not finite is undone on all ranks", over_ranks::undone),
+        common::trial("ranks on different devices end with the same bits", GpuOptions::default(), on_different_devices),
+    ]
+}
+
+/// Devices that round differently drift apart within an epoch, and take what rank 0 has at its end.
+fn on_different_devices(gpu: &Device) -> Result<(), Failed> {
+    let (x, labels) = common::clusters(150, 6, 3, 4);
+    let options = FitOptions { epochs: 3, batch: 32, optimizer: Optimizer::adam(0.01), ..Default::default() };
+    let ended = Ranks::in_threads(2, |ranks| {
+        let device = if ranks.rank() == 0 { Device::cpu() } else { gpu.clone() };
+        let own = ranks.share_of(150);
+        let mut model = Mlp::new(&device, &[6, 16, 3], 1)?;
+        let x = x.slice(s![own.clone(), ..]);
+        let history = Trainer::new(&options).over(ranks).fit(&mut model, x, &labels[own])?;
+        Ok::<_, wgpu_mlp::Error>((model.parameters()?, history.epochs.last().map(|epoch| epoch.loss)))
+    });
+    let ended = ended.into_iter().collect::<Result<Vec<_>>>()?;
+    assert_eq!(ended[0], ended[1]);
+    Ok(())
+}
