@@ -11,6 +11,8 @@ pub struct Measured {
     pub ranks: usize,
     /// A training step.
     pub step: f64,
+    /// A step of trainings that have nothing to do with each other, as many at once: what the machine makes of as many processes.
+    pub apart: f64,
     /// The sum of all gradients.
     pub sum: f64,
     /// The same, layer by layer.
@@ -23,7 +25,7 @@ pub struct Measured {
 
 /// Runs all jobs in turn, so many times.
 pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
-    const KINDS: [&str; 5] = ["step", "sum", "layers", "round", "allreduce"];
+    const KINDS: [&str; 6] = ["step", "apart", "sum", "layers", "round", "allreduce"];
     let sizes = [1, 2, 4];
     let mut seconds = vec![[const { Vec::new() }; KINDS.len()]; sizes.len()];
     for _ in 0..rounds {
@@ -33,9 +35,9 @@ pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
             }
         }
     }
-    let medians = |(of_size, ranks): (&mut [Vec<f64>; 5], usize)| {
-        let [step, sum, by_layers, round, allreduce] = of_size.each_mut().map(median);
-        Measured { ranks, step, sum, by_layers, round, allreduce }
+    let medians = |(of_size, ranks): (&mut [Vec<f64>; 6], usize)| {
+        let [step, apart, sum, by_layers, round, allreduce] = of_size.each_mut().map(median);
+        Measured { ranks, step, apart, sum, by_layers, round, allreduce }
     };
     Ok(seconds.iter_mut().zip(sizes).map(medians).collect())
 }
@@ -45,12 +47,13 @@ fn median(all: &mut Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-/// Runs one job, each rank on a core of its own where there are as many, and returns the seconds that rank 0 tells.
+/// Runs one job, each rank on a processor of its own where there are as many, and returns the seconds that rank 0 tells.
 fn run(ranks: usize, kind: &str) -> Outcome<f64> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let binding = if ranks <= cores { "core" } else { "none" };
+    let processors = available_parallelism().map_or(1, usize::from);
+    // A core with several hardware threads is as many processors here.
+    let binding = if ranks <= processors { "hwthread" } else { "none" };
     let output = Command::new("mpirun")
-        .args(["--oversubscribe", "--bind-to", binding, "-n", &ranks.to_string()])
+        .args(["--oversubscribe", "--use-hwthread-cpus", "--bind-to", binding, "-n", &ranks.to_string()])
         .arg(env::current_exe()?)
         .args(["--rank", kind])
         .env("OMPI_ALLOW_RUN_AS_ROOT", "1")

@@ -25,7 +25,8 @@ pub fn run(what: &str) -> Outcome<()> {
     }
     Ranks::over_mpi(|ranks| {
         let seconds = match what {
-            "step" => step(ranks)?,
+            "step" => step(ranks, true)?,
+            "apart" => step(ranks, false)?,
             "sum" => sum(ranks, &[parameters()])?,
             "layers" => {
                 let layers: Vec<_> = WIDTHS.windows(2).rev().map(|pair| (pair[0] + 1) * pair[1]).collect();
@@ -40,16 +41,18 @@ pub fn run(what: &str) -> Outcome<()> {
     })
 }
 
-/// A step of a training: the median of epochs of some steps, behind one that is not counted.
-fn step(ranks: &Ranks) -> Outcome<f64> {
+/// A step of a training, of all ranks or of this one by itself: the median of epochs of some steps, behind one that is not counted.
+fn step(ranks: &Ranks, joint: bool) -> Outcome<f64> {
     let mut rng = ChaCha12Rng::seed_from_u64(ranks.rank() as u64);
     let rows = STEPS * ROWS;
     let x = Array2::<f32>::from_shape_simple_fn((rows, WIDTHS[0]), || StandardNormal.sample(&mut rng));
     let labels: Vec<u8> = (0..rows).map(|_| rng.random_range(0..10)).collect();
-    let (batch, optimizer) = (ROWS * ranks.size(), Optimizer::sgd(0.01));
+    let alone = Ranks::alone();
+    let over = if joint { ranks } else { &alone };
+    let (batch, optimizer) = (ROWS * over.size(), Optimizer::sgd(0.01));
     let options = FitOptions { epochs: 4, batch, optimizer, ..Default::default() };
     let mut model = Mlp::new(&Device::cpu(), &WIDTHS, 0)?;
-    let history = Trainer::new(&options).over(ranks).fit(&mut model, &x, &labels)?;
+    let history = Trainer::new(&options).over(over).fit(&mut model, &x, &labels)?;
     let mut seconds: Vec<_> = history.epochs[1..].iter().map(|epoch| epoch.seconds / STEPS as f64).collect();
     seconds.sort_by(f64::total_cmp);
     Ok(seconds[seconds.len() / 2])

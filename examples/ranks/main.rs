@@ -127,6 +127,7 @@ fn run(args: &Args, ranks: &Ranks) -> Result<(), Failure> {
     tell(ranks, &device, own.len(), seconds)?;
     if is_first {
         writeln!(io::stdout(), "\naccuracy    {:.2} % of the rows held out, on all ranks", 100.0 * accuracy)?;
+        writeln!(io::stdout(), "training    {:.0} rows a second", table.rows_a_second())?;
         let pictures: [(&str, Picture<History>); 1] = [("curves.png", draw)];
         for path in charts::draw(&args.out, &history, &pictures)? {
             writeln!(io::stdout(), "\nwrote {}", path.display())?;

@@ -4,6 +4,7 @@
 mod device;
 mod info;
 mod interop;
+mod likeness;
 #[cfg(not(target_family = "wasm"))]
 mod of_rank;
 

@@ -37,10 +37,3 @@ pub trait Communicator: Send + Sync {
     /// Its own, where a message cannot be carried.
     fn exchange(&self, own: Vec<u8>) -> Result<Vec<u8>, CommunicationError>;
 }
-
-/// The part of `values` values that a rank adds up for all: parts are of one length, and the last may be shorter.
-pub(super) fn part(values: usize, size: usize, rank: usize) -> std::ops::Range<usize> {
-    let length = values.div_ceil(size);
-    let first = values.min(length * rank);
-    first..values.min(first + length)
-}

@@ -4,6 +4,7 @@ use super::communicator::CommunicationError;
 
 /// The call that a rank is in, as far as ranks could be in different ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(target_family = "wasm", allow(dead_code, reason = "calls that block are native"))]
 #[repr(u8)]
 pub(crate) enum Call {
     /// A training begins or ends.
@@ -76,7 +77,8 @@ impl Message {
         let call = Call::ALL.into_iter().find(|call| *call as u8 == head[0]).ok_or("a message was damaged")?;
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         let mut numbers = Numbers::default();
-        let words = rest.chunks_exact(8).map(|word| word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        let words =
+            rest.chunks_exact(8).map(|word| word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
         numbers.iter_mut().zip(words).for_each(|(number, word)| *number = word);
         Ok(Message { call, failed: (head[1] != 0).then_some(length), numbers })
     }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use mpi::traits::{Communicator as _, CommunicatorCollectives, Root};
 
-use super::communicator::{CommunicationError, Communicator, part};
+use super::communicator::{CommunicationError, Communicator};
 use super::ranks::Ranks;
 use crate::error::{Error, RanksError};
 
@@ -49,8 +49,9 @@ impl World {
             let world = universe.world();
             let local = world.split_shared(world.rank());
             let _ = tell.send(Some([world.rank(), world.size(), local.rank()].map(|number| number as usize)));
+            let mut room = Vec::new();
             for job in to_do {
-                if say.send(carried(&world, job)).is_err() {
+                if say.send(carried(&world, job, &mut room)).is_err() {
                     break;
                 }
             }
@@ -80,12 +81,14 @@ impl Drop for World {
     }
 }
 
-/// Does a job together with the other processes.
-fn carried(world: &impl CommunicatorCollectives, job: Job) -> Done {
+/// Does a job together with the other processes. `room` stays from job to job: fresh memory would cost as much as a message.
+fn carried(world: &impl CommunicatorCollectives, job: Job, room: &mut Vec<f32>) -> Done {
     match job {
         Job::Sum(mut values) => {
-            let (mut room, mut sums) = (Vec::new(), Vec::new());
-            values.chunks_mut(MOST_VALUES).for_each(|values| sum(world, values, &mut room, &mut sums));
+            let (length, size) = (values.len(), world.size() as usize);
+            values.resize(length.next_multiple_of(size), 0.0);
+            values.chunks_mut(MOST_VALUES / size * size).for_each(|values| sum(world, values, room));
+            values.truncate(length);
             Done::Values(values)
         }
         Job::Broadcast(root, mut bytes) => {
@@ -102,21 +105,18 @@ fn carried(world: &impl CommunicatorCollectives, job: Job) -> Done {
 }
 
 /// Each process adds up its part of all values, in the order of the ranks, and gives the sums to all: the order of additions is fixed,
-/// which `MPI_Allreduce` only recommends, and each value travels twice, as in the best of its algorithms.
-fn sum(world: &impl CommunicatorCollectives, values: &mut [f32], room: &mut Vec<f32>, sums: &mut Vec<f32>) {
-    let size = world.size() as usize;
-    let each = part(values.len(), size, 0).len();
-    room.resize(2 * size * each, 0.0);
-    let (sent, received) = room.split_at_mut(size * each);
-    sent[..values.len()].copy_from_slice(values);
-    world.all_to_all_into(&*sent, received);
-    sums.clear();
-    sums.extend_from_slice(&received[..each]);
-    for other in received[each..].chunks_exact(each.max(1)) {
+/// which `MPI_Allreduce` only recommends, and each value travels twice, as in the best of its algorithms. All parts have as many values.
+fn sum(world: &impl CommunicatorCollectives, values: &mut [f32], room: &mut Vec<f32>) {
+    if room.len() < values.len() {
+        room.resize(values.len(), 0.0);
+    }
+    let room = &mut room[..values.len()];
+    world.all_to_all_into(&*values, room);
+    let (sums, others) = room.split_at_mut(values.len() / world.size() as usize);
+    for other in others.chunks_exact(sums.len().max(1)) {
         sums.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
     }
-    world.all_gather_into(&sums[..], sent);
-    values.copy_from_slice(&sent[..values.len()]);
+    world.all_gather_into(&*sums, values);
 }
 
 impl Communicator for World {

@@ -131,6 +131,7 @@ impl Ranks {
     /// a round are known to all.
     pub(crate) fn settled<T>(&self, call: Call, outcome: Result<T>) -> Result<T> {
         match outcome {
+            outcome if self.size() == 1 => outcome,
             Ok(value) => self.round(call, Ok(Numbers::default())).map(|_| value),
             Err(error @ Error::Ranks(_)) => Err(error),
             Err(error) => self.fail(call, error.into()),
@@ -217,6 +218,7 @@ impl Ranks {
     }
 
     /// Runs a program on this rank, and leaves the others in a last round that all of them have.
+    #[cfg(not(target_family = "wasm"))]
     pub(super) fn run<T, E: Display + From<Error>>(
         self,
         program: impl FnOnce(&Ranks) -> std::result::Result<T, E>,

@@ -1,8 +1,9 @@
 //! Ranks as threads of one process, which hand each other their values.
 
+use std::ops::Range;
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 
-use super::communicator::{CommunicationError, Communicator, part};
+use super::communicator::{CommunicationError, Communicator};
 
 /// What the threads share: what each of them has laid down, and where they meet.
 struct Table {
@@ -37,7 +38,7 @@ impl Thread {
         taken
     }
 
-    /// The same for values, which are not copied.
+    /// Lays down values, waits for those of others, and takes all of them, which are not copied.
     fn lay_values(&self, own: Vec<f32>) -> Vec<Arc<Vec<f32>>> {
         locked(&self.table.values)[self.rank] = Arc::new(own);
         self.table.meeting.wait();
@@ -79,6 +80,13 @@ impl Communicator for Thread {
     fn exchange(&self, own: Vec<u8>) -> Result<Vec<u8>, CommunicationError> {
         Ok(self.lay(own, <[_]>::concat))
     }
+}
+
+/// The part of so many values that a rank adds up for all: parts are of one length, and the last may be shorter.
+fn part(values: usize, size: usize, rank: usize) -> Range<usize> {
+    let length = values.div_ceil(size);
+    let first = values.min(length * rank);
+    first..values.min(first + length)
 }
 
 fn locked<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -45,8 +45,7 @@ impl Mlp {
             let own = if labels.is_empty() && rows == 0 { Statistics::default() } else { self.evaluate(x, labels)? };
             let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
             let bad = first_bad_row.map_or(u64::MAX, |row| row);
-            let numbers =
-                [loss_sum.to_bits(), weight_sum.to_bits(), correct, counted, non_finite_rows, bad, rows, 0];
+            let numbers = [loss_sum.to_bits(), weight_sum.to_bits(), correct, counted, non_finite_rows, bad, rows, 0];
             let joined = |(all, before): (Statistics, u64), numbers: Numbers| {
                 let [loss_sum, weight_sum, correct, rows, non_finite_rows, bad, of_rank, _] = numbers;
                 let [loss_sum, weight_sum] = [loss_sum, weight_sum].map(f64::from_bits);
@@ -70,13 +69,7 @@ impl Mlp {
     ///
     /// # Errors
     /// As [`Mlp::score_top_k`], on every rank.
-    pub fn score_top_k_over<L: Label>(
-        &self,
-        ranks: &Ranks,
-        x: impl RowSource,
-        labels: &[L],
-        k: usize,
-    ) -> Result<f64> {
+    pub fn score_top_k_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L], k: usize) -> Result<f64> {
         self.share_over(ranks, &x, labels, |model, x| model.score_top_k(x, labels, k))
     }
 
@@ -93,7 +86,8 @@ impl Mlp {
         in_call(ranks, Call::Score, || {
             let empty = labels.is_empty() && x.dim().0 == 0;
             let own = (!empty).then(|| self.confusion_matrix(x, labels)).transpose()?;
-            let counts: Vec<u64> = own.iter().flat_map(|own| own.counts().iter().copied().collect::<Vec<_>>()).collect();
+            let counts: Vec<u64> =
+                own.iter().flat_map(|own| own.counts().iter().copied().collect::<Vec<_>>()).collect();
             let all = ranks.gather(Call::Score, bytemuck::cast_slice(&counts))?;
             let mut sums = ndarray::Array2::<u64>::zeros((self.classes(), self.classes()));
             for bytes in &all {

@@ -75,7 +75,11 @@ pub fn dropout_rows(x: &Matrix, rows: &[u64], rate: f32, seed: u64, counter: u64
 
 fn check(op: &'static str, rate: f32) -> Result<()> {
     let rule = "from 0 up to but not including 1";
-    if (0.0..1.0).contains(&rate) { Ok(()) } else { Err(Error::Option { op, option: "rate", rule, value: rate.into() }) }
+    if (0.0..1.0).contains(&rate) {
+        Ok(())
+    } else {
+        Err(Error::Option { op, option: "rate", rule, value: rate.into() })
+    }
 }
 
 /// The gradient of [`dropout`] with the same rate, seed and counter: dY with the same elements left out and scaled.

@@ -6,7 +6,7 @@ use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::{Device, FitOptions, GpuOptions, Mlp, Optimizer, Result, Trainer};
 
 use crate::common::{self, Trial};
-use crate::training::over_ranks;
+use crate::training::{over_ranks, rank_faults};
 
 pub fn trials() -> Vec<Trial> {
     let on_device = |name: &str, test: fn(&Device) -> Result<()>| {
@@ -17,8 +17,8 @@ pub fn trials() -> Vec<Trial> {
         on_device("all ranks decide alike", over_ranks::decisions),
         on_device("scores are those of one process on all rows", over_ranks::scores),
         on_device("checkpoints are resumed by any number of ranks", over_ranks::checkpoints),
-        on_device("no fault leaves a rank waiting", |device| over_ranks::faults(device, 20)),
-        on_device("an update that is not finite is undone on all ranks", over_ranks::undone),
+        on_device("no fault leaves a rank waiting", |device| rank_faults::faults(device, 20)),
+        on_device("an update that is not finite is undone on all ranks", rank_faults::undone),
         common::trial("ranks on different devices end with the same bits", GpuOptions::default(), on_different_devices),
     ]
 }

@@ -2,7 +2,7 @@
 
 use wgpu_mlp::Device;
 
-use crate::training::over_ranks;
+use crate::training::{over_ranks, rank_faults};
 
 #[test]
 fn a_training_is_that_of_one_process_on_all_rows() {
@@ -31,10 +31,10 @@ fn checkpoints_are_resumed_by_any_number_of_ranks() {
 
 #[test]
 fn no_fault_leaves_a_rank_waiting() {
-    over_ranks::faults(&Device::cpu(), 200).unwrap();
+    rank_faults::faults(&Device::cpu(), 200).unwrap();
 }
 
 #[test]
 fn an_update_that_is_not_finite_is_undone_on_all_ranks() {
-    over_ranks::undone(&Device::cpu()).unwrap();
+    rank_faults::undone(&Device::cpu()).unwrap();
 }

@@ -24,7 +24,8 @@ impl Job {
     /// Starts so many ranks of this program, which do what these words say.
     pub fn start(ranks: usize, words: &[&str]) -> io::Result<Job> {
         let output = tempfile::NamedTempFile::new()?;
-        let writer = || -> io::Result<File> { output.reopen().and_then(|_| File::options().append(true).open(output.path())) };
+        let writer =
+            || -> io::Result<File> { output.reopen().and_then(|_| File::options().append(true).open(output.path())) };
         let launcher = Command::new("mpirun")
             .args(["--oversubscribe", "--bind-to", "none", "-n", &ranks.to_string()])
             .arg(env::current_exe()?)

@@ -20,7 +20,8 @@ use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Mlp, Result, Trainer, verify};
 
 use job::Job;
-use training::over_ranks::{self, Data, FAULTS, Fault};
+use training::over_ranks::{self, Data};
+use training::rank_faults::{self, FAULTS, Fault};
 
 /// The runs with a fault, with --full; fewer otherwise.
 const FAULTY_RUNS: u64 = 200;
@@ -71,7 +72,7 @@ fn as_rank(arguments: &[String]) -> ExitCode {
             "file" => from_file(&device, ranks),
             "fault" => {
                 let fault = fault_of(&rest[0]).filter(|_| rest[1].parse() == Ok(ranks.rank()));
-                over_ranks::faulty(&device, ranks, fault, rest[2].parse().unwrap()).map(|epochs| epochs.to_string())
+                rank_faults::faulty(&device, ranks, fault, rest[2].parse().unwrap()).map(|epochs| epochs.to_string())
             }
             "long" => long(&device, ranks, &rest[0]),
             _ => panic!("{what} is unknown"),
@@ -163,7 +164,10 @@ fn faults() -> Result<(), Failed> {
             _ => {
                 let speaking = if matches!(fault, Fault::Panic) { size - 1 } else { size };
                 let words = format!("rank {rank}: ");
-                !ended.success && !errors.is_empty() && errors.len() <= speaking && errors.iter().all(|error| error.starts_with(&words))
+                !ended.success
+                    && !errors.is_empty()
+                    && errors.len() <= speaking
+                    && errors.iter().all(|error| error.starts_with(&words))
             }
         };
         if !well {

@@ -1,5 +1,4 @@
 //! Tests of training, on whatever device.
-
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "tests, of which each program has its own part")]
 
 pub mod broken_sources;
@@ -7,6 +6,7 @@ pub mod effects;
 pub mod ignored;
 pub mod over_ranks;
 pub mod pieces;
+pub mod rank_faults;
 pub mod sources;
 pub mod stopped;
 pub mod undone;

@@ -1,28 +1,21 @@
 //! Trainings over ranks: as one process on the rows of all, the same bits on every rank, and no rank left waiting.
 
-use std::ops::{ControlFlow, Range};
-use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::ops::Range;
 
 use ndarray::{Array2, s};
-use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
 use wgpu_mlp::distributed::Ranks;
-use wgpu_mlp::source::{FromFn, RowError};
-use wgpu_mlp::{
-    ClassWeights, Device, Epoch, Error, FitOptions, History, Mlp, Optimizer, RanksError, Result, Step, Trainer,
-};
+use wgpu_mlp::{ClassWeights, Device, Epoch, FitOptions, History, Mlp, Optimizer, Result, Trainer};
 
 use super::{bits, blobs, rich, without_times};
 
-const ROWS: usize = 103;
-const WIDTHS: [usize; 4] = [4, 12, 9, 3];
+pub const ROWS: usize = 103;
+pub const WIDTHS: [usize; 4] = [4, 12, 9, 3];
 
 /// What a training is made of, beside its options.
 #[derive(Clone)]
 pub struct Data {
-    x: Array2<f32>,
-    labels: Vec<i64>,
+    pub x: Array2<f32>,
+    pub labels: Vec<i64>,
     weights: Option<Vec<f32>>,
     held: Option<(Array2<f32>, Vec<i64>)>,
 }
@@ -61,7 +54,7 @@ fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
 #[derive(Debug, PartialEq)]
 pub struct Trained {
     pub bits: Vec<u32>,
-    epochs: Vec<Epoch>,
+    pub epochs: Vec<Epoch>,
     best_epoch: Option<usize>,
 }
 
@@ -133,7 +126,11 @@ pub fn as_one_process(device: &Device) -> Result<()> {
             let over = train_over(device, size, &data, &options)?;
             let apart = distance(&alone, &over);
             assert!(apart <= 1e-4, "{name}, {size} ranks: parameters are {apart} apart");
-            assert_eq!(over, train_over(device, size, &data, &options)?, "{name}, {size} ranks: another run, other bits");
+            assert_eq!(
+                over,
+                train_over(device, size, &data, &options)?,
+                "{name}, {size} ranks: another run, other bits"
+            );
             assert_eq!(alone.epochs.len(), over.epochs.len(), "{name}, {size} ranks");
             for (a, b) in alone.epochs.iter().zip(&over.epochs) {
                 let close = |a: Option<f64>, b: Option<f64>| match (a, b) {
@@ -234,139 +231,5 @@ pub fn checkpoints(device: &Device) -> Result<()> {
         assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
     }
     std::fs::remove_dir_all(folder).unwrap();
-    Ok(())
-}
-
-/// What goes wrong, on one rank, in one step.
-#[derive(Clone, Copy, Debug)]
-pub enum Fault {
-    /// A row cannot be read.
-    Row,
-    /// A row is NaN.
-    NotFinite,
-    /// A callback fails.
-    Callback,
-    /// A callback panics.
-    Panic,
-    /// The rank gives up before it trains.
-    Early,
-    /// A callback ends the training: no fault, but one that all must follow.
-    Break,
-    /// The process is killed, as by the system when memory runs out. Not for threads.
-    Kill,
-    /// The process ends without a word. Not for threads.
-    Exit,
-}
-
-pub const FAULTS: [Fault; 6] =
-    [Fault::Row, Fault::NotFinite, Fault::Callback, Fault::Panic, Fault::Early, Fault::Break];
-
-/// A fault at any step on any rank ends the training on all of them, in time, and each says which rank it was.
-pub fn faults(device: &Device, runs: u64) -> Result<()> {
-    let mut rng = ChaCha8Rng::seed_from_u64(7);
-    for run in 0..runs {
-        let size = rng.random_range(2..=4);
-        let fault = FAULTS[rng.random_range(0..FAULTS.len())];
-        let (rank, step) = (rng.random_range(0..size), rng.random_range(0..12));
-        let (device, (say, told)) = (device.clone(), channel());
-        std::thread::spawn(move || {
-            let outcomes = Ranks::in_threads(size, |ranks| {
-                let struck = (ranks.rank() == rank).then_some(fault);
-                let run = std::panic::AssertUnwindSafe(|| faulty(&device, ranks, struck, step));
-                let panicked = || RanksError::Failed { rank: ranks.rank(), source: "panicked".into() };
-                std::panic::catch_unwind(run).unwrap_or_else(|_| Err(Error::Ranks(panicked())))
-            });
-            let _ = say.send(outcomes);
-        });
-        let name = format!("run {run}: {fault:?} on rank {rank} of {size}, step {step}");
-        let outcomes = told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{name}: it hangs"));
-        for outcome in &outcomes {
-            match (fault, outcome) {
-                (Fault::Break, Ok(epochs)) => assert!(*epochs <= 4, "{name}"),
-                (Fault::Break, Err(error)) => panic!("{name}: {error}"),
-                (_, Ok(_)) => panic!("{name}: no error"),
-                (_, Err(error)) => assert!(error.to_string().starts_with(&format!("rank {rank}: ")), "{name}: {error}"),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A training in which this rank has a fault, if it is to have one. Returns the number of epochs.
-pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -> Result<usize> {
-    let data = Data::new();
-    // Every rank has rows in nearly every batch.
-    let own = ranks.share_of(ROWS);
-    let bad = at.min(own.len() - 1);
-    let rows = FromFn::new((own.len(), 4), |row, into| {
-        if row == bad && matches!(fault, Some(Fault::Row)) {
-            return Err(RowError::new(row, "torn out"));
-        }
-        into.copy_from_slice(data.x.row(own.start + row).as_slice().unwrap_or_default());
-        if row == bad && matches!(fault, Some(Fault::NotFinite)) {
-            into[1] = f32::NAN;
-        }
-        Ok(())
-    });
-    if matches!(fault, Some(Fault::Early)) {
-        return ranks.agree(Err("gave up"));
-    }
-    let mut watch = Strike { fault, at, steps: 0 };
-    let options = FitOptions { epochs: 5, batch: 24, ..Default::default() };
-    let mut model = Mlp::new(device, &WIDTHS, 3)?;
-    let trainer = Trainer::new(&options).over(ranks).callback(&mut watch);
-    Ok(trainer.fit(&mut model, &rows, &data.labels[own.clone()])?.epochs.len())
-}
-
-/// A callback that strikes in a step.
-struct Strike {
-    fault: Option<Fault>,
-    at: usize,
-    steps: usize,
-}
-
-impl wgpu_mlp::Callback for Strike {
-    fn on_step(&mut self, _: &Step) -> Result<ControlFlow<()>> {
-        self.steps += 1;
-        match self.fault.filter(|_| self.steps == self.at + 1) {
-            Some(Fault::Callback) => Err(Error::NoForward { layer: "of a test" }),
-            Some(Fault::Panic) => panic!("a callback of a test"),
-            Some(Fault::Kill) => {
-                let own = std::process::id().to_string();
-                let _ = std::process::Command::new("kill").args(["-9", &own]).status();
-                Ok(ControlFlow::Continue(()))
-            }
-            Some(Fault::Exit) => std::process::exit(3),
-            Some(Fault::Break) => Ok(ControlFlow::Break(())),
-            _ => Ok(ControlFlow::Continue(())),
-        }
-    }
-
-    fn watches_steps(&self) -> bool {
-        true
-    }
-}
-
-/// An update that leaves what is not finite is undone on all ranks; the error says so, and the rank has its own in it.
-pub fn undone(device: &Device) -> Result<()> {
-    let options =
-        FitOptions { epochs: 3, batch: 32, optimizer: Optimizer::sgd(1e38), shuffle: false, ..Default::default() };
-    let data = Data::new();
-    let outcomes = Ranks::in_threads(2, |ranks| {
-        let own = ranks.share_of(ROWS);
-        let mut model = Mlp::new(device, &WIDTHS, 3)?;
-        let outcome =
-            Trainer::new(&options).over(ranks).fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own]);
-        Ok::<_, Error>((outcome.err(), model.parameters()?))
-    });
-    for outcome in outcomes {
-        let (error, parameters) = outcome?;
-        let finite = |layer: &wgpu_mlp::Parameters| layer.weights.iter().chain(&layer.biases).all(|x| x.is_finite());
-        assert!(parameters.iter().all(finite));
-        match error {
-            Some(Error::Ranks(RanksError::Failed { rank: 0, .. })) => {}
-            other => panic!("{other:?}"),
-        }
-    }
     Ok(())
 }

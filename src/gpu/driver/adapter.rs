@@ -91,7 +91,8 @@ pub(crate) async fn choices(options: &GpuOptions, software: bool) -> Result<Vec<
         adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
     };
     let chosen = adapters.into_iter().filter(|adapter| wanted(adapter) && usable(adapter));
-    let mut choices: Vec<_> = chosen.map(|adapter| Choice { reason: reason(&adapter, name.as_deref()), adapter }).collect();
+    let mut choices: Vec<_> =
+        chosen.map(|adapter| Choice { reason: reason(&adapter, name.as_deref()), adapter }).collect();
     if choices.is_empty() {
         return Err(Error::NoAdapter { wanted: describe_wish(name.as_deref(), backends, software), found });
     }

@@ -73,7 +73,7 @@ impl<'a> Joint<'a> {
         described: Vec<(&'static str, String)>,
     ) -> Result<(Self, AllRows)> {
         compare(ranks, &described)?;
-        let devices = ranks.gather(Call::Fit, device_of(model).as_bytes())?;
+        let devices = ranks.gather(Call::Fit, model.device.likeness().as_bytes())?;
         let mixed = devices.iter().any(|device| *device != devices[0]);
         let labels = gathered(ranks, rows.labels)?;
         let weights = rows.weights.map(|weights| gathered(ranks, weights)).transpose()?;
@@ -83,7 +83,7 @@ impl<'a> Joint<'a> {
         take_parameters(ranks, waiting, model).await?;
         let joint = Joint { ranks, own, rows: all.labels.len(), mixed };
         let (rank, size, here) = (ranks.rank(), ranks.size(), joint.own.len());
-        log::info!("fit: rank {rank} of {size} has {here} of {} rows, on {}", joint.rows, model.device.info());
+        log::info!("fit: rank {rank} of {size} has {here} of {} rows, on {}", joint.rows, model.device.likeness());
         Ok((joint, all))
     }
 
@@ -196,12 +196,6 @@ fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What a device rounds like: ranks whose devices have this in common end with the same bits.
-fn device_of(model: &Mlp) -> String {
-    let info = model.device.info();
-    format!("{:?} {} {} {}", info.kind, info.name, info.backend, info.driver)
 }
 
 /// The values of each rank.

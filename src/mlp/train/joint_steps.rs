@@ -164,12 +164,7 @@ impl Training<'_> {
     }
 
     /// What an update left that is not finite, given its check.
-    async fn origin_of_break(
-        &self,
-        check: Option<f32>,
-        model: &Mlp,
-        state: &TrainingState,
-    ) -> Result<Option<Origin>> {
+    async fn origin_of_break(&self, check: Option<f32>, model: &Mlp, state: &TrainingState) -> Result<Option<Origin>> {
         match check {
             Some(check) => model.non_finite_state(self.waiting, Some(check), &state.optimizer).await,
             None => Ok(None),

@@ -11,6 +11,7 @@ mod early_stopping;
 mod epochs;
 mod feed;
 mod fit;
+mod fit_rows;
 mod flat;
 mod history;
 mod joint;

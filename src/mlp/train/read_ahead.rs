@@ -191,7 +191,9 @@ mod tests {
                     while next < end {
                         let planned = pieces.next().unwrap();
                         assert_eq!((planned.places.start, planned.batch), (next, *batch), "{batches:?} {piece}");
-                        assert!(!planned.places.is_empty() && planned.places.len() <= piece && planned.places.end <= end);
+                        assert!(
+                            !planned.places.is_empty() && planned.places.len() <= piece && planned.places.end <= end
+                        );
                         next = planned.places.end;
                     }
                 }

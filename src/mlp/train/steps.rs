@@ -82,7 +82,9 @@ impl Training<'_> {
             }
             if let Some(before) = before {
                 let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
-                if bad_row.is_some() || model.non_finite_state(self.waiting, first_of(&check), &state.optimizer).await?.is_some() {
+                if bad_row.is_some()
+                    || model.non_finite_state(self.waiting, first_of(&check), &state.optimizer).await?.is_some()
+                {
                     let end = bad_row.unwrap_or((first + read.len(), None));
                     let again = before.copied();
                     let rewound = self.rewind(&steps, first, end, before, model, state).await;

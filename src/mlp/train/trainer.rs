@@ -7,10 +7,9 @@ use super::callback::Callback;
 use super::callback_list::CallbackList;
 use super::checkpoints::Checkpoints;
 use super::history::{Epoch, History};
-use super::joint::{Joint, described};
 use super::options::FitOptions;
 use super::state::TrainingState;
-use crate::distributed::{Call, Ranks};
+use crate::distributed::Ranks;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -35,9 +34,9 @@ pub struct Trainer<'a> {
     pub(super) options: &'a FitOptions,
     pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<i64>)>,
     pub(super) row_weights: Option<&'a [f32]>,
-    ranks: Option<&'a Ranks>,
-    callbacks: CallbackList<'a>,
-    checkpoints: Checkpoints<'a>,
+    pub(super) ranks: Option<&'a Ranks>,
+    pub(super) callbacks: CallbackList<'a>,
+    pub(super) checkpoints: Checkpoints<'a>,
 }
 
 /// A model in a partial fit. On drop the training's state goes back to the model, also after an error or in a cancelled
@@ -199,69 +198,6 @@ impl<'a> Trainer<'a> {
         ) -> Result<History> = |waiting| {
             self.fit_by(waiting, model, &x, labels).await
         }
-    }
-
-    pub(super) async fn fit_by<L: Label>(
-        self,
-        waiting: Waiting,
-        model: &mut Mlp,
-        x: &dyn RowSource,
-        labels: &[L],
-    ) -> Result<History> {
-        let Some(ranks) = self.joint_ranks() else { return self.fit_alone_or_not(waiting, model, x, labels).await };
-        let leaving = ranks.leaving(Call::Fit);
-        let outcome = self.fit_alone_or_not(waiting, model, x, labels).await;
-        leaving.not_early();
-        ranks.settled(Call::Fit, outcome)
-    }
-
-    async fn fit_alone_or_not<L: Label>(
-        mut self,
-        waiting: Waiting,
-        model: &mut Mlp,
-        x: &dyn RowSource,
-        labels: &[L],
-    ) -> Result<History> {
-        self.check(model, x, labels)?;
-        model.partial = None;
-        let labels = self.options.plain_labels(labels);
-        let validation_set = self.validation.take();
-        let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
-        let (joint, all) = match self.joint_ranks() {
-            None => (None, None),
-            Some(ranks) => {
-                let described = self.described(model, validation_set.is_some());
-                let (joint, all) = Joint::begin(ranks, waiting, model, rows, described).await?;
-                self.checkpoints.share(ranks)?;
-                (Some(joint), Some(all))
-            }
-        };
-        let all_rows = all.as_ref().map_or(rows, |all| all.with(rows));
-        let training = self.training(waiting, model, (rows, all_rows), validation_set.as_ref(), joint)?;
-        drop(all);
-        let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
-        let (callbacks, checkpoints) = (&mut self.callbacks, &mut self.checkpoints);
-        match waiting {
-            Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {
-                at_once(training.run(model, &mut state, callbacks, checkpoints))
-            })?,
-            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoints).await?,
-        }
-        Ok(state.history)
-    }
-
-    /// The ranks to train over, where there are several.
-    pub(super) fn joint_ranks(&self) -> Option<&'a Ranks> {
-        self.ranks.filter(|ranks| ranks.size() > 1)
-    }
-
-    /// What must be the same on all ranks.
-    fn described(&self, model: &Mlp, validates: bool) -> Vec<(&'static str, String)> {
-        let more = [
-            ("whether there is a validation set", validates.to_string()),
-            ("whether rows have weights", self.row_weights.is_some().to_string()),
-        ];
-        described(model, self.options).into_iter().chain(more).collect()
     }
 
     /// Runs one epoch that continues from the model's last partial fit.

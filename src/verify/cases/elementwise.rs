@@ -94,16 +94,20 @@ fn dropout(table: &mut Table) {
 
 /// Rows of a larger matrix, whose elements' numbers need two words from some of its rows on.
 fn dropout_rows(table: &mut Table) {
-    // Neighbours, some left out, and out of order.
-    let rows = |rows: usize| (0..rows as u64).map(|row| (row * 7 % 5) * ROWS_APART + row).collect::<Vec<_>>();
+    // Neighbours, some left out, and out of order; and rows within which, or close behind which, the low word wraps.
+    let row = |row: u64, cols: u64| match row % 4 {
+        3 => (1 << 32) / cols + row / 4,
+        _ => (row * 7 % 5) * ROWS_APART + row,
+    };
+    let rows = move |rows: usize, cols: usize| (0..rows as u64).map(|r| row(r, cols as u64)).collect::<Vec<_>>();
     for dims in all_matrices() {
         table.add_on_matrices(
             ("dropout_rows", "rate 0.3"),
             *dims,
             |[rows, cols, _]| (rows * cols, 8 * rows * (cols + 1)),
             |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
-            move |m| ops::dropout_rows(&m[0], &rows(m[0].rows()), RATE, SEED, COUNTER).map(Output::alone),
-            move |m| vec![kept(reference::dropout_rows(&m[0], &rows(m[0].nrows()), RATE, SEED, COUNTER))],
+            move |m| ops::dropout_rows(&m[0], &rows(m[0].rows(), m[0].cols()), RATE, SEED, COUNTER).map(Output::alone),
+            move |m| vec![kept(reference::dropout_rows(&m[0], &rows(m[0].nrows(), m[0].ncols()), RATE, SEED, COUNTER))],
         );
     }
 }

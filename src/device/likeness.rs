@@ -1,0 +1,11 @@
+//! Likeness of devices: which of them give the same bits.
+
+use super::device::Device;
+
+impl Device {
+    /// The device in words, as far as results depend on it: devices that are alike give the same bits.
+    pub(crate) fn likeness(&self) -> String {
+        let info = self.info();
+        format!("{:?} {} {} {}", info.kind, info.name, info.backend, info.driver)
+    }
+}

@@ -1,0 +1,79 @@
+//! The way of a fit: its checks, what ranks tell each other first, its state, and its epochs.
+
+use super::batches::LabelledRows;
+use super::history::History;
+use super::joint::{Joint, described};
+use super::trainer::Trainer;
+use crate::distributed::{Call, Ranks};
+use crate::error::Result;
+use crate::mlp::Mlp;
+use crate::source::RowSource;
+use crate::targets::Label;
+use crate::waiting::{Waiting, at_once};
+
+impl<'a> Trainer<'a> {
+    /// Fits the model. Over ranks, all of them return the error of one.
+    pub(in crate::mlp::train) async fn fit_by<L: Label>(
+        self,
+        waiting: Waiting,
+        model: &mut Mlp,
+        x: &dyn RowSource,
+        labels: &[L],
+    ) -> Result<History> {
+        let Some(ranks) = self.joint_ranks() else { return self.fit_rows(waiting, model, x, labels).await };
+        let leaving = ranks.leaving(Call::Fit);
+        let outcome = self.fit_rows(waiting, model, x, labels).await;
+        leaving.not_early();
+        ranks.settled(Call::Fit, outcome)
+    }
+
+    /// Fits on this rank's rows, and on those of others where there are several.
+    async fn fit_rows<L: Label>(
+        mut self,
+        waiting: Waiting,
+        model: &mut Mlp,
+        x: &dyn RowSource,
+        labels: &[L],
+    ) -> Result<History> {
+        self.check(model, x, labels)?;
+        model.partial = None;
+        let labels = self.options.plain_labels(labels);
+        let validation_set = self.validation.take();
+        let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
+        let (joint, all) = match self.joint_ranks() {
+            None => (None, None),
+            Some(ranks) => {
+                let described = self.described(model, validation_set.is_some());
+                let (joint, all) = Joint::begin(ranks, waiting, model, rows, described).await?;
+                self.checkpoints.share(ranks)?;
+                (Some(joint), Some(all))
+            }
+        };
+        let all_rows = all.as_ref().map_or(rows, |all| all.with(rows));
+        let training = self.training(waiting, model, (rows, all_rows), validation_set.as_ref(), joint)?;
+        drop(all);
+        let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
+        let (callbacks, checkpoints) = (&mut self.callbacks, &mut self.checkpoints);
+        match waiting {
+            Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {
+                at_once(training.run(model, &mut state, callbacks, checkpoints))
+            })?,
+            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoints).await?,
+        }
+        Ok(state.history)
+    }
+
+    /// The ranks to train over, where there are several.
+    pub(super) fn joint_ranks(&self) -> Option<&'a Ranks> {
+        self.ranks.filter(|ranks| ranks.size() > 1)
+    }
+
+    /// What must be the same on all ranks.
+    fn described(&self, model: &Mlp, validates: bool) -> Vec<(&'static str, String)> {
+        let more = [
+            ("whether there is a validation set", validates.to_string()),
+            ("whether rows have weights", self.row_weights.is_some().to_string()),
+        ];
+        described(model, self.options).into_iter().chain(more).collect()
+    }
+}
