@@ -183,7 +183,7 @@ fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
     let all = ranks.gather(Call::Fit, own.join("\n").as_bytes())?;
     let all: Vec<_> = all.iter().map(|text| String::from_utf8_lossy(text)).collect();
     for (rank, text) in all.iter().enumerate() {
-        for (line, wanted) in text.lines().zip(all[0].lines()).filter(|(line, wanted)| line != wanted) {
+        if let Some((line, wanted)) = text.lines().zip(all[0].lines()).find(|(line, wanted)| line != wanted) {
             let (what, value) = line.split_once('\t').unwrap_or(("their versions", line));
             let wanted = wanted.split_once('\t').map_or(wanted, |(_, wanted)| wanted);
             let (what, value, wanted) = (what.into(), value.into(), wanted.into());
