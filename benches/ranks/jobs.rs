@@ -36,13 +36,13 @@ pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
         }
     }
     let medians = |(of_size, ranks): (&mut [Vec<f64>; 6], usize)| {
-        let [step, apart, sum, by_layers, round, allreduce] = of_size.each_mut().map(median);
+        let [step, apart, sum, by_layers, round, allreduce] = of_size.each_mut().map(|all| median(all));
         Measured { ranks, step, apart, sum, by_layers, round, allreduce }
     };
     Ok(seconds.iter_mut().zip(sizes).map(medians).collect())
 }
 
-fn median(all: &mut Vec<f64>) -> f64 {
+fn median(all: &mut [f64]) -> f64 {
     all.sort_by(f64::total_cmp);
     all[all.len() / 2]
 }

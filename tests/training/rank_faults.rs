@@ -91,7 +91,7 @@ pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -
     let options = FitOptions { epochs: 5, batch: 24, ..Default::default() };
     let mut model = Mlp::new(device, &WIDTHS, 3)?;
     let trainer = Trainer::new(&options).over(ranks).callback(&mut watch);
-    Ok(trainer.fit(&mut model, &rows, &data.labels[own.clone()])?.epochs.len())
+    Ok(trainer.fit(&mut model, rows, &data.labels[own.clone()])?.epochs.len())
 }
 
 /// A callback that strikes in a step.
