@@ -39,6 +39,7 @@
 //!
 //! # Features
 //!
+//! - `full`: all that take nothing but a Rust toolchain, which are all of these but `mpi`.
 //! - `data`: the module `data` reads and writes `.npy` files, reads safetensors and CSV, scales features, and splits rows.
 //! - `parquet`: `data::ParquetRows`, Parquet files as sources of rows.
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.

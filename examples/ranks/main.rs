@@ -29,7 +29,7 @@ use memmap2::Mmap;
 use wgpu_mlp::data::{npy_rows, read_npy_labels};
 use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::source::Selected;
-use wgpu_mlp::{Device, FitOptions, GpuOptions, History, Mlp, Optimizer, Schedule, Trainer};
+use wgpu_mlp::{Device, FitOptions, GpuOptions, History, MatrixUnits, Mlp, Optimizer, Schedule, Trainer};
 
 use common::charts::panels::{self, Curve, Panel};
 use common::charts::{self, Drawn, Picture};
@@ -88,9 +88,12 @@ fn main() -> Result<(), Failure> {
 
 fn run(args: &Args, ranks: &Ranks) -> Result<(), Failure> {
     let is_first = ranks.rank() == 0;
+    let options = GpuOptions { adapter_index: Some(ranks.local_rank()), ..Default::default() };
     let device = match args.device {
-        Wanted::Auto => Device::of_rank(ranks, &GpuOptions::default()),
-        wanted => wanted.open(),
+        Wanted::Auto => Device::of_rank(ranks, &options),
+        Wanted::Cpu => Ok(Device::cpu()),
+        Wanted::Gpu => Device::gpu_with(&options),
+        Wanted::MatrixUnits => Device::gpu_with(&GpuOptions { matrix_units: MatrixUnits::On, ..options }),
     };
     let device = ranks.agree(device)?;
     // The others find the files made.

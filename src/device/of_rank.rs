@@ -7,12 +7,13 @@ use crate::options::GpuOptions;
 use crate::waiting::at_once;
 
 impl Device {
-    /// The device of a rank: of as many hardware GPUs as the machine has, the one whose turn it is by [`Ranks::local_rank`]; the CPU path
-    /// where there is none. [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] say otherwise. The log tells which rank has
+    /// The device of a rank: of the machine's best hardware GPUs, which are of one kind and on one backend, the one whose turn it is by
+    /// [`Ranks::local_rank`]; the CPU path where there is none, or where it does not open. [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] say otherwise. The log tells which rank has
     /// which.
     ///
     /// # Errors
-    /// As [`Device::auto`] and [`Device::gpu_with`], but for a machine without GPUs. [`Ranks::agree`] tells all ranks of them.
+    /// As [`Device::gpu_with`], but for a machine without a GPU that opens, where none was asked for by name. [`Ranks::agree`] tells all ranks
+    /// of them.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -26,7 +27,9 @@ impl Device {
         let named = options.adapter_name.is_some() || std::env::var_os("WGPU_ADAPTER_NAME").is_some();
         let adapter_index = options.adapter_index.or(Some(ranks.local_rank()));
         let device = match at_once(Self::choose(&GpuOptions { adapter_index, ..options.clone() }, named)) {
-            Err(error @ Error::NoAdapter { .. }) if !named => Self::cpu_because(error.to_string()),
+            Err(error @ (Error::NoAdapter { .. } | Error::NoDevice { .. })) if !named => {
+                Self::cpu_because(error.to_string())
+            }
             outcome => outcome?,
         };
         log::info!("rank {} of {}: {}", ranks.rank(), ranks.size(), device.info());

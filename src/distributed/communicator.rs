@@ -25,7 +25,7 @@ pub trait Communicator: Send + Sync {
     /// Its own, where a message cannot be carried.
     fn sum(&self, values: &mut Vec<f32>) -> Result<(), CommunicationError>;
 
-    /// Gives the bytes of rank `root` to all; those of others are replaced.
+    /// Gives the bytes of rank `root` to all; those of others, as many, are replaced.
     ///
     /// # Errors
     /// Its own, where a message cannot be carried.

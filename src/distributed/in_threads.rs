@@ -2,17 +2,19 @@
 
 use std::fmt::Display;
 use std::panic::resume_unwind;
+use std::sync::mpsc::channel;
 use std::thread;
 
 use super::ranks::Ranks;
 use super::threads::Thread;
-use crate::error::Error;
+use crate::error::{Error, RanksError};
 
 impl Ranks {
     /// Runs a program on so many ranks, each a thread of this process, and returns what each of them returned.
     ///
     /// This is for several GPUs of one machine ([`Device::of_rank`](crate::Device::of_rank)), and for trials of a program without a launcher: the
-    /// parameters have the same bits as over MPI with as many ranks. A panic on a rank goes on here, once all ranks have ended.
+    /// parameters have the same bits as over MPI with as many ranks. A rank whose own outcome is good returns
+    /// [`RanksError::Failed`] where another fails behind it. A panic on a rank goes on here, once all ranks have ended.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -25,11 +27,26 @@ impl Ranks {
         program: impl Fn(&Ranks) -> Result<T, E> + Sync,
     ) -> Vec<Result<T, E>> {
         thread::scope(|scope| {
-            let program = &program;
-            let start = |rank: Thread| scope.spawn(move || Ranks::new(rank).run(program));
-            let started: Vec<_> = Thread::all(size).map(start).collect();
+            let (program, mut gates, mut started) = (&program, Vec::new(), Vec::new());
+            for rank in Thread::all(size) {
+                // None begins before all are there: it would wait for one that never comes.
+                let (gate, opened) = channel::<()>();
+                let run = move || opened.recv().is_ok().then(|| Ranks::new(rank).run(program));
+                match thread::Builder::new().spawn_scoped(scope, run) {
+                    Ok(thread) => started.push(thread),
+                    Err(error) => {
+                        let source = error.to_string();
+                        gates.clear();
+                        let failed = || RanksError::Communication { source: source.clone().into() };
+                        return (0..size).map(|_| Err(Error::Ranks(failed()).into())).collect();
+                    }
+                }
+                gates.push(gate);
+            }
+            // Who waits at a gate takes it.
+            gates.iter().for_each(|gate| gate.send(()).unwrap_or_default());
             let ended: Vec<_> = started.into_iter().map(|thread| thread.join()).collect();
-            ended.into_iter().map(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            ended.into_iter().filter_map(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic))).collect()
         })
     }
 }

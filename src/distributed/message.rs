@@ -13,8 +13,12 @@ pub(crate) enum Call {
     Validation,
     Epoch,
     Predict,
+    Evaluate,
     Score,
+    ScoreTopK,
+    ConfusionMatrix,
     Verify,
+    Sum,
     /// A call of the program's own.
     Agree,
     /// The program ends.
@@ -22,14 +26,18 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    const ALL: [Call; 9] = [
+    const ALL: [Call; 13] = [
         Call::Fit,
         Call::Step,
         Call::Validation,
         Call::Epoch,
         Call::Predict,
+        Call::Evaluate,
         Call::Score,
+        Call::ScoreTopK,
+        Call::ConfusionMatrix,
         Call::Verify,
+        Call::Sum,
         Call::Agree,
         Call::Leave,
     ];
@@ -42,8 +50,12 @@ impl Call {
             Call::Validation => "the validation of fit",
             Call::Epoch => "the end of an epoch of fit",
             Call::Predict => "predict",
-            Call::Score => "a score",
+            Call::Evaluate => "evaluate",
+            Call::Score => "score",
+            Call::ScoreTopK => "score_top_k",
+            Call::ConfusionMatrix => "confusion_matrix",
             Call::Verify => "verify",
+            Call::Sum => "sum",
             Call::Agree => "agree",
             Call::Leave => "the end of the program",
         }

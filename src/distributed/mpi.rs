@@ -42,7 +42,8 @@ impl World {
     fn begin() -> Result<Self, CommunicationError> {
         let ((jobs, to_do), (say, done), (tell, told)) = (channel(), channel(), channel());
         let work = move || {
-            let Some(universe) = mpi::initialize() else {
+            // No other thread calls MPI, but there are others.
+            let Some((universe, _)) = mpi::initialize_with_threading(mpi::Threading::Funneled) else {
                 let _ = tell.send(None);
                 return;
             };

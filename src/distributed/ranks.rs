@@ -3,6 +3,8 @@
 use std::fmt::{self, Display};
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::alone::Alone;
 use super::communicator::{CommunicationError, Communicator};
@@ -37,6 +39,8 @@ pub struct Ranks {
     communicator: Box<dyn Communicator>,
     /// The rank that has ended while others were in a call: nothing can be said any more.
     left: OnceLock<usize>,
+    /// Whether the last round ended with an error, which all ranks have then.
+    told: AtomicBool,
 }
 
 impl fmt::Debug for Ranks {
@@ -61,9 +65,10 @@ impl std::error::Error for Told {}
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Ranks {
-    /// The rank of this communicator. For those who have one of their own; it must not be used for anything else.
+    /// The rank of this communicator. For those who have one of their own; it must not be used for anything else. Such a rank must
+    /// make the calls that others make until all have ended: nobody is told where it ends before.
     pub fn new(communicator: impl Communicator + 'static) -> Self {
-        Ranks { communicator: Box::new(communicator), left: OnceLock::new() }
+        Ranks { communicator: Box::new(communicator), left: OnceLock::new(), told: AtomicBool::new(false) }
     }
 
     /// A process by itself: what takes ranks then does what it does without.
@@ -120,20 +125,26 @@ impl Ranks {
         &self,
         outcome: std::result::Result<T, E>,
     ) -> Result<T> {
-        match outcome.map_err(|error| error.into().downcast::<Error>()) {
+        match outcome.map_err(Into::into) {
             Ok(value) => self.round(Call::Agree, Ok(Numbers::default())).map(|_| value),
-            Err(Ok(error)) => self.settled(Call::Agree, Err(*error)),
-            Err(Err(error)) => self.fail(Call::Agree, error),
+            Err(error) => match error.downcast::<Error>() {
+                // What came from ranks says which it was; all hear of it all the same.
+                Ok(error) if matches!(*error, Error::Ranks(_)) => {
+                    self.fail::<T>(Call::Agree, Told(error.to_string()).into()).and(Err(*error))
+                }
+                Ok(error) => self.fail(Call::Agree, error),
+                Err(error) => self.fail(Call::Agree, error),
+            },
         }
     }
 
-    /// Ends a call: with the value where all ranks have one, else on all with the error of the first that failed. Errors that were told in
-    /// a round are known to all.
+    /// Ends a call: with the value where all ranks have one, else on all with the error of the first that failed. An error of the
+    /// last round is known to all.
     pub(crate) fn settled<T>(&self, call: Call, outcome: Result<T>) -> Result<T> {
         match outcome {
             outcome if self.size() == 1 => outcome,
             Ok(value) => self.round(call, Ok(Numbers::default())).map(|_| value),
-            Err(error @ Error::Ranks(_)) => Err(error),
+            Err(error @ Error::Ranks(_)) if self.told.load(Relaxed) => Err(error),
             Err(error) => self.fail(call, error.into()),
         }
     }
@@ -146,8 +157,15 @@ impl Ranks {
         }
     }
 
-    /// One round: every rank says in which call it is, and gives its numbers or says what is wrong. Returns the numbers of all.
+    /// One round, as [`Ranks::one_round`]; remembers whether it ended with an error.
     pub(crate) fn round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
+        let outcome = self.one_round(call, own);
+        self.told.store(outcome.is_err(), Relaxed);
+        outcome
+    }
+
+    /// One round: every rank says in which call it is, and gives its numbers or says what is wrong. Returns the numbers of all.
+    fn one_round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
         if let Some(rank) = self.left.get() {
             return Err(failed(*rank, Told("has ended".into()).into()));
         }
@@ -171,6 +189,13 @@ impl Ranks {
             self.communicator.broadcast(rank, &mut told).map_err(communication)?;
             let source = match own {
                 Err(cause) if rank == self.rank() => cause,
+                Err(cause) => {
+                    log::warn!(
+                        "rank {}: {cause}; rank {rank} failed too, and is the one that is reported",
+                        self.rank()
+                    );
+                    Told(String::from_utf8_lossy(&told).into_owned()).into()
+                }
                 _ => Told(String::from_utf8_lossy(&told).into_owned()).into(),
             };
             return Err(failed(rank, source));
@@ -201,8 +226,8 @@ impl Ranks {
     /// up by itself.
     ///
     /// # Errors
-    /// [`RanksError::Communication`] where the messages could not be carried. A rank that fails elsewhere meanwhile is not noticed here: call
-    /// [`Ranks::agree`] before.
+    /// [`RanksError::Failed`] where another rank has failed or ended; [`RanksError::Differ`] where it is in another call, or has another
+    /// number of values; [`RanksError::Communication`] where the messages could not be carried.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -214,7 +239,31 @@ impl Ranks {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
+        self.same(Call::Sum, "the number of values to add", values.len() as u64)?;
+        self.sum_behind_a_round(values)
+    }
+
+    /// [`Ranks::sum`] of what is known to be there on all ranks, as many values on each.
+    pub(crate) fn sum_behind_a_round(&self, values: &mut Vec<f32>) -> Result<()> {
         self.communicator.sum(values).map_err(communication)
+    }
+
+    /// A round in which a number must be the same on all ranks.
+    pub(crate) fn same(&self, call: Call, what: &str, own: u64) -> Result<()> {
+        let mut numbers = Numbers::default();
+        numbers[0] = own;
+        let all = self.round(call, Ok(numbers))?;
+        let other = all.iter().position(|numbers| numbers[0] != all[0][0]);
+        other.map_or(Ok(()), |rank| {
+            let (value, wanted) = (all[rank][0].to_string(), all[0][0].to_string());
+            Err(self.seen_by_all(RanksError::Differ { what: what.into(), rank, value, wanted }))
+        })
+    }
+
+    /// The error for what all ranks see alike, so that none has to be told.
+    pub(crate) fn seen_by_all(&self, error: RanksError) -> Error {
+        self.told.store(true, Relaxed);
+        Error::Ranks(error)
     }
 
     /// Runs a program on this rank, and leaves the others in a last round that all of them have.

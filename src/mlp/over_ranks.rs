@@ -6,7 +6,10 @@ use crate::error::Result;
 use crate::metrics::ConfusionMatrix;
 use crate::source::RowSource;
 use crate::statistics::Statistics;
-use crate::targets::Label;
+use crate::targets::{Label, ignored_rows};
+
+/// What must be the same on all ranks.
+const CLASSES: &str = "the model's classes";
 
 impl Mlp {
     /// Predicts the classes of all ranks' rows, one rank's behind the other's: on every rank those of all. Each rank has its own rows, or none,
@@ -29,6 +32,7 @@ impl Mlp {
     /// ```
     pub fn predict_over(&self, ranks: &Ranks, x: impl RowSource) -> Result<Vec<u32>> {
         in_call(ranks, Call::Predict, || {
+            ranks.same(Call::Predict, CLASSES, self.classes() as u64)?;
             let own = if x.dim().0 == 0 { Vec::new() } else { self.predict(x)? };
             let all = ranks.gather(Call::Predict, bytemuck::cast_slice(&own))?;
             Ok(all.iter().flat_map(|bytes| bytemuck::pod_collect_to_vec::<u8, u32>(bytes)).collect())
@@ -40,7 +44,8 @@ impl Mlp {
     /// # Errors
     /// As [`Mlp::evaluate`], on every rank.
     pub fn evaluate_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<Statistics> {
-        in_call(ranks, Call::Score, || {
+        in_call(ranks, Call::Evaluate, || {
+            ranks.same(Call::Evaluate, CLASSES, self.classes() as u64)?;
             let rows = x.dim().0 as u64;
             let own = if labels.is_empty() && rows == 0 { Statistics::default() } else { self.evaluate(x, labels)? };
             let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
@@ -53,7 +58,7 @@ impl Mlp {
                 let one = Statistics { loss_sum, weight_sum, correct, rows, non_finite_rows, first_bad_row };
                 (all.join(one, before), before + of_rank)
             };
-            Ok(ranks.round(Call::Score, Ok(numbers))?.into_iter().fold(Default::default(), joined).0)
+            Ok(ranks.round(Call::Evaluate, Ok(numbers))?.into_iter().fold(Default::default(), joined).0)
         })
     }
 
@@ -62,7 +67,7 @@ impl Mlp {
     /// # Errors
     /// As [`Mlp::score`], on every rank.
     pub fn score_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<f64> {
-        self.share_over(ranks, &x, labels, |model, x| model.score(x, labels))
+        self.share_over(ranks, (Call::Score, 1), (&x, labels), |model, x| model.score(x, labels))
     }
 
     /// The top-k accuracy on all ranks' rows, as [`Mlp::score_top_k`] on its own.
@@ -70,7 +75,7 @@ impl Mlp {
     /// # Errors
     /// As [`Mlp::score_top_k`], on every rank.
     pub fn score_top_k_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L], k: usize) -> Result<f64> {
-        self.share_over(ranks, &x, labels, |model, x| model.score_top_k(x, labels, k))
+        self.share_over(ranks, (Call::ScoreTopK, k), (&x, labels), |model, x| model.score_top_k(x, labels, k))
     }
 
     /// The confusion matrix of all ranks' rows, as [`Mlp::confusion_matrix`] on its own.
@@ -83,12 +88,13 @@ impl Mlp {
         x: impl RowSource,
         labels: &[L],
     ) -> Result<ConfusionMatrix> {
-        in_call(ranks, Call::Score, || {
+        in_call(ranks, Call::ConfusionMatrix, || {
+            ranks.same(Call::ConfusionMatrix, CLASSES, self.classes() as u64)?;
             let empty = labels.is_empty() && x.dim().0 == 0;
             let own = (!empty).then(|| self.confusion_matrix(x, labels)).transpose()?;
             let counts: Vec<u64> =
                 own.iter().flat_map(|own| own.counts().iter().copied().collect::<Vec<_>>()).collect();
-            let all = ranks.gather(Call::Score, bytemuck::cast_slice(&counts))?;
+            let all = ranks.gather(Call::ConfusionMatrix, bytemuck::cast_slice(&counts))?;
             let mut sums = ndarray::Array2::<u64>::zeros((self.classes(), self.classes()));
             for bytes in &all {
                 let counts: Vec<u64> = bytemuck::pod_collect_to_vec(bytes);
@@ -98,21 +104,24 @@ impl Mlp {
         })
     }
 
-    /// A share of all ranks' rows that count, from each rank's share of its own.
+    /// A share of all ranks' rows that count, those among the k most probable, from each rank's share of its own.
     fn share_over<L: Label>(
         &self,
         ranks: &Ranks,
-        x: &dyn RowSource,
-        labels: &[L],
+        (call, k): (Call, usize),
+        (x, labels): (&dyn RowSource, &[L]),
         share: impl FnOnce(&Self, &dyn RowSource) -> Result<f64>,
     ) -> Result<f64> {
-        in_call(ranks, Call::Score, || {
-            let counted = labels.len() - crate::targets::ignored_rows(labels);
-            let own = if counted == 0 && x.dim().0 == labels.len() { 0.0 } else { share(self, x)? };
+        in_call(ranks, call, || {
+            ranks.same(call, CLASSES, self.classes() as u64)?;
+            ranks.same(call, "k", k as u64)?;
+            let counted = labels.len() - ignored_rows(labels);
+            // What a call without rows refuses is no error on one of several ranks.
+            let own = if x.dim().0 == 0 && labels.is_empty() && ranks.size() > 1 { 0.0 } else { share(self, x)? };
             let mut numbers = Numbers::default();
-            // A share of so many rows is a whole number of hits.
+            // A share of so many rows is a whole number of hits. Of no rows it is NaN, and there are none.
             (numbers[0], numbers[1]) = ((own * counted as f64).round() as u64, counted as u64);
-            let all = ranks.round(Call::Score, Ok(numbers))?;
+            let all = ranks.round(call, Ok(numbers))?;
             let [hits, counted] = [0, 1].map(|index| all.iter().map(|numbers| numbers[index]).sum::<u64>());
             Ok(hits as f64 / counted as f64)
         })

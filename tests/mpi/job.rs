@@ -67,9 +67,6 @@ impl Job {
                 return Ok(Ended { success: status.success(), output: self.said() });
             }
             if begun.elapsed() > deadline {
-                // The launcher ends its ranks when it is told to end.
-                Command::new("kill").arg(self.launcher.id().to_string()).status()?;
-                self.launcher.wait()?;
                 return Err(format!("it hangs: {}", self.said()).into());
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -79,6 +76,16 @@ impl Job {
     fn said(&self) -> String {
         let bytes = std::fs::read(self.output.path()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // The launcher ends its ranks when it is told to end.
+        if matches!(self.launcher.try_wait(), Ok(None)) {
+            let _ = Command::new("kill").arg(self.launcher.id().to_string()).status();
+            let _ = self.launcher.wait();
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Trainings over ranks: as one process on the rows of all, the same bits on every rank, and no rank left waiting.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use ndarray::{Array2, s};
 use wgpu_mlp::distributed::Ranks;
-use wgpu_mlp::{ClassWeights, Device, Epoch, FitOptions, History, Mlp, Optimizer, Result, Trainer};
+use wgpu_mlp::{
+    ClassWeights, Device, EarlyStopping, Epoch, FitOptions, History, Mlp, Optimizer, Result, Schedule, Trainer,
+};
 
 use super::{bits, blobs, rich, without_times};
 
@@ -55,6 +57,8 @@ fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
 pub struct Trained {
     pub bits: Vec<u32>,
     pub epochs: Vec<Epoch>,
+    /// The parameters behind each epoch, as a callback sees them: nobody has made them equal before that.
+    pub by_epoch: Vec<Vec<u32>>,
     best_epoch: Option<usize>,
 }
 
@@ -63,8 +67,8 @@ impl Trained {
         self.bits.iter().copied().map(f32::from_bits).collect()
     }
 
-    fn of(model: &Mlp, history: &History) -> Result<Self> {
-        Ok(Trained { bits: bits(model)?, epochs: without_times(history), best_epoch: history.best_epoch })
+    fn of(model: &Mlp, history: &History, by_epoch: Vec<Vec<u32>>) -> Result<Self> {
+        Ok(Trained { bits: bits(model)?, epochs: without_times(history), by_epoch, best_epoch: history.best_epoch })
     }
 }
 
@@ -73,7 +77,12 @@ pub fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) 
     let own = shares(ranks.size(), data.labels.len()).swap_remove(ranks.rank());
     // Only rank 0's parameters count.
     let mut model = Mlp::new(device, &WIDTHS, 3 + ranks.rank() as u64)?;
-    let mut trainer = Trainer::new(options).over(ranks);
+    let mut by_epoch = Vec::new();
+    let mut watch = |model: &Mlp, _: &Epoch| {
+        by_epoch.push(bits(model)?);
+        Ok(ControlFlow::Continue(()))
+    };
+    let mut trainer = Trainer::new(options).over(ranks).callback(&mut watch);
     if let Some(weights) = &data.weights {
         trainer = trainer.row_weights(&weights[own.clone()]);
     }
@@ -82,7 +91,7 @@ pub fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) 
         trainer = trainer.validation_set(x.slice(s![own.clone(), ..]), &labels[own]);
     }
     let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
-    Trained::of(&model, &history)
+    Trained::of(&model, &history, by_epoch)
 }
 
 /// Trains on so many ranks, which must all end with the same.
@@ -148,9 +157,16 @@ pub fn as_one_process(device: &Device) -> Result<()> {
 
 /// Early stopping and plateaus, which hang on comparisons of losses, come on all ranks at once and restore the same epoch.
 pub fn decisions(device: &Device) -> Result<()> {
-    for size in 2..=3 {
-        let over = train_over(device, size, &Data::new(), &FitOptions { epochs: 12, ..rich() })?;
-        assert!(over.best_epoch.is_some() && !over.epochs.is_empty());
+    // No epoch is that much better than the first.
+    let early_stopping = Some(EarlyStopping { patience: 4, min_delta: 10.0, ..Default::default() });
+    let schedule = Schedule::OnPlateau { factor: 0.5, patience: 1, threshold: 0.9, minimum: 1e-6 };
+    let options = FitOptions { epochs: 12, schedule, warm_up_steps: 0, early_stopping, ..rich() };
+    for size in 1..=3 {
+        let over = train_over(device, size, &Data::new(), &options)?;
+        assert_eq!((over.epochs.len(), over.best_epoch), (5, Some(0)), "{size} ranks");
+        assert_eq!(over.bits, over.by_epoch[0], "{size} ranks: not the parameters of the best epoch");
+        let rates: Vec<_> = over.epochs.iter().map(|epoch| epoch.learning_rate).collect();
+        assert!(rates[4] < rates[0], "{size} ranks: {rates:?}");
     }
     Ok(())
 }
@@ -214,7 +230,7 @@ pub fn checkpoints(device: &Device) -> Result<()> {
         let mut model = Mlp::new(device, &WIDTHS, 3)?;
         let trainer = Trainer::new(&options).over(ranks).checkpoint(name(ranks.rank())).resume();
         let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
-        Trained::of(&model, &history)
+        Trained::of(&model, &history, Vec::new())
     };
     let run = |size: usize, epochs| {
         Ranks::in_threads(size, |ranks| fit(ranks, epochs)).into_iter().collect::<Result<Vec<_>>>()

@@ -4,12 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use ndarray::s;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::source::{FromFn, RowError};
-use wgpu_mlp::{Device, Error, FitOptions, Mlp, Optimizer, RanksError, Result, Step, Trainer};
+use wgpu_mlp::{Device, Epoch, Error, FitOptions, History, Mlp, Optimizer, RanksError, Result, Run, Step, Trainer};
 
 use super::over_ranks::{Data, ROWS, WIDTHS};
 
@@ -22,6 +21,10 @@ pub enum Fault {
     NotFinite,
     /// A callback fails.
     Callback,
+    /// A callback fails before the first step, behind an epoch, and behind the last.
+    Start,
+    Epoch,
+    End,
     /// A callback panics.
     Panic,
     /// The rank gives up before it trains.
@@ -34,8 +37,17 @@ pub enum Fault {
     Exit,
 }
 
-pub const FAULTS: [Fault; 6] =
-    [Fault::Row, Fault::NotFinite, Fault::Callback, Fault::Panic, Fault::Early, Fault::Break];
+pub const FAULTS: [Fault; 9] = [
+    Fault::Row,
+    Fault::NotFinite,
+    Fault::Callback,
+    Fault::Start,
+    Fault::Epoch,
+    Fault::End,
+    Fault::Panic,
+    Fault::Early,
+    Fault::Break,
+];
 
 /// A fault at any step on any rank ends the training on all of them, in time, and each says which rank it was.
 pub fn faults(device: &Device, runs: u64) -> Result<()> {
@@ -58,7 +70,9 @@ pub fn faults(device: &Device, runs: u64) -> Result<()> {
         let outcomes = told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{name}: it hangs"));
         for outcome in &outcomes {
             match (fault, outcome) {
-                (Fault::Break, Ok(epochs)) => assert!(*epochs <= 4, "{name}"),
+                (Fault::Break, Ok(epochs)) => {
+                    assert!(*epochs <= 4 && outcomes[0].as_ref().is_ok_and(|first| first == epochs), "{name}");
+                }
                 (Fault::Break, Err(error)) => panic!("{name}: {error}"),
                 (_, Ok(_)) => panic!("{name}: no error"),
                 (_, Err(error)) => assert!(error.to_string().starts_with(&format!("rank {rank}: ")), "{name}: {error}"),
@@ -101,11 +115,32 @@ struct Strike {
     steps: usize,
 }
 
+impl Strike {
+    /// The error of this rank, if this is its fault.
+    fn fails(&self, here: impl Fn(&Fault) -> bool) -> Result<()> {
+        let struck = self.fault.as_ref().is_some_and(here);
+        if struck { Err(Error::NoForward { layer: "of a test" }) } else { Ok(()) }
+    }
+}
+
 impl wgpu_mlp::Callback for Strike {
+    fn on_start(&mut self, _: &Run) -> Result<()> {
+        self.fails(|fault| matches!(fault, Fault::Start))
+    }
+
+    fn on_epoch(&mut self, _: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
+        self.fails(|fault| matches!(fault, Fault::Epoch) && epoch.index == self.at % 5)?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn on_end(&mut self, _: &History) -> Result<()> {
+        self.fails(|fault| matches!(fault, Fault::End))
+    }
+
     fn on_step(&mut self, _: &Step) -> Result<ControlFlow<()>> {
         self.steps += 1;
         match self.fault.filter(|_| self.steps == self.at + 1) {
-            Some(Fault::Callback) => Err(Error::NoForward { layer: "of a test" }),
+            Some(Fault::Callback) => self.fails(|_| true).map(|()| ControlFlow::Continue(())),
             Some(Fault::Panic) => panic!("a callback of a test"),
             Some(Fault::Kill) => {
                 let own = std::process::id().to_string();
@@ -123,16 +158,29 @@ impl wgpu_mlp::Callback for Strike {
     }
 }
 
-/// An update that leaves what is not finite is undone on all ranks; the error says so, and the rank has its own in it.
+/// An update that leaves what is not finite is undone on all ranks; the error says so, and the rank has its own in it. So it is where a row
+/// of the step behind it cannot be read, which is the error then.
 pub fn undone(device: &Device) -> Result<()> {
+    undone_before(device, false)?;
+    undone_before(device, true)
+}
+
+fn undone_before(device: &Device, torn: bool) -> Result<()> {
     let options =
         FitOptions { epochs: 3, batch: 32, optimizer: Optimizer::sgd(1e38), shuffle: false, ..Default::default() };
     let data = Data::new();
     let outcomes = Ranks::in_threads(2, |ranks| {
         let own = ranks.share_of(ROWS);
+        let rows = FromFn::new((own.len(), 4), |row, into: &mut [f32]| {
+            // Rows come in their order: the first rank's second batch begins there.
+            if torn && ranks.rank() == 0 && row == 40 {
+                return Err(RowError::new(row, "torn out"));
+            }
+            into.copy_from_slice(data.x.row(own.start + row).as_slice().unwrap_or_default());
+            Ok(())
+        });
         let mut model = Mlp::new(device, &WIDTHS, 3)?;
-        let outcome =
-            Trainer::new(&options).over(ranks).fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own]);
+        let outcome = Trainer::new(&options).over(ranks).fit(&mut model, rows, &data.labels[own.clone()]);
         Ok::<_, Error>((outcome.err(), model.parameters()?))
     });
     for outcome in outcomes {
@@ -140,7 +188,9 @@ pub fn undone(device: &Device) -> Result<()> {
         let finite = |layer: &wgpu_mlp::Parameters| layer.weights.iter().chain(&layer.biases).all(|x| x.is_finite());
         assert!(parameters.iter().all(finite));
         match error {
-            Some(Error::Ranks(RanksError::Failed { rank: 0, .. })) => {}
+            Some(Error::Ranks(RanksError::Failed { rank: 0, source })) => {
+                assert_eq!(source.to_string().contains("torn out"), torn, "{source}");
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -12,7 +12,6 @@ use ndarray::Array2;
 use super::checkpoint_tensors::{EPOCH_NUMBERS, OPTIMIZER, Tensors};
 use super::written::{Written, file};
 use crate::error::Result;
-use crate::files::GIVEN_BYTES;
 use crate::layers::parameters::Parameters;
 use crate::mlp::train::state::{TrainingState, schedule_state};
 use crate::mlp::{Epoch, FitOptions, Mlp};
@@ -57,7 +56,8 @@ pub(in crate::mlp) async fn bytes(
 #[derive(Clone, Copy)]
 pub(in crate::mlp) enum Kept<'a> {
     File(&'a Path),
-    Bytes(&'a [u8]),
+    /// With the name that errors give them.
+    Bytes(&'a [u8], &'a Path),
 }
 
 /// Reads a checkpoint: gives the model its parameters, and returns the training's state. If the checkpoint does not fit
@@ -70,7 +70,7 @@ pub(in crate::mlp) fn load(
 ) -> Result<TrainingState> {
     let file = match kept {
         Kept::File(path) => Tensors::read(path)?,
-        Kept::Bytes(bytes) => Tensors::split(Path::new(GIVEN_BYTES), bytes)?,
+        Kept::Bytes(bytes, name) => Tensors::split(name, bytes)?,
     };
     let run = file.f64("run")?;
     let [version, of_rows, batch, seed_low, seed_high, step, waited, best_epoch, best_value] = run[..] else {

@@ -27,14 +27,19 @@ pub(super) struct Checkpoints<'a> {
     pub resume: bool,
     /// The bytes of the checkpoint that the training resumes from, before any file.
     pub bytes: Option<Cow<'a, [u8]>>,
+    /// The file that they are from, on rank 0, where ranks resume from it.
+    read_from: Option<PathBuf>,
 }
 
 impl Checkpoints<'_> {
     /// The state that the training starts from: that of a checkpoint, if it is to be resumed, or a fresh one.
-    pub fn first_state(&self, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
+    pub fn first_state(&mut self, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
         let file = self.path.as_deref().filter(|path| self.resume && path.exists());
-        let (kept, name) = match (&self.bytes, file) {
-            (Some(bytes), _) => (Kept::Bytes(bytes), Path::new(GIVEN_BYTES)),
+        // They are not needed behind it.
+        let bytes = self.bytes.take();
+        let given = self.read_from.as_deref().unwrap_or(Path::new(GIVEN_BYTES));
+        let (kept, name) = match (&bytes, file) {
+            (Some(bytes), _) => (Kept::Bytes(bytes, given), given),
             (None, Some(path)) => (Kept::File(path), path),
             (None, None) => return TrainingState::new(options, model.layers.len()),
         };
@@ -49,12 +54,16 @@ impl Checkpoints<'_> {
         if let (true, None, Some(path)) = (first && self.resume, &self.bytes, &self.path)
             && path.exists()
         {
-            let read = std::fs::read(path).map_err(|source| failed(path, source))?;
-            self.bytes = Some(read.into());
+            self.bytes = Some(std::fs::read(path).map_err(|source| failed(path, source))?.into());
+            self.read_from = Some(path.clone());
         }
-        let own = self.bytes.as_deref().filter(|_| first).unwrap_or_default();
-        let of_first = ranks.gather(Call::Fit, own)?.swap_remove(0);
-        self.bytes = (!of_first.is_empty()).then(|| of_first.into());
+        // An empty file is a checkpoint, too, if not a good one: what is there has a byte before it.
+        let own = self.bytes.as_deref().filter(|_| first).map(|bytes| [&[1], bytes].concat()).unwrap_or_default();
+        let of_first = ranks.gather(Call::Fit, &own)?.swap_remove(0);
+        self.bytes = of_first.split_first().map(|(_, bytes)| bytes.to_vec().into());
+        let name = self.read_from.iter().filter(|_| first).map(|path| path.to_string_lossy().into_owned());
+        let name = ranks.gather(Call::Fit, name.collect::<String>().as_bytes())?.swap_remove(0);
+        self.read_from = (!name.is_empty()).then(|| String::from_utf8_lossy(&name).into_owned().into());
         self.resume = false;
         if !first {
             (self.path, self.keep) = (None, None);

@@ -115,7 +115,7 @@ impl Training<'_> {
         };
         let all = joint.ranks.gather(Call::Epoch, &own)?;
         if joint.ranks.rank() > 0 {
-            *state = checkpoint::load(Kept::Bytes(&all[0]), model, self.options, rows)?;
+            *state = checkpoint::load(Kept::Bytes(&all[0], Path::new(GIVEN_BYTES)), model, self.options, rows)?;
         }
         Ok(())
     }

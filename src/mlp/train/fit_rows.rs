@@ -44,7 +44,7 @@ impl<'a> Trainer<'a> {
             None => (None, None),
             Some(ranks) => {
                 let described = self.described(model, validation_set.is_some());
-                let (joint, all) = Joint::begin(ranks, waiting, model, rows, described).await?;
+                let (joint, all) = Joint::begin(ranks, model, rows, described)?;
                 self.checkpoints.share(ranks)?;
                 (Some(joint), Some(all))
             }
@@ -53,6 +53,10 @@ impl<'a> Trainer<'a> {
         let training = self.training(waiting, model, (rows, all_rows), validation_set.as_ref(), joint)?;
         drop(all);
         let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
+        // Only now, since what was refused above has left the model as it was.
+        if let Some(joint) = &training.joint {
+            joint.take_parameters(waiting, model).await?;
+        }
         let (callbacks, checkpoints) = (&mut self.callbacks, &mut self.checkpoints);
         match waiting {
             Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {

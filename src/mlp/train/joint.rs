@@ -64,11 +64,10 @@ impl From<Numbers> for Word {
 }
 
 impl<'a> Joint<'a> {
-    /// Begins a training: compares what the ranks were given, gives the parameters of rank 0 to all, and gathers labels and weights.
-    pub async fn begin(
+    /// Begins a training: compares what the ranks were given, and gathers labels and weights.
+    pub fn begin(
         ranks: &'a Ranks,
-        waiting: Waiting,
-        model: &mut Mlp,
+        model: &Mlp,
         rows: LabelledRows<'_>,
         described: Vec<(&'static str, String)>,
     ) -> Result<(Self, AllRows)> {
@@ -80,11 +79,15 @@ impl<'a> Joint<'a> {
         let first = labels[..ranks.rank()].iter().map(Vec::len).sum();
         let own = first..first + rows.labels.len();
         let all = AllRows { labels: labels.concat(), weights: weights.map(|weights| weights.concat()) };
-        take_parameters(ranks, waiting, model).await?;
         let joint = Joint { ranks, own, rows: all.labels.len(), mixed };
         let (rank, size, here) = (ranks.rank(), ranks.size(), joint.own.len());
         log::info!("fit: rank {rank} of {size} has {here} of {} rows, on {}", joint.rows, model.device.likeness());
         Ok((joint, all))
+    }
+
+    /// Gives the model the parameters of rank 0's.
+    pub async fn take_parameters(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
+        take_parameters(self.ranks, waiting, model).await
     }
 
     /// The word of all ranks together.
@@ -187,12 +190,12 @@ fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
             let (what, value) = line.split_once('\t').unwrap_or(("their versions", line));
             let wanted = wanted.split_once('\t').map_or(wanted, |(_, wanted)| wanted);
             let (what, value, wanted) = (what.into(), value.into(), wanted.into());
-            return Err(Error::Ranks(RanksError::Differ { what, rank, value, wanted }));
+            return Err(ranks.seen_by_all(RanksError::Differ { what, rank, value, wanted }));
         }
         if text.lines().count() != all[0].lines().count() {
             let what = "the number of options that this version knows".into();
             let [value, wanted] = [text, &all[0]].map(|text| text.lines().count().to_string());
-            return Err(Error::Ranks(RanksError::Differ { what, rank, value, wanted }));
+            return Err(ranks.seen_by_all(RanksError::Differ { what, rank, value, wanted }));
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ use crate::waiting::Waiting;
 const READ_TOGETHER: usize = 1 << 28;
 
 /// This rank's rows of a step: their numbers in the source, and their places in the batch.
+#[derive(Default)]
 struct Share {
     rows: Vec<usize>,
     places: Vec<u64>,
@@ -58,39 +59,12 @@ impl Training<'_> {
         if self.waiting == Waiting::Blocking {
             self.prepare_joint(&shares, model, state);
         }
-        let own_order: Vec<_> = shares.iter().flat_map(|share| share.rows.iter().copied()).collect();
-        let mut feed = Feed::begin(self, &own_order, shares.iter().map(|share| share.rows.len()));
-        let (mut total, mut before, mut done) = (Statistics::default(), None, 0);
-        for share in &shares {
-            let own = self.own_gradients(&mut feed, share, model, state, before.is_some()).await?;
-            let origin = self.origin_of_break(own.check.filter(|_| before.is_some()), model, state).await?;
-            let word = Word { statistics: own.statistics, stopped: callbacks.stopped, broken: origin.is_some() };
-            let all = joint.agree(Call::Step, word)?;
-            if all.broken {
-                return Err(self.undo(joint, (epoch, done), origin, before, model, state).await?);
-            }
-            callbacks.stopped = all.stopped;
-            if all.stopped {
-                break;
-            }
-            if self.options.stop_on_non_finite && all.statistics.non_finite_rows > 0 {
-                return Err(self.bad_loss(joint, (epoch, done), share, own, model).await?);
-            }
-            before = self.options.stop_on_non_finite.then(|| Snapshot::of(model, state));
-            self.joint_update(joint, own.gradients, all.statistics.weight_sum, model, state)?;
-            total = total.join(all.statistics, 0);
-            done += 1;
-            callbacks.on_step(&self.joint_report(epoch, done, (shares.len(), order.len()), &total))?;
+        let mut steps = JointSteps { training: self, joint, epoch, rows: order.len(), before: None };
+        let outcome = steps.run(&shares, model, state, callbacks).await;
+        if outcome.is_err() {
+            steps.settle(model, state).await;
         }
-        let check = before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
-        let (_, check) = Pending::read_all(self.waiting, &[], check.as_slice()).await?;
-        let origin = self.origin_of_break(first_of(&check), model, state).await?;
-        if joint.agree(Call::Step, Word { broken: origin.is_some(), ..Default::default() })?.broken {
-            return Err(self.undo(joint, (epoch, done), origin, before, model, state).await?);
-        }
-        feed.end(epoch, self.options.workers);
-        callbacks.shortened = done < shares.len();
-        Ok((total, done))
+        outcome
     }
 
     /// Compiles the kernels of the longest and of the last step. Others have as many rows, about, and mostly the same kernels.
@@ -102,27 +76,98 @@ impl Training<'_> {
             model.prepare(shape, &self.step_options, &state.optimizer);
         }
     }
+}
 
-    /// Computes the gradients of this rank's rows and reads them, with the finite check of the update before if that is wanted.
+/// The steps of an epoch.
+struct JointSteps<'a> {
+    training: &'a Training<'a>,
+    joint: &'a Joint<'a>,
+    epoch: usize,
+    /// The rows of the epoch, of all ranks.
+    rows: usize,
+    /// The state before the last update, until that was looked at.
+    before: Option<Snapshot>,
+}
+
+impl JointSteps<'_> {
+    async fn run(
+        &mut self,
+        shares: &[Share],
+        model: &mut Mlp,
+        state: &mut TrainingState,
+        callbacks: &mut CallbackList<'_>,
+    ) -> Result<(Statistics, usize)> {
+        let own_order: Vec<_> = shares.iter().flat_map(|share| share.rows.iter().copied()).collect();
+        let mut feed = Feed::begin(self.training, &own_order, shares.iter().map(|share| share.rows.len()));
+        let (mut total, mut done, checked) = (Statistics::default(), 0, self.training.options.stop_on_non_finite);
+        for share in shares {
+            // Behind a callback's end nothing is computed any more; all ranks hear of it first.
+            let nothing = Share::default();
+            let wanted = if callbacks.stopped { &nothing } else { share };
+            let own = self.own_gradients(&mut feed, wanted, model, state).await?;
+            let all = self.agree(&own, callbacks.stopped, done, model, state).await?;
+            callbacks.stopped = all.stopped;
+            if all.stopped {
+                break;
+            }
+            if checked && all.statistics.non_finite_rows > 0 {
+                return Err(self.bad_loss(done, share, own, model).await?);
+            }
+            self.before = checked.then(|| Snapshot::of(model, state));
+            self.update(own.gradients, all.statistics.weight_sum, model, state)?;
+            total = total.join(all.statistics, 0);
+            done += 1;
+            callbacks.on_step(&self.report(done, shares.len(), &total))?;
+        }
+        let last = self.own_gradients(&mut feed, &Share::default(), model, state).await?;
+        self.agree(&last, false, done, model, state).await?;
+        feed.end(self.epoch, self.training.options.workers);
+        callbacks.shortened = done < shares.len();
+        Ok((total, done))
+    }
+
+    /// Tells all ranks of this one's step, and hears of theirs. Behind it the last update is known to be finite everywhere, or was undone.
+    async fn agree(
+        &mut self,
+        own: &Own,
+        stopped: bool,
+        done: usize,
+        model: &mut Mlp,
+        state: &mut TrainingState,
+    ) -> Result<Word> {
+        let origin = match own.check {
+            Some(check) => model.non_finite_state(self.training.waiting, Some(check), &state.optimizer).await?,
+            None => None,
+        };
+        let word = Word { statistics: own.statistics, stopped, broken: origin.is_some() };
+        let all = self.joint.agree(Call::Step, word)?;
+        if all.broken {
+            return Err(self.undo(done, origin, model, state));
+        }
+        self.before = None;
+        Ok(all)
+    }
+
+    /// Computes the gradients of this rank's rows and reads them, with the finite check of the update before if that was not
+    /// looked at.
     async fn own_gradients(
         &self,
         feed: &mut Feed<'_>,
         share: &Share,
         model: &Mlp,
         state: &TrainingState,
-        checked: bool,
     ) -> Result<Own> {
-        let check = checked.then(|| model.record_finite_check(&state.optimizer)).transpose()?;
+        let check = self.before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
         let shapes = model.parameter_shapes();
         let values = shapes.iter().map(|(rows, cols)| rows * cols).sum();
         if share.rows.is_empty() {
-            let (_, check) = Pending::read_all(self.waiting, &[], check.as_slice()).await?;
+            let (_, check) = Pending::read_all(self.training.waiting, &[], check.as_slice()).await?;
             let (statistics, gradients) = (Statistics::default(), vec![0.0; values]);
             return Ok(Own { batch: None, statistics, gradients, check: first_of(&check) });
         }
-        model.device.make_room(self.waiting).await?;
+        model.device.make_room(self.training.waiting).await?;
         let batch = feed.batch(&model.device, &share.rows, model.classes())?;
-        let mut options = self.step_options.clone();
+        let mut options = self.training.step_options.clone();
         let (sample_weights, reduction) = (batch.weights.clone(), Reduction::Sum);
         options.loss = CrossEntropy { sample_weights, reduction, ..options.loss };
         let rows = (&batch.x, Some(&share.places[..]));
@@ -131,11 +176,11 @@ impl Training<'_> {
         let (count, together) = (wanted.len(), size_of::<f32>() * values <= READ_TOGETHER);
         let apart = if together { Vec::new() } else { std::mem::take(&mut wanted) };
         wanted.extend(check);
-        let (statistics, mut beside) = Pending::read_all(self.waiting, &[recorded.pending], &wanted).await?;
+        let (statistics, mut beside) = Pending::read_all(self.training.waiting, &[recorded.pending], &wanted).await?;
         let check = first_of(&beside.split_off(if together { count } else { 0 }));
         let mut gradients = beside.concat();
         for matrix in &apart {
-            gradients.extend(matrix.to_array_by(self.waiting).await?);
+            gradients.extend(matrix.to_array_by(self.training.waiting).await?);
         }
         let statistics = statistics.first().copied().unwrap_or_default();
         Ok(Own { batch: Some(batch), statistics, gradients, check })
@@ -143,15 +188,14 @@ impl Training<'_> {
 
     /// Updates the parameters by the gradient of the loss over all rows of the batch: the sum over the ranks, divided by the weights of all
     /// rows.
-    fn joint_update(
+    fn update(
         &self,
-        joint: &Joint<'_>,
         mut gradients: Vec<f32>,
         weight_sum: f64,
         model: &mut Mlp,
         state: &mut TrainingState,
     ) -> Result<()> {
-        joint.ranks.sum(&mut gradients)?;
+        self.joint.ranks.sum_behind_a_round(&mut gradients)?;
         // Over rows that do not count, gradients are 0 and stay so.
         let scale = if weight_sum == 0.0 { 0.0 } else { (1.0 / weight_sum) as f32 };
         gradients.iter_mut().for_each(|gradient| *gradient *= scale);
@@ -163,51 +207,43 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// What an update left that is not finite, given its check.
-    async fn origin_of_break(&self, check: Option<f32>, model: &Mlp, state: &TrainingState) -> Result<Option<Origin>> {
-        match check {
-            Some(check) => model.non_finite_state(self.waiting, Some(check), &state.optimizer).await,
-            None => Ok(None),
-        }
-    }
-
     /// Undoes the last update, which left a value that is not finite here or on another rank, and returns the error to report.
-    async fn undo(
-        &self,
-        joint: &Joint<'_>,
-        (epoch, step): (usize, usize),
-        origin: Option<Origin>,
-        before: Option<Snapshot>,
-        model: &mut Mlp,
-        state: &mut TrainingState,
-    ) -> Result<Error> {
-        if let Some(before) = before {
+    fn undo(&mut self, done: usize, origin: Option<Origin>, model: &mut Mlp, state: &mut TrainingState) -> Error {
+        if let Some(before) = self.before.take() {
             before.restore(model, state);
         }
-        model.copy = model.parameters_by(self.waiting).await?.into();
-        let position = StepPosition { epoch, step: step.saturating_sub(1), rows: &[] };
-        Ok(origin.map_or_else(|| joint.told(), |origin| position.error(origin)))
+        let position = StepPosition { epoch: self.epoch, step: done.saturating_sub(1), rows: &[] };
+        origin.map_or_else(|| self.joint.told(), |origin| position.error(origin))
+    }
+
+    /// Leaves the model behind an error with finite parameters, where that is asked for, and with a copy of them on the host: the last update
+    /// may not have been looked at.
+    async fn settle(&mut self, model: &mut Mlp, state: &mut TrainingState) {
+        let waiting = self.training.waiting;
+        if let Some(before) = self.before.take()
+            && !matches!(model.non_finite_state_now(waiting, &state.optimizer).await, Ok(None))
+        {
+            before.restore(model, state);
+        }
+        // A device that is lost leaves the copy that was made before.
+        if let Ok(parameters) = model.parameters_by(waiting).await {
+            model.copy = parameters.into();
+        }
     }
 
     /// The error of a step whose loss is not finite; its update was not made. The ranks that have such a row find what is wrong with it.
-    async fn bad_loss(
-        &self,
-        joint: &Joint<'_>,
-        (epoch, step): (usize, usize),
-        share: &Share,
-        own: Own,
-        model: &mut Mlp,
-    ) -> Result<Error> {
-        model.copy = model.parameters_by(self.waiting).await?.into();
-        let (Some(batch), Some(row)) = (own.batch, own.statistics.first_bad_row) else { return Ok(joint.told()) };
+    async fn bad_loss(&self, step: usize, share: &Share, own: Own, model: &Mlp) -> Result<Error> {
+        let (Some(batch), Some(row)) = (own.batch, own.statistics.first_bad_row) else { return Ok(self.joint.told()) };
         let (layer, row) = (model.layers.len().saturating_sub(1), usize::try_from(row).ok());
         let otherwise = Origin { op: "softmax_cross_entropy", layer, row };
-        model.non_finite_error(self.waiting, &batch, StepPosition { epoch, step, rows: &share.rows }, otherwise).await
+        let position = StepPosition { epoch: self.epoch, step, rows: &share.rows };
+        model.non_finite_error(self.training.waiting, &batch, position, otherwise).await
     }
 
-    /// The report of the step that was done last, of so many steps and rows.
-    fn joint_report(&self, epoch: usize, done: usize, (steps, rows): (usize, usize), total: &Statistics) -> Step {
+    /// The report of the step that was done last, of so many.
+    fn report(&self, done: usize, steps: usize, total: &Statistics) -> Step {
         let (loss, accuracy) = (Some(total.mean_loss()), Some(total.accuracy()));
-        Step { epoch, step: done - 1, steps, rows: rows.min(done * self.options.batch), loss, accuracy }
+        let rows = self.rows.min(done * self.training.options.batch);
+        Step { epoch: self.epoch, step: done - 1, steps, rows, loss, accuracy }
     }
 }

@@ -169,11 +169,15 @@ impl<'a> Trainer<'a> {
     /// another order.
     ///
     /// Callbacks are called on the ranks that have them; one of them can end the training for all. Only rank 0 keeps checkpoints, and all
-    /// resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. Each rank keeps an order of all ranks' rows, and
-    /// at the beginning their labels and weights: 8 to 20 bytes a row. A rank may have no rows. Over one rank this changes nothing.
+    /// resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. A rank may have no rows; it passes
+    /// weights and a validation set where the others do, with nothing in them. Each rank keeps two orders of all ranks' rows, 16 bytes a row, and
+    /// at the beginning their labels and weights, about 28 more. With [`FitOptions::stop_on_non_finite`] each step copies parameters and
+    /// optimizer state on the device. Ranks wait for each other on their threads, also in the asynchronous form, and where its future is
+    /// dropped. Over one rank nothing is different.
     ///
-    /// An error on one rank ends the training on all, which return it as [`RanksError::Failed`](crate::RanksError) with the rank;
-    /// its model has the parameters of before the step.
+    /// An error on one rank ends the training on all, which return it as [`RanksError::Failed`](crate::RanksError) with the rank. The models then have
+    /// finite parameters, of before the step on which all agreed last or of behind it, if that is what
+    /// [`FitOptions::stop_on_non_finite`] asks for.
     pub fn over(mut self, ranks: &'a Ranks) -> Self {
         self.ranks = Some(ranks);
         self
@@ -189,7 +193,8 @@ impl<'a> Trainer<'a> {
         ///
         /// # Errors
         /// As [`Mlp::fit`]; [`Error::Shape`] for a validation set or weights that do not fit; [`Error::File`],
-        /// [`Error::Format`] and [`Error::Model`] for a checkpoint; and the errors that callbacks return.
+        /// [`Error::Format`] and [`Error::Model`] for a checkpoint; and the errors that callbacks return. Over ranks, [`Error::Ranks`]
+        /// for each of them.
         pub fn fit, fit_async<L: Label>(
             self,
             model: &mut Mlp,
