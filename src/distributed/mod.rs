@@ -14,6 +14,7 @@ mod message;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod ranks;
+mod rounds;
 #[cfg(not(target_family = "wasm"))]
 mod threads;
 

@@ -1,0 +1,165 @@
+//! Rounds, in which ranks agree: each says in which call it is, and gives its numbers or says what is wrong.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::communicator::CommunicationError;
+use super::message::{Call, Message, Numbers};
+use super::ranks::Ranks;
+use crate::error::{Error, RanksError, Result};
+
+/// The most bytes of words in which a failed rank says what is wrong.
+const MOST_WORDS: usize = 1 << 16;
+
+/// An error of any kind, on its way into [`RanksError::Failed`].
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl Ranks {
+    /// Ends a call: with the value where all ranks have one, else on all with the error of the first that failed. An error of the
+    /// last round is known to all.
+    pub(crate) fn settled<T>(&self, call: Call, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            outcome if self.size() == 1 => outcome,
+            Ok(value) => self.round(call, Ok(Numbers::default())).map(|_| value),
+            Err(error @ Error::Ranks(_)) if self.told.load(Relaxed) => Err(error),
+            Err(error) => self.fail(call, error.into()),
+        }
+    }
+
+    /// Tells all that this rank has failed.
+    pub(super) fn fail<T>(&self, call: Call, cause: Cause) -> Result<T> {
+        match self.round(call, Err(cause)) {
+            Err(error) => Err(error),
+            Ok(_) => Err(failed(self.rank(), "failed".into())),
+        }
+    }
+
+    /// One round, as [`Ranks::one_round`]; remembers whether it ended with an error.
+    pub(crate) fn round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
+        let outcome = self.one_round(call, own);
+        self.told.store(outcome.is_err(), Relaxed);
+        outcome
+    }
+
+    /// One round: every rank says in which call it is, and gives its numbers or says what is wrong. Returns the numbers of all.
+    fn one_round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
+        if let Some(rank) = self.left.get() {
+            return Err(failed(*rank, "has ended".into()));
+        }
+        let words = own.as_ref().err().map(|cause| shortened(cause.to_string()));
+        let length = words.as_ref().map(|words| words.len() as u32);
+        let own_message = Message { call, failed: length, numbers: *own.as_ref().unwrap_or(&Numbers::default()) };
+        let all = self.communicator.exchange(own_message.bytes()).map_err(communication)?;
+        let all = all.chunks(Message::BYTES).map(Message::read).collect::<std::result::Result<Vec<_>, _>>();
+        let all = all.map_err(communication)?;
+        if call != Call::Leave
+            && let Some(rank) = all.iter().position(|message| message.call == Call::Leave)
+        {
+            // It is set once, since nothing is said afterwards.
+            let _ = self.left.set(rank);
+        }
+        if let Some((rank, length)) = all.iter().enumerate().find_map(|(rank, one)| Some((rank, one.failed?))) {
+            let mut told = match words {
+                Some(words) if rank == self.rank() => words.into_bytes(),
+                _ => vec![0; length as usize],
+            };
+            self.communicator.broadcast(rank, &mut told).map_err(communication)?;
+            let source = match own {
+                Err(cause) if rank == self.rank() => cause,
+                Err(cause) => {
+                    log::warn!(
+                        "rank {}: {cause}; rank {rank} failed too, and is the one that is reported",
+                        self.rank()
+                    );
+                    String::from_utf8_lossy(&told).into_owned().into()
+                }
+                _ => String::from_utf8_lossy(&told).into_owned().into(),
+            };
+            return Err(failed(rank, source));
+        }
+        let wanted = all.first().map_or(call, |first| first.call);
+        if let Some(rank) = all.iter().position(|message| message.call != wanted) {
+            let (value, wanted) = (all[rank].call.name().into(), wanted.name().into());
+            let what = "the call that they are in".into();
+            return Err(Error::Ranks(RanksError::Differ { what, rank, value, wanted }));
+        }
+        Ok(all.into_iter().map(|message| message.numbers).collect())
+    }
+
+    /// The bytes of all ranks, which may be of different lengths.
+    pub(crate) fn gather(&self, call: Call, own: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut numbers = Numbers::default();
+        numbers[0] = own.len() as u64;
+        let lengths = self.round(call, Ok(numbers))?;
+        let bytes = |(rank, length): (usize, &Numbers)| {
+            let mut bytes = if rank == self.rank() { own.to_vec() } else { vec![0; length[0] as usize] };
+            self.communicator.broadcast(rank, &mut bytes).map_err(communication)?;
+            Ok(bytes)
+        };
+        lengths.iter().enumerate().map(bytes).collect()
+    }
+
+    /// [`Ranks::sum`] of what is known to be there on all ranks, as many values on each.
+    pub(crate) fn sum_behind_a_round(&self, values: &mut Vec<f32>) -> Result<()> {
+        self.communicator.sum(values).map_err(communication)
+    }
+
+    /// A round in which a number must be the same on all ranks.
+    pub(crate) fn same(&self, call: Call, what: &str, own: u64) -> Result<()> {
+        let mut numbers = Numbers::default();
+        numbers[0] = own;
+        let all = self.round(call, Ok(numbers))?;
+        let other = all.iter().position(|numbers| numbers[0] != all[0][0]);
+        other.map_or(Ok(()), |rank| {
+            let (value, wanted) = (all[rank][0].to_string(), all[0][0].to_string());
+            Err(self.seen_by_all(RanksError::Differ { what: what.into(), rank, value, wanted }))
+        })
+    }
+
+    /// The error for what all ranks see alike, so that none has to be told.
+    pub(crate) fn seen_by_all(&self, error: RanksError) -> Error {
+        self.told.store(true, Relaxed);
+        Error::Ranks(error)
+    }
+
+    /// Tells all others, when it is dropped, that this rank has left a call by a panic, or by dropping its future: unless it
+    /// is told that this is not early.
+    pub(crate) fn leaving(&self, call: Call) -> Leaving<'_> {
+        Leaving { ranks: self, call }
+    }
+}
+
+/// A call of this rank, which ends early where this is dropped.
+pub(crate) struct Leaving<'a> {
+    ranks: &'a Ranks,
+    call: Call,
+}
+
+impl Leaving<'_> {
+    /// The call has come to its end.
+    pub fn not_early(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let why = if std::thread::panicking() { "panicked" } else { "was dropped" };
+        // The error is that of this rank, which nobody here is told any more.
+        let _ = self.ranks.round(self.call, Err(why.into()));
+    }
+}
+
+fn communication(source: CommunicationError) -> Error {
+    Error::Ranks(RanksError::Communication { source })
+}
+
+fn failed(rank: usize, source: Cause) -> Error {
+    Error::Ranks(RanksError::Failed { rank, source })
+}
+
+/// No more words than all ranks have room for.
+fn shortened(mut words: String) -> String {
+    let most = (0..=MOST_WORDS.min(words.len())).rev().find(|end| words.is_char_boundary(*end));
+    words.truncate(most.unwrap_or(0));
+    words
+}
