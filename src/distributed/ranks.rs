@@ -1,6 +1,6 @@
 //! Ranks: what works together over a communicator, and the rounds in which it agrees.
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
@@ -145,7 +145,7 @@ impl Ranks {
 
     /// Runs a program on this rank, and leaves the others in a last round that all of them have.
     #[cfg(not(target_family = "wasm"))]
-    pub(super) fn run<T, E: Display + From<Error>>(
+    pub(super) fn run<T, E: fmt::Display + From<Error>>(
         self,
         program: impl FnOnce(&Ranks) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
