@@ -47,6 +47,11 @@ fn mark(options: &GpuOptions) -> &'static str {
     if options.runtime_checks { " [checked]" } else { "" }
 }
 
+/// Whether the stack is OpenGL's software driver.
+fn on_gl() -> bool {
+    std::env::var("WGPU_MLP_STACK").as_deref() == Ok("gl")
+}
+
 fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
     let runtime_checks = guarded.runtime_checks;
     let suits = |kernel: &MatmulKernel| {
@@ -54,7 +59,9 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
         let on_units = matches!(kernel, MatmulKernel::LargeUnits | MatmulKernel::MediumUnits);
         // Tiles are one text, so that checks in one are checks in all, and take long to compile.
         let is_checked = matches!(kernel, MatmulKernel::Small | MatmulKernel::MediumUnits);
-        on_units == common::by_matrix_units() && (!runtime_checks || !is_tile(*kernel) || is_checked)
+        // Six and four minutes in OpenGL's software driver, for the text of the small tile with other sizes.
+        let is_long = on_gl() && matches!(kernel, MatmulKernel::Large | MatmulKernel::Medium);
+        on_units == common::by_matrix_units() && !is_long && (!runtime_checks || !is_tile(*kernel) || is_checked)
     };
     let trial = |kernel: MatmulKernel| {
         let options =
@@ -66,6 +73,9 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| is_product(case) && (!case.large || large))
         })
     };
+    if on_gl() {
+        common::say("skipped: products by Large and Medium, which OpenGL's software driver takes too long to compile");
+    }
     MatmulKernel::ALL.into_iter().filter(suits).map(trial).collect()
 }
 
@@ -95,11 +105,10 @@ fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
 /// As GPUs get them, loops written out: which takes software drivers long to compile.
 fn as_for_gpus(guarded: &GpuOptions) -> Vec<Trial> {
     // There, Mesa's compiler takes ten times as long over loops that are written out.
-    let on_gl = std::env::var("WGPU_MLP_STACK").as_deref() == Ok("gl");
-    if on_gl {
+    if on_gl() {
         common::say("skipped: kernels for GPUs, which OpenGL's software driver takes too long to compile");
     }
-    if on_gl || !common::full() || !common::full_cases() {
+    if on_gl() || !common::full() || !common::full_cases() {
         return Vec::new();
     }
     let trial = |kernel: Option<MatmulKernel>| {
