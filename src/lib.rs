@@ -24,8 +24,8 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, matrix units,
-//! browsers, several machines, the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
+//! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, matrix
+//! units, browsers, several machines, the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
 //!
 //! # What it promises
 //!

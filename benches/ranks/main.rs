@@ -5,8 +5,8 @@
 //! cargo bench --bench ranks --features mpi -- --rounds 9
 //! ```
 //!
-//! The bench starts itself by `mpirun`, each kind of job in turn, round by round, and tells medians. README.md beside this file has a
-//! table of them, and what follows for networks.
+//! The bench starts itself by `mpirun`, each kind of job in turn, round by round, and tells medians. README.md beside this file
+//! has a table of them, and what follows for networks.
 
 mod jobs;
 mod ranks;

@@ -41,7 +41,8 @@ pub fn run(what: &str) -> Outcome<()> {
     })
 }
 
-/// A step of a training, of all ranks or of this one by itself: the median of epochs of some steps, behind one that is not counted.
+/// A step of a training, of all ranks or of this one by itself: the median of epochs of some steps, behind one that is not
+/// counted.
 fn step(ranks: &Ranks, joint: bool) -> Outcome<f64> {
     let mut rng = ChaCha12Rng::seed_from_u64(ranks.rank() as u64);
     let rows = STEPS * ROWS;

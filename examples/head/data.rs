@@ -2,16 +2,18 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
+use memmap2::Mmap;
 use ndarray::Array2;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use wgpu_mlp::source::half::f16;
 
-use crate::{Args, Failure};
+use crate::Failure;
 
 /// How far apart two classes' centres are on average, in standard deviations of the noise.
 const DISTANCE: f64 = 8.0;
@@ -48,6 +50,32 @@ impl Dtype {
     }
 }
 
+/// What the data are.
+#[derive(Args)]
+pub(crate) struct Wanted {
+    /// Seed of the data, the first weights and the order of the batches
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Rows of the file; the last tenth is held out
+    #[arg(long, default_value = "200000")]
+    pub(crate) rows: NonZeroUsize,
+    /// Numbers in a row
+    #[arg(long, default_value = "768")]
+    pub(crate) features: NonZeroUsize,
+    /// Classes
+    #[arg(long, default_value = "1000")]
+    pub(crate) classes: NonZeroUsize,
+    /// Type of the numbers in the file; f16 rounds them
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    pub(crate) dtype: Dtype,
+    /// Files that the rows are divided among
+    #[arg(long, default_value = "1")]
+    pub(crate) shards: NonZeroUsize,
+    /// Folder for the data
+    #[arg(long, default_value = "target/head")]
+    pub(crate) data: PathBuf,
+}
+
 /// Where the data are.
 pub(crate) struct Files {
     /// Rows x features, `<f4` or `<f2`: the shards, in the order of the rows.
@@ -57,15 +85,15 @@ pub(crate) struct Files {
 }
 
 /// The files for these options, which are written if they are not there.
-pub(crate) fn make_once(args: &Args, out: &mut impl Write) -> Result<Files, Failure> {
-    let Args { rows, features, classes, seed, dtype, shards, .. } = args;
+pub(crate) fn make_once(wanted: &Wanted, out: &mut impl Write) -> Result<Files, Failure> {
+    let Wanted { rows, features, classes, seed, dtype, shards, data } = wanted;
     if rows.get() < 2 {
         return Err(Failure("--rows: at least 2, one to train on and one to hold out".into()));
     }
     if shards > rows {
         return Err(Failure("--shards: at most one for each row".into()));
     }
-    let path = |what, shard| args.data.join(format!("{what}-{rows}x{features}-{classes}-seed-{seed}{shard}.npy"));
+    let path = |what, shard| data.join(format!("{what}-{rows}x{features}-{classes}-seed-{seed}{shard}.npy"));
     let shard = |index: usize| match (dtype, shards.get()) {
         (Dtype::F32, 1) => String::new(),
         _ => format!("-{}-shard-{index}-of-{shards}", dtype.name()),
@@ -76,17 +104,17 @@ pub(crate) fn make_once(args: &Args, out: &mut impl Write) -> Result<Files, Fail
         return Ok(files);
     }
     let megabytes = rows.get() as f64 * (dtype.bytes() * features.get() + 4) as f64 / 1e6;
-    writeln!(out, "data    writing {megabytes:.0} MB to {}, once", args.data.display())?;
-    fs::create_dir_all(&args.data)?;
-    write_files(args, &files)?;
+    writeln!(out, "data    writing {megabytes:.0} MB to {}, once", data.display())?;
+    fs::create_dir_all(data)?;
+    write_files(wanted, &files)?;
     Ok(files)
 }
 
 /// A row is its class's centre plus N(0, 1) in each feature. A centre is N(0, s²) in each, which puts two of them
 /// s √(2 features) apart.
-fn write_files(args: &Args, files: &Files) -> Result<(), Failure> {
-    let (rows, features, classes) = (args.rows.get(), args.features.get(), args.classes.get());
-    let mut rng = ChaCha12Rng::seed_from_u64(args.seed);
+fn write_files(wanted: &Wanted, files: &Files) -> Result<(), Failure> {
+    let (rows, features, classes) = (wanted.rows.get(), wanted.features.get(), wanted.classes.get());
+    let mut rng = ChaCha12Rng::seed_from_u64(wanted.seed);
     let normal = |spread: f32, rng: &mut ChaCha12Rng| -> f32 {
         let number: f32 = StandardNormal.sample(rng);
         spread * number
@@ -103,11 +131,11 @@ fn write_files(args: &Args, files: &Files) -> Result<(), Failure> {
     for (index, path) in files.features.iter().enumerate() {
         let labels = &labels[index * rows / shards..(index + 1) * rows / shards];
         whole(path, |file| {
-            let numbers = if args.dtype == Dtype::F16 { "<f2" } else { "<f4" };
+            let numbers = if wanted.dtype == Dtype::F16 { "<f2" } else { "<f4" };
             file.write_all(&header(numbers, &format!("{}, {features}", labels.len())))?;
             for label in labels {
                 for centre in centres.row(*label as usize) {
-                    args.dtype.write(centre + normal(1.0, &mut rng), file)?;
+                    wanted.dtype.write(centre + normal(1.0, &mut rng), file)?;
                 }
             }
             Ok(())
@@ -135,4 +163,15 @@ fn whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>
         fs::remove_file(&unfinished).ok();
         about(error)
     })
+}
+
+/// A file as bytes in memory, which the system reads when they are asked for.
+pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: nobody changes the file while the mapping lives: this program wrote it whole, under another name
+    // first, or another rank of it did.
+    #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
+    unsafe {
+        Mmap::map(&file)
+    }
 }

@@ -15,26 +15,23 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod curves;
 mod data;
 mod memory;
 mod table;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use memmap2::Mmap;
 use wgpu_mlp::data::{npy_rows, read_npy_labels};
 use wgpu_mlp::source::{RowSource, Selected, Shards};
 use wgpu_mlp::{Device, FitOptions, History, Mlp, Optimizer, Plan, Schedule, Trainer};
 
-use common::charts::panels::{self, Curve, Panel};
-use common::charts::{self, Drawn, Picture};
+use common::charts::{self, Picture};
 use common::{Failure, Wanted};
-use data::Dtype;
 use memory::Watch;
 use table::Table;
 
@@ -47,24 +44,8 @@ struct Args {
     /// Where to compute: auto takes a hardware GPU if there is one, gpu also a software driver
     #[arg(long, value_enum, default_value_t = Wanted::Auto)]
     device: Wanted,
-    /// Seed of the data, the first weights and the order of the batches
-    #[arg(long, default_value_t = 7)]
-    seed: u64,
-    /// Rows of the file; the last tenth is held out
-    #[arg(long, default_value = "200000")]
-    rows: NonZeroUsize,
-    /// Numbers in a row
-    #[arg(long, default_value = "768")]
-    features: NonZeroUsize,
-    /// Classes
-    #[arg(long, default_value = "1000")]
-    classes: NonZeroUsize,
-    /// Type of the numbers in the file; f16 rounds them
-    #[arg(long, value_enum, default_value_t = Dtype::F32)]
-    dtype: Dtype,
-    /// Files that the rows are divided among
-    #[arg(long, default_value = "1")]
-    shards: NonZeroUsize,
+    #[command(flatten)]
+    head: data::Wanted,
     /// Neurons in a hidden layer; 0 for none, which makes the head linear
     #[arg(long, default_value_t = 0)]
     hidden: usize,
@@ -77,9 +58,6 @@ struct Args {
     /// Step size of the Adam optimizer to begin with; a half cosine takes it down to 0
     #[arg(long, default_value_t = 0.004)]
     learning_rate: f64,
-    /// Folder for the data
-    #[arg(long, default_value = "target/head")]
-    data: PathBuf,
     /// Folder for the picture
     #[arg(long, default_value = "target/head")]
     out: PathBuf,
@@ -90,17 +68,17 @@ fn main() -> Result<(), Failure> {
     let mut out = io::stdout();
     let device = args.device.open()?;
     writeln!(out, "device  {}", device.info())?;
-    let files = data::make_once(&args, &mut out)?;
+    let files = data::make_once(&args.head, &mut out)?;
 
     let watch = Watch::start();
-    let shards = files.features.iter().map(|path| map(path)).collect::<Result<Vec<_>, _>>()?;
+    let shards = files.features.iter().map(|path| data::map(path)).collect::<Result<Vec<_>, _>>()?;
     let rows = shards.iter().zip(&files.features).map(|(bytes, path)| npy_rows(bytes, path));
     let features = Shards::new(rows.collect::<Result<Vec<_>, _>>()?)?;
     let labels = read_npy_labels(&files.labels)?;
     let megabytes = shards.iter().map(|bytes| bytes.len()).sum::<usize>() as f64 / 1e6;
     let count = if shards.len() == 1 { String::new() } else { format!(" and {} more shards", shards.len() - 1) };
     let first = files.features[0].display();
-    writeln!(out, "data    {first}{count}, {}, mapped, {megabytes:.0} MB", args.dtype.name())?;
+    writeln!(out, "data    {first}{count}, {}, mapped, {megabytes:.0} MB", args.head.dtype.name())?;
     let history = learn(&args, &device, &features, &labels, &mut out)?;
     match watch.peak() {
         Some(peak) => {
@@ -110,21 +88,13 @@ fn main() -> Result<(), Failure> {
         None => writeln!(out, "memory      not measured: this system has no /proc/self/status")?,
     }
 
-    let pictures: [(&str, Picture<History>); 1] = [("curves.png", draw)];
+    let draw: Picture<History> =
+        |path, history| curves::draw(path, "A classifier head on features from a file", history);
+    let pictures = [("curves.png", draw)];
     for path in charts::draw(&args.out, &history, &pictures)? {
         writeln!(out, "\nwrote {}", path.display())?;
     }
     Ok(())
-}
-
-/// A file as bytes in memory, which the system reads when they are asked for.
-fn map(path: &Path) -> io::Result<Mmap> {
-    let file = File::open(path)?;
-    // SAFETY: nobody changes the file while the mapping lives: this program wrote it whole, under another name first.
-    #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
-    unsafe {
-        Mmap::map(&file)
-    }
 }
 
 /// Tells what it will take, trains the head, and sees how well and how fast it does on the rows held out.
@@ -142,14 +112,14 @@ fn learn(
     let held = Selected::new(features, (train_rows..labels.len()).collect())?;
     let (train_labels, held_labels) = labels.split_at(train_rows);
 
-    let mut widths = vec![args.features.get(), args.hidden, args.classes.get()];
+    let mut widths = vec![args.head.features.get(), args.hidden, args.head.classes.get()];
     widths.retain(|width| *width > 0);
     let options = FitOptions {
         epochs: args.epochs.get(),
         batch: args.batch.get(),
         optimizer: Optimizer::adam(args.learning_rate),
         schedule: Schedule::Cosine { epochs: args.epochs.get(), minimum: 0.0 },
-        seed: args.seed,
+        seed: args.head.seed,
         ..Default::default()
     };
     for plan in [Plan::training_step(device, &widths, &options)?, Plan::prediction(device, &widths, held_rows)?] {
@@ -159,8 +129,8 @@ fn learn(
         }
     }
 
-    writeln!(out, "\n{train_rows} rows to train on, {held_rows} held out, seed {}\n", args.seed)?;
-    let mut model = Mlp::new(device, &widths, args.seed)?;
+    writeln!(out, "\n{train_rows} rows to train on, {held_rows} held out, seed {}\n", args.head.seed)?;
+    let mut model = Mlp::new(device, &widths, args.head.seed)?;
     let mut table = Table::new(train_rows);
     let history = Trainer::new(&options).validation_set(&held, held_labels).callback(&mut table).fit(
         &mut model,
@@ -176,16 +146,4 @@ fn learn(
     writeln!(out, "training    {:.0} rows a second", table.rows_a_second())?;
     writeln!(out, "prediction  {predicted:.0} rows a second")?;
     Ok(history)
-}
-
-fn draw(path: &Path, history: &History) -> Drawn {
-    let epochs = || history.epochs.iter();
-    let train = Curve::train(epochs().map(|epoch| epoch.loss));
-    let held = Curve::held_out("held out", epochs().filter_map(|epoch| epoch.validation_loss));
-    let loss = Panel::loss(vec![train, held]);
-    let train = Curve::train(epochs().map(|epoch| 100.0 * epoch.accuracy));
-    let shares = epochs().filter_map(|epoch| epoch.validation_accuracy);
-    let held = Curve::held_out("held out", shares.map(|share| 100.0 * share));
-    let accuracy = Panel::accuracy("rows in the right class, %", vec![train, held]);
-    panels::draw(path, "A classifier head on features from a file", &loss, &accuracy)
 }

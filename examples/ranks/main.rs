@@ -1,4 +1,4 @@
-//! Trains the classifier head of the example `head` over the ranks of an MPI job, each on its share of one mapped file.
+//! Trains the classifier head of the example `head` over the ranks of an MPI job, each on its share of mapped files.
 //!
 //! ```text
 //! cargo build --release --features data,mpi --example ranks
@@ -13,28 +13,26 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../head/curves.rs"]
+mod curves;
 #[path = "../head/data.rs"]
 mod data;
 #[path = "../head/table.rs"]
 mod table;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use memmap2::Mmap;
 use wgpu_mlp::data::{npy_rows, read_npy_labels};
 use wgpu_mlp::distributed::Ranks;
-use wgpu_mlp::source::Selected;
+use wgpu_mlp::source::{Selected, Shards};
 use wgpu_mlp::{Device, FitOptions, GpuOptions, History, MatrixUnits, Mlp, Optimizer, Schedule, Trainer};
 
-use common::charts::panels::{self, Curve, Panel};
-use common::charts::{self, Drawn, Picture};
+use common::charts::{self, Picture};
 use common::{Failure, Wanted};
-use data::Dtype;
 use table::Table;
 
 /// The share of the rows that the head never sees in training: the last of each rank's.
@@ -46,24 +44,8 @@ struct Args {
     /// Where to compute: auto takes a hardware GPU if there is one, gpu also a software driver
     #[arg(long, value_enum, default_value_t = Wanted::Auto)]
     device: Wanted,
-    /// Seed of the data, the first weights and the order of the batches
-    #[arg(long, default_value_t = 7)]
-    seed: u64,
-    /// Rows of the file; each rank holds out the last tenth of its share
-    #[arg(long, default_value = "200000")]
-    rows: NonZeroUsize,
-    /// Numbers in a row
-    #[arg(long, default_value = "768")]
-    features: NonZeroUsize,
-    /// Classes
-    #[arg(long, default_value = "1000")]
-    classes: NonZeroUsize,
-    /// Type of the numbers in the file; f16 rounds them
-    #[arg(long, value_enum, default_value_t = Dtype::F32)]
-    dtype: Dtype,
-    /// Files that the rows are divided among; the ranks share the first
-    #[arg(long, default_value = "1", hide = true)]
-    shards: NonZeroUsize,
+    #[command(flatten)]
+    head: data::Wanted,
     /// Passes over the rows
     #[arg(long, default_value = "5")]
     epochs: NonZeroUsize,
@@ -73,9 +55,6 @@ struct Args {
     /// Step size of the Adam optimizer to begin with; a half cosine takes it down to 0
     #[arg(long, default_value_t = 0.004)]
     learning_rate: f64,
-    /// Folder for the data, which all ranks see
-    #[arg(long, default_value = "target/head")]
-    data: PathBuf,
     /// Folder for the picture
     #[arg(long, default_value = "target/ranks")]
     out: PathBuf,
@@ -97,11 +76,13 @@ fn run(args: &Args, ranks: &Ranks) -> Result<(), Failure> {
     };
     let device = ranks.agree(device)?;
     // The others find the files made.
-    let made = if is_first { data::make_once(args, &mut io::stdout()).map(Some) } else { Ok(None) };
+    let made = if is_first { data::make_once(&args.head, &mut io::stdout()).map(Some) } else { Ok(None) };
     ranks.agree(made.map_err(|failure| failure.0))?;
-    let files = ranks.agree(data::make_once(args, &mut io::sink()).map_err(|failure| failure.0))?;
-    let bytes = ranks.agree(map(&files.features[0]))?;
-    let features = ranks.agree(npy_rows(&bytes, &files.features[0]))?;
+    let files = ranks.agree(data::make_once(&args.head, &mut io::sink()).map_err(|failure| failure.0))?;
+    let shards = files.features.iter().map(|path| data::map(path)).collect::<Result<Vec<_>, _>>();
+    let shards = ranks.agree(shards)?;
+    let rows = shards.iter().zip(&files.features).map(|(bytes, path)| npy_rows(bytes, path));
+    let features = ranks.agree(rows.collect::<Result<Vec<_>, _>>().and_then(Shards::new))?;
     let labels = ranks.agree(read_npy_labels(&files.labels))?;
 
     let own = ranks.share_of(labels.len());
@@ -113,10 +94,10 @@ fn run(args: &Args, ranks: &Ranks) -> Result<(), Failure> {
         batch: args.batch.get(),
         optimizer: Optimizer::adam(args.learning_rate),
         schedule: Schedule::Cosine { epochs: args.epochs.get(), minimum: 0.0 },
-        seed: args.seed,
+        seed: args.head.seed,
         ..Default::default()
     };
-    let mut model = Mlp::new(&device, &[args.features.get(), args.classes.get()], args.seed)?;
+    let mut model = Mlp::new(&device, &[args.head.features.get(), args.head.classes.get()], args.head.seed)?;
     let mut table = Table::new(labels.len() - (HELD_OUT * labels.len() as f64).round() as usize);
     let mut trainer = Trainer::new(&options).over(ranks).validation_set(&held, &labels[held_from..own.end]);
     if is_first {
@@ -131,7 +112,9 @@ fn run(args: &Args, ranks: &Ranks) -> Result<(), Failure> {
     if is_first {
         writeln!(io::stdout(), "\naccuracy    {:.2} % of the rows held out, on all ranks", 100.0 * accuracy)?;
         writeln!(io::stdout(), "training    {:.0} rows a second", table.rows_a_second())?;
-        let pictures: [(&str, Picture<History>); 1] = [("curves.png", draw)];
+        let draw: Picture<History> =
+            |path, history| curves::draw(path, "A classifier head, trained over ranks", history);
+        let pictures = [("curves.png", draw)];
         for path in charts::draw(&args.out, &history, &pictures)? {
             writeln!(io::stdout(), "\nwrote {}", path.display())?;
         }
@@ -152,26 +135,4 @@ fn tell(ranks: &Ranks, device: &Device, rows: usize, seconds: f64) -> Result<(),
         ranks.agree(Ok::<_, wgpu_mlp::Error>(()))?;
     }
     Ok(())
-}
-
-/// A file as bytes in memory, which the system reads when they are asked for.
-fn map(path: &Path) -> io::Result<Mmap> {
-    let file = File::open(path)?;
-    // SAFETY: nobody changes the file while the mapping lives: rank 0 wrote it whole, under another name first.
-    #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
-    unsafe {
-        Mmap::map(&file)
-    }
-}
-
-fn draw(path: &Path, history: &History) -> Drawn {
-    let epochs = || history.epochs.iter();
-    let train = Curve::train(epochs().map(|epoch| epoch.loss));
-    let held = Curve::held_out("held out", epochs().filter_map(|epoch| epoch.validation_loss));
-    let loss = Panel::loss(vec![train, held]);
-    let train = Curve::train(epochs().map(|epoch| 100.0 * epoch.accuracy));
-    let shares = epochs().filter_map(|epoch| epoch.validation_accuracy);
-    let held = Curve::held_out("held out", shares.map(|share| 100.0 * share));
-    let accuracy = Panel::accuracy("rows in the right class, %", vec![train, held]);
-    panels::draw(path, "A classifier head, trained over ranks", &loss, &accuracy)
 }

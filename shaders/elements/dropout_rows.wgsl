@@ -1,5 +1,5 @@
-// dropout_rows: out[r,c] = x[r,c] * scale where the element is kept, else 0, for rows of a larger matrix
-//   As dropout, with the number first[r] + c of the element in the larger matrix.
+// dropout_rows: out[r,c] = x[r,c] * scale where the element is kept (pcg4d.wgsl), else 0, for rows of a larger matrix
+//   The element has the number first[r] + c, as in the larger matrix.
 //   x, out: rows x cols of which `cols` are in this window, `count` elements; first: the number of each row's first element in the
 //   larger matrix, low word and high word; `col`: the window's first column.
 //   Element by element (elements.wgsl).
@@ -7,15 +7,10 @@
 {% include "elements/pcg4d.wgsl" %}
 
 struct Params {
-  key: vec4<u32>,
+  draws: Draws,
   cols: u32,
   col: u32,
   count: u32,
-  threshold: u32,
-  scale: f32,
-  multiplier: u32,
-  increment: u32,
-  shift: u32,
 }
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -26,6 +21,5 @@ fn element(i: u32) {
   let start = first[i / params.cols];
   let low = start.x + params.col + i % params.cols;
   let high = start.y + select(0u, 1u, low < start.x);
-  let kept = hash(params.key ^ vec4(low, high, 0u, 0u)) >= params.threshold;
-  out[i] = select(0.0, x[i] * params.scale, kept);
+  out[i] = dropped(x[i], low, high);
 }

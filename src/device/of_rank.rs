@@ -7,9 +7,9 @@ use crate::options::GpuOptions;
 use crate::waiting::at_once;
 
 impl Device {
-    /// The device of a rank: of the machine's best hardware GPUs, which are of one kind and on one backend, the one whose turn it is by
-    /// [`Ranks::local_rank`]; the CPU path where there is none, or where it does not open. [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] say otherwise. The log tells which rank has
-    /// which.
+    /// The device of a rank: of the machine's best hardware GPUs, which are of one kind and on one backend, the one whose turn
+    /// it is by [`Ranks::local_rank`]; the CPU path where there is none, or where it does not open.
+    /// [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] say otherwise. The log tells which rank has which.
     ///
     /// # Errors
     /// As [`Device::gpu_with`], but for a machine without a GPU that opens, where none was asked for by name. [`Ranks::agree`] tells all ranks

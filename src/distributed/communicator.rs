@@ -6,8 +6,9 @@ pub type CommunicationError = Box<dyn std::error::Error + Send + Sync>;
 /// A communicator: ranks that work together, counted from 0, and the calls by which they do.
 ///
 /// Every rank makes the same calls in the same order, with as many values; a call returns once it has what it needs of the
-/// others. [`Ranks`](super::Ranks) keeps to that, whatever fails on one of them. The crate has three: a process by itself, threads of one
-/// process ([`Ranks::in_threads`](super::Ranks::in_threads)), and with the feature `mpi` the processes of an MPI job.
+/// others. [`Ranks`](super::Ranks) keeps to that, whatever fails on one of them. The crate has three: a process by itself,
+/// threads of one process ([`Ranks::in_threads`](super::Ranks::in_threads)), and with the feature `mpi` the processes of an MPI
+/// job.
 pub trait Communicator: Send + Sync {
     /// The number of this rank.
     fn rank(&self) -> usize;

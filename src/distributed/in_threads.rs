@@ -12,9 +12,9 @@ use crate::error::{Error, RanksError};
 impl Ranks {
     /// Runs a program on so many ranks, each a thread of this process, and returns what each of them returned.
     ///
-    /// This is for several GPUs of one machine ([`Device::of_rank`](crate::Device::of_rank)), and for trials of a program without a launcher: the
-    /// parameters have the same bits as over MPI with as many ranks. A rank whose own outcome is good returns
-    /// [`RanksError::Failed`] where another fails behind it. A panic on a rank goes on here, once all ranks have ended.
+    /// This is for several GPUs of one machine ([`Device::of_rank`](crate::Device::of_rank)), and for trials of a program
+    /// without a launcher: the parameters have the same bits as over MPI with as many ranks. A rank whose own outcome is good
+    /// returns [`RanksError::Failed`] where another fails behind it. A panic on a rank goes on here, once all ranks have ended.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;

@@ -105,8 +105,9 @@ fn carried(world: &impl CommunicatorCollectives, job: Job, room: &mut Vec<f32>) 
     }
 }
 
-/// Each process adds up its part of all values, in the order of the ranks, and gives the sums to all: the order of additions is fixed,
-/// which `MPI_Allreduce` only recommends, and each value travels twice, as in the best of its algorithms. All parts have as many values.
+/// Each process adds up its part of all values, in the order of the ranks, and gives the sums to all: the order of additions is
+/// fixed, which `MPI_Allreduce` only recommends, and each value travels twice, as in the best of its algorithms. All parts have
+/// as many values.
 fn sum(world: &impl CommunicatorCollectives, values: &mut [f32], room: &mut Vec<f32>) {
     if room.len() < values.len() {
         room.resize(values.len(), 0.0);
@@ -156,8 +157,8 @@ impl Communicator for World {
 }
 
 impl Ranks {
-    /// Runs a program on this rank of an MPI job, which is a process that `mpirun` or Slurm's `srun` has started; without them it is the
-    /// only rank. MPI begins and ends here, so that a process can call this once.
+    /// Runs a program on this rank of an MPI job, which is a process that `mpirun` or Slurm's `srun` has started; without them
+    /// it is the only rank. MPI begins and ends here, so that a process can call this once.
     ///
     /// Return from `program`, also with errors, and do not end the process within: others are told so, and end as well.
     ///

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 /// This rank among those that work together: threads, processes, or machines.
 ///
 /// Every rank runs the same program and makes the same calls in the same order. What fails on one of them is told to all in the
-/// next round, so that each returns [`RanksError::Failed`] and none waits for ever; a rank that panics or ends early counts as failed. A process
-/// that is killed ends the job as the job's launcher does it.
+/// next round, so that each returns [`RanksError::Failed`] and none waits for ever; a rank that panics or ends early counts as
+/// failed. A process that is killed ends the job as the job's launcher does it.
 ///
 /// ```
 /// use wgpu_mlp::distributed::Ranks;
@@ -48,8 +48,8 @@ impl fmt::Debug for Ranks {
 }
 
 impl Ranks {
-    /// The rank of this communicator. For those who have one of their own; it must not be used for anything else. Such a rank must
-    /// make the calls that others make until all have ended: nobody is told where it ends before.
+    /// The rank of this communicator. For those who have one of their own; it must not be used for anything else. Such a rank
+    /// must make the calls that others make until all have ended: nobody is told where it ends before.
     pub fn new(communicator: impl Communicator + 'static) -> Self {
         Ranks { communicator: Box::new(communicator), left: OnceLock::new(), told: AtomicBool::new(false) }
     }
@@ -84,13 +84,14 @@ impl Ranks {
     /// assert_eq!(wgpu_mlp::distributed::Ranks::alone().share_of(10), 0..10);
     /// ```
     pub fn share_of(&self, rows: usize) -> Range<usize> {
-        let (each, more) = (rows / self.size(), rows % self.size());
+        let size = self.size().max(1);
+        let (each, more) = (rows / size, rows % size);
         let first = |rank: usize| rank * each + rank.min(more);
         first(self.rank())..first(self.rank() + 1)
     }
 
-    /// Agrees on the outcome of what each rank did by itself, such as opening its files: the value where all have one, or on all the error
-    /// of the first rank that failed.
+    /// Agrees on the outcome of what each rank did by itself, such as opening its files: the value where all have one, or on
+    /// all the error of the first rank that failed.
     ///
     /// # Errors
     /// [`RanksError::Failed`] with the rank that failed; there the source is the error itself. [`RanksError::Differ`] where another rank
@@ -122,8 +123,8 @@ impl Ranks {
         }
     }
 
-    /// Adds the values of all ranks, each in its place: all ranks call it with as many, and end with the same bits. For what a program adds
-    /// up by itself.
+    /// Adds the values of all ranks, each in its place: all ranks call it with as many, and end with the same bits. For what a
+    /// program adds up by itself.
     ///
     /// # Errors
     /// [`RanksError::Failed`] where another rank has failed or ended; [`RanksError::Differ`] where it is in another call, or has another

@@ -51,6 +51,9 @@ impl Ranks {
         let all = self.communicator.exchange(own_message.bytes()).map_err(communication)?;
         let all = all.chunks(Message::BYTES).map(Message::read).collect::<std::result::Result<Vec<_>, _>>();
         let all = all.map_err(communication)?;
+        if all.len() != self.size() || self.rank() >= all.len() {
+            return Err(communication("there is not a message of each rank".into()));
+        }
         if call != Call::Leave
             && let Some(rank) = all.iter().position(|message| message.call == Call::Leave)
         {
@@ -76,7 +79,7 @@ impl Ranks {
             };
             return Err(failed(rank, source));
         }
-        let wanted = all.first().map_or(call, |first| first.call);
+        let wanted = all[0].call;
         if let Some(rank) = all.iter().position(|message| message.call != wanted) {
             let (value, wanted) = (all[rank].call.name().into(), wanted.name().into());
             let what = "the call that they are in".into();

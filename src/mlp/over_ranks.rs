@@ -12,8 +12,8 @@ use crate::targets::{Label, ignored_rows};
 const CLASSES: &str = "the model's classes";
 
 impl Mlp {
-    /// Predicts the classes of all ranks' rows, one rank's behind the other's: on every rank those of all. Each rank has its own rows, or none,
-    /// so that files can be larger than a machine's memory.
+    /// Predicts the classes of all ranks' rows, one rank's behind the other's: on every rank those of all. Each rank has its
+    /// own rows, or none, so that files can be larger than a machine's memory.
     ///
     /// # Errors
     /// As [`Mlp::predict`], on every rank: see [`distributed`](crate::distributed).

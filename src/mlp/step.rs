@@ -53,8 +53,8 @@ impl Mlp {
         state.step_all(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), gradients)
     }
 
-    /// Records the forward pass, the loss and the backward pass of this step. Rows that are a part of a batch come with their places in
-    /// it, which decide what dropout leaves out.
+    /// Records the forward pass, the loss and the backward pass of this step. Rows that are a part of a batch come with their
+    /// places in it, which decide what dropout leaves out.
     pub(crate) fn record_gradients(
         &self,
         (x, places): (&Matrix, Option<&[u64]>),

@@ -38,8 +38,9 @@ pub fn dropout(x: &Matrix, rate: f32, seed: u64, counter: u64) -> Result<Matrix>
     }
 }
 
-/// [`dropout`] of some rows of a larger matrix: `rows` has the number that each row has there. What it leaves out is what [`dropout`] of the
-/// larger matrix leaves out of these rows. So a batch that is spread over several devices loses the same elements as in one piece.
+/// [`dropout`] of some rows of a larger matrix: `rows` has the number that each row has there. What it leaves out is what
+/// [`dropout`] of the larger matrix leaves out of these rows. So a batch that is spread over several devices loses the same
+/// elements as in one piece.
 ///
 /// Error: that of [`dropout`].
 ///

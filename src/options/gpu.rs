@@ -18,8 +18,8 @@ use crate::error::Error;
 pub struct GpuOptions {
     /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
     pub adapter_name: Option<String>,
-    /// Of the adapters that are as good as the best (of its kind, on its backend), take that of this number, counted from 0 and again from 0
-    /// behind the last: for programs that use several GPUs. By default the first.
+    /// Of the adapters that are as good as the best (of its kind, on its backend), take that of this number, counted from 0 and
+    /// again from 0 behind the last: for programs that use several GPUs. By default the first.
     pub adapter_index: Option<usize>,
     /// Compile the shaders with bounds checks and loop limits. The results are the same.
     pub runtime_checks: bool,
@@ -71,9 +71,9 @@ pub struct DebugOptions {
 /// Whether products go through matrix units: hardware that multiplies small matrices of f16 and adds in f32 (tensor cores, matrix
 /// cores, XMX), a subgroup at a time.
 ///
-/// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the bound of other kernels, but
-/// for numbers below 2⁻²⁸ of their row's or column's largest, and every other product takes another kernel. A row or a column with
-/// infinity is NaN. See the guide's page on [matrix units](crate::guide::matrix_units).
+/// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the bound of other
+/// kernels, but for numbers below 2⁻²⁸ of their row's or column's largest, and every other product takes another kernel. A row
+/// or a column with infinity is NaN. See the guide's page on [matrix units](crate::guide::matrix_units).
 ///
 /// ```
 /// use wgpu_mlp::{Device, Error, GpuOptions, MatrixUnits};
@@ -119,11 +119,12 @@ pub enum MatmulKernel {
     Panel,
     /// Four sums a thread, for small products on software drivers.
     Plain,
-    /// Tiles of 8 x 8 matrices on matrix units, where these are in use ([`GpuOptions::matrix_units`]) and there is workgroup memory for
-    /// them: 44 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. Else `MediumUnits`; without matrix units, or over fewer
-    /// than 128 steps of k, what the shape suggests.
+    /// Tiles of 8 x 8 matrices on matrix units, where these are in use ([`GpuOptions::matrix_units`]) and there is workgroup
+    /// memory for them: 44 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. Else `MediumUnits`; without matrix
+    /// units, or over fewer than 128 steps of k, what the shape suggests.
     LargeUnits,
-    /// Tiles of 4 x 4 matrices on matrix units, where these are in use and there are 128 steps of k; else what the shape suggests.
+    /// Tiles of 4 x 4 matrices on matrix units, where these are in use and there are 128 steps of k; else what the shape
+    /// suggests.
     MediumUnits,
 }
 

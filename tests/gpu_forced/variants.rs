@@ -67,7 +67,8 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
         let options =
             GpuOptions { debug: DebugOptions { matmul_kernel: Some(kernel), ..guarded.debug }, ..guarded.clone() };
         common::trial(format!("products by {kernel:?}{}", mark(guarded)), options, move |device| {
-            // On software drivers the large cases take minutes with kernels that these never choose, and hardware has them in a second.
+            // On software drivers the large cases take minutes with kernels that these never choose, and hardware has them in a
+            // second.
             let large =
                 common::full() && !runtime_checks && (!is_tile(kernel) || device.info().kind == DeviceKind::Gpu);
             within_bounds(device, |case| is_product(case) && (!case.large || large))

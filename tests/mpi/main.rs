@@ -1,4 +1,5 @@
-//! Ranks over MPI: this program starts itself by `mpirun`, with 1 to 4 ranks, and compares what they say with ranks that are threads.
+//! Ranks over MPI: this program starts itself by `mpirun`, with 1 to 4 ranks, and compares what they say with ranks that are
+//! threads.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

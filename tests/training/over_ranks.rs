@@ -111,8 +111,8 @@ fn distance(a: &Trained, b: &Trained) -> f32 {
     distances.fold(0.0, |most, distance| if distance.is_nan() { f32::NAN } else { most.max(distance) })
 }
 
-/// Trainings on 1 to 4 ranks are those of one process on all rows: with the same epochs, and parameters that are as far apart as roundings in
-/// another order make them.
+/// Trainings on 1 to 4 ranks are those of one process on all rows: with the same epochs, and parameters that are as far apart
+/// as roundings in another order make them.
 pub fn as_one_process(device: &Device) -> Result<()> {
     let plain = FitOptions { epochs: 4, batch: 16, optimizer: Optimizer::momentum(0.05, 0.9), ..Default::default() };
     let steep = FitOptions { optimizer: Optimizer::momentum(0.05, 0.9), early_stopping: None, ..rich() };

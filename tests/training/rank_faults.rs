@@ -158,8 +158,8 @@ impl wgpu_mlp::Callback for Strike {
     }
 }
 
-/// An update that leaves what is not finite is undone on all ranks; the error says so, and the rank has its own in it. So it is where a row
-/// of the step behind it cannot be read, which is the error then.
+/// An update that leaves what is not finite is undone on all ranks; the error says so, and the rank has its own in it. So it is
+/// where a row of the step behind it cannot be read, which is the error then.
 pub fn undone(device: &Device) -> Result<()> {
     undone_before(device, false)?;
     undone_before(device, true)

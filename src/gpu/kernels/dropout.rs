@@ -32,31 +32,52 @@ static ROWS_KERNEL: Kernel = Kernel {
 #[cfg(test)]
 pub(super) static KERNELS: [&Kernel; 2] = [&KERNEL, &ROWS_KERNEL];
 
+/// How elements are chosen: `Draws` in `shaders/elements/pcg4d.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
+struct Draws {
     key: [u32; 4],
-    first: [u32; 2],
-    count: u32,
+    /// Elements whose hash is below it become 0.
     threshold: u32,
     scale: f32,
     multiplier: u32,
     increment: u32,
     shift: u32,
+    spare: [u32; 3],
+}
+
+impl Draws {
+    fn new(rate: f32, [seed, counter]: [u64; 2]) -> Self {
+        let ([a, b], [c, d]) = (words(seed), words(counter));
+        Draws {
+            key: key([a, b, c, d]),
+            threshold: (f64::from(rate) * 2f64.powi(32)) as u32,
+            scale: (1.0 / (1.0 - f64::from(rate))) as f32,
+            multiplier: MULTIPLIER,
+            increment: INCREMENT,
+            shift: SHIFT,
+            spare: [0; 3],
+        }
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    draws: Draws,
+    first: [u32; 2],
+    count: u32,
+    spare: u32,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct RowsParams {
-    key: [u32; 4],
+    draws: Draws,
     cols: u32,
     col: u32,
     count: u32,
-    threshold: u32,
-    scale: f32,
-    multiplier: u32,
-    increment: u32,
-    shift: u32,
+    spare: u32,
 }
 
 /// The multiplier and increment of pcg4d, from the linear congruential generator of Numerical Recipes.
@@ -65,13 +86,13 @@ const INCREMENT: u32 = 1_013_904_223;
 /// The shift of pcg4d: half a word.
 const SHIFT: u32 = 16;
 
-/// X with elements set to 0 with probability `rate` and the others scaled, of X's shape.
+/// X with elements set to 0 with probability `rate` and the others scaled, of X's shape. `draw` is seed and counter.
 pub(crate) fn dropout(
     gpu: &Context,
     x: &Buffer,
     (rows, cols): (usize, usize),
     rate: f32,
-    [seed, counter]: [u64; 2],
+    draw: [u64; 2],
 ) -> Result<Buffer> {
     let out = gpu.buffer(OP, rows, cols)?;
     let launch = ElementLaunch {
@@ -79,16 +100,12 @@ pub(crate) fn dropout(
         constants: &LinearGrid::constants(),
         operands: &[Operand::Matrix(x), Operand::Matrix(&out)],
     };
-    let (key, threshold, scale) = draws(rate, seed, counter);
+    let draws = Draws::new(rate, draw);
     gpu.launch_elements(gpu.split_flat(rows as u64 * cols as u64), &launch, |block, _| Params {
-        key,
+        draws,
         first: words(block.cols.start as u64),
         count: block.words(),
-        threshold,
-        scale,
-        multiplier: MULTIPLIER,
-        increment: INCREMENT,
-        shift: SHIFT,
+        spare: 0,
     })?;
     Ok(out)
 }
@@ -99,7 +116,7 @@ pub(crate) fn dropout_rows(
     x: &Buffer,
     (cols, first): (usize, &[u64]),
     rate: f32,
-    [seed, counter]: [u64; 2],
+    draw: [u64; 2],
 ) -> Result<Buffer> {
     let out = gpu.buffer(OF_ROWS, first.len(), cols)?;
     let first_words: Vec<[u32; 2]> = first.iter().map(|number| words(*number)).collect();
@@ -109,26 +126,15 @@ pub(crate) fn dropout_rows(
         constants: &LinearGrid::constants(),
         operands: &[Operand::Matrix(x), Operand::PerRow(&first_words, 2), Operand::Matrix(&out)],
     };
-    let (key, threshold, scale) = draws(rate, seed, counter);
+    let draws = Draws::new(rate, draw);
     gpu.launch_elements(gpu.split(OF_ROWS, first.len(), cols)?, &launch, |block, _| RowsParams {
-        key,
+        draws,
         cols: block.cols.len() as u32,
         col: block.cols.start as u32,
         count: block.words(),
-        threshold,
-        scale,
-        multiplier: MULTIPLIER,
-        increment: INCREMENT,
-        shift: SHIFT,
+        spare: 0,
     })?;
     Ok(out)
-}
-
-/// The key of the hash, the threshold below which an element's hash makes it 0, and the factor of the others.
-fn draws(rate: f32, seed: u64, counter: u64) -> ([u32; 4], u32, f32) {
-    let ([a, b], [c, d]) = (words(seed), words(counter));
-    let threshold = (f64::from(rate) * 2f64.powi(32)) as u32;
-    (key([a, b, c, d]), threshold, (1.0 / (1.0 - f64::from(rate))) as f32)
 }
 
 /// The low and the high word of a number.

@@ -22,7 +22,8 @@ const NOTHING_TO_VALIDATE: &str = "no row is left to validate on: a validation s
                                    validation_fraction takes none where no class has a second row";
 
 impl<'a> Trainer<'a> {
-    /// The training on these rows, validated on this set or on a fraction of the rows. Over ranks, `all` are the rows of all of them.
+    /// The training on these rows, validated on this set or on a fraction of the rows. Over ranks, `all` are the rows of all of
+    /// them.
     pub(super) fn training<'b>(
         &self,
         waiting: Waiting,

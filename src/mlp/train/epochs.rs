@@ -98,7 +98,6 @@ impl Training<'_> {
         }
         if let Some(joint) = &self.joint {
             joint.unify(self.waiting, model).await?;
-            model.copy = model.parameters_by(self.waiting).await?.into();
         }
         let history = &state.history;
         log::info!("fit: ended after {} epochs; best: {:?}", history.epochs.len(), history.best_epoch);

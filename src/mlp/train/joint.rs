@@ -87,7 +87,17 @@ impl<'a> Joint<'a> {
 
     /// Gives the model the parameters of rank 0's.
     pub async fn take_parameters(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
-        take_parameters(self.ranks, waiting, model).await
+        let own = match self.ranks.rank() {
+            0 => flattened(&model.parameters_by(waiting).await?),
+            _ => Vec::new(),
+        };
+        let all = gathered(self.ranks, &own)?;
+        if self.ranks.rank() > 0 {
+            let layers = unflattened(&model.parameter_shapes(), &all[0])?;
+            let prepared = std::mem::take(&mut model.prepared);
+            *model = Mlp { prepared, ..Mlp::from_host(&model.device.clone(), layers)? };
+        }
+        Ok(())
     }
 
     /// The word of all ranks together.
@@ -120,16 +130,17 @@ impl<'a> Joint<'a> {
         places.map(|(place, row)| (row - self.own.start, place)).unzip()
     }
 
-    /// Gives all ranks the parameters of rank 0 where they do not have the same bits.
+    /// Gives all ranks the parameters of rank 0 where they do not have the same bits. The model's copy on the host must be what
+    /// the device has, and is so behind this.
     pub async fn unify(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
         let mut hash = DefaultHasher::new();
-        flattened(&model.parameters_by(waiting).await?).iter().for_each(|value| value.to_bits().hash(&mut hash));
+        flattened(&model.copy).iter().for_each(|value| value.to_bits().hash(&mut hash));
         let mut numbers = Numbers::default();
         numbers[0] = hash.finish();
         let all = self.ranks.round(Call::Epoch, Ok(numbers))?;
         if all.iter().any(|other| *other != all[0]) {
             log::warn!("fit: the ranks' parameters differ in their last bits: all take those of rank 0");
-            take_parameters(self.ranks, waiting, model).await?;
+            self.take_parameters(waiting, model).await?;
         }
         Ok(())
     }
@@ -205,19 +216,4 @@ fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
 fn gathered<T: bytemuck::Pod>(ranks: &Ranks, own: &[T]) -> Result<Vec<Vec<T>>> {
     let all = ranks.gather(Call::Fit, bytemuck::cast_slice(own))?;
     Ok(all.iter().map(|bytes| bytemuck::pod_collect_to_vec(bytes)).collect())
-}
-
-/// Gives the model the parameters of rank 0's.
-async fn take_parameters(ranks: &Ranks, waiting: Waiting, model: &mut Mlp) -> Result<()> {
-    let own = match ranks.rank() {
-        0 => flattened(&model.parameters_by(waiting).await?),
-        _ => Vec::new(),
-    };
-    let all = gathered(ranks, &own)?;
-    if ranks.rank() > 0 {
-        let layers = unflattened(&model.parameter_shapes(), &all[0])?;
-        let prepared = std::mem::take(&mut model.prepared);
-        *model = Mlp { prepared, ..Mlp::from_host(&model.device.clone(), layers)? };
-    }
-    Ok(())
 }

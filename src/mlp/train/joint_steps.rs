@@ -126,7 +126,8 @@ impl JointSteps<'_> {
         Ok((total, done))
     }
 
-    /// Tells all ranks of this one's step, and hears of theirs. Behind it the last update is known to be finite everywhere, or was undone.
+    /// Tells all ranks of this one's step, and hears of theirs. Behind it the last update is known to be finite everywhere, or
+    /// was undone.
     async fn agree(
         &mut self,
         own: &Own,
@@ -186,8 +187,8 @@ impl JointSteps<'_> {
         Ok(Own { batch: Some(batch), statistics, gradients, check })
     }
 
-    /// Updates the parameters by the gradient of the loss over all rows of the batch: the sum over the ranks, divided by the weights of all
-    /// rows.
+    /// Updates the parameters by the gradient of the loss over all rows of the batch: the sum over the ranks, divided by the
+    /// weights of all rows.
     fn update(
         &self,
         mut gradients: Vec<f32>,
@@ -216,8 +217,8 @@ impl JointSteps<'_> {
         origin.map_or_else(|| self.joint.told(), |origin| position.error(origin))
     }
 
-    /// Leaves the model behind an error with finite parameters, where that is asked for, and with a copy of them on the host: the last update
-    /// may not have been looked at.
+    /// Leaves the model behind an error with finite parameters, where that is asked for, and with a copy of them on the host:
+    /// the last update may not have been looked at.
     async fn settle(&mut self, model: &mut Mlp, state: &mut TrainingState) {
         let waiting = self.training.waiting;
         if let Some(before) = self.before.take()
@@ -231,7 +232,8 @@ impl JointSteps<'_> {
         }
     }
 
-    /// The error of a step whose loss is not finite; its update was not made. The ranks that have such a row find what is wrong with it.
+    /// The error of a step whose loss is not finite; its update was not made. The ranks that have such a row find what is wrong
+    /// with it.
     async fn bad_loss(&self, step: usize, share: &Share, own: Own, model: &Mlp) -> Result<Error> {
         let (Some(batch), Some(row)) = (own.batch, own.statistics.first_bad_row) else { return Ok(self.joint.told()) };
         let (layer, row) = (model.layers.len().saturating_sub(1), usize::try_from(row).ok());

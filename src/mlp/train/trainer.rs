@@ -163,21 +163,22 @@ impl<'a> Trainer<'a> {
     /// [`distributed`](crate::distributed).
     ///
     /// The training is that of one process on the rows of all ranks, one rank's behind the other's: the same batches of
-    /// [`FitOptions::batch`] rows in the same order, of which each rank computes those that it has; the gradient of the loss over
-    /// all rows of a batch, with the weights of all; the same dropout, validation, schedule and early stopping. All ranks begin with
-    /// the parameters of rank 0 and end with the same bits, on every run with as many ranks on the same devices. Against one process, sums are rounded in
-    /// another order.
+    /// [`FitOptions::batch`] rows in the same order, of which each rank computes those that it has; the gradient of the loss
+    /// over all rows of a batch, with the weights of all; the same dropout, validation, schedule and early stopping. All ranks
+    /// begin with the parameters of rank 0 and end with the same bits, on every run with as many ranks on the same devices.
+    /// Against one process, sums are rounded in another order.
     ///
-    /// Callbacks are called on the ranks that have them; one of them can end the training for all. Only rank 0 keeps checkpoints, and all
-    /// resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. A rank may have no rows; it passes
-    /// weights and a validation set where the others do, with nothing in them. Each rank keeps two orders of all ranks' rows, 16 bytes a row, and
-    /// at the beginning their labels and weights, about 28 more. With [`FitOptions::stop_on_non_finite`] each step copies parameters and
-    /// optimizer state on the device. Ranks wait for each other on their threads, also in the asynchronous form, and where its future is
-    /// dropped. Over one rank nothing is different.
+    /// Callbacks are called on the ranks that have them; one of them can end the training for all. Only rank 0 keeps
+    /// checkpoints, and all resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. A rank may
+    /// have no rows; it passes weights and a validation set where the others do, with nothing in them. Each rank keeps two
+    /// orders of all ranks' rows, 16 bytes a row, and at the beginning their labels and weights, about 28 more. With
+    /// [`FitOptions::stop_on_non_finite`] each step copies parameters and optimizer state on the device. Ranks wait for each
+    /// other on their threads, also in the asynchronous form, and where its future is dropped. Over one rank nothing is
+    /// different.
     ///
-    /// An error on one rank ends the training on all, which return it as [`RanksError::Failed`](crate::RanksError) with the rank. The models then have
-    /// finite parameters, of before the step on which all agreed last or of behind it, if that is what
-    /// [`FitOptions::stop_on_non_finite`] asks for.
+    /// An error on one rank ends the training on all, which return it as [`RanksError::Failed`](crate::RanksError) with the
+    /// rank. The models then have finite parameters, of before the step on which all agreed last or of behind it, if that is
+    /// what [`FitOptions::stop_on_non_finite`] asks for.
     pub fn over(mut self, ranks: &'a Ranks) -> Self {
         self.ranks = Some(ranks);
         self

@@ -150,7 +150,8 @@ fn unsafe_stands_in_four_places() {
 
 #[test]
 fn only_reads_wait() {
-    // A read maps what it waits for, staging memory for uploads is mapped when it is; waits themselves go through turns.rs, which knows how long one may be.
+    // A read maps what it waits for, staging memory for uploads is mapped when it is; waits themselves go through turns.rs,
+    // which knows how long one may be.
     let words = ["PollType::Wait", "map_async", "recv", "recv_timeout"];
     // The messages between ranks wait for ranks and not for the device.
     let within = |file: &str| {
