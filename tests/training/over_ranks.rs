@@ -206,15 +206,28 @@ pub fn differences(device: &Device) -> Result<()> {
         let words = "the ranks differ in batch: 17 on rank 2, 16 on rank 0";
         assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), Some(words));
     }
-    // One predicts while the others train.
-    let outcomes = Ranks::in_threads(2, |ranks| match ranks.rank() {
-        0 => Mlp::new(device, &WIDTHS, 0)?.predict_over(ranks, Data::new().x).map(drop),
+    // One predicts while the others train, two score in other ways, and two by another k.
+    let model = Mlp::new(device, &WIDTHS, 0)?;
+    let Data { x, labels, .. } = Data::new();
+    let told = |call: &(dyn Fn(&Ranks) -> Result<()> + Sync), words: &str| {
+        for outcome in Ranks::in_threads(2, call) {
+            assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), Some(words));
+        }
+    };
+    let fit_or_predict = |ranks: &Ranks| match ranks.rank() {
+        0 => model.predict_over(ranks, &x).map(drop),
         _ => train(device, ranks, &Data::new(), &rich()).map(drop),
-    });
-    for outcome in outcomes {
-        let words = "the ranks differ in the call that they are in: fit on rank 1, predict on rank 0";
-        assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), Some(words));
-    }
+    };
+    told(&fit_or_predict, "the ranks differ in the call that they are in: fit on rank 1, predict on rank 0");
+    let scores = |ranks: &Ranks| match ranks.rank() {
+        0 => model.score_over(ranks, &x, &labels).map(drop),
+        _ => model.evaluate_over(ranks, &x, &labels).map(drop),
+    };
+    told(&scores, "the ranks differ in the call that they are in: evaluate on rank 1, score on rank 0");
+    let top = |ranks: &Ranks| model.score_top_k_over(ranks, &x, &labels, 1 + ranks.rank()).map(drop);
+    told(&top, "the ranks differ in k: 2 on rank 1, 1 on rank 0");
+    let sum = |ranks: &Ranks| ranks.sum(&mut vec![1.0; 5 + ranks.rank()]);
+    told(&sum, "the ranks differ in the number of values to add: 6 on rank 1, 5 on rank 0");
     Ok(())
 }
 
@@ -246,6 +259,11 @@ pub fn checkpoints(device: &Device) -> Result<()> {
         let apart = distance(&run(size, 6)?[0], &whole[0]);
         assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
     }
+    // An empty file is a checkpoint that is damaged, and stays as it is.
+    std::fs::write(name(0), []).unwrap();
+    let error = run(2, 6).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.starts_with("rank 0: ") && error.contains("of-rank-0"), "{error}");
+    assert!(std::fs::read(name(0)).unwrap().is_empty());
     std::fs::remove_dir_all(folder).unwrap();
     Ok(())
 }

@@ -25,6 +25,8 @@ pub enum Fault {
     Start,
     Epoch,
     End,
+    /// A callback fails with the error of other ranks, which these have not heard of.
+    Foreign,
     /// A callback panics.
     Panic,
     /// The rank gives up before it trains.
@@ -37,13 +39,14 @@ pub enum Fault {
     Exit,
 }
 
-pub const FAULTS: [Fault; 9] = [
+pub const FAULTS: [Fault; 10] = [
     Fault::Row,
     Fault::NotFinite,
     Fault::Callback,
     Fault::Start,
     Fault::Epoch,
     Fault::End,
+    Fault::Foreign,
     Fault::Panic,
     Fault::Early,
     Fault::Break,
@@ -141,6 +144,7 @@ impl wgpu_mlp::Callback for Strike {
         self.steps += 1;
         match self.fault.filter(|_| self.steps == self.at + 1) {
             Some(Fault::Callback) => self.fails(|_| true).map(|()| ControlFlow::Continue(())),
+            Some(Fault::Foreign) => Ranks::alone().agree(Err("failed elsewhere")),
             Some(Fault::Panic) => panic!("a callback of a test"),
             Some(Fault::Kill) => {
                 let own = std::process::id().to_string();
