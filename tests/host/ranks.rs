@@ -38,3 +38,8 @@ fn no_fault_leaves_a_rank_waiting() -> Result<()> {
 fn an_update_that_is_not_finite_is_undone_on_all_ranks() -> Result<()> {
     rank_faults::undone(&Device::cpu())
 }
+
+#[test]
+fn a_panic_ends_all_ranks_and_goes_on() -> Result<()> {
+    rank_faults::panics(&Device::cpu())
+}

@@ -180,7 +180,8 @@ fn undone_before(device: &Device, torn: bool) -> Result<()> {
             if torn && ranks.rank() == 0 && row == 40 {
                 return Err(RowError::new(row, "torn out"));
             }
-            into.copy_from_slice(data.x.row(own.start + row).as_slice().unwrap_or_default());
+            // So long that the first update overflows.
+            into.iter_mut().zip(data.x.row(own.start + row)).for_each(|(into, x)| *into = 1e3 * x);
             Ok(())
         });
         let mut model = Mlp::new(device, &WIDTHS, 3)?;
@@ -197,6 +198,31 @@ fn undone_before(device: &Device, torn: bool) -> Result<()> {
             }
             other => panic!("{other:?}"),
         }
+    }
+    Ok(())
+}
+
+/// A panic that nobody catches ends the call that the others are in, and goes on behind all of them: from within a training, and from
+/// between two calls.
+pub fn panics(device: &Device) -> Result<()> {
+    for fault in [Some(Fault::Panic), None] {
+        let (device, (say, told)) = (device.clone(), channel());
+        std::thread::spawn(move || {
+            let all = || {
+                Ranks::in_threads(3, |ranks| {
+                    let here = ranks.rank() == 1;
+                    assert!(!here || fault.is_some(), "a panic of a test");
+                    let outcome = faulty(&device, ranks, fault.filter(|_| here), 4);
+                    let _ = say.send(outcome.as_ref().map_err(Error::to_string).copied());
+                    outcome
+                })
+            };
+            let went_on = std::panic::catch_unwind(std::panic::AssertUnwindSafe(all)).is_err();
+            let _ = say.send(Err(format!("went on: {went_on}")));
+        });
+        let heard: Vec<_> = (0..3).map(|_| told.recv_timeout(Duration::from_secs(60))).collect();
+        let wanted = ["rank 1: panicked", "rank 1: panicked", "went on: true"];
+        assert_eq!(heard, wanted.map(|words| Ok(Err(words.to_owned()))), "{fault:?}");
     }
     Ok(())
 }

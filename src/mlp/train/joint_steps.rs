@@ -106,7 +106,6 @@ impl JointSteps<'_> {
             let wanted = if callbacks.stopped { &nothing } else { share };
             let own = self.own_gradients(&mut feed, wanted, model, state).await?;
             let all = self.agree(&own, callbacks.stopped, done, model, state).await?;
-            callbacks.stopped = all.stopped;
             if all.stopped {
                 break;
             }
