@@ -101,7 +101,7 @@ impl Plan {
             let mut state = options.optimizer_state(widths.len().saturating_sub(1));
             let step_options = options.planned_step(dry, model.classes())?;
             let checked = options.stop_on_non_finite;
-            let step = StepShape { rows: batch, weighted, distributed: false, checked };
+            let step = StepShape { rows: batch, weighted, distributed: false, checked, over_ranks: false };
             let mut run = |model: &mut Mlp| {
                 let launched = step.run(model, &step_options, &mut state)?;
                 Ok((entries(dry), launched))

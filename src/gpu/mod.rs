@@ -26,6 +26,7 @@ mod operand;
 #[cfg(test)]
 mod presets;
 mod read;
+mod read_each;
 mod release;
 mod row_launch;
 mod rows;

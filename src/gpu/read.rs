@@ -79,23 +79,13 @@ impl Context {
         Ok(())
     }
 
-    /// The contents of several small buffers, with a single wait.
-    pub async fn read_each<T: Plain>(&self, waiting: Waiting, buffers: &[&Buffer]) -> Result<Vec<Vec<T>>> {
-        let mut values = Vec::with_capacity(buffers.len());
-        for group in buffers.chunks(1024) {
-            let pieces: Vec<_> = group.iter().map(|buffer| buffer.range()).collect();
-            self.start_read(&pieces)?.arrive(waiting, |piece| values.push(piece.to_vec())).await?;
-        }
-        Ok(values)
-    }
-
     /// Starts to bring a buffer's content back, and does not wait for it.
     pub fn read_later<T: Plain>(&self, buffer: &Buffer) -> Result<Reading<T>> {
         self.start_read(&[buffer.range()])
     }
 
     /// Copies the pieces one behind another into staging memory and hands that to the queue.
-    fn start_read<T: Plain>(&self, pieces: &[ByteRange<'_>]) -> Result<Reading<T>> {
+    pub(super) fn start_read<T: Plain>(&self, pieces: &[ByteRange<'_>]) -> Result<Reading<T>> {
         self.check_device()?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
         // Nobody else knows of it, so the first and last to hear of a rejection is this read.
@@ -197,7 +187,7 @@ impl<T> Drop for Reading<T> {
 
 impl<T: Plain> Reading<T> {
     /// Waits, and shows the pieces one by one.
-    async fn arrive(mut self, waiting: Waiting, look: impl FnMut(&[T])) -> Result<()> {
+    pub(super) async fn arrive(mut self, waiting: Waiting, look: impl FnMut(&[T])) -> Result<()> {
         let staging = match self.staged.take() {
             None => None,
             Some((staging, answer, submission)) => {

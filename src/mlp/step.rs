@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::ops::bank::Gradient;
-use crate::ops::{self, GradientRoom, InputGradient, Pending};
+use crate::ops::{self, CrossEntropy, GradientRoom, InputGradient, Pending, Reduction};
 use crate::optim::OptimizerState;
 use crate::targets::Targets;
 
@@ -48,14 +48,32 @@ impl Mlp {
         Ok(gradients.pending)
     }
 
+    /// Records the gradients of the sum of the losses of rows that are a part of a batch, given their places in it.
+    pub(crate) fn record_share(
+        &self,
+        (x, places): (&Matrix, &[u64]),
+        targets: &Targets,
+        options: &StepOptions,
+        step: u64,
+    ) -> Result<StepGradients> {
+        let loss = CrossEntropy { reduction: Reduction::Sum, ..options.loss.clone() };
+        self.record_gradients((x, Some(places)), targets, &StepOptions { loss, ..*options }, step)
+    }
+
+    /// Records the update of all parameters by gradients that lie side by side, each in one piece.
+    pub(crate) fn record_update_by(&mut self, gradients: Vec<Matrix>, state: &mut OptimizerState) -> Result<()> {
+        let gradients: Vec<_> = gradients.into_iter().map(Gradient::whole_in_bank).collect();
+        self.record_update(&gradients, state)
+    }
+
     /// Records the update of all parameters by these gradients.
-    pub(crate) fn record_update(&mut self, gradients: &[Gradient], state: &mut OptimizerState) -> Result<()> {
+    fn record_update(&mut self, gradients: &[Gradient], state: &mut OptimizerState) -> Result<()> {
         state.step_all(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), gradients)
     }
 
     /// Records the forward pass, the loss and the backward pass of this step. Rows that are a part of a batch come with their
     /// places in it, which decide what dropout leaves out.
-    pub(crate) fn record_gradients(
+    fn record_gradients(
         &self,
         (x, places): (&Matrix, Option<&[u64]>),
         targets: &Targets,

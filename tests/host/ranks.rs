@@ -10,6 +10,11 @@ fn a_training_is_that_of_one_process_on_all_rows() -> Result<()> {
 }
 
 #[test]
+fn weights_may_be_of_any_size() -> Result<()> {
+    over_ranks::weights_of_any_size(&Device::cpu())
+}
+
+#[test]
 fn all_ranks_decide_alike() -> Result<()> {
     over_ranks::decisions(&Device::cpu())
 }

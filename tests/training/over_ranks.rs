@@ -35,6 +35,12 @@ impl Data {
         Data { labels: labels.collect(), weights: Some(weights), ..self }
     }
 
+    /// Rows whose weights are so many times as heavy.
+    fn heavier(self, factor: f32) -> Self {
+        let heavier = |weights: Vec<f32>| weights.into_iter().map(|weight| factor * weight).collect();
+        Data { weights: self.weights.map(heavier), ..self }
+    }
+
     fn validated(self) -> Self {
         let (x, labels) = blobs(31, 6);
         Data { held: Some((x, labels.into_iter().map(i64::from).collect())), ..self }
@@ -150,6 +156,23 @@ pub fn as_one_process(device: &Device) -> Result<()> {
                 assert!(close(Some(a.loss), Some(b.loss)) && held, "{name}, {size} ranks: {a:?} and {b:?}");
                 assert_eq!((a.rows, a.learning_rate), (b.rows, b.learning_rate), "{name}, {size} ranks");
             }
+        }
+    }
+    Ok(())
+}
+
+/// Weights that are all so many times as heavy or as light leave a training as it is, to the bit: of one process and of several,
+/// with weights of rows and of classes. Their sums would overflow, or lose bits.
+pub fn weights_of_any_size(device: &Device) -> Result<()> {
+    let each = |factor: f32| ClassWeights::Each([1.0, 0.25, 3.0].map(|weight| factor * weight).to_vec());
+    let options = FitOptions { epochs: 3, batch: 16, class_weights: each(1.0), ..Default::default() };
+    for size in 1..=3 {
+        let plain = train_over(device, size, &Data::new().weighted(), &options)?;
+        for power in [-122.0f32, -60.0, 60.0, 124.0] {
+            let data = Data::new().weighted().heavier(power.exp2());
+            assert_eq!(train_over(device, size, &data, &options)?, plain, "{size} ranks, rows of 2^{power}");
+            let options = FitOptions { class_weights: each(power.exp2()), ..options.clone() };
+            assert_eq!(train_over(device, size, &data, &options)?, plain, "{size} ranks, all of 2^{power}");
         }
     }
     Ok(())

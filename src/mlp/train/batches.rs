@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use rand::seq::SliceRandom;
 
+use super::class_weights::moderating;
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -21,6 +22,8 @@ pub(super) struct LabelledRows<'a> {
     pub cols: usize,
     pub labels: &'a [i64],
     pub weights: Option<&'a [f32]>,
+    /// What weights are multiplied with on their way to the device: [`LabelledRows::moderating`] of all rows of a training.
+    pub weight_scale: f64,
 }
 
 /// A batch of rows on a device.
@@ -31,6 +34,22 @@ pub(super) struct Batch {
 }
 
 impl<'a> LabelledRows<'a> {
+    /// Rows of a source that has so many columns.
+    pub fn new(
+        op: &'static str,
+        (x, cols): (&'a dyn RowSource, usize),
+        labels: &'a [i64],
+        weights: Option<&'a [f32]>,
+    ) -> Self {
+        LabelledRows { op, x, cols, labels, weights, weight_scale: 1.0 }
+    }
+
+    /// What moderates the weights of rows that have a class: see [`moderating`].
+    pub fn moderating(&self) -> f64 {
+        let weights = self.labels.iter().zip(self.weights.unwrap_or_default());
+        moderating(weights.filter(|(label, _)| class_of(**label).is_some()).map(|(_, weight)| *weight))
+    }
+
     /// Whether a row has a part in the losses: it has a class, and no weight of 0.
     pub fn counts(&self, row: usize) -> bool {
         class_of(self.labels[row]).is_some() && self.weights.is_none_or(|weights| weights[row] > 0.0)
@@ -52,7 +71,8 @@ impl<'a> LabelledRows<'a> {
     /// The batch of the rows with these numbers, whose features are on the device already.
     pub fn batch_with(&self, device: &Device, rows: &[usize], classes: usize, x: Matrix) -> Result<Batch> {
         let labels: Vec<_> = rows.iter().map(|row| self.labels[*row]).collect();
-        let weights = self.weights.map(|weights| rows.iter().map(|row| weights[*row]).collect::<Vec<_>>());
+        let weight = |weights: &[f32], row: &usize| (f64::from(weights[*row]) * self.weight_scale) as f32;
+        let weights = self.weights.map(|weights| rows.iter().map(|row| weight(weights, row)).collect::<Vec<_>>());
         Ok(Batch {
             x,
             targets: Targets::classes(device, &labels, classes)?,

@@ -1,7 +1,7 @@
 //! The beginning of a training: its data and options are checked, and rows are split.
 
 use super::batches::{LabelledRows, split};
-use super::class_weights::check_weights;
+use super::class_weights::{check_weights, moderated};
 use super::joint::Joint;
 use super::trainer::Trainer;
 use super::training::Training;
@@ -42,7 +42,7 @@ impl<'a> Trainer<'a> {
         let (train, held) = split(labels, classes, fraction, options.seed);
         let validation = match validation_set {
             Some((x, labels)) => {
-                let set = LabelledRows { op: "validation", x, cols: model.inputs(), labels, weights: None };
+                let set = LabelledRows::new("validation", (x, model.inputs()), labels, None);
                 Some((set, (0..labels.len()).collect()))
             }
             None if fraction == 0.0 => None,
@@ -66,7 +66,7 @@ impl<'a> Trainer<'a> {
                 return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
             }
         }
-        let step_options = options.step_options(&model.device, classes, weights)?;
+        let step_options = options.step_options(&model.device, classes, weights.map(moderated))?;
         Ok(Training { options, rows, train, validation, step_options, waiting, ahead: None, joint })
     }
 

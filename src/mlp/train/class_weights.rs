@@ -42,3 +42,18 @@ pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
         None => Ok(()),
     }
 }
+
+/// The power of two by which weights are multiplied on their way to the device, so that no sum of weighted losses or gradients
+/// overflows: 1 where the largest is from 2^-32 to 2^32, else what brings it to about 2^32. Means stay as they are, to the bit.
+pub(super) fn moderating(weights: impl Iterator<Item = f32>) -> f64 {
+    let largest = f64::from(weights.fold(0.0, f32::max));
+    let moderate = (-32.0f64).exp2()..=32.0f64.exp2();
+    if largest == 0.0 || moderate.contains(&largest) { 1.0 } else { (32.0 - largest.log2().floor()).exp2() }
+}
+
+/// These weights times what moderates them: see [`moderating`].
+pub(super) fn moderated(mut weights: Vec<f32>) -> Vec<f32> {
+    let scale = moderating(weights.iter().copied());
+    weights.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);
+    weights
+}

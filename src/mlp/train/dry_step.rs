@@ -7,15 +7,16 @@ use crate::error::Result;
 use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::mlp::Mlp;
-use crate::ops::{CrossEntropy, bank};
+use crate::ops::{CrossEntropy, Pending, bank};
 use crate::optim::OptimizerState;
 use crate::planned::planned_targets;
+use crate::targets::Targets;
 
 impl StepShape {
     /// Runs a step of this shape on a model on a dry device, and returns how many kernels it launches. Class weights
     /// among the options must be on that device.
     pub(crate) fn run(self, model: &mut Mlp, options: &StepOptions, state: &mut OptimizerState) -> Result<u64> {
-        let StepShape { rows, weighted, distributed, checked } = self;
+        let StepShape { rows, weighted, distributed, checked, over_ranks: _ } = self;
         let (dry, classes) = (model.device().clone(), model.classes());
         let before = checked.then(|| (model.clone(), state.clone()));
         let launched = dry.counters().dispatches;
@@ -23,12 +24,30 @@ impl StepShape {
         let y = planned_targets(&dry, rows, classes, distributed)?;
         let sample_weights = weighted.then(|| Matrix::planned(&dry, "row weights", rows, 1)).transpose()?;
         let options = StepOptions { loss: CrossEntropy { sample_weights, ..options.loss.clone() }, ..*options };
-        let step = model.record_step(&x, &y, &options, state)?;
+        let step = self.record(model, (&x, &y), &options, state)?;
         drop(options);
         let launched = dry.counters().dispatches - launched;
         let check = before.is_some().then(|| model.record_finite_check(state)).transpose()?;
         drop((before, x, step, check));
         Ok(launched)
+    }
+
+    /// Records a step of this shape; over ranks as they do, with whatever is in memory in the place of what they add up.
+    pub(super) fn record(
+        self,
+        model: &mut Mlp,
+        (x, y): (&Matrix, &Targets),
+        options: &StepOptions,
+        state: &mut OptimizerState,
+    ) -> Result<Pending> {
+        if !self.over_ranks {
+            return model.record_step(x, y, options, state);
+        }
+        let share = model.record_share((x, &vec![0; self.rows]), y, options, state.steps())?;
+        share.whole()?;
+        let sums = bank::room(model.device(), "gradients", &model.parameter_shapes())?;
+        model.record_update_by(sums, state)?;
+        Ok(share.pending)
     }
 }
 

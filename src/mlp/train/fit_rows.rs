@@ -39,7 +39,7 @@ impl<'a> Trainer<'a> {
         model.partial = None;
         let labels = self.options.plain_labels(labels);
         let validation_set = self.validation.take();
-        let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
+        let mut rows = LabelledRows::new("fit", (x, model.inputs()), &labels, self.row_weights);
         let (joint, all) = match self.joint_ranks() {
             None => (None, None),
             Some(ranks) => {
@@ -50,6 +50,7 @@ impl<'a> Trainer<'a> {
             }
         };
         let all_rows = all.as_ref().map_or(rows, |all| all.with(rows));
+        rows.weight_scale = all_rows.moderating();
         let training = self.training(waiting, model, (rows, all_rows), validation_set.as_ref(), joint)?;
         drop(all);
         let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;

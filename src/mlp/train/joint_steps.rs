@@ -14,13 +14,9 @@ use super::training::Training;
 use crate::distributed::Call;
 use crate::error::{Error, Result};
 use crate::mlp::Mlp;
-use crate::ops::bank::{self, Gradient};
-use crate::ops::{CrossEntropy, Pending, Reduction};
+use crate::ops::{Pending, bank};
 use crate::statistics::Statistics;
 use crate::waiting::Waiting;
-
-/// The bytes of gradients that are read together; longer ones are read matrix by matrix, so that no buffer is too long.
-const READ_TOGETHER: usize = 1 << 28;
 
 /// This rank's rows of a step: their numbers in the source, and their places in the batch.
 #[derive(Default)]
@@ -72,7 +68,7 @@ impl Training<'_> {
         let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
         let lengths = [shares.iter().map(|share| share.rows.len()).max(), shares.last().map(|share| share.rows.len())];
         for rows in lengths.into_iter().flatten().filter(|rows| *rows > 0) {
-            let shape = StepShape { rows, weighted, distributed: false, checked };
+            let shape = StepShape { rows, weighted, distributed: false, checked, over_ranks: true };
             model.prepare(shape, &self.step_options, &state.optimizer);
         }
     }
@@ -158,32 +154,25 @@ impl JointSteps<'_> {
         state: &TrainingState,
     ) -> Result<Own> {
         let check = self.before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
-        let shapes = model.parameter_shapes();
-        let values = shapes.iter().map(|(rows, cols)| rows * cols).sum();
         if share.rows.is_empty() {
             let (_, check) = Pending::read_all(self.training.waiting, &[], check.as_slice()).await?;
+            let values = model.parameter_shapes().iter().map(|(rows, cols)| rows * cols).sum();
             let (statistics, gradients) = (Statistics::default(), vec![0.0; values]);
             return Ok(Own { batch: None, statistics, gradients, check: first_of(&check) });
         }
         model.device.make_room(self.training.waiting).await?;
         let batch = feed.batch(&model.device, &share.rows, model.classes())?;
         let mut options = self.training.step_options.clone();
-        let (sample_weights, reduction) = (batch.weights.clone(), Reduction::Sum);
-        options.loss = CrossEntropy { sample_weights, reduction, ..options.loss };
-        let rows = (&batch.x, Some(&share.places[..]));
-        let recorded = model.record_gradients(rows, &batch.targets, &options, state.optimizer.steps())?;
+        options.loss.sample_weights = batch.weights.clone();
+        let rows = (&batch.x, &share.places[..]);
+        let recorded = model.record_share(rows, &batch.targets, &options, state.optimizer.steps())?;
         let mut wanted = recorded.whole()?;
-        let (count, together) = (wanted.len(), size_of::<f32>() * values <= READ_TOGETHER);
-        let apart = if together { Vec::new() } else { std::mem::take(&mut wanted) };
+        let count = wanted.len();
         wanted.extend(check);
         let (statistics, mut beside) = Pending::read_all(self.training.waiting, &[recorded.pending], &wanted).await?;
-        let check = first_of(&beside.split_off(if together { count } else { 0 }));
-        let mut gradients = beside.concat();
-        for matrix in &apart {
-            gradients.extend(matrix.to_array_by(self.training.waiting).await?);
-        }
+        let check = first_of(&beside.split_off(count));
         let statistics = statistics.first().copied().unwrap_or_default();
-        Ok(Own { batch: Some(batch), statistics, gradients, check })
+        Ok(Own { batch: Some(batch), statistics, gradients: beside.concat(), check })
     }
 
     /// Updates the parameters by the gradient of the loss over all rows of the batch: the sum over the ranks, divided by the
@@ -197,12 +186,11 @@ impl JointSteps<'_> {
     ) -> Result<()> {
         self.joint.ranks.sum_behind_a_round(&mut gradients)?;
         // Over rows that do not count, gradients are 0 and stay so.
-        let scale = if weight_sum == 0.0 { 0.0 } else { (1.0 / weight_sum) as f32 };
-        gradients.iter_mut().for_each(|gradient| *gradient *= scale);
+        let divisor = if weight_sum == 0.0 { 1.0 } else { weight_sum };
+        gradients.iter_mut().for_each(|gradient| *gradient = (f64::from(*gradient) / divisor) as f32);
         state.optimizer.set_learning_rate(state.schedule.rate());
         let matrices = bank::from_arrays(&model.device, "gradients", &arrays(&model.parameter_shapes(), &gradients)?)?;
-        let gradients: Vec<_> = matrices.into_iter().map(Gradient::whole_in_bank).collect();
-        model.record_update(&gradients, &mut state.optimizer)?;
+        model.record_update_by(matrices, &mut state.optimizer)?;
         state.schedule.end_of_step();
         Ok(())
     }

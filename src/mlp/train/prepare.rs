@@ -89,7 +89,7 @@ mod tests {
         options.loss.sample_weights = step.weighted.then(|| Matrix::zeros(device, step.rows, 1).unwrap());
         launched(device);
         let (before, mut state) = (step.checked.then(|| (model.clone(), state.clone())), state.clone());
-        model.record_step(&x, &y.unwrap(), &options, &mut state).unwrap();
+        step.record(&mut model, (&x, &y.unwrap()), &options, &mut state).unwrap();
         let _look = before.as_ref().map(|_| model.record_finite_check(&state).unwrap());
         let own = launched(device);
         let name = format!("{widths:?}: {step:?}, {options:?}, {:?}", state.optimizer());
@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn dry_runs_launch_what_steps_launch() {
-        let step = StepShape { rows: ROWS, weighted: false, distributed: false, checked: false };
+        let step = StepShape { rows: ROWS, weighted: false, distributed: false, checked: false, over_ranks: false };
+        let over_ranks = StepShape { over_ranks: true, ..step };
         let with_loss = |change: fn(&mut CrossEntropy)| {
             let mut options = StepOptions::default();
             change(&mut options.loss);
@@ -120,6 +121,8 @@ mod tests {
             (step, with_loss(|loss| loss.ignore_index = Some(1)), plain()),
             (step, with_loss(|loss| loss.reduction = Reduction::Sum), plain()),
             (StepShape { rows: 1, ..step }, StepOptions::default(), plain()),
+            (over_ranks, StepOptions { dropout: 0.5, ..Default::default() }, plain()),
+            (StepShape { checked: true, weighted: true, ..over_ranks }, StepOptions::default(), clipped()),
         ];
         for preset in Preset::ALL {
             for bytes in BINDINGS {

@@ -15,6 +15,8 @@ pub(crate) struct StepShape {
     pub distributed: bool,
     /// Whether the step is followed by a check that all values are finite, with a copy of the state before it.
     pub checked: bool,
+    /// Whether the rows are a share of a batch, whose gradients several ranks add up before they update.
+    pub over_ranks: bool,
 }
 
 /// A step whose kernels were compiled: its shape and all options that choose between kernels.

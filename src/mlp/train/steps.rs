@@ -114,7 +114,7 @@ impl Training<'_> {
     fn prepare(&self, steps: &Steps<'_>, model: &mut Mlp, state: &OptimizerState) {
         let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
         for rows in steps.rows.first().into_iter().chain(steps.rows.last()) {
-            let shape = StepShape { rows: rows.len(), weighted, distributed: false, checked };
+            let shape = StepShape { rows: rows.len(), weighted, distributed: false, checked, over_ranks: false };
             model.prepare(shape, &self.step_options, state);
         }
     }

@@ -73,7 +73,8 @@ impl Mlp {
         state: &mut OptimizerState,
     ) -> Result<Pending> {
         let (weighted, distributed) = (options.loss.sample_weights.is_some(), targets.are_distributions());
-        self.prepare(StepShape { rows: x.rows(), weighted, distributed, checked: false }, options, state);
+        let shape = StepShape { rows: x.rows(), weighted, distributed, checked: false, over_ranks: false };
+        self.prepare(shape, options, state);
         self.record_step(x, targets, options, state)
     }
 }

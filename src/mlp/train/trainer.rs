@@ -216,7 +216,8 @@ impl<'a> Trainer<'a> {
     ) -> Result<Epoch> {
         self.check(model, x, labels)?;
         let (options, labels) = (self.options, self.options.plain_labels(labels));
-        let rows = LabelledRows { op: "fit", x, cols: model.inputs(), labels: &labels, weights: self.row_weights };
+        let mut rows = LabelledRows::new("fit", (x, model.inputs()), &labels, self.row_weights);
+        rows.weight_scale = rows.moderating();
         let training = self.training(waiting, model, (rows, rows), None, None)?;
         let fresh = TrainingState::new(options, model.layers.len())?;
         let state = match model.partial.take() {

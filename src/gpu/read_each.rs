@@ -1,0 +1,52 @@
+//! Reading back several buffers at once.
+
+use super::buffer::Buffer;
+use super::context::Context;
+use super::read::Plain;
+use crate::error::Result;
+use crate::waiting::Waiting;
+
+/// Buffers that are read together, and their bytes.
+const READ_TOGETHER: (usize, u64) = (1024, 1 << 28);
+
+impl Context {
+    /// The contents of several buffers, with a single wait for as many as a staging buffer holds.
+    pub async fn read_each<T: Plain>(&self, waiting: Waiting, buffers: &[&Buffer]) -> Result<Vec<Vec<T>>> {
+        let (count, bytes) = READ_TOGETHER;
+        let most = bytes.min(self.limits.max_buffer_size);
+        let (mut values, mut rest) = (Vec::with_capacity(buffers.len()), buffers);
+        while let Some(first) = rest.first() {
+            let together = together(rest.iter().take(count).map(|buffer| buffer.bytes()), most);
+            let (group, others) = rest.split_at(together.max(1));
+            if together == 0 {
+                values.push(self.read(waiting, first).await?);
+            } else {
+                let pieces: Vec<_> = group.iter().map(|buffer| buffer.range()).collect();
+                self.start_read(&pieces)?.arrive(waiting, |piece| values.push(piece.to_vec())).await?;
+            }
+            rest = others;
+        }
+        Ok(values)
+    }
+}
+
+/// The number of the first of these lengths whose sum is not above a limit.
+fn together(lengths: impl Iterator<Item = u64>, most: u64) -> usize {
+    let sums = lengths.scan(0, |sum: &mut u64, length| {
+        *sum = sum.saturating_add(length);
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= most).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn as_many_are_read_together_as_fit() {
+        let of = |lengths: &[u64], most| together(lengths.iter().copied(), most);
+        assert_eq!([of(&[3, 4, 5], 12), of(&[3, 4, 5], 11), of(&[3, 4, 5], 2), of(&[], 2)], [3, 2, 0, 0]);
+        assert_eq!(of(&[u64::MAX, u64::MAX], u64::MAX), 2);
+    }
+}
