@@ -59,6 +59,26 @@ const MUTANTS = [
     ],
   },
   {
+    name: "a training on the device that was",
+    checks: "while the device changes",
+    changes: [["digits.js", "  await lab.settled();\n", ""]],
+  },
+  {
+    name: "a verification that goes on",
+    checks: "ends a verification",
+    changes: [["worker.js", "stopVerifying: () => session.stopVerifying()", "stopVerifying: () => {}"]],
+  },
+  {
+    name: "a measurement that goes on",
+    checks: "ends a verification",
+    changes: [["speed.js", "if (halted) throw", "if (false) throw"]],
+  },
+  {
+    name: "no word of the GPU that was asked for",
+    checks: "asked for a GPU",
+    changes: [["lab.js", "        await lab.report(error);\n        showDevice();", "        showDevice();"]],
+  },
+  {
     name: "a slow first step",
     checks: "first step",
     changes: [

@@ -16,6 +16,8 @@ let history = [];
 /** @type {HeldOut | null} */
 let held = null;
 let training = false;
+/** Whether a training waits for a change of the device. */
+let waiting = false;
 let trained = false;
 
 /** @param {string} id */
@@ -39,7 +41,7 @@ function form() {
 
 /** @param {string} state */
 function arrive(state) {
-  const idle = !training && lab.info !== null;
+  const idle = !training && !waiting && lab.info !== null;
   enter("digits", state, {
     "digits-start": idle,
     "digits-stop": training,
@@ -79,7 +81,11 @@ function reached(epoch) {
  * @returns {Promise<{ accuracy: number, epochs: number, stopped: boolean }>}
  */
 export async function train(wanted = {}, goOn = false) {
-  if (training) throw new Error("a training is running already");
+  if (training || waiting) throw new Error("a training is running already");
+  waiting = true;
+  arrive(byId("digits").dataset.state ?? "idle");
+  await lab.settled();
+  waiting = false;
   training = true;
   if (!goOn) {
     history = [];

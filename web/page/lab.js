@@ -21,7 +21,7 @@ class Lab extends EventTarget {
   info = null;
   /** The digits' network as it was last, as the bytes of a file. @type {Uint8Array | null} */
   lastModel = null;
-  /** Trainings that run: what stops each, and a promise of its end. @type {Set<{ stop: () => void, ended: Promise<any> }>} */
+  /** What runs on the device: what stops each, and a promise of its end. @type {Set<{ stop: () => void, ended: Promise<any> }>} */
   running = new Set();
   /** @type {Promise<void> | null} */
   #recovering = null;
@@ -32,7 +32,9 @@ class Lab extends EventTarget {
   constructor() {
     super();
     this.client.onLost = (reason) => void this.recover(reason);
-    this.client.onReplaced = (message) => void this.#restore(message);
+    this.client.onReplaced = (message) => {
+      this.#change = this.#change.then(() => this.#restore(message)).catch(() => {});
+    };
   }
 
   /** Loads the module and the digits, and opens a device. */
@@ -47,7 +49,7 @@ class Lab extends EventTarget {
     if (this.info?.kind === "gpu") say(this.info.software ? "Ready, on a software driver: slow, but the same kernels." : "Ready.");
   }
 
-  /** Opens the other device, once the trainings have stopped. @param {Kind} kind */
+  /** Opens the other device, once what runs on this one has stopped. @param {Kind} kind */
   open(kind) {
     const change = this.#change.then(async () => {
       for (const { stop } of this.running) stop();
@@ -59,7 +61,16 @@ class Lab extends EventTarget {
     return change;
   }
 
-  /** Awaits a training, which is stopped before the device changes. @template T @param {() => void} stop @param {Promise<T>} ended */
+  /** Awaits the end of a change of the device, so that what begins then runs on the new one. */
+  async settled() {
+    let seen;
+    do {
+      seen = this.#change;
+      await seen;
+    } while (seen !== this.#change);
+  }
+
+  /** Awaits what runs on the device, which is stopped before the device changes. @template T @param {() => void} stop @param {Promise<T>} ended */
   async follow(stop, ended) {
     const entry = { stop, ended };
     this.running.add(entry);

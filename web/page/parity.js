@@ -60,6 +60,8 @@ function fill({ rows, variants, possible }) {
 }
 
 async function verify() {
+  await lab.settled();
+  if (running) return;
   running = true;
   json = null;
   arrive("running");
@@ -73,13 +75,15 @@ async function verify() {
   let state = "failed";
   try {
     const full = /** @type {HTMLInputElement} */ (byId("parity-full")).checked;
-    const report = await lab.client.call("verify", [full], ({ done, total, passed }) => {
+    const ended = lab.client.call("verify", [full], ({ done, total, passed }) => {
       if (!passed) failures++;
       bar.max = total;
       bar.value = done;
       show("parity-cases", done, `${done.toLocaleString("en")} of ${total.toLocaleString("en")}`);
       show("parity-failures", failures, String(failures));
     });
+    /** @type {Report} */
+    const report = await lab.follow(stop, ended);
     fill(report);
     json = report.json;
     bar.value = bar.max;
@@ -91,6 +95,11 @@ async function verify() {
     running = false;
     arrive(state);
   }
+}
+
+/** Asks the verification to stop. */
+function stop() {
+  lab.client.call("stopVerifying").catch((error) => lab.report(error));
 }
 
 export function startParity() {

@@ -8,7 +8,7 @@ import { byId, enter, say, sentence } from "./page.js";
 
 /** @typedef {import("./inputs.js").Shapes} Shapes */
 /** @typedef {{ op: string, name: string, sizes: number[], probe: number, power: number, unit: string, rate: (size: number, ms: number, shapes: Shapes) => number, label: (size: number) => string }} Job */
-/** @typedef {{ name: string, call: (method: string, args?: any[]) => Promise<any>, extra: (shapes: Shapes) => any[] }} Side */
+/** @typedef {{ name: string, call: (method: string, args?: any[]) => Promise<any>, drop: () => Promise<void>, extra: (shapes: Shapes) => any[] }} Side */
 
 /** A run that would take longer than this many milliseconds is made smaller. */
 const LONGEST = 2500;
@@ -45,8 +45,21 @@ let version = null;
 /** @type {Side | null} */
 let tfjs = null;
 
+let halted = false;
+
+/** Calls a worker, unless the measurement was stopped. @param {Client} client @param {string} method @param {any[]} [args] */
+async function call(client, method, args) {
+  if (halted) throw new Error("the measurement was stopped");
+  return client.call(method, args);
+}
+
 /** @type {Side} */
-const own = { name: "wgpu-mlp", call: (method, args) => lab.client.call(method, args), extra: () => [] };
+const own = {
+  name: "wgpu-mlp",
+  call: (method, args) => call(lab.client, method, args),
+  drop: () => lab.client.call("speedDrop"),
+  extra: () => [],
+};
 
 /** @param {string} state */
 function arrive(state) {
@@ -116,7 +129,7 @@ async function measure(sides, job, shapes) {
       taken[index].push((await side.call("speedRun", [runs[index]])) / runs[index]);
     }
   }
-  for (const side of sides) await side.call("speedDrop");
+  for (const side of sides) await side.drop();
   const less = size === full ? "" : `${job.label(full)} would take about ${(slowest(full) / 1000).toFixed(0)} s a run here`;
   return { size, ms: taken.map(median), note: [wrong && `Wrong: ${wrong}`, less].filter(Boolean).join("; "), wrong };
 }
@@ -154,7 +167,12 @@ async function peer() {
   const client = new Client("tfjs-worker.js", "classic");
   try {
     const found = await client.call("init");
-    tfjs = { name: "TensorFlow.js", call: (method, args) => client.call(method, args), extra: (shapes) => [shapes] };
+    tfjs = {
+      name: "TensorFlow.js",
+      call: (method, args) => call(client, method, args),
+      drop: () => client.call("speedDrop"),
+      extra: (shapes) => [shapes],
+    };
     byId("speed-tfjs").textContent = `TensorFlow.js ${found}, WebGPU backend.`;
   } catch (error) {
     client.end();
@@ -163,20 +181,32 @@ async function peer() {
   return tfjs;
 }
 
-async function start() {
-  running = true;
-  arrive("running");
-  byId("speed-table").querySelector("tbody")?.replaceChildren();
-  let state = "failed";
+/** Measures all jobs, and leaves nothing of them on the device. @param {Side[]} sides */
+async function measureAll(sides) {
+  const shapes = await lab.client.call("speedShapes");
   try {
-    const shapes = await lab.client.call("speedShapes");
-    const other = await peer();
-    const sides = other ? [own, other] : [own];
     for (const job of JOBS) {
       say(`Measuring the ${job.name}.`);
       showRow(job, sides, await measure(sides, job, shapes), shapes);
     }
     say(`Measured on ${lab.info?.name}.`);
+  } finally {
+    // Where the worker is gone, so is what it held.
+    await Promise.allSettled(sides.map((side) => side.drop()));
+  }
+}
+
+async function start() {
+  if (running) return;
+  running = true;
+  halted = false;
+  arrive("running");
+  byId("speed-table").querySelector("tbody")?.replaceChildren();
+  let state = "failed";
+  try {
+    const other = await peer();
+    await lab.settled();
+    await lab.follow(() => (halted = true), measureAll(other ? [own, other] : [own]));
     state = "done";
   } catch (error) {
     await lab.report(error);

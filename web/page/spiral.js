@@ -121,6 +121,8 @@ function reached({ epoch, accuracy }) {
 }
 
 async function train() {
+  await lab.settled();
+  if (training) return;
   training = true;
   arrive("training");
   say("The network learns the spiral.");

@@ -61,6 +61,7 @@ const calls = {
   spiralPoints: () => session.spiralPoints(),
   spiralRegions: (_, side) => session.spiralRegions(side),
   verify: (tell, full) => session.verify(full, tell),
+  stopVerifying: () => session.stopVerifying(),
   speedShapes: () => session.speedShapes(),
   async speedPrepare(_, about, seed) {
     const { first, second, labels } = inputs(about, seed, session.speedShapes());

@@ -13,6 +13,7 @@ mod session;
 mod speed;
 mod spiral;
 mod task;
+mod until;
 mod warp;
 
 use std::cell::RefCell;

@@ -1,28 +1,31 @@
 //! The parity report: every op on the device against its reference in f64.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
 use wgpu_mlp::{Device, verify};
 
 use crate::js::{Answer, failed, object, refused};
+use crate::until::until;
 
 thread_local! {
     /// The page's function for progress. What watches a verification must be `Send`, which JavaScript's functions are not.
     static TELL: RefCell<Option<Function>> = const { RefCell::new(None) };
 }
 
-/// Runs every case, tells of each, and returns the report.
-pub async fn run(device: &Device, full: bool, tell: Function) -> Answer {
+/// Runs every case, tells of each, and returns the report, unless it is to stop.
+pub async fn run(device: &Device, full: bool, tell: Function, stop: &Cell<bool>) -> Answer {
     let busy = TELL.with(|kept| kept.borrow().is_some());
     if busy {
         return Err(refused("a verification is running already"));
     }
     TELL.with(|kept| *kept.borrow_mut() = Some(tell));
+    stop.set(false);
     let options = verify::Options { full, ..Default::default() };
-    let report = verify::run_watched_async(device, &options, &mut watch).await;
+    let report = until(|| stop.get(), verify::run_watched_async(device, &options, &mut watch)).await;
     TELL.with(|kept| kept.borrow_mut().take());
+    let report = report.ok_or_else(|| refused("the verification was stopped"))?;
     Ok(summary(&report.map_err(failed)?))
 }
 

@@ -1,6 +1,6 @@
 //! The session: a device, the two tasks on it, and the calls that the worker makes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Function, Uint8Array};
@@ -20,6 +20,8 @@ pub struct Session {
     digits: RefCell<Option<Rc<Task>>>,
     spiral: Rc<Task>,
     job: RefCell<Option<Job>>,
+    /// Whether the verification is to stop.
+    stop_verifying: Cell<bool>,
 }
 
 #[wasm_bindgen]
@@ -29,7 +31,8 @@ impl Session {
     #[allow(clippy::new_without_default, reason = "JavaScript has constructors, and no defaults")]
     pub fn new() -> Self {
         let (digits, job) = (RefCell::new(None), RefCell::new(None));
-        Session { device: RefCell::new(Device::cpu()), digits, spiral: Rc::new(spiral::task()), job }
+        let (device, spiral) = (RefCell::new(Device::cpu()), Rc::new(spiral::task()));
+        Session { device, digits, spiral, job, stop_verifying: Cell::new(false) }
     }
 
     /// Opens `gpu` or `cpu`, brings the models there, and describes it. Trainings must have ended.
@@ -120,7 +123,13 @@ impl Session {
     /// Verifies every op and tells of each case.
     pub async fn verify(&self, full: bool, tell: Function) -> Answer {
         let device = self.device.borrow().clone();
-        parity::run(&device, full, tell).await
+        parity::run(&device, full, tell, &self.stop_verifying).await
+    }
+
+    /// Asks the verification to stop: it ends with an error.
+    #[wasm_bindgen(js_name = stopVerifying)]
+    pub fn stop_verifying(&self) {
+        self.stop_verifying.set(true);
     }
 
     /// The shapes of the jobs that are measured.

@@ -1,9 +1,6 @@
 //! A task: rows to learn from, rows held out, and the model that learns.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
@@ -11,6 +8,7 @@ use wgpu_mlp::ndarray::Array2;
 use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Optimizer, Schedule};
 
 use crate::js::{Answer, Fields, failed, object, refused};
+use crate::until::until;
 
 /// More hidden layers than anyone would draw, and wider ones than a page's memory is made for.
 const MOST_LAYERS: usize = 8;
@@ -196,10 +194,4 @@ fn report(number: usize, epoch: &Epoch, accuracy: f64, (held_loss, held_accuracy
         ("rate", epoch.learning_rate.into()),
         ("seconds", epoch.seconds.into()),
     ])
-}
-
-/// Runs a future until it is ready, or drops it once `stop` says so and answers `None`.
-async fn until<F: Future>(stop: impl Fn() -> bool, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|task| if stop() { Poll::Ready(None) } else { future.as_mut().poll(task).map(Some) }).await
 }

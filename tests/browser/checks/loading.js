@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { HIDDEN } from "../harness/accounting.js";
-import { assertSentence, run, setDigits, state, valueOf } from "../harness/page.js";
+import { assertSentence, keepMessages, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
 
 // What the page must have; the names are part of what these checks and others rely on.
 const IDS = `
@@ -72,6 +72,41 @@ export const onGpu = [
       }
     },
   },
+  {
+    name: "a change of the device ends a verification and a measurement",
+    seconds: 120,
+    async run(t) {
+      const page = await t.page();
+      for (const [section, kind, told] of [
+        ["parity", "cpu", /verification was stopped/],
+        ["speed", "gpu", /measurement was stopped/],
+      ]) {
+        await page.click(`#${section}-start`);
+        await state(page, `#${section}`, ["running"], 10);
+        await keepMessages(page);
+        await page.evaluate((kind) => globalThis.wgpuMlp.openDevice(kind), kind);
+        assert.equal(await page.getAttribute("body", "data-device"), kind);
+        assertSentence(await toldSince(page, told, 5), `a change of the device in section ${section}`);
+        await state(page, `#${section}`, ["failed"], 5);
+      }
+    },
+  },
+  {
+    name: "a training that is asked for while the device changes runs on the new one",
+    seconds: 60,
+    async run(t) {
+      const page = await t.page();
+      const dispatches = await page.evaluate(async () => {
+        const { wgpuMlp } = globalThis;
+        await wgpuMlp.openDevice("cpu");
+        const opened = wgpuMlp.openDevice("gpu");
+        await wgpuMlp.train({ epochs: 1 });
+        await opened;
+        return (await wgpuMlp.heap()).counters.dispatches;
+      });
+      assert.ok(dispatches > 50, `the new device was given ${dispatches} dispatches`);
+    },
+  },
 ];
 
 export const withoutAdapter = [
@@ -86,11 +121,9 @@ export const withoutAdapter = [
     name: "asked for a GPU that is not there, the page says so and stays on the CPU path",
     async run(t) {
       const page = await t.page();
-      if (await page.isEnabled("#use-gpu")) {
-        await page.click("#use-gpu");
-        await page.waitForTimeout(1000);
-        assertSentence(await page.textContent("#message"), "why there is no GPU");
-      }
+      await keepMessages(page);
+      await page.click("#use-gpu", { timeout: 5000 });
+      assertSentence(await toldSince(page, /no (GPU|adapter)/, 5), "why there is no GPU");
       await page.waitForSelector("body[data-device=cpu]", { timeout: 5000 });
       assert.ok(await page.isChecked("#use-cpu"), "the CPU is not the chosen device");
     },
