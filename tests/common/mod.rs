@@ -42,6 +42,11 @@ pub fn is_slow() -> bool {
     matches!(env::var("WGPU_MLP_STACK").as_deref(), Ok("gl" | "swiftshader"))
 }
 
+/// Whether the stack computes on the CPU.
+pub fn is_software() -> bool {
+    matches!(env::var("WGPU_MLP_STACK").as_deref(), Ok("lavapipe" | "gl" | "swiftshader"))
+}
+
 /// The small cases, or every third of them where the stack is slow.
 pub fn small_cases() -> impl Iterator<Item = Case> {
     let step = if is_slow() { 3 } else { 1 };

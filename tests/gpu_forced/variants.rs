@@ -28,6 +28,11 @@ pub fn trials() -> Vec<Trial> {
         if common::by_matrix_units() {
             continue;
         }
+        if runtime_checks && common::is_software() && !common::skipping() {
+            common::say(
+                "skipped: run-time checks in rows by other lanes than 1, 16 and 256, since the stack is software",
+            );
+        }
         if !runtime_checks {
             trials.extend(as_for_gpus(&guarded));
         }
@@ -146,7 +151,8 @@ fn by_lanes(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
         })
     };
-    lengths.into_iter().filter(|(lanes, _)| offers_lanes(*lanes)).map(trial).collect()
+    let chosen = |lanes: u32| is_run(lanes, guarded.runtime_checks) && offers_lanes(lanes);
+    lengths.into_iter().filter(|(lanes, _)| chosen(*lanes)).map(trial).collect()
 }
 
 /// Windows of few rows, some of which start where no vector may.
@@ -160,7 +166,8 @@ fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
         })
     };
-    [1, 16, 128, 256, 512, 1024].into_iter().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
+    let chosen = |lanes: &u32| is_run(*lanes, guarded.runtime_checks) && offers_lanes(*lanes);
+    [1, 16, 128, 256, 512, 1024].into_iter().filter(chosen).map(trial).collect()
 }
 
 /// What differs without subgroups.
@@ -176,6 +183,12 @@ fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
         within_bounds(device, |case| is_product(case) && !case.large)
     });
     vec![rows, products]
+}
+
+/// Whether rows are shared out among so many lanes here, with run-time checks or without. Checks are compiled for minutes on
+/// software drivers, and other numbers of lanes have no text that these have not.
+fn is_run(lanes: u32, runtime_checks: bool) -> bool {
+    !runtime_checks || !common::is_software() || matches!(lanes, 1 | 16 | 256)
 }
 
 /// Whether the device has so many threads a workgroup; where there is no device, the trials tell.
