@@ -23,22 +23,29 @@ pub fn trials() -> Vec<Trial> {
             debug: DebugOptions { guarded_buffers: true, ..Default::default() },
             ..Default::default()
         };
+        // The checks are in a kernel's text wherever it is launched, and compiling it takes software drivers minutes.
+        let few = runtime_checks && common::is_software();
+        if few && !common::skipping() {
+            common::say(
+                "skipped: run-time checks in windows, without subgroups, and in rows by other lanes than 1, 16 and 256, since \
+                 the stack is software",
+            );
+        }
         trials.extend(by_each_kernel(&guarded));
-        trials.extend(products_in_windows(&guarded));
+        if !few {
+            trials.extend(products_in_windows(&guarded));
+        }
         if common::by_matrix_units() {
             continue;
-        }
-        if runtime_checks && common::is_software() && !common::skipping() {
-            common::say(
-                "skipped: run-time checks in rows by other lanes than 1, 16 and 256, since the stack is software",
-            );
         }
         if !runtime_checks {
             trials.extend(as_for_gpus(&guarded));
         }
-        trials.extend(by_lanes(&guarded));
-        trials.extend(in_windows(&guarded));
-        trials.extend(without_subgroups(&guarded));
+        trials.extend(by_lanes(&guarded, few));
+        if !few {
+            trials.extend(in_windows(&guarded));
+            trials.extend(without_subgroups(&guarded));
+        }
     }
     let elsewhere = !common::full() && !common::full_cases() && !common::by_matrix_units() && !common::skipping();
     if elsewhere {
@@ -135,7 +142,7 @@ fn as_for_gpus(guarded: &GpuOptions) -> Vec<Trial> {
 }
 
 /// About as long as rows are that get so many lanes: each length more is a variant more to compile.
-fn by_lanes(guarded: &GpuOptions) -> Vec<Trial> {
+fn by_lanes(guarded: &GpuOptions, few: bool) -> Vec<Trial> {
     let lengths = [
         (1, 1..=64),
         (16, 3..=260),
@@ -151,8 +158,8 @@ fn by_lanes(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
         })
     };
-    let chosen = |lanes: u32| is_run(lanes, guarded.runtime_checks) && offers_lanes(lanes);
-    lengths.into_iter().filter(|(lanes, _)| chosen(*lanes)).map(trial).collect()
+    let is_run = |lanes: u32| !few || matches!(lanes, 1 | 16 | 256);
+    lengths.into_iter().filter(|(lanes, _)| is_run(*lanes) && offers_lanes(*lanes)).map(trial).collect()
 }
 
 /// Windows of few rows, some of which start where no vector may.
@@ -166,8 +173,7 @@ fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
         })
     };
-    let chosen = |lanes: &u32| is_run(*lanes, guarded.runtime_checks) && offers_lanes(*lanes);
-    [1, 16, 128, 256, 512, 1024].into_iter().filter(chosen).map(trial).collect()
+    [1, 16, 128, 256, 512, 1024].into_iter().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
 }
 
 /// What differs without subgroups.
@@ -183,12 +189,6 @@ fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
         within_bounds(device, |case| is_product(case) && !case.large)
     });
     vec![rows, products]
-}
-
-/// Whether rows are shared out among so many lanes here, with run-time checks or without. Checks are compiled for minutes on
-/// software drivers, and other numbers of lanes have no text that these have not.
-fn is_run(lanes: u32, runtime_checks: bool) -> bool {
-    !runtime_checks || !common::is_software() || matches!(lanes, 1 | 16 | 256)
 }
 
 /// Whether the device has so many threads a workgroup; where there is no device, the trials tell.

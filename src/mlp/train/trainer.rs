@@ -67,7 +67,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Sets a weight for each row of the training data, in the rows' order: scikit-learn's `sample_weight`. Rows that
-    /// [`FitOptions::validation_fraction`] holds back keep their weights.
+    /// [`FitOptions::validation_fraction`] holds back keep their weights. Only ratios count: weights that are all twice as large
+    /// train as these do.
     pub fn row_weights(mut self, weights: &'a [f32]) -> Self {
         self.row_weights = Some(weights);
         self
