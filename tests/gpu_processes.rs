@@ -56,7 +56,7 @@ fn trials() -> Vec<Trial> {
 /// Runs this program over and over with that ending.
 fn ends(name: &str) -> Result<(), Failed> {
     let rounds = match (common::full(), common::full_cases()) {
-        (true, true) => 50,
+        (true, true) => 20,
         (true, false) => 5,
         (false, true) => 3,
         (false, false) => 1,
