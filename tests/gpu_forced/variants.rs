@@ -16,6 +16,12 @@ pub fn trials() -> Vec<Trial> {
     if !checked && !common::skipping() {
         common::say("skipped: all of it with run-time checks, which takes --full, and a stack that is not slow");
     }
+    if common::is_slow() && !common::skipping() {
+        common::say(
+            "skipped: products by tiles but the small one, products in windows but by that, and rows but by 16 and 128 lanes, \
+             since this stack is slow",
+        );
+    }
     let mut trials = Vec::new();
     for &runtime_checks in checks {
         let guarded = GpuOptions {
@@ -71,8 +77,8 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
         let on_units = matches!(kernel, MatmulKernel::LargeUnits | MatmulKernel::MediumUnits);
         // Tiles are one text, so that checks in one are checks in all, and take long to compile.
         let is_checked = matches!(kernel, MatmulKernel::Small | MatmulKernel::MediumUnits);
-        // Two to six minutes each in OpenGL's software driver, for the text of the small tile with other sizes.
-        let is_long = on_gl() && is_tile(*kernel) && *kernel != MatmulKernel::Small;
+        // Minutes each in a slow driver, for the text of the small tile with other sizes.
+        let is_long = common::is_slow() && is_tile(*kernel) && *kernel != MatmulKernel::Small;
         on_units == common::by_matrix_units() && !is_long && (!runtime_checks || !is_tile(*kernel) || is_checked)
     };
     let trial = |kernel: MatmulKernel| {
@@ -86,11 +92,6 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| is_product(case) && (!case.large || large))
         })
     };
-    if on_gl() {
-        common::say(
-            "skipped: products by tiles but the small one, which OpenGL's software driver takes too long to compile",
-        );
-    }
     MatmulKernel::ALL.into_iter().filter(suits).map(trial).collect()
 }
 
@@ -101,9 +102,10 @@ fn is_tile(kernel: MatmulKernel) -> bool {
 
 /// Windows, so that products go on with what earlier steps of k have left in c.
 fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
-    let kernels = match common::by_matrix_units() {
-        true => [MatmulKernel::MediumUnits].as_slice(),
-        false => &[MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small],
+    let kernels = match (common::by_matrix_units(), common::is_slow()) {
+        (true, _) => [MatmulKernel::MediumUnits].as_slice(),
+        (_, true) => &[MatmulKernel::Small],
+        (_, false) => &[MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small],
     };
     let trial = |kernel: &MatmulKernel| {
         let options = GpuOptions {
@@ -158,11 +160,11 @@ fn by_lanes(guarded: &GpuOptions, few: bool) -> Vec<Trial> {
             within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
         })
     };
-    // Through OpenGL there are no subgroups, and the numbers above 128 differ in nothing else.
-    if on_gl() && !common::skipping() {
-        common::say("skipped: rows by 256 and 512 lanes, which OpenGL's software driver takes too long to compile");
-    }
-    let is_run = |lanes: u32| (!few || matches!(lanes, 1 | 16 | 256)) && !(on_gl() && matches!(lanes, 256 | 512));
+    let is_run = |lanes: u32| match (common::is_slow(), few) {
+        (true, _) => matches!(lanes, 16 | 128),
+        (_, true) => matches!(lanes, 1 | 16 | 256),
+        _ => true,
+    };
     lengths.into_iter().filter(|(lanes, _)| is_run(*lanes) && offers_lanes(*lanes)).map(trial).collect()
 }
 
@@ -177,7 +179,8 @@ fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
         })
     };
-    [1, 16, 128, 256, 512, 1024].into_iter().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
+    let all = if common::is_slow() { [16].as_slice() } else { &[1, 16, 128, 256, 512, 1024] };
+    all.iter().copied().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
 }
 
 /// What differs without subgroups.
