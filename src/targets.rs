@@ -91,13 +91,19 @@ impl Targets {
     /// assert!(matches!(error, Error::Target { row: 1, class: 10, classes: 10 }));
     /// ```
     pub fn classes<L: Label>(device: &Device, labels: &[L], classes: usize) -> Result<Self> {
-        let ids = Self::check(labels, classes)?;
+        Self::of_ids(device, Self::check(labels, classes)?, classes)
+    }
+
+    /// Ids that are known to be classes, or [`Targets::MARK`].
+    pub(crate) fn of_ids(device: &Device, ids: Vec<u32>, classes: usize) -> Result<Self> {
+        let rows = ids.len();
+        not_empty("targets", rows, classes)?;
         let ignored = ids.iter().filter(|id| **id == Self::MARK).count();
         let kind = match device.context() {
             None => Kind::CpuClasses(Arc::new(ids)),
             Some(gpu) => Kind::GpuClasses(Arc::new(gpu.upload("targets", &ids)?)),
         };
-        Ok(Targets { device: device.clone(), rows: labels.len(), classes, ignored, kind })
+        Ok(Targets { device: device.clone(), rows, classes, ignored, kind })
     }
 
     /// The labels as class ids, or the first that is none.

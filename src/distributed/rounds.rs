@@ -90,15 +90,21 @@ impl Ranks {
 
     /// The bytes of all ranks, which may be of different lengths.
     pub(crate) fn gather(&self, call: Call, own: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut all = Vec::with_capacity(self.size());
+        self.visit(call, own, |bytes| all.push(bytes))?;
+        Ok(all)
+    }
+
+    /// Looks at the bytes of one rank after another, in memory one at a time.
+    pub(crate) fn visit(&self, call: Call, own: &[u8], mut look: impl FnMut(Vec<u8>)) -> Result<()> {
         let mut numbers = Numbers::default();
         numbers[0] = own.len() as u64;
-        let lengths = self.round(call, Ok(numbers))?;
-        let bytes = |(rank, length): (usize, &Numbers)| {
+        for (rank, length) in self.round(call, Ok(numbers))?.iter().enumerate() {
             let mut bytes = if rank == self.rank() { own.to_vec() } else { vec![0; length[0] as usize] };
             self.communicator.broadcast(rank, &mut bytes).map_err(communication)?;
-            Ok(bytes)
-        };
-        lengths.iter().enumerate().map(bytes).collect()
+            look(bytes);
+        }
+        Ok(())
     }
 
     /// [`Ranks::sum`] of what is known to be there on all ranks, as many values on each.

@@ -27,8 +27,13 @@ pub fn balanced_class_weights<L: Label>(labels: &[L], classes: usize) -> Result<
     counts.resize(classes, 0);
     // Ignored rows have an id beyond all classes, so that they are not counted.
     ids.iter().for_each(|id| counts.get_mut(*id as usize).into_iter().for_each(|count| *count += 1));
+    Ok(balanced_by_counts(&counts))
+}
+
+/// [`balanced_class_weights`] of so many rows of each class.
+pub(crate) fn balanced_by_counts(counts: &[u64]) -> Vec<f32> {
     let rows: u64 = counts.iter().sum();
     let occurring = counts.iter().filter(|count| **count > 0).count();
     let weight = |count: u64| (rows as f64 / (occurring as f64 * count as f64)) as f32;
-    Ok(counts.into_iter().map(|count| if count == 0 { 0.0 } else { weight(count) }).collect())
+    counts.iter().map(|count| if *count == 0 { 0.0 } else { weight(*count) }).collect()
 }

@@ -18,6 +18,7 @@ mod length;
 mod report;
 mod top_k;
 
+pub(crate) use class_weights::balanced_by_counts;
 pub use class_weights::balanced_class_weights;
 pub use confusion::ConfusionMatrix;
 pub use report::{ClassificationReport, Scores};

@@ -1,8 +1,13 @@
 //! The beginning of a training: its data and options are checked, and rows are split.
 
-use super::batches::{LabelledRows, split};
-use super::class_weights::{check_weights, moderated};
+use std::sync::Arc;
+
+use super::batches::LabelledRows;
+use super::class_counts::ClassCounts;
+use super::class_weights::{check_weights, moderated, moderating};
 use super::joint::Joint;
+use super::row_numbers::RowNumbers;
+use super::split::split;
 use super::trainer::Trainer;
 use super::training::Training;
 use crate::distributed::Call;
@@ -21,75 +26,106 @@ const NOTHING_TO_TRAIN: &str = "no row is left to train on: each is ignored by i
 const NOTHING_TO_VALIDATE: &str = "no row is left to validate on: a validation set needs a row that counts, and \
                                    validation_fraction takes none where no class has a second row";
 
+/// The ids of a training's rows and of those of its validation set, which are known to be classes of the model.
+pub(super) struct Checked {
+    pub ids: Vec<u32>,
+    pub validation: Option<Vec<u32>>,
+}
+
 impl<'a> Trainer<'a> {
-    /// The training on these rows, validated on this set or on a fraction of the rows. Over ranks, `all` are the rows of all of
-    /// them.
+    /// The training on these rows, validated on those of a set of their own or on a fraction of the rows. Over ranks they are
+    /// this rank's.
     pub(super) fn training<'b>(
         &self,
         waiting: Waiting,
         model: &Mlp,
-        (rows, all): (LabelledRows<'b>, LabelledRows<'_>),
-        validation_set: Option<&'b (Box<dyn RowSource + 'a>, Vec<i64>)>,
+        (x, validation_x): (&'b dyn RowSource, Option<&'b dyn RowSource>),
+        checked: &'b Checked,
         joint: Option<Joint<'b>>,
     ) -> Result<Training<'b>>
     where
         'a: 'b,
     {
-        let (options, labels, classes) = (self.options, all.labels, model.classes());
-        not_empty("fit", labels.len(), rows.cols)?;
-        // A validation set takes the fraction's place.
-        let fraction = if validation_set.is_some() { 0.0 } else { options.validation_fraction };
-        let (train, held) = split(labels, classes, fraction, options.seed);
-        let validation = match validation_set {
-            Some((x, labels)) => {
-                let set = LabelledRows::new("validation", (x, model.inputs()), labels, None);
-                Some((set, (0..labels.len()).collect()))
+        let (options, classes, joined) = (self.options, model.classes(), joint.as_ref());
+        let mut rows = LabelledRows::new("fit", (x, model.inputs()), &checked.ids, self.row_weights);
+        let count = joined.map_or(checked.ids.len(), |joint| joint.rows);
+        not_empty("fit", count, rows.cols)?;
+        let largest = rows.largest_weight();
+        rows.weight_scale = moderating(joined.map_or(Ok(largest), |joint| joint.largest(largest))?);
+        let (train, held) = self.split(rows, classes, checked, joined)?;
+        let validation = match (validation_x, &checked.validation) {
+            (Some(x), Some(ids)) => {
+                let set = LabelledRows::new("validation", (x, model.inputs()), ids, None);
+                Some((set, RowNumbers::First(ids.len())))
             }
-            None if fraction == 0.0 => None,
-            None => Some((rows, joint.as_ref().map_or_else(|| held.clone(), |joint| joint.own_of(&held).0))),
+            _ => held.map(|held| (rows, held)),
         };
         if let Some((rows, held)) = &validation {
-            let counts = held.iter().any(|row| rows.counts(*row));
-            if !joint.as_ref().map_or(Ok(counts), |joint| joint.any(Call::Fit, counts))? {
+            let counts = held.iter().any(|row| rows.counting_class(row).is_some());
+            if !joined.map_or(Ok(counts), |joint| joint.any(Call::Fit, counts))? {
                 return Err(Error::Combination { op: "fit", rule: NOTHING_TO_VALIDATE });
             }
         }
-        let train_labels: Vec<_> = train.iter().map(|row| labels[*row]).collect();
-        let weights = if train.iter().any(|row| all.counts(*row)) {
-            options.class_weights.of(&train_labels, classes)?
-        } else {
-            return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
-        };
-        if let Some(weights) = &weights {
-            let weighs = |label: i64| usize::try_from(label).ok().and_then(|class| weights.get(class)) > Some(&0.0);
-            if weights.len() == classes && !train.iter().any(|row| all.counts(*row) && weighs(labels[*row])) {
-                return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
+        let counts = match joined {
+            Some(joint) => {
+                ClassCounts::of(rows, joint.own_of(train.iter()).map(|(row, _)| row), classes)?.over(joint)?
             }
+            None => ClassCounts::of(rows, train.iter(), classes)?,
+        };
+        if !counts.any_counts(None) {
+            return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
+        }
+        let weights = options.class_weights.of(&counts.rows)?;
+        // Weights of another number of classes are refused below.
+        if weights.as_ref().is_some_and(|weights| weights.len() == classes && !counts.any_counts(Some(weights))) {
+            return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
         }
         let step_options = options.step_options(&model.device, classes, weights.map(moderated))?;
-        Ok(Training { options, rows, train, validation, step_options, waiting, ahead: None, joint })
+        Ok(Training { options, rows, train: Arc::new(train), validation, step_options, waiting, ahead: None, joint })
+    }
+
+    /// The numbers of the rows to train on, those of all ranks, and of this rank's that the fraction for validation holds back.
+    fn split(
+        &self,
+        rows: LabelledRows<'_>,
+        classes: usize,
+        checked: &Checked,
+        joint: Option<&Joint<'_>>,
+    ) -> Result<(RowNumbers, Option<RowNumbers>)> {
+        let fraction = self.options.validation_fraction;
+        // A validation set takes the fraction's place.
+        if checked.validation.is_some() || fraction == 0.0 {
+            return Ok((RowNumbers::First(joint.map_or(rows.ids.len(), |joint| joint.rows)), None));
+        }
+        let Some(joint) = joint else {
+            let (train, held) = split(rows.ids, classes, fraction, self.options.seed);
+            return Ok((train, Some(held)));
+        };
+        let (train, held) = split(&joint.all_ids(rows.ids)?, classes, fraction, self.options.seed);
+        let own = joint.own_of(held.iter()).map(|(row, _)| row);
+        Ok((train, Some(RowNumbers::collect(own, joint.own.len()))))
     }
 
     /// Refuses data and options that do not fit each other or the model.
-    pub(super) fn check<L: Label>(&self, model: &Mlp, x: &dyn RowSource, labels: &[L]) -> Result<()> {
+    pub(super) fn check<L: Label>(&self, model: &Mlp, x: &dyn RowSource, labels: &[L]) -> Result<Checked> {
         // Of several ranks, some may have no rows.
         let is_empty = |rows: &dyn RowSource| self.joint_ranks().is_some() && rows.dim().0 == 0;
         if !is_empty(x) {
             model.check_inputs("fit", x)?;
         }
         check_rows("fit", x, labels.len())?;
-        if !is_empty(x) {
-            Targets::check_ignoring(labels, model.classes(), self.options.ignored())?;
-        }
-        if let Some((x, labels)) = &self.validation {
+        let ids = match is_empty(x) {
+            true => Vec::new(),
+            false => Targets::check_ignoring(labels, model.classes(), self.options.ignored())?,
+        };
+        let of_validation = |(x, labels): &(Box<dyn RowSource + 'a>, Vec<i64>)| {
             if !is_empty(x) {
                 model.check_inputs("validation", x)?;
             }
             check_rows("validation", x, labels.len())?;
-            if !is_empty(x) {
-                Targets::check(labels, model.classes())?;
-            }
-        }
+            if is_empty(x) { Ok(Vec::new()) } else { Targets::check(labels, model.classes()) }
+        };
+        let validation = self.validation.as_ref().map(of_validation).transpose()?;
         if let Some(weights) = self.row_weights {
             if weights.len() != x.dim().0 {
                 let right = Shape { rows: weights.len(), cols: 1 };
@@ -98,6 +134,7 @@ impl<'a> Trainer<'a> {
             }
             check_weights("row", weights)?;
         }
-        self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)
+        self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)?;
+        Ok(Checked { ids, validation })
     }
 }

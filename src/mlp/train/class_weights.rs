@@ -1,6 +1,8 @@
 //! Weights of the classes' losses in training.
 
 use crate::error::{Error, Result};
+use crate::metrics::balanced_by_counts;
+#[cfg(doc)]
 use crate::metrics::balanced_class_weights;
 
 /// Weights of the classes' losses in training.
@@ -24,11 +26,11 @@ pub enum ClassWeights {
 }
 
 impl ClassWeights {
-    /// The weight of each class for a training on these labels; none where all are 1.
-    pub(super) fn of(&self, labels: &[i64], classes: usize) -> Result<Option<Vec<f32>>> {
+    /// The weight of each class for a training on so many rows of each; none where all are 1.
+    pub(super) fn of(&self, counts: &[u64]) -> Result<Option<Vec<f32>>> {
         match self {
             ClassWeights::Equal => Ok(None),
-            ClassWeights::Balanced => balanced_class_weights(labels, classes).map(Some),
+            ClassWeights::Balanced => Ok(Some(balanced_by_counts(counts))),
             ClassWeights::Each(weights) => check_weights("class", weights).map(|()| Some(weights.clone())),
         }
     }
@@ -43,18 +45,18 @@ pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
     }
 }
 
-/// The power of two by which weights are multiplied on their way to the device, so that no sum of weighted losses or gradients
-/// overflows: 1 where the largest is from 2^-32 to 2^32, else what brings it to about 2^32. Means stay as they are, to the bit,
+/// The power of two by which weights, of which this is the largest, are multiplied on their way to the device, so that no sum of
+/// weighted losses or gradients overflows: 1 where the largest is from 2^-32 to 2^32, else what brings it to about 2^32. Means stay as they are, to the bit,
 /// but for weights that are less than 2^-158 of the largest, which lose bits or become 0.
-pub(super) fn moderating(weights: impl Iterator<Item = f32>) -> f64 {
-    let largest = f64::from(weights.fold(0.0, f32::max));
+pub(super) fn moderating(largest: f32) -> f64 {
+    let largest = f64::from(largest);
     let moderate = (-32.0f64).exp2()..=32.0f64.exp2();
     if largest == 0.0 || moderate.contains(&largest) { 1.0 } else { (32.0 - largest.log2().floor()).exp2() }
 }
 
 /// These weights times what moderates them: see [`moderating`].
 pub(super) fn moderated(mut weights: Vec<f32>) -> Vec<f32> {
-    let scale = moderating(weights.iter().copied());
+    let scale = moderating(weights.iter().copied().fold(0.0, f32::max));
     weights.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);
     weights
 }

@@ -2,11 +2,11 @@
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use web_time::Instant;
 
-use super::batches::order;
 use super::callback::Run;
 use super::callback_list::CallbackList;
 use super::checkpoints::Checkpoints;
@@ -129,9 +129,10 @@ impl Training<'_> {
         callbacks: &mut CallbackList<'_>,
     ) -> Result<(Epoch, Option<Error>)> {
         let (options, start) = (self.options, Instant::now());
-        let rows = if options.shuffle { order(&self.train, options.seed, index) } else { self.train.clone() };
+        let train = &self.train;
+        let order = if options.shuffle { Arc::new(train.shuffled(options.seed, index)) } else { train.clone() };
         let learning_rate = state.schedule.rate();
-        let (total, steps) = self.run_epoch_steps(index, &rows, model, state, callbacks).await?;
+        let (total, steps) = self.run_epoch_steps(index, &order, model, state, callbacks).await?;
         let (held, failed) = self.validate(index, steps, model).await?.unzip();
         let epoch = Epoch {
             index,
@@ -154,7 +155,7 @@ impl Training<'_> {
     async fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<(Statistics, Option<Error>)>> {
         let Some((rows, held)) = &self.validation else { return Ok(None) };
         let batch = |range: Range<usize>| {
-            let batch = rows.batch(&model.device, &held[range], model.classes())?;
+            let batch = rows.batch(&model.device, &held.among(range), model.classes())?;
             let loss = CrossEntropy { sample_weights: batch.weights, ..Default::default() };
             Ok((batch.x, batch.targets, loss))
         };
@@ -166,7 +167,7 @@ impl Training<'_> {
         };
         let bad_row = own.first_bad_row.filter(|_| self.options.stop_on_non_finite);
         let failed = bad_row.map(|row| {
-            let row = usize::try_from(row).ok().and_then(|row| held.get(row)).copied();
+            let row = usize::try_from(row).ok().filter(|row| *row < held.len()).map(|row| held.at(row));
             let (layer, step) = (model.layers.len().saturating_sub(1), steps.saturating_sub(1));
             Error::NonFinite { op: "validation", layer, row, epoch, step }
         });

@@ -1,11 +1,13 @@
 //! Feed: the batches of an epoch one after another, read ahead or when their turn comes, and how long the device waited.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use web_time::Instant;
 
 use super::batches::{Batch, LabelledRows};
 use super::read_ahead::ReadAhead;
+use super::row_numbers::RowNumbers;
 use super::training::Training;
 use crate::device::Device;
 use crate::error::Result;
@@ -32,11 +34,15 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// Begins an epoch with the rows in this order, in batches of so many rows each.
-    pub fn begin(training: &Training<'a>, order: &[usize], batches: impl Iterator<Item = usize>) -> Self {
+    /// Begins an epoch with the rows in this order, which is asked for where they are read ahead, in batches of so many rows each.
+    pub fn begin(
+        training: &Training<'a>,
+        order: impl FnOnce() -> Arc<RowNumbers>,
+        batches: impl Iterator<Item = usize>,
+    ) -> Self {
         let (options, ahead) = (training.options, training.ahead);
         if let Some(ahead) = ahead {
-            ahead.begin(order, batches);
+            ahead.begin(order(), batches);
         }
         let threads = if training.waiting == Waiting::Yielding { options.workers } else { 1 };
         Feed { rows: training.rows, ahead, threads, begun: Instant::now(), waited: Duration::ZERO }

@@ -1,6 +1,5 @@
 //! The way of a fit: its checks, what ranks tell each other first, its state, and its epochs.
 
-use super::batches::LabelledRows;
 use super::history::History;
 use super::joint::{Joint, described};
 use super::trainer::Trainer;
@@ -35,24 +34,20 @@ impl<'a> Trainer<'a> {
         x: &dyn RowSource,
         labels: &[L],
     ) -> Result<History> {
-        self.check(model, x, labels)?;
+        let checked = self.check(model, x, labels)?;
         model.partial = None;
-        let labels = self.options.plain_labels(labels);
-        let validation_set = self.validation.take();
-        let mut rows = LabelledRows::new("fit", (x, model.inputs()), &labels, self.row_weights);
-        let (joint, all) = match self.joint_ranks() {
-            None => (None, None),
+        let joint = match self.joint_ranks() {
+            None => None,
             Some(ranks) => {
-                let described = self.described(model, validation_set.is_some());
-                let (joint, all) = Joint::begin(ranks, model, rows, described)?;
+                let described = self.described(model, self.validation.is_some());
+                let joint = Joint::begin(ranks, model, checked.ids.len(), described)?;
                 self.checkpoints.share(ranks)?;
-                (Some(joint), Some(all))
+                Some(joint)
             }
         };
-        let all_rows = all.as_ref().map_or(rows, |all| all.with(rows));
-        rows.weight_scale = all_rows.moderating();
-        let training = self.training(waiting, model, (rows, all_rows), validation_set.as_ref(), joint)?;
-        drop(all);
+        let validation = self.validation.take();
+        let sources = (x, validation.as_ref().map(|(x, _)| &**x));
+        let training = self.training(waiting, model, sources, &checked, joint)?;
         let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
         // Only now, since what was refused above has left the model as it was.
         if let Some(joint) = &training.joint {

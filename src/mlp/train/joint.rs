@@ -4,11 +4,11 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use super::batches::LabelledRows;
 use super::flat::{flattened, unflattened};
 use super::options::FitOptions;
 use crate::distributed::{Call, Numbers, Ranks};
 use crate::error::{Error, RanksError, Result};
+use crate::host_memory::host_room;
 use crate::mlp::Mlp;
 use crate::statistics::Statistics;
 use crate::waiting::Waiting;
@@ -22,19 +22,6 @@ pub(super) struct Joint<'a> {
     pub rows: usize,
     /// Whether the ranks' devices are of different kinds, which may round differently.
     pub mixed: bool,
-}
-
-/// The labels and weights of all ranks' rows.
-pub(super) struct AllRows {
-    labels: Vec<i64>,
-    weights: Option<Vec<f32>>,
-}
-
-impl AllRows {
-    /// They as rows; there are no features with them.
-    pub fn with<'a>(&'a self, own: LabelledRows<'a>) -> LabelledRows<'a> {
-        LabelledRows { labels: &self.labels, weights: self.weights.as_deref(), ..own }
-    }
 }
 
 /// What ranks tell each other of one step, or of a validation.
@@ -64,25 +51,45 @@ impl From<Numbers> for Word {
 }
 
 impl<'a> Joint<'a> {
-    /// Begins a training: compares what the ranks were given, and gathers labels and weights.
-    pub fn begin(
-        ranks: &'a Ranks,
-        model: &Mlp,
-        rows: LabelledRows<'_>,
-        described: Vec<(&'static str, String)>,
-    ) -> Result<(Self, AllRows)> {
+    /// Begins a training with so many rows of this rank: compares what the ranks were given.
+    pub fn begin(ranks: &'a Ranks, model: &Mlp, own: usize, described: Vec<(&'static str, String)>) -> Result<Self> {
         compare(ranks, &described)?;
         let devices = ranks.gather(Call::Fit, model.device.likeness().as_bytes())?;
         let mixed = devices.iter().any(|device| *device != devices[0]);
-        let labels = gathered(ranks, rows.labels)?;
-        let weights = rows.weights.map(|weights| gathered(ranks, weights)).transpose()?;
-        let first = labels[..ranks.rank()].iter().map(Vec::len).sum();
-        let own = first..first + rows.labels.len();
-        let all = AllRows { labels: labels.concat(), weights: weights.map(|weights| weights.concat()) };
-        let joint = Joint { ranks, own, rows: all.labels.len(), mixed };
-        let (rank, size, here) = (ranks.rank(), ranks.size(), joint.own.len());
-        log::info!("fit: rank {rank} of {size} has {here} of {} rows, on {}", joint.rows, model.device.likeness());
-        Ok((joint, all))
+        let mut numbers = Numbers::default();
+        numbers[0] = own as u64;
+        let all: Vec<_> = ranks.round(Call::Fit, Ok(numbers))?.iter().map(|numbers| numbers[0] as usize).collect();
+        let (rank, size, rows) = (ranks.rank(), ranks.size(), all.iter().sum());
+        let first = all[..rank].iter().sum();
+        log::info!("fit: rank {rank} of {size} has {own} of {rows} rows, on {}", model.device.likeness());
+        Ok(Joint { ranks, own: first..first + own, rows, mixed })
+    }
+
+    /// The ids of all ranks' rows, one rank's behind the other's.
+    pub fn all_ids(&self, own: &[u32]) -> Result<Vec<u32>> {
+        let mut all: Vec<u32> = host_room("fit", self.rows, 1)?;
+        self.ranks.visit(Call::Fit, bytemuck::cast_slice(own), |bytes| {
+            all.extend(bytes.chunks_exact(size_of::<u32>()).map(bytemuck::pod_read_unaligned::<u32>));
+        })?;
+        Ok(all)
+    }
+
+    /// The largest of the ranks' numbers, of which none is negative.
+    pub fn largest(&self, own: f32) -> Result<f32> {
+        let mut numbers = Numbers::default();
+        numbers[0] = own.to_bits().into();
+        let all = self.ranks.round(Call::Fit, Ok(numbers))?;
+        Ok(all.iter().map(|numbers| f32::from_bits(numbers[0] as u32)).fold(0.0, f32::max))
+    }
+
+    /// Adds the counts of all ranks, each in its place.
+    pub fn sum_counts(&self, counts: &mut [u64]) -> Result<()> {
+        let own = counts.to_vec();
+        counts.fill(0);
+        self.ranks.visit(Call::Fit, bytemuck::cast_slice(&own), |bytes| {
+            let of_rank = bytes.chunks_exact(size_of::<u64>()).map(bytemuck::pod_read_unaligned::<u64>);
+            counts.iter_mut().zip(of_rank).for_each(|(count, more)| *count += more);
+        })
     }
 
     /// Gives the model the parameters of rank 0's.
@@ -91,9 +98,9 @@ impl<'a> Joint<'a> {
             0 => flattened(&model.parameters_by(waiting).await?),
             _ => Vec::new(),
         };
-        let all = gathered(self.ranks, &own)?;
+        let first = self.ranks.gather(Call::Fit, bytemuck::cast_slice(&own))?.swap_remove(0);
         if self.ranks.rank() > 0 {
-            let layers = unflattened(&model.parameter_shapes(), &all[0])?;
+            let layers = unflattened(&model.parameter_shapes(), &bytemuck::pod_collect_to_vec(&first))?;
             let prepared = std::mem::take(&mut model.prepared);
             *model = Mlp { prepared, ..Mlp::from_host(&model.device.clone(), layers)? };
         }
@@ -124,10 +131,10 @@ impl<'a> Joint<'a> {
         self.ranks.round(Call::Step, Ok(Numbers::default())).err().unwrap_or_else(|| Error::Ranks(silent()))
     }
 
-    /// Those of these numbers that are this rank's rows, as its source counts them, with their places among the numbers.
-    pub fn own_of(&self, rows: &[usize]) -> (Vec<usize>, Vec<u64>) {
-        let places = (0..).zip(rows).filter(|(_, row)| self.own.contains(row));
-        places.map(|(place, row)| (row - self.own.start, place)).unzip()
+    /// Those of these numbers that are this rank's rows, as its source counts them, each with its place among the numbers.
+    pub fn own_of(&self, rows: impl Iterator<Item = usize>) -> impl Iterator<Item = (usize, u64)> {
+        let places = rows.zip(0..).filter(|(row, _)| self.own.contains(row));
+        places.map(|(row, place)| (row - self.own.start, place))
     }
 
     /// Gives all ranks the parameters of rank 0 where they do not have the same bits. The model's copy on the host must be what
@@ -210,10 +217,4 @@ fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The values of each rank.
-fn gathered<T: bytemuck::Pod>(ranks: &Ranks, own: &[T]) -> Result<Vec<Vec<T>>> {
-    let all = ranks.gather(Call::Fit, bytemuck::cast_slice(own))?;
-    Ok(all.iter().map(|bytes| bytemuck::pod_collect_to_vec(bytes)).collect())
 }

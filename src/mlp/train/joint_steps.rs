@@ -1,5 +1,7 @@
 //! Steps of a training over ranks: each computes the gradients of its own rows, and all update by their sum.
 
+use std::sync::Arc;
+
 use super::batches::Batch;
 use super::callback::Step;
 use super::callback_list::CallbackList;
@@ -7,6 +9,7 @@ use super::feed::Feed;
 use super::flat::arrays;
 use super::joint::{Joint, Word};
 use super::non_finite::{Origin, StepPosition, first_of};
+use super::row_numbers::RowNumbers;
 use super::state::TrainingState;
 use super::step_shape::StepShape;
 use super::steps::Snapshot;
@@ -42,21 +45,17 @@ impl Training<'_> {
         &self,
         joint: &Joint<'_>,
         epoch: usize,
-        order: &[usize],
+        order: &Arc<RowNumbers>,
         model: &mut Mlp,
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
     ) -> Result<(Statistics, usize)> {
-        let share = |rows: &[usize]| {
-            let (rows, places) = joint.own_of(rows);
-            Share { rows, places }
-        };
-        let shares: Vec<_> = order.chunks(self.options.batch).map(share).collect();
+        let mut steps = JointSteps { training: self, joint, epoch, order, before: None };
+        let own_rows: Vec<_> = (0..steps.len()).map(|step| steps.own_of(step).count()).collect();
         if self.waiting == Waiting::Blocking {
-            self.prepare_joint(&shares, model, state);
+            self.prepare_joint(&own_rows, model, state);
         }
-        let mut steps = JointSteps { training: self, joint, epoch, rows: order.len(), before: None };
-        let outcome = steps.run(&shares, model, state, callbacks).await;
+        let outcome = steps.run(&own_rows, model, state, callbacks).await;
         if outcome.is_err() {
             steps.settle(model, state).await;
         }
@@ -64,10 +63,9 @@ impl Training<'_> {
     }
 
     /// Compiles the kernels of the longest and of the last step. Others have as many rows, about, and mostly the same kernels.
-    fn prepare_joint(&self, shares: &[Share], model: &mut Mlp, state: &TrainingState) {
+    fn prepare_joint(&self, own_rows: &[usize], model: &mut Mlp, state: &TrainingState) {
         let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
-        let lengths = [shares.iter().map(|share| share.rows.len()).max(), shares.last().map(|share| share.rows.len())];
-        for rows in lengths.into_iter().flatten().filter(|rows| *rows > 0) {
+        for rows in [own_rows.iter().max(), own_rows.last()].into_iter().flatten().copied().filter(|rows| *rows > 0) {
             let shape = StepShape { rows, weighted, distributed: false, checked, over_ranks: true };
             model.prepare(shape, &self.step_options, &state.optimizer);
         }
@@ -79,28 +77,45 @@ struct JointSteps<'a> {
     training: &'a Training<'a>,
     joint: &'a Joint<'a>,
     epoch: usize,
-    /// The rows of the epoch, of all ranks.
-    rows: usize,
+    /// The numbers of the epoch's rows, among those of all ranks.
+    order: &'a Arc<RowNumbers>,
     /// The state before the last update, until that was looked at.
     before: Option<Snapshot>,
 }
 
 impl JointSteps<'_> {
+    fn len(&self) -> usize {
+        self.order.len().div_ceil(self.training.options.batch)
+    }
+
+    /// This rank's rows of a step, each with its place in the batch.
+    fn own_of(&self, step: usize) -> impl Iterator<Item = (usize, u64)> {
+        let batch = self.training.options.batch;
+        let places = step * batch..self.order.len().min((step + 1) * batch);
+        self.joint.own_of(places.map(|place| self.order.at(place)))
+    }
+
+    /// The order of this rank's rows.
+    fn own_order(&self) -> Arc<RowNumbers> {
+        let numbers = self.joint.own_of(self.order.iter()).map(|(row, _)| row);
+        Arc::new(RowNumbers::collect(numbers, self.joint.own.len()))
+    }
+
+    /// Runs the steps, of which each has so many rows of this rank.
     async fn run(
         &mut self,
-        shares: &[Share],
+        own_rows: &[usize],
         model: &mut Mlp,
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
     ) -> Result<(Statistics, usize)> {
-        let own_order: Vec<_> = shares.iter().flat_map(|share| share.rows.iter().copied()).collect();
-        let mut feed = Feed::begin(self.training, &own_order, shares.iter().map(|share| share.rows.len()));
+        let mut feed = Feed::begin(self.training, || self.own_order(), own_rows.iter().copied());
         let (mut total, mut done, checked) = (Statistics::default(), 0, self.training.options.stop_on_non_finite);
-        for share in shares {
+        for step in 0..own_rows.len() {
             // Behind a callback's end nothing is computed any more; all ranks hear of it first.
-            let nothing = Share::default();
-            let wanted = if callbacks.stopped { &nothing } else { share };
-            let own = self.own_gradients(&mut feed, wanted, model, state).await?;
+            let (rows, places) = if callbacks.stopped { Default::default() } else { self.own_of(step).unzip() };
+            let share = &Share { rows, places };
+            let own = self.own_gradients(&mut feed, share, model, state).await?;
             let all = self.agree(&own, callbacks.stopped, done, model, state).await?;
             if all.stopped {
                 break;
@@ -112,12 +127,12 @@ impl JointSteps<'_> {
             self.update(own.gradients, all.statistics.weight_sum, model, state)?;
             total = total.join(all.statistics, 0);
             done += 1;
-            callbacks.on_step(&self.report(done, shares.len(), &total))?;
+            callbacks.on_step(&self.report(done, own_rows.len(), &total))?;
         }
         let last = self.own_gradients(&mut feed, &Share::default(), model, state).await?;
         self.agree(&last, false, done, model, state).await?;
         feed.end(self.epoch, self.training.options.workers);
-        callbacks.shortened = done < shares.len();
+        callbacks.shortened = done < own_rows.len();
         Ok((total, done))
     }
 
@@ -232,7 +247,7 @@ impl JointSteps<'_> {
     /// The report of the step that was done last, of so many.
     fn report(&self, done: usize, steps: usize, total: &Statistics) -> Step {
         let (loss, accuracy) = (Some(total.mean_loss()), Some(total.accuracy()));
-        let rows = self.rows.min(done * self.training.options.batch);
+        let rows = self.order.len().min(done * self.training.options.batch);
         Step { epoch: self.epoch, step: done - 1, steps, rows, loss, accuracy }
     }
 }

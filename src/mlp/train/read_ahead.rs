@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::row_numbers::RowNumbers;
 use crate::device::Device;
 use crate::error::Result;
 use crate::gathered::{Piece, piece_rows, read_piece};
@@ -30,7 +31,7 @@ pub(super) struct ReadAhead<'a> {
 struct Plan {
     /// The number of the plan, by which workers know whether a piece is still wanted.
     number: u64,
-    order: Arc<[usize]>,
+    order: Arc<RowNumbers>,
     pieces: Arc<[PlannedPiece]>,
 }
 
@@ -94,11 +95,11 @@ impl<'a> ReadAhead<'a> {
     }
 
     /// Begins to read an epoch's rows, in this order, for batches of so many rows each.
-    pub fn begin(&self, order: &[usize], batches: impl Iterator<Item = usize>) {
+    pub fn begin(&self, order: Arc<RowNumbers>, batches: impl Iterator<Item = usize>) {
         let mut state = self.lock();
         state.plans += 1;
         let pieces = planned_pieces(batches, piece_rows(self.cols)).into();
-        let plan = Plan { number: state.plans, order: order.into(), pieces };
+        let plan = Plan { number: state.plans, order, pieces };
         *state = State { plan: Some(plan), plans: state.plans, ..State::default() };
         self.changed.notify_all();
     }
@@ -129,7 +130,7 @@ impl<'a> ReadAhead<'a> {
     fn work(&self) {
         while let Some((plan, piece)) = self.next_job() {
             let PlannedPiece { places, batch } = &plan.pieces[piece];
-            let rows = &plan.order[places.clone()];
+            let rows = &plan.order.among(places.clone());
             let wanted = Wanted { op: "fit", source: self.source, cols: self.cols, rows, threads: 1 };
             let read = caught(wanted, || read_piece(self.device, wanted, *batch));
             let mut state = self.lock();

@@ -3,6 +3,7 @@
 use super::options::FitOptions;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
+use crate::host_memory::host_room;
 use crate::matrix::Matrix;
 use crate::ops::CrossEntropy;
 
@@ -26,8 +27,9 @@ pub struct StepOptions {
 impl FitOptions {
     /// The options of a step that is only planned, before its labels are known.
     pub(crate) fn planned_step(&self, device: &Device, classes: usize) -> Result<StepOptions> {
-        let one_of_each: Vec<i64> = (0..classes as i64).collect();
-        self.step_options(device, classes, self.class_weights.of(&one_of_each, classes)?)
+        let mut one_of_each: Vec<u64> = host_room("fit", 1, classes)?;
+        one_of_each.resize(classes, 1);
+        self.step_options(device, classes, self.class_weights.of(&one_of_each)?)
     }
 
     /// The options of each step, with the class weights on the device.

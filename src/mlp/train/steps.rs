@@ -1,6 +1,7 @@
 //! Steps of an epoch: they run without a wait, their losses are read now and then, and a step that goes wrong is undone.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use web_time::Instant;
@@ -10,6 +11,7 @@ use super::callback::Step;
 use super::callback_list::CallbackList;
 use super::feed::Feed;
 use super::non_finite::{Origin, StepPosition, first_of};
+use super::row_numbers::RowNumbers;
 use super::state::TrainingState;
 use super::step_shape::StepShape;
 use super::training::Training;
@@ -43,10 +45,29 @@ impl Snapshot {
     }
 }
 
-/// The steps of an epoch: for each one the caller's numbers of its rows.
+/// The steps of an epoch.
 struct Steps<'a> {
     epoch: usize,
-    rows: Vec<&'a [usize]>,
+    /// The caller's numbers of its rows.
+    order: &'a RowNumbers,
+    /// The rows of each step but the last, which may have fewer.
+    batch: usize,
+}
+
+impl Steps<'_> {
+    fn len(&self) -> usize {
+        self.order.len().div_ceil(self.batch)
+    }
+
+    /// The number of rows of a step.
+    fn rows(&self, step: usize) -> usize {
+        self.batch.min(self.order.len().saturating_sub(step * self.batch))
+    }
+
+    /// The caller's numbers of a step's rows.
+    fn numbers(&self, step: usize) -> Vec<usize> {
+        self.order.among(step * self.batch..(step + 1) * self.batch)
+    }
 }
 
 impl Training<'_> {
@@ -54,7 +75,7 @@ impl Training<'_> {
     pub(super) async fn run_epoch_steps(
         &self,
         epoch: usize,
-        order: &[usize],
+        order: &Arc<RowNumbers>,
         model: &mut Mlp,
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
@@ -62,17 +83,17 @@ impl Training<'_> {
         if let Some(joint) = &self.joint {
             return self.run_joint_steps(joint, epoch, order, model, state, callbacks).await;
         }
-        let steps = Steps { epoch, rows: order.chunks(self.options.batch).collect() };
+        let steps = Steps { epoch, order, batch: self.options.batch };
         if self.waiting == Waiting::Blocking {
             self.prepare(&steps, model, &state.optimizer);
         }
-        let mut feed = Feed::begin(self, order, steps.rows.iter().map(|rows| rows.len()));
+        let mut feed = Feed::begin(self, || order.clone(), (0..steps.len()).map(|step| steps.rows(step)));
         let mut total = Statistics::default();
         let mut first = 0;
-        while first < steps.rows.len() && !callbacks.stopped {
+        while first < steps.len() && !callbacks.stopped {
             let before = self.options.stop_on_non_finite.then(|| Snapshot::of(model, state));
             let (pending, failed) =
-                self.run_steps(&mut feed, &steps.rows[first..], model, state, callbacks.watches_steps()).await?;
+                self.run_steps(&mut feed, &steps, first, model, state, callbacks.watches_steps()).await?;
             let check = before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
             let (read, check) = Pending::read_all(self.waiting, &pending, check.as_slice()).await?;
             let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
@@ -106,33 +127,34 @@ impl Training<'_> {
             }
         }
         feed.end(epoch, self.options.workers);
-        callbacks.shortened = first < steps.rows.len();
+        callbacks.shortened = first < steps.len();
         Ok((total, first))
     }
 
     /// Compiles the kernels of the steps. The last step may have fewer rows than the others.
     fn prepare(&self, steps: &Steps<'_>, model: &mut Mlp, state: &OptimizerState) {
         let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
-        for rows in steps.rows.first().into_iter().chain(steps.rows.last()) {
-            let shape = StepShape { rows: rows.len(), weighted, distributed: false, checked, over_ranks: false };
+        for step in [0, steps.len().saturating_sub(1)] {
+            let shape = StepShape { rows: steps.rows(step), weighted, distributed: false, checked, over_ranks: false };
             model.prepare(shape, &self.step_options, state);
         }
     }
 
-    /// Runs steps without a wait, until it is time to read their losses. A batch that cannot be had ends them, with its error.
+    /// Runs steps from this one on without a wait, until it is time to read their losses. A batch that cannot be had ends them, with its error.
     async fn run_steps(
         &self,
         feed: &mut Feed<'_>,
-        steps: &[&[usize]],
+        steps: &Steps<'_>,
+        first: usize,
         model: &mut Mlp,
         state: &mut TrainingState,
         watched: bool,
     ) -> Result<(Vec<Pending>, Option<Error>)> {
         let (mut pending, since) = (Vec::new(), Instant::now());
-        for rows in steps.iter().take(STEPS_PER_READ) {
+        for step in (first..steps.len()).take(STEPS_PER_READ) {
             // The only wait is before the step, so that a dropped future never stops within one.
             model.device.make_room(self.waiting).await?;
-            let batch = match feed.batch(&model.device, rows, model.classes()) {
+            let batch = match feed.batch(&model.device, &steps.numbers(step), model.classes()) {
                 Ok(batch) => batch,
                 Err(error) => return Ok((pending, Some(error))),
             };
@@ -149,8 +171,8 @@ impl Training<'_> {
         Step {
             epoch: steps.epoch,
             step,
-            steps: steps.rows.len(),
-            rows: step * self.options.batch + steps.rows[step].len(),
+            steps: steps.len(),
+            rows: step * steps.batch + steps.rows(step),
             loss: Some(total.mean_loss()),
             accuracy: Some(total.accuracy()),
         }
@@ -189,13 +211,12 @@ impl Training<'_> {
     ) -> Result<Error> {
         let again = before.copied();
         before.restore(model, state);
-        for rows in &steps.rows[first..end] {
-            self.repeat_step(rows, model, state).await?;
+        for step in first..end {
+            self.repeat_step(&steps.numbers(step), model, state).await?;
         }
         let layer = model.layers.len().saturating_sub(1);
         let row = bad_row.and_then(|row| usize::try_from(row).ok());
-        let (mut step, mut origin) =
-            (end.min(steps.rows.len() - 1), Origin { op: "softmax_cross_entropy", layer, row });
+        let (mut step, mut origin) = (end.min(steps.len() - 1), Origin { op: "softmax_cross_entropy", layer, row });
         if model.non_finite_state_now(self.waiting, &state.optimizer).await?.is_some() {
             again.restore(model, state);
             if let Some(found) = self.replay_to_bad_update(steps, first..end, model, state).await? {
@@ -203,7 +224,7 @@ impl Training<'_> {
             }
         }
         model.copy = model.parameters_by(self.waiting).await?.into();
-        let rows = steps.rows[step];
+        let rows = &steps.numbers(step);
         let batch = self.rows.batch(&model.device, rows, model.classes())?;
         model.non_finite_error(self.waiting, &batch, StepPosition { epoch: steps.epoch, step, rows }, origin).await
     }
@@ -219,7 +240,7 @@ impl Training<'_> {
     ) -> Result<Option<(usize, Origin)>> {
         for step in range {
             let before = Snapshot::of(model, state);
-            self.repeat_step(steps.rows[step], model, state).await?;
+            self.repeat_step(&steps.numbers(step), model, state).await?;
             if let Some(origin) = model.non_finite_state_now(self.waiting, &state.optimizer).await? {
                 before.restore(model, state);
                 return Ok(Some((step, origin)));

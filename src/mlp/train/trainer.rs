@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::batches::LabelledRows;
 use super::callback::Callback;
 use super::callback_list::CallbackList;
 use super::checkpoints::Checkpoints;
@@ -171,8 +170,9 @@ impl<'a> Trainer<'a> {
     ///
     /// Callbacks are called on the ranks that have them; one of them can end the training for all. Only rank 0 keeps
     /// checkpoints, and all resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. A rank may
-    /// have no rows; it passes weights and a validation set where the others do, with nothing in them. Each rank keeps two
-    /// orders of all ranks' rows, 16 bytes a row, and at the beginning their labels and weights, about 28 more. With
+    /// have no rows; it passes weights and a validation set where the others do, with nothing in them. Each rank keeps the order
+    /// of all ranks' rows, 4 bytes a row (8 from 2^32 rows on), and as many again where it reads ahead; a
+    /// [`FitOptions::validation_fraction`] takes 4 more, and about 12 while the rows are split, since it is drawn from the labels of all. With
     /// [`FitOptions::stop_on_non_finite`] each step copies parameters and optimizer state on the device. Ranks wait for each
     /// other on their threads, also in the asynchronous form, and where its future is dropped. Over one rank nothing is
     /// different.
@@ -215,11 +215,8 @@ impl<'a> Trainer<'a> {
         x: &dyn RowSource,
         labels: &[L],
     ) -> Result<Epoch> {
-        self.check(model, x, labels)?;
-        let (options, labels) = (self.options, self.options.plain_labels(labels));
-        let mut rows = LabelledRows::new("fit", (x, model.inputs()), &labels, self.row_weights);
-        rows.weight_scale = rows.moderating();
-        let training = self.training(waiting, model, (rows, rows), None, None)?;
+        let (options, checked) = (self.options, self.check(model, x, labels)?);
+        let training = self.training(waiting, model, (x, None), &checked, None)?;
         let fresh = TrainingState::new(options, model.layers.len())?;
         let state = match model.partial.take() {
             Some(kept) if kept.optimizer.optimizer().is_like(&options.optimizer) => {

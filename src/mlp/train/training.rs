@@ -1,9 +1,12 @@
 //! Training: the data and options that all its epochs and steps share.
 
+use std::sync::Arc;
+
 use super::batches::LabelledRows;
 use super::joint::Joint;
 use super::options::FitOptions;
 use super::read_ahead::ReadAhead;
+use super::row_numbers::RowNumbers;
 use super::step_options::StepOptions;
 use crate::device::Device;
 use crate::waiting::Waiting;
@@ -13,9 +16,9 @@ pub(super) struct Training<'a> {
     pub options: &'a FitOptions,
     pub rows: LabelledRows<'a>,
     /// The numbers of the rows to train on; over ranks, those of all ranks' rows, one rank's behind the other's.
-    pub train: Vec<usize>,
+    pub train: Arc<RowNumbers>,
     /// The rows to validate on, and their numbers.
-    pub validation: Option<(LabelledRows<'a>, Vec<usize>)>,
+    pub validation: Option<(LabelledRows<'a>, RowNumbers)>,
     pub step_options: StepOptions,
     pub waiting: Waiting,
     /// The reader of the rows to train on, where there are workers.
@@ -27,7 +30,7 @@ pub(super) struct Training<'a> {
 impl<'a> Training<'a> {
     /// The number of rows, of all ranks where there are several.
     pub fn all_rows(&self) -> usize {
-        self.joint.as_ref().map_or(self.rows.labels.len(), |joint| joint.rows)
+        self.joint.as_ref().map_or(self.rows.ids.len(), |joint| joint.rows)
     }
 
     /// Runs the training with workers that read its rows ahead, as many as the options say.

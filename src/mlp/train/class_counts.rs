@@ -1,0 +1,45 @@
+//! Counts of the rows to train on by their class: class weights follow from them, and whether there is anything to train on.
+
+use super::batches::{LabelledRows, class_of};
+use super::joint::Joint;
+use crate::error::Result;
+use crate::host_memory::host_room;
+
+/// How many rows to train on there are of each class.
+pub(super) struct ClassCounts {
+    pub rows: Vec<u64>,
+    /// Of these the rows that have a part in the losses.
+    pub counting: Vec<u64>,
+}
+
+impl ClassCounts {
+    /// The counts of the rows with these numbers.
+    pub fn of(rows: LabelledRows<'_>, numbers: impl Iterator<Item = usize>, classes: usize) -> Result<Self> {
+        let zeros = || {
+            let mut zeros: Vec<u64> = host_room("fit", 1, classes)?;
+            zeros.resize(classes, 0);
+            Ok(zeros)
+        };
+        let mut counts = ClassCounts { rows: zeros()?, counting: zeros()? };
+        for row in numbers {
+            class_of(rows.ids[row]).into_iter().for_each(|class| counts.rows[class] += 1);
+            rows.counting_class(row).into_iter().for_each(|class| counts.counting[class] += 1);
+        }
+        Ok(counts)
+    }
+
+    /// The counts of all ranks together.
+    pub fn over(self, joint: &Joint<'_>) -> Result<Self> {
+        let classes = self.rows.len();
+        let mut counts = [self.rows, self.counting].concat();
+        joint.sum_counts(&mut counts)?;
+        let counting = counts.split_off(classes);
+        Ok(ClassCounts { rows: counts, counting })
+    }
+
+    /// Whether a row has a part in the losses where classes have these weights.
+    pub fn any_counts(&self, weights: Option<&[f32]>) -> bool {
+        let weighs = |class: usize| weights.is_none_or(|weights| weights.get(class) > Some(&0.0));
+        self.counting.iter().enumerate().any(|(class, count)| *count > 0 && weighs(class))
+    }
+}
