@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::Buffer;
-use crate::host_memory::not_empty;
+use crate::host_memory::{host_room, not_empty};
 use crate::matrix::Matrix;
 
 /// Class ids or class distributions for a batch, validated when they are made, on one [`Device`].
@@ -120,12 +120,15 @@ impl Targets {
             return Err(Error::Limit { op: "targets", what: "classes", needed: classes as u64, allowed });
         }
         let marks = |label: L| is_ignored(label) || label.value() == ignored.into();
-        let id = |(row, label): (usize, &L)| match usize::try_from(label.value()) {
-            _ if marks(*label) => Ok(Self::MARK),
-            Ok(class) if class < classes => Ok(class as u32),
-            _ => Err(Error::Target { row, class: label.value(), classes }),
-        };
-        labels.iter().enumerate().map(id).collect()
+        let mut ids = host_room("targets", labels.len(), 1)?;
+        for (row, label) in labels.iter().enumerate() {
+            ids.push(match usize::try_from(label.value()) {
+                _ if marks(*label) => Self::MARK,
+                Ok(class) if class < classes => class as u32,
+                _ => return Err(Error::Target { row, class: label.value(), classes }),
+            });
+        }
+        Ok(ids)
     }
 
     /// One distribution a row: one-hot, or any shares of the classes. The rows need not sum to one.

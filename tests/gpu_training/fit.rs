@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         ("NaN in the validation stops or is named", training::undone::validation_with_nan),
         ("the validation leaves the ignored class out", training::validation::without_the_ignored_class),
         ("rows held back keep their weights", training::validation::with_the_rows_weights),
+        ("workers read the rows to validate on", training::validation::read_by_workers),
         ("partial fits take new learning rates", training::pieces::new_learning_rates),
         ("partial fits take and leave clipping and penalties", training::pieces::clipping_and_penalties_come_and_go),
         ("partial fits go on with the schedule", training::pieces::schedules_go_on),

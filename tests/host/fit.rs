@@ -140,6 +140,11 @@ fn rows_held_back_keep_their_weights() {
 }
 
 #[test]
+fn workers_read_the_rows_to_validate_on() {
+    training::validation::read_by_workers(&Device::cpu()).unwrap();
+}
+
+#[test]
 fn partial_fits_take_new_learning_rates() {
     training::pieces::new_learning_rates(&Device::cpu()).unwrap();
 }

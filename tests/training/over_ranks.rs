@@ -41,7 +41,7 @@ impl Data {
         Data { weights: self.weights.map(heavier), ..self }
     }
 
-    /// Rows with weights so light that those of the first rank would be moderated, and those of all rows are not.
+    /// Rows with weights so light that those of the first of two ranks would be moderated by themselves, and are not among all.
     fn light_at_first(self) -> Self {
         let lighter = |(row, weight): (usize, f32)| weight * if row < ROWS / 5 { -34.0f32 } else { -30.0 }.exp2();
         let light = |weights: Vec<f32>| weights.into_iter().enumerate().map(lighter).collect();

@@ -1,9 +1,13 @@
-//! Tests of the validation: which rows it counts.
+//! Tests of the validation: which rows it counts, and who reads them.
 
-use ndarray::Axis;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use ndarray::{Array2, Axis};
+use wgpu_mlp::source::{RowError, RowSource};
 use wgpu_mlp::{ClassWeights, Device, FitOptions, Mlp, Optimizer, Result, Trainer};
 
-use super::blobs;
+use super::{bits, blobs};
 
 /// Rows of the ignored class count no more in the validation than in training.
 pub fn without_the_ignored_class(device: &Device) -> Result<()> {
@@ -60,5 +64,57 @@ pub fn with_the_rows_weights(device: &Device) -> Result<()> {
     let plain = Trainer::new(&options).fit(&mut Mlp::new(device, &[4, 8, 3], 1)?, x.view(), &labels)?;
     assert_ne!(plain.epochs[0].validation_loss, epoch.validation_loss);
     assert_eq!(plain.epochs[0].validation_accuracy, epoch.validation_accuracy);
+    Ok(())
+}
+
+/// A source that keeps the names of the threads that read it, and fails when its row 7 is read for the so-manieth time.
+struct Named<'a> {
+    x: &'a Array2<f32>,
+    readers: Mutex<(BTreeSet<String>, usize)>,
+    fails_at: usize,
+}
+
+impl RowSource for Named<'_> {
+    fn dim(&self) -> (usize, usize) {
+        self.x.dim()
+    }
+
+    fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> std::result::Result<(), RowError> {
+        let mut readers = self.readers.lock().map_err(|_| RowError::new(rows[0], "poisoned"))?;
+        readers.0.insert(std::thread::current().name().unwrap_or("nameless").into());
+        readers.1 += usize::from(rows.contains(&7));
+        if readers.1 == self.fails_at {
+            return Err(RowError::new(7, "out of ink"));
+        }
+        self.x.read_rows(rows, into)
+    }
+}
+
+/// Workers read the rows to validate on, too, and the caller reads them where there are none: with the same losses, and the same
+/// error where a row cannot be read.
+pub fn read_by_workers(device: &Device) -> Result<()> {
+    let ((x, labels), (x_held, held)) = (blobs(60, 5), blobs(45, 6));
+    let mut losses = Vec::new();
+    let mut left = Vec::new();
+    for workers in [0, 2] {
+        let options = FitOptions { epochs: 3, batch: 16, workers, ..Default::default() };
+        let named = |fails_at| Named { x: &x_held, readers: Mutex::default(), fails_at };
+        let whole = named(usize::MAX);
+        let mut model = Mlp::new(device, &[4, 8, 3], 1)?;
+        let history = Trainer::new(&options).validation_set(&whole, &held).fit(&mut model, x.view(), &labels)?;
+        losses.push(history.epochs.iter().map(|epoch| epoch.validation_loss.map(f64::to_bits)).collect::<Vec<_>>());
+        let (readers, reads) = &*whole.readers.lock().unwrap();
+        let by_workers = |name: &String| name.starts_with("wgpu-mlp reader");
+        assert!(readers.iter().all(|name| by_workers(name) == (workers > 0)), "{workers} workers: {readers:?}");
+        assert_eq!(*reads, 3, "{workers} workers");
+
+        let broken = named(2);
+        let mut model = Mlp::new(device, &[4, 8, 3], 1)?;
+        let error = Trainer::new(&options).validation_set(&broken, &held).fit(&mut model, x.view(), &labels);
+        assert_eq!(error.unwrap_err().to_string(), "validation: row 7 could not be read: out of ink", "{workers} workers");
+        left.push(bits(&model)?);
+    }
+    assert_eq!(losses[0], losses[1]);
+    assert_eq!(left[0], left[1]);
     Ok(())
 }

@@ -56,9 +56,9 @@ impl<'a> Trainer<'a> {
         let validation = match (validation_x, &checked.validation) {
             (Some(x), Some(ids)) => {
                 let set = LabelledRows::new("validation", (x, model.inputs()), ids, None);
-                Some((set, RowNumbers::First(ids.len())))
+                Some((set, Arc::new(RowNumbers::First(ids.len()))))
             }
-            _ => held.map(|held| (rows, held)),
+            _ => held.map(|held| (rows, Arc::new(held))),
         };
         if let Some((rows, held)) = &validation {
             let counts = held.iter().any(|row| rows.counting_class(row).is_some());
@@ -84,7 +84,8 @@ impl<'a> Trainer<'a> {
         Ok(Training { options, rows, train: Arc::new(train), validation, step_options, waiting, ahead: None, joint })
     }
 
-    /// The numbers of the rows to train on, those of all ranks, and of this rank's that the fraction for validation holds back.
+    /// Splits the rows. Returns the numbers of the rows to train on, counted over all ranks, and of the rows that this rank
+    /// validates on, counted among its own; none without a fraction for them.
     fn split(
         &self,
         rows: LabelledRows<'_>,

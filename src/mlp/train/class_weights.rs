@@ -45,9 +45,9 @@ pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
     }
 }
 
-/// The power of two by which weights, of which this is the largest, are multiplied on their way to the device, so that no sum of
-/// weighted losses or gradients overflows: 1 where the largest is from 2^-32 to 2^32, else what brings it to about 2^32. Means stay as they are, to the bit,
-/// but for weights that are less than 2^-158 of the largest, which lose bits or become 0.
+/// The power of two by which weights are multiplied on their way to the device, so that no sum of weighted losses or gradients
+/// overflows. It follows from the largest of them: 1 where that is from 2^-32 to 2^32, else what brings it to about 2^32. Means
+/// stay as they are, to the bit, but for weights that are less than 2^-158 of the largest, which lose bits or become 0.
 pub(super) fn moderating(largest: f32) -> f64 {
     let largest = f64::from(largest);
     let moderate = (-32.0f64).exp2()..=32.0f64.exp2();

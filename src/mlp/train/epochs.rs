@@ -10,8 +10,10 @@ use web_time::Instant;
 use super::callback::Run;
 use super::callback_list::CallbackList;
 use super::checkpoints::Checkpoints;
+use super::feed::Feed;
 use super::history::Epoch;
 use super::joint::Word;
+use super::read_ahead::Part;
 use super::state::TrainingState;
 use super::training::Training;
 use crate::distributed::Call;
@@ -153,13 +155,22 @@ impl Training<'_> {
     /// weights and without class weights and label smoothing. The second value is the error for a loss that is not
     /// finite, if that is to end the training.
     async fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<(Statistics, Option<Error>)>> {
-        let Some((rows, held)) = &self.validation else { return Ok(None) };
+        let Some((_, held)) = &self.validation else { return Ok(None) };
+        let (rows, mut next) = (model.batch_rows(), 0);
+        let lengths = (0..held.len()).step_by(rows).map(|first| rows.min(held.len() - first));
+        let mut feed = Feed::begin(self, Part::Validation, || held.clone(), lengths);
         let batch = |range: Range<usize>| {
-            let batch = rows.batch(&model.device, &held.among(range), model.classes())?;
+            // When the device's memory has run out, a batch is wanted again, or half of it.
+            if range.start != next {
+                feed.read_now();
+            }
+            next = range.end;
+            let batch = feed.batch(&model.device, &held.among(range), model.classes())?;
             let loss = CrossEntropy { sample_weights: batch.weights, ..Default::default() };
             Ok((batch.x, batch.targets, loss))
         };
         let statistics = model.losses(self.waiting, held.len(), batch).await?;
+        feed.end(epoch, self.options.workers);
         let own = statistics;
         let statistics = match &self.joint {
             Some(joint) => joint.agree(Call::Validation, Word { statistics, ..Default::default() })?.statistics,

@@ -1,4 +1,5 @@
-//! Feed: the batches of an epoch one after another, read ahead or when their turn comes, and how long the device waited.
+//! Feed: the batches of an epoch or a validation one after another, read ahead or when their turn comes, and how long the
+//! device waited.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::batches::{Batch, LabelledRows};
-use super::read_ahead::ReadAhead;
+use super::read_ahead::{Part, ReadAhead};
 use super::row_numbers::RowNumbers;
 use super::training::Training;
 use crate::device::Device;
@@ -22,8 +23,9 @@ const LEAST_EPOCH: Duration = Duration::from_millis(100);
 /// The share of an epoch that the device may wait before the source is called slow.
 const MOST_WAITED: f64 = 0.25;
 
-/// The batches of an epoch.
+/// The batches of an epoch, or of the validation behind it.
 pub(super) struct Feed<'a> {
+    part: Part,
     rows: LabelledRows<'a>,
     ahead: Option<&'a ReadAhead<'a>>,
     /// The number of threads that read a batch when its turn comes.
@@ -34,18 +36,26 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// Begins an epoch with the rows in this order, which is asked for where they are read ahead, in batches of so many rows each.
+    /// Begins an epoch or a validation in batches of so many rows each. `order` is called only where rows are read ahead.
     pub fn begin(
         training: &Training<'a>,
+        part: Part,
         order: impl FnOnce() -> Arc<RowNumbers>,
         batches: impl Iterator<Item = usize>,
     ) -> Self {
         let (options, ahead) = (training.options, training.ahead);
         if let Some(ahead) = ahead {
-            ahead.begin(order(), batches);
+            ahead.begin(part, order(), batches);
         }
         let threads = if training.waiting == Waiting::Yielding { options.workers } else { 1 };
-        Feed { rows: training.rows, ahead, threads, begun: Instant::now(), waited: Duration::ZERO }
+        Feed { part, rows: training.rows_of(part), ahead, threads, begun: Instant::now(), waited: Duration::ZERO }
+    }
+
+    /// Reads all rows from here on when their turn comes: other batches may be wanted than were planned.
+    pub fn read_now(&mut self) {
+        if let Some(ahead) = self.ahead.take() {
+            ahead.stop();
+        }
     }
 
     /// The next batch, which are these rows.
@@ -63,15 +73,18 @@ impl<'a> Feed<'a> {
         self.rows.batch_with(device, rows, classes, features)
     }
 
-    /// Tells the log if the device waited long for the rows of this epoch.
-    pub fn end(&self, epoch: usize, workers: usize) {
+    /// Ends the epoch or the validation. Tells the log if the device waited long for the rows.
+    pub fn end(&mut self, epoch: usize, workers: usize) {
+        // The order of the rows is in memory until then.
+        self.read_now();
         let (all, waited) = (self.begun.elapsed(), self.waited.as_secs_f64());
         let share = waited / all.as_secs_f64().max(f64::MIN_POSITIVE);
         if all >= LEAST_EPOCH && share > MOST_WAITED {
             let (source, percent) = (self.rows.x.name(), 100.0 * share);
             let advice = if workers == 0 { "; FitOptions::workers reads ahead" } else { "" };
+            let part = if self.part == Part::Validation { "the validation of epoch" } else { "epoch" };
             log::warn!(
-                "fit: in epoch {epoch} the device waited up to {percent:.0} % of the time for rows of {source}, with {workers} \
+                "fit: in {part} {epoch} the device waited up to {percent:.0} % of the time for rows of {source}, with {workers} \
                  workers{advice}"
             );
         }

@@ -45,8 +45,8 @@ impl<'a> Trainer<'a> {
                 Some(joint)
             }
         };
-        let validation = self.validation.take();
-        let sources = (x, validation.as_ref().map(|(x, _)| &**x));
+        let validation = self.validation.take().map(|(x, _)| x);
+        let sources = (x, validation.as_deref());
         let training = self.training(waiting, model, sources, &checked, joint)?;
         let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
         // Only now, since what was refused above has left the model as it was.

@@ -58,9 +58,11 @@ impl<'a> Joint<'a> {
         let mixed = devices.iter().any(|device| *device != devices[0]);
         let mut numbers = Numbers::default();
         numbers[0] = own as u64;
-        let all: Vec<_> = ranks.round(Call::Fit, Ok(numbers))?.iter().map(|numbers| numbers[0] as usize).collect();
-        let (rank, size, rows) = (ranks.rank(), ranks.size(), all.iter().sum());
-        let first = all[..rank].iter().sum();
+        let all: Vec<_> = ranks.round(Call::Fit, Ok(numbers))?.iter().map(|numbers| numbers[0]).collect();
+        let (rank, size, needed) = (ranks.rank(), ranks.size(), all.iter().sum());
+        let too_many = |_| Error::Limit { op: "fit", what: "rows of all ranks", needed, allowed: usize::MAX as u64 };
+        let rows = usize::try_from(needed).map_err(too_many)?;
+        let first = all[..rank].iter().sum::<u64>() as usize;
         log::info!("fit: rank {rank} of {size} has {own} of {rows} rows, on {}", model.device.likeness());
         Ok(Joint { ranks, own: first..first + own, rows, mixed })
     }

@@ -9,6 +9,7 @@ use super::feed::Feed;
 use super::flat::arrays;
 use super::joint::{Joint, Word};
 use super::non_finite::{Origin, StepPosition, first_of};
+use super::read_ahead::Part;
 use super::row_numbers::RowNumbers;
 use super::state::TrainingState;
 use super::step_shape::StepShape;
@@ -109,7 +110,7 @@ impl JointSteps<'_> {
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
     ) -> Result<(Statistics, usize)> {
-        let mut feed = Feed::begin(self.training, || self.own_order(), own_rows.iter().copied());
+        let mut feed = Feed::begin(self.training, Part::Train, || self.own_order(), own_rows.iter().copied());
         let (mut total, mut done, checked) = (Statistics::default(), 0, self.training.options.stop_on_non_finite);
         for step in 0..own_rows.len() {
             // Behind a callback's end nothing is computed any more; all ranks hear of it first.

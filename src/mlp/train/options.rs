@@ -71,7 +71,7 @@ pub struct FitOptions {
     /// then copied by several threads. Workers pay where reading takes time: files, conversions, a function. Each has
     /// two pieces of a batch in memory, of up to 4 MiB. The order of the rows and the bits of the training do not depend
     /// on the number. [`Mlp::fit`](crate::Mlp::fit) reads ahead; its asynchronous form does not, and reads a step's rows
-    /// when its turn comes, on a GPU by up to so many threads. Rows to validate on are read on the calling thread.
+    /// when its turn comes, on a GPU by up to so many threads. Rows to validate on are read likewise.
     pub workers: usize,
 }
 

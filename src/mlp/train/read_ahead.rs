@@ -1,24 +1,32 @@
-//! Reading ahead: worker threads read the rows of coming steps while the device works on the present one.
+//! Reading ahead: worker threads read the rows of coming batches while the device works on the present one.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::batches::LabelledRows;
 use super::row_numbers::RowNumbers;
 use crate::device::Device;
 use crate::error::Result;
 use crate::gathered::{Piece, piece_rows, read_piece};
-use crate::source::{RowSource, Wanted, caught};
+use crate::source::caught;
 
 /// Pieces that are read or being read before their turn comes, for each worker. A piece has at most four MiB, or two rows.
 const PIECES_A_WORKER: usize = 2;
 
+/// The rows that are read: those to train on, or those to validate on.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Part {
+    Train,
+    Validation,
+}
+
 /// The reader of a training's rows, which worker threads and the training share.
 pub(super) struct ReadAhead<'a> {
     device: &'a Device,
-    source: &'a dyn RowSource,
-    cols: usize,
+    /// Those of each [`Part`], which have as many columns.
+    rows: [LabelledRows<'a>; 2],
     /// The number of pieces that are in memory at a time, at most.
     depth: usize,
     state: Mutex<State>,
@@ -26,11 +34,12 @@ pub(super) struct ReadAhead<'a> {
     changed: Condvar,
 }
 
-/// The order in which an epoch's rows are read.
+/// The order in which rows are read: those of an epoch, or of a validation.
 #[derive(Clone)]
 struct Plan {
     /// The number of the plan, by which workers know whether a piece is still wanted.
     number: u64,
+    part: Part,
     order: Arc<RowNumbers>,
     pieces: Arc<[PlannedPiece]>,
 }
@@ -69,11 +78,11 @@ struct State {
 }
 
 impl<'a> ReadAhead<'a> {
-    /// Runs a training with so many workers that read this source, or without a reader where there are to be none or the
+    /// Runs a training with so many workers that read these rows, or without a reader where there are to be none or the
     /// system has no threads. They end with it.
     pub fn run<T>(
         device: &'a Device,
-        (source, cols): (&'a dyn RowSource, usize),
+        rows: [LabelledRows<'a>; 2],
         workers: usize,
         train: impl FnOnce(Option<&ReadAhead<'a>>) -> T,
     ) -> T {
@@ -81,7 +90,7 @@ impl<'a> ReadAhead<'a> {
             return train(None);
         }
         let (state, changed) = (Mutex::default(), Condvar::new());
-        let reader = ReadAhead { device, source, cols, depth: PIECES_A_WORKER * workers, state, changed };
+        let reader = ReadAhead { device, rows, depth: PIECES_A_WORKER * workers, state, changed };
         thread::scope(|scope| {
             // Also where the training panics, so that the scope does not wait for its workers for ever.
             let _closing = Closing(&reader);
@@ -94,19 +103,25 @@ impl<'a> ReadAhead<'a> {
         })
     }
 
-    /// Begins to read an epoch's rows, in this order, for batches of so many rows each.
-    pub fn begin(&self, order: Arc<RowNumbers>, batches: impl Iterator<Item = usize>) {
+    /// Begins to read rows of this part, in this order, for batches of so many rows each.
+    pub fn begin(&self, part: Part, order: Arc<RowNumbers>, batches: impl Iterator<Item = usize>) {
         let mut state = self.lock();
         state.plans += 1;
-        let pieces = planned_pieces(batches, piece_rows(self.cols)).into();
-        let plan = Plan { number: state.plans, order, pieces };
+        let pieces = planned_pieces(batches, piece_rows(self.rows[0].cols)).into();
+        let plan = Plan { number: state.plans, part, order, pieces };
         *state = State { plan: Some(plan), plans: state.plans, ..State::default() };
         self.changed.notify_all();
     }
 
+    /// Forgets what is read ahead.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        *state = State { plans: state.plans, ..State::default() };
+    }
+
     /// The pieces of the next batch, which has so many rows.
     pub fn next_batch(&self, rows: usize) -> impl Iterator<Item = Result<Piece>> {
-        (0..rows.div_ceil(piece_rows(self.cols))).filter_map(|_| self.next_piece())
+        (0..rows.div_ceil(piece_rows(self.rows[0].cols))).filter_map(|_| self.next_piece())
     }
 
     /// Waits for the next piece; none behind the last.
@@ -130,8 +145,8 @@ impl<'a> ReadAhead<'a> {
     fn work(&self) {
         while let Some((plan, piece)) = self.next_job() {
             let PlannedPiece { places, batch } = &plan.pieces[piece];
-            let rows = &plan.order.among(places.clone());
-            let wanted = Wanted { op: "fit", source: self.source, cols: self.cols, rows, threads: 1 };
+            let numbers = plan.order.among(places.clone());
+            let wanted = self.rows[plan.part as usize].features(&numbers, 1);
             let read = caught(wanted, || read_piece(self.device, wanted, *batch));
             let mut state = self.lock();
             // Another plan may have begun meanwhile.

@@ -9,9 +9,11 @@ use rand::seq::SliceRandom;
 /// Numbers of rows in an order, with four bytes for each where that is enough.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RowNumbers {
-    /// As many rows as this, from row 0 on.
+    /// The rows from 0 up to but not including this one, which takes no memory.
     First(usize),
+    /// Rows whose numbers fit into four bytes.
     Short(Vec<u32>),
+    /// Other rows.
     Long(Vec<u64>),
 }
 
@@ -19,8 +21,8 @@ impl RowNumbers {
     /// The numbers that this gives, of which none is `below` or greater.
     pub fn collect(numbers: impl Iterator<Item = usize>, below: usize) -> Self {
         match fit_short(below) {
-            true => RowNumbers::Short(numbers.map(|number| number as u32).collect()),
-            false => RowNumbers::Long(numbers.map(|number| number as u64).collect()),
+            true => RowNumbers::Short(fitted(numbers.map(|number| number as u32))),
+            false => RowNumbers::Long(fitted(numbers.map(|number| number as u64))),
         }
     }
 
@@ -45,7 +47,7 @@ impl RowNumbers {
         (0..self.len()).map(|place| self.at(place))
     }
 
-    /// The numbers in these places, of which those behind the end have none.
+    /// The numbers in these places; places behind the end are left out.
     pub fn among(&self, places: Range<usize>) -> Vec<usize> {
         (places.start..places.end.min(self.len())).map(|place| self.at(place)).collect()
     }
@@ -67,7 +69,14 @@ impl RowNumbers {
     }
 }
 
-/// Whether numbers below this one have four bytes.
+/// These numbers in no more memory than they need.
+fn fitted<T>(numbers: impl Iterator<Item = T>) -> Vec<T> {
+    let mut numbers: Vec<T> = numbers.collect();
+    numbers.shrink_to_fit();
+    numbers
+}
+
+/// Whether all numbers below this one fit into four bytes.
 pub(super) fn fit_short(below: usize) -> bool {
     below as u64 <= 1 << 32
 }
@@ -104,6 +113,11 @@ mod tests {
                 assert_eq!(rows.among(1..3), (1..3.min(count as usize)).collect::<Vec<_>>(), "{rows:?}");
             }
         }
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn numbers_beyond_four_bytes_have_eight() {
         assert!(fit_short(1 << 32) && !fit_short((1 << 32) + 1));
         assert_eq!(RowNumbers::collect([(1 << 32) - 1].into_iter(), 1 << 32).at(0), (1 << 32) - 1);
         assert_eq!(RowNumbers::collect([1 << 32].into_iter(), (1 << 32) + 1).at(0), 1 << 32);

@@ -25,21 +25,27 @@ pub(super) fn split(ids: &[u32], classes: usize, fraction: f64, seed: u64) -> (R
 
 /// The rows of each class, and behind them those that are ignored, which are no use in a validation.
 fn grouped<T>(ids: &[u32], classes: usize, number: impl Fn(usize) -> T) -> Vec<Vec<T>> {
-    let mut groups: Vec<Vec<T>> = (0..=classes).map(|_| Vec::new()).collect();
+    let group_of = |id: u32| class_of(id).unwrap_or(classes);
+    let mut sizes = vec![0; classes + 1];
+    ids.iter().for_each(|id| sizes[group_of(*id)] += 1);
+    let mut groups: Vec<Vec<T>> = sizes.into_iter().map(Vec::with_capacity).collect();
     for (row, id) in ids.iter().enumerate() {
-        groups[class_of(*id).unwrap_or(classes)].push(number(row));
+        groups[group_of(*id)].push(number(row));
     }
     groups
 }
 
 /// The rows of these groups that are left to train on, and those that are held back; the last group is left whole.
 fn drawn<T: Ord>(mut groups: Vec<Vec<T>>, fraction: f64, rng: &mut ChaCha12Rng) -> (Vec<T>, Vec<T>) {
-    let (mut train, mut held) = (groups.pop().unwrap_or_default(), Vec::new());
+    let mut train = groups.pop().unwrap_or_default();
     let sizes: Vec<_> = groups.iter().map(Vec::len).collect();
-    let wanted = (fraction * sizes.iter().sum::<usize>() as f64).ceil() as usize;
+    let all: usize = sizes.iter().sum();
+    let wanted = (fraction * all as f64).ceil() as usize;
+    let mut held = Vec::with_capacity(wanted);
+    train.reserve_exact(all.saturating_sub(wanted));
     for (mut group, share) in groups.into_iter().zip(shares(&sizes, wanted)) {
         group.shuffle(rng);
-        train.extend(group.split_off(share));
+        train.extend(group.drain(share..));
         held.extend(group);
     }
     train.sort_unstable();

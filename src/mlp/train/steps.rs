@@ -11,6 +11,7 @@ use super::callback::Step;
 use super::callback_list::CallbackList;
 use super::feed::Feed;
 use super::non_finite::{Origin, StepPosition, first_of};
+use super::read_ahead::Part;
 use super::row_numbers::RowNumbers;
 use super::state::TrainingState;
 use super::step_shape::StepShape;
@@ -50,7 +51,7 @@ struct Steps<'a> {
     epoch: usize,
     /// The caller's numbers of its rows.
     order: &'a RowNumbers,
-    /// The rows of each step but the last, which may have fewer.
+    /// The rows of each step but the last.
     batch: usize,
 }
 
@@ -59,7 +60,7 @@ impl Steps<'_> {
         self.order.len().div_ceil(self.batch)
     }
 
-    /// The number of rows of a step.
+    /// The number of rows of a step; the last may have fewer than the others.
     fn rows(&self, step: usize) -> usize {
         self.batch.min(self.order.len().saturating_sub(step * self.batch))
     }
@@ -87,7 +88,7 @@ impl Training<'_> {
         if self.waiting == Waiting::Blocking {
             self.prepare(&steps, model, &state.optimizer);
         }
-        let mut feed = Feed::begin(self, || order.clone(), (0..steps.len()).map(|step| steps.rows(step)));
+        let mut feed = Feed::begin(self, Part::Train, || order.clone(), (0..steps.len()).map(|step| steps.rows(step)));
         let mut total = Statistics::default();
         let mut first = 0;
         while first < steps.len() && !callbacks.stopped {

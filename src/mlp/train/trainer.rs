@@ -170,9 +170,10 @@ impl<'a> Trainer<'a> {
     ///
     /// Callbacks are called on the ranks that have them; one of them can end the training for all. Only rank 0 keeps
     /// checkpoints, and all resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. A rank may
-    /// have no rows; it passes weights and a validation set where the others do, with nothing in them. Each rank keeps the order
-    /// of all ranks' rows, 4 bytes a row (8 from 2^32 rows on), and as many again where it reads ahead; a
-    /// [`FitOptions::validation_fraction`] takes 4 more, and about 12 while the rows are split, since it is drawn from the labels of all. With
+    /// have no rows; it passes weights and a validation set where the others do, with nothing in them. Each rank keeps 4 bytes
+    /// for each of its own rows, and where rows are shuffled 4 bytes for each row of all ranks (8 beyond 2^32 rows). A
+    /// [`FitOptions::validation_fraction`], which is drawn from the labels of all ranks, takes 4 more for each row of all ranks,
+    /// and at the beginning about 13 in all. With
     /// [`FitOptions::stop_on_non_finite`] each step copies parameters and optimizer state on the device. Ranks wait for each
     /// other on their threads, also in the asynchronous form, and where its future is dropped. Over one rank nothing is
     /// different.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::batches::LabelledRows;
 use super::joint::Joint;
 use super::options::FitOptions;
-use super::read_ahead::ReadAhead;
+use super::read_ahead::{Part, ReadAhead};
 use super::row_numbers::RowNumbers;
 use super::step_options::StepOptions;
 use crate::device::Device;
@@ -18,7 +18,7 @@ pub(super) struct Training<'a> {
     /// The numbers of the rows to train on; over ranks, those of all ranks' rows, one rank's behind the other's.
     pub train: Arc<RowNumbers>,
     /// The rows to validate on, and their numbers.
-    pub validation: Option<(LabelledRows<'a>, RowNumbers)>,
+    pub validation: Option<(LabelledRows<'a>, Arc<RowNumbers>)>,
     pub step_options: StepOptions,
     pub waiting: Waiting,
     /// The reader of the rows to train on, where there are workers.
@@ -33,9 +33,16 @@ impl<'a> Training<'a> {
         self.joint.as_ref().map_or(self.rows.ids.len(), |joint| joint.rows)
     }
 
+    /// The rows of this part, or those to train on where there are none to validate on.
+    pub fn rows_of(&self, part: Part) -> LabelledRows<'a> {
+        let held = self.validation.as_ref().filter(|_| part == Part::Validation);
+        held.map_or(self.rows, |(rows, _)| *rows)
+    }
+
     /// Runs the training with workers that read its rows ahead, as many as the options say.
     pub fn reading_ahead<T>(self, device: &Device, run: impl FnOnce(&Training<'_>) -> T) -> T {
-        ReadAhead::run(device, (self.rows.x, self.rows.cols), self.options.workers, |ahead| {
+        let rows = [Part::Train, Part::Validation].map(|part| self.rows_of(part));
+        ReadAhead::run(device, rows, self.options.workers, |ahead| {
             run(&Training { ahead, ..self })
         })
     }
