@@ -1,8 +1,8 @@
 //! Files: written so that they appear complete or not at all, and read without trust in the lengths they claim.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
-use std::path::Path;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 #[cfg(not(target_family = "wasm"))]
 use std::time::{Duration, SystemTime};
 
@@ -16,19 +16,30 @@ const UNFINISHED: (&str, &str) = (".wgpu-mlp-", ".tmp");
 #[cfg(not(target_family = "wasm"))]
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The number of links that Linux follows at most.
+const MOST_LINKS: usize = 40;
+
 /// The name that errors have in the place of a path where a call was handed bytes or a reader.
 pub(crate) const GIVEN_BYTES: &str = "the given bytes";
 
-/// Replaces a file: the new content is written to an unfinished file beside it, which is then renamed.
+/// Replaces a file: the new content is written to an unfinished file beside it, which is then renamed. It has the permissions of
+/// the old one. Behind a link it is the file that the link leads to. A pipe or a device, which cannot be replaced, is written to.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     try_replace(path, write).map_err(|source| failed(path, source))
 }
 
 /// Replaces a file, with the system's own error.
 fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let path = &behind_links(path)?;
     // A path like `..` names no file that could be replaced.
     path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let old = std::fs::metadata(path).ok();
+    if old.as_ref().is_some_and(|old| !old.is_file() && !old.is_dir()) {
+        let mut writer = BufWriter::new(File::options().write(true).open(path)?);
+        write(&mut writer)?;
+        return writer.flush();
+    }
+    let folder = folder_of(path);
     // Browsers have no files, and wasm32 no clock that files would be compared with: making the unfinished file fails there.
     #[cfg(not(target_family = "wasm"))]
     remove_abandoned(folder, ABANDONED);
@@ -36,9 +47,30 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
     let unfinished = unfinished(folder)?;
     let mut writer = BufWriter::new(unfinished.reopen()?);
     write(&mut writer)?;
+    if let Some(old) = old.filter(|old| old.is_file()) {
+        unfinished.as_file().set_permissions(old.permissions())?;
+    }
     writer.into_inner()?.sync_all()?;
     unfinished.persist(path)?;
     Ok(())
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The path that this one leads to through links, which may lead to nothing yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        match std::fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            // It is no link, or there is nothing.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links, one behind the other"))
 }
 
 /// A new unfinished file, with the permissions of any new file. Temporary files can be read by their owner only.
@@ -138,7 +170,6 @@ impl<'a> Source<'a> {
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests {
     use std::fs;
-    use std::io::Write;
 
     use super::*;
 
@@ -197,6 +228,36 @@ mod tests {
         fs::write(&plain, b"new").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&path), mode(&plain));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_permissions_and_pipes_stay_what_they_are() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir(path("runs")).unwrap();
+        fs::write(path("runs/7"), b"old").unwrap();
+        fs::set_permissions(path("runs/7"), fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("runs/7", path("last")).unwrap();
+        symlink("last", path("latest")).unwrap();
+        replace(&path("latest"), |file| file.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(path("runs/7")).unwrap(), b"new");
+        assert!(fs::symlink_metadata(path("latest")).unwrap().is_symlink());
+        assert_eq!(fs::metadata(path("runs/7")).unwrap().permissions().mode() & 0o777, 0o600);
+        symlink("runs/8", path("next")).unwrap();
+        replace(&path("next"), |file| file.write_all(b"8")).unwrap();
+        assert_eq!(fs::read(path("runs/8")).unwrap(), b"8");
+        symlink("circle", path("circle")).unwrap();
+        assert!(matches!(replace(&path("circle"), |_| Ok(())), Err(Error::File { .. })));
+
+        assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = path("pipe");
+            move || fs::read(pipe).unwrap()
+        });
+        replace(&path("pipe"), |file| file.write_all(b"through")).unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
     }
 
     #[test]

@@ -80,6 +80,8 @@ mod planned;
 mod plot;
 #[cfg(feature = "progress")]
 mod progress;
+#[cfg(feature = "serde")]
+mod saved_number;
 mod schedule;
 mod shares;
 pub mod source;

@@ -130,6 +130,8 @@ impl History {
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
+            // No more marks than epochs, so that each is at one of them.
+            .x_labels(self.epochs.len().clamp(2, 11))
             .x_desc("epoch")
             .y_desc(unit)
             .x_label_formatter(&|x| format!("{x:.0}"))
@@ -185,6 +187,14 @@ mod tests {
         let both = drawn(vec![epoch(0, 1.0, Some(2.0)), epoch(1, 0.5, Some(1.5))]);
         assert!(["training", "validation", "mean cross-entropy", "epoch"].iter().all(|word| both.contains(word)));
         assert!(!drawn(vec![epoch(0, 1.0, None), epoch(1, 0.5, None)]).contains("validation"));
+        for epochs in 2..30 {
+            let drawn = drawn((0..epochs).map(|index| epoch(index, 1.0, None)).collect());
+            // Numbers of epochs are the text of lines of their own, each of them once in each of the two panels.
+            let numbers = drawn.lines().filter_map(|line| line.trim().parse::<usize>().ok());
+            let numbers: Vec<_> = numbers.filter(|number| (1..=epochs).contains(number)).collect();
+            let twice = |number: &usize| numbers.iter().filter(|other| *other == number).count();
+            assert!(numbers.contains(&1) && numbers.iter().all(|number| twice(number) <= 3), "{epochs}: {numbers:?}");
+        }
         for odd in [vec![], vec![epoch(0, 1.0, None)], vec![epoch(0, f64::NAN, None), epoch(1, f64::INFINITY, None)]] {
             assert!(drawn(odd).starts_with("<svg"));
         }

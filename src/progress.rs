@@ -53,6 +53,8 @@ impl Callback for ProgressBar {
         self.bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         // A training that only early stopping is to end may have more steps than u64 can count.
         self.bar.set_length(run.epochs.saturating_mul(run.steps_per_epoch) as u64);
+        // A bar that has been through a training is drawn again.
+        self.bar.reset();
         self.bar.set_position(run.first_epoch.saturating_mul(run.steps_per_epoch) as u64);
         self.bar.reset_eta();
         self.run = run.clone();
@@ -122,6 +124,17 @@ mod tests {
             assert!(line.starts_with(&format!("epoch {}/3  loss 0.", index + 1)), "{line}");
             assert!(line.contains("validation loss") && line.ends_with("rows/s"), "{line}");
         }
+    }
+
+    #[test]
+    fn it_is_drawn_in_a_second_training() {
+        let terminal = InMemoryTerm::new(30, 120);
+        let mut bar = ProgressBar::to(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+        train(&mut bar);
+        assert!(bar.bar.is_finished());
+        let run = Run { epochs: 1, rows: 4, batch: 1, steps_per_epoch: 4, first_epoch: 0 };
+        bar.on_start(&run).unwrap();
+        assert!(!bar.bar.is_finished() && bar.bar.position() == 0);
     }
 
     #[test]

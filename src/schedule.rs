@@ -3,6 +3,8 @@
 use std::f64::consts::PI;
 
 use crate::error::{Error, Result};
+#[cfg(feature = "serde")]
+use crate::saved_number;
 
 /// A schedule: how the learning rate follows from the initial rate η and the epoch e, counted from 0. The schedules are
 /// those of `torch.optim.lr_scheduler`.
@@ -40,7 +42,8 @@ pub enum Schedule {
     },
     /// The rate η, multiplied by the factor each time that more than `patience` epochs in a row were no better, down to
     /// the minimum: PyTorch's `ReduceLROnPlateau` without its `cooldown` and `eps`. An epoch is better if its loss is
-    /// below (1 - threshold) times the best so far; NaN is never better.
+    /// below (1 - threshold) times the best so far; NaN is never better. A rate that is below the minimum from the beginning is
+    /// not reduced.
     OnPlateau {
         /// The factor of a reduction, above 0 and below 1.
         factor: f64,
@@ -93,6 +96,10 @@ pub struct ScheduleProgress {
     /// The number of epochs done.
     pub epochs: u64,
     /// The lowest loss that was better than those before it; infinite before the first epoch.
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_infinity")
+    )]
     pub best_loss: f64,
     /// The number of epochs since then, or since the last reduction of the rate.
     pub stale_epochs: u64,
@@ -162,7 +169,10 @@ impl ScheduleState {
                 minimum + (self.initial - minimum) * (1.0 + (PI * share).cos()) / 2.0
             }
             Schedule::OnPlateau { .. } if reductions == 0 => self.initial,
-            Schedule::OnPlateau { factor, minimum, .. } => (self.initial * power(factor, reductions)).max(minimum),
+            // A rate that is below the minimum from the beginning stays as it is.
+            Schedule::OnPlateau { factor, minimum, .. } => {
+                (self.initial * power(factor, reductions)).max(minimum.min(self.initial))
+            }
         };
         match self.options.warm_up_steps {
             warm_up if steps < warm_up => rate * ((steps + 1) as f64 / warm_up as f64),

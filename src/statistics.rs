@@ -1,5 +1,8 @@
 //! Statistics of a batch: losses, hits and rows that went wrong, added up over rows.
 
+#[cfg(feature = "serde")]
+use crate::saved_number;
+
 /// Statistics of a batch: sums of losses and weights, hits, and rows that went wrong.
 ///
 /// ```
@@ -16,8 +19,16 @@
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Statistics {
     /// Sum of the rows' weighted losses.
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
+    )]
     pub loss_sum: f64,
     /// Sum of the rows' weights: what a mean divides by.
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
+    )]
     pub weight_sum: f64,
     /// Rows whose first maximum is their class.
     pub correct: u64,

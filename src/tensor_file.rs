@@ -17,8 +17,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-/// The maximal length of a header in bytes, which is far more than thousands of layers need.
-const MAX_HEADER: u64 = 1 << 22;
+/// The maximal length of a header in bytes, which is that of the format: some million tensors.
+const MAX_HEADER: u64 = 100_000_000;
 /// The number of bytes in front of the header, which tell its length.
 const PREFIX: u64 = 8;
 

@@ -13,7 +13,8 @@ pub struct CsvOptions {
     /// The byte between two cells; a comma by default.
     pub delimiter: u8,
     /// Whether the first row names the columns. With `None`, the default, the first row is a header when one of its
-    /// features is not a number, or when its label is not a number and the next row's is.
+    /// features is not a number, or when its label is not a number and the next row's is. So it is when its features are the
+    /// columns' numbers 0, 1, 2 and so on, three of them or more, which is what pandas writes for columns without names.
     pub header: Option<bool>,
     /// The column with the labels; the last by default.
     pub label: Column,

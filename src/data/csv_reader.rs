@@ -97,10 +97,21 @@ impl<'a> CsvReader<'a> {
     fn has_header(&self) -> bool {
         let is_text = |cell: &[u8]| !is_missing(cell) && number(cell).is_none();
         let text = |row: usize, column| self.first.get(row).and_then(|row| row.get(column)).map(is_text);
-        (0..self.width).any(|column| {
+        let named = (0..self.width).any(|column| {
             let differs = Some(column) != self.label || text(1, column) == Some(false);
             text(0, column) == Some(true) && differs
-        })
+        });
+        named || self.is_numbered()
+    }
+
+    /// Whether the first row's features are the columns' numbers, from 0 on: the names that pandas gives where there are none.
+    /// Two of them may be data.
+    fn is_numbered(&self) -> bool {
+        let Some(first) = self.first.first() else { return false };
+        let features = || first.iter().enumerate().filter(|(column, _)| Some(*column) != self.label);
+        let is = |cell: &[u8], number: usize| cell == number.to_string().as_bytes();
+        let counted = features().zip(0..).all(|((column, cell), count)| is(cell, column) || is(cell, count));
+        features().count() > 2 && counted
     }
 
     /// Reads the features of all rows, and calls `label` with each row and the column of its label.
@@ -255,6 +266,6 @@ fn number(cell: &[u8]) -> Option<f32> {
     str::from_utf8(cell).ok()?.parse().ok()
 }
 
-fn is_missing(cell: &[u8]) -> bool {
+pub(super) fn is_missing(cell: &[u8]) -> bool {
     MISSING.iter().any(|missing| missing.as_bytes() == cell)
 }

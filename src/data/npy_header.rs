@@ -19,7 +19,9 @@ const START: u64 = 12;
 /// Parses a header from these bytes, which hold nothing else.
 fn parse(path: &Path, bytes: &[u8]) -> Result<Layout> {
     // The parser visits each bracket twice at every level, so that nested brackets would take it exponential time.
-    let brackets = bytes.iter().filter(|byte| b"([{".contains(byte)).count();
+    // Before the header are the magic, the version, and the header's length in two bytes or four, which may look like brackets.
+    let start = if bytes.get(MAGIC.len()) == Some(&1) { 10 } else { 12 };
+    let brackets = bytes.iter().skip(start).filter(|byte| b"([{".contains(byte)).count();
     if brackets > 2 {
         let rule = "the header must describe one plain array: the type of its numbers, their order, the shape";
         return refuse(path, rule, format!("{brackets} brackets"));

@@ -2,6 +2,9 @@
 
 use std::io::{self, Read};
 
+/// The mark of byte order that programs write before text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A reader with the bytes that it gave since a place that moves along: a row of CSV, and what was read ahead of it.
 pub(super) struct RecentBytes<'a> {
     reader: &'a mut dyn Read,
@@ -26,7 +29,10 @@ impl<'a> RecentBytes<'a> {
     /// The number of newlines among the ends of lines that stand at this place, one behind the other.
     pub(super) fn newlines_at(&self, place: u64) -> u64 {
         let skipped = usize::try_from(place.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        let ends = self.recent.iter().skip(skipped).take_while(|byte| b"\r\n".contains(byte));
+        // A mark of byte order at the file's beginning stands before its first line.
+        let mark =
+            if place + self.start == 0 && self.recent.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let ends = self.recent.iter().skip(skipped.max(mark)).take_while(|byte| b"\r\n".contains(byte));
         ends.filter(|byte| **byte == b'\n').count() as u64
     }
 }

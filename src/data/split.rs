@@ -79,7 +79,7 @@ pub fn train_test_split<L: Label>(
 ///
 /// # Errors
 /// [`Error::Empty`] without labels; [`Error::Option`] unless the fraction is above 0 and below 1, and leaves rows to
-/// train on.
+/// train on and rows to test on: where classes keep their proportions, one with a single row is trained on.
 ///
 /// ```
 /// use wgpu_mlp::data::{SplitOptions, train_test_rows};
@@ -103,6 +103,9 @@ pub fn train_test_rows<L: Label>(labels: &[L], options: &SplitOptions) -> Result
     let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
     let groups = if options.stratify { by_label(labels) } else { vec![(0..rows).collect()] };
     let shares = shares(&groups.iter().map(Vec::len).collect::<Vec<_>>(), wanted);
+    if shares.iter().sum::<usize>() == 0 {
+        return fail("such that there are rows to test on, of a class with two rows or more");
+    }
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for (mut group, share) in groups.into_iter().zip(shares) {
         group.shuffle(&mut rng);

@@ -8,7 +8,7 @@ use ndarray::Array2;
 
 use super::classes::Classes;
 use super::csv_options::CsvOptions;
-use super::csv_reader::CsvReader;
+use super::csv_reader::{CsvReader, is_missing};
 use super::errors::shown;
 #[cfg(doc)]
 use crate::error::Error;
@@ -57,7 +57,8 @@ pub struct Features {
 
 /// Reads features and labels from a CSV file, in which all columns but that of the labels are numbers.
 ///
-/// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Spaces around cells
+/// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Words such as `NA` and `?`,
+/// which stand for a missing feature, are names of classes as any others, of which the log warns. Spaces around cells
 /// and empty lines do not count; cells may stand in double quotes.
 ///
 /// # Errors
@@ -119,6 +120,9 @@ fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result
         Ok(())
     })?;
     let classes = classes.finish(&options.classes, &mut labels);
+    for class in classes.iter().filter(|class| is_missing(class.as_bytes())) {
+        log::warn!("read_csv: {}: the label {class:?} is a class of its own, and not a missing one", path.display());
+    }
     Ok(Table { features, labels, classes, columns: rows.columns() })
 }
 

@@ -33,7 +33,7 @@ pub struct ConfusionMatrix {
 
 impl ConfusionMatrix {
     /// The matrix that counts `labels`, the true classes, against `predictions`, row by row. Both are from 0 to
-    /// `classes - 1`.
+    /// `classes - 1`. Rows with the label -100 are left out.
     ///
     /// # Errors
     /// [`Error::Shape`] unless there is a prediction for each label; [`Error::Target`] with the first row whose label,
@@ -50,6 +50,10 @@ impl ConfusionMatrix {
         let rule = "there must be a prediction for each label";
         same_length(op, rule, Shape { rows: predictions.len(), cols: 1 }, labels.len())?;
         let (labels, predictions) = (Targets::check(labels, classes)?, Targets::check(predictions, classes)?);
+        let is_ignored = |id: &u32| *id == Targets::MARK;
+        if let Some(row) = labels.iter().zip(&predictions).position(|(y, p)| is_ignored(p) && !is_ignored(y)) {
+            return Err(Error::Target { row, class: Targets::IGNORED.into(), classes });
+        }
         let shape = Shape { rows: classes, cols: classes };
         let mut counts: Vec<u64> = host_room(op, classes, classes)?;
         counts.resize(classes * classes, 0);

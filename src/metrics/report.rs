@@ -66,8 +66,10 @@ impl ClassificationReport {
         let support = scores.iter().map(|class| class.support).sum();
         let average = |weight: &dyn Fn(&Scores) -> f64| {
             let total: f64 = scores.iter().map(weight).sum();
-            let mean =
-                |of: fn(&Scores) -> f64| scores.iter().map(|class| weight(class) * of(class)).sum::<f64>() / total;
+            let mean = |of: fn(&Scores) -> f64| {
+                let sum: f64 = scores.iter().map(|class| weight(class) * of(class)).sum();
+                if total == 0.0 { 0.0 } else { sum / total }
+            };
             Scores { precision: mean(|s| s.precision), recall: mean(|s| s.recall), f1: mean(|s| s.f1), support }
         };
         let (macro_average, weighted_average) = (average(&|_| 1.0), average(&|class| class.support as f64));

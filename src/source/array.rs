@@ -16,7 +16,7 @@ fn read_rows<T: Number>(array: ArrayView2<'_, T>, rows: &[usize], into: &mut [f3
     if let Some(row) = rows.iter().find(|row| **row >= count) {
         return Err(RowError::beyond(*row, count));
     }
-    let few = (GATHERED / (cols * size_of::<T>()).max(1)).max(1);
+    let few = (GATHERED / cols.saturating_mul(size_of::<T>()).max(1)).max(1);
     let mut room = Vec::new();
     for (rows, into) in rows.chunks(few).zip(into.chunks_mut((few * cols).max(1))) {
         room.clear();

@@ -32,8 +32,6 @@ mod report;
 mod run;
 #[cfg(feature = "serde")]
 mod saved;
-#[cfg(feature = "serde")]
-mod saved_number;
 mod settings;
 mod shapes;
 #[cfg(feature = "serde")]

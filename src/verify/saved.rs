@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::report::{Report, Row};
-use super::saved_number;
 use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::saved_number;
 
 /// A saved [`Report`], as [`Report::save_json`] writes it.
 ///
@@ -62,18 +62,18 @@ pub struct SavedRow {
     /// The case that holds the worst element.
     pub case: String,
     /// The error of the worst element over its bound.
-    #[serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::share")]
+    #[serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_infinity")]
     pub share: f64,
     /// The error of the worst element over the likely error; older files have none.
-    #[serde(default, serialize_with = "saved_number::write_some", deserialize_with = "saved_number::some_share")]
+    #[serde(default, serialize_with = "saved_number::write_some", deserialize_with = "saved_number::some")]
     pub likely: Option<f64>,
     /// The place of the worst element: output, row and column.
     pub element: [usize; 3],
     /// The device's value of the worst element.
-    #[serde(serialize_with = "saved_number::write_f32", deserialize_with = "saved_number::value_f32")]
+    #[serde(serialize_with = "saved_number::write_f32", deserialize_with = "saved_number::or_nan_f32")]
     pub got: f32,
     /// The reference of the worst element.
-    #[serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::value")]
+    #[serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")]
     pub want: f64,
     /// The names of all cases that ran; older files have none.
     #[serde(default)]

@@ -9,7 +9,7 @@ use wgpu_mlp::metrics::ConfusionMatrix;
 use wgpu_mlp::ops::{Reduction, Statistics};
 use wgpu_mlp::{
     ClassWeights, DebugOptions, Device, EarlyStopping, FitOptions, GpuOptions, History, LearningRate, MatmulKernel,
-    Mlp, Monitor, Optimizer, Penalty, Schedule, Shape,
+    Mlp, Monitor, Optimizer, Penalty, Schedule, ScheduleProgress, Shape,
 };
 
 fn there_and_back<T: Serialize + DeserializeOwned + std::fmt::Debug>(value: &T) {
@@ -45,11 +45,21 @@ fn everything_comes_back_as_it_was() {
     there_and_back(&LearningRate { schedule: Schedule::Step { every: 3, factor: 0.5 }, warm_up_steps: 7 });
     there_and_back(&(Init::Glorot, Reduction::Sum, Shape { rows: 2, cols: 3 }));
     there_and_back(&Statistics { loss_sum: 0.1, rows: 7, first_bad_row: Some(3), ..Default::default() });
+    there_and_back(&Statistics { loss_sum: f64::INFINITY, weight_sum: f64::NAN, ..Default::default() });
+    there_and_back(&ScheduleProgress::default());
     there_and_back(Device::cpu().info());
     there_and_back(&Device::cpu().counters());
     let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap();
     let history: History = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &Default::default()).unwrap();
     there_and_back(&history);
+    let mut broken = history.clone();
+    broken.epochs[3].loss = f64::NAN;
+    broken.epochs[4].validation_loss = Some(f64::NAN);
+    broken.epochs[5].validation_loss = Some(f64::NEG_INFINITY);
+    there_and_back(&broken);
+    // As they were written before: what is not finite was null.
+    let progress = r#"{ "steps": 0, "epochs": 0, "best_loss": null, "stale_epochs": 0, "reductions": 0 }"#;
+    assert_eq!(serde_json::from_str::<ScheduleProgress>(progress).unwrap(), ScheduleProgress::default());
     let matrix = ConfusionMatrix::new(&[0u8, 1, 1], &[0u8, 1, 0], 2).unwrap().with_names(["no", "yes"]).unwrap();
     there_and_back(&matrix);
     there_and_back(&matrix.report());

@@ -43,6 +43,13 @@ fn wrong_inputs_are_typed_errors() {
     let wrong = ConfusionMatrix::new(&LABELS, &PREDICTIONS, 3);
     assert!(matches!(wrong, Err(Error::Target { row: 9, class: 3, classes: 3 })));
     assert!(matches!(ConfusionMatrix::new(&[0u8], &[-1i8], 3), Err(Error::Target { row: 0, class: -1, classes: 3 })));
+    // A row may be without a label, and not without a prediction.
+    let unpredicted = ConfusionMatrix::new(&[0i64, 1], &[0i64, -100], 2);
+    assert!(matches!(unpredicted, Err(Error::Target { row: 1, class: -100, classes: 2 })));
+    let ignored = ConfusionMatrix::new(&[-100i64, -100], &[0i64, -100], 2).unwrap();
+    assert_eq!((ignored.counts().sum(), ignored.accuracy()), (0, 0.0));
+    let report = ignored.report();
+    assert_eq!((report.weighted_average, report.macro_average), (Default::default(), Default::default()));
     assert!(matches!(ConfusionMatrix::new::<u8, u8>(&[], &[], 3), Err(Error::Empty { .. })));
     assert!(matches!(ConfusionMatrix::new(&[0u8], &[0u8], 0), Err(Error::Empty { .. })));
     assert!(matches!(ConfusionMatrix::new(&[0u8], &[0u8], 1 << 31), Err(Error::HostMemory { .. })));

@@ -36,6 +36,9 @@ fn schedules_are_those_of_pytorch() {
     let plateau = Schedule::OnPlateau { factor: 0.1, patience: 2, threshold: 0.01, minimum: 0.0005 };
     let want = [vec![0.1; 7], vec![0.01; 4], vec![0.001; 3], vec![0.0005; 2]].concat();
     close(&rates(plateau, &losses), &want);
+    // A minimum above the first rate does not raise it.
+    let plateau = Schedule::OnPlateau { factor: 0.1, patience: 0, threshold: 0.0, minimum: 0.5 };
+    close(&rates(plateau, &[1.0; 4]), &[0.1; 5]);
 }
 
 #[test]

@@ -111,7 +111,11 @@ pub fn read_by_workers(device: &Device) -> Result<()> {
         let broken = named(2);
         let mut model = Mlp::new(device, &[4, 8, 3], 1)?;
         let error = Trainer::new(&options).validation_set(&broken, &held).fit(&mut model, x.view(), &labels);
-        assert_eq!(error.unwrap_err().to_string(), "validation: row 7 could not be read: out of ink", "{workers} workers");
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "validation: row 7 could not be read: out of ink",
+            "{workers} workers"
+        );
         left.push(bits(&model)?);
     }
     assert_eq!(losses[0], losses[1]);

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::files::replace;
+#[cfg(feature = "serde")]
+use crate::saved_number;
 
 /// An epoch's results: loss and accuracy of one pass over the data, each step measured before its own update.
 ///
@@ -23,10 +25,18 @@ pub struct Epoch {
     /// The epoch's number, counted from 0.
     pub index: usize,
     /// The mean loss over the rows, with the weights of the loss and without penalties.
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
+    )]
     pub loss: f64,
     /// The share of the rows that were classified correctly.
     pub accuracy: f64,
     /// The mean loss over the validation rows after the epoch, if there are any.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, serialize_with = "saved_number::write_some", deserialize_with = "saved_number::some")
+    )]
     pub validation_loss: Option<f64>,
     /// The accuracy on the validation rows after the epoch.
     pub validation_accuracy: Option<f64>,

@@ -42,8 +42,6 @@ impl<'a> Training<'a> {
     /// Runs the training with workers that read its rows ahead, as many as the options say.
     pub fn reading_ahead<T>(self, device: &Device, run: impl FnOnce(&Training<'_>) -> T) -> T {
         let rows = [Part::Train, Part::Validation].map(|part| self.rows_of(part));
-        ReadAhead::run(device, rows, self.options.workers, |ahead| {
-            run(&Training { ahead, ..self })
-        })
+        ReadAhead::run(device, rows, self.options.workers, |ahead| run(&Training { ahead, ..self }))
     }
 }

@@ -40,6 +40,12 @@ fn a_header_is_told_from_a_first_row() {
     assert_eq!(rows("0,1,label\n5,6,2\n7,8,3\n"), 2, "numbered columns, and a name over numbers");
     assert_eq!(rows("1e3,-inf\n1,2\n"), 2, "numbers in other spellings");
     assert_eq!(rows("1,x\n"), 1, "one row of data");
+    assert_eq!(rows("0,1,2,species\n5,3,1,setosa\n"), 1, "columns that pandas has numbered");
+    assert_eq!(rows("0,1,2,3\n5,3,1,0\n"), 1, "the label's column, too");
+    assert_eq!(rows("0,1,species\n5,3,setosa\n"), 2, "two features may be 0 and 1");
+    assert_eq!(rows("0,1,2.0,species\n5,3,1,setosa\n"), 2, "a number in another spelling");
+    let first = table("kind,0,1,2\na,5,3,1\n", &label(Column::Index(0)));
+    assert_eq!((first.features, first.columns), (array![[5.0, 3.0, 1.0]], ["0", "1", "2"].map(String::from).to_vec()));
     let forced = |header| table("1,2\n3,4\n", &CsvOptions { header, ..Default::default() });
     assert_eq!(forced(Some(true)).columns, ["1"]);
     assert_eq!(forced(Some(false)).columns, ["0"]);
@@ -107,6 +113,7 @@ fn cells_that_are_no_numbers() {
     cell(b"x,y,kind\n1,2,\xff\n", "line 2, column 3: a label must be UTF-8; got \"\u{fffd}\"");
     let long = [b"1,2,a\n1,", &[b'x'; 1000][..], b",a\n"].concat();
     cell(&long, &format!("line 2, column 2: a value must be a number; got \"{}\" and more", "x".repeat(40)));
+    cell(b"\xef\xbb\xbf\r\n\n?,1\n", "line 3, column 1: a value is missing; got \"?\"");
     cell(b"\xef\xbb\xbfx,kind\r\n1,a\r\n\r\n\r\n?,a\r\n", "line 5, column 1: a value is missing; got \"?\"");
     // Lines are counted as an editor counts them.
     cell(b"x,\"ki\nnd\"\n\n\n1,a\n\n?,a\n", "line 7, column 1: a value is missing; got \"?\"");

@@ -60,6 +60,14 @@ fn headers_of_all_versions() {
         let bytes = [&start, header.as_bytes(), &[5, 6]].concat();
         assert_eq!(scratch.read(&bytes, read_npy).unwrap(), array![[5.0, 6.0]]);
     }
+    // Lengths whose bytes are brackets.
+    for length in [usize::from(b'['), usize::from(b'{'), 0x5b7b] {
+        let header = format!("{:1$}\n", header.trim_end(), length - 1);
+        let start = [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..]].concat();
+        let read = scratch.read(&[&start, header.as_bytes(), &[5, 6]].concat(), read_npy);
+        // NumPy's own limit is 10,000 bytes.
+        assert_eq!(read.ok(), (length < 10_000).then(|| array![[5.0, 6.0]]), "{length}");
+    }
 }
 
 #[test]

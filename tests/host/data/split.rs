@@ -41,6 +41,8 @@ fn a_stratified_split_keeps_the_proportions() {
     let (train, test) = train_test_rows(&odd, &options(0.5, 0, true)).unwrap();
     assert_eq!(test.iter().filter(|row| odd[**row] == -100).count(), 3);
     assert!(train.contains(&4));
+    let error = train_test_rows(&[0, 1, 2, 3], &options(0.25, 0, true)).unwrap_err().to_string();
+    assert!(error.contains("there are rows to test on, of a class with two rows or more"), "{error}");
 }
 
 #[test]

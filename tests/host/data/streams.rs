@@ -156,6 +156,13 @@ fn shards_of_many_files() {
     assert_eq!(labels, [vec![0; 5], vec![1], vec![2; 140]].concat());
     assert_eq!(shard_paths(pattern("train-0[12].npy")).unwrap(), paths[1..]);
     assert_eq!(shard_paths(pattern("train-00.npy")).unwrap(), paths[..1]);
+    // What editors and notebooks leave in hidden folders is no shard, unless the pattern names it.
+    fs::create_dir(file(".hidden")).unwrap();
+    fs::copy(&paths[0], file(".hidden/train-00.npy")).unwrap();
+    fs::copy(&paths[0], file(".train-00.npy")).unwrap();
+    assert_eq!(shard_paths(pattern("**/train-*.npy")).unwrap(), paths);
+    assert_eq!(shard_paths(pattern("*train-*.npy")).unwrap(), paths);
+    assert_eq!(shard_paths(pattern(".hidden/train-*.npy")).unwrap(), [file(".hidden/train-00.npy")]);
 }
 
 #[test]

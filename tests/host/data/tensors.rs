@@ -155,6 +155,16 @@ fn tensors_that_cannot_be_rows() {
     }
 }
 
+/// A document each, say: their header has some megabytes.
+#[test]
+fn tens_of_thousands_of_tensors() {
+    let scratch = Scratch::new();
+    let names: Vec<_> = (0..60_000).map(|document| format!("document-{document:05}-of-60000")).collect();
+    let tensors: Vec<_> = names.iter().map(|name| (name.as_str(), Dtype::U8, &[1_usize, 1][..], &[7_u8][..])).collect();
+    let rows = scratch.read(&file(&tensors), |path| open_safetensors(path, "document-59999-of-60000")).unwrap();
+    assert_eq!(all_rows(&rows), [7.0]);
+}
+
 /// Rows of a tensor of a tebibyte (with nothing in it) are read without the rest.
 #[cfg(target_os = "linux")]
 #[test]

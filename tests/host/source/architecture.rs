@@ -15,6 +15,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "files",
             "host_memory",
             "options",
+            "saved_number",
             "schedule",
             "shares",
             "source",
