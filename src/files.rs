@@ -30,15 +30,15 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> i
 
 /// Replaces a file, with the system's own error.
 fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let path = &behind_links(path)?;
-    // A path like `..` names no file that could be replaced.
-    path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let old = std::fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file() && !old.is_dir()) {
         let mut writer = BufWriter::new(File::options().write(true).open(path)?);
         write(&mut writer)?;
         return writer.flush();
     }
+    let path = &behind_links(path)?;
+    // A path like `..` names no file that could be replaced.
+    path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let folder = folder_of(path);
     // Browsers have no files, and wasm32 no clock that files would be compared with: making the unfinished file fails there.
     #[cfg(not(target_family = "wasm"))]

@@ -95,7 +95,8 @@ impl Plan {
 
     /// The plan of a training step, with a weight for each row or without.
     fn training(device: &Device, widths: &[usize], options: &FitOptions, weighted: bool) -> Result<Self> {
-        let batch = options.batch.max(1);
+        options.check(true, widths.len().saturating_sub(1))?;
+        let batch = options.batch;
         let title = format!("training step of {}, batch {batch}", list(widths));
         Self::of(device, widths, title, |model, dry| {
             let mut state = options.optimizer_state(widths.len().saturating_sub(1));

@@ -40,7 +40,7 @@ impl Init {
         match self {
             Init::Normal(deviation) => deviation,
             Init::He => (2.0 / inputs as f64).sqrt(),
-            Init::Glorot => (2.0 / (inputs + outputs) as f64).sqrt(),
+            Init::Glorot => (2.0 / (inputs as f64 + outputs as f64)).sqrt(),
         }
     }
 

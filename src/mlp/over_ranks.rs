@@ -33,7 +33,7 @@ impl Mlp {
     pub fn predict_over(&self, ranks: &Ranks, x: impl RowSource) -> Result<Vec<u32>> {
         in_call(ranks, Call::Predict, || {
             ranks.same(Call::Predict, CLASSES, self.classes() as u64)?;
-            let own = if x.dim().0 == 0 { Vec::new() } else { self.predict(x)? };
+            let own = if ranks.size() > 1 && x.dim().0 == 0 { Vec::new() } else { self.predict(x)? };
             let all = ranks.gather(Call::Predict, bytemuck::cast_slice(&own))?;
             Ok(all.iter().flat_map(|bytes| bytemuck::pod_collect_to_vec::<u8, u32>(bytes)).collect())
         })
@@ -47,7 +47,8 @@ impl Mlp {
         in_call(ranks, Call::Evaluate, || {
             ranks.same(Call::Evaluate, CLASSES, self.classes() as u64)?;
             let rows = x.dim().0 as u64;
-            let own = if labels.is_empty() && rows == 0 { Statistics::default() } else { self.evaluate(x, labels)? };
+            let without = ranks.size() > 1 && labels.is_empty() && rows == 0;
+            let own = if without { Statistics::default() } else { self.evaluate(x, labels)? };
             let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
             let bad = first_bad_row.map_or(u64::MAX, |row| row);
             let numbers = [loss_sum.to_bits(), weight_sum.to_bits(), correct, counted, non_finite_rows, bad, rows, 0];
@@ -90,7 +91,7 @@ impl Mlp {
     ) -> Result<ConfusionMatrix> {
         in_call(ranks, Call::ConfusionMatrix, || {
             ranks.same(Call::ConfusionMatrix, CLASSES, self.classes() as u64)?;
-            let empty = labels.is_empty() && x.dim().0 == 0;
+            let empty = ranks.size() > 1 && labels.is_empty() && x.dim().0 == 0;
             let own = (!empty).then(|| self.confusion_matrix(x, labels)).transpose()?;
             let counts: Vec<u64> =
                 own.iter().flat_map(|own| own.counts().iter().copied().collect::<Vec<_>>()).collect();

@@ -36,7 +36,7 @@ impl Mlp {
             self.check_scored("score", x, labels)?;
             let (mut batch, mut hits) = (Statistics::default(), 0);
             let start = |rows| self.start_score("score", x, labels, rows);
-            self.stream(waiting, x.dim().0, start, &mut batch, |batch, _| hits += batch.correct as usize).await?;
+            self.stream(waiting, labels.len(), start, &mut batch, |batch, _| hits += batch.correct as usize).await?;
             Ok(share_of(hits, labels))
         }
 
@@ -52,7 +52,7 @@ impl Mlp {
             let x: &dyn RowSource = &x;
             self.check_scored("evaluate", x, labels)?;
             let batch = |rows| self.labelled("evaluate", x, labels, rows).map(|(x, targets)| (x, targets, CrossEntropy::default()));
-            self.losses(waiting, x.dim().0, batch).await
+            self.losses(waiting, labels.len(), batch).await
         }
 
         /// The top-k accuracy: the share of rows whose label is among their `k` most probable classes.
@@ -78,7 +78,7 @@ impl Mlp {
                 hits += hits_in_top_k(logits, self.classes(), &mut left, k);
                 logits.clear();
             };
-            self.stream(waiting, x.dim().0, start, &mut logits, arrived).await?;
+            self.stream(waiting, labels.len(), start, &mut logits, arrived).await?;
             Ok(share_of(hits, labels))
         }
 

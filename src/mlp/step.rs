@@ -82,6 +82,7 @@ impl Mlp {
     ) -> Result<StepGradients> {
         let Some((last, hidden)) = self.layers.split_last() else { return Ok(StepGradients::default()) };
         let StepOptions { loss, dropout, seed } = options;
+        ops::check_rate("dropout", *dropout)?;
         // Each layer in each step draws with a counter of its own.
         let counter = |index: usize| step.wrapping_mul(self.layers.len() as u64).wrapping_add(index as u64);
         // Its gradient leaves out the same.

@@ -34,8 +34,16 @@ impl Mlp {
         &self.copy
     }
 
+    /// Copies the parameters to the host. A device that is lost leaves the copy that was made before.
+    pub(super) async fn renew_copy(&mut self, waiting: Waiting) {
+        if let Ok(parameters) = self.parameters_by(waiting).await {
+            self.copy = parameters.into();
+        }
+    }
+
     blocking_and_async! {
-        /// A copy of the model on another device; from [`Mlp::last_copy`] if this model's own device is lost.
+        /// A copy of the model on another device; from [`Mlp::last_copy`] if this model's own device is lost. The state of
+        /// [`Mlp::partial_fit`] stays behind: the copy begins anew.
         ///
         /// # Errors
         /// As [`Mlp::parameters`] for any error but a lost device, and as [`Matrix::from_array`] on the other device.

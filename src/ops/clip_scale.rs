@@ -36,7 +36,7 @@ pub fn clip_scale(gradients: &[&Matrix], max_norm: f64) -> Result<Matrix> {
 
 /// [`clip_scale`] of gradients that may lie side by side: a launch for each run of neighbours, and one for the scale.
 pub(crate) fn clip_scale_all(gradients: &[Gradient], max_norm: f64) -> Result<Matrix> {
-    check(max_norm)?;
+    check_max_norm(max_norm)?;
     let first = gradients.first().ok_or(Error::Empty { op: OP, shape: Shape { rows: 0, cols: 0 } })?.matrix();
     let mut views = Vec::new();
     for gradient in gradients {
@@ -63,7 +63,8 @@ pub(crate) fn finite_scale<'a>(matrices: impl IntoIterator<Item = &'a Matrix>) -
     clip_scale_all(&summed.collect::<Vec<_>>(), 1.0)
 }
 
-fn check(max_norm: f64) -> Result<()> {
+/// Refuses a limit that no norm has.
+pub(crate) fn check_max_norm(max_norm: f64) -> Result<()> {
     // As the kernel takes it.
     let fit = max_norm > 0.0 && (max_norm as f32).is_normal();
     let (option, rule) = ("max_norm", "positive and finite");

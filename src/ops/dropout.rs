@@ -28,7 +28,7 @@ const OF_ROWS: &str = "dropout_rows";
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn dropout(x: &Matrix, rate: f32, seed: u64, counter: u64) -> Result<Matrix> {
-    check(OP, rate)?;
+    check_rate(OP, rate)?;
     match on(OP, [x])? {
         On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::dropout(values, rate, seed, counter))),
         On::Gpu(gpu, [values]) => {
@@ -58,7 +58,7 @@ pub fn dropout(x: &Matrix, rate: f32, seed: u64, counter: u64) -> Result<Matrix>
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn dropout_rows(x: &Matrix, rows: &[u64], rate: f32, seed: u64, counter: u64) -> Result<Matrix> {
-    check(OF_ROWS, rate)?;
+    check_rate(OF_ROWS, rate)?;
     if rows.len() != x.rows() {
         let right = Shape { rows: rows.len(), cols: 1 };
         return Err(Error::Shape { op: OF_ROWS, rule: "there must be a number for each row", left: x.dims(), right });
@@ -74,7 +74,8 @@ pub fn dropout_rows(x: &Matrix, rows: &[u64], rate: f32, seed: u64, counter: u64
     }
 }
 
-fn check(op: &'static str, rate: f32) -> Result<()> {
+/// Refuses a rate out of range.
+pub(crate) fn check_rate(op: &'static str, rate: f32) -> Result<()> {
     let rule = "from 0 up to but not including 1";
     if (0.0..1.0).contains(&rate) {
         Ok(())

@@ -5,6 +5,7 @@ use ndarray::Array2;
 use super::optimizer::Optimizer;
 use super::state::{OptimizerState, same_parameters};
 use crate::error::{Error, Result};
+use crate::host_memory::{host_room, no_room};
 #[cfg(doc)]
 use crate::matrix::Matrix;
 use crate::waiting::{Waiting, blocking_and_async};
@@ -66,8 +67,9 @@ impl OptimizerState {
         if slots.is_empty() {
             slots.clone_from(&self.restored);
         }
-        let zeros = || shapes.iter().map(|shape| Array2::zeros(*shape)).collect();
-        slots.resize_with(self.optimizer.slots().len(), zeros);
+        while slots.len() < self.optimizer.slots().len() {
+            slots.push(shapes.iter().map(|shape| zeros(*shape)).collect::<Result<_>>()?);
+        }
         for slot in &slots {
             same_parameters("export", &slot.iter().map(|array| array.dim()).collect::<Vec<_>>(), shapes)?;
         }
@@ -99,4 +101,11 @@ impl OptimizerState {
         }
         Ok(OptimizerState { step, restored: slots, ..Self::new(optimizer) })
     }
+}
+
+/// Zeros of this shape, which may be one that no memory holds.
+fn zeros((rows, cols): (usize, usize)) -> Result<Array2<f32>> {
+    let mut values = host_room("export", rows, cols)?;
+    values.resize(rows * cols, 0.0);
+    Array2::from_shape_vec((rows, cols), values).map_err(|_| no_room::<f32>("export", rows, cols))
 }

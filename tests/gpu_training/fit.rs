@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         ("rows that do not count are named where they spoil the gradients", training::undone::rows_that_do_not_count),
         ("parameters given as NaN are named", training::undone::parameters_given_as_nan),
         ("NaN in the validation stops or is named", training::undone::validation_with_nan),
+        ("a callback's error leaves finite parameters", training::undone::behind_a_callbacks_error),
         ("the validation leaves the ignored class out", training::validation::without_the_ignored_class),
         ("rows held back keep their weights", training::validation::with_the_rows_weights),
         ("workers read the rows to validate on", training::validation::read_by_workers),

@@ -130,6 +130,11 @@ fn nan_in_the_validation_stops_or_is_named() {
 }
 
 #[test]
+fn a_callbacks_error_leaves_finite_parameters() {
+    training::undone::behind_a_callbacks_error(&Device::cpu()).unwrap();
+}
+
+#[test]
 fn the_validation_leaves_the_ignored_class_out() {
     training::validation::without_the_ignored_class(&Device::cpu()).unwrap();
 }

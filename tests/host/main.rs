@@ -38,6 +38,7 @@ mod optimizers;
 mod ranks;
 #[cfg(feature = "data")]
 mod readme;
+mod refused;
 #[cfg(feature = "serde")]
 mod reports;
 mod schedules;

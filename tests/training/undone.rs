@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use ndarray::{Array2, s};
-use wgpu_mlp::{Callback, ClassWeights, Device, EarlyStopping, Error, FitOptions, Mlp, Optimizer, Result, Trainer};
+use wgpu_mlp::{
+    Callback, ClassWeights, Device, EarlyStopping, Error, FitOptions, Mlp, Optimizer, Result, Step, Trainer,
+};
 
 use super::{bits, blobs};
 
@@ -49,6 +51,30 @@ pub fn overflowing_updates(device: &Device) -> Result<()> {
         assert_eq!(bits(&trained)?, bits(&wanted)?, "step {bad} of {epochs} epochs");
         assert_eq!(trained.last_copy(), wanted.parameters()?);
     }
+    Ok(())
+}
+
+/// A callback that ends the training with an error leaves finite parameters behind, whatever the steps did that were under way.
+pub fn behind_a_callbacks_error(device: &Device) -> Result<()> {
+    struct Fails;
+    impl Callback for Fails {
+        fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
+            Err(Error::Option { op: "a callback", option: "step", rule: "none", value: step.step as f64 })
+        }
+    }
+    let (x, labels, optimizer) = steep(5);
+    let mut trained = Mlp::new(device, &[4, 3], 1)?;
+    let error = Trainer::new(&eights(2, optimizer)).callback(&mut Fails).fit(&mut trained, x.view(), &labels);
+    // The first step is told of, and no other.
+    assert_eq!(error.unwrap_err().to_string(), "a callback: step must be none; got 0");
+    // Mostly all steps of the epoch were under way; a busy device may have done fewer.
+    let steps = (1..=5).map(|steps| {
+        let mut wanted = Mlp::new(device, &[4, 3], 1)?;
+        wanted.fit(x.slice(s![..8 * steps, ..]), &labels[..8 * steps], &eights(1, optimizer))?;
+        Ok(bits(&wanted)? == bits(&trained)?)
+    });
+    assert!(steps.collect::<Result<Vec<_>>>()?.contains(&true), "{:?}", trained.parameters()?);
+    assert_eq!(trained.last_copy(), trained.parameters()?);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::checkpoint_tensors::{EPOCH_NUMBERS, OPTIMIZER, Tensors};
 use super::written::{Written, file};
 use crate::error::Result;
 use crate::layers::parameters::Parameters;
-use crate::mlp::train::state::{TrainingState, schedule_state};
+use crate::mlp::train::state::TrainingState;
 use crate::mlp::{Epoch, FitOptions, Mlp};
 use crate::optim::{OptimizerSnapshot, OptimizerState};
 use crate::schedule::{ScheduleProgress, ScheduleState};
@@ -121,7 +121,7 @@ fn load_schedule(file: &Tensors<'_>, options: &FitOptions) -> Result<ScheduleSta
         stale_epochs: file.count("schedule", stale)?,
         reductions: file.count("schedule", reductions)?,
     };
-    Ok(schedule_state(options)?.with_progress(progress))
+    Ok(options.schedule_state()?.with_progress(progress))
 }
 
 /// The numbers of `schedule`.

@@ -135,7 +135,8 @@ impl<'a> Trainer<'a> {
             }
             check_weights("row", weights)?;
         }
-        self.options.check(self.validation.is_some() || self.options.validation_fraction > 0.0)?;
+        let validating = self.validation.is_some() || self.options.validation_fraction > 0.0;
+        self.options.check(validating, model.layers.len())?;
         Ok(Checked { ids, validation })
     }
 }

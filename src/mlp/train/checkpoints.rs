@@ -34,7 +34,10 @@ pub(super) struct Checkpoints<'a> {
 impl Checkpoints<'_> {
     /// The state that the training starts from: that of a checkpoint, if it is to be resumed, or a fresh one.
     pub fn first_state(&mut self, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
-        let file = self.path.as_deref().filter(|path| self.resume && path.exists());
+        let file = match self.path.as_deref().filter(|_| self.resume) {
+            Some(path) if is_there(path)? => Some(path),
+            _ => None,
+        };
         // They are not needed behind it.
         let bytes = self.bytes.take();
         let given = self.read_from.as_deref().unwrap_or(Path::new(GIVEN_BYTES));
@@ -52,7 +55,7 @@ impl Checkpoints<'_> {
     pub fn share(&mut self, ranks: &Ranks) -> Result<()> {
         let first = ranks.rank() == 0;
         if let (true, None, Some(path)) = (first && self.resume, &self.bytes, &self.path)
-            && path.exists()
+            && is_there(path)?
         {
             self.bytes = Some(std::fs::read(path).map_err(|source| failed(path, source))?.into());
             self.read_from = Some(path.clone());
@@ -95,4 +98,11 @@ impl Checkpoints<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether there is a file at this path. One that cannot be asked for is not taken for none: a training that began anew would
+/// write over it.
+fn is_there(path: &Path) -> Result<bool> {
+    // Browsers have no files.
+    if cfg!(target_family = "wasm") { Ok(false) } else { path.try_exists().map_err(|source| failed(path, source)) }
 }

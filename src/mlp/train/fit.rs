@@ -56,8 +56,8 @@ impl Mlp {
         ///
         /// A call counts as an epoch: schedules continue from call to call, and the first call's [`Epoch::index`] is 0.
         /// [`FitOptions::epochs`], validation and early stopping have no meaning here. After an error the state is that
-        /// of the last valid step. So it is after the future of the asynchronous form is dropped, in which case the
-        /// call does not count as an epoch.
+        /// of the last valid step. After the future of the asynchronous form is dropped it is that of the last step that was
+        /// submitted, which was not yet checked for NaN and infinity, and the call does not count as an epoch.
         ///
         /// # Errors
         /// As [`Mlp::fit`].

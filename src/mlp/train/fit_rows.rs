@@ -35,7 +35,6 @@ impl<'a> Trainer<'a> {
         labels: &[L],
     ) -> Result<History> {
         let checked = self.check(model, x, labels)?;
-        model.partial = None;
         let joint = match self.joint_ranks() {
             None => None,
             Some(ranks) => {
@@ -49,18 +48,22 @@ impl<'a> Trainer<'a> {
         let sources = (x, validation.as_deref());
         let training = self.training(waiting, model, sources, &checked, joint)?;
         let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
+        model.partial = None;
         // Only now, since what was refused above has left the model as it was.
         if let Some(joint) = &training.joint {
             joint.take_parameters(waiting, model).await?;
         }
         let (callbacks, checkpoints) = (&mut self.callbacks, &mut self.checkpoints);
-        match waiting {
+        let outcome = match waiting {
             Waiting::Blocking => training.reading_ahead(&model.device.clone(), |training| {
                 at_once(training.run(model, &mut state, callbacks, checkpoints))
-            })?,
-            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoints).await?,
+            }),
+            Waiting::Yielding => training.run(model, &mut state, callbacks, checkpoints).await,
+        };
+        if outcome.is_err() {
+            model.renew_copy(waiting).await;
         }
-        Ok(state.history)
+        outcome.map(|()| state.history)
     }
 
     /// The ranks to train over, where there are several.

@@ -220,18 +220,14 @@ impl JointSteps<'_> {
         origin.map_or_else(|| self.joint.told(), |origin| position.error(origin))
     }
 
-    /// Leaves the model behind an error with finite parameters, where that is asked for, and with a copy of them on the host:
-    /// the last update may not have been looked at.
+    /// Leaves the model behind an error with finite parameters, where that is asked for: the last update may not have been
+    /// looked at.
     async fn settle(&mut self, model: &mut Mlp, state: &mut TrainingState) {
         let waiting = self.training.waiting;
         if let Some(before) = self.before.take()
             && !matches!(model.non_finite_state_now(waiting, &state.optimizer).await, Ok(None))
         {
             before.restore(model, state);
-        }
-        // A device that is lost leaves the copy that was made before.
-        if let Ok(parameters) = model.parameters_by(waiting).await {
-            model.copy = parameters.into();
         }
     }
 

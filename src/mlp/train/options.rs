@@ -3,8 +3,9 @@
 use super::class_weights::ClassWeights;
 use super::early_stopping::EarlyStopping;
 use crate::error::{Error, Result};
+use crate::ops::check_max_norm;
 use crate::optim::{Optimizer, OptimizerState, Penalty};
-use crate::schedule::Schedule;
+use crate::schedule::{LearningRate, Schedule, ScheduleState};
 use crate::targets::{Label, Targets};
 
 /// The maximal number of workers: a number beyond it is a mistake, and each is a thread.
@@ -62,7 +63,8 @@ pub struct FitOptions {
     /// Early stopping: ends the training when it no longer gets better.
     pub early_stopping: Option<EarlyStopping>,
     /// Whether to stop with [`Error::NonFinite`] when a loss, a parameter or a value of the optimizer's state is NaN or
-    /// infinite. The model then has the parameters from before that step, and no checkpoint is written of the epoch.
+    /// infinite. The model then has the parameters from before that step, and no checkpoint is written of the epoch. Behind a
+    /// loss of the validation that is not finite, it has those of the whole epoch, and the checkpoint is written.
     /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step
     /// needs no dispatch and no wait more. This keeps a second copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
@@ -100,8 +102,8 @@ impl Default for FitOptions {
 }
 
 impl FitOptions {
-    /// Refuses options out of range, but for those that the ops check.
-    pub(super) fn check(&self, validating: bool) -> Result<()> {
+    /// Refuses options out of range, for a model with `depth` layers, so that nothing has changed before.
+    pub(crate) fn check(&self, validating: bool, depth: usize) -> Result<()> {
         let fail = |option, rule, value| Err(Error::Option { op: "fit", option, rule, value });
         if self.batch == 0 {
             return fail("batch", "at least 1", 0.0);
@@ -115,6 +117,15 @@ impl FitOptions {
         if !(0.0..1.0).contains(&self.dropout) {
             return fail("dropout", "from 0 up to but not including 1", self.dropout.into());
         }
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            return fail("label_smoothing", "from 0 to 1", self.label_smoothing.into());
+        }
+        if ![0, 1, depth].contains(&self.penalties.len()) {
+            return fail("penalties", "one, or one for each layer", self.penalties.len() as f64);
+        }
+        self.penalties.iter().try_for_each(Penalty::check)?;
+        self.clip_norm.map_or(Ok(()), check_max_norm)?;
+        self.schedule_state()?;
         match &self.early_stopping {
             Some(stopping) if stopping.monitor.needs_validation() && !validating => {
                 let rule = "early stopping watches the validation, and there is none: set validation_fraction, pass a \
@@ -127,6 +138,13 @@ impl FitOptions {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The schedule's state before the first step.
+    pub(in crate::mlp) fn schedule_state(&self) -> Result<ScheduleState> {
+        self.optimizer.check()?;
+        let learning_rate = LearningRate { schedule: self.schedule, warm_up_steps: self.warm_up_steps };
+        ScheduleState::new(learning_rate, self.optimizer.learning_rate())
     }
 
     /// The label whose rows are ignored beside those with -100.

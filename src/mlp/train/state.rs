@@ -5,7 +5,7 @@ use super::options::FitOptions;
 use crate::error::Result;
 use crate::layers::parameters::Parameters;
 use crate::optim::OptimizerState;
-use crate::schedule::{LearningRate, ScheduleState};
+use crate::schedule::ScheduleState;
 
 /// The state of a training, beside the model's parameters.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl TrainingState {
     pub fn new(options: &FitOptions, depth: usize) -> Result<Self> {
         Ok(TrainingState {
             optimizer: options.optimizer_state(depth),
-            schedule: schedule_state(options)?,
+            schedule: options.schedule_state()?,
             history: History::default(),
             best_value: None,
             best_parameters: None,
@@ -37,7 +37,7 @@ impl TrainingState {
     /// Replaces the learning rate, schedule, penalties and clipping by those of these options, and keeps the progress.
     pub fn with_options(self, options: &FitOptions, depth: usize) -> Result<Self> {
         let optimizer = options.complete(self.optimizer, depth);
-        let schedule = schedule_state(options)?.with_progress(self.schedule.progress());
+        let schedule = options.schedule_state()?.with_progress(self.schedule.progress());
         Ok(TrainingState { optimizer, schedule, ..self })
     }
 
@@ -58,11 +58,4 @@ impl TrainingState {
         self.history.epochs.push(epoch);
         is_best && options.early_stopping.is_some_and(|stopping| stopping.restore_best)
     }
-}
-
-/// The schedule's state before the first step.
-pub(in crate::mlp) fn schedule_state(options: &FitOptions) -> Result<ScheduleState> {
-    options.optimizer.check()?;
-    let learning_rate = LearningRate { schedule: options.schedule, warm_up_steps: options.warm_up_steps };
-    ScheduleState::new(learning_rate, options.optimizer.learning_rate())
 }

@@ -98,9 +98,13 @@ impl Training<'_> {
             let check = before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
             let (read, check) = Pending::read_all(self.waiting, &pending, check.as_slice()).await?;
             let bad = read.iter().position(|statistics| statistics.non_finite_rows > 0).filter(|_| before.is_some());
+            let mut told = None;
             for (step, statistics) in (first..).zip(&read[..bad.unwrap_or(read.len())]) {
                 total = total.join(*statistics, (step * self.options.batch) as u64);
-                callbacks.on_step(&self.step_report(&steps, step, &total))?;
+                told = callbacks.on_step(&self.step_report(&steps, step, &total)).err();
+                if told.is_some() {
+                    break;
+                }
             }
             if let Some(before) = before {
                 let bad_row = bad.map(|step| (first + step, read[step].first_bad_row));
@@ -108,22 +112,13 @@ impl Training<'_> {
                     || model.non_finite_state(self.waiting, first_of(&check), &state.optimizer).await?.is_some()
                 {
                     let end = bad_row.unwrap_or((first + read.len(), None));
-                    let again = before.copied();
-                    let rewound = self.rewind(&steps, first, end, before, model, state).await;
-                    match &rewound {
-                        Ok(error) => log::warn!("{error}: the step is undone"),
-                        // Rows that were read before could not be read again: all steps since the snapshot are undone.
-                        Err(_) => again.restore(model, state),
-                    }
-                    return Err(rewound.unwrap_or_else(|error| error));
+                    let error = self.undo(&steps, first, end, before, model, state).await;
+                    return Err(told.unwrap_or(error));
                 }
             }
             first += read.len();
             // The steps before it are checked by now.
-            if let Some(error) = failed.filter(|_| !callbacks.stopped) {
-                if let Ok(parameters) = model.parameters_by(self.waiting).await {
-                    model.copy = parameters.into();
-                }
+            if let Some(error) = told.or(failed.filter(|_| !callbacks.stopped)) {
                 return Err(error);
             }
         }
@@ -141,7 +136,8 @@ impl Training<'_> {
         }
     }
 
-    /// Runs steps from this one on without a wait, until it is time to read their losses. A batch that cannot be had ends them, with its error.
+    /// Runs steps from this one on without a wait, until it is time to read their losses. A step that cannot be made ends them,
+    /// with its error.
     async fn run_steps(
         &self,
         feed: &mut Feed<'_>,
@@ -159,7 +155,10 @@ impl Training<'_> {
                 Ok(batch) => batch,
                 Err(error) => return Ok((pending, Some(error))),
             };
-            pending.push(self.run_step(batch, model, state)?);
+            match self.run_step(batch, model, state) {
+                Ok(step) => pending.push(step),
+                Err(error) => return Ok((pending, Some(error))),
+            }
             if watched && since.elapsed() >= READ_INTERVAL {
                 break;
             }
@@ -196,6 +195,30 @@ impl Training<'_> {
         Ok(step)
     }
 
+    /// Undoes the first step since the snapshot that went wrong, and those behind it. Returns the error to report.
+    async fn undo(
+        &self,
+        steps: &Steps<'_>,
+        first: usize,
+        end: (usize, Option<u64>),
+        before: Snapshot,
+        model: &mut Mlp,
+        state: &mut TrainingState,
+    ) -> Error {
+        let again = before.copied();
+        match self.rewind(steps, first, end, before, model, state).await {
+            Ok(error) => {
+                log::warn!("{error}: the step is undone");
+                error
+            }
+            // Rows that were read before could not be read again: all steps since the snapshot are undone.
+            Err(error) => {
+                again.restore(model, state);
+                error
+            }
+        }
+    }
+
     /// Replays the steps since the snapshot to find the first that went wrong, leaves model and state as they were
     /// before that step, and returns the error to report.
     ///
@@ -224,7 +247,6 @@ impl Training<'_> {
                 (step, origin) = found;
             }
         }
-        model.copy = model.parameters_by(self.waiting).await?.into();
         let rows = &steps.numbers(step);
         let batch = self.rows.batch(&model.device, rows, model.classes())?;
         model.non_finite_error(self.waiting, &batch, StepPosition { epoch: steps.epoch, step, rows }, origin).await

@@ -228,12 +228,16 @@ impl<'a> Trainer<'a> {
         let mut guard = PartialGuard { model, state: None };
         let state = guard.state.insert(state);
         let (index, callbacks) = (state.history.epochs.len(), &mut self.callbacks);
-        let (epoch, _) = match waiting {
+        let outcome = match waiting {
             Waiting::Blocking => training.reading_ahead(&guard.model.device.clone(), |training| {
                 at_once(training.run_epoch(index, guard.model, state, callbacks))
-            })?,
-            Waiting::Yielding => training.run_epoch(index, guard.model, state, callbacks).await?,
+            }),
+            Waiting::Yielding => training.run_epoch(index, guard.model, state, callbacks).await,
         };
+        if outcome.is_err() {
+            guard.model.renew_copy(waiting).await;
+        }
+        let (epoch, _) = outcome?;
         guard.model.copy = guard.model.parameters_by(waiting).await?.into();
         state.schedule.end_of_epoch(epoch.loss);
         state.history.epochs.push(epoch.clone());

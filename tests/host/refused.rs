@@ -1,0 +1,162 @@
+//! What is refused changes nothing: the model, the state of its partial fits, and what was last copied.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::ops::ControlFlow;
+
+use wgpu_mlp::distributed::Ranks;
+use wgpu_mlp::layers::Init;
+use wgpu_mlp::source::{RowError, RowSource};
+use wgpu_mlp::{
+    ClassWeights, Device, Epoch, Error, FitOptions, Matrix, Mlp, Optimizer, OptimizerState, Penalty, Plan, Result,
+    Schedule, StepOptions, Targets, Trainer,
+};
+
+use crate::training::{self, blobs};
+
+fn model() -> Mlp {
+    Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap()
+}
+
+fn few() -> FitOptions {
+    FitOptions { epochs: 2, batch: 16, optimizer: Optimizer::adam(1e-3), warm_up_steps: 9, ..Default::default() }
+}
+
+/// Options that a model of two layers and three classes cannot be trained with.
+fn refused() -> Vec<FitOptions> {
+    let plateau = Schedule::OnPlateau { factor: 2.0, patience: 1, threshold: 0.0, minimum: 0.0 };
+    vec![
+        FitOptions { batch: 0, ..few() },
+        FitOptions { label_smoothing: 2.0, ..few() },
+        FitOptions { label_smoothing: f32::NAN, ..few() },
+        FitOptions { dropout: 1.0, ..few() },
+        FitOptions { clip_norm: Some(0.0), ..few() },
+        FitOptions { penalties: vec![Penalty::default(); 3], ..few() },
+        FitOptions { penalties: vec![Penalty { l1_weights: -1.0, ..Default::default() }], ..few() },
+        FitOptions { schedule: plateau, ..few() },
+        FitOptions { optimizer: Optimizer::sgd(f64::NAN), ..few() },
+        FitOptions { class_weights: ClassWeights::Each(vec![1.0; 2]), ..few() },
+    ]
+}
+
+#[test]
+fn options_change_neither_the_model_nor_its_partial_fits() {
+    let (x, labels) = blobs(40, 5);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    Trainer::new(&few()).checkpoint(&path).fit(&mut model(), x.view(), &labels).unwrap();
+    let (mut tried, mut other) = (model(), model());
+    for model in [&mut tried, &mut other] {
+        model.partial_fit(x.view(), &labels, &few()).unwrap();
+    }
+    let before = training::bits(&tried).unwrap();
+    for options in refused() {
+        let resumed = Trainer::new(&options).checkpoint(&path).resume().fit(&mut tried, x.view(), &labels);
+        let partial = tried.partial_fit(x.view(), &labels, &options);
+        for error in [resumed.unwrap_err(), partial.unwrap_err()] {
+            assert!(matches!(error, Error::Option { .. } | Error::Shape { .. }), "{error}");
+        }
+        assert_eq!(training::bits(&tried).unwrap(), before, "{options:?}");
+    }
+    // Both go on from the state of the first call.
+    let [one, same] = [&mut tried, &mut other].map(|model| model.partial_fit(x.view(), &labels, &few()).unwrap());
+    assert_eq!((one.index, one.loss, one.learning_rate), (1, same.loss, same.learning_rate));
+    assert_eq!(training::bits(&tried).unwrap(), training::bits(&other).unwrap());
+}
+
+#[test]
+fn plans_and_steps_refuse_what_trainings_do() {
+    let device = Device::cpu();
+    for options in refused() {
+        let plan = Plan::training_step(&device, &[4, 8, 3], &options);
+        assert!(matches!(plan, Err(Error::Option { .. } | Error::Shape { .. })), "{options:?}");
+    }
+    let x = Matrix::zeros(&device, 2, 4).unwrap();
+    let y = Targets::classes(&device, &[0u8, 1], 3).unwrap();
+    for dropout in [f32::NAN, -0.5, 1.0] {
+        let (mut model, options) = (model(), StepOptions { dropout, ..Default::default() });
+        let step = model.train_step_with(&x, &y, &options, &mut OptimizerState::new(Optimizer::sgd(0.1)));
+        assert!(matches!(step, Err(Error::Option { op: "dropout", .. })), "{dropout}");
+    }
+}
+
+#[test]
+fn the_copy_on_the_host_is_that_of_the_last_step_behind_an_error() {
+    let (x, labels) = blobs(40, 5);
+    let mut fails = |_: &Mlp, epoch: &Epoch| match epoch.index {
+        1 => Err(Error::Option { op: "a callback", option: "epoch", rule: "another", value: 1.0 }),
+        _ => Ok(ControlFlow::Continue(())),
+    };
+    let mut trained = model();
+    let untrained = training::bits(&trained).unwrap();
+    Trainer::new(&few()).callback(&mut fails).fit(&mut trained, x.view(), &labels).unwrap_err();
+    assert_eq!(trained.last_copy(), trained.parameters().unwrap());
+    assert_ne!(training::bits(&trained).unwrap(), untrained);
+}
+
+/// A source that has a row more each time that it is asked.
+struct Growing(std::sync::atomic::AtomicUsize);
+
+impl RowSource for Growing {
+    fn dim(&self) -> (usize, usize) {
+        (self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed), 4)
+    }
+
+    fn read_rows(&self, _: &[usize], into: &mut [f32]) -> std::result::Result<(), RowError> {
+        into.fill(0.5);
+        Ok(())
+    }
+}
+
+#[test]
+fn sources_that_grow_are_read_as_far_as_there_are_labels() {
+    // Two questions come before that which is compared with the labels.
+    for first in 86..=90 {
+        let growing = || Growing(first.into());
+        let outcomes = [
+            model().score(growing(), &[0u8; 90]).map(drop),
+            model().evaluate(growing(), &[0u8; 90]).map(drop),
+            model().score_top_k(growing(), &[0u8; 90], 2).map(drop),
+            model().confusion_matrix(growing(), &[0u8; 90]).map(drop),
+        ];
+        for outcome in outcomes {
+            assert!(matches!(outcome, Ok(()) | Err(Error::Shape { .. })), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn shapes_that_no_memory_holds() {
+    let adam = || OptimizerState::new(Optimizer::adam(1e-3));
+    for shape in [(usize::MAX, 2), (usize::MAX, 0), (1 << 40, 1 << 20)] {
+        assert!(matches!(adam().export(&[shape]), Err(Error::HostMemory { op: "export", .. })), "{shape:?}");
+    }
+    let huge = Mlp::with_init(&Device::cpu(), &[usize::MAX, 3], Init::Glorot, 0);
+    assert!(matches!(huge, Err(Error::HostMemory { .. })));
+    assert!(Init::Glorot.standard_deviation(usize::MAX, usize::MAX) > 0.0);
+}
+
+#[test]
+fn calls_over_one_rank_refuse_what_calls_without_do() -> Result<()> {
+    let (ranks, none) = (Ranks::alone(), ndarray::Array2::<f32>::zeros((0, 4)));
+    let labels: [u8; 0] = [];
+    assert!(matches!(model().predict_over(&ranks, none.view()), Err(Error::Empty { .. })));
+    assert!(matches!(model().evaluate_over(&ranks, none.view(), &labels), Err(Error::Empty { .. })));
+    assert!(matches!(model().confusion_matrix_over(&ranks, none.view(), &labels), Err(Error::Empty { .. })));
+    Ok(())
+}
+
+/// A checkpoint that cannot be asked for is not taken for none.
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_out_of_reach_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let (x, labels) = blobs(40, 5);
+    for path in [folder.path().join("file/run"), folder.path().join("x".repeat(300))] {
+        let mut tried = model();
+        let error = Trainer::new(&few()).checkpoint(&path).resume().fit(&mut tried, x.view(), &labels).unwrap_err();
+        assert!(matches!(&error, Error::File { path: named, .. } if *named == path), "{error}");
+        assert_eq!(training::bits(&tried).unwrap(), training::bits(&model()).unwrap(), "{error}");
+    }
+}
