@@ -7,7 +7,7 @@ use crate::training;
 
 pub fn trials() -> Vec<Trial> {
     type Test = fn(&Device) -> Result<()>;
-    let tests: [(&str, Test); 33] = [
+    let tests: [(&str, Test); 35] = [
         ("a checkpoint continues to the same bits", training::checkpoints),
         ("early stopping ends in time with the best parameters", training::early_stopping),
         ("what turns into NaN is named and undone", training::non_finite),

@@ -36,7 +36,7 @@ pub fn blobs(rows: usize, seed: u64) -> (Array2<f32>, Vec<u8>) {
     (x, labels)
 }
 
-fn bits(model: &Mlp) -> Result<Vec<u32>> {
+pub fn bits(model: &Mlp) -> Result<Vec<u32>> {
     let layers = model.parameters()?;
     Ok(layers.iter().flat_map(|layer| layer.weights.iter().chain(&layer.biases).map(|w| w.to_bits())).collect())
 }
