@@ -12,7 +12,7 @@ use crate::error::Result;
 /// # Errors
 /// As [`run`](super::run()), on every rank: see [`distributed`](crate::distributed).
 ///
-/// ```
+/// ```no_run
 /// use wgpu_mlp::distributed::Ranks;
 /// use wgpu_mlp::{Device, verify};
 /// let options = verify::Options { seed: 1, full: false };

@@ -9,7 +9,7 @@ use crate::device::DeviceInfo;
 
 /// The report of [`run`](super::run). `Display` prints it as a table.
 ///
-/// ```
+/// ```no_run
 /// # use wgpu_mlp::{Device, verify};
 /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
 /// assert!(report.rows().iter().all(|row| row.worst.passed()));
@@ -26,7 +26,7 @@ pub struct Report {
 
 /// The row of a [`Report`] for one op.
 ///
-/// ```
+/// ```no_run
 /// # use wgpu_mlp::{Device, verify};
 /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
 /// assert_eq!(report.rows()[0].failed, 0);
@@ -86,7 +86,7 @@ impl Report {
     /// The kernel variants that ran, by name, and the number of those that the device can choose. None on the CPU path,
     /// which has no kernels.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, verify};
     /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
     /// assert_eq!(report.variants(), (&[][..], 0));
@@ -98,7 +98,7 @@ impl Report {
 
     /// Whether every element of every case is within its bound.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, verify};
     /// assert!(verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?.passed());
     /// # Ok::<(), wgpu_mlp::Error>(())
@@ -109,7 +109,7 @@ impl Report {
 
     /// The device that was verified.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, DeviceKind, verify};
     /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
     /// assert_eq!(report.device().kind, DeviceKind::Cpu);
@@ -121,7 +121,7 @@ impl Report {
 
     /// The options of the verification: the seed of the inputs, and whether the large cases ran.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, verify};
     /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 3, full: false })?;
     /// assert_eq!(report.options().seed, 3);
@@ -133,7 +133,7 @@ impl Report {
 
     /// The rows, one an op.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, verify};
     /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
     /// assert!(report.rows().iter().any(|row| row.op == "matmul_tn"));

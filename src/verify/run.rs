@@ -18,7 +18,7 @@ blocking_and_async! {
     /// # Errors
     /// Errors of the ops; a wrong result is no error but a row of the report.
     ///
-    /// ```
+    /// ```no_run
     /// use wgpu_mlp::{Device, verify};
     /// let report = verify::run(&Device::cpu())?; // or Device::auto()
     /// println!("{report}");
@@ -56,7 +56,7 @@ blocking_and_async! {
     /// # Errors
     /// As [`run`].
     ///
-    /// ```
+    /// ```no_run
     /// use wgpu_mlp::{Device, verify};
     /// let (options, mut told) = (verify::Options { seed: 1, full: false }, 0);
     /// verify::run_watched(&Device::cpu(), &options, &mut |progress| {

@@ -13,7 +13,7 @@ use crate::saved_number;
 
 /// A saved [`Report`], as [`Report::save_json`] writes it.
 ///
-/// ```
+/// ```no_run
 /// # use wgpu_mlp::{Device, verify};
 /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
 /// assert_eq!(verify::SavedReport::from(&report).rows.len(), report.rows().len());
@@ -44,7 +44,7 @@ pub struct SavedReport {
 /// back as these numbers. Older files have `null`, which is read as infinity for shares and as NaN for values. Two rows are
 /// equal where their fields are, and NaN is equal to NaN.
 ///
-/// ```
+/// ```no_run
 /// # use wgpu_mlp::{Device, verify};
 /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
 /// assert!(verify::SavedReport::from(&report).rows.iter().all(|row| row.failed == 0 && row.share <= 1.0));
@@ -133,7 +133,7 @@ impl Report {
     /// # Errors
     /// [`Error::File`](crate::Error::File) where it cannot be written.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, verify};
     /// # let folder = std::env::temp_dir().join(format!("wgpu-mlp-save-json-{}", std::process::id()));
     /// # std::fs::create_dir_all(&folder).unwrap();
@@ -151,7 +151,7 @@ impl Report {
 
     /// The JSON that [`Report::save_json`] writes, as text; [`SavedReport::from_json`] reads it.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, verify};
     /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
     /// let saved = verify::SavedReport::from_json(&report.to_json())?;

@@ -9,7 +9,7 @@ use super::saved::{SavedReport, SavedRow};
 /// likely error in parentheses, and the number of cases, with those over their bound if there are some. Behind two reports
 /// their [`Differences`] are printed.
 ///
-/// ```
+/// ```no_run
 /// # use wgpu_mlp::{Device, verify};
 /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
 /// let saved = verify::SavedReport::from(&report);
@@ -70,7 +70,7 @@ impl SavedRow {
 /// The differences of two reports: what only one of them has, the first report's part first. Cases are named as in a report,
 /// behind their op.
 ///
-/// ```
+/// ```no_run
 /// # use wgpu_mlp::{Device, verify};
 /// let report = |seed| verify::run_with(&Device::cpu(), &verify::Options { seed, full: false });
 /// let [first, second] = [report(0)?, report(1)?].map(|report| verify::SavedReport::from(&report));
@@ -99,7 +99,7 @@ pub struct Differences {
 impl Differences {
     /// The differences between these two reports.
     ///
-    /// ```
+    /// ```no_run
     /// # use wgpu_mlp::{Device, verify};
     /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
     /// let saved = verify::SavedReport::from(&report);

@@ -195,10 +195,7 @@ fn senseless_options() -> [(FitOptions, &'static str); 11] {
             "fit: validation_fraction must be from 0 up to but not including 1; got 1",
         ),
         (FitOptions { dropout: 1.0, ..plain() }, "fit: dropout must be from 0 up to but not including 1; got 1"),
-        (
-            FitOptions { label_smoothing: 2.0, ..plain() },
-            "softmax_cross_entropy: label_smoothing must be from 0 to 1; got 2",
-        ),
+        (FitOptions { label_smoothing: 2.0, ..plain() }, "fit: label_smoothing must be from 0 to 1; got 2"),
         (
             FitOptions { class_weights: ClassWeights::Each(vec![1.0; 2]), ..plain() },
             "fit: there must be a class weight for each class; got 1x2 and 1x3",
