@@ -73,9 +73,17 @@ mod tests {
         let possible: Vec<_> = devices.iter().map(possible_variants).collect();
         let mut missing: Vec<_> = possible.iter().map(|possible| MissingVariants::new(possible, &cases)).collect();
         for case in &cases {
+            let wanted = |missing: &MissingVariants| missing.may_be_launched_by(case);
+            // Most of the time goes into inputs and dry runs.
+            if !missing.iter().any(wanted) {
+                continue;
+            }
             let inputs = case.inputs(0);
             let run = |dry: &Device| case.run(dry, &inputs).map(drop);
             for ((device, settings), missing) in devices.iter().zip(&settings).zip(&mut missing) {
+                if !wanted(missing) {
+                    continue;
+                }
                 missing.remove(launched(device, run));
                 for setting in settings.iter().filter(|setting| setting.suits(case, &inputs)) {
                     if missing.may_be_launched_by(case) {

@@ -144,17 +144,42 @@ fn from_file(device: &Device, ranks: &Ranks) -> Result<String> {
     Ok(format!("{:?}", model.parameters()?))
 }
 
+/// A fault on a rank of so many, in this step.
+struct FaultyJob {
+    run: u64,
+    size: usize,
+    fault: Fault,
+    rank: usize,
+    step: usize,
+}
+
 /// Faults at random steps of random ranks: each job ends in time, and where a rank could still speak all of them say who it was.
+/// Two jobs run at a time, since they mostly begin and end.
 fn faults() -> Result<(), Failed> {
     let runs = if common::full() { FAULTY_RUNS } else { FAULTY_RUNS / 10 };
     let mut rng = ChaCha8Rng::seed_from_u64(11);
-    for run in 0..runs {
+    let drawn = |run| {
         let faults: Vec<_> = FAULTS.into_iter().chain([Fault::Kill, Fault::Exit]).collect();
         let (size, fault) = (rng.random_range(2..=4), faults[rng.random_range(0..faults.len())]);
-        let (rank, step) = (rng.random_range(0..size), rng.random_range(0..12));
+        FaultyJob { run, size, fault, rank: rng.random_range(0..size), step: rng.random_range(0..12) }
+    };
+    let jobs: Vec<_> = (0..runs).map(drawn).collect();
+    let lane = |first: usize| jobs.iter().skip(first).step_by(2).try_for_each(FaultyJob::ends_well);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| lane(1));
+        let outcome = lane(0);
+        outcome.and(other.join().unwrap_or_else(|_| Err("a thread of the test panicked".into())))
+    })?;
+    common::say(&format!("{runs} jobs with a fault ended in time"));
+    Ok(())
+}
+
+impl FaultyJob {
+    fn ends_well(&self) -> Result<(), Failed> {
+        let FaultyJob { run, size, fault, rank, step } = self;
         let name = format!("run {run}: {fault:?} on rank {rank} of {size}, step {step}");
         let words = [format!("{fault:?}"), rank.to_string(), step.to_string()];
-        let job = Job::start(size, &["fault", "cpu", &words[0], &words[1], &words[2]])?;
+        let job = Job::start(*size, &["fault", "cpu", &words[0], &words[1], &words[2]])?;
         let ended = job.ended(Duration::from_secs(60)).map_err(|error| format!("{name}: {error:?}"))?;
         let errors = ended.lines("error: ");
         let well = match fault {
@@ -163,7 +188,7 @@ fn faults() -> Result<(), Failed> {
             Fault::Kill | Fault::Exit => !ended.success,
             // A rank that panics says nothing behind it.
             _ => {
-                let speaking = if matches!(fault, Fault::Panic) { size - 1 } else { size };
+                let speaking = if matches!(fault, Fault::Panic) { size - 1 } else { *size };
                 let words = format!("rank {rank}: ");
                 !ended.success
                     && !errors.is_empty()
@@ -171,12 +196,8 @@ fn faults() -> Result<(), Failed> {
                     && errors.iter().all(|error| error.starts_with(&words))
             }
         };
-        if !well {
-            return Err(format!("{name}: {}", ended.text()).into());
-        }
+        if well { Ok(()) } else { Err(format!("{name}: {}", ended.text()).into()) }
     }
-    common::say(&format!("{runs} jobs with a fault ended in time"));
-    Ok(())
 }
 
 /// A training of many epochs, with a checkpoint after each.
