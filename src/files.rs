@@ -47,8 +47,12 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
     let unfinished = unfinished(folder)?;
     let mut writer = BufWriter::new(unfinished.reopen()?);
     write(&mut writer)?;
-    if let Some(old) = old.filter(|old| old.is_file()) {
-        unfinished.as_file().set_permissions(old.permissions())?;
+    // Not every file system lets permissions be set, and most files have those of a new one.
+    let kept = old.filter(|old| old.is_file()).map(|old| old.permissions());
+    if let Some(kept) =
+        kept.filter(|kept| unfinished.as_file().metadata().map(|new| new.permissions()).ok().as_ref() != Some(kept))
+    {
+        unfinished.as_file().set_permissions(kept)?;
     }
     writer.into_inner()?.sync_all()?;
     unfinished.persist(path)?;

@@ -12,6 +12,13 @@ pub(crate) fn host_room<T>(op: &'static str, rows: usize, cols: usize) -> Result
     Ok(room)
 }
 
+/// This value `rows x cols` times in host memory, or an error where there is no room.
+pub(crate) fn host_filled<T: Clone>(op: &'static str, (rows, cols): (usize, usize), value: T) -> Result<Vec<T>> {
+    let mut values = host_room(op, rows, cols)?;
+    values.resize(rows * cols, value);
+    Ok(values)
+}
+
 /// The error for `rows x cols` values that host memory has no room for.
 pub(crate) fn no_room<T>(op: &'static str, rows: usize, cols: usize) -> Error {
     let needed = (rows as u128 * cols as u128).saturating_mul(size_of::<T>() as u128);

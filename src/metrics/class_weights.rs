@@ -3,7 +3,7 @@
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::host_memory::host_room;
+use crate::host_memory::host_filled;
 use crate::targets::{Label, Targets};
 
 /// Class weights that make every class count equally: rows / (classes that occur · rows of the class). This is
@@ -23,8 +23,7 @@ use crate::targets::{Label, Targets};
 /// ```
 pub fn balanced_class_weights<L: Label>(labels: &[L], classes: usize) -> Result<Vec<f32>> {
     let ids = Targets::check(labels, classes)?;
-    let mut counts: Vec<u64> = host_room("balanced_class_weights", 1, classes)?;
-    counts.resize(classes, 0);
+    let mut counts = host_filled("balanced_class_weights", (1, classes), 0)?;
     // Ignored rows have an id beyond all classes, so that they are not counted.
     ids.iter().for_each(|id| counts.get_mut(*id as usize).into_iter().for_each(|count| *count += 1));
     Ok(balanced_by_counts(&counts))

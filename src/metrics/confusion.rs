@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use super::length::same_length;
 use super::report::{ClassificationReport, Scores};
 use crate::error::{Error, Result, Shape};
-use crate::host_memory::host_room;
+use crate::host_memory::host_filled;
 use crate::targets::{Label, Targets};
 
 /// A confusion matrix: how often each class was predicted for each true class. It is `classes x classes`, with a row
@@ -55,8 +55,7 @@ impl ConfusionMatrix {
             return Err(Error::Target { row, class: Targets::IGNORED.into(), classes });
         }
         let shape = Shape { rows: classes, cols: classes };
-        let mut counts: Vec<u64> = host_room(op, classes, classes)?;
-        counts.resize(classes * classes, 0);
+        let counts = host_filled(op, (classes, classes), 0)?;
         let values = counts.len();
         let mut counts =
             Array2::from_shape_vec((classes, classes), counts).map_err(|_| Error::Length { op, shape, values })?;

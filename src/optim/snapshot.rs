@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::optimizer::Optimizer;
 use super::state::{OptimizerState, same_parameters};
 use crate::error::{Error, Result};
-use crate::host_memory::{host_room, no_room};
+use crate::host_memory::{host_filled, no_room};
 #[cfg(doc)]
 use crate::matrix::Matrix;
 use crate::waiting::{Waiting, blocking_and_async};
@@ -105,7 +105,6 @@ impl OptimizerState {
 
 /// Zeros of this shape, which may be one that no memory holds.
 fn zeros((rows, cols): (usize, usize)) -> Result<Array2<f32>> {
-    let mut values = host_room("export", rows, cols)?;
-    values.resize(rows * cols, 0.0);
+    let values = host_filled("export", (rows, cols), 0.0)?;
     Array2::from_shape_vec((rows, cols), values).map_err(|_| no_room::<f32>("export", rows, cols))
 }

@@ -87,7 +87,7 @@ fn run_with(mut arguments: Arguments, subjects: &[Subject]) -> ExitCode {
     if skipping() {
         say(&format!("skipped: {} GPU tests, since WGPU_MLP_SKIP_GPU is set", trials.len()));
     }
-    // A software driver keeps every core busy by itself. Through GL all tests run on the main thread: Mesa frees what it keeps
+    // A software driver uses several cores by itself, so that two threads are enough. Through GL all tests run on the main thread: Mesa frees what it keeps
     // for a thread as that thread ends, and again, now and then, where the process ends at the same moment.
     let gl = env::var("WGPU_MLP_STACK").as_deref() == Ok("gl");
     arguments.test_threads.get_or_insert(if gl { 1 } else { 2 });

@@ -3,7 +3,7 @@
 use super::batches::{LabelledRows, class_of};
 use super::joint::Joint;
 use crate::error::Result;
-use crate::host_memory::host_room;
+use crate::host_memory::host_filled;
 
 /// How many rows to train on there are of each class.
 pub(super) struct ClassCounts {
@@ -15,11 +15,7 @@ pub(super) struct ClassCounts {
 impl ClassCounts {
     /// The counts of the rows with these numbers.
     pub fn of(rows: LabelledRows<'_>, numbers: impl Iterator<Item = usize>, classes: usize) -> Result<Self> {
-        let zeros = || {
-            let mut zeros: Vec<u64> = host_room("fit", 1, classes)?;
-            zeros.resize(classes, 0);
-            Ok(zeros)
-        };
+        let zeros = || host_filled("fit", (1, classes), 0);
         let mut counts = ClassCounts { rows: zeros()?, counting: zeros()? };
         for row in numbers {
             class_of(rows.ids[row]).into_iter().for_each(|class| counts.rows[class] += 1);

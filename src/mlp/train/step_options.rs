@@ -3,7 +3,7 @@
 use super::options::FitOptions;
 use crate::device::Device;
 use crate::error::{Error, Result, Shape};
-use crate::host_memory::host_room;
+use crate::host_memory::host_filled;
 use crate::matrix::Matrix;
 use crate::ops::CrossEntropy;
 
@@ -27,8 +27,7 @@ pub struct StepOptions {
 impl FitOptions {
     /// The options of a step that is only planned, before its labels are known.
     pub(crate) fn planned_step(&self, device: &Device, classes: usize) -> Result<StepOptions> {
-        let mut one_of_each: Vec<u64> = host_room("fit", 1, classes)?;
-        one_of_each.resize(classes, 1);
+        let one_of_each = host_filled("fit", (1, classes), 1)?;
         self.step_options(device, classes, self.class_weights.of(&one_of_each)?)
     }
 
