@@ -1,7 +1,7 @@
 //! Batches of a source's rows, for what goes through all of them in order.
 
 use crate::error::Result;
-use crate::host_memory::host_room;
+use crate::host_memory::host_filled;
 use crate::source::{RowSource, Wanted};
 
 /// About how many values are read at a time.
@@ -24,8 +24,7 @@ pub(super) fn each_batch(
             .zip((0..rows).step_by(batch))
             .try_for_each(|(values, row)| each(row, values));
     }
-    let mut values = host_room(op, batch, cols)?;
-    values.resize(batch * cols, 0.0);
+    let mut values = host_filled(op, (batch, cols), 0.0)?;
     for first in (0..rows).step_by(batch) {
         let numbers: Vec<usize> = (first..rows.min(first + batch)).collect();
         let values = &mut values[..numbers.len() * cols];

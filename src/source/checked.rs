@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::row_error::RowError;
 use super::row_source::RowSource;
 use crate::error::{Error, Result};
-use crate::host_memory::host_room;
+use crate::host_memory::host_filled;
 
 /// Rows that an op wants of a source, in this order.
 #[derive(Clone, Copy)]
@@ -65,8 +65,7 @@ impl<'a> Wanted<'a> {
 
     /// Reads the rows into new memory.
     pub fn read_all(self) -> Result<Vec<f32>> {
-        let mut values = host_room(self.op, self.rows.len(), self.cols)?;
-        values.resize(self.len(), 0.0);
+        let mut values = host_filled(self.op, (self.rows.len(), self.cols), 0.0)?;
         self.read(&mut values)?;
         Ok(values)
     }

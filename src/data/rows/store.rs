@@ -9,7 +9,7 @@ use crate::data::layout::Layout;
 use crate::data::positioned::Positioned;
 use crate::error::{Error, Result};
 use crate::files::failed;
-use crate::host_memory::host_room;
+use crate::host_memory::host_filled;
 
 /// The number of bytes that are read at a time, a multiple of every number's size.
 const PIECE: usize = 1 << 18;
@@ -74,8 +74,7 @@ impl Store<'_> {
         layout: &Layout,
         decode: Decoder<T>,
     ) -> Result<Vec<T>> {
-        let mut values = host_room(op, layout.rows, layout.cols)?;
-        values.resize(layout.rows * layout.cols, T::default());
+        let mut values = host_filled(op, (layout.rows, layout.cols), T::default())?;
         let read = self.decode(layout, decode, 0, &mut values, &mut Vec::new());
         read.map(|()| values).map_err(|error| changed(path, error))
     }

@@ -122,9 +122,9 @@ export const withoutAdapter = [
     async run(t) {
       const page = await t.page();
       await keepMessages(page);
-      await page.click("#use-gpu", { timeout: 5000 });
+      await page.click("#use-gpu", { timeout: 20_000 });
       assertSentence(await toldSince(page, /no (GPU|adapter)/, 5), "why there is no GPU");
-      await page.waitForSelector("body[data-device=cpu]", { timeout: 5000 });
+      await page.waitForSelector("body[data-device=cpu]", { timeout: 20_000 });
       assert.ok(await page.isChecked("#use-cpu"), "the CPU is not the chosen device");
     },
   },

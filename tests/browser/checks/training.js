@@ -66,7 +66,7 @@ export const digits = [
       const page = await trained(t);
       await draw(page, DRAWN[digit]);
       await page
-        .waitForSelector(`#draw-class[data-value="${digit}"]`, { timeout: 5000, state: "attached" })
+        .waitForSelector(`#draw-class[data-value="${digit}"]`, { timeout: 20_000, state: "attached" })
         .catch(async () => {
           assert.fail(`it is read as ${await page.getAttribute("#draw-class", "data-value")}`);
         });
@@ -77,9 +77,9 @@ export const digits = [
     async run(t) {
       const page = await trained(t);
       await draw(page, DRAWN[7]);
-      await page.waitForFunction(() => document.querySelector("#draw-class").dataset.value, null, { timeout: 5000 });
+      await page.waitForFunction(() => document.querySelector("#draw-class").dataset.value, null, { timeout: 20_000 });
       await page.click("#draw-clear");
-      await page.waitForFunction(() => !document.querySelector("#draw-class").dataset.value, null, { timeout: 5000 });
+      await page.waitForFunction(() => !document.querySelector("#draw-class").dataset.value, null, { timeout: 20_000 });
     },
   },
   {
@@ -177,7 +177,7 @@ export const badInput = Object.entries(WRONG).map(([name, values]) => ({
       await set(page, id, value);
       const entered = await page.inputValue(id);
       await page.$eval("#message", (message) => (message.textContent = ""));
-      await page.click("#digits-start", { timeout: 5000 });
+      await page.click("#digits-start", { timeout: 20_000 });
       const told = await page
         .waitForFunction(
           (id) => {
@@ -188,7 +188,7 @@ export const badInput = Object.entries(WRONG).map(([name, values]) => ({
             return section !== "training" && text ? text : false;
           },
           id,
-          { timeout: 5000 },
+          { timeout: 20_000 },
         )
         .catch(async () => {
           const section = await page.getAttribute("#digits", "data-state");
