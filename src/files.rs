@@ -74,7 +74,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
             Err(_) => return Ok(path),
         }
     }
-    Err(io::Error::other("too many links, one behind the other"))
+    Err(io::Error::other("too many links, one after the other"))
 }
 
 /// A new unfinished file, with the permissions of any new file. Temporary files can be read by their owner only.

@@ -29,17 +29,18 @@
 //!
 //! # What it promises
 //!
-//! - **Right, or told.** Each op's documentation gives its error bound; [`verify`] holds every op to it on your device.
+//! - **Results within their bounds, or an error.** Each op's documentation gives its error bound; [`verify`] holds every op to it on your device.
 //!   Wrong shapes, labels out of range, missing adapters and lost devices are [`Error`]s that say what would be right.
 //! - **NaN and infinity are data.** -inf is a legal logit. A row with NaN or +inf spoils its own outputs and no others,
 //!   and is counted in [`ops::Statistics`].
 //! - **The same bits.** The same device and inputs give the same bits: reductions are fixed trees, kernels are chosen by
 //!   shape.
-//! - **No waits.** Ops are recorded; only reads wait, and whoever is far ahead of the device. [`Device::counters`] shows it.
+//! - **No waits.** Ops are recorded. A call waits only if it reads a result, or if the device is 16 submits or 128 MiB of
+//!   uploads behind. [`Device::counters`] shows it.
 //!
 //! # Features
 //!
-//! - `full`: all that take nothing but a Rust toolchain, which are all of these but `mpi`.
+//! - `full`: all of these but `mpi`; they need only a Rust toolchain.
 //! - `data`: the module `data` reads and writes `.npy` files, reads safetensors and CSV, scales features, and splits rows.
 //! - `parquet`: `data::ParquetRows`, Parquet files as sources of rows.
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.

@@ -63,7 +63,7 @@ impl Matrix {
             self.to_array_by(waiting).await
         }
 
-        /// The content, brought back into an array that is there: for results that come again and again, since new memory costs
+        /// Copies the content into an existing array: for results that are read again and again, since new memory costs
         /// the system more time than the copy.
         ///
         /// # Errors
@@ -162,7 +162,7 @@ impl Matrix {
         match (&self.storage, target.as_slice_mut()) {
             (Storage::Cpu(array), _) => target.assign(array),
             (Storage::Gpu(buffer), Some(values)) => buffer.context().read_into(waiting, buffer, values).await?,
-            // Its rows do not lie one behind the other.
+            // Its rows do not lie one after the other.
             (Storage::Gpu(_), None) => target.assign(&self.to_array_by(waiting).await?),
         }
         Ok(())

@@ -74,14 +74,14 @@ mod events {
         LAST.get().is_none_or(|last| last.elapsed() >= LONGEST)
     }
 
-    /// The turn of a task behind the events that wait now.
+    /// The turn of a task after the events that wait now.
     #[derive(Default)]
     struct Turn {
         came: AtomicBool,
         task: Mutex<Option<Waker>>,
     }
 
-    /// Waits behind all events that wait now. A message to oneself is not held back, as timers are.
+    /// Waits for all events that wait now. A message to oneself is not held back, as timers are.
     pub async fn give_way() {
         let turn = Arc::<Turn>::default();
         let told = turn.clone();

@@ -131,7 +131,7 @@ fn tell(ranks: &Ranks, device: &Device, rows: usize, seconds: f64) -> Result<(),
         if rank == ranks.rank() {
             writeln!(io::stdout(), "{rank:>4}   {rows:>7}   {seconds:>7.2}   {}", device.info().name)?;
         }
-        // The next rank's line comes behind this one.
+        // The next rank's line comes after this one.
         ranks.agree(Ok::<_, wgpu_mlp::Error>(()))?;
     }
     Ok(())

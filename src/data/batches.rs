@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::host_memory::host_filled;
-use crate::source::{RowSource, Wanted};
+use crate::source::{RowSource, Wanted, values_of};
 
 /// About how many values are read at a time.
 const VALUES: usize = 1 << 18;
@@ -18,7 +18,7 @@ pub(super) fn each_batch(
         return Ok(());
     }
     let batch = (VALUES / cols).clamp(1, rows);
-    if let Some(values) = source.as_values().filter(|values| rows.checked_mul(cols) == Some(values.len())) {
+    if let Some(values) = values_of(source).filter(|values| rows.checked_mul(cols) == Some(values.len())) {
         return values
             .chunks(batch * cols)
             .zip((0..rows).step_by(batch))

@@ -13,11 +13,13 @@ pub struct CsvOptions {
     /// The byte between two cells; a comma by default.
     pub delimiter: u8,
     /// Whether the first row names the columns. With `None`, the default, the first row is a header when one of its
-    /// features is not a number, or when its label is not a number and the next row's is. So it is when its features are the
-    /// columns' numbers 0, 1, 2 and so on, three of them or more, which is what pandas writes for columns without names.
+    /// features is not a number, or when its label is not a number and the next row's is. A first row of the columns' numbers
+    /// 0, 1, 2 and so on, three or more, is a header too: pandas writes these for columns without names.
     pub header: Option<bool>,
     /// The column with the labels; the last by default.
     pub label: Column,
+    /// The columns to leave out, such as a row's number or name, whose cells may hold anything; none by default.
+    pub skip: Vec<Column>,
     /// The classes, in the order of their ids. If this is empty, the default, they are those of the file: sorted, by
     /// value where all are numbers. For a test file, pass the training file's classes; otherwise a class that the test
     /// file lacks shifts the ids of the others.
@@ -26,7 +28,7 @@ pub struct CsvOptions {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        CsvOptions { delimiter: b',', header: None, label: Column::Last, classes: Vec::new() }
+        CsvOptions { delimiter: b',', header: None, label: Column::Last, skip: Vec::new(), classes: Vec::new() }
     }
 }
 

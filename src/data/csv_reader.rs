@@ -6,6 +6,7 @@ use std::path::Path;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use ndarray::Array2;
 
+use super::csv_columns::Columns;
 use super::csv_delimiter::{has_decimal_comma, named, no_number, separated};
 use super::csv_options::{Column, CsvOptions};
 use super::errors::{refuse, shown};
@@ -16,6 +17,8 @@ use crate::files::failed;
 /// Cells that stand for a missing value, as in pandas.
 const MISSING: [&str; 9] = ["", "?", "NA", "N/A", "n/a", "<NA>", "null", "NULL", "None"];
 
+/// The rule that a file without the column of the labels breaks.
+const LABEL: &str = "the label must be one column of the file";
 /// The rule that an empty table breaks.
 const NOTHING: &str = "there must be a row, and a column of features";
 
@@ -29,9 +32,7 @@ pub(super) struct CsvReader<'a> {
     /// The very first row as it would be as one cell.
     start: String,
     header: Option<ByteRecord>,
-    width: usize,
-    /// The column with the labels.
-    label: Option<usize>,
+    columns: Columns,
 }
 
 impl<'a> CsvReader<'a> {
@@ -46,31 +47,50 @@ impl<'a> CsvReader<'a> {
         let reader = builder.has_headers(false).flexible(true).delimiter(options.delimiter).trim(Trim::All);
         let reader = reader.from_reader(RecentBytes::new(bytes));
         let delimiter = options.delimiter;
-        let (first, start) = (Vec::new(), String::new());
-        let mut rows = CsvReader { path, reader, delimiter, first, start, header: None, width: 0, label: None };
+        let (first, start, columns) = (Vec::new(), String::new(), Columns::default());
+        let mut rows = CsvReader { path, reader, delimiter, first, start, header: None, columns };
         let mut row = ByteRecord::new();
         while rows.first.len() < 2 && rows.next(&mut row)? {
             rows.first.push(row.clone());
         }
         let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
-        (rows.width, rows.start) = (first.len(), rows.whole(first));
-        if label.is_some() && rows.width == 1 {
+        (rows.columns.width, rows.start) = (first.len(), rows.whole(first));
+        if label.is_some() && first.len() == 1 {
             rows.check_divided(&rows.first)?;
         }
-        rows.label = label.map(|label| rows.find_label(label, options)).transpose()?;
-        let by_name = matches!(label, Some(Column::Name(_)));
+        let found = |rows: &Self, column| rows.find(column, LABEL, options);
+        rows.columns.label = label.map(|label| found(&rows, label)).transpose()?;
+        let skipped = |column| rows.find(column, "a column to leave out must be one column of the file", options);
+        rows.columns.skipped = options.skip.iter().map(skipped).collect::<Result<_>>()?;
+        if rows.columns.label.is_some_and(|label| rows.columns.skipped.contains(&label)) {
+            return Err(Error::Combination { op: "read_csv", rule: "the column of the labels cannot be left out" });
+        }
+        let mut named = label.into_iter().chain(&options.skip);
+        let by_name = named.any(|column| matches!(column, Column::Name(_)));
         if options.header.unwrap_or_else(|| by_name || rows.has_header()) {
             rows.header = Some(rows.first.remove(0));
+            rows.warn_of_unnamed();
         }
         Ok(rows)
     }
 
-    /// The index of the label's column.
-    fn find_label(&self, label: &Column, options: &CsvOptions) -> Result<usize> {
-        let cells = self.first.first();
-        let found = match label {
-            Column::Last => self.width.checked_sub(1),
-            Column::Index(index) => Some(*index).filter(|index| *index < self.width),
+    /// Warns of a feature whose column has no name: pandas writes the index so, unless it is told not to.
+    fn warn_of_unnamed(&self) {
+        let unnamed = |column: &usize| self.header.as_ref().and_then(|header| header.get(*column)) == Some(&[][..]);
+        if let Some(column) = self.columns.features().find(unnamed) {
+            let (path, column) = (self.path.display(), column + 1);
+            log::warn!(
+                "read_csv: {path}: column {column} has no name, as an index of pandas, and is read as a feature"
+            );
+        }
+    }
+
+    /// The index of a column, which must be in the file once: otherwise `rule` is broken.
+    fn find(&self, column: &Column, rule: &'static str, options: &CsvOptions) -> Result<usize> {
+        let (cells, width) = (self.first.first(), self.columns.width);
+        let found = match column {
+            Column::Last => width.checked_sub(1),
+            Column::Index(index) => Some(*index).filter(|index| *index < width),
             Column::Name(_) if options.header == Some(false) => {
                 let rule = "a file without a header has no column by name";
                 return Err(Error::Combination { op: "read_csv", rule });
@@ -88,17 +108,16 @@ impl<'a> CsvReader<'a> {
                 place.filter(|_| places.next().is_none())
             }
         };
-        let rule = "the label must be one column of the file";
         let columns: Vec<_> = cells.into_iter().flatten().map(String::from_utf8_lossy).collect();
-        found.map_or_else(|| refuse(self.path, rule, format!("{label:?} of the columns {}", columns.join(", "))), Ok)
+        found.map_or_else(|| refuse(self.path, rule, format!("{column:?} of the columns {}", columns.join(", "))), Ok)
     }
 
     /// Whether the first row seems to be a header: see [`CsvOptions::header`].
     fn has_header(&self) -> bool {
         let is_text = |cell: &[u8]| !is_missing(cell) && number(cell).is_none();
         let text = |row: usize, column| self.first.get(row).and_then(|row| row.get(column)).map(is_text);
-        let named = (0..self.width).any(|column| {
-            let differs = Some(column) != self.label || text(1, column) == Some(false);
+        let named = (0..self.columns.width).any(|column| {
+            let differs = self.columns.is_feature(column) || text(1, column) == Some(false);
             text(0, column) == Some(true) && differs
         });
         named || self.is_numbered()
@@ -108,7 +127,7 @@ impl<'a> CsvReader<'a> {
     /// Two of them may be data.
     fn is_numbered(&self) -> bool {
         let Some(first) = self.first.first() else { return false };
-        let features = || first.iter().enumerate().filter(|(column, _)| Some(*column) != self.label);
+        let features = || first.iter().enumerate().filter(|(column, _)| self.columns.is_feature(*column));
         let is = |cell: &[u8], number: usize| cell == number.to_string().as_bytes();
         let counted = features().zip(0..).all(|((column, cell), count)| is(cell, column) || is(cell, count));
         features().count() > 2 && counted
@@ -129,12 +148,12 @@ impl<'a> CsvReader<'a> {
                 None => break,
             }
             self.add(&row, &mut values)?;
-            if let Some(column) = self.label {
+            if let Some(column) = self.columns.label {
                 label(self, &row, column)?;
             }
             rows += 1;
         }
-        let cols = self.width - usize::from(self.label.is_some());
+        let cols = self.columns.features().count();
         let shape = Shape { rows, cols };
         if rows == 0 {
             self.check_header()?;
@@ -147,13 +166,14 @@ impl<'a> CsvReader<'a> {
 
     /// Appends the features of one row to `values`.
     fn add(&self, row: &ByteRecord, values: &mut Vec<f32>) -> Result<()> {
-        if row.len() != self.width {
+        let width = self.columns.width;
+        if row.len() != width {
             self.check_length(row)?;
-            let column = row.len().min(self.width) + 1;
+            let column = row.len().min(width) + 1;
             let rule = "each row must have as many cells as the first";
-            return self.refuse(row, column - 1, rule, format!("{} cells where {} belong", row.len(), self.width));
+            return self.refuse(row, column - 1, rule, format!("{} cells where {width} belong", row.len()));
         }
-        for (column, cell) in row.iter().enumerate().filter(|(column, _)| Some(*column) != self.label) {
+        for (column, cell) in row.iter().enumerate().filter(|(column, _)| self.columns.is_feature(*column)) {
             let rule = match number(cell) {
                 Some(value) if value.is_finite() => {
                     values.push(value);
@@ -174,7 +194,7 @@ impl<'a> CsvReader<'a> {
         let cell = String::from_utf8_lossy(cell);
         // A row "1,5" that is one cell is two numbers where its header has a comma, too.
         let has_comma = |header: &ByteRecord| header.as_slice().contains(&b',');
-        if self.width == 1 && self.delimiter != b',' && self.header.as_ref().is_none_or(has_comma) {
+        if self.columns.width == 1 && self.delimiter != b',' && self.header.as_ref().is_none_or(has_comma) {
             return separated(self.delimiter, [&*cell].into_iter());
         }
         no_number(self.delimiter, &cell)
@@ -190,13 +210,13 @@ impl<'a> CsvReader<'a> {
         }
     }
 
-    /// Refuses a header without rows behind it that seems to be a row: undivided, or with a decimal comma.
+    /// Refuses a header without rows after it that seems to be a row: undivided, or with a decimal comma.
     fn check_header(&self) -> Result<()> {
         let Some(header) = &self.header else { return Ok(()) };
-        if self.width == 1 {
+        if self.columns.width == 1 {
             return self.check_divided(std::slice::from_ref(header));
         }
-        let numbers = header.iter().enumerate().filter(|(column, _)| Some(*column) != self.label);
+        let numbers = header.iter().enumerate().filter(|(column, _)| self.columns.is_feature(*column));
         let mut wrong = numbers.filter(|(_, cell)| has_decimal_comma(&String::from_utf8_lossy(cell)));
         match wrong.next().and_then(|(column, cell)| Some((column, cell, self.no_number(cell)?))) {
             Some((column, cell, rule)) => self.refuse(header, column, rule, shown(cell)),
@@ -207,8 +227,9 @@ impl<'a> CsvReader<'a> {
     /// Refuses a row of another length than the first if another delimiter divides both. A label may hold one, unless it
     /// is alone.
     fn check_length(&self, row: &ByteRecord) -> Result<()> {
-        let label = self.label.filter(|_| row.len() > 1).map(|label| label.min(row.len() - 1));
-        for (column, cell) in row.iter().enumerate().filter(|(column, _)| Some(*column) != label) {
+        let label = self.columns.label.filter(|_| row.len() > 1).map(|label| label.min(row.len() - 1));
+        let is_number = |column| Some(column) != label && !self.columns.skipped.contains(&column);
+        for (column, cell) in row.iter().enumerate().filter(|(column, _)| is_number(*column)) {
             let text = String::from_utf8_lossy(cell);
             if number(cell).is_none()
                 && !has_decimal_comma(&text)
@@ -247,12 +268,11 @@ impl<'a> CsvReader<'a> {
 
     /// The names of the features' columns.
     pub(super) fn columns(&self) -> Vec<String> {
-        let features = (0..self.width).filter(|column| Some(*column) != self.label);
         let name = |column: usize| match self.header.as_ref().and_then(|header| header.get(column)) {
             Some(name) => String::from_utf8_lossy(name).into_owned(),
             None => column.to_string(),
         };
-        features.map(name).collect()
+        self.columns.features().map(name).collect()
     }
 
     /// An error that names this cell; `column` counts from 0.

@@ -6,7 +6,7 @@ use super::dtype::Dtype;
 use super::errors::refuse;
 use crate::error::{Result, Shape};
 
-/// The layout of an array of two dimensions, whose numbers lie one behind the other.
+/// The layout of an array of two dimensions, whose numbers lie one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     pub(super) rows: usize,

@@ -60,6 +60,7 @@
 
 mod batches;
 mod classes;
+mod csv_columns;
 mod csv_delimiter;
 mod csv_options;
 mod csv_reader;

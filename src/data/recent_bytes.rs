@@ -26,7 +26,7 @@ impl<'a> RecentBytes<'a> {
         self.needed = place;
     }
 
-    /// The number of newlines among the ends of lines that stand at this place, one behind the other.
+    /// The number of newlines among the ends of lines that stand at this place, one after the other.
     pub(super) fn newlines_at(&self, place: u64) -> u64 {
         let skipped = usize::try_from(place.saturating_sub(self.start)).unwrap_or(usize::MAX);
         // A mark of byte order at the file's beginning stands before its first line.

@@ -58,14 +58,14 @@ pub struct Features {
 /// Reads features and labels from a CSV file, in which all columns but that of the labels are numbers.
 ///
 /// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Words such as `NA` and `?`,
-/// which stand for a missing feature, are names of classes as any others, of which the log warns. Spaces around cells
-/// and empty lines do not count; cells may stand in double quotes.
+/// which stand for a missing feature, count as names of classes, and a warning is logged; so it is for a column of features
+/// whose name is empty, as that of a pandas index is. Spaces around cells and empty lines do not count; cells may stand in double quotes.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a
 /// finite number, a row of another length than the first, a label that is not among [`CsvOptions::classes`], and cells
 /// that seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows or
-/// without the column of labels.
+/// without the column of labels or one of those to leave out.
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions, read_csv};

@@ -21,7 +21,7 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// The adapter's own name; `CPU path` where there is none.
     pub name: String,
-    /// `vulkan`, `metal`, `dx12`, `gl`; `ndarray` for the CPU path.
+    /// The backend: `vulkan`, `metal`, `dx12`, `gl` or `webgpu`; `ndarray` for the CPU path.
     pub backend: String,
     /// The driver and its version, as far as it tells.
     pub driver: String,
@@ -47,7 +47,7 @@ pub struct DeviceInfo {
 /// use wgpu_mlp::{Device, DeviceKind};
 /// match Device::auto()?.info().kind {
 ///     DeviceKind::Gpu => println!("fast"),
-///     DeviceKind::SoftwareDriver => println!("slow, but the same kernels"),
+///     DeviceKind::SoftwareDriver => println!("slow: kernels on the CPU, for tests"),
 ///     DeviceKind::Cpu => println!("plain Rust"),
 ///     _ => {}
 /// }

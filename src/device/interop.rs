@@ -59,7 +59,7 @@ impl Device {
 
     /// Class ids that the caller's own commands produce, one u32 a row, in a buffer as in [`Device::wrap_matrix`].
     ///
-    /// Nobody has looked at them: the kernels do. A row whose id is no class gives NaN in its own loss and gradient, is
+    /// The ids are not checked here: the kernels check them. A row whose id is no class gives NaN in its own loss and gradient, is
     /// counted in [`Statistics`](crate::ops::Statistics), and is a miss in [`accuracy`](crate::ops::accuracy).
     ///
     /// # Errors

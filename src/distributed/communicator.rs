@@ -26,13 +26,14 @@ pub trait Communicator: Send + Sync {
     /// Its own, where a message cannot be carried.
     fn sum(&self, values: &mut Vec<f32>) -> Result<(), CommunicationError>;
 
-    /// Gives the bytes of rank `root` to all; those of others, as many, are replaced.
+    /// Sends the bytes of rank `root` to all ranks, whose own bytes they replace; all have the same length.
     ///
     /// # Errors
     /// Its own, where a message cannot be carried.
     fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), CommunicationError>;
 
-    /// The bytes of all ranks, one behind the other, by which they agree on what comes next. All have as many.
+    /// The bytes of all ranks, one rank's after the other's, by which they agree on what comes next. Every rank passes the same
+    /// number of bytes.
     ///
     /// # Errors
     /// Its own, where a message cannot be carried.

@@ -1,6 +1,6 @@
 //! Training over several ranks: threads, processes, or machines, each with its own device and its own rows.
 //!
-//! [`Trainer::over`](crate::Trainer::over) trains as one process would on the rows of all ranks, one rank's behind the other's:
+//! [`Trainer::over`](crate::Trainer::over) trains as one process would on the rows of all ranks, one rank's after the other's:
 //! the same batches, the gradient of the loss over all rows of each, and on every rank the same parameters, bit for bit. The
 //! guide's page on [several machines](crate::guide::several_machines) shows how to start such a job.
 //!

@@ -180,7 +180,7 @@ impl Ranks {
     /// ```
     ///
     /// # Errors
-    /// [`RanksError::Communication`] where MPI cannot begin; the program's own; [`RanksError::Failed`] where another rank failed behind it.
+    /// [`RanksError::Communication`] where MPI cannot begin; the program's own; [`RanksError::Failed`] where another rank failed after it.
     pub fn over_mpi<T, E: Display + From<Error>>(program: impl FnOnce(&Ranks) -> Result<T, E>) -> Result<T, E> {
         let world = World::begin().map_err(|source| Error::Ranks(RanksError::Communication { source }))?;
         Ranks::new(world).run(program)

@@ -48,13 +48,13 @@ impl fmt::Debug for Ranks {
 }
 
 impl Ranks {
-    /// The rank of this communicator. For those who have one of their own; it must not be used for anything else. Such a rank
-    /// must make the calls that others make until all have ended: nobody is told where it ends before.
+    /// The rank of a communicator of your own, which must not be used for anything else. Such a rank must make the calls that
+    /// the others make until all have ended: if it ends early, the others are not told.
     pub fn new(communicator: impl Communicator + 'static) -> Self {
         Ranks { communicator: Box::new(communicator), left: OnceLock::new(), told: AtomicBool::new(false) }
     }
 
-    /// A process by itself: what takes ranks then does what it does without.
+    /// One rank alone: calls over it behave as those without ranks.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::distributed::Ranks::alone().size(), 1);
@@ -141,7 +141,7 @@ impl Ranks {
     /// ```
     pub fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
         self.same(Call::Sum, "the number of values to add", values.len() as u64)?;
-        self.sum_behind_a_round(values)
+        self.sum_after_a_round(values)
     }
 
     /// Runs a program on this rank, and leaves the others in a last round that all of them have.

@@ -108,7 +108,7 @@ impl Ranks {
     }
 
     /// [`Ranks::sum`] of what is known to be there on all ranks, as many values on each.
-    pub(crate) fn sum_behind_a_round(&self, values: &mut Vec<f32>) -> Result<()> {
+    pub(crate) fn sum_after_a_round(&self, values: &mut Vec<f32>) -> Result<()> {
         self.communicator.sum(values).map_err(communication)
     }
 

@@ -123,7 +123,7 @@ pub enum Error {
     #[error("{}", non_finite(op, *layer, *row, [*epoch, *step]))]
     NonFinite {
         /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's `update`, a slot of the optimizer, the
-        /// `parameters` that the training began with, or the `validation` behind the step.
+        /// `parameters` that the training began with, or the `validation` after the step.
         op: &'static str,
         /// The layer, counted from 0.
         layer: usize,
@@ -292,7 +292,7 @@ pub enum Error {
         /// What was there.
         found: String,
     },
-    /// Ranks that train together could not.
+    /// A call over several ranks failed.
     #[error(transparent)]
     Ranks(RanksError),
 }

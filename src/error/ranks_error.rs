@@ -4,12 +4,12 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RanksError {
-    /// A rank failed. Every rank returns this, whichever it was.
+    /// A rank failed. Every rank returns this error.
     #[error("rank {rank}: {source}")]
     Failed {
         /// The first rank that failed.
         rank: usize,
-        /// On that rank its own error, on others its words.
+        /// The error itself on the rank that failed; on other ranks its message.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The ranks do not do the same.

@@ -12,7 +12,8 @@ pub(super) const GUARD_BYTES: u64 = 256;
 /// Parts of a buffer start at multiples of so many words: no device wants more of a binding's offset.
 pub(crate) const PART_WORDS: usize = 64;
 /// Idle buffers beyond a quarter of the largest buffer go back to the driver, the oldest first; but no less than the first of
-/// these is kept, and no more than the second. wgpu does not tell how much memory a device has: what one buffer can be, grows with it.
+/// these is kept, or one buffer of the largest size where that is less, and no more than the second. wgpu does not tell how much
+/// memory a device has: what one buffer can be, grows with it.
 const IDLE_BYTES: (u64, u64) = (1 << 30, 16 << 30);
 
 /// A storage buffer that returns to its context's pool when dropped.
@@ -109,12 +110,10 @@ impl Drop for Buffer {
         }
         // Moved out, so that the last handle to it is dropped with the others, in a turn.
         let raw = std::mem::replace(&mut self.raw, Raw::none());
+        let most = most_idle_bytes(&self.owner);
         let gone = match self.pooled {
-            true => self.owner.pool().put_back(raw, most_idle_bytes(&self.owner)),
-            false => {
-                let last = self.owner.pool().unwrap(&raw);
-                last.map_or_else(Vec::new, |last| vec![last, raw])
-            }
+            true => self.owner.pool().put_back(raw, most),
+            false => self.owner.pool().unwrap(raw, most),
         };
         self.owner.forget_bind_groups(&gone);
         self.owner.release(gone);
@@ -124,5 +123,6 @@ impl Drop for Buffer {
 /// The most bytes that lie idle in a context's pool.
 fn most_idle_bytes(context: &Context) -> u64 {
     let (least, most) = IDLE_BYTES;
-    (context.limits.max_buffer_size / 4).clamp(least, most)
+    let largest = context.limits.max_buffer_size;
+    (largest / 4).clamp(least.min(largest), most)
 }

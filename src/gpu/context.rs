@@ -48,6 +48,8 @@ pub(super) struct Traits {
     pub longs: bool,
     /// Whether threads have registers for the largest tiles.
     pub registers: bool,
+    /// Whether it may be a GPU of the slowest kind, whose driver ends what takes it long.
+    pub slow: bool,
     /// Matrix units that products go through.
     pub units: Option<Units>,
 }
@@ -176,12 +178,19 @@ impl Context {
     /// The workgroups of a kernel, as many at a time as a dispatch may do, when each does so much.
     pub fn groups_at_a_time(&self, groups: u64, multiply_adds: u64) -> impl Iterator<Item = Range<u64>> + use<> {
         let line = self.limits.max_compute_workgroups_per_dimension;
-        budget::group_runs(groups, multiply_adds, self.options.debug.max_multiply_adds, line)
+        let budget = self.options.debug.max_multiply_adds.unwrap_or(budget::MULTIPLY_ADDS);
+        budget::group_runs(groups, self.as_long_as(multiply_adds), budget, line)
+    }
+
+    /// The multiply-adds that take the slow GPU of the budgets as long as these may take this device.
+    pub(super) fn as_long_as(&self, multiply_adds: u64) -> u64 {
+        if self.traits.slow { multiply_adds.saturating_mul(budget::SLOWER) } else { multiply_adds }
     }
 
     /// Whether the driver may compile on several threads at a time.
     pub fn compiles_at_once(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| !live.connection.turns.are_taken())
+        let connection = self.live.as_ref().map(|live| &live.connection);
+        connection.is_some_and(|connection| !connection.turns.are_taken() && !connection.compiles_alone)
     }
 
     /// Compiles what is about to be launched and is not there yet, on several threads; nothing where the driver serves one at a
@@ -252,7 +261,7 @@ impl Inner {
         }
     }
 
-    /// [`Inner::check`] behind a poll, at the beginning of an op, a read or an upload: only a poll tells that the device is lost.
+    /// [`Inner::check`] after a poll, at the beginning of an op, a read or an upload: only a poll tells that the device is lost.
     pub(super) fn check_device(&self) -> Result<()> {
         self.live.as_ref().map_or(Ok(()), |live| live.connection.errors.poll_and_check())
     }

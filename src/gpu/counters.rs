@@ -22,7 +22,7 @@ pub struct Counters {
     /// Bytes of device memory held now, idle buffers included; staging memory, some 192 MiB for uploads and 64 MiB for reads at
     /// most, is not counted.
     pub memory_bytes: u64,
-    /// The most that was held at a time.
+    /// The largest number of bytes of device memory that was held at a time.
     pub peak_memory_bytes: u64,
 }
 

@@ -86,7 +86,7 @@ impl Context {
                 bindings: &bindings,
                 access: kernel.buffers,
                 grid,
-                nanoseconds: budget::nanoseconds(multiply_adds, bytes),
+                nanoseconds: budget::nanoseconds(self.as_long_as(multiply_adds), bytes),
             };
             let recorded = live.recorder().dispatch(&live.connection, &self.counters, &dispatch);
             if self.or_lost(recorded)? {

@@ -36,9 +36,13 @@ mod spirv;
 mod staged;
 mod tiles;
 mod transfers;
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "tests")]
+mod translated;
 mod tuned;
 mod units;
 mod view;
+mod waits;
 
 pub(crate) use blocks::{Split, runs};
 pub(crate) use buffer::Buffer;

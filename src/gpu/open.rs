@@ -15,6 +15,9 @@ use crate::options::{GpuOptions, MatrixUnits};
 #[cfg(not(target_family = "wasm"))]
 use crate::waiting::at_once;
 
+/// The number by which PCI knows Intel.
+const INTEL: u32 = 0x8086;
+
 /// Features that a device is opened with where the adapter has them. Kernels do without them elsewhere.
 const USEFUL_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64).union(wgpu::Features::TIMESTAMP_QUERY);
@@ -60,7 +63,7 @@ impl Context {
             MatrixUnits::Off => None,
             MatrixUnits::On => Some(usable_units(adapter, &connection.device)?),
         };
-        let live = Live::new(connection, &limits);
+        let live = Live::new(connection, &limits, options.debug.left_out_submit);
         drop(turn);
         live.connection.errors.check()?;
         let info = adapter.get_info();
@@ -69,7 +72,10 @@ impl Context {
             software: info.device_type == wgpu::DeviceType::Cpu && !options.debug.kernels_for_gpus,
             subgroup_lanes: if has(wgpu::Features::SUBGROUP) { info.subgroup_min_size.max(1) } else { 0 },
             longs: has(wgpu::Features::SHADER_INT64),
-            registers: info.device_type == wgpu::DeviceType::DiscreteGpu || options.debug.kernels_for_gpus,
+            // A thread of Intel's has 128 registers, fewer than the largest tile has sums.
+            registers: (info.device_type == wgpu::DeviceType::DiscreteGpu && info.vendor != INTEL)
+                || options.debug.kernels_for_gpus,
+            slow: ![wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::Cpu].contains(&info.device_type),
             units,
         };
         Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))

@@ -12,6 +12,8 @@ use crate::options::GpuOptions;
 pub(crate) enum Preset {
     /// A large GPU.
     Discrete,
+    /// A large GPU on DX12 whose kernels Microsoft's FXC compiles: without subgroup operations and 64-bit words.
+    WithFxc,
     /// The smallest device that WebGPU allows, without subgroup operations.
     Smallest,
     /// A software driver whose lanes read for each other.
@@ -23,7 +25,8 @@ pub(crate) enum Preset {
 }
 
 impl Preset {
-    pub const ALL: [Preset; 5] = [Preset::Discrete, Preset::Smallest, Preset::Shuffled, Preset::Alone, Preset::OnUnits];
+    pub const ALL: [Preset; 6] =
+        [Preset::Discrete, Preset::WithFxc, Preset::Smallest, Preset::Shuffled, Preset::Alone, Preset::OnUnits];
 }
 
 impl Context {
@@ -40,15 +43,14 @@ impl Context {
         };
         let (limits, traits) = match preset {
             Preset::Discrete => {
-                (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true, units: None })
+                (large, Traits { subgroup_lanes: 32, longs: true, registers: true, ..Traits::default() })
             }
-            Preset::Smallest => (wgpu::Limits::default(), Traits { software: false, ..Traits::default() }),
-            Preset::Shuffled => {
-                (large, Traits { software: true, subgroup_lanes: 8, longs: true, registers: false, units: None })
-            }
+            Preset::WithFxc => (large, Traits { registers: true, ..Traits::default() }),
+            Preset::Smallest => (wgpu::Limits::default(), Traits { slow: true, ..Traits::default() }),
+            Preset::Shuffled => (large, Traits { software: true, subgroup_lanes: 8, longs: true, ..Traits::default() }),
             Preset::Alone => (large, Traits { software: true, ..Traits::default() }),
             Preset::OnUnits => {
-                (large, Traits { software: false, subgroup_lanes: 32, longs: true, registers: true, units })
+                (large, Traits { subgroup_lanes: 32, longs: true, registers: true, units, ..Traits::default() })
             }
         };
         Self::with(None, limits, GpuOptions::default(), traits, Arc::default())

@@ -3,24 +3,20 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
-use std::time::Duration;
 
 use super::buffer::{Buffer, GUARD_BYTES};
 use super::context::Context;
 use super::driver::callback::{Answer, answer};
 use super::driver::type_erased::Shared;
+use super::encode::receipts::Receipt;
 use super::memory::copy::copy_down;
 use super::memory::mark::Mark;
 use super::memory::raw::ByteRange;
 use super::memory::staging::{PIECE_BYTES, Reads, Way};
+use super::waits::Mapped;
 use crate::error::{Error, ReadError, Result};
 use crate::host_memory::no_room;
-use crate::waiting::{Waiting, give_way};
-
-/// The answer to `map_async`.
-type Mapped = Result<(), wgpu::BufferAsyncError>;
+use crate::waiting::Waiting;
 
 /// Pieces of a long read that are on their way at a time.
 const PIECES_UNDER_WAY: usize = 4;
@@ -35,6 +31,8 @@ pub(crate) struct Reading<T> {
     context: Context,
     /// The staging buffer, the answer of its mapping, and the submission that fills it; `None` in a dry run.
     staged: Option<(Shared<wgpu::Buffer>, Answer<Mapped>, Option<wgpu::SubmissionIndex>)>,
+    /// What should stand behind the pieces, where receipts are needed.
+    receipt: Option<Receipt>,
     /// The mark of the staging buffer.
     #[cfg(target_family = "wasm")]
     mark: Arc<Mark>,
@@ -61,6 +59,9 @@ impl Context {
         let (mut under_way, mut rest) = (VecDeque::with_capacity(PIECES_UNDER_WAY), values);
         while offset < end || !under_way.is_empty() {
             while offset < end && under_way.len() < PIECES_UNDER_WAY {
+                if matches!(waiting, Waiting::Yielding) {
+                    self.room_async().await?;
+                }
                 let bytes = (end - offset).min(PIECE_BYTES as u64);
                 under_way.push_back(self.start_read::<T>(&[ByteRange { raw: buffer.raw(), offset, bytes }])?);
                 offset += bytes;
@@ -84,22 +85,24 @@ impl Context {
         self.start_read(&[buffer.range()])
     }
 
-    /// Copies the pieces one behind another into staging memory and hands that to the queue.
+    /// Copies the pieces one after another into staging memory and hands that to the queue.
     pub(super) fn start_read<T: Plain>(&self, pieces: &[ByteRange<'_>]) -> Result<Reading<T>> {
         self.check_device()?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
         // Nobody else knows of it, so the first and last to hear of a rejection is this read.
         let mark = Arc::<Mark>::default();
-        let reading = |staged| Reading {
+        let reading = |staged, receipt| Reading {
             context: self.clone(),
             staged,
+            receipt,
             #[cfg(target_family = "wasm")]
             mark: mark.clone(),
             lengths,
             values: PhantomData,
         };
-        let Some(live) = &self.live else { return Ok(reading(None)) };
-        let bytes = pieces.iter().map(|piece| piece.bytes).sum();
+        let Some(live) = &self.live else { return Ok(reading(None, None)) };
+        let content: u64 = pieces.iter().map(|piece| piece.bytes).sum();
+        let bytes = content + live.recorder().receipt_bytes();
         let staging = match live.reads.take(bytes, self.limits.max_buffer_size) {
             Some(staging) => staging,
             None => Shared::new(self.with_room(|| {
@@ -116,7 +119,10 @@ impl Context {
             }
         });
         self.or_lost(recorded)?;
-        let submission = live.recorder().submit(&live.connection, &self.counters);
+        let mut recorder = live.recorder();
+        let receipt = recorder.receipt(&live.connection, (&staging, content));
+        let submission = recorder.submit(&live.connection, &self.counters);
+        drop(recorder);
         live.catch_up();
         // By now somebody has handed the copy over.
         self.or_lost(mark.check())?;
@@ -125,44 +131,7 @@ impl Context {
         staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| teller.tell(result));
         drop(turn);
         self.check()?;
-        Ok(reading(Some((staging, answer, submission))))
-    }
-
-    /// [`Context::wait`] without blocking the thread.
-    pub async fn wait_async(&self) -> Result<()> {
-        self.flush()?;
-        let Some(live) = &self.live else { return Ok(()) };
-        self.counters.waits.fetch_add(1, Relaxed);
-        let (teller, answer) = answer();
-        {
-            let _turn = live.connection.turns.take();
-            live.connection.queue.on_submitted_work_done(move || teller.tell(()));
-        }
-        live.connection.poller.ask(&live.connection.device, None);
-        answer.await;
-        self.check()
-    }
-
-    /// Sees to it that what is recorded next need not wait for the device: of what it has been handed, so much is done that
-    /// no bound is near.
-    pub async fn room_async(&self) -> Result<()> {
-        if let Some((number, done)) = self.oldest_done() {
-            // The other tasks' turn, also where it is done by now.
-            give_way().await;
-            done.await;
-            // Not before: a future that is dropped forgets none.
-            if let Some(live) = &self.live {
-                live.recorder().in_flight.is_done(number);
-            }
-        }
-        self.check()
-    }
-
-    /// Tells when so much is done, where it is not yet.
-    fn oldest_done(&self) -> Option<(u64, Answer<()>)> {
-        let live = self.live.as_ref()?;
-        let oldest = live.recorder().in_flight.oldest()?;
-        Some((oldest.0, live.connection.poller.after(&live.connection.device, oldest)))
+        Ok(reading(Some((staging, answer, submission)), receipt))
     }
 
     /// Looks whether the tail behind a guarded buffer is as it was.
@@ -195,7 +164,7 @@ impl<T: Plain> Reading<T> {
                     Waiting::Blocking => self.context.mapped(&answer, submission)?,
                     Waiting::Yielding => self.context.mapped_async(answer, submission).await?,
                 };
-                // In browsers the news of a rejection comes behind the submit, and need not come before the content.
+                // In browsers the news of a rejection comes after the submit, and need not come before the content.
                 #[cfg(target_family = "wasm")]
                 if let Some(live) = &self.context.live {
                     let heard = live.recorder().heard_of(&self.mark);
@@ -215,6 +184,17 @@ impl<T: Plain> Reading<T> {
         self.arrive(waiting, |piece| values.extend_from_slice(piece)).await
     }
 
+    /// An error where the device has not written the receipt.
+    fn check_receipt(&self, found: &[u8]) -> Result<()> {
+        match &self.context.live {
+            Some(live) if self.receipt.is_some_and(|receipt| found != receipt) => {
+                let reason = "its driver has ended work that failed or took too long, and says that it is done";
+                live.connection.errors.lose(reason)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Shows what has come to the staging buffer; zeros in a dry run.
     fn unpack(self, staging: Option<Shared<wgpu::Buffer>>, mut look: impl FnMut(&[T])) -> Result<()> {
         let Some(staging) = staging else {
@@ -222,9 +202,12 @@ impl<T: Plain> Reading<T> {
             return Ok(());
         };
         let _turn = self.context.live.as_ref().map(|live| live.connection.turns.take());
-        let bytes = self.lengths.iter().map(|length| length * size_of::<T>()).sum::<usize>() as u64;
-        let range = staging.get_mapped_range(..bytes).map_err(|error| Error::Read { source: error.into() })?;
-        let mut rest: &[T] = bytemuck::cast_slice(&range);
+        let bytes = self.lengths.iter().map(|length| length * size_of::<T>()).sum::<usize>();
+        let all = (bytes + self.receipt.map_or(0, |receipt| receipt.len())) as u64;
+        let range = staging.get_mapped_range(..all).map_err(|error| Error::Read { source: error.into() })?;
+        let (content, found) = range.split_at(bytes);
+        self.check_receipt(found)?;
+        let mut rest: &[T] = bytemuck::cast_slice(content);
         for length in &self.lengths {
             let (head, tail) = rest.split_at(*length);
             look(head);
@@ -236,36 +219,5 @@ impl<T: Plain> Reading<T> {
             drop(live.reads.put(staging));
         }
         Ok(())
-    }
-}
-
-impl Context {
-    /// Waits for the answer to `map_async`. Another thread's poll may have taken the callback with it and be about to
-    /// call it, so a poll that has returned does not mean that the answer is there.
-    fn mapped(&self, answer: &Answer<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
-        loop {
-            self.poll(submission.clone())?;
-            match answer.within(Duration::from_millis(10)) {
-                Poll::Ready(Some(mapped)) => return Ok(mapped),
-                Poll::Pending => self.check()?,
-                // The callback is gone uncalled: the device went away.
-                Poll::Ready(None) => return Ok(Err(wgpu::BufferAsyncError)),
-            }
-        }
-    }
-
-    /// [`Context::mapped`] without blocking the thread.
-    async fn mapped_async(&self, answer: Answer<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
-        self.counters.waits.fetch_add(1, Relaxed);
-        if let Some(live) = &self.live {
-            live.connection.poller.ask(&live.connection.device, submission);
-        }
-        let mapped = answer.await;
-        // In browsers a lost device rejects the mapping before the word of the loss comes.
-        if cfg!(target_family = "wasm") && !matches!(mapped, Some(Ok(()))) {
-            give_way().await;
-        }
-        self.check()?;
-        Ok(mapped.unwrap_or(Err(wgpu::BufferAsyncError)))
     }
 }

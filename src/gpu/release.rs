@@ -9,6 +9,8 @@ impl Drop for Inner {
     /// Frees buffers and device in a turn, since wgpu calls the driver for that.
     fn drop(&mut self) {
         let idle = self.pool().shrink(0);
+        // The recorder, which contexts with other options share, would keep them.
+        self.forget_bind_groups(&idle);
         self.release(idle);
         let turn = self.live.as_ref().map(|live| live.connection.turns.take());
         self.pool = Mutex::default();

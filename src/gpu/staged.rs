@@ -2,6 +2,8 @@
 
 use super::buffer::Buffer;
 use super::context::Context;
+#[cfg(not(target_family = "wasm"))]
+use super::driver::turns::polled;
 use super::memory::copy::Content;
 use super::memory::raw::ByteRange;
 use super::memory::staging::PIECE_BYTES;
@@ -33,7 +35,8 @@ impl Context {
         #[cfg(not(target_family = "wasm"))]
         {
             let _turn = live.connection.turns.take();
-            live.connection.device.poll(wgpu::PollType::Poll).is_ok_and(|status| status.is_queue_empty())
+            let status = polled(|| live.connection.device.poll(wgpu::PollType::Poll));
+            status.is_some_and(|status| status.is_ok_and(|status| status.is_queue_empty()))
         }
     }
 

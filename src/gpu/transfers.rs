@@ -17,7 +17,7 @@ use crate::waiting::{Waiting, at_once};
 pub(super) const SMALL_UPLOAD: usize = 1 << 18;
 
 impl Context {
-    /// Overwrites a buffer from its start, behind everything that is recorded so far.
+    /// Overwrites a buffer from its start, after everything that is recorded so far.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, values: &[T]) -> Result<()> {
         at_once(self.write_by(Waiting::Blocking, buffer, values))
     }

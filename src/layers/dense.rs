@@ -34,7 +34,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// Weights 0.01 · N(0, 1), biases 0. The random numbers are drawn on the host: the same on every device.
+    /// A layer with weights 0.01 · N(0, 1) and biases 0. The random numbers are drawn on the host: the same on every device.
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) without inputs or outputs; else as [`Matrix::from_array`].
@@ -167,8 +167,8 @@ impl Dense {
         Ok(dx)
     }
 
-    /// Like [`Dense::backward`] without dX, which a network's first layer has no use for. Gives dY as it stands
-    /// behind the activation.
+    /// Like [`Dense::backward`] without dX, which a network's first layer has no use for. Returns dY multiplied by
+    /// the ReLU's mask.
     ///
     /// # Errors
     /// As [`Dense::backward`].

@@ -16,11 +16,11 @@ use crate::host_memory::{host_room, not_empty};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Init {
-    /// This standard deviation; the notebook has 0.01.
+    /// Weights with this standard deviation; the notebook has 0.01.
     Normal(f64),
-    /// √(2 / inputs): keeps the scale through ReLU layers (He et al., [2015](https://arxiv.org/abs/1502.01852)).
+    /// A standard deviation of √(2 / inputs), which keeps the scale of activations through ReLU layers (He et al., [2015](https://arxiv.org/abs/1502.01852)).
     He,
-    /// √(2 / (inputs + outputs)): keeps it through linear ones (Glorot and Bengio, 2010).
+    /// A standard deviation of √(2 / (inputs + outputs)), which keeps the scale through linear layers (Glorot and Bengio, 2010).
     Glorot,
 }
 

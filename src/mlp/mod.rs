@@ -1,6 +1,7 @@
 //! Mlp: a multilayer perceptron with ReLU between its layers and softmax at its end.
 
 mod checks;
+mod class_names;
 mod file;
 mod model;
 #[cfg(not(target_family = "wasm"))]

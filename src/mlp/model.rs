@@ -34,6 +34,8 @@ use crate::ops::{Activation, bank};
 pub struct Mlp {
     pub(super) device: Device,
     pub(super) layers: Vec<Dense>,
+    /// The names of the classes, or none.
+    pub(super) class_names: Arc<[String]>,
     /// The parameters as they were when they were last on the host.
     pub(super) copy: Arc<[Parameters]>,
     /// The state that the next [`Mlp::partial_fit`] continues from.
@@ -97,7 +99,8 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn reset(&mut self, init: Init, seed: u64) -> Result<()> {
-        *self = Self::with_init(&self.device, &self.widths(), init, seed)?;
+        let class_names = self.class_names.clone();
+        *self = Mlp { class_names, ..Self::with_init(&self.device, &self.widths(), init, seed)? };
         Ok(())
     }
 
@@ -157,7 +160,17 @@ impl Mlp {
         let last = layers.len().saturating_sub(1);
         let activation = |index| if index < last { Activation::Relu } else { Activation::None };
         let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
-        Mlp { device: device.clone(), layers, copy: Arc::default(), partial: None, prepared: Vec::new() }
+        let (class_names, copy) = (Arc::default(), Arc::default());
+        Mlp { device: device.clone(), layers, class_names, copy, partial: None, prepared: Vec::new() }
+    }
+
+    /// Replaces the parameters, of which there are as many as before. The names of the classes and the kernels that were
+    /// compiled stay.
+    pub(super) fn replace_parameters(&mut self, layers: Vec<Parameters>) -> Result<()> {
+        let new = Self::from_host(&self.device, layers)?;
+        let (class_names, prepared) = (self.class_names.clone(), std::mem::take(&mut self.prepared));
+        *self = Mlp { class_names, prepared, ..new };
+        Ok(())
     }
 
     /// The rows and columns of all parameters: weights and biases in turn.

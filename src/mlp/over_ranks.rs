@@ -12,7 +12,7 @@ use crate::targets::{Label, ignored_rows};
 const CLASSES: &str = "the model's classes";
 
 impl Mlp {
-    /// Predicts the classes of all ranks' rows, one rank's behind the other's: on every rank those of all. Each rank has its
+    /// Predicts the classes of all ranks' rows, one rank's after the other's: on every rank those of all. Each rank has its
     /// own rows, or none, so that files can be larger than a machine's memory.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Mlp {
                 let counts: Vec<u64> = bytemuck::pod_collect_to_vec(bytes);
                 sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             }
-            Ok(ConfusionMatrix::from_counts(sums))
+            self.named(ConfusionMatrix::from_counts(sums))
         })
     }
 

@@ -93,7 +93,8 @@ impl Mlp {
         ) -> Result<ConfusionMatrix> = |waiting| {
             let x: &dyn RowSource = &x;
             self.check_scored("confusion_matrix", x, labels)?;
-            ConfusionMatrix::new(labels, &self.predict_by(waiting, "confusion_matrix", x).await?, self.classes())
+            let predictions = self.predict_by(waiting, "confusion_matrix", x).await?;
+            self.named(ConfusionMatrix::new(labels, &predictions, self.classes())?)
         }
     }
 

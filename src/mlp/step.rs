@@ -85,7 +85,7 @@ impl Mlp {
         ops::check_rate("dropout", *dropout)?;
         // Each layer in each step draws with a counter of its own.
         let counter = |index: usize| step.wrapping_mul(self.layers.len() as u64).wrapping_add(index as u64);
-        // Its gradient leaves out the same.
+        // The backward pass draws with the same counter, and so leaves out the same values.
         let dropped = |x: &Matrix, index: usize| match places {
             Some(places) => ops::dropout_rows(x, places, *dropout, *seed, counter(index)),
             None => ops::dropout(x, *dropout, *seed, counter(index)),

@@ -59,10 +59,15 @@ impl Mlp {
             let parameters = self.parameters_by(waiting).await;
             device.make_room(waiting).await?;
             match parameters {
-                Ok(parameters) => Self::from_host(device, parameters),
-                Err(Error::DeviceLost { .. }) => Self::from_host(device, self.copy.to_vec()),
+                Ok(parameters) => self.moved(device, parameters),
+                Err(Error::DeviceLost { .. }) => self.moved(device, self.copy.to_vec()),
                 Err(error) => Err(error),
             }
         }
+    }
+
+    /// This model with these parameters on another device.
+    fn moved(&self, device: &Device, parameters: Vec<Parameters>) -> Result<Self> {
+        Ok(Mlp { class_names: self.class_names.clone(), ..Self::from_host(device, parameters)? })
     }
 }

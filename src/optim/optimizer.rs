@@ -18,18 +18,18 @@ const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Optimizer {
-    /// w -= learning_rate · dw: [`ops::sgd`].
+    /// Gradient descent, w -= learning_rate · dw: see [`ops::sgd`].
     Sgd {
         /// Step size.
         learning_rate: f64,
     },
-    /// [`ops::momentum`].
+    /// Gradient descent with momentum: see [`ops::momentum`].
     Momentum(MomentumOptions),
-    /// [`ops::adagrad`].
+    /// AdaGrad: see [`ops::adagrad`].
     AdaGrad(AdaGradOptions),
-    /// [`ops::rmsprop`].
+    /// RMSProp: see [`ops::rmsprop`].
     RmsProp(RmsPropOptions),
-    /// [`ops::adam`].
+    /// Adam and AdamW: see [`ops::adam`].
     Adam(AdamOptions),
 }
 

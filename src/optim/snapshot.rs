@@ -76,7 +76,7 @@ impl OptimizerState {
         Ok(OptimizerSnapshot { step: self.step, slots })
     }
 
-    /// The state behind the steps that a snapshot tells of; penalties and clipping are to be set again.
+    /// Restores the state that a snapshot holds. Penalties and clipping must be set again.
     ///
     /// # Errors
     /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], and for more than 2^53 steps. Whether their shapes fit shows in the

@@ -54,7 +54,7 @@ impl OptimizerState {
         OptimizerState { optimizer, step: 0, slots, restored, penalties: Vec::new(), clip_norm: None }
     }
 
-    /// With penalties on the parameters, one for each layer, in their order. The steps add the penalties' gradient; the
+    /// Adds penalties on the parameters, one for each layer, in their order. The steps add the penalties' gradient; the
     /// losses that are reported are without them (see [`Penalty::loss`]).
     ///
     /// The steps fail with [`Error::Option`] where there are not two parameters, weights and biases, for each penalty, or
@@ -76,8 +76,9 @@ impl OptimizerState {
         self
     }
 
-    /// With all gradients multiplied by [`ops::clip_scale`] before each step, so that their common norm stays below this
-    /// limit; penalties come behind it. Nothing waits for the device.
+    /// Limits the norm of all gradients together: before each step they are multiplied by [`ops::clip_scale`]; penalties are
+    /// added after that. Nothing waits for the device. Where the sum of the squares is above the largest f32, as it is for every norm
+    /// above 1.8 · 10¹⁹, the factor is 0, and the step is one with gradients of 0.
     ///
     /// The steps fail with [`Error::Option`] unless the limit is positive and finite.
     ///

@@ -18,8 +18,8 @@ use crate::error::Error;
 pub struct GpuOptions {
     /// Take the adapter whose name holds this, case aside; wins over `WGPU_ADAPTER_NAME`.
     pub adapter_name: Option<String>,
-    /// Of the adapters that are as good as the best (of its kind, on its backend), take that of this number, counted from 0 and
-    /// again from 0 behind the last: for programs that use several GPUs. By default the first.
+    /// The index of the adapter among those of the best kind and backend, modulo their number: for programs that use several
+    /// GPUs. By default the first.
     pub adapter_index: Option<usize>,
     /// Compile the shaders with bounds checks and loop limits. The results are the same.
     pub runtime_checks: bool,
@@ -28,8 +28,8 @@ pub struct GpuOptions {
     /// Take no more than this many bytes of device memory: a buffer beyond it is [`Error::OutOfMemory`].
     pub max_memory_bytes: Option<u64>,
     /// A folder of what [`Device::tune`](crate::Device::tune) has found on this adapter and driver: read when the device is
-    /// opened, written by the tuning. Without it, kernels are chosen by shape alone, and results are the same bits everywhere
-    /// that the device and the driver are.
+    /// opened, written by the tuning. Without it, kernels are chosen by shape alone, and equal devices and drivers give
+    /// equal bits.
     pub tuning: Option<PathBuf>,
     /// Whether products go through matrix units: a choice, because wgpu calls them experimental.
     pub matrix_units: MatrixUnits,
@@ -66,10 +66,13 @@ pub struct DebugOptions {
     pub max_multiply_adds: Option<u64>,
     /// Lower the largest grid to this many workgroups a dimension.
     pub max_workgroups_per_dimension: Option<u32>,
+    /// Leave out the work of this submit, counted from 1, and go on as if it were done: as drivers do that end work which failed
+    /// and do not tell. Reads then look for receipts, as they do on Metal and DX12.
+    pub left_out_submit: Option<u64>,
 }
 
-/// Whether products go through matrix units: hardware that multiplies small matrices of f16 and adds in f32 (tensor cores, matrix
-/// cores, XMX), a subgroup at a time.
+/// Whether products go through matrix units: hardware that multiplies small square matrices of f16 and adds in f32 (tensor cores,
+/// matrix cores), a subgroup at a time.
 ///
 /// Each f32 is cut into two f16, and three products replace one: sums of at least 128 terms stay within the bound of other
 /// kernels, but for numbers below 2⁻²⁸ of their row's or column's largest, and every other product takes another kernel. A row
@@ -89,7 +92,7 @@ pub enum MatrixUnits {
     /// Matrix units stay unused, also where the adapter has them.
     #[default]
     Off,
-    /// Used where the shape of a product pays; [`Error::NoMatrixUnits`] where the first adapter has none: no other is tried.
+    /// Matrix units compute the products that are large enough to gain from them; [`Error::NoMatrixUnits`] where the first adapter has none: no other is tried.
     On,
 }
 

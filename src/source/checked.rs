@@ -17,12 +17,27 @@ pub(crate) struct Wanted<'a> {
     pub rows: &'a [usize],
     /// The number of threads that may read at once, where the rows are not in memory.
     pub threads: usize,
+    /// The source's answer to `as_values`. It is asked for once, before any lock is taken: its code may wait for others, and need
+    /// not answer alike each time.
+    values: Option<&'a [f32]>,
 }
 
 impl<'a> Wanted<'a> {
     /// Rows of so many values that the calling thread reads.
     pub fn new(op: &'static str, source: &'a dyn RowSource, cols: usize, rows: &'a [usize]) -> Self {
-        Wanted { op, source, cols, rows, threads: 1 }
+        let end = rows.iter().max().map_or(0, |last| last + 1);
+        let has_all = |values: &&[f32]| end.checked_mul(cols).is_some_and(|end| values.len() >= end);
+        Wanted { op, source, cols, rows, threads: 1, values: values_of(source).filter(has_all) }
+    }
+
+    /// These rows, read by so many threads.
+    pub fn by(self, threads: usize) -> Self {
+        Wanted { threads: threads.max(1), ..self }
+    }
+
+    /// A part of these rows.
+    pub fn part(self, rows: &'a [usize]) -> Self {
+        Wanted { rows, ..self }
     }
 
     /// The number of values in these rows.
@@ -32,12 +47,10 @@ impl<'a> Wanted<'a> {
 
     /// All values of the source, if they lie in memory row by row and have all of these rows.
     pub fn values(self) -> Option<&'a [f32]> {
-        let values = self.source.as_values()?;
-        let end = self.rows.iter().max().map_or(0, |last| last + 1);
-        (values.len() >= end.checked_mul(self.cols)?).then_some(values)
+        self.values
     }
 
-    /// The values of these rows, if they lie in memory one behind the other in this order.
+    /// The values of these rows, if they lie in memory one after the other in this order.
     pub fn neighbours(self) -> Option<&'a [f32]> {
         let first = *self.rows.first()?;
         let follow = self.rows.windows(2).all(|pair| pair[0] + 1 == pair[1]);
@@ -68,6 +81,18 @@ impl<'a> Wanted<'a> {
         let mut values = host_filled(self.op, (self.rows.len(), self.cols), 0.0)?;
         self.read(&mut values)?;
         Ok(values)
+    }
+}
+
+/// The values of a source that lie in memory row by row. One that panics over the question has none.
+pub(crate) fn values_of(source: &dyn RowSource) -> Option<&[f32]> {
+    match catch_unwind(AssertUnwindSafe(|| source.as_values())) {
+        Ok(values) => values,
+        Err(panic) => {
+            // What was thrown may panic when it is dropped.
+            std::mem::forget(panic);
+            None
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 //! | [`FromFn`] | rows that a function writes |
 //! | [`Multiplied`] | another source, each value times a factor: pixels from 0 to 255, for example |
 //! | [`Selected`] | some rows of another source |
-//! | [`Shards`] | several sources, one behind the other |
+//! | [`Shards`] | several sources, one after the other |
 //!
 //! With the feature `data`, the module `data` opens files as sources, and its `Scaler` scales rows while they are read.
 //!
@@ -47,6 +47,8 @@ mod shards;
 pub use array::Converted;
 #[cfg(feature = "data")]
 pub(crate) use array::GATHERED;
+#[cfg(feature = "data")]
+pub(crate) use checked::values_of;
 #[cfg(feature = "parquet")]
 pub(crate) use checked::words_of;
 pub(crate) use checked::{Wanted, caught};

@@ -40,7 +40,7 @@ pub trait RowSource: Send + Sync {
     /// The number of rows and of columns, as `ndarray`'s method of this name. It must not change.
     fn dim(&self) -> (usize, usize);
 
-    /// Writes the values of these rows one behind the other, in this order. `into` has a place for each value, and all
+    /// Writes the values of these rows one after the other, in this order. `into` has a place for each value, and all
     /// of them must be written. A row may be asked for more than once. A training ends only when all of its reads have
     /// returned.
     ///

@@ -1,4 +1,4 @@
-//! Several sources, one behind the other.
+//! Several sources, one after the other.
 
 use super::row_error::RowError;
 use super::row_source::RowSource;

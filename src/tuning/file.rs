@@ -32,12 +32,14 @@ fn path(folder: &Path, adapter: &AdapterInfo<'_>) -> PathBuf {
     folder.join(format!("{}.json", plain(&format!("{} {} {}{units}", adapter.name, adapter.backend, adapter.driver))))
 }
 
-/// Writes the winners to the adapter's file, whole or not at all.
+/// Writes the winners to the adapter's file, whole or not at all. Those that another process has put there since stay.
 pub(super) fn save(
     folder: &Path,
     adapter: &AdapterInfo<'_>,
     chosen: &BTreeMap<ShapeClass, MatmulKernel>,
 ) -> Result<()> {
+    let mut all = read(folder, adapter).unwrap_or_default();
+    all.extend(chosen);
     let entry = |([m, n, k], kernel): (&ShapeClass, &MatmulKernel)| json!([m, n, k, format!("{kernel:?}")]);
     let file = json!({
         "version": VERSION,
@@ -45,7 +47,7 @@ pub(super) fn save(
         "backend": adapter.backend,
         "driver": adapter.driver,
         "matrix_units": adapter.matrix_units,
-        "kernels": chosen.iter().map(entry).collect::<Vec<_>>(),
+        "kernels": all.iter().map(entry).collect::<Vec<_>>(),
     });
     std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
     replace(&path(folder, adapter), |out| writeln!(out, "{file:#}"))
@@ -53,13 +55,20 @@ pub(super) fn save(
 
 /// Reads the winners of an earlier tuning of the same adapter and driver into `tuned`, if their file is whole.
 pub(crate) fn load(folder: &Path, adapter: &AdapterInfo<'_>, tuned: &Tuned) {
+    let chosen = read(folder, adapter).into_iter().flatten();
+    chosen.for_each(|(class, kernel)| tuned.choose(class, kernel));
+}
+
+/// The winners in the adapter's file, if it is whole.
+fn read(folder: &Path, adapter: &AdapterInfo<'_>) -> Option<BTreeMap<ShapeClass, MatmulKernel>> {
     let path = path(folder, adapter);
     let fits = std::fs::metadata(&path).is_ok_and(|file| file.len() <= MAX_BYTES);
-    let Some(text) = fits.then(|| std::fs::read_to_string(&path).ok()).flatten() else { return };
-    match parse(&text, adapter) {
-        Some(chosen) => chosen.into_iter().for_each(|(class, kernel)| tuned.choose(class, kernel)),
-        None => log::warn!("{}: damaged, or of another driver or version; not used", path.display()),
+    let text = fits.then(|| std::fs::read_to_string(&path).ok()).flatten()?;
+    let chosen = parse(&text, adapter);
+    if chosen.is_none() {
+        log::warn!("{}: damaged, or of another driver or version; not used", path.display());
     }
+    chosen
 }
 
 /// The winners in the text of a file, if all of it is as [`save`] writes it for this adapter.
@@ -106,6 +115,12 @@ mod tests {
             tuned.all()
         };
         assert_eq!(loaded(), chosen);
+        // Another process knows others: both are kept.
+        let other = BTreeMap::from([([2, 2, 2], MatmulKernel::Small)]);
+        save(folder.path(), adapter, &other).unwrap();
+        assert_eq!(loaded(), chosen.iter().chain(&other).map(|(class, kernel)| (*class, *kernel)).collect());
+        std::fs::remove_file(&path).unwrap();
+        save(folder.path(), adapter, &chosen).unwrap();
         for length in 0..text.trim_end().len() {
             assert_eq!(parse(&text[..length], adapter), None, "cut at {length}");
         }

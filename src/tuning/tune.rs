@@ -14,7 +14,7 @@ use crate::cpu;
 use crate::device::{Device, DeviceInfo, DeviceKind};
 use crate::error::Result;
 use crate::gpu::{Context, Tuned};
-use crate::host_memory::not_empty;
+use crate::host_memory::{host_room, not_empty};
 use crate::matrix::Matrix;
 use crate::ops;
 use crate::options::MatmulKernel;
@@ -81,7 +81,8 @@ impl Device {
         /// future is dropped, the device keeps the winners found so far, and no file is written.
         ///
         /// # Errors
-        /// [`Error::Empty`](crate::Error::Empty) for a shape with a 0; errors of the device;
+        /// [`Error::Empty`](crate::Error::Empty) for a shape with a 0; [`Error::Limit`](crate::Error::Limit) and
+        /// [`Error::HostMemory`](crate::Error::HostMemory) for one that there is no room for; errors of the device;
         /// [`Error::File`](crate::Error::File) when the winners cannot be kept.
         ///
         /// ```
@@ -98,6 +99,7 @@ impl Device {
     async fn tune_by(&self, waiting: Waiting, shapes: &[[usize; 3]]) -> Result<Vec<TunedShape>> {
         shapes.iter().try_for_each(|[m, k, n]| not_empty("tune", *m, *k).and(not_empty("tune", *k, *n)))?;
         let Some(gpu) = self.context() else { return Ok(Vec::new()) };
+        shapes.iter().try_for_each(|shape| check_room(self, *shape))?;
         let mut found = Vec::new();
         for shape in shapes {
             let measured = measure(waiting, self, gpu, *shape).await?;
@@ -113,6 +115,14 @@ impl Device {
         }
         Ok(found)
     }
+}
+
+/// Refuses a shape that the device or the host has no room for, before anything is filled.
+fn check_room(device: &Device, [m, k, n]: [usize; 3]) -> Result<()> {
+    let dry = device.dry();
+    let operands = [Matrix::planned(&dry, "tune", m, k)?, Matrix::planned(&dry, "tune", k, n)?];
+    ops::matmul(&operands[0], &operands[1])?;
+    [(m, k), (k, n), (m, n)].into_iter().try_for_each(|(rows, cols)| host_room::<f64>("tune", rows, cols).map(drop))
 }
 
 /// A product by this kernel, which is forced for this call alone.

@@ -37,6 +37,9 @@ mod shapes;
 #[cfg(feature = "serde")]
 mod side_by_side;
 mod sweep;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+pub(crate) mod swept;
 mod table;
 mod workers;
 

@@ -22,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         common::trial("class ids from the device, in pieces", pieces(), device_made),
         common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
         common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
+        common::trial("a buffer of the crate's own that outlives its matrix", plain(), outlives),
         common::trial("a recording that the device rejects", plain(), rejected),
         common::trial("a recording that is rejected meanwhile", plain(), rejected_meanwhile),
     ]
@@ -117,6 +118,32 @@ fn one_memory_under_two_names(
     Ok(())
 }
 
+/// A matrix round a buffer of the crate's own keeps it from serving others, whichever of the two handles came first.
+fn outlives(device: &Device) -> Result<(), Failed> {
+    let filled = |value: f32| Matrix::from_slice(device, 1, 64, &[value; 64]);
+    let whole = |matrix: &Matrix, value: f32| -> Result<bool, Error> {
+        Ok(matrix.to_array()?.iter().all(|found| *found == value))
+    };
+    for dropped_first in [false, true] {
+        let own = filled(1.0)?;
+        let (buffer, offset) = own.wgpu_buffer().expect("a GPU's");
+        let mut own = Some(own);
+        if dropped_first {
+            drop(own.take());
+        }
+        let wrapped = device.wrap_matrix(buffer, offset, 1, 64)?;
+        drop(own);
+        let others = [filled(2.0)?, filled(3.0)?];
+        assert!(whole(&wrapped, 1.0)? && whole(&others[0], 2.0)? && whole(&others[1], 3.0)?);
+        drop(wrapped);
+        // Now it serves others again.
+        let before = device.counters().allocations;
+        assert!(whole(&filled(4.0)?, 4.0)?);
+        assert_eq!(device.counters().allocations, before);
+    }
+    Ok(())
+}
+
 /// A buffer that its caller destroys before the device has read it: wgpu rejects all commands that were recorded beside those
 /// which read it. Everybody whose results are lost by that is told, whenever they ask, and nobody else.
 fn rejected(like: &Device) -> Result<(), Failed> {
@@ -173,6 +200,11 @@ fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
         Ok(())
     };
     device.wait()?;
+    // Who reads what was lost is told, and the next call has nothing to do with it.
+    let lost = ops::relu(&on_device)?;
+    spoil()?;
+    assert!(matches!(lost.to_array(), Err(Error::Unwritten { .. })));
+    assert_eq!(ops::relu(&on_device)?.to_array()?, wanted);
     let lost = ops::relu(&on_device)?;
     spoil()?;
     let results: Vec<_> = (0..300).map(|_| ops::relu(&lost)).collect();

@@ -10,7 +10,7 @@ use libtest_mimic::Failed;
 use ndarray::{Array2, array};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy, Head};
-use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
+use wgpu_mlp::{DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
 
 use super::errors::{ones, refused};
 use crate::common::{self, Trial};
@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         common::trial("a device that is destroyed", plain(), destroyed),
         common::trial("a device that is destroyed at work", plain(), destroyed_at_work),
         common::trial("a model outlives its device", plain(), outlived),
+        common::trial("work that is left out and counts as done", plain(), left_out),
     ]
 }
 
@@ -128,6 +129,39 @@ fn all_say_lost(mut belongings: Belongings) -> Result<(), Failed> {
         }
     }
     calls.join().map_err(|_| "dropping what is left panics".into())
+}
+
+/// A driver that ends work and does not tell: no read gives what was there before, and the device is given up.
+fn left_out(_: &Device) -> Result<(), Failed> {
+    let (x, labels) = common::clusters(64, 4, 3, 5);
+    for submit in 1..=8 {
+        let debug = DebugOptions { left_out_submit: Some(submit), ..Default::default() };
+        let device = Device::gpu_with(&GpuOptions { debug, ..Default::default() })?;
+        let read = |round: u16| -> Result<()> {
+            let value = f32::from(round);
+            let doubled = ops::relu(&Matrix::from_slice(&device, 1, 3, &[value, -value, 2.0 * value])?)?;
+            if round.is_multiple_of(3) {
+                device.flush()?; // so that what is read and its receipt are in two submits
+            }
+            assert_eq!(doubled.to_array()?, array![[value, 0.0, 2.0 * value]], "submit {submit} was left out");
+            Ok(())
+        };
+        let outcomes: Vec<_> = (1..=9).map(read).collect();
+        let lost = outcomes.iter().position(Result::is_err).ok_or("nobody was told")?;
+        let rest = &outcomes[lost..];
+        assert!(rest.iter().all(|outcome| matches!(outcome, Err(Error::DeviceLost { .. }))), "{rest:?}");
+        // Every third round is two submits.
+        let submits = |rounds: usize| (rounds + rounds / 3) as u64;
+        assert!(submits(lost) < submit && submits(lost + 1) >= submit, "told in round {lost} of submit {submit}");
+    }
+    let debug = DebugOptions { left_out_submit: Some(5), ..Default::default() };
+    let device = Device::gpu_with(&GpuOptions { debug, ..Default::default() })?;
+    let mut model = Mlp::new(&device, &[4, 5, 3], 0)?;
+    let trained = model.fit(x.view(), &labels, &FitOptions { epochs: 50, batch: 16, ..Default::default() });
+    assert!(matches!(trained, Err(Error::DeviceLost { .. })), "{trained:?}");
+    let moved = model.to_device(&Device::cpu())?;
+    assert_eq!(moved.parameters()?, model.last_copy());
+    Ok(())
 }
 
 fn destroyed(like: &Device) -> Result<(), Failed> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use wgpu_mlp::{DebugOptions, Device, FitOptions, GpuOptions, Matrix, Mlp, ops};
+use wgpu_mlp::{DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, ops};
 
 use crate::common::{self, Trial};
 
@@ -15,11 +15,20 @@ pub fn trials() -> Vec<Trial> {
         common::trial("winners are right, and kept for the next time", plain(), kept),
         common::trial("nothing is tuned unless asked for", plain(), untuned),
         common::trial("a tuned model learns", plain(), learns),
+        common::trial("shapes that there is no room for are refused", plain(), no_room),
     ]
 }
 
 fn folder() -> Result<tempfile::TempDir, Failed> {
     tempfile::tempdir().map_err(|error| error.to_string().into())
+}
+
+fn no_room(device: &Device) -> Result<(), Failed> {
+    for shape in [[usize::MAX, 1, 1], [1, usize::MAX, 1], [1 << 40, 1, 1], [1 << 20, 1, 1 << 20]] {
+        let tuned = device.tune(&[[8, 8, 8], shape]);
+        assert!(matches!(tuned, Err(Error::Limit { .. } | Error::HostMemory { .. })), "{shape:?}: {tuned:?}");
+    }
+    Ok(())
 }
 
 fn kept(_: &Device) -> Result<(), Failed> {

@@ -71,7 +71,13 @@ fn everything_comes_back_as_it_was() {
 fn options_for_data_come_back() {
     use wgpu_mlp::data::{Column, CsvOptions, SplitOptions};
     for label in [Column::Last, Column::Index(3), Column::Name("kind".into())] {
-        there_and_back(&CsvOptions { delimiter: b';', header: Some(true), label, classes: vec!["a".into()] });
+        there_and_back(&CsvOptions {
+            delimiter: b';',
+            header: Some(true),
+            label,
+            skip: vec![Column::Last],
+            classes: vec!["a".into()],
+        });
     }
     there_and_back(&SplitOptions { test_fraction: 0.1, seed: 7, stratify: true });
     let options: CsvOptions = serde_json::from_str(r#"{ "label": { "Name": "kind" } }"#).unwrap();

@@ -41,6 +41,7 @@ mod readme;
 mod refused;
 #[cfg(feature = "serde")]
 mod reports;
+mod resumed;
 mod schedules;
 mod shape_errors;
 mod source;

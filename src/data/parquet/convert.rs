@@ -62,7 +62,7 @@ impl Columns {
     }
 }
 
-/// Writes lists one behind the other.
+/// Writes lists one after the other.
 fn write_lists(
     lists: Option<&ListArray>,
     column: &str,

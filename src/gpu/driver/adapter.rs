@@ -73,6 +73,8 @@ pub(crate) struct Choice {
 pub(crate) async fn choices(options: &GpuOptions, software: bool) -> Result<Vec<Choice>> {
     let name = options.adapter_name.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    // wgpu's default for debug builds asks for validation, too, and has DX12 compile kernels without optimising them.
+    descriptor.flags = wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL;
     if options.validation {
         descriptor.flags |= wgpu::InstanceFlags::VALIDATION;
     }

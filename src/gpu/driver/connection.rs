@@ -16,6 +16,11 @@ pub(in crate::gpu) struct Connection {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub errors: ErrorSlot,
+    /// The backend's compiler serves one thread at a time: on DX12, wgpu's threads share one object of Microsoft's DXC, which is not
+    /// made for that.
+    pub compiles_alone: bool,
+    /// The backend may say that work is done which its driver has ended.
+    pub needs_receipts: bool,
     /// Whether the crate has opened the device itself, and destroys it at the end.
     #[cfg(target_family = "wasm")]
     pub is_own: AtomicBool,
@@ -35,7 +40,8 @@ impl Drop for Connection {
 impl Connection {
     /// The connection to a device of this adapter; the handlers of its errors are replaced.
     pub fn new(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let turns = Turns::new(adapter.get_info().backend);
+        let backend = adapter.get_info().backend;
+        let turns = Turns::new(backend);
         let errors = ErrorSlot::install(&device, turns);
         Connection {
             poller: Poller::new(turns),
@@ -43,6 +49,8 @@ impl Connection {
             device,
             queue,
             errors,
+            compiles_alone: backend == wgpu::Backend::Dx12,
+            needs_receipts: matches!(backend, wgpu::Backend::Metal | wgpu::Backend::Dx12),
             #[cfg(target_family = "wasm")]
             is_own: AtomicBool::new(false),
         }
@@ -70,9 +78,22 @@ impl Connection {
 
     /// The outcome of a call; where it failed because the device is lost, that error.
     pub fn or_lost<T>(&self, outcome: Result<T>) -> Result<T> {
-        if outcome.is_err() {
-            self.errors.check_loss()?;
+        match &outcome {
+            Ok(_) => {}
+            #[cfg(not(target_family = "wasm"))]
+            Err(Error::Unwritten { source }) => {
+                self.errors.check_loss()?;
+                self.errors.heard_of(source);
+            }
+            Err(error) if is_of_device(error) => self.errors.check_loss()?,
+            Err(_) => {}
         }
         outcome
     }
+}
+
+/// Whether a lost device may be the reason of an error. To find out takes a wait for the work in flight.
+fn is_of_device(error: &Error) -> bool {
+    use Error::{Device, OutOfMemory, Read, Shader, Unwritten};
+    matches!(error, Device { .. } | OutOfMemory { .. } | Read { .. } | Shader { .. } | Unwritten { .. })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::turns::Turns;
+use super::turns::{Turns, polled};
 use crate::error::{Error, Result};
 
 /// The longest that is waited in slices for the word of a loss.
@@ -53,6 +53,17 @@ impl First {
         let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         self.there.store(false, Relaxed);
         error.take()
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl First {
+    fn drop_rejected(&self, rejected: &Arc<wgpu::Error>) {
+        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = |told: &mut Told| matches!(told, Told::Rejected(error) if Arc::ptr_eq(error, rejected));
+        if error.take_if(is_told).is_some() {
+            self.there.store(false, Relaxed);
+        }
     }
 }
 
@@ -102,6 +113,12 @@ impl ErrorSlot {
         self.first.keep(Told::Rejected(error));
     }
 
+    /// Somebody was told of this rejection: the next call has nothing to do with it.
+    #[cfg(not(target_family = "wasm"))]
+    pub(in crate::gpu) fn heard_of(&self, rejected: &Arc<wgpu::Error>) {
+        self.first.drop_rejected(rejected);
+    }
+
     /// The error of a call that had returned before the browser told of it, which the next call tells.
     #[cfg(target_family = "wasm")]
     pub(in crate::gpu) fn keep(&self, error: Error) {
@@ -127,18 +144,27 @@ impl ErrorSlot {
         self.check_lost()
     }
 
+    /// The device has not done what it says is done: nothing that it gives from now on can be relied on.
+    pub(in crate::gpu) fn lose(&self, reason: &str) -> Result<()> {
+        self.lost.get_or_init(|| {
+            log::error!("the device is given up: {reason}");
+            reason.to_string()
+        });
+        self.check_lost()
+    }
+
     /// Whether the device is lost, as far as wgpu has told.
     pub(in crate::gpu) fn is_lost(&self) -> bool {
         self.lost.get().is_some()
     }
 
-    /// [`ErrorSlot::check`] behind a poll: wgpu tells of a loss only while it is polled.
+    /// [`ErrorSlot::check`] after a poll: wgpu tells of a loss only while it is polled.
     pub(in crate::gpu) fn poll_and_check(&self) -> Result<()> {
         // wgpu can panic over a device that is lost.
         if !self.is_lost() {
             let _turn = self.turns.take();
             // A poll that fails says nothing that the lost callback does not.
-            let _ = self.device.poll(wgpu::PollType::Poll);
+            let _ = polled(|| self.device.poll(wgpu::PollType::Poll));
         }
         self.check()
     }

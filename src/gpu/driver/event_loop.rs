@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::callback::{Answer, Teller, answer};
-use super::turns::Turns;
+use super::turns::{Polled, Turns};
 
 /// What the event loop has told of a device's submits.
 pub(in crate::gpu) struct EventLoop(Arc<Progress>);
@@ -16,7 +16,7 @@ struct Progress {
     /// The number of the last submit that is done; those before it are done, too.
     done: AtomicU64,
     /// Those who wait for a submit with this number.
-    waiting: Mutex<Vec<(u64, Teller<()>)>>,
+    waiting: Mutex<Vec<(u64, Teller<Polled>)>>,
 }
 
 impl EventLoop {
@@ -24,8 +24,10 @@ impl EventLoop {
         EventLoop(Arc::default())
     }
 
-    /// Nothing to ask for: the browser polls.
-    pub fn ask(&self, _device: &wgpu::Device, _until: Option<wgpu::SubmissionIndex>) {}
+    /// Nothing to ask for: the browser polls, and gives no answer.
+    pub fn ask(&self, _device: &wgpu::Device, _until: Option<wgpu::SubmissionIndex>) -> Option<Answer<Polled>> {
+        None
+    }
 
     /// Takes down that the queue has been handed the submit with this number, and nothing since.
     pub fn submitted(&self, queue: &wgpu::Queue, number: u64) {
@@ -39,10 +41,10 @@ impl EventLoop {
     }
 
     /// An answer when the submit with this number is done.
-    pub fn after(&self, _device: &wgpu::Device, (number, _index): (u64, wgpu::SubmissionIndex)) -> Answer<()> {
+    pub fn after(&self, _device: &wgpu::Device, (number, _index): (u64, wgpu::SubmissionIndex)) -> Answer<Polled> {
         let (teller, answer) = answer();
         if self.done() >= number {
-            teller.tell(());
+            teller.tell(Ok(()));
         } else {
             self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((number, teller));
         }
@@ -57,6 +59,6 @@ impl Progress {
         let told: Vec<_> = waiting.extract_if(.., |(awaited, _)| *awaited <= number).collect();
         // A waker may ask again at once.
         drop(waiting);
-        told.into_iter().for_each(|(_, teller)| teller.tell(()));
+        told.into_iter().for_each(|(_, teller)| teller.tell(Ok(())));
     }
 }

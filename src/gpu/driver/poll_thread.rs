@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use super::callback::{Answer, Quiet, Teller, answer};
 use super::ending::{in_driver, watch};
-use super::turns::Turns;
+use super::turns::{Polled, Turns};
 
 thread_local! {
     /// Whether this thread is a poll thread.
@@ -17,7 +17,7 @@ thread_local! {
 /// A wish to the poll thread: to poll until a submission, or everything, is done, and to tell the one who waits for that.
 struct Wish {
     until: Option<wgpu::SubmissionIndex>,
-    done: Option<Teller<()>>,
+    done: Teller<Polled>,
 }
 
 /// The poll thread of a device, started at the first wait. It ends with the device: dropping the last handle waits for its end.
@@ -38,15 +38,18 @@ impl PollThread {
         PollThread { thread: OnceLock::new(), turns }
     }
 
-    /// Asks for the device to be polled until this submission, or everything, is done.
-    pub fn ask(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) {
-        self.wish(device, Wish { until, done: None });
+    /// Asks for the device to be polled until this submission, or everything, is done. The answer is the outcome, which comes
+    /// after the callbacks of what is done.
+    pub fn ask(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) -> Option<Answer<Polled>> {
+        let (done, answer) = answer();
+        self.wish(device, Wish { until, done });
+        Some(answer)
     }
 
-    /// [`PollThread::ask`], with an answer when the submit with this number and index is done.
-    pub fn after(&self, device: &wgpu::Device, (_number, index): (u64, wgpu::SubmissionIndex)) -> Answer<()> {
-        let (teller, answer) = answer();
-        self.wish(device, Wish { until: Some(index), done: Some(teller) });
+    /// An answer when the submit with this number and index is done.
+    pub fn after(&self, device: &wgpu::Device, (_number, index): (u64, wgpu::SubmissionIndex)) -> Answer<Polled> {
+        let (done, answer) = answer();
+        self.wish(device, Wish { until: Some(index), done });
         answer
     }
 
@@ -98,10 +101,7 @@ fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
     spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
 }
 
-/// Polls the device as wished. Errors reach the callbacks and the device's own handlers.
+/// Polls the device as wished.
 fn poll(device: &wgpu::Device, turns: Turns, Wish { until, done }: Wish) {
-    let _ = turns.wait_for(device, until.as_ref(), || false);
-    if let Some(done) = done {
-        done.tell(());
-    }
+    done.tell(turns.wait_for(device, until.as_ref(), || false));
 }

@@ -4,6 +4,7 @@
 //! some seconds. So every call of the crate's that reaches the context, and may come beside others, waits for its turn first,
 //! however long that takes; nobody who waits for the device keeps the turn longer than [`SLICE`], and nobody is woken in it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
@@ -16,6 +17,12 @@ const SLICE: Duration = Duration::from_millis(100);
 
 /// Waits in a row that end before half of their time: no device is waited for any longer.
 const MOST_EARLY: u32 = 1000;
+
+/// What wgpu's panic over a poll that failed begins with.
+const FATAL_POLL: &str = "Error in Device::poll";
+
+/// The outcome of a poll.
+pub(in crate::gpu) type Polled = Result<(), wgpu::PollError>;
 
 /// The lock on the OpenGL context, which all devices of a wgpu instance share.
 static CONTEXT: ReentrantMutex<()> = ReentrantMutex::new(());
@@ -52,7 +59,7 @@ impl Turns {
     #[cfg(not(target_family = "wasm"))]
     pub fn make_first_wait(self, device: &wgpu::Device) {
         let _turn = self.take();
-        let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::ZERO) });
+        let _ = polled(|| device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::ZERO) }));
     }
 
     /// Polls the device until this submission, or everything, is done, or until `useless` says that waiting longer is of no use.
@@ -61,14 +68,16 @@ impl Turns {
         device: &wgpu::Device,
         until: Option<&wgpu::SubmissionIndex>,
         useless: impl Fn() -> bool,
-    ) -> Result<(), wgpu::PollError> {
+    ) -> Polled {
         let mut early = 0;
         loop {
             let start = Instant::now();
             let (submission_index, timeout) = (until.cloned(), self.taken.then_some(SLICE));
             let turn = self.take();
-            let waited = device.poll(wgpu::PollType::Wait { submission_index, timeout });
+            let waited = polled(|| device.poll(wgpu::PollType::Wait { submission_index, timeout }));
             drop(turn);
+            // Waiting once more would be of no use.
+            let Some(waited) = waited else { return Err(wgpu::PollError::Timeout) };
             match waited {
                 // Drivers end a wait when they please; one that fails each wait at once says so as if its time were over.
                 Err(wgpu::PollError::Timeout) if !useless() && early < MOST_EARLY => {
@@ -84,11 +93,35 @@ impl Turns {
     }
 }
 
+/// The outcome of a poll; none where the driver has said in it that the device is lost. There wgpu panics, after it has called the
+/// lost callback, and the loss is an error to report and no fault of the program. Any other panic is a waker's, and goes on.
+pub(in crate::gpu) fn polled<T>(poll: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(outcome) => Some(outcome),
+        Err(panic) if panic.downcast_ref::<String>().is_some_and(|message| message.starts_with(FATAL_POLL)) => None,
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         // Fair: else a thread that waits in slices takes each turn before another has woken up.
         if let Some(guard) = self.guard.take() {
             ReentrantMutexGuard::unlock_fair(guard);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_panics_in_a_poll_only_that_over_a_lost_device_ends_there() {
+        assert_eq!(polled(|| 7), Some(7));
+        let cause = "Parent device is lost";
+        assert_eq!(polled(|| -> u32 { panic!("{FATAL_POLL}: {cause}") }), None);
+        assert!(catch_unwind(|| polled(|| panic!("of a waker"))).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! Budgets: how much work a dispatch and a submit may be, so that no driver takes them for a GPU that hangs.
 //!
 //! Windows ends what keeps a GPU busy for 2 s, amdgpu for 10, macOS a command buffer that takes long. The budgets are a quarter of
-//! a second, or less, on a GPU that does 0.3 TFLOP/s and moves 20 GB/s. On one that is a hundred times as fast they are some
+//! a second, or less, on a GPU that does 0.3 TFLOP/s and moves 20 GB/s; where the GPU may be one of the slowest, which is all that
+//! are not discrete, on one that does an eighth of that. On one that is a hundred times as fast they are some
 //! milliseconds of work, beside which a launch or a submit more does not count.
 
 use std::ops::Range;
@@ -10,6 +11,8 @@ use std::ops::Range;
 pub(in crate::gpu) const MULTIPLY_ADDS: u64 = 1 << 35;
 /// Words of each operand of a kernel that goes through its operands once.
 pub(in crate::gpu) const WORDS: u64 = 1 << 27;
+/// How much slower than the slow GPU the slowest may be.
+pub(in crate::gpu) const SLOWER: u64 = 8;
 /// Multiply-adds and bytes that the slow GPU does in a nanosecond.
 const PER_NANOSECOND: (u64, u64) = (150, 20);
 /// Nanoseconds of a submit on that GPU.
@@ -30,10 +33,10 @@ pub(in crate::gpu) fn is_full(submit: u64, more: u64) -> bool {
 pub(in crate::gpu) fn group_runs(
     groups: u64,
     multiply_adds: u64,
-    budget: Option<u64>,
+    budget: u64,
     groups_a_line: u32,
 ) -> impl Iterator<Item = Range<u64>> {
-    let most = (budget.unwrap_or(MULTIPLY_ADDS) / multiply_adds.max(1)).max(1);
+    let most = (budget / multiply_adds.max(1)).max(1);
     let step = if groups <= most { groups } else { most.min(groups_a_line.into()) };
     (0..groups.div_ceil(step.max(1))).map(move |run| run * step..groups.min((run + 1) * step))
 }
@@ -55,8 +58,9 @@ mod tests {
 
     #[test]
     fn groups_come_in_runs_that_a_dispatch_may_do() {
-        let ends =
-            |groups, each| group_runs(groups, each, None, 65_535).map(|run| (run.start, run.end)).collect::<Vec<_>>();
+        let ends = |groups, each| {
+            group_runs(groups, each, MULTIPLY_ADDS, 65_535).map(|run| (run.start, run.end)).collect::<Vec<_>>()
+        };
         assert_eq!(ends(1_000_000, 1), [(0, 1_000_000)]);
         assert_eq!(ends(100_000, MULTIPLY_ADDS / 65_536), [(0, 65_535), (65_535, 100_000)]);
         assert_eq!(ends(5, MULTIPLY_ADDS / 2), [(0, 2), (2, 4), (4, 5)]);
@@ -70,7 +74,7 @@ mod tests {
     fn a_cut_costs_fast_gpus_little() {
         for size in [4096u64, 8192, 16_384] {
             let (groups, each) = ((size / 64).pow(2), Tile::MEDIUM.sides.multiply_adds(size as u32));
-            let dispatches = group_runs(groups, each, None, u32::MAX).count() as f64;
+            let dispatches = group_runs(groups, each, MULTIPLY_ADDS, u32::MAX).count() as f64;
             let submits = (size.pow(3) as f64 / (150.0 * SUBMIT as f64)).ceil();
             let microseconds = 2.0 * size.pow(3) as f64 / 45e6;
             let cost = 10.0 * (dispatches - 1.0) + 100.0 * (submits - 1.0);

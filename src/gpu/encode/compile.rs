@@ -1,9 +1,14 @@
 //! Compiling: from a kernel's variant to wgpu's pipeline.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::form::{Constant, Form};
 use super::kernel::{Access, Kernel};
 use crate::error::{Error, Result};
 use crate::gpu::driver::connection::Connection;
+
+/// The turn of a compiler that serves one thread at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// The pipeline of a kernel's variant, and the layout of its bind groups.
 pub(super) fn compile(
@@ -13,6 +18,7 @@ pub(super) fn compile(
     constants: &[Constant],
     checked: bool,
 ) -> Result<(wgpu::ComputePipeline, wgpu::BindGroupLayout)> {
+    let _alone = connection.compiles_alone.then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner));
     let _turn = connection.turns.take();
     let device = &connection.device;
     let scope = connection.begin_scope(wgpu::ErrorFilter::Validation);

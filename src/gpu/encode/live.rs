@@ -5,10 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::pipelines::Pipelines;
 use super::recorder::Recorder;
-use crate::error::Result;
 use crate::gpu::driver::callback::Quiet;
 use crate::gpu::driver::connection::Connection;
-use crate::gpu::driver::turns::Turn;
+use crate::gpu::driver::turns::{Polled, Turn};
 use crate::gpu::memory::staging::Reads;
 
 /// The device itself, and what belongs to it.
@@ -43,8 +42,8 @@ impl DerefMut for Recording<'_> {
 }
 
 impl Live {
-    pub fn new(connection: Connection, limits: &wgpu::Limits) -> Self {
-        let recorder = Mutex::new(Recorder::new(&connection.device, limits));
+    pub fn new(connection: Connection, limits: &wgpu::Limits, left_out_submit: Option<u64>) -> Self {
+        let recorder = Mutex::new(Recorder::new(&connection, limits, left_out_submit));
         Live { connection, pipelines: Pipelines::default(), recorder, reads: Reads::default() }
     }
 
@@ -73,7 +72,7 @@ impl Live {
     }
 
     /// Waits for a submission, or for everything so far: not for what others hand over meanwhile.
-    pub fn wait_for(&self, until: Option<&wgpu::SubmissionIndex>) -> Result<(), wgpu::PollError> {
+    pub fn wait_for(&self, until: Option<&wgpu::SubmissionIndex>) -> Polled {
         let until = until.cloned().or_else(|| self.recorder().in_flight.last());
         let Connection { turns, device, errors, .. } = &self.connection;
         turns.wait_for(device, until.as_ref(), || errors.is_lost())

@@ -10,5 +10,6 @@ pub(in crate::gpu) mod kernel;
 pub(in crate::gpu) mod ledger;
 pub(in crate::gpu) mod live;
 pub(in crate::gpu) mod pipelines;
+pub(in crate::gpu) mod receipts;
 pub(in crate::gpu) mod recorder;
 pub(in crate::gpu) mod templates;

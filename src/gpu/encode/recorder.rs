@@ -8,6 +8,7 @@ use super::budget;
 use super::in_flight::InFlight;
 use super::kernel::Access;
 use super::pipelines::Pipeline;
+use super::receipts::{Receipt, Receipts};
 use crate::error::Result;
 use crate::gpu::counters::AtomicCounters;
 #[cfg(target_family = "wasm")]
@@ -41,6 +42,10 @@ pub(in crate::gpu) struct Recorder {
     uploads: u64,
     pub staging: Uploads,
     pub in_flight: InFlight,
+    /// Where drivers do not tell of work that they have ended.
+    receipts: Option<Receipts>,
+    /// The submit whose work is left out, for tests.
+    left_out: Option<u64>,
 }
 
 /// A dispatch as the recorder takes it.
@@ -55,7 +60,9 @@ pub(in crate::gpu) struct Dispatch<'a> {
 }
 
 impl Recorder {
-    pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
+    pub fn new(connection: &Connection, limits: &wgpu::Limits, left_out: Option<u64>) -> Self {
+        let Connection { device, queue, .. } = connection;
+        let receipts = connection.needs_receipts || left_out.is_some();
         Recorder {
             pass: None,
             encoder: None,
@@ -68,6 +75,8 @@ impl Recorder {
             uploads: 0,
             staging: Uploads::default(),
             in_flight: InFlight::default(),
+            receipts: receipts.then(|| Receipts::new(device, queue)),
+            left_out,
         }
     }
 
@@ -82,7 +91,7 @@ impl Recorder {
         self.pass.as_mut()
     }
 
-    /// Begins a pass behind what is open, and gives its number.
+    /// Begins a pass after what is open, and gives its number.
     pub fn begin_pass(
         &mut self,
         device: &wgpu::Device,
@@ -114,6 +123,21 @@ impl Recorder {
         self.nanoseconds += budget::nanoseconds(0, 2 * read.iter().map(|range| range.bytes).sum::<u64>());
         commands(self.encoder(device));
         Ok(())
+    }
+
+    /// Has the device write a receipt behind what is recorded, where receipts are needed: to this place of a staging buffer.
+    pub fn receipt(&mut self, connection: &Connection, target: (&wgpu::Buffer, u64)) -> Option<Receipt> {
+        let Recorder { receipts, pass, encoder, .. } = self;
+        let receipts = receipts.as_mut()?;
+        *pass = None;
+        let Connection { device, queue, .. } = connection;
+        let encoder = encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
+        Some(receipts.write(queue, encoder, target))
+    }
+
+    /// The bytes that a read needs for its receipt.
+    pub fn receipt_bytes(&self) -> u64 {
+        if self.receipts.is_some() { Receipts::bytes() } else { 0 }
     }
 
     /// Records the copy of a filled piece of staging memory.
@@ -187,7 +211,8 @@ impl Recorder {
         let index = self.finish().map(|commands| {
             self.staging.close();
             self.bind_groups.send(&connection.queue);
-            connection.queue.submit([commands])
+            let is_left_out = self.left_out == Some(self.recording + 1);
+            connection.queue.submit((!is_left_out).then_some(commands))
         });
         (self.dispatches, self.nanoseconds) = (0, 0);
         self.recording += 1;
@@ -199,6 +224,9 @@ impl Recorder {
             ended.answered(error.as_ref());
             error.into_iter().for_each(|error| errors.reject(error));
         });
+        if let Some(receipts) = self.receipts.as_mut().filter(|_| rejected) {
+            receipts.take_back();
+        }
         let uploads = self.staging.sent();
         self.uploads = 0;
         counters.submits.fetch_add(1, Relaxed);
@@ -227,6 +255,10 @@ impl Recorder {
     /// Ends the pass and takes the finished commands, if there are any.
     fn finish(&mut self) -> Option<wgpu::CommandBuffer> {
         self.pass = None;
-        self.encoder.take().map(wgpu::CommandEncoder::finish)
+        let mut encoder = self.encoder.take()?;
+        if let Some(receipts) = &mut self.receipts {
+            receipts.pass_on(&mut encoder);
+        }
+        Some(encoder.finish())
     }
 }

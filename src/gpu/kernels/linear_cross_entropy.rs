@@ -129,7 +129,8 @@ impl LinearCrossEntropy {
             buffers: &[x, w, bias, loss.targets.buffer(), &dlogits, &losses, &records].map(View::from),
             groups,
         };
-        gpu.dispatch(launch, Form { shuffled, ..Form::PLAIN })?;
+        let multiply_adds = (rows as u64).saturating_mul(inputs as u64).saturating_mul(classes as u64);
+        gpu.dispatch_work(launch, Form { shuffled, ..Form::PLAIN }, multiply_adds)?;
         Ok(LossBuffers { losses, dlogits, records: statistics::reduce(gpu, OP, records, groups as usize)? })
     }
 }

@@ -23,7 +23,7 @@ fn threads_for(bytes: usize) -> usize {
 #[derive(Clone, Copy)]
 pub(in crate::gpu) enum Content<'a> {
     Bytes(&'a [u8]),
-    /// Rows of a source, one behind the other.
+    /// Rows of a source, one after the other.
     Rows(Wanted<'a>),
 }
 
@@ -49,7 +49,7 @@ impl<'a> Content<'a> {
             Content::Bytes(all) => Box::new(all.chunks(bytes).map(Content::Bytes)),
             Content::Rows(wanted) => {
                 let each = rows_in(wanted.cols, bytes).max(2) / 2 * 2;
-                Box::new(wanted.rows.chunks(each).map(move |rows| Content::Rows(Wanted { rows, ..wanted })))
+                Box::new(wanted.rows.chunks(each).map(move |rows| Content::Rows(wanted.part(rows))))
             }
         }
     }
@@ -86,7 +86,7 @@ impl<'a> Content<'a> {
         let mut read = vec![0.0; each.min(wanted.rows.len()) * cols];
         for (index, rows) in wanted.rows.chunks(each).enumerate() {
             let read = &mut read[..rows.len() * cols];
-            Wanted { rows, ..wanted }.read(read)?;
+            wanted.part(rows).read(read)?;
             copy(index * each, read);
         }
         Ok(())

@@ -15,6 +15,8 @@ struct Known {
     wraps: usize,
     /// Whether it is one of the crate's own.
     own: bool,
+    /// Whether it is one of the crate's own that nobody but the wraps uses any more. It comes back to the pool after the last.
+    returned: bool,
 }
 
 /// The pool of idle buffers, and the bytes of all buffers.
@@ -54,6 +56,11 @@ impl Pool {
             self.allocated_bytes -= raw.size;
             self.forget_own(&raw);
             return vec![raw];
+        }
+        let known = raw.buffer.as_deref().and_then(|buffer| self.known.get_mut(buffer));
+        if let Some(known) = known.filter(|known| known.wraps > 0) {
+            known.returned = true;
+            return Vec::new();
         }
         self.returns += 1;
         self.idle_bytes += raw.size;
@@ -95,7 +102,7 @@ impl Pool {
         self.peak_bytes = self.peak_bytes.max(self.allocated_bytes);
         let raw = Raw { mark, ..Raw::new(buffer, size, true) };
         if let Some(buffer) = raw.buffer.as_deref() {
-            self.known.insert(buffer.clone(), Known { raw: raw.clone(), wraps: 0, own: true });
+            self.known.insert(buffer.clone(), Known { raw: raw.clone(), wraps: 0, own: true, returned: false });
         }
         raw
     }
@@ -104,21 +111,50 @@ impl Pool {
     pub fn wrap(&mut self, buffer: wgpu::Buffer) -> Raw {
         if let Some(known) = self.known.get_mut(&buffer) {
             known.wraps += 1;
-            return known.raw.clone();
+            let raw = known.raw.clone();
+            // A caller's handle may outlive the matrix: then the buffer lies idle here, and must serve nobody else.
+            if self.take_out(&raw)
+                && let Some(known) = self.known.get_mut(&buffer)
+            {
+                known.returned = true;
+            }
+            return raw;
         }
         let (size, shared) = (buffer.size(), Shared::new(buffer.clone()));
         let raw = Raw::new(Some(shared), size, false);
-        self.known.insert(buffer, Known { raw: raw.clone(), wraps: 1, own: false });
+        self.known.insert(buffer, Known { raw: raw.clone(), wraps: 1, own: false, returned: false });
         raw
     }
 
-    /// Ends one use of a wrapped buffer; gives the buffer where that was the last use of one of the caller's.
-    pub fn unwrap(&mut self, raw: &Raw) -> Option<Raw> {
-        let buffer = raw.buffer.as_deref()?;
-        let known = self.known.get_mut(buffer)?;
+    /// Ends one use of a wrapped buffer; gives those that there is no room for any more, and the buffer itself where that was
+    /// the last use of one of the caller's.
+    pub fn unwrap(&mut self, raw: Raw, most: u64) -> Vec<Raw> {
+        let Some(known) = raw.buffer.as_deref().and_then(|buffer| self.known.get_mut(buffer)) else {
+            return Vec::new();
+        };
         known.wraps -= 1;
-        let last = known.wraps == 0 && !known.own;
-        last.then(|| self.known.remove(buffer)).flatten().map(|known| known.raw)
+        match (known.wraps == 0, known.own) {
+            (true, true) if std::mem::take(&mut known.returned) => self.put_back(raw, most),
+            (true, false) => {
+                let last = raw.buffer.as_deref().and_then(|buffer| self.known.remove(buffer)).map(|known| known.raw);
+                last.map_or_else(Vec::new, |last| vec![last, raw])
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes a buffer out of those that lie idle, if it does.
+    fn take_out(&mut self, raw: &Raw) -> bool {
+        let Some(number) = self.idle.iter().find(|(_, idle)| idle.id == raw.id).map(|(number, _)| *number) else {
+            return false;
+        };
+        self.idle.remove(&number);
+        self.idle_bytes -= raw.size;
+        if let Some(returns) = self.by_size.get_mut(&raw.size) {
+            returns.retain(|other| *other != number);
+        }
+        self.forget_empty(raw.size);
+        true
     }
 
     /// Forgets a buffer of the crate's own that goes back to the driver.

@@ -2,25 +2,25 @@
 //!
 //! A checkpoint is a safetensors file. It has the model's tensors under `model.`, those of the best epoch under
 //! `best.`, those of the optimizer under `optimizer.` and the slot's name, and three tensors of F64: `history` with a
-//! row for each epoch, `schedule`, and `run`. The optimizer's kind is in the metadata, since several kinds have slots
-//! of the same name.
+//! row for each epoch, `schedule`, and `run`. The metadata have the optimizer's kind, since several kinds have slots of the same
+//! name, the quantity that early stopping monitors, and the names of the classes.
 
 use std::path::Path;
 
 use ndarray::Array2;
 
-use super::checkpoint_tensors::{EPOCH_NUMBERS, OPTIMIZER, Tensors};
+use super::checkpoint_tensors::{EPOCH_NUMBERS, MONITOR, OPTIMIZER, Tensors};
 use super::written::{Written, file};
 use crate::error::Result;
 use crate::layers::parameters::Parameters;
-use crate::mlp::train::state::TrainingState;
+use crate::mlp::train::state::{RowCounts, TrainingState};
 use crate::mlp::{Epoch, FitOptions, Mlp};
 use crate::optim::{OptimizerSnapshot, OptimizerState};
 use crate::schedule::{ScheduleProgress, ScheduleState};
 use crate::waiting::Waiting;
 
 /// The version of the format, the first number of `run`. Files of another version are refused.
-const VERSION: f64 = 1.0;
+const VERSION: f64 = 2.0;
 
 /// The bytes of a checkpoint; errors name `path`.
 pub(in crate::mlp) async fn bytes(
@@ -29,7 +29,7 @@ pub(in crate::mlp) async fn bytes(
     model: &Mlp,
     state: &TrainingState,
     options: &FitOptions,
-    rows: usize,
+    rows: RowCounts,
 ) -> Result<Vec<u8>> {
     let mut tensors = Vec::new();
     parameter_tensors("model", &model.parameters_by(waiting).await?, &mut tensors)?;
@@ -49,7 +49,9 @@ pub(in crate::mlp) async fn bytes(
     tensors.push(Written::f64("schedule", vec![5], &schedule_numbers(state)));
     let run = run_numbers(options, rows, state, snapshot.step);
     tensors.push(Written::f64("run", vec![run.len()], &run));
-    file(path, &tensors, &[(OPTIMIZER, options.optimizer.kind())])
+    let texts = [(OPTIMIZER, options.optimizer.kind().to_string()), (MONITOR, monitor(options))];
+    let texts = texts.into_iter().chain(model.names_text());
+    file(path, &tensors, texts)
 }
 
 /// Where a checkpoint is read from.
@@ -66,23 +68,28 @@ pub(in crate::mlp) fn load(
     kept: Kept<'_>,
     model: &mut Mlp,
     options: &FitOptions,
-    rows: usize,
+    rows: RowCounts,
 ) -> Result<TrainingState> {
     let file = match kept {
         Kept::File(path) => Tensors::read(path)?,
         Kept::Bytes(bytes, name) => Tensors::split(name, bytes)?,
     };
     let run = file.f64("run")?;
-    let [version, of_rows, batch, seed_low, seed_high, step, waited, best_epoch, best_value] = run[..] else {
-        return file.refuse("run", "must have nine numbers, as a checkpoint of this version has");
+    let [version, all, batch, seed_low, seed_high, step, waited, best_epoch, best_value, trained] = run[..] else {
+        return file.refuse("run", "must have ten numbers, as a checkpoint of this version has");
     };
-    if [version, of_rows, batch] != [VERSION, rows as f64, options.batch as f64] {
+    if [version, all, batch] != [VERSION, rows.all as f64, options.batch as f64] {
         return file.refuse("run", "must be of this version, and of a training with as many rows and the same batch");
+    }
+    // Otherwise rows to validate on might be such that the training has seen.
+    if trained != rows.trained as f64 {
+        return file
+            .refuse("run", "must be of a training with as many rows to train on, and as many held back to validate");
     }
     if [seed_low, seed_high] != seed_numbers(options.seed) {
         return file.refuse("run", "must be of a training with the same seed");
     }
-    if file.optimizer() != Some(options.optimizer.kind()) {
+    if file.text(OPTIMIZER) != Some(options.optimizer.kind()) {
         return file.refuse("optimizer", "must be of a training with an optimizer of the same kind");
     }
     let shapes = model.parameter_shapes();
@@ -99,14 +106,25 @@ pub(in crate::mlp) fn load(
     let snapshot = OptimizerSnapshot { step: file.count("run", step)?, slots };
     let optimizer = options.complete(OptimizerState::restore(options.optimizer, snapshot)?, model.layers.len());
     let schedule = load_schedule(&file, options)?;
-    let history = file.history(best_epoch)?;
+    let mut history = file.history(best_epoch)?;
     let best_value = history.best_epoch.map(|_| best_value);
     let waited = usize::try_from(file.count("run", waited)?).unwrap_or(usize::MAX);
     if waited > history.epochs.len() {
         return file.refuse("run", "must not have waited for more epochs than there were");
     }
-    *model = Mlp::from_host(&model.device.clone(), parameters)?;
+    model.replace_parameters(parameters)?;
+    // The best value of another quantity says nothing, and where its parameters were not kept they cannot be restored.
+    let restores = options.early_stopping.is_some_and(|stopping| stopping.restore_best);
+    if file.text(MONITOR) != Some(&monitor(options)) || (restores && best_parameters.is_none()) {
+        history.best_epoch = None;
+        return Ok(TrainingState { optimizer, schedule, history, best_value: None, best_parameters: None, waited: 0 });
+    }
     Ok(TrainingState { optimizer, schedule, history, best_value, best_parameters, waited })
+}
+
+/// The name of the quantity whose best value decides which epoch is the best.
+fn monitor(options: &FitOptions) -> String {
+    format!("{:?}", options.early_stopping.unwrap_or_default().monitor)
 }
 
 /// The schedule's state in a checkpoint.
@@ -150,11 +168,12 @@ fn seed_numbers(seed: u64) -> [f64; 2] {
 }
 
 /// The numbers of `run`.
-fn run_numbers(options: &FitOptions, rows: usize, state: &TrainingState, step: u64) -> [f64; 9] {
+fn run_numbers(options: &FitOptions, rows: RowCounts, state: &TrainingState, step: u64) -> [f64; 10] {
     let [low, high] = seed_numbers(options.seed);
     let best_epoch = state.history.best_epoch.map_or(-1.0, |epoch| epoch as f64);
-    let (batch, waited) = (options.batch as f64, state.waited as f64);
-    [VERSION, rows as f64, batch, low, high, step as f64, waited, best_epoch, state.best_value.unwrap_or(f64::NAN)]
+    let (batch, waited, best_value) = (options.batch as f64, state.waited as f64, state.best_value.unwrap_or(f64::NAN));
+    let (all, trained) = (rows.all as f64, rows.trained as f64);
+    [VERSION, all, batch, low, high, step as f64, waited, best_epoch, best_value, trained]
 }
 
 /// The numbers of an epoch in `history`, with NaN for values of a validation that was not done.

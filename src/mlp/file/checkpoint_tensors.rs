@@ -16,6 +16,8 @@ use crate::tensor_file::{Opened, split};
 
 /// The key of the optimizer's kind in the metadata.
 pub(super) const OPTIMIZER: &str = "optimizer";
+/// The key of the quantity in the metadata whose best value the checkpoint has.
+pub(super) const MONITOR: &str = "monitor";
 /// The number of numbers that `history` has for an epoch.
 pub(super) const EPOCH_NUMBERS: usize = 9;
 /// The largest count that a file may hold: f64 has all integers up to this one.
@@ -24,8 +26,8 @@ const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
 /// The tensors of a checkpoint, by name.
 pub(super) struct Tensors<'a> {
     path: &'a Path,
-    /// The kind of the training's optimizer.
-    optimizer: Option<String>,
+    /// The texts, by key.
+    texts: HashMap<String, String>,
     /// The type, the shape and the range of bytes of each tensor.
     entries: HashMap<String, (Dtype, Vec<usize>, Range<usize>)>,
     data: Cow<'a, [u8]>,
@@ -50,13 +52,13 @@ impl<'a> Tensors<'a> {
             (name, (tensor.dtype, tensor.shape.clone(), tensor.data_offsets.0..tensor.data_offsets.1))
         };
         let entries = metadata.tensors().into_iter().map(entry).collect();
-        let optimizer = metadata.metadata().as_ref().and_then(|texts| texts.get(OPTIMIZER)).cloned();
-        Tensors { path, optimizer, entries, data }
+        let texts = metadata.metadata().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect();
+        Tensors { path, texts, entries, data }
     }
 
-    /// The kind of the training's optimizer.
-    pub fn optimizer(&self) -> Option<&str> {
-        self.optimizer.as_deref()
+    /// The text with this key.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.texts.get(key).map(String::as_str)
     }
 
     pub fn has(&self, name: &str) -> bool {

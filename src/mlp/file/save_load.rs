@@ -19,7 +19,8 @@ use crate::waiting::{Waiting, blocking_and_async};
 impl Mlp {
     blocking_and_async! {
         /// Saves the parameters to a safetensors file: `0.weight`, `0.bias`, `2.weight`, ..., each weight `outputs x
-        /// inputs`, as PyTorch's `nn.Sequential(Linear, ReLU, Linear)` names and stores them.
+        /// inputs`, as PyTorch's `nn.Sequential(Linear, ReLU, Linear)` names and stores them; and the names of the classes
+        /// as text that PyTorch does not read.
         ///
         /// The file appears complete or not at all: it is written beside `path` and renamed. The asynchronous form
         /// waits for the device without blocking the thread, and then writes the file within one poll.
@@ -67,7 +68,7 @@ impl Mlp {
             tensors.push(Written::f32(name("weight"), shape, weights.t())?);
             tensors.push(Written::f32(name("bias"), vec![biases.ncols()], biases.view())?);
         }
-        file(path, &tensors, &[])
+        file(path, &tensors, self.names_text())
     }
 
     /// Loads a model that [`Mlp::save`], PyTorch, or [`Trainer::checkpoint`](crate::Trainer::checkpoint) has written.
@@ -87,7 +88,7 @@ impl Mlp {
         let file = Opened::open(path)?;
         let metadata = file.metadata().clone();
         let layers = layers(path, &metadata)?;
-        Self::from_tensors(device, &layers, &file.data()?)
+        Ok(Self::from_tensors(device, &layers, &file.data()?)?.with_names_of(path, &metadata))
     }
 
     /// Loads a model from the bytes of a safetensors file: those that [`Mlp::to_bytes`] gives, or any that [`Mlp::load`]
@@ -110,7 +111,7 @@ impl Mlp {
     pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Self> {
         let path = Path::new(GIVEN_BYTES);
         let (metadata, data) = split(path, bytes)?;
-        Self::from_tensors(device, &layers(path, &metadata)?, data)
+        Ok(Self::from_tensors(device, &layers(path, &metadata)?, data)?.with_names_of(path, &metadata))
     }
 
     /// The model with these layers of a file, from the file's data.

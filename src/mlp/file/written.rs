@@ -37,7 +37,11 @@ impl Written {
 }
 
 /// The bytes of a safetensors file with these tensors and texts; errors name `path`.
-pub(super) fn file(path: &Path, tensors: &[Written], texts: &[(&str, &str)]) -> Result<Vec<u8>> {
+pub(super) fn file(
+    path: &Path,
+    tensors: &[Written],
+    texts: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<Vec<u8>> {
     let views = tensors.iter().map(|tensor| {
         let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
         Ok((&tensor.name, view.map_err(|source| failed(path, source))?))
@@ -46,7 +50,7 @@ pub(super) fn file(path: &Path, tensors: &[Written], texts: &[(&str, &str)]) -> 
     // The crate safetensors ends the process where memory for a file runs out, so that the room is asked for before.
     let whole = tensors.iter().fold(0usize, |sum, tensor| sum.saturating_add(tensor.bytes.len()));
     drop(host_room::<u8>(OP, 1, whole)?);
-    let owned = |(key, text): &(&str, &str)| (String::from(*key), String::from(*text));
-    let metadata = (!texts.is_empty()).then(|| texts.iter().map(owned).collect());
-    safetensors::serialize(views, metadata).map_err(|source| failed(path, source))
+    let mut texts = texts.into_iter().map(|(key, text)| (key.to_string(), text)).peekable();
+    let texts = texts.peek().is_some().then(|| texts.collect());
+    safetensors::serialize(views, texts).map_err(|source| failed(path, source))
 }

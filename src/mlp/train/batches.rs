@@ -55,7 +55,7 @@ impl<'a> LabelledRows<'a> {
     where
         'a: 'b,
     {
-        Wanted { threads: threads.max(1), ..Wanted::new(self.op, self.x, self.cols, rows) }
+        Wanted::new(self.op, self.x, self.cols, rows).by(threads)
     }
 
     /// Uploads the rows with these numbers as a batch, and reads their features now.

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::options::FitOptions;
-use super::state::TrainingState;
+use super::state::{RowCounts, TrainingState};
 use crate::distributed::{Call, Ranks};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{GIVEN_BYTES, failed, replace};
 use crate::mlp::Mlp;
 use crate::mlp::file::checkpoint::{self, Kept};
@@ -32,13 +32,23 @@ pub(super) struct Checkpoints<'a> {
 }
 
 impl Checkpoints<'_> {
+    /// Refuses to resume from a file that was not named: such a training would begin anew each time. Of several ranks only the
+    /// first has a file.
+    pub fn check(&self, ranks: Option<&Ranks>) -> Result<()> {
+        if !self.resume || self.path.is_some() || self.bytes.is_some() || ranks.is_some_and(|ranks| ranks.rank() > 0) {
+            return Ok(());
+        }
+        let rule = "resume needs the file of checkpoint, or the bytes of resume_from";
+        Err(Error::Combination { op: "fit", rule })
+    }
+
     /// The state that the training starts from: that of a checkpoint, if it is to be resumed, or a fresh one.
-    pub fn first_state(&mut self, model: &mut Mlp, options: &FitOptions, rows: usize) -> Result<TrainingState> {
+    pub fn first_state(&mut self, model: &mut Mlp, options: &FitOptions, rows: RowCounts) -> Result<TrainingState> {
         let file = match self.path.as_deref().filter(|_| self.resume) {
             Some(path) if is_there(path)? => Some(path),
             _ => None,
         };
-        // They are not needed behind it.
+        // The bytes are not needed after this call.
         let bytes = self.bytes.take();
         let given = self.read_from.as_deref().unwrap_or(Path::new(GIVEN_BYTES));
         let (kept, name) = match (&bytes, file) {
@@ -47,7 +57,7 @@ impl Checkpoints<'_> {
             (None, None) => return TrainingState::new(options, model.layers.len()),
         };
         let state = checkpoint::load(kept, model, options, rows)?;
-        log::info!("fit: goes on from {}, behind epoch {}", name.display(), state.history.epochs.len());
+        log::info!("fit: goes on from {}, after epoch {}", name.display(), state.history.epochs.len());
         Ok(state)
     }
 
@@ -81,7 +91,7 @@ impl Checkpoints<'_> {
         model: &Mlp,
         state: &TrainingState,
         options: &FitOptions,
-        rows: usize,
+        rows: RowCounts,
     ) -> Result<()> {
         if self.path.is_none() && self.keep.is_none() {
             return Ok(());

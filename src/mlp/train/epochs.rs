@@ -55,7 +55,7 @@ impl Training<'_> {
             }
             self.unify_mixed(model, state).await?;
             if !callbacks.shortened {
-                checkpoints.write(self.waiting, model, state, options, self.all_rows()).await?;
+                checkpoints.write(self.waiting, model, state, options, self.row_counts()).await?;
             }
             let flow = match state.history.epochs.last() {
                 Some(epoch) => callbacks.on_epoch(model, epoch)?,
@@ -94,7 +94,7 @@ impl Training<'_> {
     async fn finish(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
         let restore = self.options.early_stopping.is_some_and(|stopping| stopping.restore_best);
         if let Some(best) = state.best_parameters.take_if(|_| restore) {
-            *model = Mlp::from_host(&model.device.clone(), best)?;
+            model.replace_parameters(best)?;
         } else {
             model.copy = model.parameters_by(self.waiting).await?.into();
         }
@@ -109,7 +109,7 @@ impl Training<'_> {
     /// Where the ranks' devices round differently, gives all ranks what rank 0 has.
     async fn unify_mixed(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
         let Some(joint) = self.joint.as_ref().filter(|joint| joint.mixed) else { return Ok(()) };
-        let rows = self.all_rows();
+        let rows = self.row_counts();
         let own = match joint.ranks.rank() {
             0 => checkpoint::bytes(self.waiting, Path::new(GIVEN_BYTES), model, state, self.options, rows).await?,
             _ => Vec::new(),

@@ -23,7 +23,7 @@ const LEAST_EPOCH: Duration = Duration::from_millis(100);
 /// The share of an epoch that the device may wait before the source is called slow.
 const MOST_WAITED: f64 = 0.25;
 
-/// The batches of an epoch, or of the validation behind it.
+/// The batches of an epoch, or of the validation after it.
 pub(super) struct Feed<'a> {
     part: Part,
     rows: LabelledRows<'a>,

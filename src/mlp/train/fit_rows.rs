@@ -35,6 +35,7 @@ impl<'a> Trainer<'a> {
         labels: &[L],
     ) -> Result<History> {
         let checked = self.check(model, x, labels)?;
+        self.checkpoints.check(self.joint_ranks())?;
         let joint = match self.joint_ranks() {
             None => None,
             Some(ranks) => {
@@ -47,7 +48,7 @@ impl<'a> Trainer<'a> {
         let validation = self.validation.take().map(|(x, _)| x);
         let sources = (x, validation.as_deref());
         let training = self.training(waiting, model, sources, &checked, joint)?;
-        let mut state = self.checkpoints.first_state(model, self.options, training.all_rows())?;
+        let mut state = self.checkpoints.first_state(model, self.options, training.row_counts())?;
         model.partial = None;
         // Only now, since what was refused above has left the model as it was.
         if let Some(joint) = &training.joint {

@@ -1,11 +1,11 @@
-//! All parameters or gradients of a model, one behind the other, as ranks hand them to each other.
+//! All parameters or gradients of a model, one after the other, as ranks hand them to each other.
 
 use ndarray::ArrayView2;
 
 use crate::error::{Error, Result, Shape};
 use crate::layers::parameters::Parameters;
 
-/// Matrices of these shapes, whose values lie one behind the other.
+/// Matrices of these shapes, whose values lie one after the other.
 pub(super) fn arrays<'a>(shapes: &[(usize, usize)], values: &'a [f32]) -> Result<Vec<ArrayView2<'a, f32>>> {
     let mut rest = values;
     let array = |(rows, cols): &(usize, usize)| {

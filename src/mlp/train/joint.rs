@@ -16,7 +16,7 @@ use crate::waiting::Waiting;
 /// The ranks of a training, and which of all their rows are this rank's.
 pub(super) struct Joint<'a> {
     pub ranks: &'a Ranks,
-    /// The numbers of this rank's rows among those of all ranks, one rank's behind the other's.
+    /// The numbers of this rank's rows among those of all ranks, one rank's after the other's.
     pub own: Range<usize>,
     /// The number of all ranks' rows.
     pub rows: usize,
@@ -67,7 +67,7 @@ impl<'a> Joint<'a> {
         Ok(Joint { ranks, own: first..first + own, rows, mixed })
     }
 
-    /// The ids of all ranks' rows, one rank's behind the other's.
+    /// The ids of all ranks' rows, one rank's after the other's.
     pub fn all_ids(&self, own: &[u32]) -> Result<Vec<u32>> {
         let mut all: Vec<u32> = host_room("fit", self.rows, 1)?;
         self.ranks.visit(Call::Fit, bytemuck::cast_slice(own), |bytes| {
@@ -103,8 +103,7 @@ impl<'a> Joint<'a> {
         let first = self.ranks.gather(Call::Fit, bytemuck::cast_slice(&own))?.swap_remove(0);
         if self.ranks.rank() > 0 {
             let layers = unflattened(&model.parameter_shapes(), &bytemuck::pod_collect_to_vec(&first))?;
-            let prepared = std::mem::take(&mut model.prepared);
-            *model = Mlp { prepared, ..Mlp::from_host(&model.device.clone(), layers)? };
+            model.replace_parameters(layers)?;
         }
         Ok(())
     }
@@ -140,7 +139,7 @@ impl<'a> Joint<'a> {
     }
 
     /// Gives all ranks the parameters of rank 0 where they do not have the same bits. The model's copy on the host must be what
-    /// the device has, and is so behind this.
+    /// the device has, and is so after this.
     pub async fn unify(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
         let mut hash = DefaultHasher::new();
         flattened(&model.copy).iter().for_each(|value| value.to_bits().hash(&mut hash));

@@ -34,7 +34,7 @@ struct Own {
     /// None where no row of the batch is this rank's.
     batch: Option<Batch>,
     statistics: Statistics,
-    /// The gradients of all parameters, one behind the other, of the sum of the rows' losses.
+    /// The gradients of all parameters, one after the other, of the sum of the rows' losses.
     gradients: Vec<f32>,
     /// The finite check of the update before, if one was recorded.
     check: Option<f32>,
@@ -113,7 +113,7 @@ impl JointSteps<'_> {
         let mut feed = Feed::begin(self.training, Part::Train, || self.own_order(), own_rows.iter().copied());
         let (mut total, mut done, checked) = (Statistics::default(), 0, self.training.options.stop_on_non_finite);
         for step in 0..own_rows.len() {
-            // Behind a callback's end nothing is computed any more; all ranks hear of it first.
+            // After a callback's end nothing is computed any more; all ranks hear of it first.
             let (rows, places) = if callbacks.stopped { Default::default() } else { self.own_of(step).unzip() };
             let share = &Share { rows, places };
             let own = self.own_gradients(&mut feed, share, model, state).await?;
@@ -137,7 +137,7 @@ impl JointSteps<'_> {
         Ok((total, done))
     }
 
-    /// Tells all ranks of this one's step, and hears of theirs. Behind it the last update is known to be finite everywhere, or
+    /// Tells all ranks of this one's step, and hears of theirs. After it the last update is known to be finite everywhere, or
     /// was undone.
     async fn agree(
         &mut self,
@@ -200,7 +200,7 @@ impl JointSteps<'_> {
         model: &mut Mlp,
         state: &mut TrainingState,
     ) -> Result<()> {
-        self.joint.ranks.sum_behind_a_round(&mut gradients)?;
+        self.joint.ranks.sum_after_a_round(&mut gradients)?;
         // Over rows that do not count, gradients are 0 and stay so.
         let divisor = if weight_sum == 0.0 { 1.0 } else { weight_sum };
         gradients.iter_mut().for_each(|gradient| *gradient = (f64::from(*gradient) / divisor) as f32);
@@ -220,7 +220,7 @@ impl JointSteps<'_> {
         origin.map_or_else(|| self.joint.told(), |origin| position.error(origin))
     }
 
-    /// Leaves the model behind an error with finite parameters, where that is asked for: the last update may not have been
+    /// Leaves the model after an error with finite parameters, where that is asked for: the last update may not have been
     /// looked at.
     async fn settle(&mut self, model: &mut Mlp, state: &mut TrainingState) {
         let waiting = self.training.waiting;

@@ -37,7 +37,7 @@ pub struct FitOptions {
     pub optimizer: Optimizer,
     /// The schedule of the learning rate from epoch to epoch.
     pub schedule: Schedule,
-    /// The number of steps in which the learning rate rises from 0 to its scheduled value.
+    /// The number n of steps in which the learning rate rises, from 1/n of its scheduled value in the first to all of it.
     pub warm_up_steps: u64,
     /// Whether each epoch goes through the rows in a new order.
     pub shuffle: bool,
@@ -54,7 +54,8 @@ pub struct FitOptions {
     pub dropout: f32,
     /// The penalties on large parameters: none, one for all layers, or one for each layer.
     pub penalties: Vec<Penalty>,
-    /// The limit of the gradients' common norm; gradients beyond it are scaled down.
+    /// The limit of the gradients' common norm; gradients beyond it are scaled down. A norm above 1.8 · 10¹⁹, whose square is
+    /// above the largest f32, counts as infinite: all gradients of that step are multiplied by 0.
     pub clip_norm: Option<f64>,
     /// The share of the rows that is held back for the validation, from 0 up to but not including 1. It is rounded up
     /// to whole rows, which come from each class in proportion, and never all rows of a class. If no class has a second
@@ -63,10 +64,10 @@ pub struct FitOptions {
     /// Early stopping: ends the training when it no longer gets better.
     pub early_stopping: Option<EarlyStopping>,
     /// Whether to stop with [`Error::NonFinite`] when a loss, a parameter or a value of the optimizer's state is NaN or
-    /// infinite. The model then has the parameters from before that step, and no checkpoint is written of the epoch. Behind a
-    /// loss of the validation that is not finite, it has those of the whole epoch, and the checkpoint is written.
+    /// infinite. The model then has the parameters from before that step, and no checkpoint is written of the epoch. If only
+    /// the validation's loss is not finite, it has those of the whole epoch, and the checkpoint is written.
     /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step
-    /// needs no dispatch and no wait more. This keeps a second copy of parameters and optimizer state on the device.
+    /// needs no extra dispatch or wait. This keeps a second copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
     /// The number of threads that read the rows of coming steps while the device works: PyTorch's `num_workers`. With 0, the
     /// default, a step's rows are read when its turn comes, on the calling thread; on a GPU, rows that lie in memory are

@@ -21,6 +21,14 @@ pub(in crate::mlp) struct TrainingState {
     pub waited: usize,
 }
 
+/// The numbers of a training's rows, over all ranks.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::mlp) struct RowCounts {
+    pub all: usize,
+    /// Those to train on, which are all unless some are held back for the validation.
+    pub trained: usize,
+}
+
 impl TrainingState {
     /// The state before the first step on a model with `depth` layers.
     pub fn new(options: &FitOptions, depth: usize) -> Result<Self> {

@@ -195,7 +195,7 @@ impl Training<'_> {
         Ok(step)
     }
 
-    /// Undoes the first step since the snapshot that went wrong, and those behind it. Returns the error to report.
+    /// Undoes the first step since the snapshot that went wrong, and those after it. Returns the error to report.
     async fn undo(
         &self,
         steps: &Steps<'_>,

@@ -100,8 +100,12 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Resumes the training from its checkpoint, if there is one. With the same data, options and device it ends with
-    /// the same bits as a training that was never interrupted.
+    /// Resumes the training from the file of [`Trainer::checkpoint`], if there is one. With the same data, options and
+    /// device it ends with the same bits as a training that was never interrupted.
+    ///
+    /// The training returns [`Error::Model`] for a checkpoint with another batch, seed, kind of optimizer or shape of a layer,
+    /// or another number of rows to train on or to hold back; and [`Error::Combination`] where no file is named. Other
+    /// options, such as the learning rate and [`FitOptions::epochs`], are those of this call.
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
@@ -149,8 +153,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Resumes the training from the bytes of a checkpoint, as [`Trainer::resume`] does from its file: with the same data,
-    /// options and device it ends with the same bits as a training that was never interrupted. They count before a
-    /// file. [`Trainer::checkpoint_to`] has an example.
+    /// options and device it ends with the same bits as a training that was never interrupted. If [`Trainer::resume`] is
+    /// set too, these bytes are used and the file is not. [`Trainer::checkpoint_to`] has an example.
     ///
     /// The training returns [`Error::Format`] for bytes that are no checkpoint, and [`Error::Model`] for those of another
     /// training; both have `the given bytes` in the place of a path, and leave the model as it was.
@@ -162,7 +166,7 @@ impl<'a> Trainer<'a> {
     /// Trains over these ranks, of which each has its own rows, and perhaps validation rows, and its own device: see
     /// [`distributed`](crate::distributed).
     ///
-    /// The training is that of one process on the rows of all ranks, one rank's behind the other's: the same batches of
+    /// The training is that of one process on the rows of all ranks, one rank's after the other's: the same batches of
     /// [`FitOptions::batch`] rows in the same order, of which each rank computes those that it has; the gradient of the loss
     /// over all rows of a batch, with the weights of all; the same dropout, validation, schedule and early stopping. All ranks
     /// begin with the parameters of rank 0 and end with the same bits, on every run with as many ranks on the same devices.
@@ -179,7 +183,7 @@ impl<'a> Trainer<'a> {
     /// different.
     ///
     /// An error on one rank ends the training on all, which return it as [`RanksError::Failed`](crate::RanksError) with the
-    /// rank. The models then have finite parameters, of before the step on which all agreed last or of behind it, if that is
+    /// rank. The models then have finite parameters, from before or after the last step on which all ranks agreed, if that is
     /// what [`FitOptions::stop_on_non_finite`] asks for.
     pub fn over(mut self, ranks: &'a Ranks) -> Self {
         self.ranks = Some(ranks);

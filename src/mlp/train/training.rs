@@ -7,6 +7,7 @@ use super::joint::Joint;
 use super::options::FitOptions;
 use super::read_ahead::{Part, ReadAhead};
 use super::row_numbers::RowNumbers;
+use super::state::RowCounts;
 use super::step_options::StepOptions;
 use crate::device::Device;
 use crate::waiting::Waiting;
@@ -15,7 +16,7 @@ use crate::waiting::Waiting;
 pub(super) struct Training<'a> {
     pub options: &'a FitOptions,
     pub rows: LabelledRows<'a>,
-    /// The numbers of the rows to train on; over ranks, those of all ranks' rows, one rank's behind the other's.
+    /// The numbers of the rows to train on; over ranks, those of all ranks' rows, one rank's after the other's.
     pub train: Arc<RowNumbers>,
     /// The rows to validate on, and their numbers.
     pub validation: Option<(LabelledRows<'a>, Arc<RowNumbers>)>,
@@ -31,6 +32,11 @@ impl<'a> Training<'a> {
     /// The number of rows, of all ranks where there are several.
     pub fn all_rows(&self) -> usize {
         self.joint.as_ref().map_or(self.rows.ids.len(), |joint| joint.rows)
+    }
+
+    /// The number of rows, and of those to train on.
+    pub fn row_counts(&self) -> RowCounts {
+        RowCounts { all: self.all_rows(), trained: self.train.len() }
     }
 
     /// The rows of this part, or those to train on where there are none to validate on.

@@ -32,6 +32,31 @@ fn a_table_with_a_header() {
 }
 
 #[test]
+fn columns_can_be_left_out() {
+    let text = ",name,petal,species,note\n0,\"Rose, red\",1.4,setosa,?\n1,,4.7,versicolor,\n";
+    let skip = vec![Column::Index(0), Column::Name("name".into()), Column::Last];
+    let options = CsvOptions { skip: skip.clone(), ..label(Column::Name("species".into())) };
+    let read = table(text, &options);
+    assert_eq!((read.features, read.labels), (array![[1.4], [4.7]], vec![0, 1]));
+    assert_eq!(read.columns, ["petal"]);
+    // Without names, text in a column that is left out makes no header of the first row.
+    let by_place = CsvOptions { skip: vec![Column::Index(0)], ..Default::default() };
+    assert_eq!(table("x,1.4,0\ny,4.7,1\n", &by_place).features, array![[1.4], [4.7]]);
+    assert_eq!(table("id,petal,kind\n7,1.4,0\n8,4.7,1\n", &by_place).columns, ["petal"]);
+    let new = Scratch::new().read(b"7,1.4\n8,4.7\n", |path| read_csv_features(path, &by_place)).unwrap();
+    assert_eq!((new.features, new.columns), (array![[1.4], [4.7]], vec!["1".to_owned()]));
+
+    let unknown = CsvOptions { skip: vec![Column::Name("colour".into())], ..Default::default() };
+    let words = "a column to leave out must be one column of the file; got Name(\"colour\") of the columns , name, petal, species, note";
+    refused(text.as_bytes(), &unknown, words);
+    let both = CsvOptions { skip: vec![Column::Last], ..Default::default() };
+    let error = Scratch::new().read(text.as_bytes(), |path| read_csv(path, &both)).unwrap_err();
+    assert!(matches!(error, Error::Combination { op: "read_csv", .. }), "{error}");
+    let all = CsvOptions { skip: vec![Column::Index(0)], ..Default::default() };
+    refused(b"1,a\n2,b\n", &all, "there must be a row, and a column of features; got 2 x 0");
+}
+
+#[test]
 fn a_header_is_told_from_a_first_row() {
     let rows = |text: &str| table(text, &CsvOptions::default()).labels.len();
     assert_eq!(rows("a,b\n1,2\n"), 1, "names");

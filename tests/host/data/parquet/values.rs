@@ -124,7 +124,7 @@ fn embedding() -> Array2<f32> {
     Array2::from_shape_fn((ROWS, 3), |(row, column)| f16::from_f32((row * 3 + column) as f32 / 8.0 - 7.0).to_f32())
 }
 
-/// The embedding as values one behind the other, which a builder of lists takes.
+/// The embedding as values one after the other, which a builder of lists takes.
 macro_rules! lists {
     ($builder:expr, $convert:expr) => {{
         let mut builder = $builder;

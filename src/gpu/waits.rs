@@ -1,0 +1,102 @@
+//! Waits for the device, as threads and as tasks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::context::Context;
+use super::driver::callback::{Answer, answer};
+use super::driver::turns::Polled;
+use super::encode::live::Live;
+use crate::error::{Error, Result};
+use crate::waiting::give_way;
+
+/// The answer to `map_async`.
+pub(super) type Mapped = Result<(), wgpu::BufferAsyncError>;
+
+impl Context {
+    /// [`Context::wait`] without blocking the thread.
+    pub async fn wait_async(&self) -> Result<()> {
+        self.flush()?;
+        let Some(live) = &self.live else { return Ok(()) };
+        self.counters.waits.fetch_add(1, Relaxed);
+        let (teller, answer) = answer();
+        {
+            let _turn = live.connection.turns.take();
+            live.connection.queue.on_submitted_work_done(move || teller.tell(()));
+        }
+        let polled = live.connection.poller.ask(&live.connection.device, None);
+        self.answered(answer, polled).await?;
+        self.check()
+    }
+
+    /// Sees to it that what is recorded next need not wait for the device: of what it has been handed, so much is done that
+    /// no bound is near.
+    pub async fn room_async(&self) -> Result<()> {
+        if let Some((number, done)) = self.oldest_done() {
+            // The other tasks' turn, also where it is done by now.
+            give_way().await;
+            done.await;
+            // Not before: a future that is dropped forgets none.
+            if let Some(live) = &self.live {
+                live.recorder().in_flight.is_done(number);
+            }
+        }
+        self.check()
+    }
+
+    /// What a callback answers, which is called in a poll. Where the poll fails it may never be called: a lost device calls none.
+    async fn answered<T>(&self, answer: Answer<T>, polled: Option<Answer<Polled>>) -> Result<Option<T>> {
+        let failed = match polled {
+            Some(polled) => polled.await.and_then(Polled::err),
+            None => None,
+        };
+        match (failed, answer.within(Duration::ZERO)) {
+            (_, Poll::Ready(value)) => Ok(value),
+            (None, Poll::Pending) => Ok(answer.await),
+            (Some(error), Poll::Pending) => {
+                self.check()?;
+                Err(Error::Read { source: error.into() })
+            }
+        }
+    }
+
+    /// Tells when so much is done, where it is not yet.
+    fn oldest_done(&self) -> Option<(u64, Answer<Polled>)> {
+        let live = self.live.as_ref()?;
+        let oldest = live.recorder().in_flight.oldest()?;
+        Some((oldest.0, live.connection.poller.after(&live.connection.device, oldest)))
+    }
+
+    /// Waits for the answer to `map_async`. Another thread's poll may have taken the callback with it and be about to
+    /// call it, so a poll that has returned does not mean that the answer is there.
+    pub(super) fn mapped(&self, answer: &Answer<Mapped>, submission: Option<wgpu::SubmissionIndex>) -> Result<Mapped> {
+        loop {
+            self.poll(submission.clone())?;
+            match answer.within(Duration::from_millis(10)) {
+                Poll::Ready(Some(mapped)) => return Ok(mapped),
+                Poll::Pending => self.check()?,
+                // The callback is gone uncalled: the device went away.
+                Poll::Ready(None) => return Ok(Err(wgpu::BufferAsyncError)),
+            }
+        }
+    }
+
+    /// [`Context::mapped`] without blocking the thread.
+    pub(super) async fn mapped_async(
+        &self,
+        answer: Answer<Mapped>,
+        submission: Option<wgpu::SubmissionIndex>,
+    ) -> Result<Mapped> {
+        self.counters.waits.fetch_add(1, Relaxed);
+        let ask = |live: &Arc<Live>| live.connection.poller.ask(&live.connection.device, submission);
+        let mapped = self.answered(answer, self.live.as_ref().and_then(ask)).await?;
+        // In browsers a lost device rejects the mapping before the word of the loss comes.
+        if cfg!(target_family = "wasm") && !matches!(mapped, Some(Ok(()))) {
+            give_way().await;
+        }
+        self.check()?;
+        Ok(mapped.unwrap_or(Err(wgpu::BufferAsyncError)))
+    }
+}

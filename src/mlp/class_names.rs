@@ -1,0 +1,67 @@
+//! Names of a model's classes, which go with it into files and tables.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use safetensors::tensor::Metadata;
+
+use super::model::Mlp;
+use crate::error::{Error, Result};
+use crate::metrics::ConfusionMatrix;
+
+/// The key of the names in the texts of a safetensors file. Its value is a list in JSON.
+const KEY: &str = "class_names";
+
+impl Mlp {
+    /// Names the classes, in the order of their ids. The names stay with the model: [`Mlp::save`] and checkpoints write them,
+    /// [`Mlp::load`] reads them, and the tables of [`Mlp::confusion_matrix`] print them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is a name for each class.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, Mlp};
+    /// let model = Mlp::new(&Device::cpu(), &[1, 2], 0)?.with_class_names(["cat", "dog"])?;
+    /// let loaded = Mlp::from_bytes(&Device::cpu(), &model.to_bytes()?)?;
+    /// let id = loaded.predict(ndarray::array![[1.0]].view())?[0];
+    /// println!("a {}", loaded.class_names()[id as usize]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn with_class_names(self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+        let class_names: Arc<[String]> = names.into_iter().map(Into::into).collect();
+        if class_names.len() != self.classes() {
+            let rule = "there must be a name for each class";
+            let (left, right) = ((1, self.classes()).into(), (1, class_names.len()).into());
+            return Err(Error::Shape { op: "class_names", rule, left, right });
+        }
+        Ok(Mlp { class_names, ..self })
+    }
+
+    /// The names of the classes, in the order of their ids; none if none were given.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// The confusion matrix with the names of this model's classes, if they have any.
+    pub(super) fn named(&self, matrix: ConfusionMatrix) -> Result<ConfusionMatrix> {
+        if self.class_names.is_empty() { Ok(matrix) } else { matrix.with_names(self.class_names.iter()) }
+    }
+
+    /// The text of a file that holds the names, and its key; none without names.
+    pub(super) fn names_text(&self) -> Option<(&'static str, String)> {
+        (!self.class_names.is_empty()).then(|| (KEY, serde_json::json!(&*self.class_names).to_string()))
+    }
+
+    /// The model with the names that a file's texts have. A text that does not name these classes is another program's.
+    pub(super) fn with_names_of(self, path: &Path, metadata: &Metadata) -> Self {
+        let Some(text) = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY)) else { return self };
+        match serde_json::from_str::<Vec<String>>(text) {
+            Ok(names) if names.len() == self.classes() => Mlp { class_names: names.into(), ..self },
+            _ => {
+                let classes = self.classes();
+                log::warn!("load: {}: {KEY} is no list of {classes} names, and is left out", path.display());
+                self
+            }
+        }
+    }
+}
