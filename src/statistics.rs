@@ -18,13 +18,14 @@ use crate::saved_number;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Statistics {
-    /// Sum of the rows' weighted losses.
+    /// The sum of the rows' weighted losses. A GPU adds runs of rows in f32, at least those of a workgroup: the sum is infinite
+    /// where one of these sums is above the largest f32, 3.4 · 10³⁸, though every loss may be finite.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
     )]
     pub loss_sum: f64,
-    /// Sum of the rows' weights: what a mean divides by.
+    /// The sum of the rows' weights, by which a mean is divided. It is added as the losses are.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
@@ -32,11 +33,11 @@ pub struct Statistics {
     pub weight_sum: f64,
     /// Rows whose first maximum is their class.
     pub correct: u64,
-    /// Rows counted: all but those of an ignored class.
+    /// Rows counted: all but those with the label -100 or an ignored class.
     pub rows: u64,
-    /// Counted rows whose loss is NaN or infinite.
+    /// Counted rows whose own loss is NaN or infinite.
     pub non_finite_rows: u64,
-    /// The first of them.
+    /// The first counted row whose loss is NaN or infinite.
     pub first_bad_row: Option<u64>,
 }
 

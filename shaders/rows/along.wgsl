@@ -7,10 +7,6 @@
 //     pieces       long rows, piece by piece through such registers
 //   The host defines the constant HELD. By fours, a lane takes four neighbouring columns at a time, which are one vec4.
 {% include "rows/rows.wgsl" %}
-
-// Number of columns that a lane adds up before it adds their sum to the row's: a long row's sum is then nearly as exact
-// as that of a tree.
-const RUN: u32 = 32u;
 {% if not linear %}
 {% for name in inputs %}
 

@@ -2,8 +2,8 @@
 //   without smoothing, only the mass of a row's class id is not 0
 //   probs: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted; samples:
 //   rows x 1, where sampled; losses: rows x 1.
-//   LANES threads share a row. A NaN that the row reads, or a class out of range, makes the loss NaN; a row that is ignored
-//   gives 0.
+//   LANES threads share a row, and each adds its classes in runs of RUN. A NaN that the row reads, or a class out of range,
+//   makes the loss NaN; a row that is ignored gives 0.
 {% include "rows/rows.wgsl" %}
 {% include "rows/masses.wgsl" %}
 
@@ -31,8 +31,12 @@ fn row_work(at: RowThread) {
   if !DISTRIBUTIONS && at.inside { class_id = targets[at.row]; }
   var loss = 0.0;
   if DISTRIBUTIONS || params.loss.smoothing != 0.0 {
-    for (var c = at.lane; c < at.cols; c += LANES) {
-      loss += class_mass(class_id, at.start, c) * negative_log(probs[at.start + c]);
+    for (var first = at.lane; first < at.cols; first += RUN * LANES) {
+      var run = 0.0;
+      for (var c = first; c < min(first + RUN * LANES, at.cols); c += LANES) {
+        run += class_mass(class_id, at.start, c) * negative_log(probs[at.start + c]);
+      }
+      loss += run;
     }
     loss = lanes_sum(at.local, loss);
   } else if at.lane == 0u && class_id < at.cols {

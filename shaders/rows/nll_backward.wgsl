@@ -1,5 +1,5 @@
-// nll_backward: dprobs[r,c] = -q[c] / clip(probs[r,c], low, high) * scale, q the row's masses (masses.wgsl);
-//                                                                  scale: 1, or 1 / the mean's divisor
+// nll_backward: dprobs[r,c] = -(q[c] / divisor) / clip(probs[r,c], low, high), q the row's masses (masses.wgsl);
+//                                                               divisor: 1, or the mean's
 //   probs, dprobs: rows x cols, row-major, `count` elements; targets: a class id a row, or rows x cols; weights: 1 x
 //   cols, where weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided.
 //   A class id out of range makes its row NaN; a row that is ignored gives 0. Element by element
@@ -33,8 +33,17 @@ fn mass(row: u32, c: u32, i: u32) -> f32 {
   return row_weight(row) * class_mass(class_of(row), i - c, c);
 }
 
+// The mass over the divisor; 0 for a mean over rows whose weights sum to 0. It comes before the division by the probability,
+// because a large mass over a small probability may be beyond f32.
+fn divided(q: f32) -> f32 {
+  if params.loss.divided == 0u { return q * params.loss.scale; }
+  let sum = divisor[0];
+  if sum == 0.0 { return 0.0; }
+  return q / sum;
+}
+
 fn slope(row: u32, q: f32, p: f32) -> f32 {
-  let slope = -q / clamp(p, params.low, params.high) * gradient_scale();
+  let slope = -divided(q) / clamp(p, params.low, params.high);
   // 0 where the class has no mass, whatever p is; NaN where it has one and p is NaN.
   let value = select(0.0, select(slope, params.nan, is_nan(p)), q != 0.0);
   if DISTRIBUTIONS { return value; }

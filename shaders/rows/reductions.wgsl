@@ -73,7 +73,8 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   let partial = subgroup_{{ name }}(mine);
   if subgroup.lane == 0u { row_{{ name }}s[subgroup.number] = partial; }
   workgroupBarrier();
-  if LANES / FAN >= MANY {
+  // Drivers may run fewer threads in a subgroup than its size says: then some of the lanes below would be missing.
+  if LANES / FAN >= MANY && subgroup.count * subgroup.size == LANES {
     var all = {{ nothing }};
     for (var first = 0u; first < subgroup.count; first += subgroup.size) {
       let i = first + subgroup.lane;

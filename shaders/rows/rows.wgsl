@@ -44,6 +44,10 @@ struct RowThread {
   local: vec2<u32>, // lane and row within the workgroup
 }
 
+// Number of columns that a lane adds up before it adds their sum to the row's: a long row's sum is then nearly as exact
+// as that of a tree.
+const RUN: u32 = 32u;
+
 // Number of columns that all lanes of a row take in one step.
 override STEP: u32 = {% if by_fours %}4u * {% endif %}LANES;
 

@@ -4,6 +4,7 @@
 //   x: rows x inputs, dy: rows x outputs, w: inputs x outputs, dx: rows x inputs; dparameters: dw, and from sums_at on db.
 //   A thread owns a block of 4 x 4 outputs as in plain.wgsl: of dw the first threads, of dx those behind them.
 {% include "common.wgsl" %}
+{% include "software/block.wgsl" %}
 
 struct Params {
   rows: u32,
@@ -27,18 +28,23 @@ fn parameters_block(i: u32, across: u32) {
   let col0 = (i % across) * 4u;
   let left_at = four(row0, params.inputs);
   let right_at = four(col0, params.outputs);
-  var sums: mat4x4<f32>; // its vectors are rows of the block
+  {% for r in range(4) %}
+  var sums{{ r }} = vec4(0.0);
+  {% endfor %}
   var column_sums = vec4(0.0);
   for (var s = 0u; s < params.rows; s++) {
     let left = s * params.inputs;
     let right = vec4(s * params.outputs) + right_at;
     let factors = vec4(dy[right.x], dy[right.y], dy[right.z], dy[right.w]);
-    for (var r = 0u; r < 4u; r++) { sums[r] = fma(vec4(x[left + left_at[r]]), factors, sums[r]); }
+    {% for r in range(4) %}
+    sums{{ r }} = fma(vec4(x[left + left_at[{{ r }}]]), factors, sums{{ r }});
+    {% endfor %}
     column_sums += factors;
   }
   let col_end = min(col0 + 4u, params.outputs);
   for (var row = row0; row < min(row0 + 4u, params.inputs); row++) {
-    for (var col = col0; col < col_end; col++) { dparameters[row * params.outputs + col] = sums[row - row0][col - col0]; }
+    let sums = nth(row - row0, sums0, sums1, sums2, sums3);
+    for (var col = col0; col < col_end; col++) { dparameters[row * params.outputs + col] = sums[col - col0]; }
   }
   if row0 == 0u {
     for (var col = col0; col < col_end; col++) { dparameters[params.sums_at + col] = column_sums[col - col0]; }
@@ -52,17 +58,22 @@ fn inputs_block(i: u32, across: u32) {
   if row0 >= params.rows { return; }
   let left_at = four(row0, params.rows) * params.outputs;
   let right_at = four(col0, params.inputs) * params.outputs;
-  var sums: mat4x4<f32>;
+  {% for r in range(4) %}
+  var sums{{ r }} = vec4(0.0);
+  {% endfor %}
   for (var s = 0u; s < params.outputs; s++) {
     let right = vec4(s) + right_at;
     let factors = vec4(w[right.x], w[right.y], w[right.z], w[right.w]);
-    for (var r = 0u; r < 4u; r++) { sums[r] = fma(vec4(dy[s + left_at[r]]), factors, sums[r]); }
+    {% for r in range(4) %}
+    sums{{ r }} = fma(vec4(dy[s + left_at[{{ r }}]]), factors, sums{{ r }});
+    {% endfor %}
   }
   for (var row = row0; row < min(row0 + 4u, params.rows); row++) {
+    let sums = nth(row - row0, sums0, sums1, sums2, sums3);
     for (var col = col0; col < min(col0 + 4u, params.inputs); col++) {
       let at = row * params.inputs + col;
       let output = bitcast<u32>(x[at]); // positive by its bits, as in values.wgsl
-      dx[at] = select(0.0, sums[row - row0][col - col0], output != 0u && output <= INFINITY_BITS);
+      dx[at] = select(0.0, sums[col - col0], output != 0u && output <= INFINITY_BITS);
     }
   }
 }

@@ -5,6 +5,7 @@
 {% set operands = 2 %}
 {% set named = false %}
 {% include "products/store.wgsl" %}
+{% include "software/block.wgsl" %}
 
 struct Params {
 {% include "products/fields.wgsl" %}
@@ -35,16 +36,22 @@ fn main(
 
   let a_at = four(row0, params.m) * params.a_row;
   let b_at = four(col0, params.n) * params.b_col;
-  var sums: mat4x4<f32>; // its vectors are rows of the block
+  {% for r in range(4) %}
+  var sums{{ r }} = vec4(0.0);
+  {% endfor %}
   var column_sums = vec4(0.0);
   for (var s = 0u; s < params.k; s++) {
     let ahead = s * params.b_step;
     let right = vec4(b[ahead + b_at.x], b[ahead + b_at.y], b[ahead + b_at.z], b[ahead + b_at.w]);
-    for (var r = 0u; r < 4u; r++) { sums[r] = fma(vec4(a[s * params.a_step + a_at[r]]), right, sums[r]); }
+    {% for r in range(4) %}
+    sums{{ r }} = fma(vec4(a[s * params.a_step + a_at[{{ r }}]]), right, sums{{ r }});
+    {% endfor %}
     column_sums += right;
   }
 
   // Counted from a row that compilers do not know: else they would unroll what takes long to compile.
-  for (var row = row0; row < min(row0 + 4u, params.m); row++) { store(row * params.n + col0, col0, sums[row - row0]); }
+  for (var row = row0; row < min(row0 + 4u, params.m); row++) {
+    store(row * params.n + col0, col0, nth(row - row0, sums0, sums1, sums2, sums3));
+  }
   if params.summed == 1u && row0 == 0u { store_bare(params.sums_at + col0, col0, column_sums); }
 }

@@ -48,7 +48,7 @@ pub fn nll<T: Real>(
     losses
 }
 
-/// The gradient -q / clip(p) / divisor; 0 where q is 0.
+/// The gradient -q / divisor / clip(p); 0 where q is 0.
 pub fn nll_backward<T: Real>(
     probs: ArrayView2<'_, T>,
     targets: TargetView<'_, T>,
@@ -60,8 +60,9 @@ pub fn nll_backward<T: Real>(
     let weights: Vec<_> = (0..rows).map(|r| params.row_weight(&targets, r, cols)).collect();
     let divisor = params.divisor(&weights.iter().map(|weight| weight.unwrap_or(T::zero())).collect::<Vec<_>>());
     let gradient = move |p: T, mass: T| {
-        // Computed either way, so that this is a selection and no branch.
-        let gradient = -mass / (clipped(p) * divisor);
+        // Computed either way, so that this is a selection and no branch. The divisor comes first: its product with a small p would
+        // have too few digits where weights are small.
+        let gradient = -(mass / divisor) / clipped(p);
         if mass == T::zero() { T::zero() } else { gradient }
     };
     if let (TargetView::Classes(classes), true) = (&targets, params.smoothing == T::zero()) {

@@ -1,6 +1,6 @@
 //! Sums whose rounding error grows with the logarithm of the length, along trees that depend on the length alone.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, ArrayView2};
 
 use super::{Real, threads};
 
@@ -10,6 +10,9 @@ pub(super) const LANES: usize = 16;
 const RUN: usize = 8 * LANES;
 /// Up to so many rows a column adds one by one.
 const ROW_RUN: usize = 32;
+/// The longest run of sums of blocks that a column adds one by one. With the 31 additions of a run of rows these are 46 for the
+/// first 512 rows, and each doubling of the rows adds one: never more than the 40 + 2 log₂ rows of the bound.
+const BLOCK_RUN: usize = 16;
 
 /// The sum of `term` over slices of one length, element by element.
 #[inline(always)]
@@ -67,31 +70,37 @@ pub(super) fn across<T: Copy>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -
     lanes[0]
 }
 
-/// The sum of the rows: first the sums of blocks of rows, one block a thread, then the sum of these.
+/// The sum of the rows.
 pub(super) fn pairwise_rows<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
-    let (rows, cols) = x.dim();
-    let block = threads::block_rows(cols).next_multiple_of(ROW_RUN);
-    let x = x.as_standard_layout();
-    let x = x.as_slice().unwrap_or_default();
-    let mut sums = Array2::zeros((rows.div_ceil(block), cols));
-    let each_sum = sums.as_slice_mut().unwrap_or_default().chunks_mut(cols.max(1));
-    threads::each(each_sum.zip(x.chunks((block * cols).max(1))), rows * cols, |(sum, rows)| add_rows(rows, cols, sum));
-    if rows > block { pairwise_rows(sums.view()) } else { sums.sum_axis(Axis(0)) }
+    by_blocks(x, threads::block_rows(x.ncols()).next_multiple_of(ROW_RUN))
 }
 
-/// Adds rows to `sum`, which is 0: they are halved until the runs are short.
-fn add_rows<T: Real>(x: &[T], cols: usize, sum: &mut [T]) {
-    let rows = x.len() / cols;
-    if rows <= ROW_RUN {
-        for row in x.chunks_exact(cols) {
+/// The sum of the rows: first the sums of blocks of so many rows, one block a thread, then the sum of these.
+fn by_blocks<T: Real>(x: ArrayView2<'_, T>, block: usize) -> Array1<T> {
+    let (rows, cols) = x.dim();
+    let x = x.as_standard_layout();
+    let x = x.as_slice().unwrap_or_default();
+    let mut sums = vec![T::zero(); rows.div_ceil(block) * cols];
+    let blocks = sums.chunks_mut(cols.max(1)).zip(x.chunks((block * cols).max(1)));
+    threads::each(blocks, rows * cols, |(sum, rows)| add_rows(rows, cols, ROW_RUN, sum));
+    let mut sum = Array1::zeros(cols);
+    add_rows(&sums, cols, BLOCK_RUN, sum.as_slice_mut().unwrap_or_default());
+    sum
+}
+
+/// Adds rows to `sum`, which is 0: they are halved until there are no more than `run`, which are added one by one.
+fn add_rows<T: Real>(x: &[T], cols: usize, run: usize, sum: &mut [T]) {
+    let rows = x.len() / cols.max(1);
+    if rows <= run {
+        for row in x.chunks_exact(cols.max(1)) {
             add(sum, row);
         }
         return;
     }
     let (top, bottom) = x.split_at(rows / 2 * cols);
     let mut lower = vec![T::zero(); cols];
-    add_rows(top, cols, sum);
-    add_rows(bottom, cols, &mut lower);
+    add_rows(top, cols, run, sum);
+    add_rows(bottom, cols, run, &mut lower);
     add(sum, &lower);
 }
 
@@ -104,13 +113,34 @@ fn add<T: Real>(sum: &mut [T], row: &[T]) {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::{Array2, Axis};
+
     use super::*;
 
     #[test]
     fn sums_every_row_once() {
-        for (rows, cols) in [(1, 3), (2, 1), (31, 3), (33, 5), (1000, 3), (70_001, 2), (40, 20_000)] {
+        for (rows, cols) in [(1, 3), (2, 1), (31, 3), (33, 5), (1000, 3), (70_001, 2), (40, 20_000), (1100, 600)] {
             let x = Array2::from_shape_fn((rows, cols), |(r, c)| (r * cols + c) as f64);
             assert_eq!(pairwise_rows(x.view()), x.sum_axis(Axis(0)));
+        }
+    }
+
+    /// Rows each of which rounds the sum up by nearly half a unit, if runs of so many sums are added one by one on every level.
+    #[test]
+    fn many_blocks_of_rows_keep_the_bound() {
+        let runs = [8, 16, 32, 1 << 20];
+        for (run, rows) in runs.into_iter().flat_map(|run| [10, 12, 15, 18].map(|bits| (run, 1usize << bits))) {
+            let size = |r: usize| match r.checked_ilog(run) {
+                None => 1.0,
+                Some(level) => 0.51 * f32::EPSILON / (run as f32).powi(level as i32),
+            };
+            let x = Array2::from_shape_fn((rows, 1), |(r, _)| size(r));
+            let want: f64 = x.iter().map(|x| f64::from(*x)).sum();
+            for block in [ROW_RUN, 2 * ROW_RUN, 16 * ROW_RUN] {
+                let error = (f64::from(by_blocks(x.view(), block)[0]) - want).abs();
+                let bound = (20.0 + (rows as f64).log2()) * f64::from(f32::EPSILON) * want;
+                assert!(error <= bound, "{rows} rows in blocks of {block}: {error:e}, over {bound:e}");
+            }
         }
     }
 

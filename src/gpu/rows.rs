@@ -27,7 +27,9 @@ const SOFTWARE_LANE_COLS: usize = 4096;
 const HELD: [u32; 4] = [4, 8, 16, 32];
 /// Values of a piece.
 const PIECE: u32 = 16;
-/// [`HELD`] and [`PIECE`] for `vec4`s, counted in these.
+/// Values of a piece where one lane adds a whole row, and so the sums of more pieces than lanes that share a row.
+const LONE_PIECE: u32 = 32;
+/// [`HELD`] and [`PIECE`] for `vec4`s, counted in these: a piece has 32 values.
 const HELD_FOURS: [u32; 5] = [1, 2, 4, 8, 16];
 const PIECE_FOURS: u32 = 8;
 
@@ -115,7 +117,7 @@ impl RowGrid {
         }
         let (each, sizes, piece): (_, &[u32], _) = match fours {
             true => (cols.div_ceil(4 * self.lanes as usize), &HELD_FOURS, PIECE_FOURS),
-            false => (cols.div_ceil(self.lanes as usize), &HELD, PIECE),
+            false => (cols.div_ceil(self.lanes as usize), &HELD, if self.lanes == 1 { LONE_PIECE } else { PIECE }),
         };
         let room = ROW_VALUES / (self.lanes * inputs * if fours { 4 } else { 1 });
         let held = sizes.iter().find(|held| each <= **held as usize && **held <= room);
@@ -169,6 +171,26 @@ mod tests {
                     };
                     assert!(right, "{cols} columns by {lanes} lanes: {form:?}, {held}");
                 }
+            }
+        }
+    }
+
+    /// A row's sum has at most 40 + C / 32 roundings, as its bound says, by any number of lanes: those within a piece, those of
+    /// the pieces' sums, and those of the trees.
+    #[test]
+    fn rows_in_pieces_keep_the_bound_of_a_sum() {
+        for lanes in RowGrid::LANES {
+            let grid = RowGrid::new(1, false, Some(lanes), &wgpu::Limits::default());
+            let [_, _, (_, fan)] = grid.constants();
+            let lanes = f64::from(lanes);
+            let trees = if lanes == 1.0 { 0.0 } else { fan - 1.0 + (lanes / fan - 1.0) };
+            for cols in (1_000..200_000).step_by(499) {
+                let fours = cols % 4 == 0;
+                let Some(along) = grid.along(cols, fours, false, 1).filter(|along| along.form.pieces) else { continue };
+                let piece = along.held.1 * if fours { 4.0 } else { 1.0 };
+                let pieces = (cols as f64 / (lanes * piece)).ceil();
+                let roundings = (piece - 1.0) + (pieces - 1.0) + trees;
+                assert!(roundings <= 40.0 + cols as f64 / 32.0, "{cols} columns by {lanes} lanes: {roundings}");
             }
         }
     }

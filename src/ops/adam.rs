@@ -16,7 +16,8 @@ use crate::options::AdamOptions;
 ///
 /// `m` and `v` begin as zeros of w's shape; `step` is t, counted from 1. Error of m: at most
 /// 4u (|β₁ m| + |(1 - β₁) dw|), of v: 6u v, and of w: 2u |(1 - ηλ) w|, half of that without decay, 16u of the update and
-/// what m's error makes of it, u = 2⁻²³.
+/// what m's error makes of it, u = 2⁻²³. These are the errors of one step: β₁ and β₂ are rounded to f32, which
+/// [`AdamOptions`] says more about. Squares below 2⁻¹²⁶ may count as 0: see [`AdamOptions::epsilon`].
 ///
 /// # Errors
 /// [`Error::Shape`] unless all have one shape; [`Error::Option`] for a constant outside its range or step 0.

@@ -8,7 +8,7 @@ use crate::matrix::Matrix;
 
 /// X + b, for X `rows x cols` and b `1 x cols`, added to every row.
 ///
-/// Error: one rounding, u |x + b| / 2.
+/// Error: one rounding, u |x + b| / 2, u = 2⁻²³; and 2⁻¹²⁶ for each of x and b, since numbers below that may count as 0.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless b is one row as wide as X.

@@ -8,7 +8,8 @@ use crate::matrix::Matrix;
 
 /// Σ_r X, the sum of the rows, as one row: the bias's gradient.
 ///
-/// Added along a fixed tree; error at most (20 + log2 rows) u Σ_r |x|, since only short runs are added one by one.
+/// Added along a fixed tree; error at most (20 + log₂ rows) u Σ_r |x|, u = 2⁻²³, since only short runs are added one by one; and
+/// 2⁻¹²⁶ for each row, since a sum or a term below that may come out as 0.
 ///
 /// # Errors
 /// None of its own.

@@ -11,7 +11,7 @@ use crate::matrix::Matrix;
 ///
 /// Error against exact arithmetic, element by element: at most (k / 2 + 2) u (|A||B|), typically below √k u (|A||B|),
 /// u = 2⁻²³; [matrix units](crate::guide::matrix_units), where they are turned on, lose more of what is small beside its row's largest.
-/// Products of small integers are exact.
+/// Products of small integers are exact. A device may take terms below 2⁻¹²⁶ for 0, which adds up to k 2⁻¹²⁶.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless A has as many columns as B rows.

@@ -11,7 +11,7 @@
 //! | [`relu`], [`relu_mask`], [`relu_backward`] | max(X, 0), 1\[X > 0\], dY · 1\[X > 0\] |
 //! | [`dropout`], [`dropout_backward`], [`dropout_rows`] | x / (1 - rate), or 0 with probability rate |
 //! | [`softmax`], [`log_softmax`], [`softmax_backward`] | exp(x - m) / Σ exp(x - m), its logarithm, p · (dp - Σ_j dp_j p_j) |
-//! | [`nll`], [`nll_backward`] | -ln clip(p_t, ε, 1 - ε), -y / (p · rows) |
+//! | [`nll`], [`nll_backward`] | -ln clip(p_t, ε, 1 - ε), -y / (clip(p, ε, 1 - ε) · rows) |
 //! | [`softmax_cross_entropy`] | loss, gradient and statistics in one pass |
 //! | [`linear_cross_entropy`] | loss, gradient and statistics of the logits XW + b |
 //! | [`argmax`], [`accuracy`] | first maximum, mean of hits |

@@ -20,8 +20,8 @@ pub const CLIP: f64 = 1e-7;
 /// Per-row losses -ln clip(p_t, ε, 1 - ε), ε = [`CLIP`], as `rows x 1`; for distributions Σ_c y_c · -ln clip(p_c).
 ///
 /// `probs` is `rows x classes`. The result is finite for every probability from 0 to 1, and NaN where the class's
-/// probability is NaN; with distributions and smoothing, where any of the row's is. Error: at most 2⁻²¹ + 4u |loss| (times
-/// Σ y for distributions), u = 2⁻²³.
+/// probability is NaN; with distributions and smoothing, where any of the row's is. Error: at most 2⁻²¹ + 4u |loss|, and for
+/// distributions over C classes Σ y 2⁻²¹ + (24 + C / 64) u |loss|, u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
@@ -75,7 +75,7 @@ pub fn nll_with(probs: &Matrix, targets: &Targets, options: &CrossEntropy) -> Re
 /// The gradient of the mean of [`nll`]: dprobs = -y / (clip(p, ε, 1 - ε) · rows), 0 where y is 0.
 ///
 /// p is clipped as in [`nll`], so that the gradient is finite at p = 0.
-/// Error: at most 6u |dprobs|, u = 2⁻²³.
+/// Error: at most 6u |dprobs|, u = 2⁻²³; and 2⁻¹²⁶ / clip(p), since y / rows may come out as 0 where it is below 2⁻¹²⁶.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
@@ -96,7 +96,9 @@ pub fn nll_backward(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
 /// The gradient of [`nll_with`]'s losses as the options reduce them: dprobs = -q / clip(p, ε, 1 - ε) / divisor, 0 where q
 /// is 0; the divisor is 1, or for [`Reduction::Mean`](super::Reduction::Mean) the sum of the rows' weights.
 ///
-/// Error: at most 10u |dprobs|, u = 2⁻²³, and that of the divisor, which is [`column_sum`](super::column_sum)'s.
+/// Error: at most 10u |dprobs|, u = 2⁻²³, and that of the divisor, which is [`column_sum`](super::column_sum)'s; and
+/// 2⁻¹²⁶ / clip(p), since q / divisor may come out as 0 where it is below 2⁻¹²⁶. q is divided by the divisor first, so weights
+/// may be as small or as large as f32's normal numbers, as long as their sum is one of these too.
 ///
 /// # Errors
 /// Those of [`softmax_cross_entropy`](super::softmax_cross_entropy).

@@ -59,7 +59,8 @@ pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
 /// dlogits = p · (dp - Σ_j dp_j p_j): the product with softmax's Jacobian, without the Jacobian.
 ///
 /// `probs` is what [`softmax`] gave, `dprobs` the gradient with respect to it.
-/// Error: at most u |p| (3 |dp| + (20 + cols / 64) Σ_j |dp_j p_j|), u = 2⁻²³.
+/// Error: at most u |p| (3 |dp| + (20 + C / 64) Σ_j |dp_j p_j|) over C columns, u = 2⁻²³. A device may take terms below 2⁻¹²⁶ for
+/// 0, which adds up to |p| (C + 1) 2⁻¹²⁶, and 2⁻¹²⁶ for a result.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless both have one shape; [`Error::Limit`](crate::Error::Limit) for rows that are

@@ -116,14 +116,36 @@ pub(super) fn check_size(op: &'static str, option: &'static str, value: f64) -> 
     if fit { Ok(()) } else { Err(Error::Option { op, option, rule: "at least 0 and finite", value }) }
 }
 
-/// Refuses decays that forget nothing, or turn round.
+/// Refuses decays that forget nothing, or turn round, as the kernel takes them: 1 - 10⁻⁸ is below 1 in f64 alone.
 pub(super) fn check_decay(op: &'static str, option: &'static str, value: f64) -> Result<()> {
-    let rule = "from 0 up to but not including 1";
-    if (0.0..1.0).contains(&value) { Ok(()) } else { Err(Error::Option { op, option, rule, value }) }
+    let rule = match (0.0..1.0).contains(&value) {
+        true if (value as f32) < 1.0 => return Ok(()),
+        true => "below 1 when it is rounded to f32",
+        false => "from 0 up to but not including 1",
+    };
+    Err(Error::Option { op, option, rule, value })
 }
 
 /// Refuses what would divide by zero: 1e-300 is positive in f64 alone.
 pub(super) fn check_epsilon(op: &'static str, value: f64) -> Result<()> {
     let fit = value > 0.0 && (value as f32).is_normal();
     if fit { Ok(()) } else { Err(Error::Option { op, option: "epsilon", rule: "positive and finite", value }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_decay;
+
+    #[test]
+    fn decays_are_below_one_in_f32() {
+        let error = |value| check_decay("adam", "beta2", value).err().map(|error| error.to_string());
+        for right in [0.0, 1e-300, 0.9, 0.999_999_9, 1.0 - f64::from(f32::EPSILON) / 2.0] {
+            assert_eq!(error(right), None);
+        }
+        let rounded = "adam: beta2 must be below 1 when it is rounded to f32; got 0.99999999";
+        assert_eq!(error(0.999_999_99).as_deref(), Some(rounded));
+        let outside = "adam: beta2 must be from 0 up to but not including 1; got 1";
+        assert_eq!(error(1.0).as_deref(), Some(outside));
+        assert!(error(f64::NAN).is_some() && error(-0.1).is_some());
+    }
 }

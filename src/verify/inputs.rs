@@ -62,15 +62,46 @@ pub(super) fn rounding_logits(rng: &mut CaseRng, rows: usize, cols: usize) -> Ar
     rounding_terms(rng, rows, cols).mapv(f32::ln)
 }
 
-/// Logits whose exponentials are [`rounding_terms`], for sums that add runs of 32 first: both the sum of the first run and
-/// the sums of the runs are rounded up.
-pub(super) fn rounding_logits_in_runs(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
-    let (within, between) = ((0.55 * f32::EPSILON).ln(), (0.55 * f32::EPSILON / 32.0).ln());
+/// Terms like [`rounding_terms`], for sums that add runs of 32 first: both the sum of the first run and the sums of the runs are
+/// rounded up.
+pub(super) fn rounding_terms_in_runs(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(_, c)| match c {
-        0 => 0.0,
-        1..32 => within,
-        _ => between,
+        0 => 1.0,
+        1..32 => 0.55 * f32::EPSILON,
+        _ => 0.55 * f32::EPSILON / 32.0,
     })
+}
+
+/// Logits whose exponentials are [`rounding_terms_in_runs`].
+pub(super) fn rounding_logits_in_runs(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    rounding_terms_in_runs(rng, rows, cols).mapv(f32::ln)
+}
+
+/// Rows whose sum is rounded up by nearly half a unit with each of 32 rows that are added one by one, with each of 32 such
+/// sums, and so on.
+pub(super) fn rounding_rows(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::from_shape_fn((rows, cols), |(r, _)| match r.checked_ilog(32) {
+        None => 1.0,
+        Some(level) => 0.51 * f32::EPSILON / 32f32.powi(level as i32),
+    })
+}
+
+/// Probabilities, and distributions with which the losses' terms y · -ln p are these numbers.
+pub(super) fn with_terms(terms: &Array2<f32>) -> Inputs {
+    let (first, others) = ((-1f32).exp(), terms.ncols() as f32 - 1.0);
+    let probs = Array2::from_shape_fn(terms.dim(), |(_, c)| if c == 0 { first } else { (1.0 - first) / others });
+    let shares = terms / &probs.mapv(|p| -p.ln());
+    matrices([probs, shares])
+}
+
+/// Numbers whose products with each other are a little below 2⁻¹²⁶: each product may be flushed to zero.
+pub(super) fn with_flushed_products(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::from_elem((rows, cols), 0.99 * f32::MIN_POSITIVE.sqrt())
+}
+
+/// Numbers a little below 2⁻¹²⁶: each may be flushed to zero.
+pub(super) fn flushed(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::from_elem((rows, cols), 0.9 * f32::MIN_POSITIVE)
 }
 
 /// Integers from -8 to 8: their products and sums are exact in f32.

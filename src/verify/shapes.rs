@@ -85,6 +85,9 @@ const MATRICES: &[[usize; 3]] = &[
 /// Dims of matrices that take a slow software driver long.
 const LARGE_MATRICES: &[[usize; 3]] = &[[16_411, 3, 1], [263, 1009, 1], [2, 70_001, 1]];
 
+/// Dims of a matrix so wide that the CPU path adds its columns in blocks of few rows, and so tall that there are many.
+pub(super) const TALL_AND_WIDE: [usize; 3] = [1024, 512, 1];
+
 /// The dims of all matrices, small and large.
 pub(super) fn all_matrices() -> impl Iterator<Item = &'static [usize; 3]> {
     MATRICES.iter().chain(LARGE_MATRICES)
@@ -92,5 +95,5 @@ pub(super) fn all_matrices() -> impl Iterator<Item = &'static [usize; 3]> {
 
 /// Whether a slow software driver takes long for these dims.
 pub(super) fn is_large(dims: [usize; 3]) -> bool {
-    LARGE_PRODUCTS.contains(&dims) || LARGE_MATRICES.contains(&dims)
+    LARGE_PRODUCTS.contains(&dims) || LARGE_MATRICES.contains(&dims) || dims == TALL_AND_WIDE
 }

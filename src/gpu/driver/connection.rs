@@ -17,7 +17,7 @@ pub(in crate::gpu) struct Connection {
     pub queue: wgpu::Queue,
     pub errors: ErrorSlot,
     /// The backend's compiler serves one thread at a time: on DX12, wgpu's threads share one object of Microsoft's DXC, which is not
-    /// made for that.
+    /// made for that. Its other compiler there, FXC, is, and knows no subgroup operations.
     pub compiles_alone: bool,
     /// The backend may say that work is done which its driver has ended.
     pub needs_receipts: bool,
@@ -49,7 +49,7 @@ impl Connection {
             device,
             queue,
             errors,
-            compiles_alone: backend == wgpu::Backend::Dx12,
+            compiles_alone: backend == wgpu::Backend::Dx12 && adapter.features().contains(wgpu::Features::SUBGROUP),
             needs_receipts: matches!(backend, wgpu::Backend::Metal | wgpu::Backend::Dx12),
             #[cfg(target_family = "wasm")]
             is_own: AtomicBool::new(false),

@@ -57,6 +57,7 @@ files![
     "rows/statistics.wgsl",
     "rows/streaming.wgsl",
     "rows/targets.wgsl",
+    "software/block.wgsl",
     "software/dense_backward.wgsl",
     "software/direct.wgsl",
     "software/linear_cross_entropy_direct.wgsl",

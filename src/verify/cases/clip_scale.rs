@@ -1,4 +1,4 @@
-//! Cases of `clip_scale`, on two gradients together.
+//! Cases of `clip_scale`, on two gradients together and on many.
 
 use ndarray::{Array2, array};
 
@@ -7,7 +7,7 @@ use crate::matrix::Matrix;
 use crate::ops;
 use crate::verify::bounds::Bound;
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{Fill, matrices, normal, special_rows};
+use crate::verify::inputs::{CaseRng, Fill, Inputs, matrices, normal, special_rows};
 use crate::verify::output::Output;
 use crate::verify::shapes::all_matrices;
 use crate::verify::table::Table;
@@ -19,23 +19,45 @@ pub(super) fn cases(table: &mut Table) {
     // So small that the epsilon beside the norm counts.
     let small: Fill = |rng, rows, cols| normal(rng, rows, cols).mapv(|x| 1e-4 * x);
     add(table, "small gradients", [small; 2], 1e-5);
+    add_case(table, "sums that lose, of many gradients", [MANY, 1, 1], 0.5, |_, [count, _, _]| losing(count));
+}
+
+/// The number of gradients in the case of many: few enough that each may be a launch by itself.
+const MANY: usize = 201;
+
+/// Gradients of one value each that lose: each square that is added by itself rounds the sum up by nearly half a unit.
+fn losing(count: usize) -> Inputs {
+    let value = |index: usize| if index == 0 { 1.0 } else { (0.51 * f32::EPSILON).sqrt() };
+    Inputs { matrices: (0..count).map(|index| array![[value(index)]]).collect(), ..Default::default() }
 }
 
 fn add(table: &mut Table, variant: &str, fills: [Fill; 2], limit: f64) {
     for dims in all_matrices() {
-        table.add_on_matrices(
-            ("clip_scale", variant),
-            *dims,
-            |[rows, cols, _]| (2 * (rows * cols + cols), 4 * (rows * cols + cols)),
-            move |rng, [rows, cols, _]| matrices([fills[0](rng, rows, cols), fills[1](rng, 1, cols)]),
-            move |m| ops::clip_scale(&m.iter().collect::<Vec<&Matrix>>(), limit).map(Output::alone),
-            move |m| {
-                let want = reference::clip_scale(m, limit);
-                // A thread adds every 2¹⁷th value at most; the rest are trees, the root and the quotient.
-                let terms: usize = m.iter().map(Array2::len).sum();
-                let bound = Bound::roundings(40.0 + terms as f64 / f64::from(1 << 16)) * want + Bound::FLUSH;
-                vec![Expected::within(&array![[bound]], array![[want]])]
-            },
-        );
+        add_case(table, variant, *dims, limit, move |rng, [rows, cols, _]| {
+            matrices([fills[0](rng, rows, cols), fills[1](rng, 1, cols)])
+        });
     }
+}
+
+fn add_case(
+    table: &mut Table,
+    variant: &str,
+    dims: [usize; 3],
+    limit: f64,
+    draw: impl Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync + 'static,
+) {
+    table.add_on_matrices(
+        ("clip_scale", variant),
+        dims,
+        |[rows, cols, _]| (2 * (rows * cols + cols), 4 * (rows * cols + cols)),
+        draw,
+        move |m| ops::clip_scale(&m.iter().collect::<Vec<&Matrix>>(), limit).map(Output::alone),
+        move |m| {
+            let want = reference::clip_scale(m, limit);
+            // A thread adds every 2¹⁷th value at most; the rest are trees, the root and the quotient.
+            let terms: usize = m.iter().map(Array2::len).sum();
+            let bound = Bound::roundings(40.0 + terms as f64 / f64::from(1 << 16)) * want + Bound::FLUSH;
+            vec![Expected::within(&array![[bound]], array![[want]])]
+        },
+    );
 }

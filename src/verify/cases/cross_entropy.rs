@@ -60,9 +60,10 @@ pub(super) fn expected(x: &Array2<f64>, targets: &LossTargets) -> Vec<Expected> 
     let of_losses = loss_bounds(x, &want.losses, targets);
     let sizes: f64 = want.losses.iter().filter(|loss| loss.is_finite()).map(|loss| loss.abs()).sum();
     let mut of_statistics = Array2::default(statistics.dim());
-    let sum = bounds::column_sum(targets.weights.len());
-    of_statistics[[0, 0]] = of_losses.iter().copied().sum::<Bound>() + sum * sizes;
-    of_statistics[[0, 1]] = sum * statistics[[0, 1]];
+    let rows = targets.weights.len();
+    let (sum, flushes) = (bounds::column_sum(rows), Bound::flushes(rows));
+    of_statistics[[0, 0]] = of_losses.iter().copied().sum::<Bound>() + sum * sizes + flushes;
+    of_statistics[[0, 1]] = sum * statistics[[0, 1]] + flushes;
     vec![
         Expected::within(&of_losses, want.losses),
         Expected::within(&gradient_bounds(x, &want.dlogits, targets), want.dlogits),

@@ -8,9 +8,9 @@ use crate::matrix::Matrix;
 use crate::ops;
 use crate::verify::bounds::{self, Bound};
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{matrices, normal, special_rows};
+use crate::verify::inputs::{Fill, flushed, matrices, normal, rounding_rows, special_rows};
 use crate::verify::output::Output;
-use crate::verify::shapes::all_matrices;
+use crate::verify::shapes::{TALL_AND_WIDE, all_matrices};
 use crate::verify::table::Table;
 
 /// The arguments of dropout's cases.
@@ -26,30 +26,55 @@ const ROWS_APART: u64 = (1 << 30) + 1;
 const DRAWN: [usize; 3] = [100, 101, 1];
 
 pub(super) fn cases(table: &mut Table) {
-    table.add_for_all_matrices(
-        ("bias_add", ""),
-        |[rows, cols, _]| (rows * cols, 4 * (2 * rows * cols + cols)),
-        |rng, [rows, cols, _]| matrices([normal(rng, rows, cols), normal(rng, 1, cols)]),
-        |m| ops::bias_add(&m[0], &m[1]).map(Output::alone),
-        |m| {
-            let want = reference::bias_add(&m[0], &m[1]);
-            vec![Expected::within(&want.mapv(|sum| Bound::roundings(1.0) * sum.abs() + Bound::FLUSH), want)]
-        },
-    );
-    table.add_for_all_matrices(
-        ("column_sum", ""),
-        |[rows, cols, _]| (rows * cols, 4 * (rows * cols + cols)),
-        |rng, [rows, cols, _]| matrices([normal(rng, rows, cols)]),
-        |m| ops::column_sum(&m[0]).map(Output::alone),
-        |m| {
-            let magnitude = reference::column_sum(&m[0].mapv(f64::abs));
-            let bound = magnitude.mapv(|sum| bounds::column_sum(m[0].nrows()) * sum + Bound::FLUSH);
-            vec![Expected::within(&bound, reference::column_sum(&m[0]))]
-        },
-    );
+    for dims in all_matrices() {
+        bias_add(table, "", normal, *dims);
+    }
+    let fills: [(&str, Fill); 2] = [("", normal), ("sums that lose", rounding_rows)];
+    for (variant, fill) in fills {
+        for dims in all_matrices() {
+            column_sum(table, variant, fill, *dims);
+        }
+    }
+    column_sum(table, "sums that lose", rounding_rows, TALL_AND_WIDE);
+    for dims in FLUSHED {
+        bias_add(table, "numbers that may be flushed", flushed, *dims);
+        column_sum(table, "numbers that may be flushed", flushed, *dims);
+    }
     relus(table);
     dropout(table);
     dropout_rows(table);
+}
+
+/// Dims of cases in which every number may be flushed to zero.
+const FLUSHED: &[[usize; 3]] = &[[129, 10, 1], [37, 1000, 1]];
+
+fn bias_add(table: &mut Table, variant: &str, fill: Fill, dims: [usize; 3]) {
+    table.add_on_matrices(
+        ("bias_add", variant),
+        dims,
+        |[rows, cols, _]| (rows * cols, 4 * (2 * rows * cols + cols)),
+        move |rng, [rows, cols, _]| matrices([fill(rng, rows, cols), fill(rng, 1, cols)]),
+        |m| ops::bias_add(&m[0], &m[1]).map(Output::alone),
+        |m| {
+            let want = reference::bias_add(&m[0], &m[1]);
+            vec![Expected::within(&want.mapv(|sum| Bound::roundings(1.0) * sum.abs() + Bound::flushes(2)), want)]
+        },
+    );
+}
+
+fn column_sum(table: &mut Table, variant: &str, fill: Fill, dims: [usize; 3]) {
+    table.add_on_matrices(
+        ("column_sum", variant),
+        dims,
+        |[rows, cols, _]| (rows * cols, 4 * (rows * cols + cols)),
+        move |rng, [rows, cols, _]| matrices([fill(rng, rows, cols)]),
+        |m| ops::column_sum(&m[0]).map(Output::alone),
+        |m| {
+            let (rows, magnitude) = (m[0].nrows(), reference::column_sum(&m[0].mapv(f64::abs)));
+            let bound = magnitude.mapv(|sum| bounds::column_sum(rows) * sum + Bound::flushes(rows));
+            vec![Expected::within(&bound, reference::column_sum(&m[0]))]
+        },
+    );
 }
 
 fn relus(table: &mut Table) {

@@ -62,7 +62,8 @@ impl Near {
         let rounding = bounds::column_sum(terms);
         let rounding = if rounding.most < one_by_one.most { one_by_one } else { rounding };
         let error = Array2::from_shape_fn((1, self.value.ncols()), |(_, c)| {
-            self.error.column(c).iter().copied().sum::<Bound>() + rounding * most.column(c).sum()
+            let carried: Bound = self.error.column(c).iter().copied().sum();
+            carried + rounding * most.column(c).sum() + Bound::flushes(terms)
         });
         Near { value: self.value.sum_axis(Axis(0)).insert_axis(Axis(0)), error }
     }

@@ -7,7 +7,9 @@ use crate::cpu::reference;
 use crate::ops::{self, Reduction};
 use crate::verify::bounds::{self, Bound, U};
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{Fill, Inputs, faulty_probabilities, probabilities};
+use crate::verify::inputs::{
+    CaseRng, Fill, Inputs, faulty_probabilities, probabilities, rounding_terms, rounding_terms_in_runs, with_terms,
+};
 use crate::verify::operands::in_f64;
 use crate::verify::output::Output;
 use crate::verify::shapes::all_matrices;
@@ -15,6 +17,16 @@ use crate::verify::table::Table;
 
 /// Rows that come in pieces where bindings hold a thousand words.
 const IN_PIECES: [usize; 3] = [2, 1027, 1];
+
+/// The least number of columns for which sums that lose leave the bound if a row's terms are added one by one.
+const LONG: usize = 1000;
+
+/// The probability to which smaller ones are clipped.
+const LEAST_PROBABILITY: f64 = 1e-7;
+
+/// Factors of row weights: times a clipped probability the small ones are below f32's normal numbers, and by one the large ones are
+/// beyond f32, though the gradient of a mean is an everyday number.
+const FAR_WEIGHTS: [f32; 2] = [8e-38, 1e35];
 
 pub(super) fn cases(table: &mut Table) {
     for distributions in [false, true] {
@@ -44,29 +56,98 @@ pub(super) fn cases(table: &mut Table) {
         let choice = LossChoice { distributions, class_weights: true, smoothing: 0.1, ..LossChoice::PLAIN };
         add(table, choice, ("", probabilities), IN_PIECES);
     }
+    sums_that_lose(table);
+    far_weights(table);
+    over_nothing(table);
+}
+
+/// Distributions whose losses lose nearly half a unit with each term, or with each term of a run and with each run.
+fn sums_that_lose(table: &mut Table) {
+    let choice = LossChoice { distributions: true, reduction: Reduction::None, ..LossChoice::PLAIN };
+    let fills: [(&str, Fill); 2] =
+        [("sums that lose in one run", rounding_terms), ("sums that lose", rounding_terms_in_runs)];
+    for (suffix, terms) in fills {
+        let variant = format!("{}, {suffix}", choice.name());
+        for dims in all_matrices().filter(|[_, cols, _]| *cols >= LONG) {
+            let draw = move |rng: &mut CaseRng, [rows, cols, _]: [usize; 3]| with_terms(&terms(rng, rows, cols));
+            add_losses(table, choice, &variant, *dims, draw);
+        }
+    }
+}
+
+/// Row weights that are all tiny, or all huge.
+fn far_weights(table: &mut Table) {
+    let choice = LossChoice { row_weights: true, ..LossChoice::PLAIN };
+    for factor in FAR_WEIGHTS {
+        let variant = format!("{} of {factor:e}", choice.name());
+        for dims in FEW {
+            add_gradient(table, choice, &variant, *dims, move |rng, dims| {
+                let mut inputs = choice.inputs(probabilities, rng, dims);
+                if let Some(weights) = inputs.matrices.last_mut() {
+                    weights.mapv_inplace(|weight| weight * factor);
+                }
+                inputs
+            });
+        }
+    }
+}
+
+/// Rows of classes whose weight is 0, while smoothing spreads some mass over the others: the mean is over nothing.
+fn over_nothing(table: &mut Table) {
+    let choice = LossChoice { class_weights: true, smoothing: 0.1, ..LossChoice::PLAIN };
+    let variant = format!("{}, those of the rows 0", choice.name());
+    add_gradient(table, choice, &variant, FEW[0], move |rng, dims| {
+        let mut inputs = choice.inputs(probabilities, rng, dims);
+        inputs.classes.fill(0);
+        if let Some(weights) = inputs.matrices.last_mut() {
+            weights[[0, 0]] = 0.0;
+        }
+        inputs
+    });
 }
 
 fn add(table: &mut Table, choice: LossChoice, (suffix, fill): (&str, Fill), dims: [usize; 3]) {
     let variant = format!("{}{suffix}", choice.name());
+    let draw = move |rng: &mut CaseRng, dims: [usize; 3]| choice.inputs(fill, rng, dims);
     // nll does not reduce its losses.
     if choice.reduction == Reduction::None {
-        table.add(
-            ("nll", &variant),
-            dims,
-            |[rows, _, _]| (2 * rows, 12 * rows),
-            move |rng, dims| choice.inputs(fill, rng, dims),
-            move |device, inputs| {
-                let (probs, y, options) = choice.arguments(device, inputs)?;
-                ops::nll_with(&probs, &y, &options).map(Output::alone)
-            },
-            move |inputs| vec![expected_losses(choice, inputs)],
-        );
+        add_losses(table, choice, &variant, dims, draw);
     }
+    add_gradient(table, choice, &variant, dims, draw);
+}
+
+fn add_losses(
+    table: &mut Table,
+    choice: LossChoice,
+    variant: &str,
+    dims: [usize; 3],
+    draw: impl Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync + 'static,
+) {
     table.add(
-        ("nll_backward", &variant),
+        ("nll", variant),
+        dims,
+        |[rows, _, _]| (2 * rows, 12 * rows),
+        draw,
+        move |device, inputs| {
+            let (probs, y, options) = choice.arguments(device, inputs)?;
+            ops::nll_with(&probs, &y, &options).map(Output::alone)
+        },
+        move |inputs| vec![expected_losses(choice, inputs)],
+    );
+}
+
+fn add_gradient(
+    table: &mut Table,
+    choice: LossChoice,
+    variant: &str,
+    dims: [usize; 3],
+    draw: impl Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync + 'static,
+) {
+    table.add(
+        ("nll_backward", variant),
         dims,
         |[rows, cols, _]| (2 * rows * cols, 8 * rows * cols + 4 * rows),
-        move |rng, dims| choice.inputs(fill, rng, dims),
+        draw,
         move |device, inputs| {
             let (probs, y, options) = choice.arguments(device, inputs)?;
             ops::nll_backward_with(&probs, &y, &options).map(Output::alone)
@@ -87,11 +168,16 @@ fn expected_losses(choice: LossChoice, inputs: &Inputs) -> Expected {
     Expected::within(&bound, want)
 }
 
-/// The gradient: two quotients of 2.5 ulp each, the roundings of the mass, and the sum of the divisor.
+/// The gradient: two quotients of 2.5 ulp each, the roundings of the mass, and the sum of the divisor. The mass over the divisor
+/// may be flushed to zero, and is divided by the probability then.
 fn expected_gradient(choice: LossChoice, inputs: &Inputs) -> Expected {
     let m = in_f64(inputs);
     let want = reference::nll_backward(&m[0], &choice.loss_targets(inputs, &m));
     let quotient = Bound::one(2.5 * U);
     let error = quotient + quotient + Bound::roundings(10.0) + bounds::column_sum(want.nrows());
-    Expected::within(&want.mapv(|gradient| error * gradient.abs() + Bound::FLUSH), want)
+    let bound = Array2::from_shape_fn(want.dim(), |at| {
+        let flushed = Bound::FLUSH * m[0][at].max(LEAST_PROBABILITY).recip();
+        error * want[at].abs() + flushed + Bound::FLUSH
+    });
+    Expected::within(&bound, want)
 }

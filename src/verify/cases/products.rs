@@ -8,7 +8,9 @@ use crate::matrix::Matrix;
 use crate::ops::{self, Activation};
 use crate::verify::bounds::{self, Bound};
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{Fill, Inputs, integers, matrices, normal, rounding_terms, special_rows, with_nan};
+use crate::verify::inputs::{
+    Fill, Inputs, integers, matrices, normal, rounding_terms, special_rows, with_flushed_products, with_nan,
+};
 use crate::verify::output::Output;
 use crate::verify::shapes::{LARGE_PRODUCTS, PRODUCTS};
 use crate::verify::table::{ExpectFn, Table};
@@ -95,12 +97,18 @@ struct Kind {
 }
 
 /// Everyday numbers; integers, whose products are exact; terms whose sums are rounded one way, where sums are long enough
-/// for that to add up; and a NaN, which must stay within the rows and columns whose sums it enters, since kernels that read
-/// beyond the end of a row read the next one.
-const KINDS: [Kind; 4] = [
+/// for that to add up; terms that may all be flushed to zero, in long sums again; and a NaN, which must stay within the rows and
+/// columns whose sums it enters, since kernels that read beyond the end of a row read the next one.
+const KINDS: [Kind; 5] = [
     Kind { variant: "", fill: normal, exact: false, suits: |_| true },
     Kind { variant: "integers, exact", fill: integers, exact: true, suits: |_| true },
     Kind { variant: "sums that lose", fill: rounding_terms, exact: false, suits: |[_, k, _]| *k > 1000 },
+    Kind {
+        variant: "terms that may be flushed",
+        fill: with_flushed_products,
+        exact: false,
+        suits: |[_, k, _]| *k > 1000,
+    },
     Kind { variant: "NaN here and there", fill: with_nan, exact: false, suits: |dims| !LARGE_PRODUCTS.contains(dims) },
 ];
 

@@ -6,8 +6,11 @@ use crate::cpu::reference;
 use crate::ops;
 use crate::verify::bounds::{self, Bound};
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{matrices, normal, probabilities, rounding_logits, rounding_logits_in_runs, special_rows};
+use crate::verify::inputs::{
+    Inputs, matrices, normal, probabilities, rounding_logits, rounding_logits_in_runs, special_rows,
+};
 use crate::verify::output::Output;
+use crate::verify::shapes::all_matrices;
 use crate::verify::table::{Cost, DrawFn, Table};
 
 pub(super) fn cases(table: &mut Table) {
@@ -37,13 +40,34 @@ pub(super) fn cases(table: &mut Table) {
             |m| vec![expected_log_softmax(&m[0])],
         );
     }
-    table.add_for_all_matrices(
-        ("softmax_backward", ""),
+    let draw: DrawFn = |rng, [rows, cols, _]| matrices([probabilities(rng, rows, cols), normal(rng, rows, cols)]);
+    for dims in all_matrices() {
+        backward(table, "", *dims, draw);
+    }
+    for dims in [[37, 1000, 1], [3, 4099, 1]] {
+        backward(table, "terms that may be flushed", dims, |_, dims| with_flushed_terms(dims));
+    }
+}
+
+fn backward(table: &mut Table, variant: &str, dims: [usize; 3], draw: DrawFn) {
+    table.add_on_matrices(
+        ("softmax_backward", variant),
+        dims,
         |[rows, cols, _]| (4 * rows * cols, 12 * rows * cols),
-        |rng, [rows, cols, _]| matrices([probabilities(rng, rows, cols), normal(rng, rows, cols)]),
+        draw,
         |m| ops::softmax_backward(&m[0], &m[1]).map(Output::alone),
         |m| vec![expected_softmax_backward(&m[0], &m[1])],
     );
+}
+
+/// Terms of the row's sum that may be flushed to zero: probabilities of one half and many small ones, whose products with their
+/// gradients are a little below 2⁻¹²⁶.
+fn with_flushed_terms([rows, cols, _]: [usize; 3]) -> Inputs {
+    let small = 0.5 / (cols as f32 - 1.0);
+    let probs = Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 0.5 } else { small });
+    let of_small = 0.99 * f32::MIN_POSITIVE / small;
+    let dprobs = Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 0.0 } else { of_small });
+    matrices([probs, dprobs])
 }
 
 fn expected_log_softmax(x: &Array2<f64>) -> Expected {
@@ -61,7 +85,7 @@ fn expected_log_softmax(x: &Array2<f64>) -> Expected {
 fn expected_softmax_backward(p: &Array2<f64>, dp: &Array2<f64>) -> Expected {
     let dots = (p * dp).mapv(f64::abs).sum_axis(Axis(1));
     let bound = Array2::from_shape_fn(p.dim(), |(r, c)| {
-        let sum = bounds::row_sum(p.ncols()) * dots[r];
+        let sum = bounds::row_sum(p.ncols()) * dots[r] + Bound::flushes(p.ncols() + 1);
         (Bound::roundings(6.0) * dp[[r, c]].abs() + sum) * p[[r, c]].abs() + Bound::FLUSH
     });
     Expected::within(&bound, reference::softmax_backward(p, dp))

@@ -41,7 +41,7 @@ struct Update {
     cost: Cost,
 }
 
-const UPDATES: [Update; 9] = [
+const UPDATES: [Update; 11] = [
     Update {
         name: "sgd",
         variant: "",
@@ -82,6 +82,15 @@ const UPDATES: [Update; 9] = [
         cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
     },
     Update {
+        name: "adagrad",
+        variant: "large epsilon",
+        slots: 1,
+        rule: || Box::new(ADAGRAD),
+        reference: |w, g, [s, _]| reference::adagrad(w, g, s, [ADAGRAD.learning_rate, ADAGRAD.epsilon]),
+        bound: |e| adagrad_bound(e, &ADAGRAD),
+        cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
+    },
+    Update {
         name: "rmsprop",
         variant: "",
         slots: 1,
@@ -91,6 +100,17 @@ const UPDATES: [Update; 9] = [
             reference::rmsprop(w, g, s, [learning_rate, decay, epsilon]);
         },
         bound: |e| rmsprop_bound(e, &RmsPropOptions::default()),
+        cost: |[rows, cols, _]| (8 * rows * cols, 20 * rows * cols),
+    },
+    Update {
+        name: "rmsprop",
+        variant: "large epsilon",
+        slots: 1,
+        rule: || Box::new(RMSPROP),
+        reference: |w, g, [s, _]| {
+            reference::rmsprop(w, g, s, [RMSPROP.learning_rate, RMSPROP.decay, RMSPROP.epsilon]);
+        },
+        bound: |e| rmsprop_bound(e, &RMSPROP),
         cost: |[rows, cols, _]| (8 * rows * cols, 20 * rows * cols),
     },
     Update {
@@ -134,6 +154,10 @@ const UPDATES: [Update; 9] = [
 const WITH_DECAY: AdamOptions =
     AdamOptions { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
 
+// Options whose epsilon counts beside everyday gradients. That of the defaults is lost in their roundings.
+const ADAGRAD: AdaGradOptions = AdaGradOptions { learning_rate: 0.01, epsilon: 1e-3 };
+const RMSPROP: RmsPropOptions = RmsPropOptions { learning_rate: 0.01, decay: 0.9, epsilon: 1e-3 };
+
 fn velocity(nesterov: bool) -> MomentumOptions {
     MomentumOptions { learning_rate: RATE, momentum: 0.9, nesterov }
 }
@@ -173,11 +197,10 @@ impl Update {
             let values = normal(rng, rows, cols);
             all.push(if signed { values } else { values.mapv(|x| x * x) });
         }
-        if self.name == "adagrad" {
-            // A parameter that has never moved: epsilon alone keeps 0 / 0 away.
-            for matrix in &mut all[1..] {
-                matrix.iter_mut().step_by(11).for_each(|x| *x = 0.0);
-            }
+        if self.name == "adagrad" || self.name == "rmsprop" {
+            // Parameters that have never moved and do not now, where epsilon alone keeps 0 / 0 away, and some in their first step.
+            all[1].iter_mut().step_by(11).for_each(|gradient| *gradient = 0.0);
+            all[2].iter_mut().enumerate().filter(|(i, _)| i % 11 < 2).for_each(|(_, square)| *square = 0.0);
         }
         Inputs { matrices: all, ..Default::default() }
     }

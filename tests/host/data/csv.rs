@@ -53,7 +53,7 @@ fn columns_can_be_left_out() {
     let error = Scratch::new().read(text.as_bytes(), |path| read_csv(path, &both)).unwrap_err();
     assert!(matches!(error, Error::Combination { op: "read_csv", .. }), "{error}");
     let all = CsvOptions { skip: vec![Column::Index(0)], ..Default::default() };
-    refused(b"1,a\n2,b\n", &all, "there must be a row, and a column of features; got 2 x 0");
+    refused(b"1,a\n2,b\n", &all, "there must be a row, and a column of features; got 2x0");
 }
 
 #[test]
