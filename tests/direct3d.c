@@ -14,7 +14,7 @@ typedef HRESULT(WINAPI *D3DCompile)(const void *, SIZE_T, const char *, const vo
 typedef HRESULT(WINAPI *DxcCreateInstance)(const GUID *, const GUID *, Object **);
 typedef struct { const void *text; SIZE_T length; UINT encoding; } DxcBuffer;
 typedef HRESULT(WINAPI *DxcCompile)(Object *, const DxcBuffer *, const wchar_t **, UINT, void *, const GUID *, Object **);
-typedef HRESULT(WINAPI *GetObject)(Object *, Object **);
+typedef HRESULT(WINAPI *GetBlob)(Object *, Object **);
 typedef HRESULT(WINAPI *GetStatus)(Object *, HRESULT *);
 
 /* The methods that are called, by their places. */
@@ -23,7 +23,7 @@ enum { BLOB_TEXT = 3, COMPILER_COMPILE = 3, RESULT_STATUS = 3, RESULT_ERRORS = 5
 static const GUID COMPILER_CLASS = {0x73e22d93, 0xe6ce, 0x47f3, {0xb5, 0xbf, 0xf0, 0x66, 0x4f, 0x39, 0xc1, 0xb0}};
 static const GUID COMPILER3 = {0x228b4687, 0x5a6a, 0x4730, {0x90, 0x0c, 0x97, 0x02, 0xb2, 0x20, 0x3f, 0x54}};
 static const GUID RESULT = {0x58346cda, 0xdde7, 0x4497, {0x94, 0x61, 0x6f, 0x87, 0xaf, 0x5e, 0x06, 0x59}};
-static const UINT STRICT = 1 << 11, UTF8 = 65001;
+static const UINT STRICTNESS = 1 << 11, UTF8 = 65001;
 
 static const char *words(Object *blob) {
     return blob ? ((const char *(WINAPI *)(Object *))blob->methods[BLOB_TEXT])(blob) : "no words";
@@ -31,7 +31,7 @@ static const char *words(Object *blob) {
 
 static HRESULT by_fxc(FARPROC compile, const char *text, SIZE_T length, const char *entry, Object **errors) {
     Object *code = NULL;
-    return ((D3DCompile)compile)(text, length, NULL, NULL, NULL, entry, "cs_5_1", STRICT, 0, &code, errors);
+    return ((D3DCompile)compile)(text, length, NULL, NULL, NULL, entry, "cs_5_1", STRICTNESS, 0, &code, errors);
 }
 
 static HRESULT by_dxc(Object *compiler, const char *text, SIZE_T length, const char *entry, Object **errors) {
@@ -43,7 +43,7 @@ static HRESULT by_dxc(Object *compiler, const char *text, SIZE_T length, const c
     HRESULT status = ((DxcCompile)compiler->methods[COMPILER_COMPILE])(compiler, &buffer, options, 8, NULL, &RESULT, &result);
     if (result) {
         ((GetStatus)result->methods[RESULT_STATUS])(result, &status);
-        ((GetObject)result->methods[RESULT_ERRORS])(result, errors);
+        ((GetBlob)result->methods[RESULT_ERRORS])(result, errors);
     }
     return status;
 }

@@ -59,7 +59,7 @@ fn a_training_tells_what_happens() {
     ]);
     let trainer = Trainer::new(&options).checkpoint(&path).resume();
     trainer.fit(&mut model, x.view(), &labels).unwrap();
-    said(&[(Level::Info, "run.checkpoint, behind epoch 3"), (Level::Info, "early stopping")]);
+    said(&[(Level::Info, "run.checkpoint, after epoch 3"), (Level::Info, "early stopping")]);
     let plain = FitOptions { early_stopping: None, ..options.clone() };
     let mut stop = |_: &Mlp, _: &Epoch| Ok(std::ops::ControlFlow::Break(()));
     Trainer::new(&plain).callback(&mut stop).fit(&mut model, x.view(), &labels).unwrap();

@@ -83,7 +83,8 @@ impl Device {
 
     /// Shares the caller's adapter, device and queue, which keep working for the caller.
     ///
-    /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls. Where it was
+    /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls. A second call
+    /// for one wgpu device replaces those of the first, so call it once and clone the result. Where the device was
     /// opened with them, kernels use the features `SUBGROUP` and, on software drivers, `SHADER_INT64`, and tuning
     /// `TIMESTAMP_QUERY`; with [`GpuOptions::matrix_units`] on, `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`. wgpu runs the
     /// caller's own callbacks (of `map_async`, say) within the crate's submits, too: they must not call the crate.

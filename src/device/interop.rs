@@ -36,7 +36,8 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Limit`] when the buffer is too short, [`Error::Option`] for an offset that is no multiple of 256,
-    /// [`Error::Combination`] when the usage does not suffice, [`Error::OtherDevice`] on the CPU path.
+    /// [`Error::Combination`] when the usage does not suffice, [`Error::OtherDevice`] on the CPU path, [`Error::Device`] for a
+    /// buffer of another device. One of another wgpu instance cannot be told apart.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix};

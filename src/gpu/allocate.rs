@@ -65,6 +65,9 @@ impl Context {
         if !buffer.usage().contains(Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST) {
             return Err(Error::Combination { op, rule: "the buffer's usage must hold STORAGE, COPY_SRC and COPY_DST" });
         }
+        if let Some(live) = &self.live {
+            live.connection.check_own(&buffer)?;
+        }
         let raw = self.pool().wrap(buffer);
         Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.clone() })
     }

@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
     let plain = GpuOptions::default;
     vec![
         common::trial("operands on two devices", plain(), other_devices),
+        common::trial("a buffer of another device", plain(), buffer_of_another),
         common::trial("bad input is told as on the CPU path", plain(), told_as_on_the_cpu),
         common::trial("matrices come back as they went", plain(), round_trips),
         common::trial("a device of the caller's", plain(), handed_over),
@@ -90,6 +91,23 @@ fn other_devices(device: &Device) -> Result<(), Failed> {
         still_works(device);
     }
     MIXED.iter().for_each(|(name, call)| call(device, &device.clone()).expect(name));
+    Ok(())
+}
+
+/// Refused where it is wrapped: recorded beside other commands, it would spoil their results.
+fn buffer_of_another(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    let device = yours.share()?;
+    let (other, _queue) = pollster::block_on(yours.adapter.request_device(&wgpu::DeviceDescriptor::default()))?;
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 1024, usage, mapped_at_creation: false };
+    let mine = ops::relu(&ones(&device, 4, 4))?;
+    let wrapped = device.wrap_matrix(other.create_buffer(&descriptor), 0, 16, 16);
+    assert!(matches!(wrapped, Err(Error::Device { .. })), "{wrapped:?}");
+    assert_eq!(mine.to_array()?, Array2::<f32>::ones((4, 4)));
+    // Its own is taken, however large.
+    let own = device.wrap_matrix(yours.device.create_buffer(&descriptor), 0, 16, 16)?;
+    assert_eq!(own.to_array()?, Array2::<f32>::zeros((16, 16)));
     Ok(())
 }
 

@@ -76,6 +76,31 @@ impl Connection {
         scope.outcome(describe).map(|()| buffer)
     }
 
+    /// An error for a buffer that is another device's. Recorded beside other commands, it would spoil all of their work.
+    pub fn check_own(&self, buffer: &wgpu::Buffer) -> Result<()> {
+        let _turn = self.turns.take();
+        let scope = self.begin_scope(wgpu::ErrorFilter::Validation);
+        let entry = wgpu::BindGroupLayoutEntry {
+            binding: 0,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Storage { read_only: true },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let layout = wgpu::BindGroupLayoutDescriptor { label: None, entries: &[entry] };
+        // Its first word: all of it may be more than a binding holds.
+        let word = wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(4) };
+        let _ = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.device.create_bind_group_layout(&layout),
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(word) }],
+        });
+        scope.outcome(|source| Error::Device { source })
+    }
+
     /// The outcome of a call; where it failed because the device is lost, that error.
     pub fn or_lost<T>(&self, outcome: Result<T>) -> Result<T> {
         match &outcome {

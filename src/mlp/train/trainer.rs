@@ -231,7 +231,9 @@ impl<'a> Trainer<'a> {
         };
         let mut guard = PartialGuard { model, state: None };
         let state = guard.state.insert(state);
-        let (index, callbacks) = (state.history.epochs.len(), &mut self.callbacks);
+        // The schedule counts the calls, so that no history grows with them.
+        let index = usize::try_from(state.schedule.progress().epochs).unwrap_or(usize::MAX);
+        let callbacks = &mut self.callbacks;
         let outcome = match waiting {
             Waiting::Blocking => training.reading_ahead(&guard.model.device.clone(), |training| {
                 at_once(training.run_epoch(index, guard.model, state, callbacks))
@@ -244,7 +246,6 @@ impl<'a> Trainer<'a> {
         let (epoch, _) = outcome?;
         guard.model.copy = guard.model.parameters_by(waiting).await?.into();
         state.schedule.end_of_epoch(epoch.loss);
-        state.history.epochs.push(epoch.clone());
         Ok(epoch)
     }
 
