@@ -37,7 +37,7 @@ pub struct Progress {
 /// order. Returns the variants that no case launched.
 ///
 /// # Errors
-/// The error of the first case in this order that could not be run. No case is begun behind it.
+/// The error of the first case in this order that could not be run. No case is begun after it.
 pub(super) async fn run_plan(
     plan: Plan<'_>,
     waiting: Waiting,
@@ -88,6 +88,17 @@ struct Queue<'a> {
     closed: bool,
 }
 
+/// Closes the queue where its thread panics, as the caller's own code may that watches: the others then end, too.
+struct ClosingOnPanic<'w, 'a>(&'w Mutex<Queue<'a>>);
+
+impl Drop for ClosingOnPanic<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            lock(self.0).closed = true;
+        }
+    }
+}
+
 /// The result of a case: the worst element on the device as it is, and in each setting.
 struct Outcome<'a> {
     index: usize,
@@ -108,6 +119,7 @@ struct Workers<'a> {
 impl<'a> Workers<'a> {
     /// Runs jobs until the queue is empty or closed.
     async fn work(&self, waiting: Waiting) {
+        let _closing = ClosingOnPanic(&self.queue);
         let next = || {
             let mut queue = lock(&self.queue);
             if queue.closed { None } else { queue.jobs.next() }

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use wgpu_mlp::verify::{Differences, Options, Report, SavedReport, run_with, side_by_side};
+use wgpu_mlp::verify::{Differences, Options, Report, SavedReport, run_watched, run_with, side_by_side};
 use wgpu_mlp::{Device, Error};
 
 static REPORT: LazyLock<Report> =
@@ -204,4 +205,18 @@ fn long_lists_are_cut_where_they_are_printed() {
     let told = differences.to_string();
     assert!(told.contains("variants of kernels that ran in 2 only: 50\n    variant 00\n"), "{told}");
     assert!(told.ends_with("    variant 19\n    and 30 more"), "{told}");
+}
+
+/// Nobody else runs on, and calls what has panicked again and again.
+#[test]
+fn a_watch_that_panics_ends_the_verification() {
+    let mut told = 0;
+    let options = Options { full: false, ..Default::default() };
+    let mut watch = |_| {
+        told += 1;
+        panic!("out of paper");
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| run_watched(&Device::cpu(), &options, &mut watch)));
+    assert!(outcome.is_err());
+    assert!(told <= 16, "told {told} times");
 }
