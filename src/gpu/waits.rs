@@ -52,7 +52,7 @@ impl Context {
             Some(polled) => polled.await.and_then(Polled::err),
             None => None,
         };
-        match (failed, answer.within(Duration::ZERO)) {
+        match (failed, answer.now()) {
             (_, Poll::Ready(value)) => Ok(value),
             (None, Poll::Pending) => Ok(answer.await),
             (Some(error), Poll::Pending) => {

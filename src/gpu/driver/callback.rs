@@ -100,6 +100,14 @@ impl<T> Drop for Teller<T> {
 }
 
 impl<T> Answer<T> {
+    /// Whether there is an answer by now, and the answer, unless none comes. It asks no clock, which browsers' targets have not.
+    pub fn now(&self) -> Poll<Option<T>> {
+        match &mut *self.0.state() {
+            State::Open(_) => Poll::Pending,
+            State::Told(value) => Poll::Ready(value.take()),
+        }
+    }
+
     /// Waits no longer than this: whether there is an answer, and the answer, unless none comes.
     pub fn within(&self, time: Duration) -> Poll<Option<T>> {
         let open = |state: &mut State<T>| matches!(state, State::Open(_));
