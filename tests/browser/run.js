@@ -13,7 +13,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { cold, onGpu, withoutAdapter } from "./checks/loading.js";
+import { cold, onGpu, size, withoutAdapter } from "./checks/loading.js";
 import { layout } from "./checks/layout.js";
 import { lost } from "./checks/lost.js";
 import { memory } from "./checks/memory.js";
@@ -72,7 +72,7 @@ async function openPage({ webgpu = true, ownBrowser = false, beforeWorkers = "",
 const runner = new Runner({ only: options.only, options, openPage });
 console.log(`Chromium ${(await browserWith(true)).version()}`);
 await runner.list("cold", cold, { ownBrowser: true });
-await runner.list("loading", onGpu);
+await runner.list("loading", [...onGpu, size]);
 await runner.list("without a GPU", withoutAdapter, { webgpu: false });
 await runner.list("training", digits);
 await runner.list("bad input", badInput);

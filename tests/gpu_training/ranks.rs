@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         on_device("scores are those of one process on all rows", over_ranks::scores),
         on_device("checkpoints are resumed by any number of ranks", over_ranks::checkpoints),
         on_device("no fault leaves a rank waiting", |device| rank_faults::faults(device, 20)),
+        on_device("a device that is lost ends the training on all ranks", rank_faults::lost),
         on_device("an update that is not finite is undone on all ranks", rank_faults::undone),
         common::trial("a training finds its kernels", GpuOptions::default(), finds_its_kernels),
         common::trial("ranks on different devices end with the same bits", GpuOptions::default(), on_different_devices),

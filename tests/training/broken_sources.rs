@@ -59,6 +59,45 @@ pub fn failures(device: &Device) -> Result<()> {
             broken.fit(&x, &labels, &options)?;
         }
     }
+    own_errors(device)
+}
+
+/// What a source of the tests below fails with.
+#[derive(Debug, PartialEq)]
+struct Jammed {
+    tray: usize,
+}
+
+impl std::fmt::Display for Jammed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "tray {} is jammed", self.tray)
+    }
+}
+
+impl std::error::Error for Jammed {}
+
+/// The error of a source comes back as what it is, whichever sources lie around it.
+fn own_errors(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for workers in WORKERS {
+        let options = FitOptions { batch: 16, epochs: 2, shuffle: false, workers, ..Default::default() };
+        let jams = FromFn::new((ROWS, 4), |row, into: &mut [f32]| {
+            into.iter_mut().zip(x.row(row)).for_each(|(into, value)| *into = *value);
+            if row == 40 { Err(Jammed { tray: 3 }) } else { Ok(()) }
+        });
+        let fitted = |source: &dyn RowSource| model(device)?.fit(source, &labels, &options).map(|_| ());
+        let backwards = Selected::new(&jams, (0..ROWS).rev().collect())?;
+        let sources: [(&dyn RowSource, usize); 2] = [(&jams, 40), (&backwards, ROWS - 1 - 40)];
+        for (source, wanted) in sources {
+            match fitted(source).unwrap_err() {
+                Error::Source { op: "fit", row, source } => {
+                    assert_eq!(row, wanted, "{workers} workers");
+                    assert_eq!(source.downcast_ref::<Jammed>(), Some(&Jammed { tray: 3 }), "{workers} workers");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 
 pub mod broken_sources;
 pub mod effects;
+#[cfg(feature = "data")]
+mod file_sources;
 pub mod ignored;
 pub mod over_ranks;
 pub mod pieces;
@@ -157,8 +159,7 @@ pub fn early_stopping(device: &Device) -> Result<()> {
             ..Default::default()
         };
         let mut model = Mlp::new(device, &[4, 32, 3], 1)?;
-        let trainer = Trainer::new(&options).validation_set(x_held.view(), &held);
-        let history = trainer.fit(&mut model, x.view(), &labels)?;
+        let history = Trainer::new(&options).validation_set(x_held.view(), &held).fit(&mut model, x.view(), &labels)?;
         let best = history.best_epoch.unwrap_or(usize::MAX);
         assert_eq!(history.epochs.len(), best + 1 + 4, "{monitor:?}");
         // The model is that of the best epoch.
@@ -188,8 +189,7 @@ pub fn non_finite(device: &Device) -> Result<()> {
     );
     // As it was before that step: eight batches of eight rows.
     let mut before = Mlp::new(device, &[4, 8, 3], 1)?;
-    let once = FitOptions { epochs: 1, ..options.clone() };
-    before.fit(x.slice(s![..64, ..]), &labels[..64], &once)?;
+    before.fit(x.slice(s![..64, ..]), &labels[..64], &FitOptions { epochs: 1, ..options.clone() })?;
     assert_eq!(bits(&model)?, bits(&before)?);
 
     // Too large a step: the parameters overflow, the step after meets them.

@@ -8,7 +8,10 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::source::{FromFn, RowError};
-use wgpu_mlp::{Device, Epoch, Error, FitOptions, History, Mlp, Optimizer, RanksError, Result, Run, Step, Trainer};
+use wgpu_mlp::{
+    DebugOptions, Device, Epoch, Error, FitOptions, GpuOptions, History, Mlp, Optimizer, RanksError, Result, Run, Step,
+    Trainer,
+};
 
 use super::over_ranks::{Data, ROWS, WIDTHS};
 
@@ -33,6 +36,8 @@ pub enum Fault {
     Early,
     /// A callback ends the training: no fault, but one that all must follow.
     Break,
+    /// The rank's device, a GPU of its own, loses a submit. Not for the CPU path.
+    Lost,
     /// The process is killed, as by the system when memory runs out. Not for threads.
     Kill,
     /// The process ends without a word. Not for threads.
@@ -59,18 +64,8 @@ pub fn faults(device: &Device, runs: u64) -> Result<()> {
         let size = rng.random_range(2..=4);
         let fault = FAULTS[rng.random_range(0..FAULTS.len())];
         let (rank, step) = (rng.random_range(0..size), rng.random_range(0..12));
-        let (device, (say, told)) = (device.clone(), channel());
-        std::thread::spawn(move || {
-            let outcomes = Ranks::in_threads(size, |ranks| {
-                let struck = (ranks.rank() == rank).then_some(fault);
-                let run = std::panic::AssertUnwindSafe(|| faulty(&device, ranks, struck, step));
-                let panicked = || RanksError::Failed { rank: ranks.rank(), source: "panicked".into() };
-                std::panic::catch_unwind(run).unwrap_or_else(|_| Err(Error::Ranks(panicked())))
-            });
-            let _ = say.send(outcomes);
-        });
         let name = format!("run {run}: {fault:?} on rank {rank} of {size}, step {step}");
-        let outcomes = told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{name}: it hangs"));
+        let outcomes = outcomes(&name, device, size, (rank, fault, step));
         for outcome in &outcomes {
             match (fault, outcome) {
                 (Fault::Break, Ok(epochs)) => {
@@ -79,6 +74,45 @@ pub fn faults(device: &Device, runs: u64) -> Result<()> {
                 (Fault::Break, Err(error)) => panic!("{name}: {error}"),
                 (_, Ok(_)) => panic!("{name}: no error"),
                 (_, Err(error)) => assert!(error.to_string().starts_with(&format!("rank {rank}: ")), "{name}: {error}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How trainings on so many ranks end, of which one has a fault in a step: in time.
+fn outcomes(
+    name: &str,
+    device: &Device,
+    size: usize,
+    (rank, fault, step): (usize, Fault, usize),
+) -> Vec<Result<usize>> {
+    let (device, (say, told)) = (device.clone(), channel());
+    std::thread::spawn(move || {
+        let outcomes = Ranks::in_threads(size, |ranks| {
+            let struck = (ranks.rank() == rank).then_some(fault);
+            let run = std::panic::AssertUnwindSafe(|| faulty(&device, ranks, struck, step));
+            let panicked = || RanksError::Failed { rank: ranks.rank(), source: "panicked".into() };
+            std::panic::catch_unwind(run).unwrap_or_else(|_| Err(Error::Ranks(panicked())))
+        });
+        let _ = say.send(outcomes);
+    });
+    told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{name}: it hangs"))
+}
+
+/// A device that is lost on one rank, by its first submit or a later one, ends the training on all of them, in time: on GPUs.
+pub fn lost(device: &Device) -> Result<()> {
+    for behind in [0, 1, 2, 4, 7, 11] {
+        let size = 2 + behind % 3;
+        let rank = behind % size;
+        let name = format!("lost behind {behind} submits of rank {rank} of {size}");
+        for (at, outcome) in outcomes(&name, device, size, (rank, Fault::Lost, behind)).into_iter().enumerate() {
+            let error = outcome.err().unwrap_or_else(|| panic!("{name}: no error on rank {at}"));
+            assert!(error.to_string().starts_with(&format!("rank {rank}: ")), "{name}: {error} on rank {at}");
+            if at == rank {
+                let Error::Ranks(RanksError::Failed { source, .. }) = &error else { panic!("{name}: {error}") };
+                let is_loss = matches!(source.downcast_ref::<Error>(), Some(Error::DeviceLost { .. }));
+                assert!(is_loss, "{name}: {error}");
             }
         }
     }
@@ -104,11 +138,22 @@ pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -
     if matches!(fault, Some(Fault::Early)) {
         return ranks.agree(Err("gave up"));
     }
+    let opened = if matches!(fault, Some(Fault::Lost)) { losing(at) } else { Ok(device.clone()) };
+    let mut model = match opened.and_then(|device| Mlp::new(&device, &WIDTHS, 3)) {
+        Ok(model) => model,
+        // The others train.
+        Err(error) => return ranks.agree(Err(error)),
+    };
     let mut watch = Strike { fault, at, steps: 0 };
     let options = FitOptions { epochs: 5, batch: 24, ..Default::default() };
-    let mut model = Mlp::new(device, &WIDTHS, 3)?;
     let trainer = Trainer::new(&options).over(ranks).callback(&mut watch);
     Ok(trainer.fit(&mut model, rows, &data.labels[own.clone()])?.epochs.len())
+}
+
+/// A GPU that loses one submit, behind so many others.
+fn losing(behind: usize) -> Result<Device> {
+    let debug = DebugOptions { left_out_submit: Some(1 + behind as u64), ..Default::default() };
+    Device::gpu_with(&GpuOptions { debug, ..Default::default() })
 }
 
 /// A callback that strikes in a step.

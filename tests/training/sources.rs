@@ -1,5 +1,7 @@
 //! Sources of rows: each gives the bits of the array that it stands for.
 
+use std::task::{Context, Waker};
+
 use ndarray::{Array2, Axis, s};
 use wgpu_mlp::source::half::{bf16, f16};
 use wgpu_mlp::source::{Converted, FromFn, Multiplied, RowSource, Selected, Shards};
@@ -17,7 +19,7 @@ pub(super) fn model(device: &Device) -> Result<Mlp> {
 }
 
 /// Features that every number type holds exactly: small multiples of an eighth.
-fn exact() -> (Array2<f32>, Vec<u8>) {
+pub(super) fn exact() -> (Array2<f32>, Vec<u8>) {
     let (x, labels) = blobs(ROWS, 1);
     (x.mapv(|value| (8.0 * value).round().clamp(0.0, 40.0) / 8.0), labels)
 }
@@ -48,10 +50,26 @@ fn all_results(device: &Device, x: &dyn RowSource, labels: &[u8], workers: usize
     Ok(format!("{all:?} {scores:?} {classes:?} {values:?}"))
 }
 
+/// These sources must give the results of this array, with any number of workers.
+pub(super) fn same_results(
+    device: &Device,
+    x: &Array2<f32>,
+    labels: &[u8],
+    sources: &[(&str, Box<dyn RowSource + '_>)],
+) -> Result<()> {
+    let wanted = all_results(device, x, labels, 0)?;
+    for (name, source) in sources {
+        for workers in WORKERS {
+            let found = all_results(device, source, labels, workers)?;
+            assert!(found == wanted, "{name}, {workers} workers:\n{found}\n{wanted}");
+        }
+    }
+    Ok(())
+}
+
 /// Every source gives the results of the array that it stands for, with any number of workers.
 pub fn as_the_array(device: &Device) -> Result<()> {
     let (x, labels) = exact();
-    let wanted = all_results(device, &x.view(), &labels, 0)?;
     let pixels = x.mapv(|value| (8.0 * value) as u8);
     let wide = ndarray::concatenate![Axis(1), x, x];
     let turned = x.t().to_owned();
@@ -81,12 +99,9 @@ pub fn as_the_array(device: &Device) -> Result<()> {
         ),
         ("a reference to a reference", Box::new(&reference)),
     ];
-    for (name, source) in &sources {
-        for workers in WORKERS {
-            let found = all_results(device, source, &labels, workers)?;
-            assert!(found == wanted, "{name}, {workers} workers:\n{found}\n{wanted}");
-        }
-    }
+    same_results(device, &x, &labels, &sources)?;
+    #[cfg(feature = "data")]
+    super::file_sources::as_the_array(device)?;
     Ok(())
 }
 
@@ -103,6 +118,8 @@ pub fn long_batches(device: &Device) -> Result<()> {
         bits(&model)
     };
     let wanted = trained(&x, 0)?;
+    let course =
+        course(device, &x, &labels, &FitOptions { batch: 2_300, shuffle: false, epochs: 4, ..Default::default() })?;
     for workers in WORKERS {
         assert!(trained(&x, workers)? == wanted, "an array, {workers} workers");
         assert!(trained(&halves, workers)? == wanted, "halves, {workers} workers");
@@ -116,13 +133,35 @@ pub fn long_batches(device: &Device) -> Result<()> {
         let options = FitOptions { batch: 2_300, epochs: 2, workers, ..Default::default() };
         pollster::block_on(model.fit_async(&function, &labels, &options))?;
         assert!(bits(&model)? == wanted, "a function, awaited, {workers} threads");
-        // Dropped behind its first step.
-        let mut dropped = Mlp::new(device, &[cols, 3], 5)?;
-        let mut future = Box::pin(dropped.fit_async(&function, &labels, &options));
-        let mut polls = std::task::Context::from_waker(std::task::Waker::noop());
-        let _ = (future.as_mut().poll(&mut polls), future.as_mut().poll(&mut polls));
-        drop(future);
-        dropped.fit(&x, &labels, &options)?;
+        dropped(device, &function, &labels, &FitOptions { shuffle: false, epochs: 4, ..options }, &course)?;
     }
+    Ok(())
+}
+
+/// The parameters before the first step and behind each: partial fits of a batch are the steps of a fit without shuffling.
+fn course(device: &Device, x: &Array2<f32>, labels: &[u8], options: &FitOptions) -> Result<Vec<Vec<u32>>> {
+    let mut model = Mlp::new(device, &[x.ncols(), 3], 5)?;
+    let mut course = vec![bits(&model)?];
+    for _ in 0..options.epochs {
+        for (x, labels) in x.axis_chunks_iter(Axis(0), options.batch).zip(labels.chunks(options.batch)) {
+            model.partial_fit(x, labels, options)?;
+            course.push(bits(&model)?);
+        }
+    }
+    Ok(course)
+}
+
+/// A training that is dropped between two steps leaves the parameters of a whole number of steps, and can be trained on.
+fn dropped(device: &Device, x: &dyn RowSource, labels: &[u8], options: &FitOptions, course: &[Vec<u32>]) -> Result<()> {
+    let mut model = Mlp::new(device, &[x.dim().1, 3], 5)?;
+    let mut future = Box::pin(model.fit_async(x, labels, options));
+    let mut polls = Context::from_waker(Waker::noop());
+    for poll in 0..2 {
+        assert!(future.as_mut().poll(&mut polls).is_pending(), "done at poll {poll}, {} threads", options.workers);
+    }
+    drop(future);
+    let steps = bits(&model).map(|found| course.iter().position(|known| *known == found))?;
+    assert!(steps.is_some_and(|steps| steps + 1 < course.len()), "dropped behind {steps:?} steps");
+    model.fit(x, labels, options)?;
     Ok(())
 }

@@ -11,6 +11,11 @@ const WITHOUT_WEBGPU =
   "This browser offers no WebGPU, so the page computes on the CPU path. Chrome and Edge have WebGPU from version 113, " +
   "Safari from 26, Firefox from 141 on Windows and from 145 on macOS; a page needs https or localhost for it.";
 
+/** What to do where WebGPU is there and finds no GPU. */
+const ADVICE =
+  "If there is one, hardware acceleration may be switched off in the browser's settings, or the driver too old; " +
+  "chrome://gpu or about:support tells.";
+
 /** How often a broken module is replaced before the page gives up. */
 const MOST_REPLACEMENTS = 3;
 
@@ -127,7 +132,7 @@ class Lab extends EventTarget {
     } catch (error) {
       if (kind === "cpu") throw error;
       await this.#open("cpu", sentence(error));
-      say(`No GPU could be opened, so the page computes on the CPU path. ${sentence(error)}`, "warning");
+      say(`No GPU could be opened, so the page computes on the CPU path. ${sentence(error)} ${ADVICE}`, "warning");
     }
   }
 

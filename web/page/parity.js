@@ -75,12 +75,16 @@ async function verify() {
   let state = "failed";
   try {
     const full = /** @type {HTMLInputElement} */ (byId("parity-full")).checked;
-    const ended = lab.client.call("verify", [full], ({ done, total, passed }) => {
-      if (!passed) failures++;
+    const ended = lab.client.call("verify", [full], ({ done, total, case: name, passed }) => {
+      if (!passed) {
+        failures++;
+        say(`${name} is over its bound.`, "bad");
+      }
       bar.max = total;
       bar.value = done;
       show("parity-cases", done, `${done.toLocaleString("en")} of ${total.toLocaleString("en")}`);
       show("parity-failures", failures, String(failures));
+      byId("parity-case").textContent = name;
     });
     /** @type {Report} */
     const report = await lab.follow(stop, ended);

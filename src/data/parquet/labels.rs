@@ -4,13 +4,15 @@ use std::ops::ControlFlow;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field};
 
 use super::super::classes::Classes;
 use super::super::errors::{refuse, shown};
+use super::super::labels::from_floats;
 use super::convert::Place;
 use super::reader::{Reader, Wish};
 use crate::error::{Error, Result};
@@ -31,16 +33,20 @@ pub(super) fn read_labels(
         let classes = known.finish(classes, &mut labels);
         return Ok((labels.into_iter().map(i64::from).collect(), classes));
     }
-    if !field.data_type().is_integer() && *field.data_type() != DataType::Boolean {
-        let rule = "labels must be integers, booleans or strings";
+    let floats = field.data_type().is_floating();
+    if !floats && !field.data_type().is_integer() && *field.data_type() != DataType::Boolean {
+        let rule = "labels must be integers, floats that are whole numbers, booleans or strings";
         return refuse(&reader.path, rule, format!("column {:?} of type {}", field.name(), field.data_type()));
     }
     if !classes.is_empty() {
-        let rule = "classes are for labels that are strings; integers come back as they are";
+        let rule = "classes are for labels that are strings; numbers come back as they are";
         return Err(Error::Combination { op: "ParquetRows::open", rule });
     }
     let mut labels = Vec::new();
-    read(reader, column, |batch, place| add_integers(batch, place, &mut labels))?;
+    read(reader, column, |batch, place| match floats {
+        true => add_floats(batch, place, &mut labels),
+        false => add_integers(batch, place, &mut labels),
+    })?;
     Ok((labels, Vec::new()))
 }
 
@@ -96,6 +102,38 @@ fn add_as<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &dyn Array, labels: &
     let values = array.as_primitive_opt::<T>()?;
     labels.extend(values.values().iter().map(|label| (*label).into()));
     Some(())
+}
+
+/// Appends labels that are floats, which must be whole numbers.
+fn add_floats(batch: &RecordBatch, place: &Place<'_>, labels: &mut Vec<i64>) -> Result<()> {
+    let array = batch.column(0);
+    let values = match array.data_type() {
+        DataType::Float16 => doubles::<Float16Type>(array),
+        DataType::Float32 => doubles::<Float32Type>(array),
+        DataType::Float64 => doubles::<Float64Type>(array),
+        _ => None,
+    };
+    let Some(values) = values else {
+        return refuse(place.path, "labels must be floats", array.data_type().to_string());
+    };
+    let error = match from_floats(place.path, values.clone()) {
+        Ok(whole) => {
+            labels.extend(whole);
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    match (error, values.iter().position(|value| from_floats(place.path, vec![*value]).is_err())) {
+        (Error::Data { rule, .. }, Some(row)) => {
+            place.refuse(row, batch.schema().field(0).name(), rule, format!("{:?}", values[row]))
+        }
+        (error, _) => Err(error),
+    }
+}
+
+fn doubles<T: ArrowPrimitiveType<Native: Into<f64>>>(array: &dyn Array) -> Option<Vec<f64>> {
+    let values = array.as_primitive_opt::<T>()?;
+    Some(values.values().iter().map(|label| (*label).into()).collect())
 }
 
 /// Appends the ids of labels that are strings.

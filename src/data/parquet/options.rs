@@ -13,7 +13,8 @@
 pub struct ParquetOptions {
     /// The columns with the features; by default all columns of numbers.
     pub features: ParquetFeatures,
-    /// The column with the labels: integers, booleans or strings. There is none by default.
+    /// The column with the labels: integers, floats that are whole numbers, booleans or strings. There is none by
+    /// default.
     pub label: Option<String>,
     /// The classes of labels that are strings, in the order of their ids. If this is empty, the default, they are those
     /// of the file: sorted, by value where all are numbers. For a test file, and for each shard of a data set, pass

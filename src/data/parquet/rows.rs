@@ -51,8 +51,8 @@ impl ParquetRows {
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read; [`Error::Format`] when it is no Parquet file or damaged, and for a label
-    /// that is null or not among [`ParquetOptions::classes`]; [`Error::Data`] without rows, without the columns asked for
-    /// or with columns of other types; [`Error::Combination`] for options that exclude each other.
+    /// that is null, no whole number or not among [`ParquetOptions::classes`]; [`Error::Data`] without rows, without the
+    /// columns asked for or with columns of other types; [`Error::Combination`] for options that exclude each other.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
@@ -88,8 +88,8 @@ impl ParquetRows {
         Ok(ParquetRows { groups, names, labels, classes })
     }
 
-    /// The labels of all rows: integers as they are, booleans as 0 and 1, of strings the index into
-    /// [`ParquetRows::classes`]. Empty without [`ParquetOptions::label`].
+    /// The labels of all rows: integers and floats that are whole numbers as they are, booleans as 0 and 1, of strings
+    /// the index into [`ParquetRows::classes`]. Empty without [`ParquetOptions::label`].
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};

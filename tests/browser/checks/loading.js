@@ -109,6 +109,22 @@ export const onGpu = [
   },
 ];
 
+/** A module of three million bytes is what a visitor waits for. */
+const LARGEST = 3_000_000;
+
+export const size = {
+  name: "the page's module has at most 3 MB, packed",
+  async run(t) {
+    const page = await t.page();
+    const bytes = await page.evaluate(async () => {
+      const module = await (await fetch("wgpu_mlp_page_bg.wasm")).blob();
+      return (await new Response(module.stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer()).byteLength;
+    });
+    t.note = `${bytes} bytes`;
+    assert.ok(bytes > 100_000 && bytes <= LARGEST, `${bytes} bytes`);
+  },
+};
+
 export const withoutAdapter = [
   {
     name: "where WebGPU has no adapter the page says so and works on the CPU path",
@@ -123,7 +139,9 @@ export const withoutAdapter = [
       const page = await t.page();
       await keepMessages(page);
       await page.click("#use-gpu", { timeout: 20_000 });
-      assertSentence(await toldSince(page, /no (GPU|adapter)/, 5), "why there is no GPU");
+      const told = await toldSince(page, /no (GPU|adapter)/, 20);
+      assertSentence(told, "why there is no GPU");
+      assert.match(told, /hardware acceleration/i, "what to do about it");
       await page.waitForSelector("body[data-device=cpu]", { timeout: 20_000 });
       assert.ok(await page.isChecked("#use-cpu"), "the CPU is not the chosen device");
     },

@@ -18,6 +18,7 @@ export const parity = [
       assert.ok(cases > 300, `${cases} cases`);
       const rows = await page.locator("#parity-table tbody tr").count();
       assert.ok(rows > 15, `${rows} rows in the table`);
+      assert.match(await page.textContent("#parity-case"), /^\w+ \d+x\d+/, "the case is not named");
     },
   },
   {
@@ -37,7 +38,8 @@ export const parity = [
       }
       assert.equal(report.device.backend, "webgpu");
       assert.equal(report.device.name, await page.textContent("#device-name"));
-      assert.ok(report.variants.length > 10, `${report.variants.length} variants`);
+      assert.ok(report.variants.length > 100, `${report.variants.length} variants`);
+      assert.equal(report.variants.length, report.possible_variants, "some variants did not run");
       t.note = `${report.rows.length} ops, ${report.variants.length} of ${report.possible_variants} variants`;
     },
   },

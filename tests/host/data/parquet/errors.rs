@@ -107,10 +107,46 @@ fn columns_of_other_types_and_names() {
     refused(&list("bad"), &format!("the features must be one column of the file; got \"bad\" of the columns {file}"));
     let label = |label: &str| ParquetOptions { label: Some(label.into()), ..columns(&["good"]) };
     refused(&label("bad"), &format!("the label must be one column of the file; got \"bad\" of the columns {file}"));
-    let rule = "labels must be integers, booleans or strings";
-    refused(&label("nan"), &format!("{rule}; got column \"nan\" of type Float32"));
+    let rule = "labels must be integers, floats that are whole numbers, booleans or strings";
+    refused(&label("price"), &format!("{rule}; got column \"price\" of type Decimal128(8, 2)"));
+    refused(&label("nan"), "row group 1, row 13, column nan: labels must be whole numbers; got NaN");
     refused(&columns(&[]), "ParquetFeatures::Columns must have a column; got none");
     refused(&columns(&["good", "nan", "good"]), "each column may be asked for once; got column \"good\" twice");
+}
+
+#[test]
+fn labels_that_are_floats() {
+    let read = |labels: ArrayRef| {
+        let columns = vec![("x", array((0..12).map(|row| row as f32))), ("label", labels)];
+        let bytes = file_of(columns, |set| set.set_max_row_group_row_count(Some(8)));
+        Scratch::new().read(&bytes, |path| ParquetRows::open(path, &labelled("label")))
+    };
+    let wanted: Vec<i64> = (0..12).map(|row| row % 3 - 1).collect();
+    let halves = array(wanted.iter().map(|label| half::f16::from_f32(*label as f32)));
+    let singles = array(wanted.iter().map(|label| *label as f32));
+    for labels in [halves, singles, array(wanted.iter().map(|label| *label as f64))] {
+        assert_eq!(read(labels).unwrap().labels(), wanted);
+    }
+    let with = |row: usize, value: f64| {
+        let mut values = vec![3.0; 12];
+        values[row] = value;
+        read(array(values))
+    };
+    let least = i64::MIN as f64;
+    assert_eq!(with(11, least).unwrap().labels()[10..], [3, i64::MIN]);
+    assert_eq!(with(0, -0.0).unwrap().labels()[0], 0);
+    for (row, value, words) in [
+        (9, 2.5, "labels must be whole numbers; got 2.5"),
+        (0, f64::NAN, "labels must be whole numbers; got NaN"),
+        (7, f64::NEG_INFINITY, "labels must be whole numbers; got -inf"),
+        (8, -least, "labels must be at most 9223372036854775807; got 9.223372036854776e18"),
+        (11, -1e19, "labels must be at least -9223372036854775808; got -1e19"),
+    ] {
+        let error = with(row, value).unwrap_err();
+        assert!(matches!(error, Error::Format { .. }), "{error:?}");
+        let words = format!(": row group {}, row {row}, column label: {words}", row / 8);
+        assert!(error.to_string().ends_with(&words), "{error}");
+    }
 }
 
 #[test]
@@ -120,7 +156,7 @@ fn options_that_exclude_each_other() {
     let words = "ParquetRows::open: the column of the labels cannot hold features as well";
     refused!(combined(&itself), Error::Combination { .. }, words);
     let classes = ParquetOptions { classes: vec!["1".into()], ..labelled("int8") };
-    let words = "ParquetRows::open: classes are for labels that are strings; integers come back as they are";
+    let words = "ParquetRows::open: classes are for labels that are strings; numbers come back as they are";
     refused!(combined(&classes), Error::Combination { .. }, words);
     let classes = ParquetOptions { classes: vec!["rose".into()], ..labelled("kind") };
     let words = combined(&classes).unwrap_err().to_string();
