@@ -90,8 +90,9 @@ class Lab extends EventTarget {
   async report(error) {
     const name = error instanceof Error ? error.name : "";
     if (name === "DeviceLost") return this.recover(sentence(error));
+    const advice = name === "NoAdapter" ? ` ${ADVICE}` : "";
     // What replaced the worker has said it already.
-    if (name !== "Broken") say(sentence(error), "bad");
+    if (name !== "Broken") say(`${sentence(error)}${advice}`, "bad");
   }
 
   /** Opens a new device in the place of one that is lost. The models go there from their last copies. @param {string} reason */

@@ -19,7 +19,11 @@ pub fn object<const N: usize>(fields: [(&str, JsValue); N]) -> JsValue {
 
 /// The crate's error as a JavaScript `Error`.
 pub fn failed(error: Error) -> JsValue {
-    let name = if matches!(error, Error::DeviceLost { .. }) { "DeviceLost" } else { "Failed" };
+    let name = match error {
+        Error::DeviceLost { .. } => "DeviceLost",
+        Error::NoAdapter { .. } => "NoAdapter",
+        _ => "Failed",
+    };
     named(name, &error.to_string())
 }
 
