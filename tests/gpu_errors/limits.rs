@@ -4,9 +4,9 @@
 
 use libtest_mimic::Failed;
 use ndarray::Array2;
-use wgpu_mlp::ops;
 use wgpu_mlp::{
-    ClassWeights, DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Trainer,
+    ClassWeights, DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Trainer, ops,
+    verify, wgpu,
 };
 
 use crate::common::{self, Trial};
@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         common::trial("a plan's memory is what a fit takes", plain(), planned_memory),
         common::trial("features larger than the memory", little(), larger_than_memory),
         common::trial("more bind groups than are kept, each with its own parameters", plain(), many_dispatches),
+        common::trial("every op within the smallest limits that WebGPU allows", plain(), smallest),
     ]
 }
 
@@ -149,5 +150,16 @@ fn larger_than_memory(device: &Device) -> Result<(), Failed> {
     assert!(device.counters().peak_memory_bytes <= 1 << 20);
     let plan = Plan::prediction(device, &[64, 8, 2], 20_000)?;
     assert!(!plan.fits() && plan.to_string().contains("does not fit"), "{plan}");
+    Ok(())
+}
+
+/// Bindings of 128 MiB, 16 KiB of workgroup memory, 256 threads and 8 storage buffers, as browsers promise them everywhere.
+fn smallest(like: &Device) -> Result<(), Failed> {
+    let least = |adapter: &wgpu::Adapter| wgpu::Limits::default().or_worse_values_from(&adapter.limits());
+    let device = common::yours(like, least).share()?;
+    let report = verify::run_with(&device, &verify::Options { full: false, ..Default::default() })?;
+    assert!(report.passed(), "{report}");
+    let (ran, possible) = report.variants();
+    assert_eq!(ran.len(), possible);
     Ok(())
 }
