@@ -42,6 +42,11 @@ pub fn is_slow() -> bool {
     matches!(env::var("WGPU_MLP_STACK").as_deref(), Ok("gl" | "swiftshader"))
 }
 
+/// Whether only a part of the forced kernels runs: on a slow stack, and on any software driver without --full.
+pub fn is_brief() -> bool {
+    is_slow() || (is_software() && !full())
+}
+
 /// Whether the stack computes on the CPU.
 pub fn is_software() -> bool {
     matches!(env::var("WGPU_MLP_STACK").as_deref(), Ok("lavapipe" | "gl" | "swiftshader"))

@@ -16,10 +16,10 @@ pub fn trials() -> Vec<Trial> {
     if !checked && !common::skipping() {
         common::say("skipped: all of it with run-time checks, which takes --full, and a stack that is not slow");
     }
-    if common::is_slow() && !common::skipping() {
+    if common::is_brief() && !common::skipping() {
         common::say(
             "skipped: products by tiles but the small one, products in windows but by that, and rows but by 16 and 128 lanes, \
-             since this stack is slow",
+             which take --full, and a stack that is not slow",
         );
     }
     let mut trials = Vec::new();
@@ -78,7 +78,7 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
         // Tiles are one text, so that checks in one are checks in all, and take long to compile.
         let is_checked = matches!(kernel, MatmulKernel::Small | MatmulKernel::MediumUnits);
         // Minutes each in a slow driver, for the text of the small tile with other sizes.
-        let is_long = common::is_slow() && is_tile(*kernel) && *kernel != MatmulKernel::Small;
+        let is_long = common::is_brief() && !on_units && is_tile(*kernel) && *kernel != MatmulKernel::Small;
         on_units == common::by_matrix_units() && !is_long && (!runtime_checks || !is_tile(*kernel) || is_checked)
     };
     let trial = |kernel: MatmulKernel| {
@@ -102,7 +102,7 @@ fn is_tile(kernel: MatmulKernel) -> bool {
 
 /// Windows, so that products go on with what earlier steps of k have left in c.
 fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
-    let kernels = match (common::by_matrix_units(), common::is_slow()) {
+    let kernels = match (common::by_matrix_units(), common::is_brief()) {
         (true, _) => [MatmulKernel::MediumUnits].as_slice(),
         (_, true) => &[MatmulKernel::Small],
         (_, false) => &[MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small],
@@ -160,7 +160,7 @@ fn by_lanes(guarded: &GpuOptions, few: bool) -> Vec<Trial> {
             within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
         })
     };
-    let is_run = |lanes: u32| match (common::is_slow(), few) {
+    let is_run = |lanes: u32| match (common::is_brief(), few) {
         (true, _) => matches!(lanes, 16 | 128),
         (_, true) => matches!(lanes, 1 | 16 | 256),
         _ => true,
@@ -179,7 +179,7 @@ fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
         })
     };
-    let all = if common::is_slow() { [16].as_slice() } else { &[1, 16, 128, 256, 512, 1024] };
+    let all = if common::is_brief() { [16].as_slice() } else { &[1, 16, 128, 256, 512, 1024] };
     all.iter().copied().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
 }
 
