@@ -59,7 +59,8 @@ pub struct Features {
 ///
 /// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Words such as `NA` and `?`,
 /// which stand for a missing feature, count as names of classes, and a warning is logged; so it is for a column of features
-/// whose name is empty, as that of a pandas index is. Spaces around cells and empty lines do not count; cells may stand in double quotes.
+/// whose name is empty, as that of a pandas index is. Spaces around cells and empty lines do not count; cells may stand in
+/// double quotes.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a

@@ -57,7 +57,8 @@ impl Context {
         options: &GpuOptions,
     ) -> Result<Context> {
         let turn = Turns::new(adapter.get_info().backend).take();
-        let connection = Connection::new(adapter, device, queue);
+        let mut connection = Connection::new(adapter, device, queue);
+        connection.needs_receipts |= options.debug.left_out_submit.is_some();
         let limits = lowered(connection.device.limits(), options)?;
         let units = match options.matrix_units {
             MatrixUnits::Off => None,

@@ -8,7 +8,7 @@ use super::buffer::{Buffer, GUARD_BYTES};
 use super::context::Context;
 use super::driver::callback::{Answer, answer};
 use super::driver::type_erased::Shared;
-use super::encode::receipts::Receipt;
+use super::encode::receipts::{Receipt, Receipts};
 use super::memory::copy::copy_down;
 use super::memory::mark::Mark;
 use super::memory::raw::ByteRange;
@@ -102,7 +102,7 @@ impl Context {
         };
         let Some(live) = &self.live else { return Ok(reading(None, None)) };
         let content: u64 = pieces.iter().map(|piece| piece.bytes).sum();
-        let bytes = content + live.recorder().receipt_bytes();
+        let bytes = content + if live.connection.needs_receipts { Receipts::bytes() } else { 0 };
         let staging = match live.reads.take(bytes, self.limits.max_buffer_size) {
             Some(staging) => staging,
             None => Shared::new(self.with_room(|| {

@@ -62,7 +62,6 @@ pub(in crate::gpu) struct Dispatch<'a> {
 impl Recorder {
     pub fn new(connection: &Connection, limits: &wgpu::Limits, left_out: Option<u64>) -> Self {
         let Connection { device, queue, .. } = connection;
-        let receipts = connection.needs_receipts || left_out.is_some();
         Recorder {
             pass: None,
             encoder: None,
@@ -75,7 +74,7 @@ impl Recorder {
             uploads: 0,
             staging: Uploads::default(),
             in_flight: InFlight::default(),
-            receipts: receipts.then(|| Receipts::new(device, queue)),
+            receipts: connection.needs_receipts.then(|| Receipts::new(device, queue)),
             left_out,
         }
     }
@@ -133,11 +132,6 @@ impl Recorder {
         let Connection { device, queue, .. } = connection;
         let encoder = encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
         Some(receipts.write(queue, encoder, target))
-    }
-
-    /// The bytes that a read needs for its receipt.
-    pub fn receipt_bytes(&self) -> u64 {
-        if self.receipts.is_some() { Receipts::bytes() } else { 0 }
     }
 
     /// Records the copy of a filled piece of staging memory.
