@@ -73,8 +73,7 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   let partial = subgroup_{{ name }}(mine);
   if subgroup.lane == 0u { row_{{ name }}s[subgroup.number] = partial; }
   workgroupBarrier();
-  // Drivers may run fewer threads in a subgroup than its size says: then some of the lanes below would be missing.
-  if LANES / FAN >= MANY && subgroup.count * subgroup.size == LANES {
+  if LANES / FAN >= MANY {
     var all = {{ nothing }};
     for (var first = 0u; first < subgroup.count; first += subgroup.size) {
       let i = first + subgroup.lane;
@@ -88,7 +87,10 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
       all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
 {% endif %}
     }
-    return subgroup_{{ name }}(all);
+    // In front of the branch, since browsers take subgroup operations only where all lanes are seen to come by.
+    let joined = subgroup_{{ name }}(all);
+    // Drivers may run fewer threads in a subgroup than its size says: then some of the lanes were missing.
+    if subgroup.count * subgroup.size == LANES { return joined; }
   }
   var all = row_{{ name }}s[0];
   for (var i = 1u; i < subgroup.count; i++) { all = {{ join }}(all, row_{{ name }}s[i]); }

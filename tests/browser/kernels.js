@@ -7,12 +7,12 @@
 // cannot prove to be in uniform control flow, which wgpu's own does not look for.
 //
 // Left out is what WebGPU does not have (64-bit words, matrix units), and what takes more threads than the adapter has. Exits with 1
-// where a kernel is refused.
+// where a kernel is refused, or costs the browser its device twice.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { launch } from "./harness/browser.js";
+import { serveText } from "./harness/server.js";
 
 const { values: options, positionals } = parseArgs({ options: { chromium: { type: "string" } }, allowPositionals: true });
 const [folder] = positionals;
@@ -20,18 +20,23 @@ const files = readdirSync(folder).filter((name) => name.endsWith(".wgsl"));
 
 const NOT_OF_WEBGPU = /u64|wgpu_cooperative_matrix|enable f16/;
 const SUBGROUPS = /subgroup[A-Z]|subgroup_size/;
+/** A kernel that takes longer stands still: the slowest takes seconds, on a machine that does other things. */
+const SECONDS = 120;
 
 /** Opens the device, in the page. */
 async function openDevice() {
   const adapter = await navigator.gpu.requestAdapter();
+  if (!adapter) throw new Error("the browser has no adapter");
   const names = ["maxComputeWorkgroupStorageSize", "maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupSizeX"];
   const requiredFeatures = adapter.features.has("subgroups") ? ["subgroups"] : [];
   const requiredLimits = Object.fromEntries(names.map((name) => [name, adapter.limits[name]]));
   globalThis.device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  globalThis.lost = "";
+  device.lost.then(({ reason, message }) => (globalThis.lost = `the device is lost (${reason}): ${message}`));
   return { subgroups: requiredFeatures.length > 0, threads: adapter.limits.maxComputeInvocationsPerWorkgroup };
 }
 
-/** Compiles a kernel, in the page; what is wrong with it, or nothing. */
+/** Compiles a kernel, in the page; what is wrong with it, and whether the device is lost. */
 async function compile(code) {
   const { device } = globalThis;
   device.pushErrorScope("validation");
@@ -40,10 +45,10 @@ async function compile(code) {
   let wrong = messages.map((message) => `${message.lineNum}: ${message.message}`).join("\n");
   if (!wrong) {
     const pipeline = device.createComputePipelineAsync({ layout: "auto", compute: { module } });
-    await pipeline.catch((error) => (wrong = error.message));
+    await pipeline.catch((error) => (wrong = `${error.reason}: ${error.message}`));
   }
-  const scoped = await device.popErrorScope();
-  return wrong || (scoped?.message ?? "");
+  const scoped = await device.popErrorScope().catch((error) => error);
+  return { wrong: wrong || (scoped?.message ?? ""), lost: globalThis.lost };
 }
 
 /** The threads of a kernel's workgroup, whose size is a constant or a product of two. */
@@ -53,13 +58,46 @@ function threads(code) {
   return size.split(",").reduce((product, name) => product * (Number(name) || value(name.trim())), 1);
 }
 
-const server = createServer((_, response) => response.end("<!doctype html>")).listen(0);
-const browser = await launch({ executable: options.chromium });
+/** A page of a browser of its own with a device, both of which are begun anew when they are lost. */
+class Compiler {
+  async open() {
+    this.browser = await launch({ executable: options.chromium });
+    this.page = await this.browser.newPage();
+    await this.page.goto(server.url);
+    return this.page.evaluate(openDevice);
+  }
+
+  async close() {
+    await this.browser?.close().catch(() => {});
+  }
+
+  /** What is wrong with a kernel, or nothing. One that loses the device is tried again on another. */
+  async compile(name, code) {
+    for (let trial = 1; ; trial += 1) {
+      const answer = await this.#once(code);
+      if (!answer.lost) return answer.wrong;
+      console.log(`${name}: ${answer.lost}`);
+      await this.close();
+      await this.open();
+      if (trial === 2) return answer.lost;
+    }
+  }
+
+  async #once(code) {
+    let timer;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(() => resolve({ lost: `nothing came of it within ${SECONDS} s` }), 1000 * SECONDS);
+    });
+    const compiled = this.page.evaluate(compile, code).catch((error) => ({ lost: error.message }));
+    return Promise.race([compiled, late]).finally(() => clearTimeout(timer));
+  }
+}
+
+const server = await serveText("<!doctype html>");
+const compiler = new Compiler();
 const counts = { taken: 0, refused: 0, "left out": 0 };
 try {
-  const page = await browser.newPage();
-  await page.goto(`http://localhost:${server.address().port}/`);
-  const adapter = await page.evaluate(openDevice);
+  const adapter = await compiler.open();
   for (const name of files) {
     const code = readFileSync(`${folder}/${name}`, "utf8");
     const subgroups = SUBGROUPS.test(code);
@@ -67,13 +105,13 @@ try {
       counts["left out"]++;
       continue;
     }
-    const wrong = await page.evaluate(compile, subgroups ? `enable subgroups;\n${code}` : code);
+    const wrong = await compiler.compile(name, subgroups ? `enable subgroups;\n${code}` : code);
     counts[wrong ? "refused" : "taken"]++;
     if (wrong) console.log(`${name}: ${wrong}`);
   }
 } finally {
-  await browser.close();
-  server.close();
+  await compiler.close();
+  await server.close();
 }
 console.log(Object.entries(counts).map(([what, count]) => `${count} ${what}`).join(", "));
 process.exit(counts.refused > 0 || counts.taken < 300 ? 1 : 0);

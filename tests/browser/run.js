@@ -13,7 +13,8 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { cold, onGpu, size, withoutAdapter } from "./checks/loading.js";
+import { access } from "./checks/access.js";
+import { cold, failing, onGpu, size, withoutAdapter } from "./checks/loading.js";
 import { layout } from "./checks/layout.js";
 import { lost } from "./checks/lost.js";
 import { memory } from "./checks/memory.js";
@@ -51,9 +52,9 @@ async function browserWith(webgpu) {
 }
 
 /** A page from a server of its own; `ownBrowser` is one that has run nothing before. */
-async function openPage({ webgpu = true, ownBrowser = false, beforeWorkers = "", ...rest }) {
+async function openPage({ webgpu = true, ownBrowser = false, beforeWorkers = "", isolated = false, ...rest }) {
   const browser = ownBrowser ? await launch({ executable: options.chromium, webgpu }) : await browserWith(webgpu);
-  const server = await serve(dist, { beforeWorkers });
+  const server = await serve(dist, { beforeWorkers, isolated });
   const shut = async (page) => {
     await page?.context().close();
     await server.close();
@@ -74,12 +75,14 @@ console.log(`Chromium ${(await browserWith(true)).version()}`);
 await runner.list("cold", cold, { ownBrowser: true });
 await runner.list("loading", [...onGpu, size]);
 await runner.list("without a GPU", withoutAdapter, { webgpu: false });
+await runner.list("a GPU that fails", failing);
 await runner.list("training", digits);
 await runner.list("bad input", badInput);
 await runner.list("models", models);
 await runner.list("lost device", lost, { beforeWorkers: COUNTED });
-await runner.list("memory", memory, { beforeWorkers: COUNTED });
+await runner.list("memory", memory, { beforeWorkers: COUNTED, isolated: true });
 await runner.list("layout", layout);
+await runner.list("access", access);
 await runner.list("speed", speed);
 await runner.list("parity", parity);
 const failed = runner.finish();

@@ -7,39 +7,41 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
+use tempfile::NamedTempFile;
 
 /// A job that runs.
 pub struct Job {
     launcher: Child,
-    output: tempfile::NamedTempFile,
+    /// What the ranks print, and what they and the launcher complain of: its pieces would cut lines of the other.
+    files: [NamedTempFile; 2],
 }
 
 /// A job that has ended.
 pub struct Ended {
     pub success: bool,
-    output: String,
+    printed: String,
+    complaints: String,
 }
 
 impl Job {
     /// Starts so many ranks of this program, which do what these words say.
     pub fn start(ranks: usize, words: &[&str]) -> io::Result<Job> {
-        let output = tempfile::NamedTempFile::new()?;
-        let writer =
-            || -> io::Result<File> { output.reopen().and_then(|_| File::options().append(true).open(output.path())) };
+        let files = [NamedTempFile::new()?, NamedTempFile::new()?];
+        let [printed, complaints] = &files;
+        let writer = |file: &NamedTempFile| File::options().append(true).open(file.path());
         let launcher = Command::new("mpirun")
             .args(["--oversubscribe", "--bind-to", "none", "-n", &ranks.to_string()])
             .arg(env::current_exe()?)
             .arg("--rank")
             .args(words)
-            .env("WGPU_MLP_MPI_JOB", std::process::id().to_string())
             // In containers everybody is root, and processes may not read each other's memory.
             .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
             .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
             .env("OMPI_MCA_btl_vader_single_copy_mechanism", "none")
-            .stdout(writer()?)
-            .stderr(writer()?)
+            .stdout(writer(printed)?)
+            .stderr(writer(complaints)?)
             .spawn()?;
-        Ok(Job { launcher, output })
+        Ok(Job { launcher, files })
     }
 
     /// Waits until something is so.
@@ -47,7 +49,7 @@ impl Job {
         let begun = Instant::now();
         while !so() {
             if begun.elapsed() > deadline {
-                return Err(format!("it did not come to that: {}", self.said()).into());
+                return Err(format!("it did not come to that: {}", self.said().concat()).into());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -64,18 +66,21 @@ impl Job {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.launcher.try_wait()? {
-                return Ok(Ended { success: status.success(), output: self.said() });
+                let [printed, complaints] = self.said();
+                return Ok(Ended { success: status.success(), printed, complaints });
             }
             if begun.elapsed() > deadline {
-                return Err(format!("it hangs: {}", self.said()).into());
+                return Err(format!("it hangs: {}", self.said().concat()).into());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    fn said(&self) -> String {
-        let bytes = std::fs::read(self.output.path()).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+    fn said(&self) -> [String; 2] {
+        self.files.each_ref().map(|file| {
+            let bytes = std::fs::read(file.path()).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
     }
 }
 
@@ -92,11 +97,28 @@ impl Drop for Job {
 impl Ended {
     /// What the ranks printed behind this word.
     pub fn lines(&self, beginning: &str) -> Vec<String> {
-        self.output.lines().filter_map(|line| line.strip_prefix(beginning)).map(str::to_owned).collect()
+        self.printed.lines().filter_map(|line| line.strip_prefix(beginning)).map(str::to_owned).collect()
     }
 
-    /// All that was printed.
-    pub fn text(&self) -> &str {
-        &self.output
+    /// What each of so many ranks printed behind this word, where that was one line of each, and alike.
+    pub fn alike(&self, beginning: &str, ranks: usize) -> Option<String> {
+        let mut lines = self.lines(beginning);
+        let alike = lines.len() == ranks && lines.iter().all(|line| *line == lines[0]);
+        alike.then(|| lines.swap_remove(0))
     }
+
+    /// All that was printed, and all complaints.
+    pub fn text(&self) -> String {
+        [&*self.printed, &*self.complaints].concat()
+    }
+}
+
+/// Runs jobs, two at a time, since they mostly begin and end.
+pub fn two_at_a_time<T: Sync>(jobs: &[T], ends_well: impl Fn(&T) -> Result<(), Failed> + Sync) -> Result<(), Failed> {
+    let lane = |first: usize| jobs.iter().skip(first).step_by(2).try_for_each(&ends_well);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| lane(1));
+        let outcome = lane(0);
+        outcome.and(other.join().unwrap_or_else(|_| Err("a thread of the test panicked".into())))
+    })
 }

@@ -1,6 +1,7 @@
 //! Trainings over ranks: as one process on the rows of all, the same bits on every rank, and no rank left waiting.
 
 use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, s};
 use wgpu_mlp::distributed::Ranks;
@@ -56,7 +57,7 @@ impl Data {
 }
 
 /// The rows of each of so many ranks: shares that are far from even, the second of three and of four without any.
-fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
+pub fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
     let ends = match size {
         1 => vec![rows],
         2 => vec![rows / 5, rows],
@@ -77,6 +78,11 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// All that a rank has to say of it.
+    pub fn words(&self) -> String {
+        format!("{:08x?} {:?}", self.bits, self.epochs)
+    }
+
     fn values(&self) -> Vec<f32> {
         self.bits.iter().copied().map(f32::from_bits).collect()
     }
@@ -110,8 +116,12 @@ pub fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) 
 
 /// Trains on so many ranks, which must all end with the same.
 pub fn train_over(device: &Device, size: usize, data: &Data, options: &FitOptions) -> Result<Trained> {
-    let all = Ranks::in_threads(size, |ranks| train(device, ranks, data, options));
-    let mut all = all.into_iter().collect::<Result<Vec<_>>>()?;
+    in_threads(size, |ranks| train(device, ranks, data, options))
+}
+
+/// Runs a training on so many threads, which must all end with the same.
+fn in_threads(size: usize, train: impl Fn(&Ranks) -> Result<Trained> + Sync) -> Result<Trained> {
+    let mut all = Ranks::in_threads(size, train).into_iter().collect::<Result<Vec<_>>>()?;
     for (rank, other) in all.iter().enumerate() {
         assert_eq!(other, &all[0], "rank {rank} of {size} has ended with something else");
     }
@@ -119,7 +129,7 @@ pub fn train_over(device: &Device, size: usize, data: &Data, options: &FitOption
 }
 
 /// The furthest that two trainings' parameters are apart.
-fn distance(a: &Trained, b: &Trained) -> f32 {
+pub fn distance(a: &Trained, b: &Trained) -> f32 {
     assert_eq!(a.bits.len(), b.bits.len());
     let distances = a.values().into_iter().zip(b.values()).map(|(a, b)| (a - b).abs());
     distances.fold(0.0, |most, distance| if distance.is_nan() { f32::NAN } else { most.max(distance) })
@@ -238,39 +248,49 @@ pub fn scores_of(device: &Device, ranks: &Ranks) -> Result<()> {
     Ok(())
 }
 
+/// Where a rank would keep its checkpoint, which only rank 0 does.
+pub fn checkpoint(folder: &Path, rank: usize) -> PathBuf {
+    folder.join(format!("of-rank-{rank}"))
+}
+
+/// Trains up to so many epochs on this rank's rows: from rank 0's checkpoint if there is one, else from this seed.
+pub fn go_on(device: &Device, ranks: &Ranks, folder: &Path, (epochs, seed): (usize, u64)) -> Result<Trained> {
+    let options = FitOptions { epochs, early_stopping: None, validation_fraction: 0.0, ..rich() };
+    let (data, own) = (Data::new(), shares(ranks.size(), ROWS).swap_remove(ranks.rank()));
+    let mut model = Mlp::new(device, &WIDTHS, seed)?;
+    let trainer = Trainer::new(&options).over(ranks).checkpoint(checkpoint(folder, ranks.rank())).resume();
+    let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
+    Trained::of(&model, &history, Vec::new())
+}
+
+/// [`go_on`] on so many ranks, which must all end with the same.
+pub fn go_on_over(device: &Device, size: usize, folder: &Path, run: (usize, u64)) -> Result<Trained> {
+    in_threads(size, |ranks| go_on(device, ranks, folder, run))
+}
+
 /// Rank 0 keeps a checkpoint, from which as many ranks come to the same bits, and others near them.
 pub fn checkpoints(device: &Device) -> Result<()> {
-    let folder = std::env::temp_dir().join(format!("wgpu-mlp-ranks-{}-{:?}", std::process::id(), device.info().kind));
-    std::fs::create_dir_all(&folder).unwrap();
-    let options = FitOptions { epochs: 6, early_stopping: None, validation_fraction: 0.0, ..rich() };
-    let (data, name) = (Data::new(), |rank: usize| folder.join(format!("of-rank-{rank}")));
-    let fit = |ranks: &Ranks, epochs: usize| {
-        let own = shares(ranks.size(), ROWS).swap_remove(ranks.rank());
-        let options = FitOptions { epochs, ..options.clone() };
-        let mut model = Mlp::new(device, &WIDTHS, 3)?;
-        let trainer = Trainer::new(&options).over(ranks).checkpoint(name(ranks.rank())).resume();
-        let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
-        Trained::of(&model, &history, Vec::new())
-    };
-    let run = |size: usize, epochs| {
-        Ranks::in_threads(size, |ranks| fit(ranks, epochs)).into_iter().collect::<Result<Vec<_>>>()
-    };
-    let whole = run(3, 6)?;
+    let folder = tempfile::tempdir().unwrap();
+    let name = |rank| checkpoint(folder.path(), rank);
+    let run = |size, epochs, seed| go_on_over(device, size, folder.path(), (epochs, seed));
+    let whole = run(3, 6, 3)?;
     std::fs::remove_file(name(0)).unwrap();
-    run(3, 4)?;
+    run(3, 4, 3)?;
     assert!(name(0).exists() && !name(1).exists() && !name(2).exists());
     let kept = std::fs::read(name(0)).unwrap();
-    assert_eq!(run(3, 6)?, whole, "another training than the one that was not interrupted");
+    // With the seed of other parameters, a training that began anew would come to others.
+    assert_eq!(run(3, 6, 99)?, whole, "another training than the one that was not interrupted");
     for size in [1, 2, 4] {
         std::fs::write(name(0), &kept).unwrap();
-        let apart = distance(&run(size, 6)?[0], &whole[0]);
+        let resumed = run(size, 6, 99)?;
+        assert_eq!(resumed.epochs[..4], whole.epochs[..4], "{size} ranks: not the epochs of the checkpoint");
+        let apart = distance(&resumed, &whole);
         assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
     }
     // An empty file is a checkpoint that is damaged, and stays as it is.
     std::fs::write(name(0), []).unwrap();
-    let error = run(2, 6).err().map(|error| error.to_string()).unwrap_or_default();
+    let error = run(2, 6, 3).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.starts_with("rank 0: ") && error.contains("of-rank-0"), "{error}");
     assert!(std::fs::read(name(0)).unwrap().is_empty());
-    std::fs::remove_dir_all(folder).unwrap();
     Ok(())
 }

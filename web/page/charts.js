@@ -21,8 +21,9 @@ export function drawCurves(canvas, history) {
   const { pen, width, height } = sharp(canvas, narrow ? 1.15 : 0.42);
   const losses = history.flatMap((epoch) => [epoch.loss, epoch.heldLoss]).filter(Number.isFinite);
   const accuracies = history.flatMap((epoch) => [epoch.accuracy, epoch.heldAccuracy]);
-  const highest = losses.length ? Math.max(...losses, 0.01) : 1;
-  const lowest = accuracies.length ? Math.max(0, Math.floor(10 * Math.min(...accuracies, 0.9)) / 10) : 0;
+  const highest = losses.length ? losses.reduce((most, loss) => Math.max(most, loss), 0.01) : 1;
+  const least = accuracies.reduce((least, accuracy) => Math.min(least, accuracy), 0.9);
+  const lowest = accuracies.length ? Math.max(0, Math.floor(10 * least) / 10) : 0;
   const [across, down] = narrow ? [width, height / 2] : [width / 2, height];
   const second = narrow ? [0, down] : [across, 0];
   panel(pen, [0, 0, across, down], "loss", [0, highest], history, ["loss", "heldLoss"], (value) => value.toPrecision(2));

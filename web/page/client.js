@@ -38,11 +38,21 @@ export class Client {
     this.#worker = this.#start();
   }
 
+  /** Whether there is no worker any more. */
+  get isOver() {
+    return this.#ended !== "";
+  }
+
   /** Ends the worker for good. */
   end(why = "the worker has ended") {
     this.#ended = why;
     this.#worker.terminate();
     this.#rejectAll(why);
+  }
+
+  /** Starts a new worker in the place of one that does not answer. @param {string} why */
+  giveUp(why) {
+    this.#replace(why);
   }
 
   /**
@@ -69,6 +79,7 @@ export class Client {
   #start() {
     const worker = new Worker(new URL(this.#file, import.meta.url), { type: this.#type });
     worker.onmessage = ({ data }) => this.#receive(data);
+    worker.onmessageerror = () => worker === this.#worker && this.#replace("an answer of the worker could not be read");
     // A trap in the module comes here behind the panic's own message; anything else has not been told yet.
     worker.onerror = (event) => {
       event.preventDefault();

@@ -10,6 +10,8 @@ import { byId, enter, onAppearance, paced, percent, say, show } from "./page.js"
 
 /** The confusion matrix is asked for at most so often, in milliseconds. */
 const LOOK = 500;
+/** The curves have at most so many points: more than there are pixels across them. */
+const MOST_POINTS = 2000;
 
 /** @type {Epoch[]} */
 let history = [];
@@ -19,6 +21,9 @@ let training = false;
 /** Whether a training waits for a change of the device. */
 let waiting = false;
 let trained = false;
+
+/** The form's fields, by the names that the library gives them. */
+const FIELDS = ["layers", "rate", "batch", "epochs"];
 
 /** @param {string} id */
 const canvas = (id) => /** @type {HTMLCanvasElement} */ (byId(id));
@@ -43,9 +48,9 @@ function form() {
 function arrive(state) {
   const idle = !training && !waiting && lab.info !== null;
   enter("digits", state, {
-    "digits-start": idle,
     "digits-stop": training,
     "digits-continue": idle && trained,
+    "digits-start": idle,
     "model-save": idle && trained,
   });
 }
@@ -60,16 +65,30 @@ const look = paced(LOOK, async () => {
   }
 });
 
+/** Whether the curves wait for the next picture. */
+let drawing = false;
+
+function drawSoon() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    drawCurves(canvas("digits-curves"), history);
+  });
+}
+
 /** @param {Epoch} epoch */
 function reached(epoch) {
   history.push(epoch);
+  // Of a long training every second epoch is enough, and again.
+  if (history.length > MOST_POINTS) history = history.filter((_, index) => index % 2 === 0);
   if (!trained) {
     trained = true;
     arrive("training");
   }
   show("digits-epoch", epoch.epoch, String(epoch.epoch));
   show("digits-accuracy", epoch.heldAccuracy, percent(epoch.heldAccuracy));
-  requestAnimationFrame(() => drawCurves(canvas("digits-curves"), history));
+  drawSoon();
   void look();
   lab.dispatchEvent(new Event("epoch"));
 }
@@ -87,25 +106,32 @@ export async function train(wanted = {}, goOn = false) {
   await lab.settled();
   waiting = false;
   training = true;
-  if (!goOn) {
-    history = [];
-    held = null;
-    show("digits-epoch", 0, "0");
-    show("digits-accuracy", "", "–");
-    draw();
-  }
   arrive("training");
   say(goOn ? "The training goes on." : "Training.");
-  const ended = lab.client.call("train", ["digits", { ...form(), ...wanted }, goOn], reached);
+  // What was refused leaves the network and its curves as they are.
+  let fresh = !goOn;
+  const ended = lab.client.call("train", ["digits", { ...form(), ...wanted }, goOn], (epoch) => {
+    if (fresh) forget();
+    fresh = false;
+    reached(epoch);
+  });
   let state = "failed";
+  for (const name of FIELDS) byId(`digits-${name}`).removeAttribute("aria-invalid");
   try {
     const result = await lab.follow(stop, ended);
+    // One that was stopped in its first epoch has a network, too.
+    trained = true;
+    if (fresh) forget();
     if (result.stopped) show("digits-accuracy", result.accuracy, percent(result.accuracy));
     state = result.stopped ? "stopped" : "done";
     const verb = result.stopped ? "Stopped" : "Done";
     say(`${verb} after ${result.epochs} epochs: ${percent(result.accuracy)} of the held-out digits are read rightly.`);
     await lab.keepModel();
     return result;
+  } catch (error) {
+    const told = error instanceof Error && error.name === "Refused" ? error.message : "";
+    for (const name of FIELDS) if (told.startsWith(name)) byId(`digits-${name}`).setAttribute("aria-invalid", "true");
+    throw error;
   } finally {
     training = false;
     arrive(state);
@@ -118,11 +144,19 @@ function stop() {
   lab.client.call("stop", ["digits"]).catch((error) => lab.report(error));
 }
 
+/** Forgets the training before. */
+function forget() {
+  history = [];
+  held = null;
+  show("digits-epoch", 0, "0");
+  show("digits-accuracy", "", "–");
+  draw();
+}
+
 /** A network was loaded: it has no history. */
 export function adopted() {
-  history = [];
+  forget();
   trained = true;
-  show("digits-epoch", 0, "0");
   arrive("idle");
   void look();
   lab.client.call("heldOut").then(
@@ -135,11 +169,25 @@ export function adopted() {
 export const hasNetwork = () => trained;
 
 export function startDigits() {
-  byId("digits-start").addEventListener("click", () => train().catch((error) => lab.report(error)));
+  const start = () => void train().catch((error) => lab.report(error));
+  byId("digits-start").addEventListener("click", start);
   byId("digits-continue").addEventListener("click", () => train({}, true).catch((error) => lab.report(error)));
   byId("digits-stop").addEventListener("click", stop);
-  byId("digits-form").addEventListener("submit", (event) => event.preventDefault());
+  // The Enter key in a field. A form of several fields without a button of its own would not be sent by it.
+  byId("digits-form").addEventListener("keydown", (event) => {
+    const { key, target } = event;
+    if (key !== "Enter" || !(target instanceof HTMLInputElement)) return;
+    event.preventDefault();
+    if (!event.repeat && !training && !waiting && lab.info) start();
+  });
   lab.addEventListener("device", () => arrive(byId("digits").dataset.state ?? "idle"));
+  // A new worker has the network that was kept, or none.
+  lab.addEventListener("restored", () => {
+    if (lab.lastModel) return adopted();
+    forget();
+    trained = false;
+    arrive("idle");
+  });
   onAppearance(draw);
   draw();
 }

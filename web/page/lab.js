@@ -8,13 +8,16 @@ import { byId, say, sentence } from "./page.js";
 /** @typedef {{ kind: Kind, kindName: string, software: boolean, name: string, backend: string, driver: string, reason: string, limits: string }} Info */
 
 const WITHOUT_WEBGPU =
-  "This browser offers no WebGPU, so the page computes on the CPU path. Chrome and Edge have WebGPU from version 113, " +
-  "Safari from 26, Firefox from 141 on Windows and from 145 on macOS; a page needs https or localhost for it.";
+  "This browser offers no WebGPU, so the page computes on the CPU path. Chrome and Edge have it from version 113 (121 on Android, " +
+  "later on Linux), Safari from 26, Firefox from 141 on Windows and 145 on Macs; a page needs https or localhost for it.";
 
 /** What to do where WebGPU is there and finds no GPU. */
 const ADVICE =
   "If there is one, hardware acceleration may be switched off in the browser's settings, or the driver too old; " +
   "chrome://gpu or about:support tells.";
+
+/** A browser that gives no answer about a GPU for so many milliseconds will not give one. */
+const LONGEST_OPENING = 30_000;
 
 /** How often a broken module is replaced before the page gives up. */
 const MOST_REPLACEMENTS = 3;
@@ -31,6 +34,8 @@ class Lab extends EventTarget {
   /** @type {Promise<void> | null} */
   #recovering = null;
   #replacements = 0;
+  /** Whether a GPU is being opened: what breaks meanwhile is not asked for it again. */
+  #opensGpu = false;
   /** The last change of the device: one waits for the other. @type {Promise<any>} */
   #change = Promise.resolve();
 
@@ -44,10 +49,15 @@ class Lab extends EventTarget {
 
   /** Loads the module and the digits, and opens a device. */
   async start() {
-    await this.#load();
-    if ("gpu" in navigator) {
-      await this.#openOrFallBack("gpu");
-    } else {
+    try {
+      await this.#load();
+      if ("gpu" in navigator) await this.#openOrFallBack("gpu");
+    } catch (error) {
+      // What replaces the worker goes on from there, where there is a worker to replace.
+      if (isBroken(error) && !this.client.isOver) return;
+      throw error;
+    }
+    if (!("gpu" in navigator)) {
       await this.#open("cpu", "the browser offers no WebGPU");
       say(WITHOUT_WEBGPU, "warning");
     }
@@ -97,8 +107,10 @@ class Lab extends EventTarget {
 
   /** Opens a new device in the place of one that is lost. The models go there from their last copies. @param {string} reason */
   recover(reason) {
-    this.#recovering ??= this.#change.then(() => this.#reopen(reason)).finally(() => (this.#recovering = null));
-    this.#change = this.#recovering.catch(() => {});
+    if (!this.#recovering) {
+      this.#recovering = this.#change.then(() => this.#reopen(reason)).finally(() => (this.#recovering = null));
+      this.#change = this.#recovering.catch(() => {});
+    }
     return this.#recovering;
   }
 
@@ -119,7 +131,18 @@ class Lab extends EventTarget {
 
   /** @param {Kind} kind @param {string} [reason] why it is this one, where the library cannot know */
   async #open(kind, reason) {
-    this.info = /** @type {Info} */ (await this.client.call("open", [kind]));
+    this.#opensGpu = kind === "gpu";
+    const late = () => this.client.giveUp(`the browser gave no answer about a GPU within ${LONGEST_OPENING / 1000} s`);
+    const timer = this.#opensGpu ? setTimeout(late, LONGEST_OPENING) : 0;
+    try {
+      this.info = /** @type {Info} */ (await this.client.call("open", [kind]));
+      this.#opensGpu = false;
+    } catch (error) {
+      if (!isBroken(error)) this.#opensGpu = false;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
     if (reason) this.info.reason = reason;
     document.body.dataset.device = this.info.kind;
     document.body.dataset.ready = "true";
@@ -131,7 +154,7 @@ class Lab extends EventTarget {
     try {
       await this.#open(kind);
     } catch (error) {
-      if (kind === "cpu") throw error;
+      if (kind === "cpu" || isBroken(error)) throw error;
       await this.#open("cpu", sentence(error));
       say(`No GPU could be opened, so the page computes on the CPU path. ${sentence(error)} ${ADVICE}`, "warning");
     }
@@ -149,38 +172,51 @@ class Lab extends EventTarget {
       const where = this.info?.kind === "gpu" ? "A new one is open" : "No other could be opened, and the page computes on the CPU path";
       say(`The GPU was lost (${told}). ${where}; the networks are as they were after their last epoch.`, "warning");
     } catch (error) {
-      this.fail(error);
+      if (!isBroken(error)) this.fail(error);
     }
   }
 
-  /** Brings a new worker to where the last one was. @param {string} message */
+  /** Brings a new worker to where the last one was; on the CPU path where it broke over a GPU. @param {string} message */
   async #restore(message) {
-    if (++this.#replacements > MOST_REPLACEMENTS || !this.info) return this.fail(new Error(message));
+    if (++this.#replacements > MOST_REPLACEMENTS) return this.fail(new Error(message));
     say(`The module failed and is started anew: ${message}`, "bad");
     try {
-      const kind = this.info.kind;
+      const overGpu = this.#opensGpu;
       await this.#load();
-      await this.#openOrFallBack(kind);
+      if (overGpu) await this.#open("cpu", sentence(message));
+      else await this.#openOrFallBack(this.info?.kind ?? "gpu");
       if (this.lastModel) await this.client.call("loadModel", [this.lastModel]);
-      say(`The module failed and was started anew, with the digits' network as it was last kept. It said: ${message}`, "bad");
+      this.dispatchEvent(new Event("restored"));
+      const network = this.lastModel ? ", with the digits' network as it was last kept" : "";
+      say(`The module failed and was started anew${network}, on ${this.info?.name}. It said: ${message}`, "bad");
     } catch (error) {
-      this.fail(error);
+      // A worker that breaks again is replaced again.
+      if (!isBroken(error)) this.fail(error);
     }
   }
 
   /** Says that nothing works any more. @param {unknown} error */
   fail(error) {
+    this.client.end(sentence(error));
+    this.info = null;
+    this.dispatchEvent(new Event("device"));
     document.body.dataset.ready = "failed";
     say(`The page cannot go on: ${sentence(error)} Loading it again may help.`, "bad");
   }
 }
+
+/** Whether a worker broke, which is told and mended elsewhere. @param {unknown} error */
+const isBroken = (error) => error instanceof Error && error.name === "Broken";
 
 export const lab = new Lab();
 
 /** Fills the section about the device. */
 export function showDevice() {
   const info = lab.info;
-  if (!info) return;
+  if (!info) {
+    for (const kind of ["gpu", "cpu"]) /** @type {HTMLInputElement} */ (byId(`use-${kind}`)).disabled = true;
+    return;
+  }
   byId("device-name").textContent = info.name || "the browser does not tell";
   byId("device-kind").textContent = [info.kindName, info.backend, info.driver].filter(Boolean).join(", ");
   byId("device-reason").textContent = info.reason;

@@ -32,6 +32,11 @@ const wgpuMlp = {
 };
 Object.assign(globalThis, { wgpuMlp });
 
+// A key that is held down presses a button once: it would go through Train, Stop and Go on in turns otherwise.
+addEventListener("keydown", (event) => {
+  if (event.repeat && event.target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key)) event.preventDefault();
+});
+
 startDevice();
 startDigits();
 startDrawing();

@@ -15,12 +15,14 @@ function status(text) {
 
 /** The digits' network as the bytes of a safetensors file. @returns {Promise<ArrayBuffer>} */
 export async function saveModel() {
+  await lab.settled();
   const bytes = await lab.client.call("saveModel");
   return bytes.buffer;
 }
 
 /** Takes the network of a safetensors file in the place of the one that is there. @param {ArrayBuffer} buffer */
 export async function loadModel(buffer) {
+  await lab.settled();
   const widths = await lab.client.call("loadModel", [new Uint8Array(buffer)]);
   adopted();
   await lab.keepModel();

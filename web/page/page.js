@@ -47,16 +47,21 @@ export function show(id, value, text) {
 export const percent = (share) => `${(100 * share).toFixed(2)} %`;
 
 /**
- * A section's state, and which of its buttons can be pressed in it.
+ * A section's state, and which of its buttons can be pressed in it. Where the one that has the focus no longer can, the focus goes to
+ * the first that can: it would be lost otherwise, and with it the place of whoever works by keyboard.
  * @param {string} section
  * @param {string} state
  * @param {Record<string, boolean>} buttons
  */
 export function enter(section, state, buttons) {
   byId(section).dataset.state = state;
+  const focused = document.activeElement?.id ?? "";
   for (const [id, enabled] of Object.entries(buttons)) {
     /** @type {HTMLButtonElement} */ (byId(id)).disabled = !enabled;
   }
+  if (buttons[focused] !== false) return;
+  const next = Object.keys(buttons).find((id) => buttons[id]);
+  if (next) byId(next).focus({ preventScroll: true });
 }
 
 /**

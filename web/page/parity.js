@@ -2,7 +2,7 @@
 // The section that verifies every op on the device.
 
 import { lab } from "./lab.js";
-import { byId, download, enter, say, show } from "./page.js";
+import { byId, download, enter, say, sentence, show } from "./page.js";
 
 /** @typedef {{ op: string, cases: number, failed: number, share: number, case: string }} Row */
 /** @typedef {{ passed: boolean, rows: Row[], variants: number, possible: number, json: string }} Report */
@@ -10,11 +10,13 @@ import { byId, download, enter, say, show } from "./page.js";
 /** @type {string | null} */
 let json = null;
 let running = false;
+/** Whether the visitor, or a change of the device, has stopped it. */
+let halted = false;
 
 /** @param {string} state */
 function arrive(state) {
   const idle = !running && lab.info !== null;
-  enter("parity", state, { "parity-start": idle, "parity-save": idle && json !== null });
+  enter("parity", state, { "parity-stop": running, "parity-start": idle, "parity-save": idle && json !== null });
 }
 
 /** @param {string} tag @param {string} text */
@@ -63,6 +65,7 @@ async function verify() {
   await lab.settled();
   if (running) return;
   running = true;
+  halted = false;
   json = null;
   arrive("running");
   let failures = 0;
@@ -71,6 +74,7 @@ async function verify() {
   show("parity-cases", 0, "0");
   show("parity-failures", 0, "0");
   byId("parity-table").querySelector("tbody")?.replaceChildren();
+  byId("parity-on").textContent = `On ${lab.info?.name}`;
   say("Verifying every op.");
   let state = "failed";
   try {
@@ -94,7 +98,9 @@ async function verify() {
     state = "done";
     say(report.passed ? `Every element of every op is within its bound on ${lab.info?.name}.` : "Some ops are over their bound.", report.passed ? "" : "bad");
   } catch (error) {
-    await lab.report(error);
+    state = halted ? "stopped" : "failed";
+    if (halted) say(sentence(error));
+    else await lab.report(error);
   } finally {
     running = false;
     arrive(state);
@@ -103,11 +109,13 @@ async function verify() {
 
 /** Asks the verification to stop. */
 function stop() {
+  halted = true;
   lab.client.call("stopVerifying").catch((error) => lab.report(error));
 }
 
 export function startParity() {
   byId("parity-start").addEventListener("click", () => void verify());
+  byId("parity-stop").addEventListener("click", stop);
   byId("parity-save").addEventListener("click", () => json && download(json, "parity.json", "application/json"));
   lab.addEventListener("device", () => arrive(byId("parity").dataset.state ?? "idle"));
 }

@@ -8,10 +8,10 @@ import { byId, enter, say, sentence } from "./page.js";
 
 /** @typedef {import("./inputs.js").Shapes} Shapes */
 /** @typedef {{ op: string, name: string, sizes: number[], probe: number, power: number, unit: string, rate: (size: number, ms: number, shapes: Shapes) => number, label: (size: number) => string }} Job */
-/** @typedef {{ name: string, call: (method: string, args?: any[]) => Promise<any>, drop: () => Promise<void>, extra: (shapes: Shapes) => any[] }} Side */
+/** @typedef {{ name: string, call: (method: string, args?: any[]) => Promise<any>, drop: () => Promise<void>, end: () => void, extra: (shapes: Shapes) => any[] }} Side */
 
-/** A run that would take longer than this many milliseconds is made smaller. */
-const LONGEST = 2500;
+/** A run that would take longer than this many milliseconds is made smaller; `?longest=60000` in the page's address allows more. */
+const LONGEST = Number(new URLSearchParams(location.search).get("longest")) || 2500;
 /** A turn runs the job as often as fits in about so many milliseconds. */
 const TURN = 200;
 const [TURNS, FEW_TURNS] = [5, 3];
@@ -53,17 +53,30 @@ async function call(client, method, args) {
   return client.call(method, args);
 }
 
+/** What goes wrong in TensorFlow.js, which is no matter of the page's own device. */
+class PeerFailed extends Error {}
+
+/** @param {Client} client @param {string} method @param {any[]} [args] */
+async function callPeer(client, method, args) {
+  try {
+    return await call(client, method, args);
+  } catch (error) {
+    throw halted ? error : new PeerFailed(sentence(error));
+  }
+}
+
 /** @type {Side} */
 const own = {
   name: "wgpu-mlp",
   call: (method, args) => call(lab.client, method, args),
   drop: () => lab.client.call("speedDrop"),
+  end: () => {},
   extra: () => [],
 };
 
 /** @param {string} state */
 function arrive(state) {
-  enter("speed", state, { "speed-start": !running && lab.info !== null });
+  enter("speed", state, { "speed-stop": running, "speed-start": !running && lab.info !== null });
 }
 
 /** @param {Side} side @param {Job} job @param {number} size @param {Shapes} shapes */
@@ -169,8 +182,9 @@ async function peer() {
     const found = await client.call("init");
     tfjs = {
       name: "TensorFlow.js",
-      call: (method, args) => call(client, method, args),
+      call: (method, args) => callPeer(client, method, args),
       drop: () => client.call("speedDrop"),
+      end: () => client.end(),
       extra: (shapes) => [shapes],
     };
     byId("speed-tfjs").textContent = `TensorFlow.js ${found}, WebGPU backend.`;
@@ -196,20 +210,41 @@ async function measureAll(sides) {
   }
 }
 
+/** Measures all jobs in an empty table, until someone stops it. @param {Side[]} sides */
+async function measured(sides) {
+  byId("speed-table").querySelector("tbody")?.replaceChildren();
+  byId("speed-on").textContent = `On ${lab.info?.name}`;
+  await lab.follow(stop, measureAll(sides));
+}
+
+function stop() {
+  halted = true;
+}
+
 async function start() {
   if (running) return;
   running = true;
   halted = false;
   arrive("running");
-  byId("speed-table").querySelector("tbody")?.replaceChildren();
   let state = "failed";
   try {
     const other = await peer();
     await lab.settled();
-    await lab.follow(() => (halted = true), measureAll(other ? [own, other] : [own]));
+    try {
+      await measured(other ? [own, other] : [own]);
+    } catch (error) {
+      if (!(error instanceof PeerFailed)) throw error;
+      // It is started anew with the next measurement.
+      other?.end();
+      tfjs = null;
+      byId("speed-tfjs").textContent = `TensorFlow.js ${version} failed, so the crate is measured alone: ${error.message}`;
+      await measured([own]);
+    }
     state = "done";
   } catch (error) {
-    await lab.report(error);
+    state = halted ? "stopped" : "failed";
+    if (halted) say(sentence(error));
+    else await lab.report(error);
   } finally {
     running = false;
     arrive(state);
@@ -227,6 +262,7 @@ async function findPeer() {
 
 export function startSpeed() {
   byId("speed-start").addEventListener("click", () => void start());
+  byId("speed-stop").addEventListener("click", stop);
   lab.addEventListener("device", () => arrive(byId("speed").dataset.state ?? "idle"));
   findPeer().catch((error) => (byId("speed-tfjs").textContent = sentence(error)));
 }

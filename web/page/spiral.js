@@ -150,8 +150,12 @@ export function startSpiral() {
   byId("spiral-stop").addEventListener("click", stop);
   lab.addEventListener("device", async () => {
     arrive(byId("spiral").dataset.state ?? "idle");
-    points ??= await lab.client.call("spiralPoints");
-    draw();
+    try {
+      points ??= await lab.client.call("spiralPoints");
+      draw();
+    } catch {
+      // The worker broke, which is told elsewhere; the next device brings the points.
+    }
   });
   onAppearance(draw);
 }

@@ -29,6 +29,7 @@ function run() {
 function drop() {
   if (!job) return;
   job.tensors.forEach((/** @type {any} */ tensor) => tensor.dispose());
+  job.optimizer?.dispose();
   job = null;
 }
 

@@ -3,7 +3,7 @@
 //
 // Each message names a call: `{ id, method, args }`. The answer is `{ id, result }` or `{ id, error: { name, message } }`,
 // with any number of `{ id, event }` before it. Without an id come `{ panic }`, after which the worker is of no use, and
-// `{ lost }`, when the browser took the device away.
+// `{ lost }`, when the browser took the device away. Calls that come before the module and the digits are loaded wait for them.
 
 import { inputs } from "./inputs.js";
 import init, { Session, onPanic } from "./wgpu_mlp_page.js";
@@ -12,6 +12,10 @@ import init, { Session, onPanic } from "./wgpu_mlp_page.js";
 let session;
 /** @type {WebAssembly.Memory} */
 let memory;
+/** Fulfilled once the session is there and has its digits. */
+let loaded = () => {};
+/** @type {Promise<void>} */
+const whole = new Promise((resolve) => (loaded = resolve));
 /** The browser's device under the session's, to hear of its loss. @type {any} */
 let device = null;
 
@@ -50,7 +54,9 @@ const calls = {
     }
   },
   async readDigits() {
-    return session.readDigits(await unpacked("digits.csv.gz"));
+    const counts = session.readDigits(await unpacked("digits.csv.gz"));
+    loaded();
+    return counts;
   },
   train: (tell, task, options, goOn) => session.train(task, options, goOn, tell),
   stop: (_, task) => session.stop(task),
@@ -93,13 +99,21 @@ async function unpacked(name) {
   return new Response(stream).text();
 }
 
+/** A trap leaves the module's memory in no known state. @param {WebAssembly.RuntimeError} trap */
+const trapped = (trap) => post({ panic: `the module ran into a trap, ${trap.message}` });
+
+// What a call leaves to run by itself, such as the browser's answer about a buffer.
+self.addEventListener("unhandledrejection", (event) => {
+  if (event.reason instanceof WebAssembly.RuntimeError) trapped(event.reason);
+});
+
 self.onmessage = async ({ data: { id, method, args } }) => {
   try {
+    if (method !== "init" && method !== "readDigits") await whole;
     const result = await calls[method]((event) => post({ id, event }), ...args);
     post({ id, result });
   } catch (error) {
-    // A trap leaves the module's memory in no known state.
-    if (error instanceof WebAssembly.RuntimeError) return post({ panic: error.message });
+    if (error instanceof WebAssembly.RuntimeError) return trapped(error);
     const known = error instanceof Error;
     post({ id, error: { name: known ? error.name : "Failed", message: known ? error.message : String(error) } });
   }

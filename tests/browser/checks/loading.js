@@ -1,7 +1,7 @@
 // The page as it opens, with WebGPU and without.
 
 import assert from "node:assert/strict";
-import { HIDDEN } from "../harness/accounting.js";
+import { BREAKS_OVER_GPU, HIDDEN, SILENT } from "../harness/accounting.js";
 import { assertSentence, keepMessages, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
 
 // What the page must have; the names are part of what these checks and others rely on.
@@ -10,7 +10,7 @@ const IDS = `
   digits-batch digits-epochs digits-start digits-stop digits-continue digits-accuracy digits-epoch digits-curves
   digits-confusion digits-misread draw draw-clear draw-class draw-bars spiral spiral-start spiral-stop
   spiral-accuracy spiral-regions parity parity-start parity-progress parity-cases parity-failures parity-table
-  parity-save speed speed-start speed-table speed-tfjs model-save model-load model-status
+  parity-save parity-stop speed speed-start speed-stop speed-table speed-tfjs model-save model-load model-status
 `
   .trim()
   .split(/\s+/);
@@ -77,17 +77,36 @@ export const onGpu = [
     seconds: 120,
     async run(t) {
       const page = await t.page();
-      for (const [section, kind, told] of [
-        ["parity", "cpu", /verification was stopped/],
-        ["speed", "gpu", /measurement was stopped/],
+      for (const [section, kind, begun, told] of [
+        ["parity", "cpu", /^Verifying/, /verification was stopped/],
+        ["speed", "gpu", /^Measuring/, /measurement was stopped/],
       ]) {
-        await page.click(`#${section}-start`);
-        await state(page, `#${section}`, ["running"], 10);
         await keepMessages(page);
+        await page.click(`#${section}-start`);
+        await toldSince(page, begun, 10);
         await page.evaluate((kind) => globalThis.wgpuMlp.openDevice(kind), kind);
         assert.equal(await page.getAttribute("body", "data-device"), kind);
         assertSentence(await toldSince(page, told, 5), `a change of the device in section ${section}`);
-        await state(page, `#${section}`, ["failed"], 5);
+        await state(page, `#${section}`, ["stopped"], 5);
+      }
+    },
+  },
+  {
+    name: "a verification and a measurement stop when they are told to",
+    seconds: 120,
+    async run(t) {
+      const page = await t.page();
+      await keepMessages(page);
+      for (const [section, told] of [
+        ["parity", /verification was stopped/],
+        ["speed", /measurement was stopped/],
+      ]) {
+        await page.click(`#${section}-start`);
+        await state(page, `#${section}`, ["running"], 10);
+        await page.click(`#${section}-stop`);
+        await state(page, `#${section}`, ["stopped"], 20);
+        assertSentence(await toldSince(page, told, 5), `the stop of section ${section}`);
+        assert.ok(await page.isEnabled(`#${section}-start`), `${section} cannot be started again`);
       }
     },
   },
@@ -151,6 +170,36 @@ export const withoutAdapter = [
     seconds: 120,
     async run(t) {
       t.note = `accuracy ${await trainsOnCpu(await t.open({ hideWebGpu: true, beforeWorkers: HIDDEN }))}`;
+    },
+  },
+];
+
+export const failing = [
+  {
+    name: "where the module breaks over the GPU the page says so and works on the CPU path",
+    seconds: 120,
+    async run(t) {
+      const page = await t.open({ beforeWorkers: BREAKS_OVER_GPU });
+      await page.waitForSelector("body[data-device=cpu]", { timeout: 20_000 });
+      const told = await page.textContent("#message");
+      assertSentence(told, "what broke");
+      assert.match(told, /started anew.*a test broke it/);
+      assert.match(await page.textContent("#device-reason"), /a test broke it/i);
+      await setDigits(page, { epochs: 10 });
+      await run(page, "#digits", "#digits-start", 60);
+      assert.ok((await valueOf(page, "#digits-accuracy")) > 0.9);
+    },
+  },
+  {
+    name: "where the browser never answers about a GPU the page says so after half a minute and works on the CPU path",
+    seconds: 150,
+    async run(t) {
+      const page = await t.open({ beforeWorkers: SILENT });
+      await page.waitForSelector("body[data-device=cpu]", { timeout: 60_000 });
+      assert.match(await page.textContent("#message"), /no answer about a GPU/);
+      await setDigits(page, { epochs: 10 });
+      await run(page, "#digits", "#digits-start", 60);
+      assert.ok((await valueOf(page, "#digits-accuracy")) > 0.9);
     },
   },
 ];

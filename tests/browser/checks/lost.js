@@ -1,12 +1,10 @@
 // A device that is lost while the page is idle, and while it trains; and one that is short of memory.
 
 import assert from "node:assert/strict";
-import { loseDevice, shortOfMemory } from "../harness/accounting.js";
-import { assertSentence, keepMessages, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
+import { breakModule, gpuAccounts, loseDevice, shortOfMemory } from "../harness/accounting.js";
+import { assertSentence, keepMessages, probabilities, run, setDigits, someRows, state, toldSince, valueOf } from "../harness/page.js";
 
 async function worksAgain(page) {
-  await page.evaluate(() => globalThis.wgpuMlp.openDevice("gpu"));
-  await page.waitForSelector("body[data-device=gpu]", { timeout: 20_000 });
   await setDigits(page, { epochs: 3 });
   await run(page, "#digits", "#digits-start", 60);
   const accuracy = await valueOf(page, "#digits-accuracy");
@@ -14,6 +12,23 @@ async function worksAgain(page) {
 }
 
 export const lost = [
+  {
+    name: "a module that breaks is started anew, with the network as it was after its training",
+    seconds: 120,
+    async run(t) {
+      const page = await t.page();
+      await setDigits(page, { epochs: 3 });
+      await run(page, "#digits", "#digits-start", 60);
+      const rows = someRows(5);
+      const before = await probabilities(page, rows);
+      await keepMessages(page);
+      await breakModule(page);
+      assertSentence(await toldSince(page, /was started anew, with the digits' network/, 30), "a module that broke");
+      assert.deepEqual(await probabilities(page, rows), before);
+      assert.equal(await page.getAttribute("body", "data-device"), "gpu");
+      await worksAgain(page);
+    },
+  },
   {
     name: "a matrix for which the browser has no memory is told of, and the next training has what it needs",
     seconds: 120,
@@ -33,7 +48,7 @@ export const lost = [
     },
   },
   {
-    name: "a device that is lost while nothing runs is told when it is needed, and can be opened again",
+    name: "in the place of a device that is lost while nothing runs the page opens another, and says so",
     seconds: 120,
     async run(t) {
       const page = await t.page();
@@ -42,11 +57,9 @@ export const lost = [
       await run(page, "#digits", "#digits-start", 60);
       await keepMessages(page);
       assert.equal(await loseDevice(page), 1, "the page has not one device open");
-      // It may be told at once, or by the next thing that needs the device.
-      await page.waitForTimeout(300);
-      if (await page.isEnabled("#digits-start")) await page.click("#digits-start");
-      assertSentence(await toldSince(page, /lost|gone/, 15), "a lost device");
-      await state(page, "#digits", ["done", "stopped", "failed", "idle"], 60);
+      assertSentence(await toldSince(page, /lost/, 15), "a lost device");
+      assertSentence(await toldSince(page, /a new one is open;/, 20), "another device");
+      assert.equal((await gpuAccounts(page)).devices, 1, "one device is open");
       await worksAgain(page);
     },
   },
@@ -69,6 +82,8 @@ export const lost = [
       await page.waitForSelector("body[data-device=cpu]", { timeout: 20_000 });
       await setDigits(page, { epochs: 3 });
       await run(page, "#digits", "#digits-start", 60);
+      await page.check("#use-gpu");
+      await page.waitForSelector("body[data-device=gpu]", { timeout: 20_000 });
       await worksAgain(page);
     },
   },

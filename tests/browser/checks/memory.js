@@ -9,6 +9,8 @@ const FIRST = 20; // after these, whatever is kept for reuse is there
 const WASM_SLACK = 4 * 65_536;
 const BUFFER_SLACK = 3;
 const BYTES_SLACK = 1.25;
+/** An object kept for each training, of a few kilobytes, would take as much. */
+const SCRIPT_SLACK = 400_000;
 
 // Small networks and few steps: it is what a training takes and gives back that counts here.
 const train = (page, times) =>
@@ -19,21 +21,32 @@ const train = (page, times) =>
     return globalThis.wgpuMlp.heap();
   }, times);
 
+/** The bytes that scripts hold, the page's and the worker's, after a collection of garbage. */
+const scriptBytes = (page) =>
+  page.evaluate(async () => {
+    const { breakdown } = await performance.measureUserAgentSpecificMemory();
+    const ofScripts = breakdown.filter(({ types }) => types.includes("JavaScript"));
+    return ofScripts.reduce((sum, { bytes }) => sum + bytes, 0);
+  });
+
 export const memory = [
   {
     name: `${TRAININGS} trainings in a row do not grow the heap, nor what is held on the GPU`,
     seconds: 240,
     async run(t) {
       const page = await t.page();
-      const before = { heap: await train(page, FIRST), gpu: await gpuAccounts(page) };
-      const after = { heap: await train(page, TRAININGS), gpu: await gpuAccounts(page) };
+      const before = { heap: await train(page, FIRST), gpu: await gpuAccounts(page), scripts: await scriptBytes(page) };
+      const after = { heap: await train(page, TRAININGS), gpu: await gpuAccounts(page), scripts: await scriptBytes(page) };
       t.note = [
         `wasm ${before.heap.wasmBytes} to ${after.heap.wasmBytes} bytes`,
+        `scripts ${before.scripts} to ${after.scripts} bytes`,
         `device ${before.heap.allocatedBytes} to ${after.heap.allocatedBytes} bytes`,
         `${before.gpu.buffers} to ${after.gpu.buffers} GPU buffers of ${after.gpu.created} that were made`,
       ].join(", ");
       assert.ok(before.heap.wasmBytes > 0 && before.heap.allocatedBytes > 0, JSON.stringify(before.heap));
       assert.ok(after.heap.wasmBytes <= before.heap.wasmBytes + WASM_SLACK, t.note);
+      assert.ok(before.scripts > 100_000, "the scripts' memory was not measured");
+      assert.ok(after.scripts <= before.scripts + SCRIPT_SLACK, t.note);
       assert.ok(after.heap.allocatedBytes <= before.heap.allocatedBytes * BYTES_SLACK, t.note);
       assert.ok(after.heap.peakBytes >= after.heap.allocatedBytes, JSON.stringify(after.heap));
       assert.ok(before.gpu.created > 0, "no buffer was counted");

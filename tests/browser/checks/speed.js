@@ -23,6 +23,8 @@ export const speed = [
         assert.doesNotMatch(note, /wrong/i, op);
       }
       const peer = await page.textContent("#speed-tfjs");
+      const own = new URL(page.url()).origin;
+      assert.deepEqual(page.requests.filter((url) => !/^(data|blob):/.test(url) && new URL(url).origin !== own), []);
       assert.match(peer, /^TensorFlow\.js (\d[\d.]*, WebGPU backend\.|is not there)/);
       t.note = rows.map(({ op, ms }) => `${op} ${ms.toPrecision(3)} ms`).join(", ");
     },

@@ -73,6 +73,34 @@ export const digits = [
     },
   })),
   {
+    name: "a digit drawn by finger is read",
+    seconds: 90,
+    async run(t) {
+      const page = await t.open({ settings: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } });
+      await run(page, "#digits", "#digits-start", 60);
+      await page.locator("#draw").scrollIntoViewIfNeeded();
+      const box = await page.locator("#draw").boundingBox();
+      const session = await page.context().newCDPSession(page);
+      const touch = (type, points) =>
+        session.send("Input.dispatchTouchEvent", {
+          type,
+          touchPoints: points.map(([x, y]) => ({ x: box.x + x * box.width, y: box.y + y * box.height })),
+        });
+      const [stroke] = DRAWN[7];
+      await touch("touchStart", [stroke[0]]);
+      for (let leg = 1; leg < stroke.length; leg += 1) {
+        for (let step = 1; step <= 8; step += 1) {
+          const at = [0, 1].map((axis) => stroke[leg - 1][axis] + ((stroke[leg][axis] - stroke[leg - 1][axis]) * step) / 8);
+          await touch("touchMove", [at]);
+        }
+      }
+      await touch("touchEnd", []);
+      await page.waitForSelector('#draw-class[data-value="7"]', { timeout: 20_000, state: "attached" }).catch(async () => {
+        assert.fail(`it is read as ${await page.getAttribute("#draw-class", "data-value")}`);
+      });
+    },
+  },
+  {
     name: "a cleared drawing is read as nothing",
     async run(t) {
       const page = await trained(t);
@@ -139,7 +167,21 @@ export const digits = [
     seconds: 120,
     async run(t) {
       const page = await t.page();
+      // Each picture of the regions that differs from the one before is kept as a number.
+      await page.evaluate(() => {
+        const canvas = document.querySelector("#spiral-regions");
+        globalThis.pictures = new Set();
+        globalThis.pictureTimer = setInterval(() => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const words = new Uint32Array(data.buffer);
+          let sum = 0;
+          for (let at = 0; at < words.length; at += 7) sum = (Math.imul(sum, 31) + words[at]) >>> 0;
+          globalThis.pictures.add(sum);
+        }, 100);
+      });
       await run(page, "#spiral", "#spiral-start", 110);
+      const pictures = await page.evaluate(() => (clearInterval(globalThis.pictureTimer), globalThis.pictures.size));
+      assert.ok(pictures >= 4, `${pictures} pictures of the regions were drawn while it learned`);
       const accuracy = await valueOf(page, "#spiral-accuracy");
       t.note = `${(100 * accuracy).toFixed(2)} %`;
       assert.ok(accuracy > 0.9 && accuracy <= 1, `accuracy ${accuracy}`);

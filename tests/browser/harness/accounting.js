@@ -56,6 +56,20 @@ export const COUNTED = `(${count})();`;
 /** As in a browser that has no WebGPU. */
 export const HIDDEN = "delete (self.WorkerNavigator ?? self.Navigator).prototype.gpu;";
 
+/** As with a browser that gives no answer about an adapter. */
+export const SILENT = "if (self.GPU) GPU.prototype.requestAdapter = () => new Promise(() => {});";
+
+/** As with a module that panics when it opens the device. */
+export const BREAKS_OVER_GPU = `if (self.GPUAdapter) GPUAdapter.prototype.requestDevice = () => {
+  self.postMessage({ panic: "a test broke it" });
+  return new Promise(() => {});
+};`;
+
+/** Tells the page that the module panicked, as its worker does. */
+export async function breakModule(page) {
+  for (const worker of page.workers()) await worker.evaluate(() => self.postMessage({ panic: "a test broke it" }));
+}
+
 /** The workers of a page that have opened a device. */
 async function workersWithDevices(page) {
   const found = [];

@@ -17,14 +17,28 @@ const TYPES = {
 
 /**
  * Serves a folder. Where `beforeWorkers` is given, that script comes first in each worker: it is done before the page
- * can have opened a device there, which a debugger that attaches to a worker cannot be sure of.
+ * can have opened a device there, which a debugger that attaches to a worker cannot be sure of. With `isolated` no other page shares the
+ * page's process, so that the browser lets it measure its own memory.
  */
-export async function serve(folder, { beforeWorkers = "" } = {}) {
+export async function serve(folder, { beforeWorkers = "", isolated = false } = {}) {
   const server = createServer((request, response) => {
+    if (isolated) {
+      response.setHeader("cross-origin-opener-policy", "same-origin");
+      response.setHeader("cross-origin-embedder-policy", "require-corp");
+    }
     answer(folder, beforeWorkers, request, response).catch((error) => {
       response.writeHead(error.code === "ENOENT" ? 404 : 500).end(String(error));
     });
   });
+  return listening(server);
+}
+
+/** Serves one page, whatever is asked for. */
+export async function serveText(text) {
+  return listening(createServer((_, response) => response.setHeader("content-type", TYPES[".html"]).end(text)));
+}
+
+async function listening(server) {
   await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}/`,

@@ -1,0 +1,72 @@
+//! Checkpoints of trainings over processes: rank 0 writes them, and any number of ranks goes on from them.
+
+use std::fs;
+use std::time::Duration;
+
+use libtest_mimic::Failed;
+use ndarray::s;
+use wgpu_mlp::distributed::Ranks;
+use wgpu_mlp::{Device, FitOptions, Mlp, Result, Trainer};
+
+use crate::job::Job;
+use crate::training::{self, over_ranks};
+use crate::{digest, say_alike};
+
+/// Four of six epochs on three ranks, and the other two by another job: on as many ranks with the bits of a training
+/// that was not interrupted, on more or fewer near them, and with the bits of threads that go on from there.
+pub fn resumed() -> Result<(), Failed> {
+    let (device, folder, other) = (Device::cpu(), tempfile::tempdir()?, tempfile::tempdir()?);
+    let checkpoint = over_ranks::checkpoint(folder.path(), 0);
+    let run = |size: usize, epochs: &str, seed: &str| {
+        say_alike(&["go on", "cpu", &folder.path().to_string_lossy(), epochs, seed], size)
+    };
+    let whole = over_ranks::go_on_over(&device, 3, other.path(), (6, 3))?;
+    run(3, "4", "3")?;
+    let files = fs::read_dir(folder.path())?.count();
+    assert!(checkpoint.exists() && files == 1, "{files} files, where rank 0 alone keeps one");
+    let kept = fs::read(&checkpoint)?;
+    for size in [3, 4, 1] {
+        // With the seed of other parameters, a training that began anew would come to others.
+        fs::write(&checkpoint, &kept)?;
+        let said = run(size, "6", "99")?;
+        fs::write(&checkpoint, &kept)?;
+        let threads = over_ranks::go_on_over(&device, size, folder.path(), (6, 99))?;
+        assert_eq!(said, digest(&threads.words()), "{size} ranks: not as threads");
+        if size == 3 {
+            assert_eq!(threads, whole, "another training than the one that was not interrupted");
+        }
+        assert_eq!(threads.epochs.len(), 6, "{size} ranks");
+        assert_eq!(threads.epochs[..4], whole.epochs[..4], "{size} ranks: not the epochs of the checkpoint");
+        let apart = over_ranks::distance(&threads, &whole);
+        assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
+    }
+    Ok(())
+}
+
+/// A training of many epochs, with a checkpoint after each.
+pub fn long(device: &Device, ranks: &Ranks, checkpoint: &str) -> Result<String> {
+    let (x, labels) = training::blobs(90, 5);
+    let own = ranks.share_of(labels.len());
+    let options = FitOptions { epochs: 1_000_000, batch: 30, ..Default::default() };
+    let mut model = Mlp::new(device, &[4, 8, 3], 1)?;
+    let trainer = Trainer::new(&options).over(ranks).checkpoint(checkpoint);
+    trainer.fit(&mut model, x.slice(s![own.clone(), ..]), &labels[own]).map(|_| "ended".into())
+}
+
+/// Ctrl-C in a training leaves a checkpoint of a whole epoch, from which one process goes on.
+pub fn interrupted() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("training.checkpoint");
+    let job = Job::start(2, &["long", "cpu", &path.to_string_lossy()])?;
+    job.when(|| path.exists(), Duration::from_secs(60))?;
+    std::thread::sleep(Duration::from_millis(500));
+    job.interrupt()?;
+    let ended = job.ended(Duration::from_secs(60))?;
+    assert!(!ended.success, "{}", ended.text());
+    let (x, labels) = training::blobs(90, 5);
+    let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1)?;
+    let options = FitOptions { epochs: 0, batch: 30, ..Default::default() };
+    let history = Trainer::new(&options).checkpoint(&path).resume().fit(&mut model, x.view(), &labels)?;
+    assert!(!history.epochs.is_empty(), "no whole epoch is in the checkpoint");
+    Ok(())
+}

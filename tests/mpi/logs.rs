@@ -1,0 +1,56 @@
+//! What a rank that is a process says to the crate `log`.
+
+use std::sync::Mutex;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use ndarray::s;
+use wgpu_mlp::distributed::Ranks;
+use wgpu_mlp::{Device, FitOptions, GpuOptions, Mlp, Result, Trainer};
+
+use crate::training::over_ranks::{Data, ROWS, WIDTHS};
+
+/// Keeps what it is told.
+struct Collector(Mutex<Vec<String>>);
+
+impl Log for Collector {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let line = record.args().to_string();
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn flush(&self) {}
+}
+
+static COLLECTOR: Collector = Collector(Mutex::new(Vec::new()));
+
+/// Each rank tells its own device and its own rows, and its error where another one's is reported.
+pub fn logged(ranks: &Ranks) -> Result<String> {
+    log::set_logger(&COLLECTOR).unwrap();
+    log::set_max_level(LevelFilter::Info);
+    let (rank, size) = (ranks.rank(), ranks.size());
+    assert_eq!(ranks.local_rank(), rank, "all ranks are on one machine");
+    let device = ranks.agree(Device::of_rank(ranks, &GpuOptions::default()))?;
+    let (data, own, options) = (Data::new(), ranks.share_of(ROWS), FitOptions { epochs: 1, ..Default::default() });
+    let mut model = Mlp::new(&device, &WIDTHS, 1)?;
+    let x = data.x.slice(s![own.clone(), ..]);
+    Trainer::new(&options).over(ranks).fit(&mut model, x, &data.labels[own.clone()])?;
+    let error = ranks.agree(Err::<(), _>(format!("no file on {rank}"))).unwrap_err();
+    assert_eq!(error.to_string(), "rank 0: no file on 0");
+
+    let mut wanted = vec![
+        format!("rank {rank} of {size}: {}", device.info()),
+        format!("fit: rank {rank} of {size} has {} of {ROWS} rows, on ", own.len()),
+    ];
+    if rank > 0 {
+        wanted.push(format!("rank {rank}: no file on {rank}; rank 0 failed too, and is the one that is reported"));
+    }
+    let records = COLLECTOR.0.lock().unwrap();
+    for words in wanted {
+        assert!(records.iter().any(|record| record.contains(&words)), "no {words:?} among {records:#?}");
+    }
+    Ok("well".into())
+}
