@@ -126,6 +126,8 @@ export const access = [
       const live = await page.$eval("#message", (one) => one.closest("[aria-live=polite], [role=alert]") !== null);
       assert.ok(live, "the message is in no live region");
       const right = await page.inputValue("#digits-rate");
+      await setDigits(page, { epochs: 3 });
+      await run(page, "#digits", "#digits-start", 60);
       const accuracy = await valueOf(page, "#digits-accuracy");
       await keepMessages(page);
       await set(page, "#digits-rate", "-1");
