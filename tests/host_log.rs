@@ -1,12 +1,12 @@
 //! What a training says to the crate `log`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use wgpu_mlp::source::FromFn;
+use wgpu_mlp::source::{FromFn, RowError, RowSource};
 use wgpu_mlp::{Device, EarlyStopping, Epoch, FitOptions, Mlp, Monitor, Optimizer, Trainer};
 
 /// Keeps what it is told.
@@ -78,4 +78,39 @@ fn a_training_tells_what_happens() {
     said(&[(Level::Warn, "fit: in epoch 0 the device waited up to "), (Level::Info, "fit: ended after 1 epochs")]);
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &labels, &options).unwrap();
     said(&[(Level::Warn, "% of the time for rows of a function of 60x1, with 1 workers")]);
+    small_batches_add_up();
+    a_source_without_a_name();
+}
+
+/// A source each of whose batches takes less than a millisecond.
+fn small_batches_add_up() {
+    let slow = FromFn::new((400, 1), |row, values: &mut [f32]| {
+        std::thread::sleep(Duration::from_micros(300));
+        values[0] = row as f32;
+        Ok::<(), String>(())
+    });
+    let options = FitOptions { epochs: 1, batch: 1, ..Default::default() };
+    Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &[0u8; 400], &options).unwrap();
+    said(&[(Level::Warn, "% of the time for rows of a function of 400x1, with 0 workers; FitOptions::workers reads")]);
+}
+
+/// A slow source that panics when it is asked for its name: the training ends well.
+fn a_source_without_a_name() {
+    struct Nameless;
+    impl RowSource for Nameless {
+        fn dim(&self) -> (usize, usize) {
+            (30, 1)
+        }
+        fn read_rows(&self, _: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+            std::thread::sleep(Duration::from_millis(5));
+            into.fill(0.5);
+            Ok(())
+        }
+        fn name(&self) -> String {
+            panic!("none")
+        }
+    }
+    let options = FitOptions { epochs: 1, batch: 1, ..Default::default() };
+    Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(Nameless, &[0u8; 30], &options).unwrap();
+    said(&[(Level::Warn, "rows of a source that panics over its name, with 0 workers")]);
 }

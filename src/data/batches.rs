@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::host_memory::host_filled;
-use crate::source::{RowSource, Wanted, values_of};
+use crate::source::{RowSource, Wanted, dim_of, values_of};
 
 /// About how many values are read at a time.
 const VALUES: usize = 1 << 18;
@@ -13,7 +13,7 @@ pub(super) fn each_batch(
     source: &dyn RowSource,
     mut each: impl FnMut(usize, &[f32]) -> Result<()>,
 ) -> Result<()> {
-    let (rows, cols) = source.dim();
+    let (rows, cols) = dim_of(op, source)?;
     if rows == 0 || cols == 0 {
         return Ok(());
     }

@@ -13,6 +13,7 @@ use super::errors::{refuse, shown};
 use super::recent_bytes::RecentBytes;
 use crate::error::{Error, Result, Shape};
 use crate::files::failed;
+use crate::host_memory::no_room;
 
 /// Cells that stand for a missing value, as in pandas.
 const MISSING: [&str; 9] = ["", "?", "NA", "N/A", "n/a", "<NA>", "null", "NULL", "None"];
@@ -172,6 +173,10 @@ impl<'a> CsvReader<'a> {
             let column = row.len().min(width) + 1;
             let rule = "each row must have as many cells as the first";
             return self.refuse(row, column - 1, rule, format!("{} cells where {width} belong", row.len()));
+        }
+        if values.try_reserve(width).is_err() {
+            let cols = self.columns.features().count().max(1);
+            return Err(no_room::<f32>("read_csv", values.len() / cols + 1, cols));
         }
         for (column, cell) in row.iter().enumerate().filter(|(column, _)| self.columns.is_feature(*column)) {
             let rule = match number(cell) {

@@ -13,7 +13,7 @@ use super::batches::each_batch;
 use crate::error::Error;
 use crate::error::Result;
 use crate::files::{failed, replace};
-use crate::source::RowSource;
+use crate::source::{RowSource, dim_of};
 
 /// Writes a `.npy` file of f32 that `np.load` and [`read_npy`](super::read_npy) read.
 ///
@@ -67,10 +67,11 @@ pub fn write_npy_to(mut writer: impl Write, values: ArrayView2<'_, f32>) -> Resu
 /// ```
 pub fn write_npy_rows(path: impl AsRef<Path>, source: impl RowSource) -> Result<()> {
     let path = path.as_ref();
+    let dim = dim_of("write_npy_rows", &source)?;
     // The writer knows errors of the system alone, so that the source's own waits here.
     let mut own = None;
     let outcome = replace(path, |file| {
-        file.write_all(&header::<f32>(source.dim())?)?;
+        file.write_all(&header::<f32>(dim)?)?;
         let write =
             |_, values: &[f32]| file.write_all(bytemuck::cast_slice(values)).map_err(|error| failed(path, error));
         each_batch("write_npy_rows", &source, write).map_err(|error| {

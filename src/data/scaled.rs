@@ -72,6 +72,10 @@ impl<S: RowSource> RowSource for Scaled<'_, S> {
         self.source.is_in_memory()
     }
 
+    fn writes_all(&self) -> bool {
+        self.source.writes_all()
+    }
+
     fn name(&self) -> String {
         format!("{}, scaled", self.source.name())
     }

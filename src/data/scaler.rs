@@ -11,7 +11,7 @@ use super::npy_write::{write_array, write_rows};
 use crate::error::{Error, Result, Shape};
 use crate::files::{GIVEN_BYTES, Source, failed};
 use crate::host_memory::{host_room, not_empty};
-use crate::source::{RowSource, Wanted};
+use crate::source::{RowSource, Wanted, dim_of};
 
 const OP: &str = "scaler";
 
@@ -51,7 +51,7 @@ impl Scaler {
     /// assert_eq!(error.to_string(), "scaler: row 1, column 1 is NaN; features must be finite");
     /// ```
     pub fn fit(x: impl RowSource) -> Result<Self> {
-        let (rows, cols) = x.dim();
+        let (rows, cols) = dim_of(OP, &x)?;
         not_empty(OP, rows, cols)?;
         // Sums of distances from the first row give equal values exactly their own mean, and a variance of 0.
         let first: Vec<f64> = Wanted::new(OP, &x, cols, &[0]).read_all()?.into_iter().map(f64::from).collect();

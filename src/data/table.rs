@@ -14,6 +14,7 @@ use super::errors::shown;
 use crate::error::Error;
 use crate::error::Result;
 use crate::files::{GIVEN_BYTES, failed};
+use crate::host_memory::no_room;
 
 /// A CSV file's features and labels.
 ///
@@ -66,7 +67,7 @@ pub struct Features {
 /// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a
 /// finite number, a row of another length than the first, a label that is not among [`CsvOptions::classes`], and cells
 /// that seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows or
-/// without the column of labels or one of those to leave out.
+/// without the column of labels or one of those to leave out; [`Error::HostMemory`] where the host has no room for the rows.
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions, read_csv};
@@ -117,6 +118,7 @@ fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result
             return refuse("a label must be one line (a quote may be left open)");
         }
         let Some(id) = classes.id(label) else { return refuse("the label must be one of the classes asked for") };
+        labels.try_reserve(1).map_err(|_| no_room::<u32>("read_csv", labels.len() + 1, 1))?;
         labels.push(id);
         Ok(())
     })?;

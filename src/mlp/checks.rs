@@ -3,12 +3,12 @@
 use super::model::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::host_memory::not_empty;
-use crate::source::RowSource;
+use crate::source::{RowSource, dim_of};
 
 impl Mlp {
     /// Checks that there are rows of features with a column for each input.
     pub(super) fn check_inputs(&self, op: &'static str, x: &dyn RowSource) -> Result<()> {
-        let (rows, cols) = x.dim();
+        let (rows, cols) = dim_of(op, x)?;
         not_empty(op, rows, cols)?;
         if cols != self.inputs() {
             let right =
@@ -22,9 +22,10 @@ impl Mlp {
 
 /// Checks that there is a label for each row.
 pub(super) fn check_rows(op: &'static str, x: &dyn RowSource, labels: usize) -> Result<()> {
-    if x.dim().0 != labels {
+    let dim = dim_of(op, x)?;
+    if dim.0 != labels {
         let right = Shape { rows: labels, cols: 1 };
-        return Err(Error::Shape { op, rule: "there must be a label for each row", left: x.dim().into(), right });
+        return Err(Error::Shape { op, rule: "there must be a label for each row", left: dim.into(), right });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::model::Mlp;
 use crate::distributed::{Call, Numbers, Ranks};
 use crate::error::Result;
 use crate::metrics::ConfusionMatrix;
-use crate::source::RowSource;
+use crate::source::{RowSource, dim_of};
 use crate::statistics::Statistics;
 use crate::targets::{Label, ignored_rows};
 
@@ -33,7 +33,8 @@ impl Mlp {
     pub fn predict_over(&self, ranks: &Ranks, x: impl RowSource) -> Result<Vec<u32>> {
         in_call(ranks, Call::Predict, || {
             ranks.same(Call::Predict, CLASSES, self.classes() as u64)?;
-            let own = if ranks.size() > 1 && x.dim().0 == 0 { Vec::new() } else { self.predict(x)? };
+            let without = ranks.size() > 1 && dim_of("predict", &x)?.0 == 0;
+            let own = if without { Vec::new() } else { self.predict(x)? };
             let all = ranks.gather(Call::Predict, bytemuck::cast_slice(&own))?;
             Ok(all.iter().flat_map(|bytes| bytemuck::pod_collect_to_vec::<u8, u32>(bytes)).collect())
         })
@@ -46,7 +47,7 @@ impl Mlp {
     pub fn evaluate_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<Statistics> {
         in_call(ranks, Call::Evaluate, || {
             ranks.same(Call::Evaluate, CLASSES, self.classes() as u64)?;
-            let rows = x.dim().0 as u64;
+            let rows = dim_of("evaluate", &x)?.0 as u64;
             let without = ranks.size() > 1 && labels.is_empty() && rows == 0;
             let own = if without { Statistics::default() } else { self.evaluate(x, labels)? };
             let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
@@ -91,7 +92,7 @@ impl Mlp {
     ) -> Result<ConfusionMatrix> {
         in_call(ranks, Call::ConfusionMatrix, || {
             ranks.same(Call::ConfusionMatrix, CLASSES, self.classes() as u64)?;
-            let empty = ranks.size() > 1 && labels.is_empty() && x.dim().0 == 0;
+            let empty = ranks.size() > 1 && labels.is_empty() && dim_of("confusion_matrix", &x)?.0 == 0;
             let own = (!empty).then(|| self.confusion_matrix(x, labels)).transpose()?;
             let counts: Vec<u64> =
                 own.iter().flat_map(|own| own.counts().iter().copied().collect::<Vec<_>>()).collect();
@@ -118,7 +119,8 @@ impl Mlp {
             ranks.same(call, "k", k as u64)?;
             let counted = labels.len() - ignored_rows(labels);
             // What a call without rows refuses is no error on one of several ranks.
-            let own = if x.dim().0 == 0 && labels.is_empty() && ranks.size() > 1 { 0.0 } else { share(self, x)? };
+            let without = ranks.size() > 1 && labels.is_empty() && dim_of("score", x)?.0 == 0;
+            let own = if without { 0.0 } else { share(self, x)? };
             let mut numbers = Numbers::default();
             // A share of so many rows is a whole number of hits. Of no rows it is NaN, and there are none.
             (numbers[0], numbers[1]) = ((own * counted as f64).round() as u64, counted as u64);

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, Shape};
 use crate::host_memory::host_room;
 use crate::matrix::Matrix;
 use crate::ops;
-use crate::source::{RowSource, Wanted};
+use crate::source::{RowSource, Wanted, dim_of};
 use crate::storage::Later;
 use crate::waiting::{Waiting, blocking_and_async};
 
@@ -53,9 +53,10 @@ impl Mlp {
 
     pub(super) async fn predict_by(&self, waiting: Waiting, op: &'static str, x: &dyn RowSource) -> Result<Vec<u32>> {
         self.check_inputs(op, x)?;
-        let mut classes = host_room(op, x.dim().0, 1)?;
+        let rows = dim_of(op, x)?.0;
+        let mut classes = host_room(op, rows, 1)?;
         let start = |rows| self.start_predict(op, x, rows);
-        self.stream(waiting, x.dim().0, start, &mut classes, |_, _| {}).await?;
+        self.stream(waiting, rows, start, &mut classes, |_, _| {}).await?;
         Ok(classes)
     }
 
@@ -68,10 +69,10 @@ impl Mlp {
         of: fn(&Matrix) -> Result<Matrix>,
     ) -> Result<Array2<f32>> {
         self.check_inputs(op, x)?;
-        let shape = Shape { rows: x.dim().0, cols: self.classes() };
+        let shape = Shape { rows: dim_of(op, x)?.0, cols: self.classes() };
         let mut values = host_room(op, shape.rows, shape.cols)?;
         let start = |rows| self.start_by_class(op, x, rows, of);
-        self.stream(waiting, x.dim().0, start, &mut values, |_, _| {}).await?;
+        self.stream(waiting, shape.rows, start, &mut values, |_, _| {}).await?;
         let length = values.len();
         Array2::from_shape_vec((shape.rows, shape.cols), values).map_err(|_| Error::Length {
             op,

@@ -52,6 +52,10 @@ where
         true
     }
 
+    fn writes_all(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> String {
         format!("an array of {}x{}", self.nrows(), self.ncols())
     }
@@ -90,6 +94,10 @@ where
     }
 
     fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    fn writes_all(&self) -> bool {
         true
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Wanted<'a> {
     /// The source's answer to `as_values`. It is asked for once, before any lock is taken: its code may wait for others, and need
     /// not answer alike each time.
     values: Option<&'a [f32]>,
+    /// Whether the rows lie in memory: the source's answer to `is_in_memory`, which is asked for likewise.
+    in_memory: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -27,7 +29,10 @@ impl<'a> Wanted<'a> {
     pub fn new(op: &'static str, source: &'a dyn RowSource, cols: usize, rows: &'a [usize]) -> Self {
         let end = rows.iter().max().map_or(0, |last| last + 1);
         let has_all = |values: &&[f32]| end.checked_mul(cols).is_some_and(|end| values.len() >= end);
-        Wanted { op, source, cols, rows, threads: 1, values: values_of(source).filter(has_all) }
+        let values = values_of(source).filter(has_all);
+        // The rows of a source that panics over the question are read as if they lay elsewhere.
+        let in_memory = values.is_some() || asked(|| source.is_in_memory()).unwrap_or(false);
+        Wanted { op, source, cols, rows, threads: 1, values, in_memory }
     }
 
     /// These rows, read by so many threads.
@@ -50,6 +55,11 @@ impl<'a> Wanted<'a> {
         self.values
     }
 
+    /// Whether the rows lie in memory, in whatever form.
+    pub fn is_in_memory(self) -> bool {
+        self.in_memory
+    }
+
     /// The values of these rows, if they lie in memory one after the other in this order.
     pub fn neighbours(self) -> Option<&'a [f32]> {
         let first = *self.rows.first()?;
@@ -67,7 +77,7 @@ impl<'a> Wanted<'a> {
                 Ok(())
             }
             None => caught(self, || {
-                if !self.source.is_in_memory() {
+                if !self.source.writes_all() {
                     // A value that the source does not write is NaN, and no value of an earlier batch.
                     into.fill(f32::NAN);
                 }
@@ -84,16 +94,26 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// A source's answer to a question; none if its own code panics over it.
+fn asked<T>(question: impl FnOnce() -> T) -> Option<T> {
+    // What was thrown may panic when it is dropped.
+    catch_unwind(AssertUnwindSafe(question)).map_err(std::mem::forget).ok()
+}
+
 /// The values of a source that lie in memory row by row. One that panics over the question has none.
 pub(crate) fn values_of(source: &dyn RowSource) -> Option<&[f32]> {
-    match catch_unwind(AssertUnwindSafe(|| source.as_values())) {
-        Ok(values) => values,
-        Err(panic) => {
-            // What was thrown may panic when it is dropped.
-            std::mem::forget(panic);
-            None
-        }
-    }
+    asked(|| source.as_values()).flatten()
+}
+
+/// The number of rows and of columns of a source, which an op asks for.
+pub(crate) fn dim_of(op: &'static str, source: &dyn RowSource) -> Result<(usize, usize)> {
+    let words = "the source panicked when it was asked how many rows and columns there are";
+    asked(|| source.dim()).ok_or_else(|| Error::Source { op, row: 0, source: words.into() })
+}
+
+/// The name of a source for log messages.
+pub(crate) fn name_of(source: &dyn RowSource) -> String {
+    asked(|| source.name()).unwrap_or_else(|| "a source that panics over its name".into())
 }
 
 /// Does the work that these rows are wanted for, in which the source's own code may panic.

@@ -14,6 +14,25 @@
 //! | [`Selected`] | some rows of another source |
 //! | [`Shards`] | several sources, one after the other |
 //!
+//! An array of f32 is a source as it comes: as a view, by reference, in part, or written out where it is used.
+//!
+//! ```
+//! use ndarray::{Array2, ArrayView2, array, s};
+//! use wgpu_mlp::{Device, FitOptions, Mlp};
+//!
+//! let x: Array2<f32> = array![[0.0, 1.0], [1.0, 0.0], [0.9, 0.2]];
+//! let view: ArrayView2<'_, f32> = x.view();
+//! let (mut model, options) = (Mlp::new(&Device::cpu(), &[2, 8, 2], 7)?, FitOptions::default());
+//! model.fit(view, &[0u8, 1, 1], &options)?;
+//! model.fit(&x, &[0u8, 1, 1], &options)?;
+//! model.fit(x.slice(s![..2, ..]), &[0u8, 1], &options)?;
+//! model.fit(array![[0., 1.], [1., 0.]], &[0u8, 1], &options)?;
+//! assert_eq!(model.predict(view)?, model.predict(&x)?);
+//! assert_eq!(model.predict(x.slice(s![1.., ..]))?.len(), 2);
+//! assert_eq!(model.predict(array![[0., 1.]])?.len(), 1);
+//! # Ok::<(), wgpu_mlp::Error>(())
+//! ```
+//!
 //! With the feature `data`, the module `data` opens files as sources, and its `Scaler` scales rows while they are read.
 //!
 //! ```
@@ -51,7 +70,7 @@ pub(crate) use array::GATHERED;
 pub(crate) use checked::values_of;
 #[cfg(feature = "parquet")]
 pub(crate) use checked::words_of;
-pub(crate) use checked::{Wanted, caught};
+pub(crate) use checked::{Wanted, caught, dim_of, name_of};
 pub use from_fn::FromFn;
 pub use multiplied::Multiplied;
 pub use number::Number;

@@ -40,6 +40,10 @@ impl<S: RowSource> RowSource for Multiplied<S> {
         self.source.is_in_memory()
     }
 
+    fn writes_all(&self) -> bool {
+        self.source.writes_all()
+    }
+
     fn name(&self) -> String {
         format!("{} times {}", self.source.name(), self.factor)
     }

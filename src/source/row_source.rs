@@ -65,6 +65,13 @@ pub trait RowSource: Send + Sync {
     fn name(&self) -> String {
         std::any::type_name::<Self>().into()
     }
+
+    /// Whether a read that ends without an error has written every value. Sources of this crate know it of themselves; into
+    /// all others NaN is written before, so that a value that they leave out is none of an earlier batch.
+    #[doc(hidden)]
+    fn writes_all(&self) -> bool {
+        false
+    }
 }
 
 /// Implements the trait for a pointer to a source.
@@ -89,6 +96,10 @@ macro_rules! pointers {
 
             fn name(&self) -> String {
                 (**self).name()
+            }
+
+            fn writes_all(&self) -> bool {
+                (**self).writes_all()
             }
         }
     )*};

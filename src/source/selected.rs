@@ -57,6 +57,10 @@ impl<S: RowSource> RowSource for Selected<S> {
         self.source.is_in_memory()
     }
 
+    fn writes_all(&self) -> bool {
+        self.source.writes_all()
+    }
+
     fn name(&self) -> String {
         format!("{} rows of {}", self.rows.len(), self.source.name())
     }

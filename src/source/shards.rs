@@ -78,7 +78,9 @@ impl<S: RowSource> RowSource for Shards<S> {
                 read(&mut into[span.start * self.cols..span.end * self.cols])?;
                 continue;
             }
-            together.resize(places.len() * self.cols, 0.0);
+            // What a shard does not write is no value of the shard before it.
+            together.clear();
+            together.resize(places.len() * self.cols, f32::NAN);
             read(&mut together)?;
             for ((_, place), values) in places.iter().zip(together.chunks_exact(self.cols.max(1))) {
                 into[place * self.cols..(place + 1) * self.cols].copy_from_slice(values);
@@ -89,6 +91,10 @@ impl<S: RowSource> RowSource for Shards<S> {
 
     fn is_in_memory(&self) -> bool {
         self.shards.iter().all(RowSource::is_in_memory)
+    }
+
+    fn writes_all(&self) -> bool {
+        self.shards.iter().all(RowSource::writes_all)
     }
 
     fn name(&self) -> String {

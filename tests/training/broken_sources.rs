@@ -1,5 +1,7 @@
 //! Sources that fail, panic, lie or take their time: an error with the row, and a model that is whole.
 
+mod lies;
+
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,6 +14,11 @@ use wgpu_mlp::{Callback, Device, Error, FitOptions, Result, Step, Trainer};
 
 use super::sources::{ROWS, WORKERS, model};
 use super::{bits, blobs, rich};
+
+/// Sources that break their promises.
+pub fn lies(device: &Device) -> Result<()> {
+    lies::all(device)
+}
 
 /// A source that fails, or panics, when a row is read for the so-manieth time.
 struct Broken<'a> {
@@ -45,13 +52,7 @@ pub fn failures(device: &Device) -> Result<()> {
             let source = Broken { x: &x, row: 7, reads_left: 3.into(), panics };
             let mut broken = model(device)?;
             let error = broken.fit(&source, &labels, &options).unwrap_err();
-            let words = match panics {
-                false => "fit: row 7 could not be read: out of ink",
-                true => {
-                    "fit: row 0 could not be read: the source panicked among 16 rows from this one on: out of paper"
-                }
-            };
-            assert_eq!(error.to_string(), words, "{workers} workers");
+            assert_eq!(error.to_string(), words(panics), "{workers} workers");
             // Row 7 is in the first batch, so that two whole epochs are done.
             let mut wanted = model(device)?;
             wanted.fit(&x, &labels, &FitOptions { epochs: 2, ..options.clone() })?;
@@ -59,7 +60,33 @@ pub fn failures(device: &Device) -> Result<()> {
             broken.fit(&x, &labels, &options)?;
         }
     }
+    awaited_failures(device)?;
     own_errors(device)
+}
+
+/// What a fit says about row 7, in a first batch of 16 rows.
+fn words(panics: bool) -> &'static str {
+    match panics {
+        false => "fit: row 7 could not be read: out of ink",
+        true => "fit: row 0 could not be read: the source panicked among 16 rows from this one on: out of paper",
+    }
+}
+
+/// A training that is awaited ends likewise, whether one thread reads a step's rows or several.
+fn awaited_failures(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(ROWS, 1);
+    for (panics, workers) in [(false, 0), (false, 5), (true, 0), (true, 5)] {
+        let options = FitOptions { batch: 16, epochs: 5, shuffle: false, workers, ..Default::default() };
+        let source = Broken { x: &x, row: 7, reads_left: 3.into(), panics };
+        let mut broken = model(device)?;
+        let error = pollster::block_on(broken.fit_async(&source, &labels, &options)).unwrap_err();
+        assert_eq!(error.to_string(), words(panics), "{workers} threads");
+        let mut wanted = model(device)?;
+        wanted.fit(&x, &labels, &FitOptions { epochs: 2, ..options.clone() })?;
+        assert_eq!(bits(&broken)?, bits(&wanted)?, "{workers} threads");
+        pollster::block_on(broken.fit_async(&x, &labels, &options))?;
+    }
+    Ok(())
 }
 
 /// What a source of the tests below fails with.
@@ -196,44 +223,6 @@ pub fn workers_read_at_once(device: &Device) -> Result<()> {
         assert_eq!((inside, most), (0, wanted), "{workers} workers");
     }
     Ok(())
-}
-
-/// Sources that break their promises: an error or NaN, and no panic.
-pub fn lies(device: &Device) -> Result<()> {
-    let (x, labels) = blobs(ROWS, 1);
-    for workers in WORKERS {
-        let options = FitOptions { batch: 16, epochs: 1, shuffle: false, workers, ..Default::default() };
-        // It writes a part of each row.
-        let lazy = FromFn::new((ROWS, 4), |row, into: &mut [f32]| {
-            into[..2].copy_from_slice(&x.row(row).to_vec()[..2]);
-            Ok::<(), String>(())
-        });
-        let error = model(device)?.fit(lazy, &labels, &options).unwrap_err();
-        assert!(matches!(error, Error::NonFinite { op: "features", row: Some(0), .. }), "{error}");
-        let wide = Changing(AtomicUsize::new(0));
-        assert!(matches!(
-            model(device)?.fit(&wide, &labels, &options),
-            Err(Error::Shape { .. } | Error::Source { .. })
-        ));
-    }
-    Ok(())
-}
-
-/// A source that claims another width each time, and few values.
-struct Changing(AtomicUsize);
-
-impl RowSource for Changing {
-    fn dim(&self) -> (usize, usize) {
-        (ROWS, 4 + self.0.fetch_add(1, Relaxed))
-    }
-
-    fn read_rows(&self, rows: &[usize], _: &mut [f32]) -> std::result::Result<(), RowError> {
-        Err(RowError::new(rows[0], "no more"))
-    }
-
-    fn as_values(&self) -> Option<&[f32]> {
-        Some(&[1.0; 7])
-    }
 }
 
 /// A partial fit whose source fails counts no step that was not done, and goes on as if nothing had been.

@@ -1,12 +1,15 @@
 //! Files as sources of rows: a training on each gives the bits of the array that it stands for.
 
+#[cfg(feature = "parquet")]
+mod parquet_files;
+
 use ndarray::{Array2, ArrayView2, Axis};
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize};
 use wgpu_mlp::data::{Scaler, npy_rows, open_npy, open_safetensors, safetensors_rows};
-use wgpu_mlp::source::half::f16;
+use wgpu_mlp::source::half::{bf16, f16};
 use wgpu_mlp::source::{Multiplied, RowSource, Shards};
-use wgpu_mlp::{Device, Result};
+use wgpu_mlp::{Device, DeviceKind, Result};
 
 use super::sources::{exact, same_results};
 
@@ -22,6 +25,11 @@ fn npy<const N: usize>(descr: &str, x: ArrayView2<'_, f32>, fortran: bool, encod
 /// A number as float16.
 fn half(value: f32) -> [u8; 2] {
     f16::from_f32(value).to_le_bytes()
+}
+
+/// A number as bfloat16.
+fn brain(value: f32) -> [u8; 2] {
+    bf16::from_f32(value).to_le_bytes()
 }
 
 /// Mapped and opened `.npy` and safetensors files, shards of them, and scaled rows.
@@ -61,7 +69,48 @@ pub(super) fn as_the_array(device: &Device) -> Result<()> {
     let bytes: [(&str, Box<dyn RowSource + '_>); 2] =
         [("u1", Box::new(npy_rows(&pixels, "u1")?)), ("u1, opened", Box::new(open_npy(written("u1.npy", &pixels))?))];
     same_results(device, &x.mapv(|value| 8.0 * value), &labels, &bytes)?;
-    scaled_as_the_array(device, &x, &labels, &halves)
+    scaled_as_the_array(device, &x, &labels, &halves)?;
+    // The host decodes numbers, whatever the device is.
+    if device.info().kind == DeviceKind::Cpu {
+        types_as_the_array(device, &x, &labels)?;
+    }
+    #[cfg(feature = "parquet")]
+    parquet_files::as_the_array(device, &x, &labels)?;
+    Ok(())
+}
+
+/// Files of other types of numbers, in memory and opened.
+fn types_as_the_array(device: &Device, x: &Array2<f32>, labels: &[u8]) -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let files = [
+        ("f8", npy("<f8", x.view(), false, |value| f64::from(value).to_le_bytes())),
+        ("bfloat16", npy("|V2", x.view(), false, brain)),
+        ("f2 in big-endian order", npy(">f2", x.view(), false, |value| f16::from_f32(value).to_be_bytes())),
+        ("f2 in Fortran order", npy("<f2", x.view(), true, half)),
+    ];
+    let mut sources: Vec<(&str, Box<dyn RowSource + '_>)> = Vec::new();
+    for (name, bytes) in &files {
+        sources.push((*name, Box::new(npy_rows(bytes, *name)?)));
+        if !name.contains("Fortran") {
+            sources.push((*name, Box::new(open_npy(written(name, bytes))?)));
+        }
+    }
+    let singles: Vec<u8> = x.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let brains: Vec<u8> = x.iter().flat_map(|value| brain(*value)).collect();
+    let pixels: Vec<u8> = x.iter().map(|value| (8.0 * value) as u8).collect();
+    let types = [("F32", Dtype::F32, &singles), ("BF16", Dtype::BF16, &brains), ("U8", Dtype::U8, &pixels)];
+    let shape = vec![x.nrows(), x.ncols()];
+    let tensors = types.map(|(name, dtype, bytes)| (name, TensorView::new(dtype, shape.clone(), bytes).unwrap()));
+    let path = written("tensors", &serialize(tensors, None).unwrap());
+    sources.push(("a tensor of F32, opened", Box::new(open_safetensors(&path, "F32")?)));
+    sources.push(("a tensor of BF16, opened", Box::new(open_safetensors(&path, "BF16")?)));
+    sources.push(("a tensor of U8 and a factor", Box::new(Multiplied::new(open_safetensors(&path, "U8")?, 0.125))));
+    same_results(device, x, labels, &sources)
 }
 
 /// Rows that are scaled while they are read, of an array and of the bytes of a file.

@@ -73,12 +73,18 @@ impl Chooser<'_> {
             let field = &self.fields[index];
             match field.data_type() {
                 decimal if decimal.is_decimal() => return self.no_numbers(field),
+                // An embedding beside a row's number would be left out, and the number be trained on.
+                lists if holds_lists(lists) => {
+                    let rule =
+                        "beside a column of lists, features must be named: by ParquetFeatures::List or ::Columns";
+                    return refuse(self.path, rule, format!("column {:?} of type {lists}", field.name()));
+                }
                 numbers if is_numeric(numbers) => chosen.push(index),
                 _ => {}
             }
         }
         if chosen.is_empty() {
-            let rule = "there must be a column of numbers; ParquetFeatures::List takes a column of lists";
+            let rule = "there must be a column of numbers";
             return refuse(self.path, rule, self.all(|field| format!("{} ({})", field.name(), field.data_type())));
         }
         Ok(chosen)
@@ -135,6 +141,14 @@ impl Chooser<'_> {
             0 => shown.join(", "),
             more => format!("{} and {more} more", shown.join(", ")),
         }
+    }
+}
+
+/// Whether these are lists of numbers, or lists of such lists.
+fn holds_lists(lists: &DataType) -> bool {
+    match lists {
+        DataType::List(item) => is_numeric(item.data_type()) || holds_lists(item.data_type()),
+        _ => false,
     }
 }
 

@@ -14,6 +14,7 @@ use num_traits::AsPrimitive;
 use super::super::errors::refuse;
 use super::columns::Columns;
 use crate::error::{Error, ParquetError, Result};
+use crate::source::f16_to_f32;
 
 /// A batch's place in its file.
 pub(super) struct Place<'a> {
@@ -103,7 +104,7 @@ fn write_numbers<'a>(array: &dyn Array, into: impl Iterator<Item = &'a mut f32>)
         DataType::UInt16 => write_as::<UInt16Type>(array, into),
         DataType::UInt32 => write_as::<UInt32Type>(array, into),
         DataType::UInt64 => write_as::<UInt64Type>(array, into),
-        DataType::Float16 => write_as::<Float16Type>(array, into),
+        DataType::Float16 => write_halves(array, into),
         DataType::Float32 => write_as::<Float32Type>(array, into),
         DataType::Float64 => write_as::<Float64Type>(array, into),
         _ => false,
@@ -116,5 +117,12 @@ fn write_as<'a, T: ArrowPrimitiveType<Native: AsPrimitive<f32>>>(
 ) -> bool {
     let Some(numbers) = array.as_primitive_opt::<T>() else { return false };
     into.zip(numbers.values()).for_each(|(into, number)| *into = number.as_());
+    true
+}
+
+/// Converts numbers of two bytes as other sources do: to the same bits on every processor, also those of NaN.
+fn write_halves<'a>(array: &dyn Array, into: impl Iterator<Item = &'a mut f32>) -> bool {
+    let Some(numbers) = array.as_primitive_opt::<Float16Type>() else { return false };
+    into.zip(numbers.values()).for_each(|(into, number)| *into = f16_to_f32(number.to_bits()));
     true
 }

@@ -42,9 +42,9 @@ impl Length for FileBytes {
 }
 
 impl ChunkReader for FileBytes {
-    type T = Head;
+    type T = Head<FileFrom>;
 
-    fn get_read(&self, start: u64) -> Result<Head> {
+    fn get_read(&self, start: u64) -> Result<Head<FileFrom>> {
         let from = FileFrom { file: self.file.clone(), at: start };
         Ok(Head { bytes: BufReader::with_capacity(HEAD, from), expansion: self.expansion })
     }
@@ -63,23 +63,26 @@ impl ChunkReader for FileBytes {
 }
 
 /// Bytes from one place on, which begin with a page's header where pages are read.
-pub(super) struct Head {
-    bytes: BufReader<FileFrom>,
+pub(super) struct Head<R> {
+    bytes: BufReader<R>,
+    /// How many bytes a byte of the page may expand to, until the header has been found to keep to it.
     expansion: Option<u64>,
 }
 
-impl Read for Head {
+impl<R: Read> Read for Head<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         // The header is looked at when it is read, since the decoder also makes readers that it never uses.
-        if let Some(expansion) = self.expansion.take() {
+        if let Some(expansion) = self.expansion {
             check_header(self.bytes.fill_buf()?, expansion)?;
+            // Only now, since a read that was interrupted is made again.
+            self.expansion = None;
         }
         self.bytes.read(into)
     }
 }
 
 /// A file from a place on.
-struct FileFrom {
+pub(super) struct FileFrom {
     file: Arc<Positioned>,
     at: u64,
 }
@@ -117,6 +120,34 @@ fn check_header(head: &[u8], expansion: u64) -> io::Result<()> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    /// A header that comes behind an interruption.
+    struct Interrupted<'a>(Option<&'a [u8]>, bool);
+
+    impl Read for Interrupted<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if !std::mem::replace(&mut self.1, true) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            self.0.take().unwrap_or_default().read(into)
+        }
+    }
+
+    #[test]
+    fn a_header_is_checked_behind_an_interruption() {
+        let header = [0x15, 0, 0x15, 0x82, 0x7e, 0x15, 100, 0x2c];
+        let head = |expansion| {
+            let bytes = BufReader::with_capacity(HEAD, Interrupted(Some(&header), false));
+            Head { bytes, expansion: Some(expansion) }
+        };
+        let mut read = Vec::new();
+        assert_eq!(head(1000).read_to_end(&mut read).unwrap(), header.len());
+        let mut refused = head(22);
+        assert_eq!(refused.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::Interrupted);
+        for _ in 0..2 {
+            assert_eq!(refused.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::InvalidData);
+        }
+    }
 
     #[test]
     fn a_page_expands_no_further_than_its_codec_can() {

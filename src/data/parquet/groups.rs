@@ -1,6 +1,7 @@
 //! Rows of features from a file's row groups, which are decoded and kept, or read batch by batch.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -10,7 +11,8 @@ use super::cache::Cache;
 use super::columns::Columns;
 use super::convert::Place;
 use super::reader::{Reader, Wish};
-use crate::error::{Error, FormatError, ParquetError, Result, Shape};
+use crate::error::{Error, FormatError, ParquetError, Result};
+use crate::host_memory::no_room;
 use crate::source::RowError;
 
 /// The most rows, and the most values, that are decoded at once.
@@ -24,22 +26,31 @@ pub(super) struct Groups {
     cols: usize,
     /// The number of rows before each row group's end.
     ends: Vec<usize>,
-    cache: Cache,
+    /// What is kept, which several files may share.
+    cache: Arc<Cache>,
+    /// The number of the first row group in the cache, which counts those of all files.
+    first: usize,
 }
 
 /// A row that is wanted: its number within its row group, and its place among the rows that are wanted.
 type Wanted = (usize, usize);
 
 impl Groups {
-    /// The row groups of a file, of which so many bytes are kept. Of a column of lists the first row is read.
-    pub(super) fn new(reader: Reader, columns: Columns, cache_bytes: usize) -> Result<Self> {
+    /// The row groups of a file, which are numbered in the cache from this number on. Of a column of lists the first row
+    /// is read.
+    pub(super) fn new(reader: Reader, columns: Columns, cache: &Arc<Cache>, first: usize) -> Result<Self> {
         let cols = if columns.is_list { first_length(&reader, &columns)? } else { columns.features.len() };
         let mut total = 0;
         let ends = reader.rows().iter().map(|rows| {
             total += rows;
             total
         });
-        Ok(Groups { ends: ends.collect(), reader, columns, cols, cache: Cache::new(cache_bytes) })
+        Ok(Groups { ends: ends.collect(), reader, columns, cols, cache: cache.clone(), first })
+    }
+
+    /// The number of row groups.
+    pub(super) fn count(&self) -> usize {
+        self.ends.len()
     }
 
     /// The number of rows and of values in each.
@@ -55,13 +66,13 @@ impl Groups {
             if group == self.ends.len() {
                 return Err(RowError::beyond(*row, self.dim().0));
             }
-            groups[group].push((row - self.first(group), place));
+            groups[group].push((row - self.first_row(group), place));
         }
         let mut groups: Vec<_> = groups.into_iter().enumerate().filter(|(_, wanted)| !wanted.is_empty()).collect();
         // What is kept is read first, before other row groups take its room.
-        groups.sort_by_cached_key(|(group, _)| !self.cache.has(*group));
+        groups.sort_by_cached_key(|(group, _)| !self.cache.has(self.first + *group));
         for (group, wanted) in groups {
-            let row = self.first(group) + wanted[0].0;
+            let row = self.first_row(group) + wanted[0].0;
             self.read_group(group, wanted, into)
                 .map_err(|error| RowError::new(value_row(&error).unwrap_or(row), error))?;
         }
@@ -74,7 +85,7 @@ impl Groups {
             return self.stream(group, wanted, into);
         };
         let cols = self.cols;
-        let values = match self.cache.get(group, bytes, || self.decode(group)) {
+        let values = match self.cache.get(self.first + group, bytes, || self.decode(group)) {
             // It may be in a row that is not wanted.
             Err(error) if value_row(&error).is_some() => return self.stream(group, wanted, into),
             values => values?,
@@ -86,7 +97,7 @@ impl Groups {
     }
 
     /// The first row of this row group.
-    fn first(&self, group: usize) -> usize {
+    fn first_row(&self, group: usize) -> usize {
         if group == 0 { 0 } else { self.ends[group - 1] }
     }
 
@@ -102,7 +113,7 @@ impl Groups {
 
     /// Decodes a row group.
     fn decode(&self, group: usize) -> Result<Vec<f32>> {
-        let (cols, rows, first) = (self.cols, self.reader.rows()[group], self.first(group));
+        let (cols, rows, first) = (self.cols, self.reader.rows()[group], self.first_row(group));
         let (mut values, mut read) = (Vec::new(), 0);
         let wish = Wish { group, columns: &self.columns.roots(), batch: self.batch(), selection: None };
         self.reader.read(wish, |batch| {
@@ -111,8 +122,7 @@ impl Groups {
             // The file's claim alone reserves nothing: memory grows with what was decoded.
             let room = end.max(2 * begin).min((rows * cols).max(end));
             if values.try_reserve_exact(room - begin).is_err() {
-                let (shape, bytes) = (Shape { rows, cols }, size_of::<f32>() as u64 * room as u64);
-                return Err(Error::HostMemory { op: "ParquetRows", shape, bytes });
+                return Err(no_room::<f32>("ParquetRows", rows, cols));
             }
             values.resize(end, 0.0);
             let row = |row| first + read + row;
@@ -128,13 +138,17 @@ impl Groups {
     /// Reads these rows of a row group batch by batch, and keeps nothing.
     fn stream(&self, group: usize, mut wanted: Vec<Wanted>, into: &mut [f32]) -> Result<()> {
         wanted.sort_unstable();
-        let (cols, first) = (self.cols, self.first(group));
+        let (cols, first) = (self.cols, self.first_row(group));
         let mut rows: Vec<_> = wanted.iter().map(|(row, _)| *row).collect();
         rows.dedup();
         let end = rows.last().map_or(0, |row| row + 1);
         let (mut wanted, mut values) = (wanted.into_iter().peekable(), Vec::new());
         // Writes the features of a batch that has these rows, each to all of its places.
         let mut write = |batch: &RecordBatch, rows: &[usize]| {
+            let more = (batch.num_rows() * cols).saturating_sub(values.len());
+            if values.try_reserve(more).is_err() {
+                return Err(no_room::<f32>("ParquetRows", batch.num_rows(), cols));
+            }
             values.resize(batch.num_rows() * cols, 0.0);
             let row = |row| first + rows.get(row).copied().unwrap_or(end);
             let place = Place { path: &self.reader.path, group, row: &row };

@@ -16,9 +16,12 @@ use super::super::labels::from_floats;
 use super::convert::Place;
 use super::reader::{Reader, Wish};
 use crate::error::{Error, Result};
+use crate::host_memory::{host_room, no_room};
 
 /// The number of rows whose labels are decoded at once.
 const BATCH: usize = 8192;
+/// The name that errors about options and memory have.
+const OP: &str = "ParquetRows::open";
 
 /// Reads the labels in this column, and the classes of labels that are strings.
 pub(super) fn read_labels(
@@ -31,7 +34,9 @@ pub(super) fn read_labels(
         let (mut known, mut labels) = (Classes::new(classes), Vec::new());
         read(reader, column, |batch, place| add_names(batch, place, &mut known, &mut labels))?;
         let classes = known.finish(classes, &mut labels);
-        return Ok((labels.into_iter().map(i64::from).collect(), classes));
+        let mut ids = host_room::<i64>(OP, labels.len(), 1)?;
+        ids.extend(labels.into_iter().map(i64::from));
+        return Ok((ids, classes));
     }
     let floats = field.data_type().is_floating();
     if !floats && !field.data_type().is_integer() && *field.data_type() != DataType::Boolean {
@@ -40,7 +45,7 @@ pub(super) fn read_labels(
     }
     if !classes.is_empty() {
         let rule = "classes are for labels that are strings; numbers come back as they are";
-        return Err(Error::Combination { op: "ParquetRows::open", rule });
+        return Err(Error::Combination { op: OP, rule });
     }
     let mut labels = Vec::new();
     read(reader, column, |batch, place| match floats {
@@ -72,8 +77,15 @@ fn read(reader: &Reader, column: usize, mut take: impl FnMut(&RecordBatch, &Plac
     Ok(())
 }
 
+/// Makes room for the labels of a batch. Few bytes of a file stand for any number of equal ones.
+fn make_room<T>(batch: &RecordBatch, labels: &mut Vec<T>) -> Result<()> {
+    let rows = labels.len().saturating_add(batch.num_rows());
+    labels.try_reserve(batch.num_rows()).map_err(|_| no_room::<T>(OP, rows, 1))
+}
+
 /// Appends labels that are integers or booleans.
 fn add_integers(batch: &RecordBatch, place: &Place<'_>, labels: &mut Vec<i64>) -> Result<()> {
+    make_room(batch, labels)?;
     let array = batch.column(0);
     let known = match array.data_type() {
         DataType::Boolean => array.as_boolean_opt().map(|values| labels.extend(values.values().iter().map(i64::from))),
@@ -106,6 +118,7 @@ fn add_as<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &dyn Array, labels: &
 
 /// Appends labels that are floats, which must be whole numbers.
 fn add_floats(batch: &RecordBatch, place: &Place<'_>, labels: &mut Vec<i64>) -> Result<()> {
+    make_room(batch, labels)?;
     let array = batch.column(0);
     let values = match array.data_type() {
         DataType::Float16 => doubles::<Float16Type>(array),
@@ -138,6 +151,7 @@ fn doubles<T: ArrowPrimitiveType<Native: Into<f64>>>(array: &dyn Array) -> Optio
 
 /// Appends the ids of labels that are strings.
 fn add_names(batch: &RecordBatch, place: &Place<'_>, classes: &mut Classes, labels: &mut Vec<u32>) -> Result<()> {
+    make_room(batch, labels)?;
     let Some(values) = batch.column(0).as_string_opt::<i32>() else {
         return refuse(place.path, "labels must be strings", batch.column(0).data_type().to_string());
     };

@@ -10,7 +10,9 @@ mod options;
 mod pages;
 mod reader;
 mod rows;
+mod shards;
 mod thrift;
 
 pub use options::{ParquetFeatures, ParquetOptions};
 pub use rows::ParquetRows;
+pub use shards::ParquetShards;

@@ -17,11 +17,13 @@ pub struct ParquetOptions {
     /// default.
     pub label: Option<String>,
     /// The classes of labels that are strings, in the order of their ids. If this is empty, the default, they are those
-    /// of the file: sorted, by value where all are numbers. For a test file, and for each shard of a data set, pass
-    /// the classes of all; otherwise a class that a file lacks shifts the ids of the others.
+    /// of the file, or of all files of [`ParquetRows::open_shards`](super::ParquetRows::open_shards): sorted, by value
+    /// where all are numbers. For a test file pass the classes of the training file; otherwise a class that the test
+    /// file lacks shifts the ids of the others.
     pub classes: Vec<String>,
-    /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. A row group has 4 bytes a value. Row
-    /// groups that several threads decode at the same time come on top.
+    /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. Several files that are opened as
+    /// shards share them. A row group has 4 bytes a value. Row groups that several threads decode at the same time come
+    /// on top.
     pub cache_bytes: usize,
 }
 
@@ -42,8 +44,10 @@ impl Default for ParquetOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ParquetFeatures {
-    /// All columns of numbers but that of the labels, in the order of the file. Columns of text, dates and the like are left out, and
-    /// so is the index that pandas stores as `__index_level_0__`. A duration is stored as an integer, and read as one.
+    /// All columns of numbers but that of the labels, in the order of the file. Columns of text, dates and the like are
+    /// left out, and so is the index that pandas stores as `__index_level_0__`. A duration is stored as an integer, and
+    /// read as one. A file with a column of lists of numbers is refused, since that may well be what holds the features:
+    /// name them by one of the others.
     #[default]
     Numeric,
     /// The columns with these names, in this order.

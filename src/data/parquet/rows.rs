@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::errors::refuse;
+use super::cache::Cache;
 use super::columns::Columns;
 use super::groups::Groups;
 use super::labels::read_labels;
@@ -40,10 +42,10 @@ use crate::source::{RowError, RowSource};
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub struct ParquetRows {
-    groups: Groups,
-    names: Vec<String>,
-    labels: Vec<i64>,
-    classes: Vec<String>,
+    pub(super) groups: Groups,
+    pub(super) names: Vec<String>,
+    pub(super) labels: Vec<i64>,
+    pub(super) classes: Vec<String>,
 }
 
 impl ParquetRows {
@@ -52,7 +54,8 @@ impl ParquetRows {
     /// # Errors
     /// [`Error::File`] when it cannot be read; [`Error::Format`] when it is no Parquet file or damaged, and for a label
     /// that is null, no whole number or not among [`ParquetOptions::classes`]; [`Error::Data`] without rows, without the
-    /// columns asked for or with columns of other types; [`Error::Combination`] for options that exclude each other.
+    /// columns asked for or with columns of other types; [`Error::Combination`] for options that exclude each other;
+    /// [`Error::HostMemory`] where the host has no room for the labels.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
@@ -67,7 +70,11 @@ impl ParquetRows {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn open(path: impl AsRef<Path>, options: &ParquetOptions) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_with(path.as_ref(), options, &Arc::new(Cache::new(options.cache_bytes)), 0)
+    }
+
+    /// Opens a file whose row groups are kept in this cache, and numbered there from this number on.
+    pub(super) fn open_with(path: &Path, options: &ParquetOptions, cache: &Arc<Cache>, first: usize) -> Result<Self> {
         let reader = Reader::open(path)?;
         let fields = reader.fields()?;
         let columns = Columns::choose(path, &fields, options)?;
@@ -84,7 +91,7 @@ impl ParquetRows {
         for (root, feature) in &columns.features {
             names[*feature].clone_from(fields[*root].name());
         }
-        let groups = Groups::new(reader, columns, options.cache_bytes)?;
+        let groups = Groups::new(reader, columns, cache, first)?;
         Ok(ParquetRows { groups, names, labels, classes })
     }
 
@@ -136,6 +143,10 @@ impl RowSource for ParquetRows {
 
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
         self.groups.read_rows(rows, into)
+    }
+
+    fn writes_all(&self) -> bool {
+        true
     }
 
     fn name(&self) -> String {

@@ -57,7 +57,7 @@ impl<'a> FileRows<'a> {
             store => {
                 let Err(error) = store.read(layout, first * cols, into, room) else { return Ok(()) };
                 if into.len() <= cols {
-                    return Err(RowError::new(first, changed(&self.path, error)));
+                    return Err(RowError::new(first, changed(&self.path, Some(first), error)));
                 }
                 // One by one, they show which of them is the first that cannot be read.
                 for (into, row) in into.chunks_exact_mut(cols).zip(first..) {
@@ -109,6 +109,10 @@ impl RowSource for FileRows<'_> {
 
     fn is_in_memory(&self) -> bool {
         matches!(self.store, Store::Memory(_))
+    }
+
+    fn writes_all(&self) -> bool {
+        true
     }
 
     fn name(&self) -> String {

@@ -2,16 +2,19 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use glob::Pattern;
+
 use crate::data::errors::refuse;
 use crate::error::{Error, Result};
 
 /// The paths of the files that a pattern matches, in the order of their names: `train-*.npy` or
 /// `parts/**/*.safetensors`.
 ///
-/// `*` stands for any characters of a name, `?` for one, `[0-9]` for one of these, and `**` for any folders. As in a shell, they
-/// stand for no file and no folder whose name begins with a dot. Files whose names are not UTF-8 are not found. Names are
-/// ordered character by character, so that numbers in them need leading zeros: `train-10.npy` comes before
-/// `train-2.npy`. [`open_npy`](super::open_npy) has an example.
+/// `*` stands for any characters of a name, `?` for one, `[0-9]` for one of these, and `**` for any folders. As in a
+/// shell, they stand for no file and no folder whose name begins with a dot. In the path of a folder that is there by
+/// that very name they stand for themselves: `folder.join("*.npy")` finds the files of any folder, be it `runs [2026]`.
+/// Files whose names are not UTF-8 are not found. Names are ordered character by character, so that numbers in them need
+/// leading zeros: `train-10.npy` comes before `train-2.npy`. [`open_npy`](super::open_npy) has an example.
 ///
 /// # Errors
 /// [`Error::Data`] for a pattern that is malformed, or that no file matches; [`Error::File`] for a folder that cannot
@@ -26,7 +29,7 @@ use crate::error::{Error, Result};
 pub fn shard_paths(pattern: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let path = pattern.as_ref();
     let Some(pattern) = path.to_str() else { return refuse(path, "the pattern must be UTF-8", "other bytes".into()) };
-    let found = match glob::glob(pattern) {
+    let found = match glob::glob(&with_plain_folders(pattern)) {
         Ok(found) => found,
         Err(error) => return refuse(path, "the pattern must be well-formed", error.to_string()),
     };
@@ -38,6 +41,19 @@ pub fn shard_paths(pattern: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         return refuse(path, "the pattern must match a file", "none".into());
     }
     Ok(paths)
+}
+
+/// The pattern, in which the path of the longest folder that is there by that very name stands for itself.
+fn with_plain_folders(pattern: &str) -> String {
+    let path = Path::new(pattern);
+    // A disk or a root is never a pattern. It and the folder are both what the path begins with.
+    let is_root = |part: &Component<'_>| matches!(part, Component::Prefix(_) | Component::RootDir);
+    let root = path.components().take_while(is_root).collect::<PathBuf>().as_os_str().len();
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).map_or(0, |folder| folder.as_os_str().len());
+    match (pattern.get(..root), pattern.get(root..folder), pattern.get(folder..)) {
+        (Some(root), Some(folder), Some(rest)) => format!("{root}{}{rest}", Pattern::escape(folder)),
+        _ => pattern.into(),
+    }
 }
 
 /// The number of names in a path that begin with a dot, but for `.` and `..`.

@@ -10,6 +10,7 @@ use crate::data::positioned::Positioned;
 use crate::error::{Error, Result};
 use crate::files::failed;
 use crate::host_memory::host_filled;
+use crate::source::RowError;
 
 /// The number of bytes that are read at a time, a multiple of every number's size.
 const PIECE: usize = 1 << 18;
@@ -76,7 +77,7 @@ impl Store<'_> {
     ) -> Result<Vec<T>> {
         let mut values = host_filled(op, (layout.rows, layout.cols), T::default())?;
         let read = self.decode(layout, decode, 0, &mut values, &mut Vec::new());
-        read.map(|()| values).map_err(|error| changed(path, error))
+        read.map(|()| values).map_err(|error| changed(path, None, error))
     }
 }
 
@@ -97,14 +98,32 @@ pub(super) fn read_columns(bytes: &[u8], layout: &Layout, first: usize, into: &m
     }
 }
 
-/// The error for a file that could be opened and cannot be read.
-pub(super) fn changed(path: &Path, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => Error::Data {
+/// The error for a file that could be opened and cannot be read: none of it, or from this row on. The row is the file's
+/// own, which a caller who reads several files as one does not know.
+pub(super) fn changed(path: &Path, row: Option<usize>, error: io::Error) -> Error {
+    match (error.kind(), row) {
+        (io::ErrorKind::UnexpectedEof, row) => Error::Data {
             path: path.into(),
             rule: "the file must keep its length while its rows are read",
-            found: "a shorter one".into(),
+            found: row.map_or("a shorter one".into(), |row| format!("a shorter one, without its row {row}")),
         },
-        _ => failed(path, error),
+        (kind, Some(row)) => failed(path, io::Error::new(kind, RowError::new(row, error))),
+        (_, None) => failed(path, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_have_the_files_own_row() {
+        let words =
+            |kind: io::ErrorKind, row| changed(Path::new("x.npy"), row, io::Error::new(kind, "why")).to_string();
+        assert_eq!(words(io::ErrorKind::TimedOut, Some(7)), "x.npy: row 7 could not be read: why");
+        assert_eq!(words(io::ErrorKind::TimedOut, None), "x.npy: why");
+        let rule = "x.npy: the file must keep its length while its rows are read; got a shorter one";
+        assert_eq!(words(io::ErrorKind::UnexpectedEof, None), rule);
+        assert_eq!(words(io::ErrorKind::UnexpectedEof, Some(7)), format!("{rule}, without its row 7"));
     }
 }

@@ -57,7 +57,7 @@ impl<'a> Content<'a> {
     /// Threads that share the copy, where the calling thread is not one of many already.
     pub fn threads(self) -> usize {
         match self {
-            Content::Rows(wanted) if !wanted.source.is_in_memory() => wanted.threads,
+            Content::Rows(wanted) if !wanted.is_in_memory() => wanted.threads,
             _ => threads_for(self.bytes()),
         }
     }
@@ -81,8 +81,7 @@ impl<'a> Content<'a> {
             }
             return Ok(());
         }
-        let each =
-            if wanted.source.is_in_memory() { rows_in(cols, READ_BYTES).max(1) } else { wanted.rows.len().max(1) };
+        let each = if wanted.is_in_memory() { rows_in(cols, READ_BYTES).max(1) } else { wanted.rows.len().max(1) };
         let mut read = vec![0.0; each.min(wanted.rows.len()) * cols];
         for (index, rows) in wanted.rows.chunks(each).enumerate() {
             let read = &mut read[..rows.len() * cols];

@@ -15,7 +15,7 @@ use crate::error::{Error, Result, Shape};
 use crate::host_memory::not_empty;
 use crate::mlp::Mlp;
 use crate::mlp::checks::check_rows;
-use crate::source::RowSource;
+use crate::source::{RowSource, dim_of};
 use crate::targets::{Label, Targets};
 use crate::waiting::Waiting;
 
@@ -110,28 +110,31 @@ impl<'a> Trainer<'a> {
     /// Refuses data and options that do not fit each other or the model.
     pub(super) fn check<L: Label>(&self, model: &Mlp, x: &dyn RowSource, labels: &[L]) -> Result<Checked> {
         // Of several ranks, some may have no rows.
-        let is_empty = |rows: &dyn RowSource| self.joint_ranks().is_some() && rows.dim().0 == 0;
-        if !is_empty(x) {
+        let is_empty = |op: &'static str, rows: &dyn RowSource| -> Result<bool> {
+            Ok(self.joint_ranks().is_some() && dim_of(op, rows)?.0 == 0)
+        };
+        if !is_empty("fit", x)? {
             model.check_inputs("fit", x)?;
         }
         check_rows("fit", x, labels.len())?;
-        let ids = match is_empty(x) {
+        let ids = match is_empty("fit", x)? {
             true => Vec::new(),
             false => Targets::check_ignoring(labels, model.classes(), self.options.ignored())?,
         };
         let of_validation = |(x, labels): &(Box<dyn RowSource + 'a>, Vec<i64>)| {
-            if !is_empty(x) {
+            if !is_empty("validation", x)? {
                 model.check_inputs("validation", x)?;
             }
             check_rows("validation", x, labels.len())?;
-            if is_empty(x) { Ok(Vec::new()) } else { Targets::check(labels, model.classes()) }
+            if is_empty("validation", x)? { Ok(Vec::new()) } else { Targets::check(labels, model.classes()) }
         };
         let validation = self.validation.as_ref().map(of_validation).transpose()?;
         if let Some(weights) = self.row_weights {
-            if weights.len() != x.dim().0 {
+            let dim = dim_of("fit", x)?;
+            if weights.len() != dim.0 {
                 let right = Shape { rows: weights.len(), cols: 1 };
                 let rule = "there must be a weight for each row";
-                return Err(Error::Shape { op: "fit", rule, left: x.dim().into(), right });
+                return Err(Error::Shape { op: "fit", rule, left: dim.into(), right });
             }
             check_weights("row", weights)?;
         }

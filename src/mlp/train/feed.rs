@@ -14,9 +14,10 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::gathered::is_idle;
 use crate::matrix::Matrix;
+use crate::source::name_of;
 use crate::waiting::Waiting;
 
-/// A read that is shorter than this is not worth the question whether the device waits for it.
+/// Less reading than this is not worth the question whether the device waits for it. Shorter reads are added up.
 const LEAST_READ: Duration = Duration::from_millis(1);
 /// An epoch that is shorter than this says nothing about the source.
 const LEAST_EPOCH: Duration = Duration::from_millis(100);
@@ -31,6 +32,8 @@ pub(super) struct Feed<'a> {
     /// The number of threads that read a batch when its turn comes.
     threads: usize,
     begun: Instant,
+    /// The time for which rows were read since the last question whether the device waits.
+    unasked: Duration,
     /// The time for which rows were read while the device had nothing to do.
     waited: Duration,
 }
@@ -48,7 +51,8 @@ impl<'a> Feed<'a> {
             ahead.begin(part, order(), batches);
         }
         let threads = if training.waiting == Waiting::Yielding { options.workers } else { 1 };
-        Feed { part, rows: training.rows_of(part), ahead, threads, begun: Instant::now(), waited: Duration::ZERO }
+        let (rows, none) = (training.rows_of(part), Duration::ZERO);
+        Feed { part, rows, ahead, threads, begun: Instant::now(), unasked: none, waited: none }
     }
 
     /// Reads all rows from here on when their turn comes: other batches may be wanted than were planned.
@@ -66,9 +70,12 @@ impl<'a> Feed<'a> {
             Some(ahead) => Matrix::from_pieces(device, (rows.len(), wanted.cols), ahead.next_batch(rows.len()))?,
             None => Matrix::from_rows(device, wanted)?,
         };
-        let took = begun.elapsed();
-        if took >= LEAST_READ && is_idle(device) {
-            self.waited += took;
+        self.unasked += begun.elapsed();
+        if self.unasked >= LEAST_READ {
+            let read = std::mem::take(&mut self.unasked);
+            if is_idle(device) {
+                self.waited += read;
+            }
         }
         self.rows.batch_with(device, rows, classes, features)
     }
@@ -80,7 +87,7 @@ impl<'a> Feed<'a> {
         let (all, waited) = (self.begun.elapsed(), self.waited.as_secs_f64());
         let share = waited / all.as_secs_f64().max(f64::MIN_POSITIVE);
         if all >= LEAST_EPOCH && share > MOST_WAITED {
-            let (source, percent) = (self.rows.x.name(), 100.0 * share);
+            let (source, percent) = (name_of(self.rows.x), 100.0 * share);
             let advice = if workers == 0 { "; FitOptions::workers reads ahead" } else { "" };
             let part = if self.part == Part::Validation { "the validation of epoch" } else { "epoch" };
             log::warn!(

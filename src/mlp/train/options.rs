@@ -72,9 +72,10 @@ pub struct FitOptions {
     /// The number of threads that read the rows of coming steps while the device works: PyTorch's `num_workers`. With 0, the
     /// default, a step's rows are read when its turn comes, on the calling thread; on a GPU, rows that lie in memory are
     /// then copied by several threads. Workers pay where reading takes time: files, conversions, a function. Each has
-    /// two pieces of a batch in memory, of up to 4 MiB. The order of the rows and the bits of the training do not depend
-    /// on the number. [`Mlp::fit`](crate::Mlp::fit) reads ahead; its asynchronous form does not, and reads a step's rows
-    /// when its turn comes, on a GPU by up to so many threads. Rows to validate on are read likewise.
+    /// two pieces of a batch in memory, of up to 4 MiB, or of two rows where these are longer. The order of the rows and
+    /// the bits of the training do not depend on the number. [`Mlp::fit`](crate::Mlp::fit) reads ahead; its asynchronous
+    /// form does not, and reads a step's rows when its turn comes, on a GPU by up to so many threads. Rows to validate on
+    /// are read likewise.
     pub workers: usize,
 }
 

@@ -41,34 +41,71 @@ struct Plan {
     number: u64,
     part: Part,
     order: Arc<RowNumbers>,
-    pieces: Arc<[PlannedPiece]>,
+    /// The number of pieces.
+    pieces: usize,
 }
 
 /// The places in the order of a piece's rows, and the number of rows of its batch.
-#[derive(Clone)]
 struct PlannedPiece {
     places: Range<usize>,
     batch: usize,
 }
 
-/// The pieces of batches of so many rows, each of at most `piece`.
-fn planned_pieces(batches: impl Iterator<Item = usize>, piece: usize) -> Vec<PlannedPiece> {
-    let (mut pieces, mut first) = (Vec::new(), 0);
-    for batch in batches {
-        let end = first + batch;
-        while first < end {
-            let places = first..end.min(first + piece);
-            first = places.end;
-            pieces.push(PlannedPiece { places, batch });
+/// The pieces of batches, one after the other. They are computed when they are needed: there may be as many as rows.
+#[derive(Default)]
+struct PlannedPieces {
+    /// Batches in a row that have as many rows: their rows, and how many of them are to come.
+    batches: VecDeque<(usize, usize)>,
+    /// The most rows of a piece.
+    piece: usize,
+    /// The rows of the present batch, the first of them that is in no piece yet, and its end.
+    batch: usize,
+    first: usize,
+    end: usize,
+}
+
+impl PlannedPieces {
+    /// The pieces of batches of so many rows, each of at most `piece`.
+    fn of(rows: impl Iterator<Item = usize>, piece: usize) -> Self {
+        let mut batches: VecDeque<(usize, usize)> = VecDeque::new();
+        for rows in rows {
+            match batches.back_mut() {
+                Some((like, count)) if *like == rows => *count += 1,
+                _ => batches.push_back((rows, 1)),
+            }
         }
+        PlannedPieces { batches, piece, ..Default::default() }
     }
-    pieces
+
+    /// The number of pieces of the batches to come.
+    fn len(&self) -> usize {
+        self.batches.iter().map(|(rows, count)| count * rows.div_ceil(self.piece)).sum()
+    }
+}
+
+impl Iterator for PlannedPieces {
+    type Item = PlannedPiece;
+
+    fn next(&mut self) -> Option<PlannedPiece> {
+        while self.first >= self.end {
+            let (rows, count) = self.batches.pop_front()?;
+            if count > 1 {
+                self.batches.push_front((rows, count - 1));
+            }
+            (self.batch, self.end) = (rows, self.first + rows);
+        }
+        let places = self.first..self.end.min(self.first + self.piece);
+        self.first = places.end;
+        Some(PlannedPiece { places, batch: self.batch })
+    }
 }
 
 #[derive(Default)]
 struct State {
     plan: Option<Plan>,
     plans: u64,
+    /// The pieces of the plan that no worker has begun to read.
+    planned: PlannedPieces,
     /// The next piece to read, and the next to hand out.
     next: usize,
     first: usize,
@@ -105,11 +142,11 @@ impl<'a> ReadAhead<'a> {
 
     /// Begins to read rows of this part, in this order, for batches of so many rows each.
     pub fn begin(&self, part: Part, order: Arc<RowNumbers>, batches: impl Iterator<Item = usize>) {
+        let planned = PlannedPieces::of(batches, piece_rows(self.rows[0].cols));
         let mut state = self.lock();
         state.plans += 1;
-        let pieces = planned_pieces(batches, piece_rows(self.rows[0].cols)).into();
-        let plan = Plan { number: state.plans, part, order, pieces };
-        *state = State { plan: Some(plan), plans: state.plans, ..State::default() };
+        let plan = Plan { number: state.plans, part, order, pieces: planned.len() };
+        *state = State { plan: Some(plan), plans: state.plans, planned, ..State::default() };
         self.changed.notify_all();
     }
 
@@ -128,7 +165,7 @@ impl<'a> ReadAhead<'a> {
     fn next_piece(&self) -> Option<Result<Piece>> {
         let mut state = self.lock();
         loop {
-            if state.plan.as_ref().is_none_or(|plan| state.first >= plan.pieces.len()) {
+            if state.plan.as_ref().is_none_or(|plan| state.first >= plan.pieces) {
                 return None;
             }
             if let Some(piece) = state.pieces.front_mut().and_then(Option::take) {
@@ -143,11 +180,10 @@ impl<'a> ReadAhead<'a> {
 
     /// Reads pieces until the training ends.
     fn work(&self) {
-        while let Some((plan, piece)) = self.next_job() {
-            let PlannedPiece { places, batch } = &plan.pieces[piece];
-            let numbers = plan.order.among(places.clone());
+        while let Some((plan, piece, PlannedPiece { places, batch })) = self.next_job() {
+            let numbers = plan.order.among(places);
             let wanted = self.rows[plan.part as usize].features(&numbers, 1);
-            let read = caught(wanted, || read_piece(self.device, wanted, *batch));
+            let read = caught(wanted, || read_piece(self.device, wanted, batch));
             let mut state = self.lock();
             // Another plan may have begun meanwhile.
             if state.plan.as_ref().is_some_and(|current| current.number == plan.number) {
@@ -158,19 +194,20 @@ impl<'a> ReadAhead<'a> {
         }
     }
 
-    /// Waits for a piece to read; none when the training has ended.
-    fn next_job(&self) -> Option<(Plan, usize)> {
+    /// Waits for a piece to read, which comes with its number; none when the training has ended.
+    fn next_job(&self) -> Option<(Plan, usize, PlannedPiece)> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(plan) = state.plan.clone().filter(|plan| state.next < plan.pieces.len())
-                && state.next < state.first + self.depth
+            if state.next < state.first + self.depth
+                && let Some(plan) = state.plan.clone()
+                && let Some(piece) = state.planned.next()
             {
                 state.next += 1;
                 state.pieces.push_back(None);
-                return Some((plan, state.next - 1));
+                return Some((plan, state.next - 1, piece));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -200,8 +237,8 @@ mod tests {
     fn pieces_cover_each_batch_and_none_has_rows_of_two() {
         for batches in [vec![4, 4, 2], vec![4, 4], vec![1], vec![3, 0, 7, 1], vec![0], vec![]] {
             for piece in [1, 2, 3, 8] {
-                let mut pieces = planned_pieces(batches.iter().copied(), piece).into_iter();
-                let mut next = 0;
+                let mut pieces = PlannedPieces::of(batches.iter().copied(), piece);
+                let (count, mut next, mut seen) = (pieces.len(), 0, 0);
                 for batch in &batches {
                     let end = next + batch;
                     while next < end {
@@ -211,10 +248,18 @@ mod tests {
                             !planned.places.is_empty() && planned.places.len() <= piece && planned.places.end <= end
                         );
                         next = planned.places.end;
+                        seen += 1;
                     }
                 }
                 assert!(pieces.next().is_none(), "{batches:?} {piece}");
+                assert_eq!(count, seen, "{batches:?} {piece}");
             }
         }
+    }
+
+    #[test]
+    fn a_plan_takes_no_memory_for_each_batch() {
+        let batches = std::iter::repeat_n(1, 100_000).chain([3]);
+        assert_eq!(PlannedPieces::of(batches, 2).batches, [(1, 100_000), (3, 1)]);
     }
 }

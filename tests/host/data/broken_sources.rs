@@ -1,5 +1,5 @@
-//! Sources of broken files: never a panic, never more memory than the file has bytes, always rows or an error with the
-//! file's name.
+//! Sources of broken files: never a panic, always rows or an error with the file's name. `tests/host_memory` measures
+//! how much memory they take.
 
 use std::path::Path;
 

@@ -166,6 +166,23 @@ fn shards_of_many_files() {
 }
 
 #[test]
+fn folders_with_the_characters_of_patterns() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |folder: &str, name: &str| dir.path().join(folder).join(name);
+    for folder in ["run[1]", "run1", "a[b/run[1]"] {
+        fs::create_dir_all(dir.path().join(folder)).unwrap();
+        write_npy(file(folder, "x-0.npy"), array![[1.0]].view()).unwrap();
+    }
+    assert_eq!(shard_paths(file("run[1]", "x-*.npy")).unwrap(), [file("run[1]", "x-0.npy")]);
+    assert_eq!(shard_paths(file("a[b/run[1]", "x-[0-9].npy")).unwrap(), [file("a[b/run[1]", "x-0.npy")]);
+    assert_eq!(shard_paths(file("a[b/*", "x-?.npy")).unwrap(), [file("a[b/run[1]", "x-0.npy")]);
+    assert_eq!(shard_paths(file("a[b", "**/x-0.npy")).unwrap(), [file("a[b/run[1]", "x-0.npy")]);
+    // A folder that is not there is a pattern.
+    fs::remove_dir_all(dir.path().join("run[1]")).unwrap();
+    assert_eq!(shard_paths(file("run[1]", "x-*.npy")).unwrap(), [file("run1", "x-0.npy")]);
+}
+
+#[test]
 fn patterns_without_files() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |pattern: &Path, words: &str| {

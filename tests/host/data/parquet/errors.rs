@@ -1,6 +1,8 @@
 //! Errors by their words: what no feature or label may be, columns that are not there, and claims that cannot be true.
 
-use arrow_array::ArrayRef;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Decimal128Array};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
 use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
@@ -93,7 +95,9 @@ fn good_rows_beside_a_null_are_read() {
 fn columns_of_other_types_and_names() {
     let numbers =
         "features must be booleans, integers, f16, f32 or f64; in pandas: df[column].astype(\"float32\"); got";
-    refused(&ParquetOptions::default(), &format!("{numbers} column \"price\" of type Decimal128(8, 2)"));
+    let rule = "beside a column of lists, features must be named: by ParquetFeatures::List or ::Columns";
+    let words = format!("{rule}; got column \"list\" of type List(Float32, field: 'element')");
+    refused(&ParquetOptions::default(), &words);
     refused(&columns(&["price"]), &format!("{numbers} column \"price\" of type Decimal128(8, 2)"));
     refused(&columns(&["kind"]), &format!("{numbers} column \"kind\" of type Utf8"));
     refused(&list("words"), &format!("{numbers} column \"words\" of type List(Utf8, field: 'element')"));
@@ -112,6 +116,14 @@ fn columns_of_other_types_and_names() {
     refused(&label("nan"), "row group 1, row 13, column nan: labels must be whole numbers; got NaN");
     refused(&columns(&[]), "ParquetFeatures::Columns must have a column; got none");
     refused(&columns(&["good", "nan", "good"]), "each column may be asked for once; got column \"good\" twice");
+}
+
+#[test]
+fn a_column_of_decimals_is_not_left_out() {
+    let prices = Decimal128Array::from(vec![125, 250]).with_precision_and_scale(8, 2).unwrap();
+    let bytes = file_of(vec![("x", array([1.0f32, 2.0])), ("price", Arc::new(prices) as ArrayRef)], |set| set);
+    let error = Scratch::new().read(&bytes, |path| ParquetRows::open(path, &ParquetOptions::default())).unwrap_err();
+    assert!(error.to_string().ends_with("got column \"price\" of type Decimal128(8, 2)"), "{error}");
 }
 
 #[test]

@@ -58,11 +58,13 @@ fn lists_of_pyarrow() {
 
 #[test]
 fn tables_of_polars() {
-    let table = open("polars.parquet", &labelled("kind"));
+    let table = open("polars.parquet", &ParquetOptions { label: Some("kind".into()), ..columns(&["x", "y"]) });
     assert_eq!(table.columns(), ["x", "y"]);
     assert_eq!((all(&table), table.labels()), (embedding(0, 2, 1.0), &kinds()[..]));
     assert_eq!(all(&open("polars.parquet", &list("array"))), embedding(2, 4, 4.0));
     assert_eq!(all(&open("polars.parquet", &list("list"))), embedding(3, 4, 4.0));
+    let error = ParquetRows::open(kept("polars.parquet"), &labelled("kind")).unwrap_err().to_string();
+    assert!(error.contains("ParquetFeatures::List or ::Columns; got column \""), "{error}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod broken;
 mod errors;
 mod foreign;
+mod groups;
+mod shards;
 mod values;
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use parquet::file::properties::{WriterPropertiesBuilder, WriterVersion};
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
-use wgpu_mlp::source::{RowSource, Selected};
+use wgpu_mlp::source::{Converted, RowSource, Selected};
 use wgpu_mlp::{Device, FitOptions, Mlp};
 
 use super::super::Scratch;
@@ -105,6 +105,17 @@ fn every_type_in_every_encoding() {
     }
     let gzip = file_of(columns, |set| small(set.set_compression(Compression::GZIP(Default::default()))));
     same_bits(&gzip, &ParquetOptions::default(), &values);
+}
+
+#[test]
+fn nan_of_two_bytes_has_the_bits_that_an_array_gives() {
+    let halves = [0x7c01, 0xfc01, 0x7d55, 0x7e00, 0xffff, 0x7c00].map(f16::from_bits);
+    let numbers = Converted(ndarray::Array2::from_shape_fn((halves.len(), 1), |(row, _)| halves[row]));
+    let mut wanted = [0.0; 6];
+    numbers.read_rows(&[0, 1, 2, 3, 4, 5], &mut wanted).unwrap();
+    let bytes = file_of(vec![("f16", array(halves))], |set| set);
+    let source = Scratch::new().read(&bytes, |path| ParquetRows::open(path, &ParquetOptions::default())).unwrap();
+    assert_eq!(bits(&source, &[0, 1, 2, 3, 4, 5]), wanted.map(f32::to_bits));
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! Parquet files that were changed, and labels that take more memory than there is.
+
+use std::panic::{set_hook, take_hook};
+use std::sync::Arc;
+use std::thread;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding};
+use parquet::file::properties::WriterProperties;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+use wgpu_mlp::Error;
+use wgpu_mlp::data::{ParquetOptions, ParquetRows};
+use wgpu_mlp::source::RowSource;
+
+use super::{MIB, changed, limited, measured};
+
+/// The bytes that a byte of the files below may take. One of a footer stands for an element of a list at most, which has
+/// some hundreds in memory, and one of a page for 22 with Snappy.
+const FACTOR: usize = 512;
+/// What comes on top: rows are decoded some thousands at a time, of up to five columns.
+const ON_TOP: usize = 4 * MIB;
+
+/// A file of twelve rows with a column of each kind.
+fn file(properties: WriterProperties) -> Vec<u8> {
+    let columns: [(&str, ArrayRef); 4] = [
+        ("x", Arc::new(Float64Array::from_iter_values((0..12u8).map(f64::from)))),
+        ("y", Arc::new(Int64Array::from_iter_values(0..12))),
+        ("flag", Arc::new(BooleanArray::from(vec![true; 12]))),
+        ("label", Arc::new(StringArray::from_iter_values((0..12).map(|row| ["a", "b", "c"][row % 3])))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// The first of many changed files that takes more memory than it may, in words.
+fn first_beyond(files: &[Vec<u8>]) -> Option<String> {
+    let (folder, mut rng) = (tempfile::tempdir().unwrap(), ChaCha8Rng::seed_from_u64(1));
+    let path = folder.path().join("file.parquet");
+    for case in 0..2000 {
+        let bytes = changed(&files[case % files.len()], &mut rng);
+        std::fs::write(&path, &bytes).unwrap();
+        let cache_bytes = if rng.random_range(0..2) == 0 { 0 } else { usize::MAX };
+        let options = ParquetOptions { label: Some("label".into()), cache_bytes, ..Default::default() };
+        let mut into = [0.0; 36];
+        let (_, most) = measured(|| {
+            let Ok(source) = ParquetRows::open(&path, &options) else { return };
+            let (rows, cols) = source.dim();
+            let wanted: Vec<_> = (0..rows.min(12)).collect();
+            drop(into.get_mut(..wanted.len() * cols).map(|into| source.read_rows(&wanted, into)));
+        });
+        if most > FACTOR * bytes.len() + ON_TOP {
+            return Some(format!("case {case}: {most} bytes for a file of {}", bytes.len()));
+        }
+    }
+    None
+}
+
+#[test]
+fn changed_parquet_files() {
+    let short = || WriterProperties::builder().set_max_row_group_row_count(Some(5));
+    let delta = short().set_compression(Compression::SNAPPY).set_dictionary_enabled(false);
+    let delta = delta.set_column_encoding("y".into(), Encoding::DELTA_BINARY_PACKED);
+    let delta = delta.set_column_encoding("label".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+    let files = [file(short().build()), file(delta.build())];
+    // The decoder's panics, which are caught, print nothing meanwhile: a backtrace would take memory, too.
+    let (hook, silent) = (take_hook(), thread::current().id());
+    set_hook(Box::new(move |panic| {
+        if thread::current().id() != silent {
+            hook(panic)
+        }
+    }));
+    let beyond = first_beyond(&files);
+    drop(take_hook());
+    assert_eq!(beyond, None);
+}
+
+/// Equal labels, of which a file holds any number in few bytes.
+#[test]
+fn labels_without_end() {
+    const ROWS: usize = 1_100_000;
+    let labels: [ArrayRef; 5] = [
+        Arc::new(Int64Array::from_value(7, ROWS)),
+        Arc::new(UInt64Array::from_value(7, ROWS)),
+        Arc::new(Float64Array::from_value(7.0, ROWS)),
+        Arc::new(BooleanArray::from(vec![true; ROWS])),
+        Arc::new(StringArray::from_iter_values((0..ROWS).map(|_| "rose"))),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.parquet");
+    let options = ParquetOptions { label: Some("label".into()), ..Default::default() };
+    for label in labels {
+        let kind = label.data_type().clone();
+        let x: ArrayRef = Arc::new(Float64Array::from_value(0.5, ROWS));
+        let batch = RecordBatch::try_from_iter([("x", x), ("label", label)]).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        let bytes = writer.into_inner().unwrap();
+        assert!(bytes.len() < 1 << 18, "{kind}: {} bytes", bytes.len());
+        std::fs::write(&path, bytes).unwrap();
+        let error = limited(4 << 20, || ParquetRows::open(&path, &options)).unwrap_err();
+        assert!(matches!(error, Error::HostMemory { op: "ParquetRows::open", .. }), "{kind}: {error:?}");
+    }
+}
