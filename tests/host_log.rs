@@ -79,6 +79,7 @@ fn a_training_tells_what_happens() {
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &labels, &options).unwrap();
     said(&[(Level::Warn, "% of the time for rows of a function of 60x1, with 1 workers")]);
     small_batches_add_up();
+    short_copies_are_no_wait();
     a_source_without_a_name();
 }
 
@@ -92,6 +93,32 @@ fn small_batches_add_up() {
     let options = FitOptions { epochs: 1, batch: 1, ..Default::default() };
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &[0u8; 400], &options).unwrap();
     said(&[(Level::Warn, "% of the time for rows of a function of 400x1, with 0 workers; FitOptions::workers reads")]);
+}
+
+/// Rows that lie in memory, of which each is read in a fraction of a millisecond: no share of the epoch is called slow.
+fn short_copies_are_no_wait() {
+    struct Ready;
+    impl RowSource for Ready {
+        fn dim(&self) -> (usize, usize) {
+            (1000, 1)
+        }
+        fn read_rows(&self, _: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+            std::thread::sleep(Duration::from_micros(150));
+            into.fill(0.5);
+            Ok(())
+        }
+        fn is_in_memory(&self) -> bool {
+            true
+        }
+    }
+    let options = FitOptions { epochs: 1, batch: 1, ..Default::default() };
+    // A system that is busy makes some reads longer, and seldom those of all trainings.
+    let is_silent = (0..20).any(|_| {
+        Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(Ready, &[0u8; 1000], &options).unwrap();
+        let records = std::mem::take(&mut *COLLECTOR.0.lock().unwrap());
+        records.iter().all(|(level, _)| *level != Level::Warn)
+    });
+    assert!(is_silent, "short copies of rows in memory are called slow");
 }
 
 /// A slow source that panics when it is asked for its name: the training ends well.

@@ -6,21 +6,29 @@ use std::thread::available_parallelism;
 
 use crate::Outcome;
 
-/// Medians for a number of ranks, in seconds.
+/// The seconds of all rounds of a job.
+#[derive(Clone, Copy)]
+pub struct Seconds {
+    pub least: f64,
+    pub median: f64,
+    pub most: f64,
+}
+
+/// What was measured with a number of ranks.
 pub struct Measured {
     pub ranks: usize,
     /// A training step.
-    pub step: f64,
+    pub step: Seconds,
     /// A step of trainings that have nothing to do with each other, as many at once: what the machine makes of as many processes.
-    pub apart: f64,
-    /// The sum of all gradients.
-    pub sum: f64,
-    /// The same, layer by layer.
-    pub by_layers: f64,
+    pub apart: Seconds,
+    /// The sum of all gradients, with the round before it.
+    pub sum: Seconds,
+    /// Such sums layer by layer.
+    pub by_layers: Seconds,
     /// A round of messages.
-    pub round: f64,
+    pub round: Seconds,
     /// `MPI_Allreduce` of as many bytes.
-    pub allreduce: f64,
+    pub allreduce: Seconds,
 }
 
 /// Runs all jobs in turn, so many times.
@@ -35,16 +43,16 @@ pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
             }
         }
     }
-    let medians = |(of_size, ranks): (&mut [Vec<f64>; 6], usize)| {
-        let [step, apart, sum, by_layers, round, allreduce] = of_size.each_mut().map(|all| median(all));
+    let measured = |(of_size, ranks): (&mut [Vec<f64>; 6], usize)| {
+        let [step, apart, sum, by_layers, round, allreduce] = of_size.each_mut().map(|all| of_all(all));
         Measured { ranks, step, apart, sum, by_layers, round, allreduce }
     };
-    Ok(seconds.iter_mut().zip(sizes).map(medians).collect())
+    Ok(seconds.iter_mut().zip(sizes).map(measured).collect())
 }
 
-fn median(all: &mut [f64]) -> f64 {
+fn of_all(all: &mut [f64]) -> Seconds {
     all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
+    Seconds { least: all[0], median: all[all.len() / 2], most: all[all.len() - 1] }
 }
 
 /// Runs one job, each rank on a processor of its own where there are as many, and returns the seconds that rank 0 tells.

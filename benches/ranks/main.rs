@@ -5,7 +5,7 @@
 //! cargo bench --bench ranks --features mpi -- --rounds 9
 //! ```
 //!
-//! The bench starts itself by `mpirun`, each kind of job in turn, round by round, and tells medians. README.md beside this file
+//! The bench starts itself by `mpirun`, each kind of job in turn, round by round, and tells medians and extremes. README.md beside this file
 //! has a table of them, and what follows for networks.
 
 mod jobs;
@@ -16,6 +16,8 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use jobs::{Measured, Seconds};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -60,28 +62,58 @@ fn told(rounds: usize) -> Outcome<()> {
     println!(
         "ranks   step ms   apart ms    rows/s   times one   sum ms   of a step   round us   MPI_Allreduce ms   sum of it   by layers ms"
     );
-    let one = measured[0].step;
+    let one = measured[0].step.median;
     for of in &measured {
-        let (rows, faster) = (of.ranks as f64 * ROWS as f64 / of.step, of.ranks as f64 * one / of.step);
+        let (ranks, step, sum, allreduce) = (of.ranks as f64, of.step.median, of.sum.median, of.allreduce.median);
         println!(
-            "{:>5}   {:>7.1}   {:>8.1}   {rows:>7.0}   {faster:>9.2}   {:>6.2}   {:>7.1} %   {:>8.1}   {:>16.2}   {:>9.2}   {:>12.2}",
+            "{:>5}   {:>7.1}   {:>8.1}   {:>7.0}   {:>9.2}   {:>6.2}   {:>7.1} %   {:>8.1}   {:>16.2}   {:>9.2}   {:>12.2}",
             of.ranks,
-            1e3 * of.step,
-            1e3 * of.apart,
-            1e3 * of.sum,
-            100.0 * (of.sum + of.round) / of.step,
-            1e6 * of.round,
-            1e3 * of.allreduce,
-            of.sum / of.allreduce,
-            1e3 * of.by_layers,
+            1e3 * step,
+            1e3 * of.apart.median,
+            ranks * ROWS as f64 / step,
+            ranks * one / step,
+            1e3 * sum,
+            100.0 * sum / step,
+            1e6 * of.round.median,
+            1e3 * allreduce,
+            sum / allreduce,
+            1e3 * of.by_layers.median,
         );
     }
+    println!("\nfrom the least to the most of all rounds:");
+    println!("ranks   {:^17}   {:^17}   {:^17}   {:^17}", "step ms", "apart ms", "sum ms", "round us");
+    for of in &measured {
+        let range =
+            |seconds: Seconds, unit: f64| format!("{:>7.2} - {:<7.2}", unit * seconds.least, unit * seconds.most);
+        let [step, apart, sum] = [of.step, of.apart, of.sum].map(|seconds| range(seconds, 1e3));
+        println!("{:>5}   {step}   {apart}   {sum}   {}", of.ranks, range(of.round, 1e6));
+    }
+    computed(bytes as f64, &measured);
+    Ok(())
+}
+
+/// The seconds of a sum of so many bytes, with the round before it.
+fn sum_of(bytes: f64, ranks: f64, latency: f64, bandwidth: f64) -> f64 {
+    3.0 * (ranks - 1.0) * latency + 2.0 * (ranks - 1.0) / ranks * bytes / bandwidth
+}
+
+/// Prints what follows from two ranks for four, and from the figures of networks for eight.
+fn computed(bytes: f64, measured: &[Measured]) {
+    let [one, two, four] = measured else { return };
+    let (latency, one) = (two.round.median, one.step.median);
+    let bandwidth = bytes / (two.sum.median - 3.0 * latency);
+    println!("\nsum = 3 (ranks - 1) latency + 2 (ranks - 1) / ranks bytes / bandwidth, with its round");
     println!(
-        "\n8 ranks of a network, computed: each sends and receives 2 · 7/8 of the bytes, in 14 messages, and one round of 7"
+        "two ranks here: a latency of {:.1} us, {:.2} GB/s; four by this formula {:.2} ms, measured {:.2} ms",
+        1e6 * latency,
+        1e-9 * bandwidth,
+        1e3 * sum_of(bytes, 4.0, latency, bandwidth),
+        1e3 * four.sum.median
     );
+    println!("\n8 ranks of a network, computed, with the rates and latencies of these rows, which are assumed");
     println!("Gbit/s   latency us   sum ms   step ms   times one");
     for (gigabits, latency) in [(10.0, 25e-6), (100.0, 3e-6)] {
-        let sum = 2.0 * 7.0 / 8.0 * bytes as f64 / (gigabits * 1e9 / 8.0) + (14.0 + 7.0) * latency;
+        let sum = sum_of(bytes, 8.0, latency, gigabits * 1e9 / 8.0);
         let step = one + sum;
         println!(
             "{gigabits:>6}   {:>10.0}   {:>6.2}   {:>7.1}   {:>9.2}",
@@ -91,5 +123,4 @@ fn told(rounds: usize) -> Outcome<()> {
             8.0 * one / step
         );
     }
-    Ok(())
 }

@@ -122,14 +122,14 @@ fn run(args: &Args, ranks: &Ranks) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints a line for each rank, in their order.
+/// Prints a sentence for each rank, in their order.
 fn tell(ranks: &Ranks, device: &Device, rows: usize, seconds: f64) -> Result<(), Failure> {
     if ranks.rank() == 0 {
-        writeln!(io::stdout(), "\nrank      rows   seconds   device")?;
+        writeln!(io::stdout())?;
     }
     for rank in 0..ranks.size() {
         if rank == ranks.rank() {
-            writeln!(io::stdout(), "{rank:>4}   {rows:>7}   {seconds:>7.2}   {}", device.info().name)?;
+            writeln!(io::stdout(), "rank {rank}: {rows} rows, {seconds:.2} s, {}", device.info().name)?;
         }
         // The next rank's line comes after this one.
         ranks.agree(Ok::<_, wgpu_mlp::Error>(()))?;

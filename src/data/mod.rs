@@ -57,8 +57,10 @@
 //! Of a Parquet file, sizes of pages and dictionaries and counts of values are checked too, and memory grows with what is
 //! decoded. That may be much more than the file has bytes. A page is decompressed as a whole, to up to 22 times its bytes
 //! in the file with Snappy, 256 times with LZ4, 1,032 times with gzip and 32,768 times with Zstandard. And runs of equal
-//! values take next to nothing in a file, while a label takes 8 bytes and a feature 4. Where the host has no room for
-//! labels or features, that is an [`Error`] as well; but a page that it has no room for ends the process.
+//! values take next to nothing in a file, while a label takes 8 bytes and a feature 4. Where the host has no room for the
+//! labels of a file or the features of a row group, that is an [`Error`] as well. What is decoded at a time ends the
+//! process if there is no room for it: a page; 8,192 labels, each with its text if they are strings; and 8,192 rows of
+//! features, or fewer of them if a row has more than 128.
 //!
 //! [`Error`]: crate::Error
 //! [`RowSource`]: crate::source::RowSource

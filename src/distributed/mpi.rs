@@ -1,10 +1,14 @@
 //! Ranks as the processes of an MPI job. MPI is called by one thread of its own, to which others hand their values.
 
 use std::fmt::Display;
+use std::io::{Write, stderr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use mpi::Threading;
+use mpi::environment::Universe;
 use mpi::traits::{Communicator as _, CommunicatorCollectives, Root};
 
 use super::communicator::{CommunicationError, Communicator};
@@ -42,25 +46,30 @@ impl World {
     fn begin() -> Result<Self, CommunicationError> {
         let ((jobs, to_do), (say, done), (tell, told)) = (channel(), channel(), channel());
         let work = move || {
-            // No other thread calls MPI, but there are others.
-            let Some((universe, _)) = mpi::initialize_with_threading(mpi::Threading::Funneled) else {
-                let _ = tell.send(None);
-                return;
+            let (universe, numbers) = match begun() {
+                Ok(begun) => begun,
+                Err(why) => {
+                    let _ = tell.send(Err(why));
+                    return;
+                }
             };
             let world = universe.world();
-            let local = world.split_shared(world.rank());
-            let _ = tell.send(Some([world.rank(), world.size(), local.rank()].map(|number| number as usize)));
+            let _ = tell.send(Ok(numbers));
             let mut room = Vec::new();
             for job in to_do {
-                if say.send(carried(&world, job, &mut room)).is_err() {
+                // A panic would end MPI here, which waits for the other processes, while these wait for this one's part.
+                let Ok(done) = catch_unwind(AssertUnwindSafe(|| carried(&world, job, &mut room))) else {
+                    let _ = writeln!(stderr(), "rank {}: a message panicked, which ends the job", numbers[0]);
+                    world.abort(1);
+                };
+                if say.send(done).is_err() {
                     break;
                 }
             }
             // MPI ends with the universe.
         };
         let thread = thread::Builder::new().name("wgpu-mlp mpi".into()).spawn(work)?;
-        let begun = told.recv().map_err(|_| "MPI could not begin")?;
-        let [rank, size, local_rank] = begun.ok_or("MPI has begun in this process before, and can only once")?;
+        let [rank, size, local_rank] = told.recv().map_err(|_| "MPI could not begin")??;
         Ok(World { rank, size, local_rank, line: Mutex::new(Some((jobs, done))), thread: Some(thread) })
     }
 
@@ -80,6 +89,20 @@ impl Drop for World {
             let _ = thread.join();
         }
     }
+}
+
+/// Begins MPI on this thread, and tells the numbers of the process: its rank, those of all, and its rank on its machine.
+fn begun() -> Result<(Universe, [usize; 3]), &'static str> {
+    // No other thread calls MPI, but there are others.
+    let begun = mpi::initialize_with_threading(Threading::Funneled);
+    let (universe, provided) = begun.ok_or("MPI has begun in this process before, and can only once")?;
+    if provided < Threading::Funneled {
+        return Err("this MPI library allows no other threads in a process that uses it");
+    }
+    let world = universe.world();
+    let local = world.split_shared(world.rank());
+    let numbers = [world.rank(), world.size(), local.rank()].map(|number| number as usize);
+    Ok((universe, numbers))
 }
 
 /// Does a job together with the other processes. `room` stays from job to job: fresh memory would cost as much as a message.

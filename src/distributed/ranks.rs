@@ -152,8 +152,9 @@ impl Ranks {
     ) -> std::result::Result<T, E> {
         let leaving = self.leaving(Call::Leave);
         let outcome = program(&self);
-        leaving.not_early();
+        // An error of the program's own may panic while it says what is wrong: the others are told so, too.
         let own = outcome.as_ref().map(|_| Numbers::default()).map_err(|error| error.to_string().into());
+        leaving.not_early();
         match (self.round(Call::Leave, own), outcome) {
             (Err(error), Ok(_)) => Err(error.into()),
             (_, outcome) => outcome,

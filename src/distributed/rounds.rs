@@ -6,6 +6,7 @@ use super::communicator::CommunicationError;
 use super::message::{Call, Message, Numbers};
 use super::ranks::Ranks;
 use crate::error::{Error, RanksError, Result};
+use crate::host_memory::{host_filled, host_room};
 
 /// The most bytes of words in which a failed rank says what is wrong.
 const MOST_WORDS: usize = 1 << 16;
@@ -90,21 +91,71 @@ impl Ranks {
 
     /// The bytes of all ranks, which may be of different lengths.
     pub(crate) fn gather(&self, call: Call, own: &[u8]) -> Result<Vec<Vec<u8>>> {
-        let mut all = Vec::with_capacity(self.size());
-        self.visit(call, own, |bytes| all.push(bytes))?;
+        let filled = |length: &usize| host_filled(call.name(), (*length, 1), 0);
+        let room = |lengths: &[usize]| lengths.iter().map(filled).collect::<Result<Vec<Vec<u8>>>>();
+        let (_, mut all) = self.room_for(call, own.len(), room)?;
+        for (rank, bytes) in all.iter_mut().enumerate() {
+            if rank == self.rank() {
+                bytes.clear();
+                bytes.extend_from_slice(own);
+            }
+            self.communicator.broadcast(rank, bytes).map_err(communication)?;
+        }
         Ok(all)
     }
 
+    /// The values of all ranks, one rank's after the other's, as many of each as it has.
+    pub(crate) fn joined<T: bytemuck::Pod>(&self, call: Call, own: &[T]) -> Result<Vec<T>> {
+        let room = |lengths: &[usize]| {
+            let bytes = lengths.iter().fold(0usize, |sum, length| sum.saturating_add(*length));
+            host_room(call.name(), bytes / size_of::<T>(), 1)
+        };
+        self.visit_with(call, bytemuck::cast_slice(own), room, |all: &mut Vec<T>, bytes| {
+            all.extend(bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
+        })
+    }
+
     /// Looks at the bytes of one rank after another, in memory one at a time.
-    pub(crate) fn visit(&self, call: Call, own: &[u8], mut look: impl FnMut(Vec<u8>)) -> Result<()> {
-        let mut numbers = Numbers::default();
-        numbers[0] = own.len() as u64;
-        for (rank, length) in self.round(call, Ok(numbers))?.iter().enumerate() {
-            let mut bytes = if rank == self.rank() { own.to_vec() } else { vec![0; length[0] as usize] };
+    pub(crate) fn visit(&self, call: Call, own: &[u8], mut look: impl FnMut(&[u8])) -> Result<()> {
+        self.visit_with(call, own, |_| Ok(()), |_, bytes| look(bytes))
+    }
+
+    /// [`Ranks::visit`], with room for what is kept of the bytes of all ranks, whose lengths `room` is told.
+    fn visit_with<R>(
+        &self,
+        call: Call,
+        own: &[u8],
+        room: impl FnOnce(&[usize]) -> Result<R>,
+        mut look: impl FnMut(&mut R, &[u8]),
+    ) -> Result<R> {
+        let (lengths, (mut bytes, mut kept)) = self.room_for(call, own.len(), |lengths| {
+            let longest = lengths.iter().copied().max().unwrap_or(0);
+            Ok((host_room::<u8>(call.name(), longest, 1)?, room(lengths)?))
+        })?;
+        for (rank, length) in lengths.into_iter().enumerate() {
+            bytes.clear();
+            if rank == self.rank() {
+                bytes.extend_from_slice(own);
+            } else {
+                bytes.resize(length, 0);
+            }
             self.communicator.broadcast(rank, &mut bytes).map_err(communication)?;
-            look(bytes);
+            look(&mut kept, &bytes);
         }
-        Ok(())
+        Ok(kept)
+    }
+
+    /// Makes room for bytes of all ranks, which tell each other how many they have: on every rank, or an error on all. Returns the
+    /// numbers of bytes too.
+    fn room_for<R>(&self, call: Call, own: usize, room: impl FnOnce(&[usize]) -> Result<R>) -> Result<(Vec<usize>, R)> {
+        let mut numbers = Numbers::default();
+        numbers[0] = own as u64;
+        let all = self.round(call, Ok(numbers))?;
+        let lengths: Vec<_> = all.iter().map(|numbers| usize::try_from(numbers[0]).unwrap_or(usize::MAX)).collect();
+        match room(&lengths) {
+            Ok(room) => self.round(call, Ok(Numbers::default())).map(|_| (lengths, room)),
+            Err(error) => self.fail(call, error.into()),
+        }
     }
 
     /// [`Ranks::sum`] of what is known to be there on all ranks, as many values on each.
@@ -171,4 +222,44 @@ fn shortened(mut words: String) -> String {
     let most = (0..=MOST_WORDS.min(words.len())).rev().find(|end| words.is_char_boundary(*end));
     words.truncate(most.unwrap_or(0));
     words
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::host_memory::no_room;
+
+    #[test]
+    fn values_of_all_ranks_come_in_their_order() {
+        let all = Ranks::in_threads(3, |ranks| {
+            let own = vec![vec![1u32, 2], Vec::new(), vec![3, 4, 5]].swap_remove(ranks.rank());
+            let bytes = ranks.gather(Call::Agree, bytemuck::cast_slice(&own))?;
+            assert_eq!(bytes.iter().map(Vec::len).collect::<Vec<_>>(), [8, 0, 12]);
+            ranks.joined(Call::Agree, &own)
+        });
+        for all in all {
+            assert_eq!(all.ok().as_deref(), Some(&[1, 2, 3, 4, 5][..]));
+        }
+    }
+
+    /// On all ranks, or on one of them alone.
+    #[test]
+    fn memory_that_is_not_there_is_an_error_on_all_ranks() {
+        let told = |room: &(dyn Fn(usize) -> Result<Vec<u8>> + Sync), first: usize| {
+            let call = |ranks: &Ranks| ranks.room_for(Call::Predict, 1, |_| room(ranks.rank())).map(drop);
+            for outcome in Ranks::in_threads(2, call) {
+                match outcome {
+                    Err(Error::Ranks(RanksError::Failed { rank, source })) => {
+                        assert_eq!(rank, first);
+                        assert_eq!(source.to_string(), no_room::<u8>("predict", usize::MAX, 1).to_string());
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let none = || host_room::<u8>("predict", usize::MAX, 1);
+        told(&|_| none(), 0);
+        told(&|rank| if rank == 1 { none() } else { Ok(Vec::new()) }, 1);
+    }
 }

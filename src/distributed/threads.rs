@@ -73,7 +73,18 @@ impl Communicator for Thread {
     }
 
     fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), CommunicationError> {
-        *bytes = self.lay(std::mem::take(bytes), |all| all[root].clone());
+        let first = self.rank == root;
+        let own = if first { std::mem::take(bytes) } else { Vec::new() };
+        self.lay(own, |all| {
+            if !first {
+                bytes.clear();
+                bytes.extend_from_slice(&all[root]);
+            }
+        });
+        if first {
+            // All others have copied it.
+            *bytes = std::mem::take(&mut locked(&self.table.bytes)[root]);
+        }
         Ok(())
     }
 

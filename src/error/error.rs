@@ -225,7 +225,8 @@ pub enum Error {
     File {
         /// The file; `the given bytes` where the call was handed bytes or a reader.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error; where a row of an array could not be read, a [`RowError`](crate::source::RowError) that
+        /// holds it.
         source: std::io::Error,
     },
     /// A file that does not keep to its format.

@@ -94,26 +94,32 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A source's answer to a question; none if its own code panics over it.
-fn asked<T>(question: impl FnOnce() -> T) -> Option<T> {
-    // What was thrown may panic when it is dropped.
-    catch_unwind(AssertUnwindSafe(question)).map_err(std::mem::forget).ok()
+/// A source's answer to a question, or the words with which its own code panics over it.
+fn asked<T>(question: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(question)).map_err(|panic| {
+        let words = words_of(&*panic).to_owned();
+        // What was thrown may panic when it is dropped.
+        std::mem::forget(panic);
+        words
+    })
 }
 
 /// The values of a source that lie in memory row by row. One that panics over the question has none.
 pub(crate) fn values_of(source: &dyn RowSource) -> Option<&[f32]> {
-    asked(|| source.as_values()).flatten()
+    asked(|| source.as_values()).ok().flatten()
 }
 
 /// The number of rows and of columns of a source, which an op asks for.
 pub(crate) fn dim_of(op: &'static str, source: &dyn RowSource) -> Result<(usize, usize)> {
-    let words = "the source panicked when it was asked how many rows and columns there are";
-    asked(|| source.dim()).ok_or_else(|| Error::Source { op, row: 0, source: words.into() })
+    asked(|| source.dim()).map_err(|words| {
+        let words = format!("the source panicked when it was asked how many rows and columns there are: {words}");
+        Error::Source { op, row: 0, source: words.into() }
+    })
 }
 
 /// The name of a source for log messages.
 pub(crate) fn name_of(source: &dyn RowSource) -> String {
-    asked(|| source.name()).unwrap_or_else(|| "a source that panics over its name".into())
+    asked(|| source.name()).unwrap_or_else(|_| "a source that panics over its name".into())
 }
 
 /// Does the work that these rows are wanted for, in which the source's own code may panic.

@@ -18,7 +18,7 @@ use crate::error::{Error, Result, Shape};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Shards<S> {
-    shards: Vec<S>,
+    pub(crate) shards: Vec<S>,
     /// The number of rows before each shard's end.
     ends: Vec<usize>,
     cols: usize,
@@ -50,9 +50,14 @@ impl<S: RowSource> Shards<S> {
     }
 
     /// The shard that has this row.
-    fn shard_of(&self, row: usize) -> Result<usize, RowError> {
+    pub(crate) fn shard_of(&self, row: usize) -> Result<usize, RowError> {
         let shard = self.ends.partition_point(|end| *end <= row);
         if shard == self.shards.len() { Err(RowError::beyond(row, self.dim().0)) } else { Ok(shard) }
+    }
+
+    /// The number of rows before this shard.
+    pub(crate) fn first_row(&self, shard: usize) -> usize {
+        if shard == 0 { 0 } else { self.ends[shard - 1] }
     }
 }
 
@@ -69,7 +74,7 @@ impl<S: RowSource> RowSource for Shards<S> {
         let mut together = Vec::new();
         for places in places.chunk_by(|(shard, _), (next, _)| shard == next) {
             let shard = places[0].0;
-            let first = if shard == 0 { 0 } else { self.ends[shard - 1] };
+            let first = self.first_row(shard);
             let wanted: Vec<_> = places.iter().map(|(_, place)| rows[*place] - first).collect();
             let numbered = |error: RowError| RowError { row: error.row.saturating_add(first), ..error };
             let read = |into: &mut [f32]| self.shards[shard].read_rows(&wanted, into).map_err(numbered);
@@ -78,9 +83,11 @@ impl<S: RowSource> RowSource for Shards<S> {
                 read(&mut into[span.start * self.cols..span.end * self.cols])?;
                 continue;
             }
-            // What a shard does not write is no value of the shard before it.
-            together.clear();
-            together.resize(places.len() * self.cols, f32::NAN);
+            together.resize(places.len() * self.cols, 0.0);
+            if !self.shards[shard].writes_all() {
+                // What a shard does not write is no value of the shard before it.
+                together.fill(f32::NAN);
+            }
             read(&mut together)?;
             for ((_, place), values) in places.iter().zip(together.chunks_exact(self.cols.max(1))) {
                 into[place * self.cols..(place + 1) * self.cols].copy_from_slice(values);

@@ -51,7 +51,7 @@ pub use expected::Expected;
 pub use inputs::Inputs;
 pub use options::Options;
 #[cfg(all(feature = "serde", not(target_family = "wasm")))]
-pub use over_ranks::run_over;
+pub use over_ranks::{JointReport, run_over};
 pub use report::{Report, Row};
 #[cfg(not(target_family = "wasm"))]
 pub use run::{run, run_watched, run_with};

@@ -47,7 +47,9 @@ async function compile(code) {
     const pipeline = device.createComputePipelineAsync({ layout: "auto", compute: { module } });
     await pipeline.catch((error) => (wrong = `${error.reason}: ${error.message}`));
   }
-  const scoped = await device.popErrorScope().catch((error) => error);
+  const scoped = await device.popErrorScope().catch((error) => {
+    globalThis.lost ||= error.message; // only a device that is lost has no scope to end
+  });
   return { wrong: wrong || (scoped?.message ?? ""), lost: globalThis.lost };
 }
 

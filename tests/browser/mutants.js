@@ -161,7 +161,7 @@ const MUTANTS = [
   {
     name: "a focus that is lost",
     checks: "by keyboard alone",
-    changes: [["page.js", "if (next) byId(next).focus({ preventScroll: true });", "document.body.focus();\n  if (next) /** @type {HTMLElement} */ (document.activeElement).blur();"]],
+    changes: [["page.js", "  byId(next).focus({ preventScroll: true });", "  /** @type {HTMLElement} */ (document.activeElement).blur();"]],
   },
   {
     name: "a page that computes itself",
@@ -196,7 +196,26 @@ const MUTANTS = [
   {
     name: "a GPU that is opened again where the module breaks over it",
     checks: "breaks over the GPU",
-    changes: [["lab.js", "const overGpu = this.#opensGpu;", "const overGpu = false;"]],
+    changes: [["lab.js", "const [overGpu, silent] = [this.#opensGpu, this.#silent];", "const [overGpu, silent] = [false, this.#silent];"]],
+  },
+  {
+    name: "a change of the device that waits for what waits for it",
+    checks: "never answers",
+    changes: [
+      ["lab.js", "    const loaded = this.#load();\n    loaded.catch(() => {});\n", ""],
+      ["lab.js", "      await loaded;\n", "      await this.#load();\n"],
+      ["lab.js", "this.#restore(message, loaded, overGpu, silent)", "this.#restore(message, Promise.resolve(), overGpu, silent)"],
+    ],
+  },
+  {
+    name: "an end that is not told",
+    checks: "no new module",
+    changes: [["client.js", "return this.onEnded(why);", "return;"]],
+  },
+  {
+    name: "a TensorFlow.js that takes the crate's figures along",
+    checks: "TensorFlow.js breaks",
+    changes: [["speed.js", "if (halted || !(error instanceof PeerFailed)) throw error;", "throw error;"]],
   },
   {
     name: "a leak of objects",

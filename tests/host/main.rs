@@ -36,6 +36,7 @@ mod metrics;
 mod nothing_to_learn;
 mod optimizers;
 mod ranks;
+mod ranks_end;
 #[cfg(feature = "data")]
 mod readme;
 mod refused;

@@ -1,7 +1,7 @@
 //! How much memory it takes to read files, and that it is an error where there is no more.
 
 #![cfg(feature = "data")]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod arrays;
 #[cfg(feature = "parquet")]
@@ -15,7 +15,7 @@ use std::ptr::null_mut;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use wgpu_mlp::Error;
-use wgpu_mlp::data::read_csv_from;
+use wgpu_mlp::data::{Column, CsvOptions, read_csv_from};
 
 const MIB: usize = 1 << 20;
 
@@ -124,4 +124,12 @@ fn a_table_without_end() {
         let error = limited(4 << 20, || read_csv_from(Endless(row.as_bytes().iter().cycle()), &Default::default()));
         assert!(matches!(error, Err(Error::HostMemory { op: "read_csv", .. })));
     }
+    // Where no column is a feature, the labels alone grow.
+    let options = CsvOptions { skip: vec![Column::Index(0)], ..Default::default() };
+    let error = limited(4 << 20, || read_csv_from(Endless(b"1.5,rose\n".iter().cycle()), &options));
+    assert!(
+        matches!(error, Err(Error::HostMemory { op: "read_csv", shape, .. }) if shape.rows > 1000),
+        "{:?}",
+        error.err()
+    );
 }

@@ -1,6 +1,7 @@
 //! Parquet files that were changed, and labels that take more memory than there is.
 
 use std::panic::{set_hook, take_hook};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -78,30 +79,69 @@ fn changed_parquet_files() {
     assert_eq!(beyond, None);
 }
 
-/// Equal labels, of which a file holds any number in few bytes.
+/// Equal values, of which a file holds any number in few bytes.
+const ROWS: usize = 1_100_000;
+
+/// Writes a file of numbers and labels.
+fn write(path: &Path, label: ArrayRef) {
+    let kind = label.data_type().clone();
+    let x: ArrayRef = Arc::new(Float64Array::from_value(0.5, ROWS));
+    let batch = RecordBatch::try_from_iter([("x", x), ("label", label)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let bytes = writer.into_inner().unwrap();
+    assert!(bytes.len() < 1 << 18, "{kind}: {} bytes", bytes.len());
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn names() -> ArrayRef {
+    Arc::new(StringArray::from_iter_values((0..ROWS).map(|_| "rose")))
+}
+
 #[test]
 fn labels_without_end() {
-    const ROWS: usize = 1_100_000;
     let labels: [ArrayRef; 5] = [
         Arc::new(Int64Array::from_value(7, ROWS)),
         Arc::new(UInt64Array::from_value(7, ROWS)),
         Arc::new(Float64Array::from_value(7.0, ROWS)),
         Arc::new(BooleanArray::from(vec![true; ROWS])),
-        Arc::new(StringArray::from_iter_values((0..ROWS).map(|_| "rose"))),
+        names(),
     ];
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.parquet");
     let options = ParquetOptions { label: Some("label".into()), ..Default::default() };
     for label in labels {
         let kind = label.data_type().clone();
-        let x: ArrayRef = Arc::new(Float64Array::from_value(0.5, ROWS));
-        let batch = RecordBatch::try_from_iter([("x", x), ("label", label)]).unwrap();
-        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
-        writer.write(&batch).unwrap();
-        let bytes = writer.into_inner().unwrap();
-        assert!(bytes.len() < 1 << 18, "{kind}: {} bytes", bytes.len());
-        std::fs::write(&path, bytes).unwrap();
+        write(&path, label);
         let error = limited(4 << 20, || ParquetRows::open(&path, &options)).unwrap_err();
         assert!(matches!(error, Error::HostMemory { op: "ParquetRows::open", .. }), "{kind}: {error:?}");
     }
+}
+
+/// There is room for the ids of four bytes, which grow as the rows are read, and none for the labels that they become.
+#[test]
+fn labels_of_names_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("names.parquet");
+    write(&path, names());
+    let options = ParquetOptions { label: Some("label".into()), ..Default::default() };
+    let error = limited(15 << 20, || ParquetRows::open(&path, &options)).unwrap_err();
+    let Error::HostMemory { op: "ParquetRows::open", shape, bytes } = error else { panic!("{error:?}") };
+    assert_eq!((shape.rows, bytes), (ROWS, 8 * ROWS as u64));
+}
+
+#[test]
+fn features_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("features.parquet");
+    write(&path, names());
+    let read = |cache_bytes: usize| {
+        let source = ParquetRows::open(&path, &ParquetOptions { cache_bytes, ..Default::default() }).unwrap();
+        let mut into = [0.0; 2];
+        limited(4 << 20, || source.read_rows(&[3, ROWS - 1], &mut into)).map(|()| into)
+    };
+    // A row group that is kept is decoded as a whole, and one that is not batch by batch.
+    let error = *read(usize::MAX).unwrap_err().source.downcast::<Error>().unwrap();
+    assert!(matches!(error, Error::HostMemory { op: "ParquetRows", .. }), "{error:?}");
+    assert_eq!(read(0).unwrap(), [0.5; 2]);
 }

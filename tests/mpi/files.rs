@@ -16,13 +16,16 @@ use crate::{digest, say_alike};
 
 const SIZE: usize = 3;
 
-/// Trains on this rank's rows, wherever they are.
+/// Trains on this rank's rows, wherever they are, and predicts those of all.
 fn trained(device: &Device, ranks: &Ranks, rows: impl RowSource, labels: &[i64]) -> Result<String> {
     let options = FitOptions { epochs: 2, batch: 20, ..Default::default() };
     let mut model = Mlp::new(device, &WIDTHS, 1)?;
-    let history = Trainer::new(&options).over(ranks).fit(&mut model, rows, labels)?;
+    let history = Trainer::new(&options).over(ranks).fit(&mut model, &rows, labels)?;
     let losses: Vec<_> = history.epochs.iter().map(|epoch| epoch.loss).collect();
-    Ok(format!("{:08x?} {losses:?}", bits(&model)?))
+    let classes = model.predict_over(ranks, &rows)?;
+    // This process has the rows of all in an array, too.
+    assert_eq!(classes, model.predict(Data::new().x.view())?);
+    Ok(format!("{:08x?} {losses:?} {classes:?}", bits(&model)?))
 }
 
 /// Trains on a slice of one mapped file, which rank 0 writes.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use log::{LevelFilter, Log, Metadata, Record};
 use ndarray::s;
 use wgpu_mlp::distributed::Ranks;
-use wgpu_mlp::{Device, FitOptions, GpuOptions, Mlp, Result, Trainer};
+use wgpu_mlp::{Device, DeviceInfo, DeviceKind, FitOptions, GpuOptions, Mlp, Result, Trainer};
 
 use crate::training::over_ranks::{Data, ROWS, WIDTHS};
 
@@ -27,13 +27,18 @@ impl Log for Collector {
 
 static COLLECTOR: Collector = Collector(Mutex::new(Vec::new()));
 
-/// Each rank tells its own device and its own rows, and its error where another one's is reported.
-pub fn logged(ranks: &Ranks) -> Result<String> {
+/// Each rank tells its own device and its own rows, and its error where another one's is reported. A software driver is taken
+/// where it is asked for by name.
+pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     log::set_logger(&COLLECTOR).unwrap();
     log::set_max_level(LevelFilter::Info);
     let (rank, size) = (ranks.rank(), ranks.size());
     assert_eq!(ranks.local_rank(), rank, "all ranks are on one machine");
-    let device = ranks.agree(Device::of_rank(ranks, &GpuOptions::default()))?;
+    let DeviceInfo { kind, name, .. } = device.info();
+    let adapter_name = (*kind != DeviceKind::Cpu).then(|| name.clone());
+    let by_name = adapter_name.is_some();
+    let device = ranks.agree(Device::of_rank(ranks, &GpuOptions { adapter_name, ..Default::default() }))?;
+    assert!(!by_name || device.info().name == *name, "{} and not {name}", device.info());
     let (data, own, options) = (Data::new(), ranks.share_of(ROWS), FitOptions { epochs: 1, ..Default::default() });
     let mut model = Mlp::new(&device, &WIDTHS, 1)?;
     let x = data.x.slice(s![own.clone(), ..]);

@@ -47,10 +47,12 @@ fn main() -> ExitCode {
         Trial::test("one report of all devices", || say_alike(&["verify", "cpu"], 2).map(drop)),
         Trial::test("a file that all ranks see", files::one_for_all),
         Trial::test("a file for each rank", files::one_for_each),
-        Trial::test("each rank logs which device it has", || say_alike(&["log", "cpu"], 2).map(drop)),
     ];
     for &device in devices {
         trials.push(Trial::test(format!("no fault leaves a rank on the {device} waiting"), move || faults::on(device)));
+        trials.push(Trial::test(format!("each rank logs which device it has, on the {device}"), move || {
+            say_alike(&["log", device], 2).map(drop)
+        }));
         for size in 1..=4 {
             let name = format!("{size} ranks on the {device} are as threads");
             trials.push(Trial::test(name, move || as_threads(device, size)));
@@ -95,8 +97,9 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
         ("train", []) => Ok(over_ranks::train(&device, ranks, &Data::new().weighted(), &training::rich())?.words()),
         ("scores", []) => over_ranks::scores_of(&device, ranks).map(|()| "well".into()),
         ("verify", []) => {
-            let reports = verify::run_over(ranks, &device, &verify::Options { full: false, ..Default::default() })?;
-            Ok(reports.iter().map(|report| format!("{}: {} ops; ", report.device, report.rows.len())).collect())
+            let report = verify::run_over(ranks, &device, &verify::Options { full: false, ..Default::default() })?;
+            assert!(report.passed() && report.reports().len() == ranks.size(), "{report}");
+            Ok(report.to_string())
         }
         ("one file", [path]) => files::mapped(&device, ranks, Path::new(path)),
         ("files", [folder]) => files::of_rank(&device, ranks, Path::new(folder)),
@@ -111,7 +114,7 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
             Ok(over_ranks::go_on(&device, ranks, Path::new(folder), run)?.words())
         }
         ("long", [checkpoint]) => checkpoints::long(&device, ranks, checkpoint),
-        ("log", []) => logs::logged(ranks),
+        ("log", []) => logs::logged(&device, ranks),
         _ => panic!("{words:?} are unknown"),
     }
 }

@@ -15,6 +15,8 @@ export class Client {
   onLost = () => {};
   /** Called with the message when the module broke and a new worker was started. @type {(message: string) => void} */
   onReplaced = () => {};
+  /** Called with the message when there is no worker any more, since a new one broke before it answered. @type {(message: string) => void} */
+  onEnded = () => {};
   /** @type {Worker} */
   #worker;
   /** @type {Map<number, Waiting>} */
@@ -36,11 +38,6 @@ export class Client {
     this.#file = file;
     this.#type = type;
     this.#worker = this.#start();
-  }
-
-  /** Whether there is no worker any more. */
-  get isOver() {
-    return this.#ended !== "";
   }
 
   /** Ends the worker for good. */
@@ -78,7 +75,8 @@ export class Client {
 
   #start() {
     const worker = new Worker(new URL(this.#file, import.meta.url), { type: this.#type });
-    worker.onmessage = ({ data }) => this.#receive(data);
+    // What a worker sent before it was replaced may come later.
+    worker.onmessage = ({ data }) => worker === this.#worker && this.#receive(data);
     worker.onmessageerror = () => worker === this.#worker && this.#replace("an answer of the worker could not be read");
     // A trap in the module comes here behind the panic's own message; anything else has not been told yet.
     worker.onerror = (event) => {
@@ -103,7 +101,11 @@ export class Client {
 
   /** @param {string} why */
   #replace(why) {
-    if (!this.#answered) return this.end(why);
+    if (this.#ended) return;
+    if (!this.#answered) {
+      this.end(why);
+      return this.onEnded(why);
+    }
     this.#answered = false;
     this.#worker.terminate();
     this.#worker = this.#start();

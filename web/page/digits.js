@@ -80,7 +80,7 @@ function drawSoon() {
 /** @param {Epoch} epoch */
 function reached(epoch) {
   history.push(epoch);
-  // Of a long training every second epoch is enough, and again.
+  // Each time there are too many, every second one goes.
   if (history.length > MOST_POINTS) history = history.filter((_, index) => index % 2 === 0);
   if (!trained) {
     trained = true;
@@ -130,7 +130,7 @@ export async function train(wanted = {}, goOn = false) {
     return result;
   } catch (error) {
     const told = error instanceof Error && error.name === "Refused" ? error.message : "";
-    for (const name of FIELDS) if (told.startsWith(name)) byId(`digits-${name}`).setAttribute("aria-invalid", "true");
+    for (const name of FIELDS) if (told.startsWith(name) && !(name in wanted)) byId(`digits-${name}`).setAttribute("aria-invalid", "true");
     throw error;
   } finally {
     training = false;
@@ -173,7 +173,10 @@ export function startDigits() {
   byId("digits-start").addEventListener("click", start);
   byId("digits-continue").addEventListener("click", () => train({}, true).catch((error) => lab.report(error)));
   byId("digits-stop").addEventListener("click", stop);
-  // The Enter key in a field. A form of several fields without a button of its own would not be sent by it.
+  byId("digits-form").addEventListener("input", ({ target }) => {
+    if (target instanceof HTMLElement) target.removeAttribute("aria-invalid");
+  });
+  // The Enter key in a field trains. A form of several fields without a button of its own would not be sent by it.
   byId("digits-form").addEventListener("keydown", (event) => {
     const { key, target } = event;
     if (key !== "Enter" || !(target instanceof HTMLInputElement)) return;

@@ -190,7 +190,7 @@ export function startDrawing() {
   listenToKeys();
   byId("draw-clear").addEventListener("click", clear);
   // The network changes while it learns, and so does what it reads.
-  for (const change of ["epoch", "model"]) lab.addEventListener(change, () => void read());
+  for (const change of ["epoch", "model", "restored"]) lab.addEventListener(change, () => void read());
   onAppearance(redraw);
   changed();
 }

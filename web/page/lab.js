@@ -16,7 +16,7 @@ const ADVICE =
   "If there is one, hardware acceleration may be switched off in the browser's settings, or the driver too old; " +
   "chrome://gpu or about:support tells.";
 
-/** A browser that gives no answer about a GPU for so many milliseconds will not give one. */
+/** A browser that gives no answer about a GPU for so many milliseconds is taken to have none. */
 const LONGEST_OPENING = 30_000;
 
 /** How often a broken module is replaced before the page gives up. */
@@ -34,32 +34,41 @@ class Lab extends EventTarget {
   /** @type {Promise<void> | null} */
   #recovering = null;
   #replacements = 0;
-  /** Whether a GPU is being opened: what breaks meanwhile is not asked for it again. */
+  /** Whether a GPU is being opened: a worker that replaces one that broke meanwhile opens the CPU path. */
   #opensGpu = false;
+  /** Whether the browser gave no answer about a GPU, for which the worker was given up. */
+  #silent = false;
   /** The last change of the device: one waits for the other. @type {Promise<any>} */
   #change = Promise.resolve();
 
   constructor() {
     super();
     this.client.onLost = (reason) => void this.recover(reason);
-    this.client.onReplaced = (message) => {
-      this.#change = this.#change.then(() => this.#restore(message)).catch(() => {});
-    };
+    this.client.onEnded = (message) => this.fail(new Error(message));
+    this.client.onReplaced = (message) => this.#replaced(message);
   }
 
   /** Loads the module and the digits, and opens a device. */
-  async start() {
+  start() {
+    const started = this.#change.then(() => this.#start());
+    this.#change = started.catch(() => {});
+    return started;
+  }
+
+  async #start() {
     try {
       await this.#load();
-      if ("gpu" in navigator) await this.#openOrFallBack("gpu");
+      if ("gpu" in navigator) {
+        say("The browser is asked for a GPU.");
+        await this.#openOrFallBack("gpu");
+      } else {
+        await this.#open("cpu", "the browser offers no WebGPU");
+        say(WITHOUT_WEBGPU, "warning");
+      }
     } catch (error) {
-      // What replaces the worker goes on from there, where there is a worker to replace.
-      if (isBroken(error) && !this.client.isOver) return;
+      // A worker that broke is replaced, or its end has been told.
+      if (isBroken(error)) return;
       throw error;
-    }
-    if (!("gpu" in navigator)) {
-      await this.#open("cpu", "the browser offers no WebGPU");
-      say(WITHOUT_WEBGPU, "warning");
     }
     if (this.info?.kind === "gpu") say(this.info.software ? "Ready, on a software driver: slow, but the same kernels." : "Ready.");
   }
@@ -132,7 +141,10 @@ class Lab extends EventTarget {
   /** @param {Kind} kind @param {string} [reason] why it is this one, where the library cannot know */
   async #open(kind, reason) {
     this.#opensGpu = kind === "gpu";
-    const late = () => this.client.giveUp(`the browser gave no answer about a GPU within ${LONGEST_OPENING / 1000} s`);
+    const late = () => {
+      this.#silent = true;
+      this.client.giveUp(`the browser gave no answer about a GPU within ${LONGEST_OPENING / 1000} s`);
+    };
     const timer = this.#opensGpu ? setTimeout(late, LONGEST_OPENING) : 0;
     try {
       this.info = /** @type {Info} */ (await this.client.call("open", [kind]));
@@ -176,21 +188,37 @@ class Lab extends EventTarget {
     }
   }
 
-  /** Brings a new worker to where the last one was; on the CPU path where it broke over a GPU. @param {string} message */
-  async #restore(message) {
-    if (++this.#replacements > MOST_REPLACEMENTS) return this.fail(new Error(message));
-    say(`The module failed and is started anew: ${message}`, "bad");
+  /** Lets a new worker load before any change that is queued already asks something of it. @param {string} message */
+  #replaced(message) {
+    const [overGpu, silent] = [this.#opensGpu, this.#silent];
+    this.#opensGpu = this.#silent = false;
+    if (!silent && ++this.#replacements > MOST_REPLACEMENTS) return this.fail(new Error(message));
+    const loaded = this.#load();
+    loaded.catch(() => {});
+    this.#change = this.#change.then(() => this.#restore(message, loaded, overGpu, silent)).catch(() => {});
+  }
+
+  /**
+   * Brings a new worker to where the last one was; on the CPU path where it broke over a GPU.
+   * @param {string} message
+   * @param {Promise<void>} loaded
+   * @param {boolean} overGpu
+   * @param {boolean} silent
+   */
+  async #restore(message, loaded, overGpu, silent) {
+    if (!silent) say(`The module failed and is started anew: ${message}`, "bad");
     try {
-      const overGpu = this.#opensGpu;
-      await this.#load();
+      await loaded;
+      // It is on the CPU path there, from which it goes to the device that is opened.
+      if (this.lastModel) await this.client.call("loadModel", [this.lastModel]);
       if (overGpu) await this.#open("cpu", sentence(message));
       else await this.#openOrFallBack(this.info?.kind ?? "gpu");
-      if (this.lastModel) await this.client.call("loadModel", [this.lastModel]);
       this.dispatchEvent(new Event("restored"));
       const network = this.lastModel ? ", with the digits' network as it was last kept" : "";
-      say(`The module failed and was started anew${network}, on ${this.info?.name}. It said: ${message}`, "bad");
+      if (silent) say(`${sentence(message)} The page computes on the CPU path${network}. ${ADVICE}`, "warning");
+      else say(`The module failed and was started anew${network}, on ${this.info?.name}. It said: ${message}`, "bad");
     } catch (error) {
-      // A worker that breaks again is replaced again.
+      // A worker that broke again has queued another restore, or its end has been told.
       if (!isBroken(error)) this.fail(error);
     }
   }

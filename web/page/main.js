@@ -5,6 +5,7 @@ import { startDigits, train } from "./digits.js";
 import { startDrawing } from "./draw.js";
 import { lab, startDevice } from "./lab.js";
 import { loadModel, saveModel, startModel } from "./model.js";
+import { guardKeys } from "./page.js";
 import { startParity } from "./parity.js";
 import { startSpeed } from "./speed.js";
 import { startSpiral } from "./spiral.js";
@@ -32,11 +33,7 @@ const wgpuMlp = {
 };
 Object.assign(globalThis, { wgpuMlp });
 
-// A key that is held down presses a button once: it would go through Train, Stop and Go on in turns otherwise.
-addEventListener("keydown", (event) => {
-  if (event.repeat && event.target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key)) event.preventDefault();
-});
-
+guardKeys();
 startDevice();
 startDigits();
 startDrawing();

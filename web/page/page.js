@@ -46,9 +46,13 @@ export function show(id, value, text) {
 /** @param {number} share */
 export const percent = (share) => `${(100 * share).toFixed(2)} %`;
 
+/** The section whose button lost the focus while no other could take it, and when the focus was last moved. */
+let stranded = "";
+let moved = -Infinity;
+
 /**
  * A section's state, and which of its buttons can be pressed in it. Where the one that has the focus no longer can, the focus goes to
- * the first that can: it would be lost otherwise, and with it the place of whoever works by keyboard.
+ * the first that can, at once or as soon as there is one: it would be lost otherwise, and with it the place of whoever works by keyboard.
  * @param {string} section
  * @param {string} state
  * @param {Record<string, boolean>} buttons
@@ -59,9 +63,26 @@ export function enter(section, state, buttons) {
   for (const [id, enabled] of Object.entries(buttons)) {
     /** @type {HTMLButtonElement} */ (byId(id)).disabled = !enabled;
   }
-  if (buttons[focused] !== false) return;
+  const isOff = buttons[focused] === false;
+  if (isOff) stranded = section;
   const next = Object.keys(buttons).find((id) => buttons[id]);
-  if (next) byId(next).focus({ preventScroll: true });
+  if (stranded !== section || !next) return;
+  stranded = "";
+  // Whoever has gone elsewhere meanwhile stays there.
+  if (!isOff && document.activeElement !== document.body) return;
+  byId(next).focus({ preventScroll: true });
+  moved = performance.now();
+}
+
+/** A key that is pressed so many milliseconds after the focus moved was meant for the button before. */
+const TOO_SOON = 300;
+
+/** Keeps keys from pressing buttons that they are not meant for: what is held down would press Train, Stop and Go on in turns. */
+export function guardKeys() {
+  addEventListener("keydown", (event) => {
+    const presses = event.target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
+    if (presses && (event.repeat || performance.now() - moved < TOO_SOON)) event.preventDefault();
+  });
 }
 
 /**

@@ -8,10 +8,12 @@ import { byId, enter, say, sentence } from "./page.js";
 
 /** @typedef {import("./inputs.js").Shapes} Shapes */
 /** @typedef {{ op: string, name: string, sizes: number[], probe: number, power: number, unit: string, rate: (size: number, ms: number, shapes: Shapes) => number, label: (size: number) => string }} Job */
-/** @typedef {{ name: string, call: (method: string, args?: any[]) => Promise<any>, drop: () => Promise<void>, end: () => void, extra: (shapes: Shapes) => any[] }} Side */
+/** @typedef {{ name: string, call: (method: string, args?: any[]) => Promise<any>, drop: () => Promise<void>, extra: (shapes: Shapes) => any[] }} Side */
 
 /** A run that would take longer than this many milliseconds is made smaller; `?longest=60000` in the page's address allows more. */
 const LONGEST = Number(new URLSearchParams(location.search).get("longest")) || 2500;
+/** TensorFlow.js is taken not to start if it needs more milliseconds. */
+const LONGEST_START = 60_000;
 /** A turn runs the job as often as fits in about so many milliseconds. */
 const TURN = 200;
 const [TURNS, FEW_TURNS] = [5, 3];
@@ -44,6 +46,8 @@ let running = false;
 let version = null;
 /** @type {Side | null} */
 let tfjs = null;
+/** Its worker, also while it starts. @type {Client | null} */
+let peerClient = null;
 
 let halted = false;
 
@@ -70,7 +74,6 @@ const own = {
   name: "wgpu-mlp",
   call: (method, args) => call(lab.client, method, args),
   drop: () => lab.client.call("speedDrop"),
-  end: () => {},
   extra: () => [],
 };
 
@@ -174,23 +177,32 @@ function showRow(job, sides, { size, ms, note, wrong }, shapes) {
 /** @param {number} value */
 const plain = (value) => (value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
 
+/** Ends TensorFlow.js, which is started anew with the next measurement. */
+function endPeer() {
+  peerClient?.end();
+  peerClient = tfjs = null;
+}
+
 /** TensorFlow.js in its worker, started when it is first needed. */
 async function peer() {
   if (!version || tfjs) return tfjs;
   const client = new Client("tfjs-worker.js", "classic");
+  peerClient = client;
+  const timer = setTimeout(() => client.end(`there was no answer within ${LONGEST_START / 1000} s`), LONGEST_START);
   try {
     const found = await client.call("init");
     tfjs = {
       name: "TensorFlow.js",
       call: (method, args) => callPeer(client, method, args),
-      drop: () => client.call("speedDrop"),
-      end: () => client.end(),
+      drop: () => callPeer(client, "speedDrop"),
       extra: (shapes) => [shapes],
     };
     byId("speed-tfjs").textContent = `TensorFlow.js ${found}, WebGPU backend.`;
   } catch (error) {
-    client.end();
+    endPeer();
     byId("speed-tfjs").textContent = `TensorFlow.js ${version} is there and does not start: ${sentence(error)}`;
+  } finally {
+    clearTimeout(timer);
   }
   return tfjs;
 }
@@ -219,6 +231,8 @@ async function measured(sides) {
 
 function stop() {
   halted = true;
+  // It may be what gives no answer.
+  endPeer();
 }
 
 async function start() {
@@ -233,17 +247,15 @@ async function start() {
     try {
       await measured(other ? [own, other] : [own]);
     } catch (error) {
-      if (!(error instanceof PeerFailed)) throw error;
-      // It is started anew with the next measurement.
-      other?.end();
-      tfjs = null;
+      if (halted || !(error instanceof PeerFailed)) throw error;
+      endPeer();
       byId("speed-tfjs").textContent = `TensorFlow.js ${version} failed, so the crate is measured alone: ${error.message}`;
       await measured([own]);
     }
     state = "done";
   } catch (error) {
     state = halted ? "stopped" : "failed";
-    if (halted) say(sentence(error));
+    if (halted) say("The measurement was stopped.");
     else await lab.report(error);
   } finally {
     running = false;

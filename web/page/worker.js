@@ -102,7 +102,7 @@ async function unpacked(name) {
 /** A trap leaves the module's memory in no known state. @param {WebAssembly.RuntimeError} trap */
 const trapped = (trap) => post({ panic: `the module ran into a trap, ${trap.message}` });
 
-// What a call leaves to run by itself, such as the browser's answer about a buffer.
+// The browser's answer about a buffer, for example, comes when no call waits for it, and nobody else would hear of a trap there.
 self.addEventListener("unhandledrejection", (event) => {
   if (event.reason instanceof WebAssembly.RuntimeError) trapped(event.reason);
 });

@@ -1,9 +1,9 @@
 //! The page's library: what its worker calls, with plain objects and typed arrays on the JavaScript side.
 //!
 //! A call that waits returns a promise. An error comes back as a JavaScript `Error` whose message is a sentence and whose
-//! `name` is `DeviceLost` where the device is gone, `Refused` where the input was wrong, and `Failed` otherwise. All input
-//! is checked. A panic would be a mistake in this library or the crate: it is told to the function that
-//! [`on_panic`] was given, and the module cannot be used afterwards.
+//! `name` is `DeviceLost` where the device is gone, `NoAdapter` where there is no GPU, `Refused` where the input was wrong, and
+//! `Failed` otherwise. All input is checked. A panic would be a mistake in this library or the crate: it is told to the
+//! function that [`on_panic`] was given, and the module cannot be used afterwards.
 
 mod device;
 mod digits;

@@ -75,8 +75,7 @@ impl Chooser<'_> {
                 decimal if decimal.is_decimal() => return self.no_numbers(field),
                 // An embedding beside a row's number would be left out, and the number be trained on.
                 lists if holds_lists(lists) => {
-                    let rule =
-                        "beside a column of lists, features must be named: by ParquetFeatures::List or ::Columns";
+                    let rule = "beside columns of lists or maps, features must be named: by ParquetFeatures::List or ::Columns";
                     return refuse(self.path, rule, format!("column {:?} of type {lists}", field.name()));
                 }
                 numbers if is_numeric(numbers) => chosen.push(index),
@@ -144,14 +143,56 @@ impl Chooser<'_> {
     }
 }
 
-/// Whether these are lists of numbers, or lists of such lists.
-fn holds_lists(lists: &DataType) -> bool {
-    match lists {
-        DataType::List(item) => is_numeric(item.data_type()) || holds_lists(item.data_type()),
+/// Whether these are lists or maps with numbers at any depth, or structs with such.
+fn holds_lists(column: &DataType) -> bool {
+    match column {
+        DataType::List(item) | DataType::Map(item, _) => holds_numbers(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_lists(field.data_type())),
         _ => false,
+    }
+}
+
+/// Whether there are numbers at any depth, decimals among them.
+fn holds_numbers(column: &DataType) -> bool {
+    match column {
+        DataType::List(item) | DataType::Map(item, _) => holds_numbers(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_numbers(field.data_type())),
+        other => is_numeric(other) || other.is_decimal(),
     }
 }
 
 fn is_numeric(numbers: &DataType) -> bool {
     numbers.is_integer() || matches!(numbers, DataType::Boolean) || numbers.is_floating()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn lists_of_numbers_are_found_at_any_depth() {
+        let field = |data: DataType| Arc::new(Field::new("item", data, true));
+        let list = |item: DataType| DataType::List(field(item));
+        let of = |columns: Vec<DataType>| DataType::Struct(columns.into_iter().map(field).collect());
+        let map = |value: DataType| DataType::Map(field(of(vec![DataType::Utf8, value])), false);
+        let with_lists = [
+            list(DataType::Float32),
+            list(list(DataType::Boolean)),
+            list(DataType::Decimal128(8, 2)),
+            list(of(vec![DataType::Utf8, DataType::Float32])),
+            of(vec![DataType::Int8, list(DataType::Float64)]),
+            of(vec![of(vec![list(DataType::Int32)])]),
+            map(DataType::Int64),
+            map(list(DataType::Float16)),
+        ];
+        for column in with_lists {
+            assert!(holds_lists(&column), "{column}");
+        }
+        let (numbers, texts) = (of(vec![DataType::Int8]), of(vec![DataType::Utf8]));
+        for column in [DataType::Float32, list(DataType::Utf8), numbers, map(DataType::Utf8), list(texts)] {
+            assert!(!holds_lists(&column), "{column}");
+        }
+    }
 }

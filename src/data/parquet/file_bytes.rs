@@ -46,7 +46,7 @@ impl ChunkReader for FileBytes {
 
     fn get_read(&self, start: u64) -> Result<Head<FileFrom>> {
         let from = FileFrom { file: self.file.clone(), at: start };
-        Ok(Head { bytes: BufReader::with_capacity(HEAD, from), expansion: self.expansion })
+        Ok(Head { bytes: BufReader::with_capacity(HEAD, Whole(from)), expansion: self.expansion })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -64,7 +64,7 @@ impl ChunkReader for FileBytes {
 
 /// Bytes from one place on, which begin with a page's header where pages are read.
 pub(super) struct Head<R> {
-    bytes: BufReader<R>,
+    bytes: BufReader<Whole<R>>,
     /// How many bytes a byte of the page may expand to, until the header has been found to keep to it.
     expansion: Option<u64>,
 }
@@ -74,10 +74,29 @@ impl<R: Read> Read for Head<R> {
         // The header is looked at when it is read, since the decoder also makes readers that it never uses.
         if let Some(expansion) = self.expansion {
             check_header(self.bytes.fill_buf()?, expansion)?;
-            // Only now, since a read that was interrupted is made again.
+            // Only now, since a read that failed may be made again.
             self.expansion = None;
         }
         self.bytes.read(into)
+    }
+}
+
+/// A reader that gives as many bytes as there is room for, also where they come in parts or behind an interruption: the
+/// header of a page is looked at in the first bytes alone.
+struct Whole<R>(R);
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut read = 0;
+        while let Some(rest) = into.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.0.read(rest) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read.min(into.len()))
     }
 }
 
@@ -121,32 +140,39 @@ fn check_header(head: &[u8], expansion: u64) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A header that comes behind an interruption.
-    struct Interrupted<'a>(Option<&'a [u8]>, bool);
+    /// Bytes that come one at a time, each behind an interruption; at their end comes an error, if there is one.
+    struct OneByOne<'a>(&'a [u8], bool, Option<ErrorKind>);
 
-    impl Read for Interrupted<'_> {
+    impl Read for OneByOne<'_> {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            if !std::mem::replace(&mut self.1, true) {
+            self.1 = !self.1;
+            if self.1 {
                 return Err(ErrorKind::Interrupted.into());
             }
-            self.0.take().unwrap_or_default().read(into)
+            if let Some(error) = self.2.filter(|_| self.0.is_empty()) {
+                return Err(error.into());
+            }
+            let room = into.len().min(1);
+            self.0.read(&mut into[..room])
         }
     }
 
     #[test]
-    fn a_header_is_checked_behind_an_interruption() {
-        let header = [0x15, 0, 0x15, 0x82, 0x7e, 0x15, 100, 0x2c];
-        let head = |expansion| {
-            let bytes = BufReader::with_capacity(HEAD, Interrupted(Some(&header), false));
+    fn a_header_is_checked_when_it_has_come_as_a_whole() {
+        let header: [u8; 8] = [0x15, 0, 0x15, 0x82, 0x7e, 0x15, 100, 0x2c];
+        let head = |expansion: u64, error: Option<ErrorKind>| {
+            let bytes = BufReader::with_capacity(HEAD, Whole(OneByOne(&header, false, error)));
             Head { bytes, expansion: Some(expansion) }
         };
         let mut read = Vec::new();
-        assert_eq!(head(1000).read_to_end(&mut read).unwrap(), header.len());
-        let mut refused = head(22);
-        assert_eq!(refused.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(head(1000, None).read_to_end(&mut read).unwrap(), header.len());
+        assert_eq!(read, header);
+        let mut refused = head(22, None);
         for _ in 0..2 {
             assert_eq!(refused.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::InvalidData);
         }
+        let mut broken = head(1000, Some(ErrorKind::TimedOut));
+        assert_eq!(broken.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::TimedOut);
     }
 
     #[test]

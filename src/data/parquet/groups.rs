@@ -32,8 +32,8 @@ pub(super) struct Groups {
     first: usize,
 }
 
-/// A row that is wanted: its number within its row group, and its place among the rows that are wanted.
-type Wanted = (usize, usize);
+/// A row that is wanted: its number within its row group or its file, and its place among the rows that are wanted.
+pub(super) type Wanted = (usize, usize);
 
 impl Groups {
     /// The row groups of a file, which are numbered in the cache from this number on. Of a column of lists the first row
@@ -60,27 +60,40 @@ impl Groups {
 
     /// Reads rows in this order.
     pub(super) fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
+        let mut groups = self.by_group(rows.iter().enumerate().map(|(place, row)| (*row, place)))?;
+        // What is kept is read first, before other row groups take its room.
+        groups.sort_by_cached_key(|(group, _)| !self.is_kept(*group));
+        groups.into_iter().try_for_each(|(group, wanted)| self.read_group(group, wanted, into))
+    }
+
+    /// The row groups of these rows of the file, with what is wanted of each.
+    pub(super) fn by_group(
+        &self,
+        rows: impl IntoIterator<Item = Wanted>,
+    ) -> Result<Vec<(usize, Vec<Wanted>)>, RowError> {
         let mut groups: Vec<Vec<Wanted>> = vec![Vec::new(); self.ends.len()];
-        for (place, row) in rows.iter().enumerate() {
-            let group = self.ends.partition_point(|end| end <= row);
+        for (row, place) in rows {
+            let group = self.ends.partition_point(|end| *end <= row);
             if group == self.ends.len() {
-                return Err(RowError::beyond(*row, self.dim().0));
+                return Err(RowError::beyond(row, self.dim().0));
             }
             groups[group].push((row - self.first_row(group), place));
         }
-        let mut groups: Vec<_> = groups.into_iter().enumerate().filter(|(_, wanted)| !wanted.is_empty()).collect();
-        // What is kept is read first, before other row groups take its room.
-        groups.sort_by_cached_key(|(group, _)| !self.cache.has(self.first + *group));
-        for (group, wanted) in groups {
-            let row = self.first_row(group) + wanted[0].0;
-            self.read_group(group, wanted, into)
-                .map_err(|error| RowError::new(value_row(&error).unwrap_or(row), error))?;
-        }
-        Ok(())
+        Ok(groups.into_iter().enumerate().filter(|(_, wanted)| !wanted.is_empty()).collect())
     }
 
-    /// Reads these rows of a row group.
-    fn read_group(&self, group: usize, wanted: Vec<Wanted>, into: &mut [f32]) -> Result<()> {
+    /// Whether a row group is kept, or being decoded.
+    pub(super) fn is_kept(&self, group: usize) -> bool {
+        self.cache.has(self.first + group)
+    }
+
+    /// Reads these rows of a row group. Errors name a row of the file.
+    pub(super) fn read_group(&self, group: usize, wanted: Vec<Wanted>, into: &mut [f32]) -> Result<(), RowError> {
+        let row = self.first_row(group) + wanted.first().map_or(0, |(row, _)| *row);
+        self.try_read_group(group, wanted, into).map_err(|error| RowError::new(value_row(&error).unwrap_or(row), error))
+    }
+
+    fn try_read_group(&self, group: usize, wanted: Vec<Wanted>, into: &mut [f32]) -> Result<()> {
         let Some(bytes) = self.bytes(group).filter(|bytes| self.cache.can_hold(*bytes)) else {
             return self.stream(group, wanted, into);
         };

@@ -1,6 +1,7 @@
 //! Options of reading Parquet files.
 
-/// Options of [`ParquetRows::open`](super::ParquetRows::open): which columns are read, and how much of them is kept.
+/// Options of [`ParquetRows::open`](super::ParquetRows::open) and
+/// [`ParquetRows::open_shards`](super::ParquetRows::open_shards): which columns are read, and how much of them is kept.
 ///
 /// ```
 /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions};
@@ -18,8 +19,9 @@ pub struct ParquetOptions {
     pub label: Option<String>,
     /// The classes of labels that are strings, in the order of their ids. If this is empty, the default, they are those
     /// of the file, or of all files of [`ParquetRows::open_shards`](super::ParquetRows::open_shards): sorted, by value
-    /// where all are numbers. For a test file pass the classes of the training file; otherwise a class that the test
-    /// file lacks shifts the ids of the others.
+    /// where all are numbers. For a test file pass the classes of the training file, and those of all files for each that
+    /// is opened by itself: as one of [`Shards`](crate::source::Shards), or by one of several ranks. Otherwise a class
+    /// that a file lacks shifts the ids of the others.
     pub classes: Vec<String>,
     /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. Several files that are opened as
     /// shards share them. A row group has 4 bytes a value. Row groups that several threads decode at the same time come
@@ -46,8 +48,8 @@ impl Default for ParquetOptions {
 pub enum ParquetFeatures {
     /// All columns of numbers but that of the labels, in the order of the file. Columns of text, dates and the like are
     /// left out, and so is the index that pandas stores as `__index_level_0__`. A duration is stored as an integer, and
-    /// read as one. A file with a column of lists of numbers is refused, since that may well be what holds the features:
-    /// name them by one of the others.
+    /// read as one. A file with a column of lists or maps of numbers, be it in a struct, is refused, since that may well
+    /// be what holds the features: name them by one of the others.
     #[default]
     Numeric,
     /// The columns with these names, in this order.

@@ -76,6 +76,11 @@ impl Reader {
         &self.rows
     }
 
+    /// Whether there is no row.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.iter().all(|rows| *rows == 0)
+    }
+
     /// The file's columns, each with the type that it is decoded to. The file's own copy of an Arrow schema is not looked
     /// at, so that lists, strings and dictionaries have one type each, whoever wrote the file.
     pub(super) fn fields(&self) -> Result<Fields> {

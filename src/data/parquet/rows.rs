@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_schema::DataType;
+
 use super::super::errors::refuse;
 use super::cache::Cache;
 use super::columns::Columns;
@@ -25,8 +27,9 @@ use crate::source::{RowError, RowSource};
 /// A file whose features fit into `cache_bytes` is decoded once. From a larger file, a training in shuffled order needs
 /// rows of nearly all row groups for each batch, and decodes most of the file again for each; with many steps an epoch this
 /// takes far longer than the training. Raise `cache_bytes`, or convert the file once with
-/// [`write_npy_rows`](crate::data::write_npy_rows): of a `.npy` file each row is read by itself. Rows in the order of the file, as `predict` reads them, are decoded once if each row group alone fits into
-/// the cache; a larger row group is decoded from its beginning for each batch.
+/// [`write_npy_rows`](crate::data::write_npy_rows): of a `.npy` file each row is read by itself. Rows in the order of the
+/// file, as `predict` reads them, are decoded once if each row group alone fits into the cache; a larger row group is
+/// decoded from its beginning for each batch.
 ///
 /// NaN and infinity are values. A null is an error that names its row.
 ///
@@ -46,6 +49,8 @@ pub struct ParquetRows {
     pub(super) names: Vec<String>,
     pub(super) labels: Vec<i64>,
     pub(super) classes: Vec<String>,
+    /// Whether the labels are strings.
+    pub(super) has_names: bool,
 }
 
 impl ParquetRows {
@@ -70,16 +75,17 @@ impl ParquetRows {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn open(path: impl AsRef<Path>, options: &ParquetOptions) -> Result<Self> {
-        Self::open_with(path.as_ref(), options, &Arc::new(Cache::new(options.cache_bytes)), 0)
+        let cache = Arc::new(Cache::new(options.cache_bytes));
+        Self::of(Reader::open(path.as_ref())?, options, &cache, 0)
     }
 
-    /// Opens a file whose row groups are kept in this cache, and numbered there from this number on.
-    pub(super) fn open_with(path: &Path, options: &ParquetOptions, cache: &Arc<Cache>, first: usize) -> Result<Self> {
-        let reader = Reader::open(path)?;
+    /// The rows of a file that is open. Its row groups are kept in this cache, and numbered there from this number on.
+    pub(super) fn of(reader: Reader, options: &ParquetOptions, cache: &Arc<Cache>, first: usize) -> Result<Self> {
         let fields = reader.fields()?;
-        let columns = Columns::choose(path, &fields, options)?;
-        if reader.rows().iter().all(|rows| *rows == 0) {
-            return refuse(path, "there must be a row", format!("{} row groups without rows", reader.rows().len()));
+        let columns = Columns::choose(&reader.path, &fields, options)?;
+        if reader.is_empty() {
+            let found = format!("{} row groups without rows", reader.rows().len());
+            return refuse(&reader.path, "there must be a row", found);
         }
         let roots: Vec<_> = columns.roots().into_iter().chain(columns.label).collect();
         reader.check(&roots)?;
@@ -87,12 +93,13 @@ impl ParquetRows {
             Some(label) => read_labels(&reader, label, &fields[label], &options.classes)?,
             None => (Vec::new(), Vec::new()),
         };
+        let has_names = columns.label.is_some_and(|label| *fields[label].data_type() == DataType::Utf8);
         let mut names = vec![String::new(); columns.features.len()];
         for (root, feature) in &columns.features {
             names[*feature].clone_from(fields[*root].name());
         }
         let groups = Groups::new(reader, columns, cache, first)?;
-        Ok(ParquetRows { groups, names, labels, classes })
+        Ok(ParquetRows { groups, names, labels, classes, has_names })
     }
 
     /// The labels of all rows: integers and floats that are whole numbers as they are, booleans as 0 and 1, of strings

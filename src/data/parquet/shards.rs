@@ -9,6 +9,7 @@ use super::super::classes::Classes;
 use super::super::errors::refuse;
 use super::cache::Cache;
 use super::options::ParquetOptions;
+use super::reader::Reader;
 use super::rows::ParquetRows;
 use crate::error::{Error, Result, Shape};
 use crate::host_memory::host_room;
@@ -42,13 +43,14 @@ impl ParquetRows {
     /// Opens several files as one source: those of [`shard_paths`](crate::data::shard_paths), for example.
     ///
     /// All files must have the same features: columns of the same names in one order, or lists of one length. With
-    /// [`ParquetFeatures::Columns`](super::ParquetFeatures::Columns) that holds whatever the order in the files is.
-    /// Labels that are strings get the classes of all files. [`ParquetOptions::cache_bytes`] is what all files together
-    /// may keep.
+    /// [`ParquetFeatures::Columns`](super::ParquetFeatures::Columns) that holds whatever the order in the files is. Files
+    /// without rows are left out. Labels that are strings get the classes of all files.
+    /// [`ParquetOptions::cache_bytes`] is what all files together may keep. Each file stays open as long as the source is
+    /// there: the system limits their number, often to 1024 a process.
     ///
     /// # Errors
     /// As [`ParquetRows::open`]; [`Error::Data`] also for a file whose features or labels are others than the first
-    /// file's, with both paths; [`Error::Empty`] without files.
+    /// file's, with both paths, and where no file has a row; [`Error::Empty`] without files.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetOptions, ParquetRows, shard_paths};
@@ -63,9 +65,15 @@ impl ParquetRows {
         options: &ParquetOptions,
     ) -> Result<ParquetShards> {
         let cache = Arc::new(Cache::new(options.cache_bytes));
-        let (mut files, mut groups) = (Vec::<ParquetRows>::new(), 0);
+        let (mut files, mut groups, mut empty) = (Vec::<ParquetRows>::new(), 0, None);
         for path in paths {
-            let file = Self::open_with(path.as_ref(), options, &cache, groups)?;
+            let reader = Reader::open(path.as_ref())?;
+            // Programs that write a table in parts leave parts without rows, whose columns may have no types yet.
+            if reader.is_empty() {
+                empty = empty.or(Some(reader.path));
+                continue;
+            }
+            let file = Self::of(reader, options, &cache, groups)?;
             if let Some(first) = files.first() {
                 file.check_like(first)?;
             }
@@ -73,7 +81,10 @@ impl ParquetRows {
             files.push(file);
         }
         let Some(first) = files.first() else {
-            return Err(Error::Empty { op: OP, shape: Shape { rows: 0, cols: 0 } });
+            return match empty {
+                Some(path) => refuse(&path, "one of the files must have a row", "none".into()),
+                None => Err(Error::Empty { op: OP, shape: Shape { rows: 0, cols: 0 } }),
+            };
         };
         let names = first.names.clone();
         let (labels, classes) = joined(&mut files, &options.classes)?;
@@ -95,8 +106,7 @@ impl ParquetRows {
             let rule = "the lists of all files must have one length";
             return refuse(path, rule, format!("{found} values, where those of {other} have {wanted}"));
         }
-        // A file has a row, and so a class if its labels are strings.
-        let [found, wanted] = [self, first].map(|file| if file.classes.is_empty() { "numbers" } else { "strings" });
+        let [found, wanted] = [self, first].map(|file| if file.has_names { "strings" } else { "numbers" });
         if found != wanted {
             let rule = "the labels of all files must be strings, or those of none";
             return refuse(path, rule, format!("{found}, where those of {other} are {wanted}"));
@@ -109,7 +119,7 @@ impl ParquetRows {
 fn joined(files: &mut [ParquetRows], asked: &[String]) -> Result<(Vec<i64>, Vec<String>)> {
     let count = files.iter().map(|file| file.labels.len()).sum();
     let mut labels = host_room::<i64>(OP, count, 1)?;
-    if files.iter().all(|file| file.classes.is_empty()) {
+    if !files.iter().any(|file| file.has_names) {
         files.iter_mut().for_each(|file| labels.extend(take(&mut file.labels)));
         return Ok((labels, Vec::new()));
     }
@@ -171,7 +181,25 @@ impl RowSource for ParquetShards {
     }
 
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
-        self.shards.read_rows(rows, into)
+        let files = &self.shards.shards;
+        let mut of_files = vec![Vec::new(); files.len()];
+        for (place, row) in rows.iter().enumerate() {
+            let file = self.shards.shard_of(*row)?;
+            of_files[file].push((row - self.shards.first_row(file), place));
+        }
+        let mut wanted = Vec::new();
+        for (file, rows) in of_files.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+            let groups = files[file].groups.by_group(rows)?;
+            wanted.extend(groups.into_iter().map(|(group, rows)| (file, group, rows)));
+        }
+        // What is kept of any file is read first, before row groups of other files take its room.
+        wanted.sort_by_cached_key(|(file, group, _)| !files[*file].groups.is_kept(*group));
+        for (file, group, rows) in wanted {
+            let first = self.shards.first_row(file);
+            let numbered = |error: RowError| RowError { row: error.row.saturating_add(first), ..error };
+            files[file].groups.read_group(group, rows, into).map_err(numbered)?;
+        }
+        Ok(())
     }
 
     fn writes_all(&self) -> bool {

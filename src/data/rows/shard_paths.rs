@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 /// `parts/**/*.safetensors`.
 ///
 /// `*` stands for any characters of a name, `?` for one, `[0-9]` for one of these, and `**` for any folders. As in a
-/// shell, they stand for no file and no folder whose name begins with a dot. In the path of a folder that is there by
-/// that very name they stand for themselves: `folder.join("*.npy")` finds the files of any folder, be it `runs [2026]`.
-/// Files whose names are not UTF-8 are not found. Names are ordered character by character, so that numbers in them need
+/// shell, they stand for no file and no folder whose name begins with a dot. In the path of a file or a folder that is
+/// there by that very name they stand for themselves: `folder.join("*.npy")` finds the files of any folder, be it
+/// `runs [2026]`. A folder with such characters in its name is found in the list of what the folder around it holds,
+/// which must be readable and spell the name likewise, upper and lower case included. A pattern finds no files whose
+/// names are not UTF-8. Names are ordered character by character, so that numbers in them need
 /// leading zeros: `train-10.npy` comes before `train-2.npy`. [`open_npy`](super::open_npy) has an example.
 ///
 /// # Errors
@@ -28,6 +30,9 @@ use crate::error::{Error, Result};
 /// ```
 pub fn shard_paths(pattern: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let path = pattern.as_ref();
+    if path.exists() && !path.is_dir() {
+        return Ok(vec![path.into()]);
+    }
     let Some(pattern) = path.to_str() else { return refuse(path, "the pattern must be UTF-8", "other bytes".into()) };
     let found = match glob::glob(&with_plain_folders(pattern)) {
         Ok(found) => found,

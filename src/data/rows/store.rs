@@ -99,7 +99,8 @@ pub(super) fn read_columns(bytes: &[u8], layout: &Layout, first: usize, into: &m
 }
 
 /// The error for a file that could be opened and cannot be read: none of it, or from this row on. The row is the file's
-/// own, which a caller who reads several files as one does not know.
+/// own, which a caller who reads several files as one does not know. The number that the system gives is in the error
+/// within, since an `io::Error` with a number has no room for words.
 pub(super) fn changed(path: &Path, row: Option<usize>, error: io::Error) -> Error {
     match (error.kind(), row) {
         (io::ErrorKind::UnexpectedEof, row) => Error::Data {

@@ -100,11 +100,18 @@ pub(crate) async fn choices(options: &GpuOptions, software: bool) -> Result<Vec<
     }
     if let Some(index) = options.adapter_index {
         let kind = |choice: &Choice| (rank(&choice.adapter), choice.adapter.get_info().backend);
-        let alike = choices.iter().take_while(|choice| kind(choice) == kind(&choices[0])).count();
-        let Choice { adapter, reason } = choices.swap_remove(index % alike);
-        return Ok(vec![Choice { adapter, reason: format!("{reason}; number {} of {alike} alike", index % alike) }]);
+        let (place, alike) = in_turn(&choices.iter().map(kind).collect::<Vec<_>>(), index);
+        let Choice { adapter, reason } = choices.swap_remove(place);
+        return Ok(vec![Choice { adapter, reason: format!("{reason}; number {place} of {alike} alike") }]);
     }
     Ok(choices)
+}
+
+/// The place of the adapter whose turn it is by this index, among adapters of these kinds, the best first; and the number of those
+/// that take turns. All of the first one's kind do: others may be slower, or name the same hardware once more.
+fn in_turn<K: PartialEq>(kinds: &[K], index: usize) -> (usize, usize) {
+    let alike = kinds.iter().take_while(|kind| **kind == kinds[0]).count().max(1);
+    (index % alike, alike)
 }
 
 /// Lower is better: real GPUs before software, the preferred kind of GPU first, modern backends before GL.
@@ -155,7 +162,18 @@ fn describe_wish(name: Option<&str>, backends: wgpu::Backends, software: bool) -
 
 #[cfg(test)]
 mod tests {
-    use super::Loaded;
+    use super::{Loaded, in_turn};
+
+    #[test]
+    fn adapters_of_the_best_kind_take_turns() {
+        let places = |kinds: &[&str]| [0, 1, 2, 3, 7].map(|index| in_turn(kinds, index));
+        assert_eq!(places(&["discrete"; 4]), [0, 1, 2, 3, 3].map(|place| (place, 4)));
+        // The third is of a worse kind, and the last not beside the first two.
+        let mixed = ["discrete", "discrete", "integrated", "discrete"];
+        assert_eq!(places(&mixed), [0, 1, 0, 1, 1].map(|place| (place, 2)));
+        assert_eq!(places(&mixed[1..]), [(0, 1); 5]);
+        assert_eq!(places(&mixed[2..]), [(0, 1); 5]);
+    }
 
     #[test]
     fn an_instance_is_made_once_for_each_description() {

@@ -17,7 +17,8 @@ use crate::matrix::Matrix;
 use crate::source::name_of;
 use crate::waiting::Waiting;
 
-/// Less reading than this is not worth the question whether the device waits for it. Shorter reads are added up.
+/// Less reading than this is not worth the question whether the device waits for it. Shorter reads are added up, but for
+/// rows that lie in memory.
 const LEAST_READ: Duration = Duration::from_millis(1);
 /// An epoch that is shorter than this says nothing about the source.
 const LEAST_EPOCH: Duration = Duration::from_millis(100);
@@ -76,6 +77,9 @@ impl<'a> Feed<'a> {
             if is_idle(device) {
                 self.waited += read;
             }
+        } else if wanted.is_in_memory() {
+            // A short copy is no wait. The CPU path is idle whenever it is asked, so that all of an epoch would count.
+            self.unasked = Duration::ZERO;
         }
         self.rows.batch_with(device, rows, classes, features)
     }

@@ -8,7 +8,6 @@ use super::flat::{flattened, unflattened};
 use super::options::FitOptions;
 use crate::distributed::{Call, Numbers, Ranks};
 use crate::error::{Error, RanksError, Result};
-use crate::host_memory::host_room;
 use crate::mlp::Mlp;
 use crate::statistics::Statistics;
 use crate::waiting::Waiting;
@@ -69,11 +68,7 @@ impl<'a> Joint<'a> {
 
     /// The ids of all ranks' rows, one rank's after the other's.
     pub fn all_ids(&self, own: &[u32]) -> Result<Vec<u32>> {
-        let mut all: Vec<u32> = host_room("fit", self.rows, 1)?;
-        self.ranks.visit(Call::Fit, bytemuck::cast_slice(own), |bytes| {
-            all.extend(bytes.chunks_exact(size_of::<u32>()).map(bytemuck::pod_read_unaligned::<u32>));
-        })?;
-        Ok(all)
+        self.ranks.joined(Call::Fit, own)
     }
 
     /// The largest of the ranks' numbers, of which none is negative.
@@ -218,4 +213,46 @@ fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+
+    type Described = (&'static str, String);
+
+    /// What each of two ranks is told, of which the second has something else than the first.
+    fn told(first: &[Described], second: &[Described]) -> Vec<String> {
+        let own = |ranks: &Ranks| if ranks.rank() == 0 { first } else { second };
+        let outcomes = Ranks::in_threads(2, |ranks| compare(ranks, own(ranks)));
+        let words = |outcome: Result<()>| outcome.err().map_or_else(|| "alike".into(), |error| error.to_string());
+        outcomes.into_iter().map(words).collect()
+    }
+
+    #[test]
+    fn each_thing_that_differs_is_told_on_both_ranks() -> Result<()> {
+        let first = described(&Mlp::new(&Device::cpu(), &[4, 3], 0)?, &FitOptions::default());
+        assert_eq!(told(&first, &first.clone()), ["alike"; 2]);
+        for (index, (what, value)) in first.iter().enumerate() {
+            let mut second = first.clone();
+            second[index].1 = "another".into();
+            let words = format!("the ranks differ in {what}: another on rank 1, {value} on rank 0");
+            assert_eq!(told(&first, &second), [words.as_str(); 2]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn versions_are_compared_before_all_else() {
+        let of = |version: &str, batch: usize| -> Vec<Described> {
+            vec![("the crate's version", version.into()), ("batch", batch.to_string())]
+        };
+        let words = "the ranks differ in the crate's version: 0.2.0 on rank 1, 0.1.0 on rank 0";
+        assert_eq!(told(&of("0.1.0", 8), &of("0.2.0", 9)), [words; 2]);
+        // A later version may know more options.
+        let more = [of("0.1.0", 8), of("0.1.0", 8)].concat();
+        let words = "the ranks differ in the number of options that this version knows: 4 on rank 1, 2 on rank 0";
+        assert_eq!(told(&of("0.1.0", 8), &more), [words; 2]);
+    }
 }

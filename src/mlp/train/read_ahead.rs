@@ -51,7 +51,8 @@ struct PlannedPiece {
     batch: usize,
 }
 
-/// The pieces of batches, one after the other. They are computed when they are needed: there may be as many as rows.
+/// The pieces of batches, one after the other. They are computed when they are needed: there may be as many as rows. A
+/// batch that has as many rows as the one before takes no memory; over ranks each may have another number.
 #[derive(Default)]
 struct PlannedPieces {
     /// Batches in a row that have as many rows: their rows, and how many of them are to come.
@@ -68,7 +69,7 @@ impl PlannedPieces {
     /// The pieces of batches of so many rows, each of at most `piece`.
     fn of(rows: impl Iterator<Item = usize>, piece: usize) -> Self {
         let mut batches: VecDeque<(usize, usize)> = VecDeque::new();
-        for rows in rows {
+        for rows in rows.filter(|rows| *rows > 0) {
             match batches.back_mut() {
                 Some((like, count)) if *like == rows => *count += 1,
                 _ => batches.push_back((rows, 1)),
@@ -258,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_takes_no_memory_for_each_batch() {
-        let batches = std::iter::repeat_n(1, 100_000).chain([3]);
+    fn a_plan_takes_no_memory_for_each_of_equal_batches() {
+        let batches = std::iter::repeat_n([1, 0], 100_000).flatten().chain([3, 0]);
         assert_eq!(PlannedPieces::of(batches, 2).batches, [(1, 100_000), (3, 1)]);
     }
 }

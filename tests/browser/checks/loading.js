@@ -85,7 +85,7 @@ export const onGpu = [
       ]) {
         await keepMessages(page);
         await page.click(`#${section}-start`);
-        await toldSince(page, begun, 10);
+        await toldSince(page, begun, 40); // TensorFlow.js starts first, where it is there
         await page.evaluate((kind) => globalThis.wgpuMlp.openDevice(kind), kind);
         assert.equal(await page.getAttribute("body", "data-device"), kind);
         assertSentence(await toldSince(page, told, 5), `a change of the device in section ${section}`);
@@ -97,6 +97,7 @@ export const onGpu = [
     name: "a verification and a measurement stop when they are told to",
     seconds: 120,
     async run(t) {
+      t.mayComplain(/not loaded: .*tfjs/); // it may be about to be loaded
       const page = await t.page();
       await keepMessages(page);
       for (const [section, told] of [
@@ -194,11 +195,17 @@ export const failing = [
   },
   {
     name: "where the browser never answers about a GPU the page says so after half a minute and works on the CPU path",
-    seconds: 150,
+    seconds: 200,
     async run(t) {
       const page = await t.open({ beforeWorkers: SILENT });
       await page.waitForSelector("body[data-device=cpu]", { timeout: 60_000 });
       assert.match(await page.textContent("#message"), /no answer about a GPU/);
+      // Another try, of which the visitor thinks better before it has failed.
+      await keepMessages(page);
+      await page.click("#use-gpu");
+      await page.click("#use-cpu");
+      await toldSince(page, /no answer about a GPU/, 60);
+      await page.waitForFunction(() => document.querySelector("#use-cpu").checked, null, { timeout: 20_000 });
       await setDigits(page, { epochs: 10 });
       await run(page, "#digits", "#digits-start", 60);
       assert.ok((await valueOf(page, "#digits-accuracy")) > 0.9);

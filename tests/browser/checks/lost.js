@@ -1,4 +1,4 @@
-// A device that is lost while the page is idle, and while it trains; and one that is short of memory.
+// A module that breaks; a device that is lost while the page is idle, and while it trains; and one that is short of memory.
 
 import assert from "node:assert/strict";
 import { breakModule, gpuAccounts, loseDevice, shortOfMemory } from "../harness/accounting.js";
@@ -27,6 +27,22 @@ export const lost = [
       assert.deepEqual(await probabilities(page, rows), before);
       assert.equal(await page.getAttribute("body", "data-device"), "gpu");
       await worksAgain(page);
+    },
+  },
+  {
+    name: "where no new module can be loaded in the place of one that breaks, the page says so and offers nothing",
+    seconds: 60,
+    async run(t) {
+      const page = await t.open();
+      t.mayComplain(/worker\.js/);
+      await page.route("**/worker.js", (route) => route.abort());
+      await breakModule(page);
+      await page.waitForSelector("body[data-ready=failed]", { timeout: 20_000 });
+      const told = await page.textContent("#message");
+      assertSentence(told, "a page without a module");
+      assert.match(told, /cannot go on/);
+      const offered = await page.$$eval("main button:enabled, main input[type=radio]:enabled", (all) => all.map((one) => one.id));
+      assert.deepEqual(offered, ["draw-clear"]);
     },
   },
   {
@@ -78,6 +94,7 @@ export const lost = [
       const ended = () => ["failed", "stopped", "idle"].includes(document.querySelector("#digits").dataset.state);
       await page.waitForFunction(ended, null, { timeout: 20_000 });
       assertSentence(await toldSince(page, /lost|gone/, 5), "a lost device");
+      await toldSince(page, /a new one is open;/, 20);
       await page.check("#use-cpu");
       await page.waitForSelector("body[data-device=cpu]", { timeout: 20_000 });
       await setDigits(page, { epochs: 3 });

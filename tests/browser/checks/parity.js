@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { run, valueOf } from "../harness/page.js";
+import { faultsOfAccess } from "./access.js";
 
 export const parity = [
   {
@@ -41,6 +42,16 @@ export const parity = [
       assert.ok(report.variants.length > 100, `${report.variants.length} variants`);
       assert.equal(report.variants.length, report.possible_variants, "some variants did not run");
       t.note = `${report.rows.length} ops, ${report.variants.length} of ${report.possible_variants} variants`;
+    },
+  },
+  {
+    name: "axe-core has nothing to say on the report either",
+    async run(t) {
+      const page = await t.page();
+      const { lines, rules } = await faultsOfAccess(page);
+      t.note = `${rules} rules hold`;
+      assert.ok((await page.$$("#parity-table tbody tr")).length > 30, "there is no report");
+      assert.deepEqual(lines, []);
     },
   },
 ];

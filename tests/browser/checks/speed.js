@@ -1,9 +1,26 @@
 // The page's measurements. How fast something is depends on the machine, and is no matter of these checks.
 
 import assert from "node:assert/strict";
+import { BREAKS_PEER } from "../harness/accounting.js";
 import { run } from "../harness/page.js";
 
 export const speed = [
+  {
+    name: "where TensorFlow.js breaks the page says so and measures the crate alone",
+    seconds: 180,
+    async run(t) {
+      const page = await t.open({ beforeWorkers: BREAKS_PEER });
+      if (/is not there/.test(await page.textContent("#speed-tfjs"))) {
+        t.note = "skipped: TensorFlow.js is not there";
+        return;
+      }
+      await run(page, "#speed", "#speed-start", 170);
+      assert.match(await page.textContent("#speed-tfjs"), /failed, so the crate is measured alone: A test broke it|a test broke it/i);
+      const cells = await page.$$eval("#speed-table tbody tr", (all) => all.map((row) => [...row.cells].map((cell) => cell.textContent)));
+      assert.equal(cells.length, 3);
+      assert.deepEqual(cells.map((row) => row[2]), ["–", "–", "–"]);
+    },
+  },
   {
     name: "the speed of three jobs is measured, and their results are right",
     seconds: 180,

@@ -117,6 +117,7 @@ export const digits = [
       const page = await t.page();
       const epoch = async () => Number((await page.textContent("#digits-epoch")).match(/\d+/)?.[0] ?? NaN);
       await setDigits(page, { epochs: 1000 });
+      await page.$eval("#digits-epoch", (one) => (one.textContent = "0")); // of the training before
       await page.click("#digits-start");
       await state(page, "#digits", ["training"], 10);
       await page.waitForFunction(

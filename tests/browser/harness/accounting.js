@@ -1,4 +1,4 @@
-// Scripts that run before the page's worker: they count what it holds on the GPU, or hide WebGPU from it.
+// Scripts that run before the page's workers: they count what these hold on the GPU, hide WebGPU from them, or break something.
 
 // Its text is what runs in the worker.
 function count() {
@@ -65,9 +65,20 @@ export const BREAKS_OVER_GPU = `if (self.GPUAdapter) GPUAdapter.prototype.reques
   return new Promise(() => {});
 };`;
 
+/** As with a TensorFlow.js that breaks while it is measured. */
+export const BREAKS_PEER = `if (self.location.pathname.endsWith("tfjs-worker.js")) {
+  let runs = 0;
+  self.addEventListener("message", ({ data }) => {
+    if (data.method === "speedRun" && (runs += 1) === 3) setTimeout(() => { throw new Error("a test broke it"); });
+  });
+}`;
+
 /** Tells the page that the module panicked, as its worker does. */
 export async function breakModule(page) {
-  for (const worker of page.workers()) await worker.evaluate(() => self.postMessage({ panic: "a test broke it" }));
+  for (const worker of page.workers()) {
+    // The page ends the worker when it hears of it, and this call is to be answered before.
+    await worker.evaluate(() => void setTimeout(() => self.postMessage({ panic: "a test broke it" }), 50));
+  }
 }
 
 /** The workers of a page that have opened a device. */

@@ -180,6 +180,13 @@ fn folders_with_the_characters_of_patterns() {
     // A folder that is not there is a pattern.
     fs::remove_dir_all(dir.path().join("run[1]")).unwrap();
     assert_eq!(shard_paths(file("run[1]", "x-*.npy")).unwrap(), [file("run1", "x-0.npy")]);
+    // So is a file that is not there.
+    for name in ["y[0].npy", "y0.npy"] {
+        write_npy(file("run1", name), array![[1.0]].view()).unwrap();
+    }
+    assert_eq!(shard_paths(file("run1", "y[0].npy")).unwrap(), [file("run1", "y[0].npy")]);
+    fs::remove_file(file("run1", "y[0].npy")).unwrap();
+    assert_eq!(shard_paths(file("run1", "y[0].npy")).unwrap(), [file("run1", "y0.npy")]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ndarray::{Array2, s};
 use wgpu_mlp::source::{FromFn, RowError, RowSource, Shards};
-use wgpu_mlp::{Device, Error, FitOptions, Result};
+use wgpu_mlp::{Device, Error, FitOptions, Result, Trainer};
 
 use super::super::sources::{ROWS, WORKERS, model};
 use super::super::{bits, blobs};
@@ -57,19 +57,48 @@ fn answers_left_out(device: &Device, x: &Array2<f32>, labels: &[u8], options: &F
         fitted.fit(shy(usize::MAX), labels, options)?;
         assert_eq!(bits(&fitted)?, bits(&wanted)?, "values that lie ready: {plain}");
         assert_eq!(fitted.predict(shy(usize::MAX))?, wanted.predict(x)?, "values that lie ready: {plain}");
-        for answers in 0..4 {
+        let weights = [1.0; ROWS];
+        for answers in 0..8 {
             let outcomes = [
                 model(device)?.fit(shy(answers), labels, options).map(drop),
                 model(device)?.predict(shy(answers)).map(drop),
                 model(device)?.score(shy(answers), labels).map(drop),
+                Trainer::new(options).row_weights(&weights).fit(&mut model(device)?, shy(answers), labels).map(drop),
+                validated(shy(answers), device, x, labels, options)?,
             ];
-            for outcome in outcomes {
-                let is_told = matches!(outcome, Err(Error::Source { row: 0, .. }));
+            for outcome in outcomes.into_iter().chain(of_data(|| shy(answers))) {
+                let told = |error: &Error| error.to_string().ends_with("no answer");
+                let is_told = matches!(&outcome, Err(error @ Error::Source { row: 0, .. }) if told(error));
                 assert!(is_told || (outcome.is_ok() && answers > 0), "{answers} answers: {outcome:?}");
             }
         }
     }
     Ok(())
+}
+
+/// A training that is validated on the rows of a source.
+fn validated(
+    source: Shy<'_>,
+    device: &Device,
+    x: &Array2<f32>,
+    labels: &[u8],
+    options: &FitOptions,
+) -> Result<Result<()>> {
+    let mut model = model(device)?;
+    Ok(Trainer::new(options).validation_set(source, labels).fit(&mut model, x, labels).map(drop))
+}
+
+/// What reads a source for its own ends, or for a file.
+#[cfg(feature = "data")]
+fn of_data<'a>(shy: impl Fn() -> Shy<'a>) -> Vec<Result<()>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    vec![wgpu_mlp::data::Scaler::fit(shy()).map(drop), wgpu_mlp::data::write_npy_rows(path, shy())]
+}
+
+#[cfg(not(feature = "data"))]
+fn of_data<'a>(_: impl Fn() -> Shy<'a>) -> Vec<Result<()>> {
+    Vec::new()
 }
 
 /// Writes a part of a row.

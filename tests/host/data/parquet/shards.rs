@@ -58,6 +58,51 @@ fn rows_labels_and_classes_are_those_of_all_files() {
 }
 
 #[test]
+fn what_is_kept_of_any_file_is_read_first() {
+    let names = ["0.parquet", "1.parquet", "2.parquet", "3.parquet"];
+    let tables = [0, 3, 6, 9].map(|first| table(first, &["rose"; 3]));
+    let folder = folder_of(&names.into_iter().zip(tables).collect::<Vec<_>>());
+    // There is room for three of four row groups, each of three rows of two values.
+    let options = ParquetOptions { cache_bytes: 3 * 3 * 2 * size_of::<f32>(), ..labelled("kind") };
+    let shards = open(folder.path(), &options).unwrap();
+    let rows: Vec<usize> = (0..12).collect();
+    let wanted: Vec<f32> = rows.iter().flat_map(|row| [*row as f32, 10.0 * *row as f32]).collect();
+    let mut into = [f32::NAN; 24];
+    shards.read_rows(&rows, &mut into).unwrap();
+    assert_eq!(into[..], wanted);
+    // The first file's row group had to go, and those of the others do not come from their files again.
+    for name in &names[1..] {
+        let path = folder.path().join(name);
+        let length = std::fs::metadata(&path).unwrap().len() as usize;
+        std::fs::write(path, vec![0xff; length]).unwrap();
+    }
+    into.fill(f32::NAN);
+    shards.read_rows(&rows, &mut into).unwrap();
+    assert_eq!(into[..], wanted);
+    // Now it is kept in the place of the second file's.
+    assert_eq!(shards.read_rows(&[0, 11, 4], &mut [0.0; 6]).unwrap_err().row, 4);
+}
+
+#[test]
+fn files_without_rows_are_left_out() {
+    let none = || vec![("other", array([0.5f32; 0]))];
+    let (first, second) = (table(0, &["rose"; 4]), table(4, &["lily"]));
+    let files = [("0.parquet", none()), ("1.parquet", first), ("2.parquet", table(4, &[])), ("3.parquet", second)];
+    let folder = folder_of(&files);
+    for cache_bytes in [0, usize::MAX] {
+        let shards = open(folder.path(), &ParquetOptions { cache_bytes, ..labelled("kind") }).unwrap();
+        assert_eq!((shards.dim(), shards.labels()), ((5, 2), &[1, 1, 1, 1, 0][..]));
+        assert_eq!(shards.classes(), ["lily", "rose"]);
+        let mut rows = [f32::NAN; 4];
+        shards.read_rows(&[4, 1], &mut rows).unwrap();
+        assert_eq!(rows, [4.0, 40.0, 1.0, 10.0]);
+    }
+    let folder = folder_of(&[("0.parquet", none()), ("1.parquet", none())]);
+    let error = open(folder.path(), &labelled("kind")).unwrap_err().to_string();
+    assert!(error.ends_with("0.parquet: one of the files must have a row; got none"), "{error}");
+}
+
+#[test]
 fn labels_that_are_numbers_and_none() {
     let numbers = |first: i64| vec![("x", array([0.5f32; 4])), ("label", array(first..first + 4))];
     let folder = folder_of(&[("0.parquet", numbers(7)), ("1.parquet", numbers(-2))]);
