@@ -67,7 +67,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     if let Some(files) = &arguments.compare {
         let reports = files.iter().map(verify::SavedReport::load_json).collect::<Result<Vec<_>>>()?;
         println!("{}", verify::side_by_side(&reports));
-        return Ok(reports.iter().flat_map(|report| &report.rows).all(|row| row.failed == 0));
+        return Ok(reports.iter().all(verify::SavedReport::passed));
     }
     let report = report(arguments)?;
     println!("{report}");

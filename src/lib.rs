@@ -46,13 +46,13 @@
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
 //! - `plot`: `History::plot` draws loss and accuracy.
 //! - `mpi`: [`distributed`] trainings over MPI, by the crate `mpi`, which needs an MPI library and libclang where it is built.
-//! - `serde`: options and results can be written to, and read from, configuration files.
+//! - `serde`: options and results can be written to, and read from, configuration files; parity reports are saved as JSON.
 //! - `web`: GPUs in browsers, through WebGPU, for `wasm32-unknown-unknown`. There calls that block a thread do not exist, their `_async`
 //!   forms do: see [`guide::browser`].
 //!
 //! The crate logs to `log`: the device chosen and why, a training's begin and end and why it ended
-//! (info), its epochs and checkpoints, kernels compiled and how long it took (debug), memory that runs short and steps that
-//! are undone (warn), and what the device or its driver reports (error).
+//! (info), its epochs and checkpoints, kernels compiled and how long it took (debug), memory that runs short, steps that are
+//! undone and sources that keep the device waiting (warn), and what the device or its driver reports (error).
 //!
 //! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
 

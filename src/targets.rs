@@ -88,7 +88,7 @@ impl Targets {
     /// ```
     /// use wgpu_mlp::{Device, Error, Targets};
     /// let error = Targets::classes(&Device::cpu(), &[3u32, 10], 10).unwrap_err();
-    /// assert!(matches!(error, Error::Target { row: 1, class: 10, classes: 10 }));
+    /// assert!(matches!(error, Error::Target { row: 1, class: 10, classes: 10, .. }));
     /// ```
     pub fn classes<L: Label>(device: &Device, labels: &[L], classes: usize) -> Result<Self> {
         Self::of_ids(device, Self::check(labels, classes)?, classes)
@@ -108,24 +108,24 @@ impl Targets {
 
     /// The labels as class ids, or the first that is none.
     pub(crate) fn check<L: Label>(labels: &[L], classes: usize) -> Result<Vec<u32>> {
-        Self::check_ignoring(labels, classes, Self::IGNORED)
+        Self::check_of("targets", labels, classes, Self::IGNORED)
     }
 
-    /// The labels as class ids, where one more label than -100 marks ignored rows.
-    pub(crate) fn check_ignoring<L: Label>(labels: &[L], classes: usize, ignored: i64) -> Result<Vec<u32>> {
-        not_empty("targets", labels.len(), classes)?;
+    /// The labels as class ids, where one more label than -100 marks ignored rows. Errors say what the rows are of.
+    pub(crate) fn check_of<L: Label>(op: &'static str, labels: &[L], classes: usize, ignored: i64) -> Result<Vec<u32>> {
+        not_empty(op, labels.len(), classes)?;
         // Ids from there on have meanings of their own.
         let allowed = u64::from(Self::MARK);
         if classes as u64 > allowed {
-            return Err(Error::Limit { op: "targets", what: "classes", needed: classes as u64, allowed });
+            return Err(Error::Limit { op, what: "classes", needed: classes as u64, allowed });
         }
         let marks = |label: L| is_ignored(label) || label.value() == ignored.into();
-        let mut ids = host_room("targets", labels.len(), 1)?;
+        let mut ids = host_room(op, labels.len(), 1)?;
         for (row, label) in labels.iter().enumerate() {
             ids.push(match usize::try_from(label.value()) {
                 _ if marks(*label) => Self::MARK,
                 Ok(class) if class < classes => class as u32,
-                _ => return Err(Error::Target { row, class: label.value(), classes }),
+                _ => return Err(Error::Target { op, row, class: label.value(), classes }),
             });
         }
         Ok(ids)

@@ -56,8 +56,8 @@ fn trials() -> Vec<Trial> {
 /// Runs this program over and over with that ending.
 fn ends(name: &str) -> Result<(), Failed> {
     let rounds = match (common::full(), common::full_cases()) {
-        (true, true) => 20,
-        (true, false) => 5,
+        (true, true) => 10,
+        (true, false) => 3,
         (false, true) => 3,
         (false, false) => 1,
     };

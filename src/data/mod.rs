@@ -36,15 +36,16 @@
 //! | function | what it gives |
 //! |---|---|
 //! | [`open_npy`] | the rows of a `.npy` file, read from the disk when they are needed |
-//! | [`npy_rows`] | those of a `.npy` file whose bytes are in memory, or mapped into it |
-//! | [`open_safetensors`], [`safetensors_rows`] | those of a tensor in a safetensors file: from the disk, from memory |
-//! | `ParquetRows` | those of a Parquet file, with the feature `parquet`: row groups are read as they are needed |
-//! | `ParquetRows::open_shards` | those of several Parquet files, whose columns are compared |
-//! | [`Scaler::scaled`] | those of another source, scaled while they are read |
+//! | [`npy_rows`] | the rows of a `.npy` file whose bytes are in memory, or mapped into it |
+//! | [`open_safetensors`], [`safetensors_rows`] | the rows of a tensor in a safetensors file: from the disk, from memory |
+//! | `ParquetRows::open` | the rows of a Parquet file, with the feature `parquet`: row groups are read as they are needed |
+//! | `ParquetRows::open_shards` | the rows of several Parquet files, whose columns are compared |
+//! | [`Scaler::scaled`] | the rows of another source, scaled while they are read |
 //!
-//! All numbers of NumPy and of safetensors, bfloat16 among them, become f32 while they are read. [`shard_paths`] finds
-//! the files of a pattern, which [`Shards`] joins; [`read_npy_labels`] and [`read_safetensors_labels`] read labels;
-//! [`Scaler::fit`] goes through a source; and [`write_npy_rows`] writes any source to a `.npy` file of f32.
+//! Integers of 1 to 8 bytes, floats of 2, 4 and 8 bytes, bfloat16 and booleans become f32 while they are read.
+//! [`shard_paths`] finds the files of a pattern; [`Shards`] joins sources; [`read_npy_labels`] and
+//! [`read_safetensors_labels`] read labels; [`Scaler::fit`] goes through a source; and [`write_npy_rows`] writes any
+//! source to a `.npy` file of f32.
 //!
 //! Mapping a file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change
 //! the file meanwhile. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
@@ -91,7 +92,7 @@ mod split;
 mod table;
 
 #[cfg(feature = "parquet")]
-pub use self::parquet::{ParquetFeatures, ParquetOptions, ParquetRows, ParquetShards};
+pub use self::parquet::{ParquetFeatures, ParquetOptions, ParquetRows};
 pub use csv_options::{Column, CsvOptions};
 pub use npy::{npy_view, read_npy, read_npy_from, read_npy_labels, read_npy_labels_from};
 pub use npy_write::{write_npy, write_npy_rows, write_npy_to};

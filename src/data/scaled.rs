@@ -4,7 +4,7 @@ use super::scaler::{Scaler, check_rows, scaled};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::source::{RowError, RowSource};
+use crate::source::{RowError, RowSource, dim_of};
 
 /// Another source, each of whose rows is scaled while it is read: the bits of [`Scaler::transform`].
 ///
@@ -32,7 +32,8 @@ impl Scaler {
     /// Reading a value that is NaN or infinite is an [`Error::Feature`], with the row's number in the source.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of columns than the scaler was fitted to.
+    /// [`Error::Shape`] for another number of columns than the scaler was fitted to; [`Error::Source`] for a source that
+    /// panics when it is asked for it.
     ///
     /// ```
     /// use ndarray::array;
@@ -47,7 +48,7 @@ impl Scaler {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn scaled<S: RowSource>(&self, source: S) -> Result<Scaled<'_, S>> {
-        self.check_columns(source.dim().into())?;
+        self.check_columns(dim_of("Scaler::scaled", &source)?.into())?;
         Ok(Scaled { scaler: self, source })
     }
 }

@@ -12,8 +12,8 @@ impl Device {
     /// [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] say otherwise. The log tells which rank has which.
     ///
     /// # Errors
-    /// As [`Device::gpu_with`], but for a machine without a GPU that opens, where none was asked for by name. [`Ranks::agree`] tells all ranks
-    /// of them.
+    /// As [`Device::gpu_with`]; but a machine without a GPU that opens is no error, unless an adapter was asked for by name.
+    /// [`Ranks::agree`] tells all ranks of an error.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;

@@ -14,7 +14,8 @@ impl Ranks {
     ///
     /// This is for several GPUs of one machine ([`Device::of_rank`](crate::Device::of_rank)), and for trials of a program
     /// without a launcher: the parameters have the same bits as over MPI with as many ranks. A rank whose own outcome is good
-    /// returns [`RanksError::Failed`] where another fails after it. A panic on a rank goes on here, once all ranks have ended.
+    /// returns [`RanksError::Failed`] where another fails after it. Where the system has no thread for a rank, all return
+    /// [`RanksError::Communication`], and no program runs. A panic on a rank goes on here, once all ranks have ended.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;

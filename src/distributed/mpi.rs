@@ -183,7 +183,8 @@ impl Ranks {
     /// Runs a program on this rank of an MPI job, which is a process that `mpirun` or Slurm's `srun` has started; without them
     /// it is the only rank. MPI begins and ends here, so that a process can call this once.
     ///
-    /// Return from `program`, also with errors, and do not end the process within: others are told so, and end as well.
+    /// Let `program` return, also after an error, and do not end the process in it. When `program` returns or panics, the
+    /// other ranks are told; when the process ends, they are not.
     ///
     /// ```no_run
     /// use wgpu_mlp::distributed::Ranks;

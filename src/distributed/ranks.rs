@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 ///
 /// Every rank runs the same program and makes the same calls in the same order. What fails on one of them is told to all in the
 /// next round, so that each returns [`RanksError::Failed`] and none waits for ever; a rank that panics or ends early counts as
-/// failed. A process that is killed ends the job as the job's launcher does it.
+/// failed. If a process is killed, the job's launcher decides whether the other ranks end too.
 ///
 /// ```
 /// use wgpu_mlp::distributed::Ranks;
@@ -78,7 +78,8 @@ impl Ranks {
         self.communicator.local_rank()
     }
 
-    /// This rank's share of so many rows, where all ranks can see all of them: neighbours, and as many on each rank, or one more.
+    /// This rank's share of so many rows, where all ranks can see all of them. The rows of a share are neighbours. The shares
+    /// differ by one row at most.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::distributed::Ranks::alone().share_of(10), 0..10);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::format_error::FormatError;
 use super::ranks_error::RanksError;
 use super::read_error::ReadError;
-use super::shape::{Shape, list, non_finite, number};
+use super::shape::{Shape, list, non_finite, number, out_of_memory};
 
 /// An error, with what would have been right.
 ///
@@ -51,8 +51,10 @@ pub enum Error {
         values: usize,
     },
     /// A class id that is not one of the classes.
-    #[error("targets: row {row} has class {class}; classes run from 0 to {}", classes.saturating_sub(1))]
+    #[error("{op}: row {row} has class {class}; classes run from 0 to {}", classes.saturating_sub(1))]
     Target {
+        /// What the rows are of: `targets`, the `validation` set, or `predictions`.
+        op: &'static str,
         /// The first row with a class out of range.
         row: usize,
         /// The class found there.
@@ -118,8 +120,7 @@ pub enum Error {
         /// The layer's name.
         layer: &'static str,
     },
-    /// A training turned into NaN or infinity. The model has the parameters of before that step, or of after it where only the
-    /// validation did.
+    /// A training met NaN or infinity. The model is that of before the step, or of after it where only the validation did.
     #[error("{}", non_finite(op, *layer, *row, [*epoch, *step]))]
     NonFinite {
         /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's `update`, a slot of the optimizer, the
@@ -171,7 +172,7 @@ pub enum Error {
         why: &'static str,
     },
     /// The device's memory is used up; the device itself stays usable.
-    #[error("out of device memory: {bytes} bytes could not be had")]
+    #[error("{}", out_of_memory(*bytes))]
     OutOfMemory {
         /// Size of the buffer that could not be had; 0 where the driver did not say.
         bytes: u64,

@@ -37,6 +37,15 @@ pub(super) fn non_finite(op: &str, layer: usize, row: Option<usize>, [epoch, ste
     )
 }
 
+/// The message of [`Error::OutOfMemory`](crate::Error::OutOfMemory). Of memory that runs out behind a call, drivers do not say how
+/// much it was.
+pub(super) fn out_of_memory(bytes: u64) -> String {
+    match bytes {
+        0 => "out of device memory; the driver does not say how much was wanted".into(),
+        _ => format!("out of device memory: {bytes} bytes could not be had"),
+    }
+}
+
 /// The entries with commas between, or `none`.
 pub(super) fn list(found: &[String]) -> String {
     if found.is_empty() { "none".into() } else { found.join(", ") }

@@ -43,7 +43,8 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
     let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
     check(&limits)?;
     limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(MAX_BINDING_BYTES);
-    limits.max_buffer_size = limits.max_buffer_size.min(MAX_BUFFER_BYTES);
+    // wgpu rounds a buffer up to whole words: the longest must not come out longer than the limit.
+    limits.max_buffer_size = limits.max_buffer_size.min(MAX_BUFFER_BYTES) / 4 * 4;
     if let Some(bytes) = options.debug.max_binding_bytes {
         if bytes < alignment.max(MIN_BINDING_BYTES) {
             let rule = "at least 256 and the device's offset alignment";
@@ -96,6 +97,9 @@ mod tests {
         let limits = lowered(limits, &GpuOptions::default()).unwrap();
         assert!(usize::try_from(limits.max_buffer_size).is_ok() && limits.max_buffer_size.is_multiple_of(4));
         assert_eq!(limits.max_storage_buffer_binding_size, MAX_BINDING_BYTES);
+        // As wgpu has it for DX12, and for Mesa's drivers.
+        let limits = wgpu::Limits { max_buffer_size: (1 << 31) - 1, ..Default::default() };
+        assert_eq!(lowered(limits, &GpuOptions::default()).unwrap().max_buffer_size, (1 << 31) - 4);
     }
 
     #[test]

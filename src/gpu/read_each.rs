@@ -6,11 +6,12 @@ use super::read::Plain;
 use crate::error::Result;
 use crate::waiting::Waiting;
 
-/// Buffers that are read together, and their bytes.
-const READ_TOGETHER: (usize, u64) = (1024, 1 << 28);
+/// Buffers that are read together, and their bytes: no more than staging memory that is kept has room for, since new memory costs a
+/// driver much. A longer buffer comes in pieces.
+const READ_TOGETHER: (usize, u64) = (1024, 16 << 20);
 
 impl Context {
-    /// The contents of several buffers, with a single wait for as many as a staging buffer holds.
+    /// The contents of several buffers, with a single wait for as many as are read together.
     pub async fn read_each<T: Plain>(&self, waiting: Waiting, buffers: &[&Buffer]) -> Result<Vec<Vec<T>>> {
         let (count, bytes) = READ_TOGETHER;
         let most = bytes.min(self.limits.max_buffer_size);
@@ -41,7 +42,14 @@ fn together(lengths: impl Iterator<Item = u64>, most: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::together;
+    use super::{READ_TOGETHER, together};
+    use crate::gpu::memory::staging::{MOST_READ_BYTES, Reads};
+
+    #[test]
+    fn what_is_read_together_goes_through_memory_that_is_kept() {
+        // With a receipt behind it.
+        assert!(Reads::size(READ_TOGETHER.1 + 8, u64::MAX) <= MOST_READ_BYTES);
+    }
 
     #[test]
     fn as_many_are_read_together_as_fit() {

@@ -9,6 +9,8 @@ const ROW_THREADS: u32 = 128;
 const LONG_ROWS: [(u32, usize); 3] = [(256, 8192), (512, 16_384), (1024, usize::MAX)];
 /// Values that the lanes of a row keep at most: a GPU's 64 Ki registers, less those that the rest takes.
 const ROW_VALUES: u32 = 32 << 10;
+/// Bytes of workgroup memory that all reductions together take for a lane.
+const REDUCTION_BYTES: u32 = 24;
 /// Values that one thread gathers in a reduction.
 pub(super) const FAN: u32 = 16;
 /// Values that one thread gathers where [`FAN`] would leave more gathering threads than this.
@@ -67,7 +69,14 @@ impl RowGrid {
     /// The numbers of lanes that can share a row on a device of these limits.
     pub fn lanes_within(limits: &wgpu::Limits) -> impl Iterator<Item = u32> {
         let most = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
-        Self::LANES.into_iter().filter(move |lanes| *lanes <= most)
+        let memory = limits.max_compute_workgroup_storage_size;
+        Self::LANES.into_iter().filter(move |lanes| *lanes <= most && Self::memory(*lanes) <= memory)
+    }
+
+    /// Bytes of workgroup memory that a row's lanes take at most where the row has a workgroup to itself: each lane has its place in
+    /// every reduction (`shaders/rows/reductions.wgsl`), and the row has a record of as many bytes.
+    pub fn memory(lanes: u32) -> u32 {
+        REDUCTION_BYTES * (lanes + 1)
     }
 
     /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier
@@ -203,11 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn no_row_has_more_lanes_than_the_device_has_threads() {
-        for (most, expected) in [(256, 256), (512, 512), (1024, 1024), (2048, 1024)] {
+    fn no_row_has_more_lanes_than_the_device_has_threads_and_memory_for() {
+        for (most, memory, expected) in
+            [(256, 16, 256), (512, 16, 512), (1024, 16, 512), (1024, 32, 1024), (2048, 32, 1024)]
+        {
             let limits = wgpu::Limits {
                 max_compute_invocations_per_workgroup: most,
                 max_compute_workgroup_size_x: most,
+                max_compute_workgroup_storage_size: memory << 10,
                 ..Default::default()
             };
             assert_eq!(RowGrid::new(50_000, false, None, &limits).lanes, expected, "{most}");

@@ -11,6 +11,7 @@ use super::encode::form::{Constant, Form};
 use super::encode::kernel::Kernel;
 use super::kernels::products::halves::Halves;
 use super::kernels::products::largest::LargestGrid;
+use super::rows::RowGrid;
 use super::tiles::{Tile, TileOperands};
 use super::units::{UnitTile, Units};
 use crate::ops;
@@ -223,6 +224,29 @@ fn factors_of_matrix_units_are_cut_and_looked_at_from_registers() {
         assert_eq!(spirv.in_memory(), Vec::<String>::new());
         assert_eq!(spirv.storage_loads(), BTreeSet::from([if vectors { 4 } else { 1 }]));
     }
+}
+
+/// A device whose threads have no such room gives rows fewer lanes.
+#[test]
+fn rows_take_no_more_workgroup_memory_than_the_host_counts_on() {
+    let mut looked_at = 0;
+    for kernel in ops::kernels().into_iter().filter(|kernel| kernel.forms.subgroups) {
+        for (lanes, subgroups) in [128u32, 256, 512, 1024].into_iter().flat_map(|lanes| [(lanes, false), (lanes, true)])
+        {
+            let number = |name: &str| match name {
+                "LANES" => f64::from(lanes),
+                "FAN" | "HELD" => 16.0,
+                _ => 1.0,
+            };
+            let names = kernel.sizes.iter().chain(kernel.overrides);
+            let constants: Vec<_> = names.map(|name| (*name, number(name))).collect();
+            let form = Form { pieces: kernel.forms.pieces, subgroups, ..Form::PLAIN };
+            let spirv = Spirv::of(kernel, form, &constants);
+            assert!(spirv.workgroup_bytes <= RowGrid::memory(lanes), "{} by {lanes} lanes", kernel.file);
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 40, "{looked_at} variants");
 }
 
 /// The folder of kernels that only software drivers run, where nothing is kept in registers for long anyway.

@@ -53,7 +53,7 @@ impl Dense {
     /// Like [`Dense::new`], with another spread of the weights.
     ///
     /// # Errors
-    /// As [`Dense::new`].
+    /// As [`Dense::new`]; [`Error::Option`](crate::Error::Option) for a standard deviation that is negative or not finite.
     ///
     /// ```
     /// use rand::{SeedableRng, rngs::ChaCha12Rng};

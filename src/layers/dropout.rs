@@ -1,7 +1,7 @@
 //! The dropout layer, which leaves out elements at random during training.
 
 use super::kept;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::ops;
 
@@ -22,8 +22,8 @@ pub struct Dropout {
     rate: f32,
     seed: u64,
     passes: u64,
-    /// The number of the last forward pass; `Some(None)` if that was not in training.
-    kept: Option<Option<u64>>,
+    /// The shape of the last forward pass, and its number; no number if that was not in training.
+    kept: Option<((usize, usize), Option<u64>)>,
 }
 
 impl Dropout {
@@ -38,11 +38,11 @@ impl Dropout {
     /// As [`ops::dropout`].
     pub fn forward(&mut self, x: &Matrix, training: bool) -> Result<Matrix> {
         if !training {
-            self.kept = Some(None);
+            self.kept = Some((x.shape(), None));
             return Ok(x.clone());
         }
         let y = ops::dropout(x, self.rate, self.seed, self.passes)?;
-        self.kept = Some(Some(self.passes));
+        self.kept = Some((x.shape(), Some(self.passes)));
         self.passes += 1;
         Ok(y)
     }
@@ -50,9 +50,15 @@ impl Dropout {
     /// The backward pass: leaves out and scales the elements of dY as the last forward pass did those of X.
     ///
     /// # Errors
-    /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass.
+    /// [`Error::NoForward`] before a forward pass; [`Error::Shape`] unless dY has the shape of X.
     pub fn backward(&self, dy: &Matrix) -> Result<Matrix> {
-        match kept("dropout", &self.kept)? {
+        let (shape, pass) = kept("dropout", &self.kept)?;
+        // An element's place decides whether it is left out, so that another shape would lose others.
+        if dy.shape() != *shape {
+            let (left, right) = ((*shape).into(), dy.shape().into());
+            return Err(Error::Shape { op: "dropout", rule: "both shapes must be equal", left, right });
+        }
+        match pass {
             Some(pass) => ops::dropout_backward(dy, self.rate, self.seed, *pass),
             None => Ok(dy.clone()),
         }

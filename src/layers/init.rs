@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host_memory::{host_room, not_empty};
 
 /// Spread of normally distributed initial weights; biases begin at 0.
@@ -16,7 +16,7 @@ use crate::host_memory::{host_room, not_empty};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Init {
-    /// Weights with this standard deviation; the notebook has 0.01.
+    /// Weights with this standard deviation, at least 0 and finite; the notebook has 0.01.
     Normal(f64),
     /// A standard deviation of √(2 / inputs), which keeps the scale of activations through ReLU layers (He et al., [2015](https://arxiv.org/abs/1502.01852)).
     He,
@@ -48,6 +48,11 @@ impl Init {
     pub(crate) fn draw<R: Rng + ?Sized>(self, inputs: usize, outputs: usize, rng: &mut R) -> Result<Vec<f32>> {
         not_empty("dense", inputs, outputs)?;
         let deviation = self.standard_deviation(inputs, outputs);
+        // As the weights have it: 1e39 is finite in f64 alone.
+        if !(deviation >= 0.0 && (deviation as f32).is_finite()) {
+            let (option, rule) = ("standard_deviation", "from 0 to 3.4e38, the largest f32");
+            return Err(Error::Option { op: "dense", option, rule, value: deviation });
+        }
         let mut weights = host_room("dense", inputs, outputs)?;
         weights.extend((0..inputs * outputs).map(|_| {
             let normal: f64 = StandardNormal.sample(rng);

@@ -10,6 +10,9 @@ use crate::error::{Error, Result, Shape};
 use crate::host_memory::host_filled;
 use crate::targets::{Label, Targets};
 
+/// What errors about a prediction that is no class name.
+const PREDICTIONS: &str = "predictions";
+
 /// A confusion matrix: how often each class was predicted for each true class. It is `classes x classes`, with a row
 /// for each true class and a column for each predicted one, as in scikit-learn.
 ///
@@ -43,16 +46,17 @@ impl ConfusionMatrix {
     /// ```
     /// use wgpu_mlp::{Error, metrics::ConfusionMatrix};
     /// let error = ConfusionMatrix::new(&[0u8, 1], &[0u32, 2], 2).unwrap_err();
-    /// assert!(matches!(error, Error::Target { row: 1, class: 2, classes: 2 }));
+    /// assert!(matches!(error, Error::Target { op: "predictions", row: 1, class: 2, classes: 2 }));
     /// ```
     pub fn new<L: Label, P: Label>(labels: &[L], predictions: &[P], classes: usize) -> Result<Self> {
         let op = "confusion_matrix";
         let rule = "there must be a prediction for each label";
         same_length(op, rule, Shape { rows: predictions.len(), cols: 1 }, labels.len())?;
-        let (labels, predictions) = (Targets::check(labels, classes)?, Targets::check(predictions, classes)?);
+        let labels = Targets::check(labels, classes)?;
+        let predictions = Targets::check_of(PREDICTIONS, predictions, classes, Targets::IGNORED)?;
         let is_ignored = |id: &u32| *id == Targets::MARK;
         if let Some(row) = labels.iter().zip(&predictions).position(|(y, p)| is_ignored(p) && !is_ignored(y)) {
-            return Err(Error::Target { row, class: Targets::IGNORED.into(), classes });
+            return Err(Error::Target { op: PREDICTIONS, row, class: Targets::IGNORED.into(), classes });
         }
         let shape = Shape { rows: classes, cols: classes };
         let counts = host_filled(op, (classes, classes), 0)?;

@@ -66,7 +66,7 @@ impl Mlp {
     /// A network with another spread of the initial weights than that of [`Mlp::new`].
     ///
     /// # Errors
-    /// As [`Mlp::new`].
+    /// As [`Mlp::new`]; [`Error::Option`] also for a standard deviation that is negative or not finite.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Mlp, layers::Init};
@@ -89,7 +89,7 @@ impl Mlp {
     /// Resets all parameters to initial ones, as [`Mlp::with_init`] draws them, so that training starts anew.
     ///
     /// # Errors
-    /// As [`Mlp::new`].
+    /// As [`Mlp::with_init`].
     ///
     /// ```
     /// use wgpu_mlp::{Device, Mlp, layers::Init};

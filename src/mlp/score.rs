@@ -19,7 +19,7 @@ use crate::waiting::{Waiting, blocking_and_async};
 impl Mlp {
     blocking_and_async! {
         /// The accuracy: the share of rows whose most probable class is their label. A row with NaN is a miss. Rows
-        /// with the label -100 are ignored.
+        /// with the label -100 are ignored; if all are, the result is NaN.
         ///
         /// # Errors
         /// As [`Mlp::predict`]; [`Error::Shape`] unless there is a label for each row; [`Error::Target`] for a label

@@ -2,6 +2,7 @@
 
 use super::bank::Gradient;
 use super::operands::{On, on};
+use super::update::check_positive;
 use crate::cpu;
 use crate::error::{Error, Result, Shape};
 use crate::gpu::kernels;
@@ -37,7 +38,7 @@ pub fn clip_scale(gradients: &[&Matrix], max_norm: f64) -> Result<Matrix> {
 
 /// [`clip_scale`] of gradients that may lie side by side: a launch for each run of neighbours, and one for the scale.
 pub(crate) fn clip_scale_all(gradients: &[Gradient], max_norm: f64) -> Result<Matrix> {
-    check_max_norm(max_norm)?;
+    check_max_norm(OP, "max_norm", max_norm)?;
     let first = gradients.first().ok_or(Error::Empty { op: OP, shape: Shape { rows: 0, cols: 0 } })?.matrix();
     let mut views = Vec::new();
     for gradient in gradients {
@@ -64,10 +65,7 @@ pub(crate) fn finite_scale<'a>(matrices: impl IntoIterator<Item = &'a Matrix>) -
     clip_scale_all(&summed.collect::<Vec<_>>(), 1.0)
 }
 
-/// Refuses a limit that no norm has.
-pub(crate) fn check_max_norm(max_norm: f64) -> Result<()> {
-    // As the kernel takes it.
-    let fit = max_norm > 0.0 && (max_norm as f32).is_normal();
-    let (option, rule) = ("max_norm", "positive and finite");
-    if fit { Ok(()) } else { Err(Error::Option { op: OP, option, rule, value: max_norm }) }
+/// Refuses a limit that no norm has, by the name that the caller knows it by.
+pub(crate) fn check_max_norm(op: &'static str, option: &'static str, max_norm: f64) -> Result<()> {
+    check_positive(op, option, max_norm)
 }

@@ -112,8 +112,12 @@ pub(crate) fn check_update(
 /// Refuses a learning rate, or another number, that is negative or not finite, as the kernel takes it: 1e39 is finite in
 /// f64 alone.
 pub(super) fn check_size(op: &'static str, option: &'static str, value: f64) -> Result<()> {
-    let fit = value >= 0.0 && (value as f32).is_finite();
-    if fit { Ok(()) } else { Err(Error::Option { op, option, rule: "at least 0 and finite", value }) }
+    let rule = match value >= 0.0 && value.is_finite() {
+        true if (value as f32).is_finite() => return Ok(()),
+        true => "at most 3.4e38, the largest f32",
+        false => "at least 0 and finite",
+    };
+    Err(Error::Option { op, option, rule, value })
 }
 
 /// Refuses decays that forget nothing, or turn round, as the kernel takes them: 1 - 10⁻⁸ is below 1 in f64 alone.
@@ -126,10 +130,19 @@ pub(super) fn check_decay(op: &'static str, option: &'static str, value: f64) ->
     Err(Error::Option { op, option, rule, value })
 }
 
-/// Refuses what would divide by zero: 1e-300 is positive in f64 alone.
+/// Refuses what would divide by zero.
 pub(super) fn check_epsilon(op: &'static str, value: f64) -> Result<()> {
-    let fit = value > 0.0 && (value as f32).is_normal();
-    if fit { Ok(()) } else { Err(Error::Option { op, option: "epsilon", rule: "positive and finite", value }) }
+    check_positive(op, "epsilon", value)
+}
+
+/// Refuses what is not positive and finite, as the kernel takes it: 1e-300 is positive in f64 alone.
+pub(super) fn check_positive(op: &'static str, option: &'static str, value: f64) -> Result<()> {
+    let rule = match value > 0.0 && value.is_finite() {
+        true if (value as f32).is_normal() => return Ok(()),
+        true => "from 1.2e-38 to 3.4e38, the normal numbers of f32",
+        false => "positive and finite",
+    };
+    Err(Error::Option { op, option, rule, value })
 }
 
 #[cfg(test)]

@@ -62,9 +62,12 @@ impl Penalty {
         let weights = [("l1_weights", l1_weights), ("l2_weights", l2_weights)];
         for (option, value) in weights.into_iter().chain([("l1_biases", l1_biases), ("l2_biases", l2_biases)]) {
             // The kernel takes twice the value, as f32.
-            if !(value >= 0.0 && ((2.0 * value) as f32).is_finite()) {
-                return Err(Error::Option { op: "penalty", option, rule: "at least 0 and finite", value });
-            }
+            let rule = match value >= 0.0 && value.is_finite() {
+                true if ((2.0 * value) as f32).is_finite() => continue,
+                true => "at most 1.7e38, half of the largest f32",
+                false => "at least 0 and finite",
+            };
+            return Err(Error::Option { op: "penalty", option, rule, value });
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ const MOST_STEPS: u64 = 1 << 53;
 pub struct OptimizerSnapshot {
     /// Steps taken.
     pub step: u64,
+    /// The steps that each parameter has taken, where some came later than others or stayed away; else none.
+    pub steps: Vec<u64>,
     /// For each of [`Optimizer::slots`](super::Optimizer::slots), in that order, an array a parameter.
     pub slots: Vec<Vec<Array2<f32>>>,
 }
@@ -73,14 +75,17 @@ impl OptimizerState {
         for slot in &slots {
             same_parameters("export", &slot.iter().map(|array| array.dim()).collect::<Vec<_>>(), shapes)?;
         }
-        Ok(OptimizerSnapshot { step: self.step, slots })
+        let together = self.taken.iter().all(|taken| *taken == self.step);
+        let steps = if together { Vec::new() } else { self.taken.clone() };
+        Ok(OptimizerSnapshot { step: self.step, steps, slots })
     }
 
     /// Restores the state that a snapshot holds. Penalties and clipping must be set again.
     ///
     /// # Errors
-    /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], and for more than 2^53 steps. Whether their shapes fit shows in the
-    /// first step, with [`Error::Shape`].
+    /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], for more than 2^53 steps, and for counts that are
+    /// not one for each parameter or above the number of steps. Whether their shapes fit shows in the first step, with
+    /// [`Error::Shape`].
     ///
     /// ```
     /// use wgpu_mlp::{Optimizer, OptimizerState};
@@ -95,11 +100,18 @@ impl OptimizerState {
             let (option, value) = ("slots", snapshot.slots.len() as f64);
             return Err(Error::Option { op: "restore", option, rule: "as many as the optimizer keeps", value });
         }
-        let OptimizerSnapshot { step, slots } = snapshot;
+        let OptimizerSnapshot { step, steps, slots } = snapshot;
         if step > MOST_STEPS {
             return Err(Error::Option { op: "restore", option: "step", rule: "at most 2^53", value: step as f64 });
         }
-        Ok(OptimizerState { step, restored: slots, ..Self::new(optimizer) })
+        let wrong = |rule, value| Err(Error::Option { op: "restore", option: "steps", rule, value });
+        if !steps.is_empty() && slots.iter().any(|slot| slot.len() != steps.len()) {
+            return wrong("none, or one for each parameter", steps.len() as f64);
+        }
+        if let Some(more) = steps.iter().find(|count| **count > step) {
+            return wrong("no more than the steps of all", *more as f64);
+        }
+        Ok(OptimizerState { step, restored: slots, taken: steps, ..Self::new(optimizer) })
     }
 }
 

@@ -38,6 +38,8 @@ pub struct OptimizerState {
     pub(super) slots: Vec<Vec<Matrix>>,
     /// The initial slots, in their order; zeros where there are none.
     pub(super) restored: Vec<Vec<Array2<f32>>>,
+    /// The number of steps that each parameter has taken, which is less for those that came later; none before the first step.
+    pub(super) taken: Vec<u64>,
     pub(super) penalties: Vec<Penalty>,
     pub(super) clip_norm: Option<f64>,
 }
@@ -50,8 +52,8 @@ impl OptimizerState {
     /// let optimizer = OptimizerState::new(Optimizer::sgd(0.1));
     /// ```
     pub fn new(optimizer: Optimizer) -> Self {
-        let (slots, restored) = (Vec::new(), Vec::new());
-        OptimizerState { optimizer, step: 0, slots, restored, penalties: Vec::new(), clip_norm: None }
+        let (slots, restored, taken) = (Vec::new(), Vec::new(), Vec::new());
+        OptimizerState { optimizer, step: 0, slots, restored, taken, penalties: Vec::new(), clip_norm: None }
     }
 
     /// Adds penalties on the parameters, one for each layer, in their order. The steps add the penalties' gradient; the
@@ -153,7 +155,8 @@ impl OptimizerState {
     }
 
     /// One update of all parameters, each with its gradient; they come in the same order every time. A later step may bring more of
-    /// them behind the others, as when a frozen layer begins to learn: their slots begin with zeros.
+    /// them behind the others, as when a frozen layer begins to learn: their slots begin with zeros, and Adam counts their steps from
+    /// the first, as PyTorch does.
     ///
     /// # Errors
     /// As the optimizer's op (see [`Optimizer`]), and as [`ops::clip_scale`]; [`Error::Option`] for penalties that are not
@@ -186,7 +189,17 @@ impl OptimizerState {
         self.begin(&device, rule.name(), &shapes)?;
         let scale = self.clip_norm.map(|max_norm| ops::clip_scale_all(gradients, max_norm)).transpose()?;
         lists.extend(self.slots.iter_mut().map(|slot| slot.iter_mut().take(shapes.len()).collect()));
-        ops::update_all(rule.as_ref(), &mut lists, gradients, &penalties, scale.as_ref())?;
+        // Before the first step, a state that was restored without counts of its own has taken all steps with all parameters.
+        let begun = if self.taken.is_empty() { self.step } else { 0 };
+        self.taken.resize(self.taken.len().max(shapes.len()), begun);
+        let mut first = 0;
+        for alike in self.taken[..shapes.len()].chunk_by(|one, next| one == next) {
+            let (rule, end) = (self.optimizer.rule(alike[0].saturating_add(1)), first + alike.len());
+            let mut own: Vec<Vec<_>> = lists.iter_mut().map(|list| list.drain(..alike.len()).collect()).collect();
+            ops::update_all(rule.as_ref(), &mut own, &gradients[first..end], &penalties[first..end], scale.as_ref())?;
+            first = end;
+        }
+        self.taken[..shapes.len()].iter_mut().for_each(|taken| *taken = taken.saturating_add(1));
         self.step = self.step.saturating_add(1);
         Ok(())
     }

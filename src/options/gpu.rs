@@ -46,14 +46,14 @@ pub struct DebugOptions {
     /// Fill every buffer with NaN before use and look behind its end after: finds a kernel that writes too little or
     /// too much. Slow; for tests.
     pub guarded_buffers: bool,
-    /// Lower the largest binding to this many bytes, at least 256: matrices beyond it are worked on in windows.
+    /// Lower the largest binding to this many bytes, at least 256: matrices beyond it are worked on in blocks.
     pub max_binding_bytes: Option<u64>,
     /// Lower the largest buffer to this many bytes: a matrix beyond it is [`Error::Limit`].
     pub max_buffer_bytes: Option<u64>,
     /// Compute every product with this kernel, where it can; by default each with the one that suits its shape.
     pub matmul_kernel: Option<MatmulKernel>,
     /// Let so many threads share a row in the kernels that work on rows: 1, 16, 128 or 256, and 512 or 1024
-    /// where the device has so many threads a workgroup; by default the length decides.
+    /// where the device has so many threads a workgroup, and workgroup memory for them; by default the length decides.
     pub row_lanes: Option<u32>,
     /// Choose kernels for a software driver as for a GPU, as far as options leave the choice: for tests of what GPUs run, and for
     /// looking at it. Slow there.

@@ -2,8 +2,8 @@
 //!
 //! [`Mlp::fit`], [`Trainer`], [`Mlp::predict`] and their siblings take any [`RowSource`]. An ndarray of [f32] is one, and
 //! so are references, boxes and [`Arc`](std::sync::Arc)s of a source.
-//! Rows are read batch by batch, in the order in which they are needed, so that no source is ever in memory as a whole
-//! unless it is there already. A source gives the same bits as the array of f32 that it stands for.
+//! Rows are read batch by batch, in the order in which they are needed: a source that is not in memory is never read into it as
+//! a whole. A source gives the same bits as the array of f32 that it stands for.
 //!
 //! | source | what it reads |
 //! |---|---|
@@ -14,7 +14,7 @@
 //! | [`Selected`] | some rows of another source |
 //! | [`Shards`] | several sources, one after the other |
 //!
-//! An array of f32 is a source as it comes: as a view, by reference, in part, or written out where it is used.
+//! An array of f32 can be passed as a view, by reference, in part, or written out in the call:
 //!
 //! ```
 //! use ndarray::{Array2, ArrayView2, array, s};

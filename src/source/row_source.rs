@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::row_error::RowError;
 
-/// A source of rows of features, as PyTorch's map-style `Dataset` and Burn's `Dataset`, without labels.
+/// A source of rows of features, like PyTorch's map-style `Dataset` and Burn's `Dataset`, but without labels.
 ///
 /// A training asks for rows in the order in which it needs them, several at a time, from several threads if
 /// [`FitOptions::workers`](crate::FitOptions::workers) says so. A row must have the same values each time that it is read:
@@ -41,8 +41,8 @@ pub trait RowSource: Send + Sync {
     fn dim(&self) -> (usize, usize);
 
     /// Writes the values of these rows one after the other, in this order. `into` has a place for each value, and all
-    /// of them must be written. A row may be asked for more than once. A training ends only when all of its reads have
-    /// returned.
+    /// of them must be written: a value that is not written counts as NaN. A row may be asked for more than once. A
+    /// training ends only when all of its reads have returned.
     ///
     /// # Errors
     /// The source's own error, with the number of the row. It comes back as [`Error::Source`](crate::Error::Source);

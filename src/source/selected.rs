@@ -1,13 +1,13 @@
 //! Some rows of another source.
 
-use super::checked::row_failed;
+use super::checked::{dim_of, row_failed};
 use super::row_error::RowError;
 use super::row_source::RowSource;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 
-/// Some rows of another source, in any order: what `train_test_rows` gives for data that should not be copied.
+/// Some rows of another source, in any order: those of `train_test_rows`, for example, so that no data are copied.
 ///
 /// ```
 /// use wgpu_mlp::source::{RowSource, Selected};
@@ -29,9 +29,10 @@ impl<S: RowSource> Selected<S> {
     /// The rows of the source that have these numbers.
     ///
     /// # Errors
-    /// [`Error::Source`] with the first number that is not one of the source's rows.
+    /// [`Error::Source`] with the first number that is not one of the source's rows, or for a source that panics when it
+    /// is asked how many there are.
     pub fn new(source: S, rows: Vec<usize>) -> Result<Self> {
-        let count = source.dim().0;
+        let count = dim_of("selected", &source)?.0;
         match rows.iter().find(|row| **row >= count) {
             Some(row) => Err(row_failed("selected", RowError::beyond(*row, count))),
             None => Ok(Selected { source, rows }),

@@ -1,5 +1,6 @@
 //! Several sources, one after the other.
 
+use super::checked::dim_of;
 use super::row_error::RowError;
 use super::row_source::RowSource;
 use crate::error::{Error, Result, Shape};
@@ -18,7 +19,7 @@ use crate::error::{Error, Result, Shape};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Shards<S> {
-    pub(crate) shards: Vec<S>,
+    shards: Vec<S>,
     /// The number of rows before each shard's end.
     ends: Vec<usize>,
     cols: usize,
@@ -28,35 +29,36 @@ impl<S: RowSource> Shards<S> {
     /// These sources as one.
     ///
     /// # Errors
-    /// [`Error::Empty`] without sources; [`Error::Shape`] for a source of another width than the first.
+    /// [`Error::Empty`] without sources; [`Error::Shape`] for a source of another width than the first; [`Error::Source`]
+    /// for one that panics when it is asked for its width.
     pub fn new(shards: Vec<S>) -> Result<Self> {
-        let Some((first_rows, cols)) = shards.first().map(RowSource::dim) else {
+        let dims = shards.iter().map(|shard| dim_of("shards", shard)).collect::<Result<Vec<_>>>()?;
+        let Some(&(first_rows, cols)) = dims.first() else {
             return Err(Error::Empty { op: "shards", shape: Shape { rows: 0, cols: 0 } });
         };
-        if let Some(other) = shards.iter().map(RowSource::dim).find(|(_, other)| *other != cols) {
+        if let Some(other) = dims.iter().find(|(_, other)| *other != cols) {
             let rule = "all shards must have as many columns as the first";
-            return Err(Error::Shape { op: "shards", rule, left: (first_rows, cols).into(), right: other.into() });
+            return Err(Error::Shape { op: "shards", rule, left: (first_rows, cols).into(), right: (*other).into() });
         }
         let mut rows = 0_usize;
-        let end = |shard: &S| {
-            let more = shard.dim().0;
+        let end = |&(more, _): &(usize, usize)| {
             let rule = "all shards together must have a number of rows that this machine can count";
             let left = (rows, cols).into();
             rows =
                 rows.checked_add(more).ok_or(Error::Shape { op: "shards", rule, left, right: (more, cols).into() })?;
             Ok(rows)
         };
-        Ok(Shards { ends: shards.iter().map(end).collect::<Result<_>>()?, shards, cols })
+        Ok(Shards { ends: dims.iter().map(end).collect::<Result<_>>()?, shards, cols })
     }
 
     /// The shard that has this row.
-    pub(crate) fn shard_of(&self, row: usize) -> Result<usize, RowError> {
+    fn shard_of(&self, row: usize) -> Result<usize, RowError> {
         let shard = self.ends.partition_point(|end| *end <= row);
         if shard == self.shards.len() { Err(RowError::beyond(row, self.dim().0)) } else { Ok(shard) }
     }
 
     /// The number of rows before this shard.
-    pub(crate) fn first_row(&self, shard: usize) -> usize {
+    fn first_row(&self, shard: usize) -> usize {
         if shard == 0 { 0 } else { self.ends[shard - 1] }
     }
 }

@@ -3,14 +3,15 @@
 use std::fmt;
 
 use super::options::Options;
+use super::report::LEFT_OUT;
 use super::run::run_with;
 use super::saved::{SavedReport, SavedRow};
 use crate::device::Device;
 use crate::distributed::{Call, Ranks};
 use crate::error::Result;
 
-/// One report of all ranks' devices, as [`run_over`] returns it. `Display` prints the devices, a line each, and a table with one row
-/// an op.
+/// One report of all ranks' devices, as [`run_over`] returns it. `Display` prints the devices, a line each with the number of kernel
+/// variants that ran, and a table with one row an op.
 ///
 /// ```no_run
 /// # use wgpu_mlp::{Device, distributed::Ranks, verify};
@@ -72,8 +73,7 @@ impl JointReport {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn passed(&self) -> bool {
-        let passed = |report: &SavedReport| !report.rows.is_empty() && report.rows.iter().all(|row| row.failed == 0);
-        !self.reports.is_empty() && self.reports.iter().all(passed)
+        !self.reports.is_empty() && self.reports.iter().all(SavedReport::passed)
     }
 
     /// The reports of the single devices, in the order of the ranks.
@@ -113,7 +113,11 @@ impl JointReport {
 impl fmt::Display for JointReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (rank, report) in self.reports.iter().enumerate() {
-            writeln!(f, "rank {rank}: {}", report.device)?;
+            write!(f, "rank {rank}: {}", report.device)?;
+            match report.possible_variants {
+                0 => writeln!(f)?,
+                possible => writeln!(f, "; {} of {possible} variants of kernels", report.variants.len())?,
+            }
         }
         writeln!(f, "worst: the largest error on any rank, as a share of its bound, and where it fell")?;
         let titles = ("op", "cases", "failed", "worst", "rank", "case");
@@ -126,7 +130,9 @@ impl fmt::Display for JointReport {
             total = (total.0 + cases, total.1 + failed);
         }
         let (ops, ranks, (cases, failed)) = (rows.len(), self.reports.len(), total);
-        write!(f, "{ops} ops, {cases} cases on {ranks} ranks, {failed} over their bound")
+        write!(f, "{ops} ops, {cases} cases on {ranks} ranks, {failed} over their bound")?;
+        let left_out = self.reports.iter().any(|report| report.full == Some(false));
+        if left_out { write!(f, "{LEFT_OUT}") } else { Ok(()) }
     }
 }
 
@@ -163,20 +169,21 @@ mod tests {
     #[test]
     fn each_op_has_one_row_with_the_rank_of_its_worst_element() {
         let first = report(&[("matmul", 3, 0, 0.5), ("softmax", 2, 0, 0.25)]);
-        let second = report(&[("softmax", 2, 1, 1.5), ("matmul", 4, 0, 0.125), ("relu", 1, 0, 0.0)]);
+        let mut second = report(&[("softmax", 2, 1, 1.5), ("matmul", 4, 0, 0.125), ("relu", 1, 0, 0.0)]);
+        (second.variants, second.possible_variants) = (vec!["a variant".into()], 2);
         let joint = JointReport { reports: vec![first, second] };
         let text = joint.to_string();
         let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         let devices = [0, 1].map(|rank| format!("rank {rank}: {}", Device::cpu().info()));
         let wanted = [
             devices[0].as_str(),
-            devices[1].as_str(),
+            &format!("{}; 1 of 2 variants of kernels", devices[1]),
             "worst: the largest error on any rank, as a share of its bound, and where it fell",
             "op cases failed worst rank case",
             "softmax 4 1 1.500 1 the case of 1.5",
             "matmul 7 0 0.500 0 the case of 0.5",
             "relu 1 0 0.000 1 the case of 0",
-            "3 ops, 12 cases on 2 ranks, 1 over their bound",
+            "3 ops, 12 cases on 2 ranks, 1 over their bound; the large cases were left out",
         ];
         assert_eq!(lines, wanted, "{text}");
         assert_eq!(joint.reports()[1].rows.len(), 3);

@@ -7,6 +7,9 @@ use super::compare::Worst;
 use super::options::Options;
 use crate::device::DeviceInfo;
 
+/// What the text of a report says behind the number of cases where the large ones did not run.
+pub(super) const LEFT_OUT: &str = "; the large cases were left out";
+
 /// The report of [`run`](super::run). `Display` prints it as a table.
 ///
 /// ```no_run
@@ -171,6 +174,9 @@ impl fmt::Display for Report {
         let cases: usize = self.rows.iter().map(|row| row.cases).sum();
         let failed: usize = self.rows.iter().map(|row| row.failed).sum();
         write!(f, "{} ops, {cases} cases, {failed} over their bound", self.rows.len())?;
+        if !self.options.full {
+            write!(f, "{LEFT_OUT}")?;
+        }
         match &self.variants {
             (_, 0) => Ok(()),
             (ran, possible) => write!(f, "\n{} of the {possible} variants of kernels that it can choose", ran.len()),

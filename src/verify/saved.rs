@@ -166,6 +166,18 @@ impl Report {
 }
 
 impl SavedReport {
+    /// Whether every element of every case was within its bound, as [`Report::passed`] tells it: a report of no case has not passed.
+    ///
+    /// ```no_run
+    /// # use wgpu_mlp::{Device, verify};
+    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
+    /// assert_eq!(verify::SavedReport::from(&report).passed(), report.passed());
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn passed(&self) -> bool {
+        !self.rows.is_empty() && self.rows.iter().all(|row| row.failed == 0)
+    }
+
     /// Reads a report that [`Report::save_json`] wrote, in this version or an older one.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Shapes of the cases: sizes on both sides of every limit inside a kernel.
 
 /// Dims m, k, n of products, never two alike: 1; one less than a tile, a tile, one more; primes; one much longer than the
-/// others; two that every tile covers exactly, in one slice of k and in two; few rows or columns.
+/// others; two that every tile covers exactly, in one slice of k and in two; few rows or columns, in each of their fours.
 pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [1, 2, 3],
     [2, 1, 5],
@@ -47,6 +47,21 @@ pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [32, 24, 8],
     [64, 20, 8],
     [128, 28, 8],
+    [10, 5, 30],
+    [11, 6, 62],
+    [12, 5, 64],
+    [9, 7, 130],
+    [10, 9, 128],
+    [30, 5, 6],
+    [62, 6, 5],
+    [31, 6, 10],
+    [61, 7, 9],
+    [63, 5, 12],
+    [130, 6, 12],
+    [30, 7, 14],
+    [31, 5, 16],
+    [62, 7, 15],
+    [61, 6, 16],
 ];
 /// Dims of products that take a slow software driver long.
 pub(super) const LARGE_PRODUCTS: &[[usize; 3]] = &[[300, 128, 320], [20, 5003, 37], [513, 260, 130]];
@@ -69,6 +84,7 @@ const MATRICES: &[[usize; 3]] = &[
     [2, 1027, 1],
     [2, 1028, 1],
     [2, 2052, 1],
+    [2, 3001, 1],
     [3, 4099, 1],
     [3, 4100, 1],
     [3, 8195, 1],
@@ -85,6 +101,10 @@ const MATRICES: &[[usize; 3]] = &[
 /// Dims of matrices that take a slow software driver long.
 const LARGE_MATRICES: &[[usize; 3]] = &[[16_411, 3, 1], [263, 1009, 1], [2, 70_001, 1]];
 
+/// Dims of long rows of eight kinds, NaN and infinities among them: so long that each lane of a GPU has several pieces of them, of
+/// single values and of fours.
+pub(super) const LONG_ROWS: &[[usize; 3]] = &[[8, 32_771, 1], [8, 32_772, 1]];
+
 /// Dims of a matrix so wide that the CPU path adds its columns in blocks of few rows, and so tall that there are many.
 pub(super) const TALL_AND_WIDE: [usize; 3] = [1024, 512, 1];
 
@@ -95,5 +115,6 @@ pub(super) fn all_matrices() -> impl Iterator<Item = &'static [usize; 3]> {
 
 /// Whether a slow software driver takes long for these dims.
 pub(super) fn is_large(dims: [usize; 3]) -> bool {
-    LARGE_PRODUCTS.contains(&dims) || LARGE_MATRICES.contains(&dims) || dims == TALL_AND_WIDE
+    let large = [LARGE_PRODUCTS, LARGE_MATRICES, LONG_ROWS, &[TALL_AND_WIDE]];
+    large.iter().any(|large| large.contains(&dims))
 }

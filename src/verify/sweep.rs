@@ -17,6 +17,10 @@ use crate::plan::{planned_model, planned_targets};
 struct Shapes {
     /// The sides of products.
     sides: &'static [usize],
+    /// The most rows or columns that are few: for each number of few columns there may be a kernel of its own.
+    few: usize,
+    /// Steps of k of products with few rows or columns: a kernel for small products takes some, one for large ones the others.
+    few_steps: &'static [usize],
     /// Rows of the operands that are no products.
     rows: &'static [usize],
     /// Columns of those operands: every number of lanes and of registers a lane keeps some of these rows.
@@ -27,11 +31,14 @@ struct Shapes {
 }
 
 const ALL: Shapes = Shapes {
-    sides: &[1, 4, 8, 17, 20, 33, 64, 100, 128, 257, 512, 1000, 4096, 65_536],
+    // 1021 is no multiple of four, and of large tiles as little as of others lies behind its end.
+    sides: &[1, 4, 8, 17, 20, 33, 64, 100, 128, 512, 1000, 1021, 4096, 65_536],
+    few: 16,
+    few_steps: &[4, 4096],
     rows: &[1, 3, 33, 128, 1000, 65_536],
     columns: &[
-        1, 2, 3, 4, 10, 12, 16, 17, 20, 33, 64, 100, 128, 129, 132, 260, 500, 513, 516, 1000, 1025, 1028, 2047, 2048,
-        4096, 4097, 4100, 8192, 8193, 8196, 10_000, 16_385, 16_388, 50_000, 50_001,
+        1, 2, 3, 4, 10, 12, 16, 17, 20, 33, 64, 65, 100, 128, 129, 132, 260, 500, 513, 516, 1000, 1025, 1028, 2047,
+        2048, 2049, 4096, 4097, 4100, 8192, 8193, 8196, 10_000, 16_385, 16_388, 50_000, 50_001,
     ],
     networks: &[&[4, 3], &[64, 32, 10], &[100, 33, 17], &[784, 512, 10], &[64, 32, 16, 12], &[1024, 4096, 1000]],
     batches: &[1, 32, 100, 1000, 16_384],
@@ -40,36 +47,69 @@ const ALL: Shapes = Shapes {
 /// Shapes for low limits, which would cut larger ones into millions of blocks.
 const SMALL: Shapes = Shapes {
     sides: &[1, 4, 17, 33, 64, 100],
+    few: 0,
+    few_steps: &[],
     rows: &[1, 33, 128],
     columns: &[1, 3, 4, 10, 16, 17, 20, 33, 100, 129, 132, 516],
     networks: &[&[20, 16, 10], &[33, 17, 21]],
     batches: &[128],
 };
 
+/// Shapes between those of the sweep, for which a device chooses no other variants.
+#[cfg(test)]
+const BETWEEN: Shapes = Shapes {
+    sides: &[2, 6, 10, 12, 15, 16, 62, 130, 2050],
+    few: 0,
+    few_steps: &[],
+    rows: &[2, 7, 100],
+    columns: &[
+        5, 7, 9, 66, 101, 127, 131, 257, 514, 1001, 2050, 3001, 4095, 5000, 9000, 16_383, 20_000, 32_771, 60_001,
+    ],
+    networks: &[],
+    batches: &[],
+};
+
 /// Every kernel variant that the device can choose, as it is and with low limits.
 pub(super) fn possible_variants(device: &Device) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
     if device.context().is_none() {
-        return found;
+        return BTreeSet::new();
     }
     let lower = low_limits().filter_map(|(_, change)| device.with_options(change).ok());
     let devices = std::iter::once((device.dry(), &ALL)).chain(lower.map(|device| (device.dry(), &SMALL)));
-    for (dry, shapes) in devices {
-        shapes.sweep(&mut |run| found.extend(launched(&dry, run).into_iter().flat_map(|launched| launched.variants)));
-    }
-    found
+    devices.flat_map(|(dry, shapes)| shapes.variants(&dry)).collect()
+}
+
+/// The kernel variants that the device chooses for shapes between those of the sweep.
+#[cfg(test)]
+pub(super) fn variants_between(device: &Device) -> BTreeSet<String> {
+    BETWEEN.variants(&device.dry())
 }
 
 /// Makes a dry run of some ops.
 type DryRun<'a> = dyn FnMut(&dyn Fn(&Device) -> Result<()>) + 'a;
 
 impl Shapes {
+    /// The kernel variants that ops on these shapes launch.
+    fn variants(&self, dry: &Device) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        self.sweep(&mut |run| found.extend(launched(dry, run).into_iter().flat_map(|launched| launched.variants)));
+        found
+    }
+
     /// Runs every op on every shape.
     fn sweep(&self, dry_run: &mut DryRun<'_>) {
         for m in self.sides {
             for k in self.sides {
                 for n in self.sides {
                     products(dry_run, [*m, *k, *n]);
+                }
+            }
+        }
+        for few in 1..=self.few {
+            for side in self.sides {
+                for k in self.few_steps {
+                    products(dry_run, [few, *k, *side]);
+                    products(dry_run, [*side, *k, few]);
                 }
             }
         }
@@ -123,6 +163,12 @@ fn row_ops(dry_run: &mut DryRun<'_>, rows: usize, cols: usize) {
     dry_run(&|on| ops::log_softmax(&planned(on, rows, cols)?).map(drop));
     dry_run(&|on| ops::softmax_backward(&planned(on, rows, cols)?, &planned(on, rows, cols)?).map(drop));
     dry_run(&|on| ops::argmax(&planned(on, rows, cols)?).map(drop));
+    // The rows that count are counted on the device.
+    let ignoring = CrossEntropy { ignore_index: Some(0), ..Default::default() };
+    dry_run(&|on| {
+        let y = planned_targets(on, rows, cols, false)?;
+        ops::nll_backward_with(&planned(on, rows, cols)?, &y, &ignoring).map(drop)
+    });
     for distributions in [false, true] {
         dry_run(&|on| ops::hits(&planned(on, rows, cols)?, &planned_targets(on, rows, cols, distributions)?).map(drop));
         for options in losses() {

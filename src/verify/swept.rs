@@ -6,15 +6,15 @@ use std::sync::LazyLock;
 use super::cases;
 use super::missing::{MissingVariants, launched};
 use super::settings::settings;
-use super::sweep::possible_variants;
+use super::sweep::{possible_variants, variants_between};
 use crate::device::Device;
 use crate::gpu::{Preset, Variant};
 
 /// A preset's device after the sweep.
 pub(crate) struct Swept {
     pub preset: Preset,
-    /// The number of variants that it can choose.
-    possible: usize,
+    /// The names of the variants that it can choose.
+    possible: BTreeSet<String>,
     /// The names of those that no case has launched.
     missing: BTreeSet<String>,
     /// The variants that cases have launched.
@@ -51,7 +51,7 @@ pub(crate) static SWEPT: LazyLock<Vec<Swept>> = LazyLock::new(|| {
     let all = Preset::ALL.into_iter().zip(possible).zip(missing);
     let swept = |((preset, possible), missing): ((Preset, BTreeSet<String>), MissingVariants)| Swept {
         preset,
-        possible: possible.len(),
+        possible,
         missing: missing.names().clone(),
         compiled: missing.compiled,
     };
@@ -61,7 +61,17 @@ pub(crate) static SWEPT: LazyLock<Vec<Swept>> = LazyLock::new(|| {
 #[test]
 fn every_variant_that_a_device_can_choose_has_a_case() {
     for Swept { preset, possible, missing, .. } in SWEPT.iter() {
-        assert!(*possible > 100, "{preset:?} chooses among {possible}");
+        let possible = possible.len();
+        assert!(possible > 100, "{preset:?} chooses among {possible}");
         assert!(missing.is_empty(), "{preset:?}: {} of {possible}: {missing:#?}", missing.len());
+    }
+}
+
+#[test]
+fn no_shape_has_a_variant_that_the_sweep_does_not_find() {
+    for Swept { preset, possible, .. } in SWEPT.iter() {
+        let between = variants_between(&Device::dry_as(*preset));
+        let unknown: Vec<_> = between.difference(possible).collect();
+        assert!(between.len() > 50 && unknown.is_empty(), "{preset:?}: {unknown:#?}");
     }
 }

@@ -7,7 +7,7 @@ use super::expected::Expected;
 use super::inputs::{CaseRng, Inputs};
 use super::operands::{in_f64, uploaded};
 use super::output::Output;
-use super::shapes::{all_matrices, is_large};
+use super::shapes::is_large;
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -16,8 +16,6 @@ use crate::matrix::Matrix;
 pub(super) type Cost = fn([u64; 3]) -> (u64, u64);
 /// Draws the inputs of a case with these dims.
 pub(super) type DrawFn = fn(&mut CaseRng, [usize; 3]) -> Inputs;
-/// Runs an op on matrices.
-pub(super) type RunFn = fn(&[Matrix]) -> Result<Vec<Output>>;
 /// Computes the expected outputs from the matrices in f64.
 pub(super) type ExpectFn = fn(&[Array2<f64>]) -> Vec<Expected>;
 
@@ -56,19 +54,5 @@ impl Table {
     ) {
         let run = move |device: &Device, inputs: &Inputs| run(&uploaded(device, inputs)?);
         self.add(name, dims, cost, draw, run, move |inputs| expect(&in_f64(inputs)));
-    }
-
-    /// Adds such a case for the dims of every matrix.
-    pub fn add_for_all_matrices(
-        &mut self,
-        name: (&'static str, &str),
-        cost: Cost,
-        draw: DrawFn,
-        run: RunFn,
-        expect: ExpectFn,
-    ) {
-        for dims in all_matrices() {
-            self.add_on_matrices(name, *dims, cost, draw, run, expect);
-        }
     }
 }

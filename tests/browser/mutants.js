@@ -85,7 +85,7 @@ const MUTANTS = [
       [
         "worker.js",
         "train: (tell, task, options, goOn) =>",
-        "train: async (tell, task, options, goOn) => await new Promise((r) => setTimeout(r, 3000)) ??",
+        "train: async (tell, task, options, goOn) => await new Promise((r) => setTimeout(r, 20_000)) ??",
       ],
     ],
   },

@@ -1,12 +1,13 @@
 """Makes the Parquet files of tests/data/parquet and examples/data/flowers.parquet.
 
     python3 -m venv FOLDER && FOLDER/bin/pip install pandas pyarrow polars
-    FOLDER/bin/python tests/data/make_parquet.py
+    FOLDER/bin/python tests/data/make_parquet.py [OTHER]
 
-The files that are kept were written by pandas 3.1.1, pyarrow 26.0.1 and polars 2.1.0. The tests compute their values from
+With the name of another folder, those of tests/data/parquet are made there, and the example's is not made. The files that are kept were written by pandas 3.1.1, pyarrow 26.0.1 and polars 2.1.0. The tests compute their values from
 the formula below.
 """
 
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ROOT / "tests" / "data" / "parquet"
+KEPT = ROOT / "tests" / "data" / "parquet"
+FILES = Path(sys.argv[1]) if len(sys.argv) > 1 else KEPT
 ROWS, KINDS = 50, ["rose", "aster", "lily"]
 
 
@@ -110,5 +112,7 @@ def flowers():
 
 if __name__ == "__main__":
     FILES.mkdir(exist_ok=True)
-    for make in [numbers, lists, nulls, polars, flowers]:
+    for make in [numbers, lists, nulls, polars]:
         make()
+    if FILES == KEPT:
+        flowers()

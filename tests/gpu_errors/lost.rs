@@ -122,7 +122,7 @@ fn all_say_lost(mut belongings: Belongings) -> Result<(), Failed> {
         }
     });
     for (name, _) in AFTER_THE_END {
-        let outcomes = receiver.recv_timeout(Duration::from_secs(60));
+        let outcomes = receiver.recv_timeout(Duration::from_secs(300));
         let (_, outcomes) = outcomes.map_err(|_| format!("{name} hangs or panics"))?;
         if !outcomes.iter().all(|outcome| matches!(outcome, Err(Error::DeviceLost { .. }))) {
             return Err(format!("{name}: {outcomes:?}").into());

@@ -227,7 +227,7 @@ fn parameters_apart(device: &Device) -> Result<(), Failed> {
 fn restored_without_memory(_: &Device) -> Result<(), Failed> {
     let adam = Optimizer::adam(0.1);
     let slot = |value| vec![Array2::from_elem((1, 64), value)];
-    let snapshot = OptimizerSnapshot { step: 3, slots: vec![slot(0.5), slot(0.25)] };
+    let snapshot = OptimizerSnapshot { step: 3, slots: vec![slot(0.5), slot(0.25)], ..Default::default() };
     let (mut failed, mut went) = (0, 0);
     for buffers in 2..12 {
         let options = GpuOptions { max_memory_bytes: Some(256 * buffers), ..Default::default() };

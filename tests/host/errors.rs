@@ -5,7 +5,7 @@
 use ndarray::{Array2, array};
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
-use wgpu_mlp::layers::{Dense, ReLU, Softmax, SoftmaxCrossEntropy};
+use wgpu_mlp::layers::{Dense, Dropout, Init, ReLU, Softmax, SoftmaxCrossEntropy};
 use wgpu_mlp::ops::{self, AdamOptions, CrossEntropy};
 use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Label, Matrix, Mlp, Optimizer, Targets};
 
@@ -116,6 +116,11 @@ fn options_out_of_range() {
         let fit = model.fit(array![[0.0, 1.0]].view(), &[0u8], &options);
         refused!(fit, Option { op: "adam", .. }, words("adam"));
     }
+    for (deviation, name) in [(-0.5, "-0.5"), (f64::NAN, "NaN"), (f64::INFINITY, "inf"), (1e39, "1e39")] {
+        let words = format!("dense: standard_deviation must be from 0 to 3.4e38, the largest f32; got {name}");
+        let model = Mlp::with_init(&Device::cpu(), &[2, 3], Init::Normal(deviation), 0);
+        refused!(model, Option { op: "dense", .. }, words);
+    }
     for widths in [&[][..], &[4][..]] {
         let words = format!("mlp: widths must be at least the inputs and the classes; got {}", widths.len());
         refused!(Mlp::new(&Device::cpu(), widths, 0), Option { op: "mlp", .. }, words);
@@ -149,9 +154,29 @@ fn backward_before_forward() {
     refused!(dense.backward(&dy), Error::NoForward { .. }, words("dense"));
     refused!(ReLU::new().backward(&dy), Error::NoForward { layer: "relu" }, words("relu"));
     refused!(Softmax::new().backward(&dy), Error::NoForward { layer: "softmax" }, words("softmax"));
+    refused!(Dropout::new(0.5, 7).backward(&dy), Error::NoForward { layer: "dropout" }, words("dropout"));
     let loss = SoftmaxCrossEntropy::new();
     refused!(loss.backward(), Error::NoForward { .. }, words("softmax_cross_entropy"));
     refused!(loss.output(), Error::NoForward { .. }, words("softmax_cross_entropy"));
+}
+
+/// An element's place decides whether it is left out: a gradient of another shape would lose others.
+#[test]
+fn a_gradient_of_another_shape_than_dropout_had() {
+    let mut dropout = Dropout::new(0.5, 7);
+    for training in [true, false] {
+        dropout.forward(&zeros(2, 1), training).unwrap();
+        let words = "dropout: both shapes must be equal; got 2x1 and 1x2";
+        refused!(dropout.backward(&zeros(1, 2)), Error::Shape { op: "dropout", .. }, words);
+        assert!(dropout.backward(&zeros(2, 1)).is_ok());
+    }
+}
+
+#[test]
+fn memory_that_runs_out_is_counted_where_the_driver_counts_it() {
+    let words = |bytes| Error::OutOfMemory { bytes, source: None }.to_string();
+    assert_eq!(words(4096), "out of device memory: 4096 bytes could not be had");
+    assert_eq!(words(0), "out of device memory; the driver does not say how much was wanted");
 }
 
 #[test]

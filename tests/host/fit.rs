@@ -185,7 +185,7 @@ fn dropout_goes_back_as_the_layers_do() {
 }
 
 /// Options that no fit takes, each with the words of its error.
-fn senseless_options() -> [(FitOptions, &'static str); 11] {
+fn senseless_options() -> [(FitOptions, &'static str); 12] {
     let plain = FitOptions::default;
     [
         (FitOptions { workers: 1025, ..plain() }, "fit: workers must be at most 1024; got 1025"),
@@ -196,6 +196,7 @@ fn senseless_options() -> [(FitOptions, &'static str); 11] {
         ),
         (FitOptions { dropout: 1.0, ..plain() }, "fit: dropout must be from 0 up to but not including 1; got 1"),
         (FitOptions { label_smoothing: 2.0, ..plain() }, "fit: label_smoothing must be from 0 to 1; got 2"),
+        (FitOptions { clip_norm: Some(0.0), ..plain() }, "fit: clip_norm must be positive and finite; got 0"),
         (
             FitOptions { class_weights: ClassWeights::Each(vec![1.0; 2]), ..plain() },
             "fit: there must be a class weight for each class; got 1x2 and 1x3",
@@ -260,7 +261,7 @@ fn options_that_make_no_sense_are_refused() {
 
 #[test]
 fn counts_near_their_end_neither_overflow_nor_wrap() {
-    let snapshot = |step| OptimizerSnapshot { step, slots: vec![] };
+    let snapshot = |step| OptimizerSnapshot { step, ..Default::default() };
     let error = OptimizerState::restore(Optimizer::sgd(0.1), snapshot(u64::MAX)).unwrap_err();
     assert!(matches!(error, Error::Option { option: "step", .. }), "{error}");
     let last = OptimizerState::restore(Optimizer::sgd(0.1), snapshot(1 << 53)).unwrap();

@@ -41,11 +41,12 @@ fn wrong_inputs_are_typed_errors() {
     let error = ConfusionMatrix::new(&LABELS, &PREDICTIONS[1..], 4).unwrap_err().to_string();
     assert_eq!(error, "confusion_matrix: there must be a prediction for each label; got 9x1 and 10x1");
     let wrong = ConfusionMatrix::new(&LABELS, &PREDICTIONS, 3);
-    assert!(matches!(wrong, Err(Error::Target { row: 9, class: 3, classes: 3 })));
-    assert!(matches!(ConfusionMatrix::new(&[0u8], &[-1i8], 3), Err(Error::Target { row: 0, class: -1, classes: 3 })));
+    assert!(matches!(wrong, Err(Error::Target { op: "targets", row: 9, class: 3, classes: 3 })));
+    let error = ConfusionMatrix::new(&[0u8], &[-1i8], 3).unwrap_err().to_string();
+    assert_eq!(error, "predictions: row 0 has class -1; classes run from 0 to 2");
     // A row may be without a label, and not without a prediction.
     let unpredicted = ConfusionMatrix::new(&[0i64, 1], &[0i64, -100], 2);
-    assert!(matches!(unpredicted, Err(Error::Target { row: 1, class: -100, classes: 2 })));
+    assert!(matches!(unpredicted, Err(Error::Target { op: "predictions", row: 1, class: -100, classes: 2 })));
     let ignored = ConfusionMatrix::new(&[-100i64, -100], &[0i64, -100], 2).unwrap();
     assert_eq!((ignored.counts().sum(), ignored.accuracy()), (0, 0.0));
     let report = ignored.report();

@@ -224,17 +224,25 @@ fn options_out_of_range_are_refused_before_anything_changes() {
     refused(of(Optimizer::adamw(0.1, -0.5)), "adam: weight_decay must be at least 0 and finite; got -0.5");
     let sgd = || of(Optimizer::sgd(0.1));
     refused(sgd().with_clip_norm(0.0), "clip_scale: max_norm must be positive and finite; got 0");
-    refused(sgd().with_clip_norm(1e39), "clip_scale: max_norm must be positive and finite; got 1e39");
+    let normal = "must be from 1.2e-38 to 3.4e38, the normal numbers of f32; got";
+    refused(sgd().with_clip_norm(1e39), &format!("clip_scale: max_norm {normal} 1e39"));
+    refused(sgd().with_clip_norm(1e-40), &format!("clip_scale: max_norm {normal} 1e-40"));
+    adagrad.epsilon = 1e-300;
+    refused(of(Optimizer::AdaGrad(adagrad)), &format!("adagrad: epsilon {normal} 1e-300"));
+    refused(of(Optimizer::sgd(1e39)), "sgd: learning_rate must be at most 3.4e38, the largest f32; got 1e39");
     let two = "optimizer: penalties must be one for the weights and biases of each layer; got 2";
     refused(sgd().with_penalties(vec![Penalty::default(); 2]), two);
     let negative = Penalty { l2_biases: -1.0, ..Default::default() };
     refused(sgd().with_penalties(vec![negative]), "penalty: l2_biases must be at least 0 and finite; got -1");
+    let huge = Penalty { l1_weights: 2e38, ..Default::default() };
+    let words = "penalty: l1_weights must be at most 1.7e38, half of the largest f32; got 2e38";
+    refused(sgd().with_penalties(vec![huge]), words);
 }
 
 #[test]
 fn an_export_before_the_first_step_is_all_zeros() {
     let snapshot = OptimizerState::new(Optimizer::adam(0.1)).export(&[(2, 3)]).unwrap();
-    assert_eq!(snapshot, OptimizerSnapshot { step: 0, slots: vec![vec![Array2::zeros((2, 3))]; 2] });
+    assert_eq!(snapshot, OptimizerSnapshot { slots: vec![vec![Array2::zeros((2, 3))]; 2], ..Default::default() });
 }
 
 /// A step that is refused has moved nothing, not even the parameters before the one that does not fit.
@@ -276,5 +284,17 @@ fn a_later_step_may_bring_more_parameters() {
         assert!(second.to_array().unwrap()[[0, 0]] > 2.0, "{optimizer:?}");
         let snapshot = state.export(&[(1, 1), (1, 1)]).unwrap();
         assert_eq!(snapshot.slots.iter().map(Vec::len).collect::<Vec<_>>(), vec![2; optimizer.slots().len()]);
+        // It goes where a state of its own brings it, also after a restoration: Adam knows that it has taken one step.
+        assert_eq!((snapshot.step, &snapshot.steps[..]), (3, &[3, 1][..]));
+        let (mut restored, mut own) =
+            (OptimizerState::restore(optimizer, snapshot).unwrap(), OptimizerState::new(optimizer));
+        let (mut copies, mut twin) = ([first.clone(), second.clone()], one(2.0));
+        (0..2).for_each(|_| own.step([(&mut twin, &db)].into_iter()).unwrap());
+        state.step([(&mut first, &dw), (&mut second, &db)].into_iter()).unwrap();
+        restored.step(copies.iter_mut().zip([&dw, &db])).unwrap();
+        for second in [&second, &copies[1]] {
+            assert_eq!(second.to_array().unwrap(), twin.to_array().unwrap(), "{optimizer:?}");
+        }
+        assert_eq!(copies[0].to_array().unwrap(), first.to_array().unwrap(), "{optimizer:?}");
     }
 }

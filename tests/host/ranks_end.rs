@@ -39,7 +39,7 @@ fn said(
         words.sort_by_key(|(rank, _)| *rank);
         let _ = say.send((words, panicked));
     });
-    told.recv_timeout(Duration::from_secs(60)).expect("a rank waits for ever")
+    told.recv_timeout(Duration::from_secs(300)).expect("a rank waits for ever")
 }
 
 /// The words of an error.

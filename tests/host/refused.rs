@@ -4,12 +4,13 @@
 
 use std::ops::ControlFlow;
 
+use ndarray::Array2;
 use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::layers::Init;
 use wgpu_mlp::source::{RowError, RowSource};
 use wgpu_mlp::{
-    ClassWeights, Device, Epoch, Error, FitOptions, Matrix, Mlp, Optimizer, OptimizerState, Penalty, Plan, Result,
-    Schedule, StepOptions, Targets, Trainer,
+    ClassWeights, Device, Epoch, Error, FitOptions, Matrix, Mlp, Optimizer, OptimizerSnapshot, OptimizerState, Penalty,
+    Plan, Result, Schedule, StepOptions, Targets, Trainer,
 };
 
 use crate::training::{self, blobs};
@@ -140,13 +141,41 @@ fn shapes_that_no_memory_holds() {
 }
 
 #[test]
+fn counts_of_steps_that_cannot_be_are_refused() {
+    let of = |steps| OptimizerSnapshot { step: 3, steps, slots: vec![vec![Array2::zeros((1, 1)); 2]; 2] };
+    let refused = |steps: Vec<u64>, words: &str| {
+        let error = OptimizerState::restore(Optimizer::adam(0.1), of(steps)).unwrap_err();
+        assert_eq!(error.to_string(), format!("restore: steps must be {words}"));
+    };
+    refused(vec![3], "none, or one for each parameter; got 1");
+    refused(vec![3, 4], "no more than the steps of all; got 4");
+    let whole = OptimizerState::restore(Optimizer::adam(0.1), of(vec![3, 1])).unwrap();
+    assert_eq!(whole.export(&[(1, 1); 2]).unwrap(), of(vec![3, 1]));
+}
+
+#[test]
 fn calls_over_one_rank_refuse_what_calls_without_do() -> Result<()> {
-    let (ranks, none) = (Ranks::alone(), ndarray::Array2::<f32>::zeros((0, 4)));
+    let (ranks, none) = (Ranks::alone(), Array2::<f32>::zeros((0, 4)));
     let labels: [u8; 0] = [];
     assert!(matches!(model().predict_over(&ranks, none.view()), Err(Error::Empty { .. })));
     assert!(matches!(model().evaluate_over(&ranks, none.view(), &labels), Err(Error::Empty { .. })));
     assert!(matches!(model().confusion_matrix_over(&ranks, none.view(), &labels), Err(Error::Empty { .. })));
     Ok(())
+}
+
+/// It would show when the first checkpoint is written, after an epoch.
+#[test]
+fn a_checkpoint_in_no_folder_is_refused_before_the_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, (x, labels)) = (folder.path().join("missing/run"), blobs(40, 5));
+    for resumes in [false, true] {
+        let (mut tried, options) = (model(), few());
+        let trainer = Trainer::new(&options).checkpoint(&path);
+        let trainer = if resumes { trainer.resume() } else { trainer };
+        let error = trainer.fit(&mut tried, x.view(), &labels).unwrap_err();
+        assert!(matches!(&error, Error::File { path: named, .. } if *named == path), "{error}");
+        assert_eq!(training::bits(&tried).unwrap(), training::bits(&model()).unwrap(), "{error}");
+    }
 }
 
 /// A checkpoint that cannot be asked for is not taken for none.

@@ -207,6 +207,19 @@ fn long_lists_are_cut_where_they_are_printed() {
     assert!(told.ends_with("    variant 19\n    and 30 more"), "{told}");
 }
 
+#[test]
+fn a_saved_report_has_passed_where_it_has_cases_and_none_failed() {
+    assert!(SavedReport::from(&*REPORT).passed());
+    assert!(!changed(|json| json["rows"][0]["failed"] = json!(1)).passed());
+    assert!(!changed(|json| json["rows"] = json!([])).passed());
+}
+
+#[test]
+fn a_report_says_that_the_large_cases_were_left_out() {
+    let text = REPORT.to_string();
+    assert!(text.ends_with(" cases, 0 over their bound; the large cases were left out"), "{text}");
+}
+
 /// Nobody else runs on, and calls what has panicked again and again.
 #[test]
 fn a_watch_that_panics_ends_the_verification() {

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use wgpu_mlp::{Device, EarlyStopping, Error, FitOptions, History, Mlp, Monitor, Optimizer, Trainer};
+use ndarray::s;
+use wgpu_mlp::{Device, EarlyStopping, Error, FitOptions, History, Mlp, Monitor, Optimizer, Schedule, Trainer};
 
 use crate::training::{bits, blobs};
 
@@ -68,6 +69,84 @@ fn early_stopping_begins_anew_where_the_best_epoch_cannot_be_restored() {
         let (loss, wanted) = (trained.evaluate(x_held.view(), &held).unwrap().mean_loss(), &history.epochs[best]);
         assert_eq!(Some(loss), wanted.validation_loss, "{monitor:?}");
     }
+}
+
+/// A training without early stopping finds a better epoch and keeps none of its parameters: those of the epoch that was the best
+/// before must not take their place.
+#[test]
+fn an_epoch_that_is_the_best_no_longer_is_not_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let (x, labels) = blobs(60, 5);
+    let (x_held, held) = blobs(60, 9);
+    let fit = |options: &FitOptions| -> (Mlp, History) {
+        let mut trained = model();
+        let trainer = Trainer::new(options).validation_set(x_held.view(), &held).checkpoint(&path).resume();
+        let history = trainer.fit(&mut trained, x.view(), &labels).unwrap();
+        (trained, history)
+    };
+    let early_stopping = Some(EarlyStopping { patience: 9, ..Default::default() });
+    let (_, first) = fit(&FitOptions { early_stopping, ..few(2) });
+    let (_, second) = fit(&few(5));
+    assert!(first.best_epoch.is_some() && second.best_epoch > first.best_epoch, "{second}");
+    // With this rate nothing changes any more, so that no epoch is better.
+    let (trained, third) = fit(&FitOptions { optimizer: Optimizer::adam(0.0), early_stopping, ..few(7) });
+    let (loss, wanted) = (trained.evaluate(x_held.view(), &held).unwrap(), &third.epochs[third.best_epoch.unwrap()]);
+    assert_eq!(Some(loss.mean_loss()), wanted.validation_loss);
+}
+
+/// Without a validation the best epoch is that of the lowest loss in training, which says nothing of a validation.
+#[test]
+fn a_validation_that_comes_later_is_not_compared_with_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let (x, labels) = blobs(60, 5);
+    // The better the model knows the right ones, the higher is the loss with these.
+    let wrong: Vec<u8> = labels.iter().map(|label| (label + 1) % 3).collect();
+    let schedule = Schedule::OnPlateau { factor: 0.5, patience: 0, threshold: 0.0, minimum: 0.0 };
+    let alone = FitOptions { schedule, ..few(3) };
+    Trainer::new(&alone).checkpoint(&path).fit(&mut model(), x.view(), &labels).unwrap();
+    let stopping = EarlyStopping { patience: 2, restore_best: false, ..Default::default() };
+    let options = FitOptions { epochs: 9, early_stopping: Some(stopping), ..alone };
+    let trainer = Trainer::new(&options).validation_set(x.view(), &wrong).checkpoint(&path).resume();
+    let history = trainer.fit(&mut model(), x.view(), &labels).unwrap();
+    assert!(history.best_epoch.is_some_and(|best| best >= 3), "{:?}", history.best_epoch);
+    assert_eq!(history.epochs[3].learning_rate, history.epochs[4].learning_rate, "{history}");
+}
+
+/// Epochs of which none was the best were waited for: a training that is resumed ends when it would have ended by itself.
+#[test]
+fn epochs_of_nan_are_waited_for_across_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let (mut x, labels) = blobs(60, 5);
+    x.column_mut(0).fill(f32::INFINITY);
+    let early_stopping = Some(EarlyStopping { patience: 4, ..Default::default() });
+    let fit = |epochs| {
+        let careless =
+            FitOptions { early_stopping, stop_on_non_finite: false, validation_fraction: 0.25, ..few(epochs) };
+        let trainer = Trainer::new(&careless).checkpoint(&path).resume();
+        trainer.fit(&mut model(), x.view(), &labels).unwrap()
+    };
+    assert_eq!((fit(2).epochs.len(), fit(20).epochs.len(), fit(20).best_epoch), (2, 4, None));
+}
+
+#[test]
+fn what_a_checkpoint_differs_in_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let (x, labels) = blobs(40, 5);
+    Trainer::new(&few(1)).checkpoint(&path).fit(&mut model(), x.view(), &labels).unwrap();
+    let told = |options: &FitOptions, rows: usize, what: &str| {
+        let trainer = Trainer::new(options).checkpoint(&path).resume();
+        let error = trainer.fit(&mut model(), x.slice(s![..rows, ..]), &labels[..rows]).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: tensor run: must be of a training with {what}", path.display()));
+    };
+    told(&few(2), 39, "as many rows");
+    told(&FitOptions { batch: 15, ..few(2) }, 40, "the same batch");
+    told(&FitOptions { seed: 1, ..few(2) }, 40, "the same seed");
+    let held = "as many rows to train on, and as many held back to validate";
+    told(&FitOptions { validation_fraction: 0.1, ..few(2) }, 40, held);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Checkpoints of trainings over processes: rank 0 writes them, and any number of ranks goes on from them.
 
 use std::fs;
-use std::time::Duration;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use ndarray::s;
 use wgpu_mlp::distributed::Ranks;
-use wgpu_mlp::{Device, FitOptions, Mlp, Result, Trainer};
+use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Result, Trainer};
 
 use crate::job::Job;
 use crate::training::{self, over_ranks};
@@ -43,13 +44,19 @@ pub fn resumed() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A training of many epochs, with a checkpoint after each.
+/// A training of many epochs, with a checkpoint after each. It ends by itself after minutes, for the case that whoever
+/// wanted to interrupt it is gone.
 pub fn long(device: &Device, ranks: &Ranks, checkpoint: &str) -> Result<String> {
     let (x, labels) = training::blobs(90, 5);
     let own = ranks.share_of(labels.len());
     let options = FitOptions { epochs: 1_000_000, batch: 30, ..Default::default() };
     let mut model = Mlp::new(device, &[4, 8, 3], 1)?;
-    let trainer = Trainer::new(&options).over(ranks).checkpoint(checkpoint);
+    let begun = Instant::now();
+    let mut is_late = |_: &Mlp, _: &Epoch| {
+        let late = begun.elapsed() > Duration::from_secs(180);
+        Ok(if late { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    let trainer = Trainer::new(&options).over(ranks).checkpoint(checkpoint).callback(&mut is_late);
     trainer.fit(&mut model, x.slice(s![own.clone(), ..]), &labels[own]).map(|_| "ended".into())
 }
 
@@ -58,10 +65,10 @@ pub fn interrupted() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("training.checkpoint");
     let job = Job::start(2, &["long", "cpu", &path.to_string_lossy()])?;
-    job.when(|| path.exists(), Duration::from_secs(60))?;
+    job.when(|| path.exists(), Duration::from_secs(300))?;
     std::thread::sleep(Duration::from_millis(500));
     job.interrupt()?;
-    let ended = job.ended(Duration::from_secs(60))?;
+    let ended = job.ended(Duration::from_secs(300))?;
     assert!(!ended.success, "{}", ended.text());
     let (x, labels) = training::blobs(90, 5);
     let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1)?;

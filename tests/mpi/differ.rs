@@ -46,7 +46,7 @@ pub fn told() -> Result<(), Failed> {
         ("seed", "seed: 11 on rank 1, 12 on rank 0".to_owned()),
     ];
     two_at_a_time(&ways, |(way, values)| {
-        let ended = Job::start(SIZE, &["differ", "cpu", *way])?.ended(Duration::from_secs(60))?;
+        let ended = Job::start(SIZE, &["differ", "cpu", *way])?.ended(Duration::from_secs(300))?;
         let wanted = format!("the ranks differ in {values}");
         let well = ended.success && ended.alike("error: ", SIZE).as_ref() == Some(&wanted);
         if well { Ok(()) } else { Err(format!("{way}: {wanted:?} is wanted: {}", ended.text()).into()) }

@@ -86,10 +86,17 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // The launcher ends its ranks when it is told to end.
-        if matches!(self.launcher.try_wait(), Ok(None)) {
-            let _ = Command::new("kill").arg(self.launcher.id().to_string()).status();
-            let _ = self.launcher.wait();
+        let begun = Instant::now();
+        let mut is_told = false;
+        while matches!(self.launcher.try_wait(), Ok(None)) {
+            if begun.elapsed() > Duration::from_secs(20) {
+                let _ = self.launcher.kill();
+            } else if !is_told {
+                // The launcher ends its ranks when it is told to end; killed, it leaves them to themselves.
+                let _ = Command::new("kill").arg(self.launcher.id().to_string()).status();
+                is_told = true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

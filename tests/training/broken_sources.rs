@@ -202,7 +202,7 @@ impl RowSource for Watched<'_> {
         readers.1 = readers.1.max(readers.0);
         self.entered.notify_all();
         // Goes on when so many have been inside at once, or when that seems not to come.
-        let patience = Duration::from_secs(20);
+        let patience = Duration::from_secs(120);
         let waiting = |readers: &mut (usize, usize)| readers.1 < self.wanted;
         readers = self.entered.wait_timeout_while(readers, patience, waiting).map_err(|_| fail("poisoned"))?.0;
         readers.0 -= 1;

@@ -63,12 +63,12 @@ pub fn any_label(device: &Device) -> Result<()> {
     let mut spoiled = with(255);
     spoiled[41] = -1;
     let error = trained(device, &spoiled, Some(255)).unwrap_err();
-    assert!(matches!(error, Error::Target { row: 41, class: -1, classes: 3 }), "{error}");
+    assert!(matches!(error, Error::Target { op: "targets", row: 41, class: -1, classes: 3 }), "{error}");
     let error = trained(device, &with(255), None).unwrap_err();
-    assert!(matches!(error, Error::Target { row: 1, class: 255, classes: 3 }), "{error}");
+    assert!(matches!(error, Error::Target { op: "targets", row: 1, class: 255, classes: 3 }), "{error}");
     let unlabelled = with(255);
     let error = Trainer::new(&options(None)).validation_set(x.view(), &unlabelled).fit(&mut one, x.view(), &labels);
-    assert!(matches!(error.unwrap_err(), Error::Target { row: 1, class: 255, classes: 3 }));
+    assert_eq!(error.unwrap_err().to_string(), "validation: row 1 has class 255; classes run from 0 to 2");
     scored(device, &x, &with(-1))
 }
 

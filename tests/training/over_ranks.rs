@@ -141,12 +141,16 @@ pub fn as_one_process(device: &Device) -> Result<()> {
     let plain = FitOptions { epochs: 4, batch: 16, optimizer: Optimizer::momentum(0.05, 0.9), ..Default::default() };
     let steep = FitOptions { optimizer: Optimizer::momentum(0.05, 0.9), early_stopping: None, ..rich() };
     let each = ClassWeights::Each(vec![1.0, 0.25, 3.0]);
+    let without = ClassWeights::Each(vec![0.0, 1.0, 1.0]);
+    let spread = FitOptions { label_smoothing: 0.3, class_weights: without, shuffle: false, ..plain.clone() };
+    let sorted = Data { labels: (0..ROWS as i64).map(|row| row / 35).collect(), ..Data::new() };
     let cases = [
         ("plain", Data::new(), plain.clone()),
         ("in order", Data::new(), FitOptions { shuffle: false, batch: 40, ..plain.clone() }),
         ("all in one batch", Data::new(), FitOptions { batch: ROWS, ..plain.clone() }),
         ("weighted and ignored", Data::new().weighted(), FitOptions { class_weights: each, ..plain.clone() }),
         ("light weights", Data::new().weighted().light_at_first(), plain.clone()),
+        ("batches without weight", sorted, spread),
         ("balanced", Data::new(), FitOptions { class_weights: ClassWeights::Balanced, ..plain.clone() }),
         ("dropout", Data::new(), FitOptions { dropout: 0.4, ..plain.clone() }),
         ("clipped", Data::new().weighted(), FitOptions { clip_norm: Some(0.1), ..plain.clone() }),

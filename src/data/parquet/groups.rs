@@ -26,71 +26,65 @@ pub(super) struct Groups {
     cols: usize,
     /// The number of rows before each row group's end.
     ends: Vec<usize>,
-    /// What is kept, which several files may share.
+    /// What is kept of all files.
     cache: Arc<Cache>,
-    /// The number of the first row group in the cache, which counts those of all files.
-    first: usize,
+    /// The numbers of row groups and of rows in the files before this one.
+    before: Before,
 }
 
-/// A row that is wanted: its number within its row group or its file, and its place among the rows that are wanted.
+/// The numbers of row groups and of rows in the files before one.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Before {
+    pub groups: usize,
+    pub rows: usize,
+}
+
+/// A row that is wanted: its number within its row group, and its place among the rows that are wanted.
 pub(super) type Wanted = (usize, usize);
 
 impl Groups {
-    /// The row groups of a file, which are numbered in the cache from this number on. Of a column of lists the first row
-    /// is read.
-    pub(super) fn new(reader: Reader, columns: Columns, cache: &Arc<Cache>, first: usize) -> Result<Self> {
+    /// The row groups of a file. Of a column of lists the first row is read.
+    pub(super) fn new(reader: Reader, columns: Columns, cache: &Arc<Cache>, before: Before) -> Result<Self> {
         let cols = if columns.is_list { first_length(&reader, &columns)? } else { columns.features.len() };
         let mut total = 0;
         let ends = reader.rows().iter().map(|rows| {
             total += rows;
             total
         });
-        Ok(Groups { ends: ends.collect(), reader, columns, cols, cache: cache.clone(), first })
+        Ok(Groups { ends: ends.collect(), reader, columns, cols, cache: cache.clone(), before })
     }
 
-    /// The number of row groups.
-    pub(super) fn count(&self) -> usize {
-        self.ends.len()
+    /// The number of values in a row.
+    pub(super) fn cols(&self) -> usize {
+        self.cols
     }
 
-    /// The number of rows and of values in each.
-    pub(super) fn dim(&self) -> (usize, usize) {
-        (self.ends.last().copied().unwrap_or(0), self.cols)
+    /// What comes before the next file, or an error where nobody can count so many rows.
+    pub(super) fn behind(&self) -> Result<Before> {
+        let (before, rows) = (self.before.rows, self.ends.last().copied().unwrap_or(0));
+        let rule = "all files together must have a number of rows that this machine can count";
+        let (left, right) = ((before, self.cols).into(), (rows, self.cols).into());
+        let rows =
+            before.checked_add(rows).ok_or(Error::Shape { op: "ParquetRows::open_shards", rule, left, right })?;
+        Ok(Before { groups: self.end(), rows })
     }
 
-    /// Reads rows in this order.
-    pub(super) fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
-        let mut groups = self.by_group(rows.iter().enumerate().map(|(place, row)| (*row, place)))?;
-        // What is kept is read first, before other row groups take its room.
-        groups.sort_by_cached_key(|(group, _)| !self.is_kept(*group));
-        groups.into_iter().try_for_each(|(group, wanted)| self.read_group(group, wanted, into))
+    /// The number behind that of the last row group.
+    pub(super) fn end(&self) -> usize {
+        self.before.groups + self.ends.len()
     }
 
-    /// The row groups of these rows of the file, with what is wanted of each.
-    pub(super) fn by_group(
-        &self,
-        rows: impl IntoIterator<Item = Wanted>,
-    ) -> Result<Vec<(usize, Vec<Wanted>)>, RowError> {
-        let mut groups: Vec<Vec<Wanted>> = vec![Vec::new(); self.ends.len()];
-        for (row, place) in rows {
-            let group = self.ends.partition_point(|end| *end <= row);
-            if group == self.ends.len() {
-                return Err(RowError::beyond(row, self.dim().0));
-            }
-            groups[group].push((row - self.first_row(group), place));
-        }
-        Ok(groups.into_iter().enumerate().filter(|(_, wanted)| !wanted.is_empty()).collect())
+    /// The ends of the row groups, in rows of all files.
+    pub(super) fn ends(&self) -> impl Iterator<Item = usize> {
+        self.ends.iter().map(|end| self.before.rows + end)
     }
 
-    /// Whether a row group is kept, or being decoded.
-    pub(super) fn is_kept(&self, group: usize) -> bool {
-        self.cache.has(self.first + group)
-    }
-
-    /// Reads these rows of a row group. Errors name a row of the file.
+    /// Reads these rows of a row group, which has this number among those of all files. Errors name a row of all files.
     pub(super) fn read_group(&self, group: usize, wanted: Vec<Wanted>, into: &mut [f32]) -> Result<(), RowError> {
+        let group = group - self.before.groups;
         let row = self.first_row(group) + wanted.first().map_or(0, |(row, _)| *row);
-        self.try_read_group(group, wanted, into).map_err(|error| RowError::new(value_row(&error).unwrap_or(row), error))
+        let numbered = |error: Error| RowError::new(self.before.rows + value_row(&error).unwrap_or(row), error);
+        self.try_read_group(group, wanted, into).map_err(numbered)
     }
 
     fn try_read_group(&self, group: usize, wanted: Vec<Wanted>, into: &mut [f32]) -> Result<()> {
@@ -98,7 +92,7 @@ impl Groups {
             return self.stream(group, wanted, into);
         };
         let cols = self.cols;
-        let values = match self.cache.get(self.first + group, bytes, || self.decode(group)) {
+        let values = match self.cache.get(self.before.groups + group, bytes, || self.decode(group)) {
             // It may be in a row that is not wanted.
             Err(error) if value_row(&error).is_some() => return self.stream(group, wanted, into),
             values => values?,

@@ -3,6 +3,7 @@
 mod cache;
 mod columns;
 mod convert;
+mod file;
 mod file_bytes;
 mod groups;
 mod labels;
@@ -10,9 +11,7 @@ mod options;
 mod pages;
 mod reader;
 mod rows;
-mod shards;
 mod thrift;
 
 pub use options::{ParquetFeatures, ParquetOptions};
 pub use rows::ParquetRows;
-pub use shards::ParquetShards;

@@ -1,24 +1,22 @@
-//! The rows of a Parquet file as a source: row groups are read as they are needed.
+//! The rows of a Parquet file, or of several, as a source: row groups are read as they are needed.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_schema::DataType;
-
 use super::super::errors::refuse;
 use super::cache::Cache;
-use super::columns::Columns;
-use super::groups::Groups;
-use super::labels::read_labels;
+use super::file::{ParquetFile, joined};
+use super::groups::{Before, Groups, Wanted};
 use super::options::ParquetOptions;
 use super::reader::Reader;
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result, Shape};
 use crate::source::{RowError, RowSource};
 
-/// A Parquet file as a source of rows.
+/// The name that errors have.
+const OP: &str = "ParquetRows::open_shards";
+
+/// A Parquet file as a source of rows, or several: the rows of the first file, then those of the second, and so on.
 ///
 /// Only columns that hold features are read, and only row groups that have rows that are asked for. A row group is decoded
 /// as a whole, and kept until others need its room: see [`ParquetOptions::cache_bytes`]. Of a row group that has no room
@@ -45,22 +43,24 @@ use crate::source::{RowError, RowSource};
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub struct ParquetRows {
-    pub(super) groups: Groups,
-    pub(super) names: Vec<String>,
-    pub(super) labels: Vec<i64>,
-    pub(super) classes: Vec<String>,
-    /// Whether the labels are strings.
-    pub(super) has_names: bool,
+    files: Vec<Groups>,
+    /// The ends of all row groups, in rows of all files.
+    ends: Vec<usize>,
+    cache: Arc<Cache>,
+    names: Vec<String>,
+    labels: Vec<i64>,
+    classes: Vec<String>,
 }
 
 impl ParquetRows {
     /// Opens a file. Its footer is read, and the column of the labels; of a column of lists also the first row.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read; [`Error::Format`] when it is no Parquet file or damaged, and for a label
-    /// that is null, no whole number or not among [`ParquetOptions::classes`]; [`Error::Data`] without rows, without the
-    /// columns asked for or with columns of other types; [`Error::Combination`] for options that exclude each other;
-    /// [`Error::HostMemory`] where the host has no room for the labels.
+    /// [`Error::File`] when it cannot be read; [`Error::Format`] when it is no Parquet file or damaged, for a label that
+    /// is null, no whole number or not among [`ParquetOptions::classes`], and for a first list that is null or empty;
+    /// [`Error::Data`] without rows, without the columns asked for or with columns of other types;
+    /// [`Error::Combination`] for options that exclude each other; [`Error::HostMemory`] where the host has no room for
+    /// the labels.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
@@ -75,31 +75,54 @@ impl ParquetRows {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn open(path: impl AsRef<Path>, options: &ParquetOptions) -> Result<Self> {
-        let cache = Arc::new(Cache::new(options.cache_bytes));
-        Self::of(Reader::open(path.as_ref())?, options, &cache, 0)
+        Self::open_shards([path], options)
     }
 
-    /// The rows of a file that is open. Its row groups are kept in this cache, and numbered there from this number on.
-    pub(super) fn of(reader: Reader, options: &ParquetOptions, cache: &Arc<Cache>, first: usize) -> Result<Self> {
-        let fields = reader.fields()?;
-        let columns = Columns::choose(&reader.path, &fields, options)?;
-        if reader.is_empty() {
-            let found = format!("{} row groups without rows", reader.rows().len());
-            return refuse(&reader.path, "there must be a row", found);
+    /// Opens several files as one source: those of [`shard_paths`](crate::data::shard_paths), for example.
+    ///
+    /// All files must have the same features: columns of the same names in one order, or lists of one length. With
+    /// [`ParquetFeatures::Columns`](super::ParquetFeatures::Columns) the columns may be in another order in each file.
+    /// Files without rows are left out, whatever their columns are. Labels that are strings get the classes of all files.
+    /// [`ParquetOptions::cache_bytes`] is what all files together may keep. Each file stays open as long as the source is
+    /// there: the system limits their number, often to 1024 a process.
+    ///
+    /// # Errors
+    /// As [`ParquetRows::open`]; [`Error::Data`] also for a file whose features or labels are others than the first
+    /// file's, with both paths, and where no file has a row; [`Error::Shape`] for more rows than this machine can count;
+    /// [`Error::Empty`] without files.
+    ///
+    /// ```
+    /// use wgpu_mlp::data::{ParquetOptions, ParquetRows, shard_paths};
+    /// use wgpu_mlp::source::RowSource;
+    /// let options = ParquetOptions { label: Some("kind".into()), ..Default::default() };
+    /// let flowers = ParquetRows::open_shards(shard_paths("examples/data/flow*.parquet")?, &options)?;
+    /// assert_eq!((flowers.dim(), flowers.labels().len()), ((150, 4), 150));
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn open_shards<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, options: &ParquetOptions) -> Result<Self> {
+        let cache = Arc::new(Cache::new(options.cache_bytes));
+        let (mut files, mut before, mut empty) = (Vec::<ParquetFile>::new(), Before::default(), None);
+        for path in paths {
+            let reader = Reader::open(path.as_ref())?;
+            // Programs that write a table in parts leave parts without rows, whose columns may have no types yet.
+            if reader.is_empty() {
+                empty = empty.or(Some(reader));
+                continue;
+            }
+            let file = ParquetFile::new(reader, options, &cache, before, files.first())?;
+            before = file.groups.behind()?;
+            files.push(file);
         }
-        let roots: Vec<_> = columns.roots().into_iter().chain(columns.label).collect();
-        reader.check(&roots)?;
-        let (labels, classes) = match columns.label {
-            Some(label) => read_labels(&reader, label, &fields[label], &options.classes)?,
-            None => (Vec::new(), Vec::new()),
+        let Some(first) = files.first() else {
+            let Some(empty) = empty else { return Err(Error::Empty { op: OP, shape: Shape { rows: 0, cols: 0 } }) };
+            let found = format!("{} row groups without rows", empty.rows().len());
+            return refuse(&empty.path, "there must be a row", found);
         };
-        let has_names = columns.label.is_some_and(|label| *fields[label].data_type() == DataType::Utf8);
-        let mut names = vec![String::new(); columns.features.len()];
-        for (root, feature) in &columns.features {
-            names[*feature].clone_from(fields[*root].name());
-        }
-        let groups = Groups::new(reader, columns, cache, first)?;
-        Ok(ParquetRows { groups, names, labels, classes, has_names })
+        let names = first.names.clone();
+        let (labels, classes) = joined(OP, &mut files, &options.classes)?;
+        let files: Vec<_> = files.into_iter().map(|file| file.groups).collect();
+        let ends = files.iter().flat_map(Groups::ends).collect();
+        Ok(ParquetRows { files, ends, cache, names, labels, classes })
     }
 
     /// The labels of all rows: integers and floats that are whole numbers as they are, booleans as 0 and 1, of strings
@@ -145,11 +168,29 @@ impl ParquetRows {
 
 impl RowSource for ParquetRows {
     fn dim(&self) -> (usize, usize) {
-        self.groups.dim()
+        (self.ends.last().copied().unwrap_or(0), self.files[0].cols())
     }
 
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
-        self.groups.read_rows(rows, into)
+        let group_of = |(place, row): (usize, &usize)| {
+            let group = self.ends.partition_point(|end| end <= row);
+            if group == self.ends.len() {
+                return Err(RowError::beyond(*row, self.dim().0));
+            }
+            let first = if group == 0 { 0 } else { self.ends[group - 1] };
+            Ok((group, (row - first, place)))
+        };
+        let mut wanted: Vec<(usize, Wanted)> = rows.iter().enumerate().map(group_of).collect::<Result<_, _>>()?;
+        wanted.sort_by_key(|(group, _)| *group);
+        let of_group = |rows: &[(usize, Wanted)]| (rows[0].0, rows.iter().map(|(_, row)| *row).collect::<Vec<_>>());
+        let mut groups: Vec<_> = wanted.chunk_by(|(group, _), (next, _)| group == next).map(of_group).collect();
+        // What is kept is read first, before other row groups take its room.
+        groups.sort_by_cached_key(|(group, _)| !self.cache.has(*group));
+        for (group, wanted) in groups {
+            let file = self.files.partition_point(|file| file.end() <= group);
+            self.files[file].read_group(group, wanted, into)?;
+        }
+        Ok(())
     }
 
     fn writes_all(&self) -> bool {
@@ -158,12 +199,17 @@ impl RowSource for ParquetRows {
 
     fn name(&self) -> String {
         let (rows, cols) = self.dim();
-        format!("{}, a Parquet file of {rows}x{cols}", self.groups.reader.path.display())
+        let first = self.files[0].reader.path.display();
+        match self.files.len() {
+            1 => format!("{first}, a Parquet file of {rows}x{cols}"),
+            files => format!("{first}, the first of {files} Parquet files of {rows}x{cols} together"),
+        }
     }
 }
 
 impl fmt::Debug for ParquetRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParquetRows").field("path", &self.groups.reader.path).field("dim", &self.dim()).finish()
+        let paths: Vec<_> = self.files.iter().map(|file| &file.reader.path).collect();
+        f.debug_struct("ParquetRows").field("paths", &paths).field("dim", &self.dim()).finish()
     }
 }

@@ -1,8 +1,10 @@
 //! The poll thread: it polls the device while futures wait, so that their callbacks run.
 
 use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use super::callback::{Answer, Quiet, Teller, answer};
@@ -31,6 +33,8 @@ pub(in crate::gpu) struct PollThread {
 struct Thread {
     wishes: Mutex<Sender<Wish>>,
     handle: JoinHandle<()>,
+    /// Whether nobody waits for the thread's end.
+    is_left: Arc<AtomicBool>,
 }
 
 impl PollThread {
@@ -77,7 +81,8 @@ impl PollThread {
 impl Drop for PollThread {
     /// Lets the thread do what it was asked for, and end: while it holds the device, nobody else has dropped the last of it.
     fn drop(&mut self) {
-        let Some(Thread { wishes, handle }) = self.thread.take().flatten() else { return };
+        let Some(Thread { wishes, handle, is_left }) = self.thread.take().flatten() else { return };
+        is_left.store(POLLS.get(), Release);
         drop(wishes);
         // A waker may drop the last handle on a poll thread. On this one, the thread ends by itself; on another, which may wait for
         // this one, joining would wait for ever.
@@ -94,11 +99,17 @@ fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
     watch();
     let (wishes, receiver) = mpsc::channel();
     let thread = std::thread::Builder::new().name("wgpu-mlp poll".into());
+    let is_left = Arc::<AtomicBool>::default();
+    let left = is_left.clone();
     let spawned = thread.spawn(move || {
         POLLS.set(true);
         receiver.into_iter().for_each(|wish| in_driver(|| poll(&device, turns, wish)));
+        // Where nobody waits for the end of the thread and, it may be, of the device, the end of the process does.
+        if left.load(Acquire) {
+            in_driver(|| drop(device));
+        }
     });
-    spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle })
+    spawned.ok().map(|handle| Thread { wishes: Mutex::new(wishes), handle, is_left })
 }
 
 /// Polls the device as wished.

@@ -107,9 +107,9 @@ impl BindGroups {
                 };
                 let offset = (slot * self.slot_bytes) as u64;
                 let size = wgpu::BufferSize::new(self.slot_bytes as u64);
-                let slot_binding = Some(wgpu::BufferBinding { buffer: &self.buffer, offset, size });
-                let bindings: Vec<_> = std::iter::once(slot_binding).chain(pieces.iter().map(binding)).collect();
-                let group = bind_group(connection, layout, &bindings).inspect_err(|_| self.free.push((slot, 0)))?;
+                let slot_binding = wgpu::BufferBinding { buffer: &self.buffer, offset, size };
+                let group =
+                    bind_group(connection, layout, slot_binding, pieces).inspect_err(|_| self.free.push((slot, 0)))?;
                 bound.push(Bound { group: group.clone(), slot, recording });
                 (slot, group)
             }
@@ -131,14 +131,17 @@ impl BindGroups {
     }
 }
 
-/// A bind group of these bindings, in order; absent ones are left out.
-pub(in crate::gpu) fn bind_group(
+/// A bind group of a slot and these ranges, in order.
+fn bind_group(
     connection: &Connection,
     layout: &wgpu::BindGroupLayout,
-    bindings: &[Option<wgpu::BufferBinding<'_>>],
+    slot: wgpu::BufferBinding<'_>,
+    pieces: &[ByteRange<'_>],
 ) -> Result<wgpu::BindGroup> {
-    let bound = (0..).zip(bindings.iter().flatten().cloned());
-    let entries: Vec<_> = bound
+    // A device that is there has a buffer for every range.
+    let bound = std::iter::once(slot).chain(pieces.iter().filter_map(binding));
+    let entries: Vec<_> = (0..)
+        .zip(bound)
         .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) })
         .collect();
     let scope = connection.begin_scope(wgpu::ErrorFilter::Validation);
@@ -148,7 +151,7 @@ pub(in crate::gpu) fn bind_group(
 }
 
 /// A range as wgpu binds it; `None` in a dry run, which binds nothing.
-pub(in crate::gpu) fn binding<'a>(piece: &ByteRange<'a>) -> Option<wgpu::BufferBinding<'a>> {
+fn binding<'a>(piece: &ByteRange<'a>) -> Option<wgpu::BufferBinding<'a>> {
     let size = wgpu::BufferSize::new(piece.bytes);
     piece.raw.wgpu().map(|buffer| wgpu::BufferBinding { buffer, offset: piece.offset, size })
 }

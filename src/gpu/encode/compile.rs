@@ -78,14 +78,11 @@ fn bind_group_layout(device: &wgpu::Device, kernel: &Kernel) -> wgpu::BindGroupL
         has_dynamic_offset: false,
         min_binding_size: wgpu::BufferSize::new(kernel.params as u64),
     };
-    layout(device, kernel.name, std::iter::once(uniform).chain(kernel.buffers.iter().map(storage)))
-}
-
-fn layout(device: &wgpu::Device, label: &str, types: impl Iterator<Item = wgpu::BindingType>) -> wgpu::BindGroupLayout {
+    let types = std::iter::once(uniform).chain(kernel.buffers.iter().map(storage));
     let visibility = wgpu::ShaderStages::COMPUTE;
     let entry = |(binding, ty)| wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None };
     let entries: Vec<_> = (0..).zip(types).map(entry).collect();
-    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries })
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.name), entries: &entries })
 }
 
 fn storage(access: &Access) -> wgpu::BindingType {

@@ -21,7 +21,7 @@ const LEAST_UPLOAD: u64 = 1 << 20;
 /// The least that is made for reads.
 const LEAST_READ: u64 = 1 << 12;
 /// The most bytes kept for reads, and the most kept ready for uploads.
-const MOST_READ_BYTES: u64 = 64 << 20;
+pub(in crate::gpu) const MOST_READ_BYTES: u64 = 64 << 20;
 const MOST_READY_BYTES: u64 = 64 << 20;
 /// Uploads begin at multiples of so many bytes.
 pub(in crate::gpu) const ALIGNMENT: u64 = 256;
@@ -58,6 +58,17 @@ fn let_go(buffer: &wgpu::Buffer) {
 /// Sizes are powers of two, so that a buffer serves many lengths.
 fn size_for(bytes: u64, least: u64) -> u64 {
     bytes.max(least).next_power_of_two()
+}
+
+/// The number of buffers of these sizes, from the first on, without which the others have no more than so many bytes.
+fn too_many(sizes: impl Iterator<Item = u64> + Clone, most: u64) -> usize {
+    let mut bytes: u64 = sizes.clone().sum();
+    let beyond = sizes.take_while(|size| {
+        let much = bytes > most;
+        bytes -= size;
+        much
+    });
+    beyond.count()
 }
 
 /// Buffers for uploads, on their way round: filled while mapped, read by the device, mapped again.
@@ -160,13 +171,7 @@ impl Uploads {
 
     /// Drops the oldest of the buffers that lie ready where they have too many bytes.
     fn trim(&mut self) {
-        let mut bytes: u64 = self.ready.iter().map(wgpu::Buffer::size).sum();
-        let too_many = self.ready.iter().take_while(|buffer| {
-            let much = bytes > MOST_READY_BYTES;
-            bytes -= buffer.size();
-            much
-        });
-        let count = too_many.count();
+        let count = too_many(self.ready.iter().map(wgpu::Buffer::size), MOST_READY_BYTES);
         self.ready.drain(..count).for_each(|buffer| let_go(&buffer));
     }
 }
@@ -199,13 +204,18 @@ impl Reads {
     pub fn put(&self, buffer: Shared<wgpu::Buffer>) -> Vec<Shared<wgpu::Buffer>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push(buffer);
-        let mut bytes: u64 = kept.iter().map(|buffer| buffer.size()).sum();
-        let too_many = kept.iter().take_while(|buffer| {
-            let much = bytes > MOST_READ_BYTES;
-            bytes -= buffer.size();
-            much
-        });
-        let too_many = too_many.count();
-        kept.drain(..too_many).inspect(|buffer| let_go(buffer)).collect()
+        let count = too_many(kept.iter().map(|buffer| buffer.size()), MOST_READ_BYTES);
+        kept.drain(..count).inspect(|buffer| let_go(buffer)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::too_many;
+
+    #[test]
+    fn the_oldest_go_until_there_is_room_for_the_others() {
+        let of = |most| too_many([4, 1, 2].into_iter(), most);
+        assert_eq!([of(7), of(6), of(2), of(1), too_many(std::iter::empty(), 0)], [0, 1, 2, 3, 0]);
     }
 }

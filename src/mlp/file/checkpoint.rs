@@ -14,7 +14,7 @@ use super::written::{Written, file};
 use crate::error::Result;
 use crate::layers::parameters::Parameters;
 use crate::mlp::train::state::{RowCounts, TrainingState};
-use crate::mlp::{Epoch, FitOptions, Mlp};
+use crate::mlp::{Epoch, FitOptions, History, Mlp, Monitor};
 use crate::optim::{OptimizerSnapshot, OptimizerState};
 use crate::schedule::{ScheduleProgress, ScheduleState};
 use crate::waiting::Waiting;
@@ -49,7 +49,7 @@ pub(in crate::mlp) async fn bytes(
     tensors.push(Written::f64("schedule", vec![5], &schedule_numbers(state)));
     let run = run_numbers(options, rows, state, snapshot.step);
     tensors.push(Written::f64("run", vec![run.len()], &run));
-    let texts = [(OPTIMIZER, options.optimizer.kind().to_string()), (MONITOR, monitor(options))];
+    let texts = [(OPTIMIZER, options.optimizer.kind().to_string()), (MONITOR, monitor(options, rows))];
     let texts = texts.into_iter().chain(model.names_text());
     file(path, &tensors, texts)
 }
@@ -78,17 +78,7 @@ pub(in crate::mlp) fn load(
     let [version, all, batch, seed_low, seed_high, step, waited, best_epoch, best_value, trained] = run[..] else {
         return file.refuse("run", "must have ten numbers, as a checkpoint of this version has");
     };
-    if [version, all, batch] != [VERSION, rows.all as f64, options.batch as f64] {
-        return file.refuse("run", "must be of this version, and of a training with as many rows and the same batch");
-    }
-    // Otherwise rows to validate on might be such that the training has seen.
-    if trained != rows.trained as f64 {
-        return file
-            .refuse("run", "must be of a training with as many rows to train on, and as many held back to validate");
-    }
-    if [seed_low, seed_high] != seed_numbers(options.seed) {
-        return file.refuse("run", "must be of a training with the same seed");
-    }
+    check_run(&file, [version, all, trained, batch, seed_low, seed_high], options, rows)?;
     if file.text(OPTIMIZER) != Some(options.optimizer.kind()) {
         return file.refuse("optimizer", "must be of a training with an optimizer of the same kind");
     }
@@ -103,10 +93,11 @@ pub(in crate::mlp) fn load(
         Ok(layers.into_iter().flat_map(|layer| [layer.weights, layer.biases]).collect())
     };
     let slots = options.optimizer.slots().iter().map(slot).collect::<Result<_>>()?;
-    let snapshot = OptimizerSnapshot { step: file.count("run", step)?, slots };
+    // All parameters of a model take all steps.
+    let snapshot = OptimizerSnapshot { step: file.count("run", step)?, steps: Vec::new(), slots };
     let optimizer = options.complete(OptimizerState::restore(options.optimizer, snapshot)?, model.layers.len());
-    let schedule = load_schedule(&file, options)?;
     let mut history = file.history(best_epoch)?;
+    let schedule = load_schedule(&file, options, &history, rows)?;
     let best_value = history.best_epoch.map(|_| best_value);
     let waited = usize::try_from(file.count("run", waited)?).unwrap_or(usize::MAX);
     if waited > history.epochs.len() {
@@ -114,21 +105,51 @@ pub(in crate::mlp) fn load(
     }
     model.replace_parameters(parameters)?;
     // The best value of another quantity says nothing, and where its parameters were not kept they cannot be restored.
-    let restores = options.early_stopping.is_some_and(|stopping| stopping.restore_best);
-    if file.text(MONITOR) != Some(&monitor(options)) || (restores && best_parameters.is_none()) {
+    let restores = options.early_stopping.is_some_and(|stopping| stopping.restore_best) && history.best_epoch.is_some();
+    if file.text(MONITOR) != Some(&monitor(options, rows)) || (restores && best_parameters.is_none()) {
         history.best_epoch = None;
         return Ok(TrainingState { optimizer, schedule, history, best_value: None, best_parameters: None, waited: 0 });
     }
     Ok(TrainingState { optimizer, schedule, history, best_value, best_parameters, waited })
 }
 
-/// The name of the quantity whose best value decides which epoch is the best.
-fn monitor(options: &FitOptions) -> String {
-    format!("{:?}", options.early_stopping.unwrap_or_default().monitor)
+/// Refuses the checkpoint of another training, by these numbers of its `run`.
+fn check_run(file: &Tensors<'_>, numbers: [f64; 6], options: &FitOptions, rows: RowCounts) -> Result<()> {
+    let [version, all, trained, batch, seed_low, seed_high] = numbers;
+    if version != VERSION {
+        return file.refuse("run", "must be of this version of the format");
+    }
+    if all != rows.all as f64 {
+        return file.refuse("run", "must be of a training with as many rows");
+    }
+    // Otherwise rows to validate on might be such that the training has seen.
+    if trained != rows.trained as f64 {
+        return file
+            .refuse("run", "must be of a training with as many rows to train on, and as many held back to validate");
+    }
+    if batch != options.batch as f64 {
+        return file.refuse("run", "must be of a training with the same batch");
+    }
+    if [seed_low, seed_high] != seed_numbers(options.seed) {
+        return file.refuse("run", "must be of a training with the same seed");
+    }
+    Ok(())
+}
+
+/// The name of the quantity whose best value decides which epoch is the best. Without a validation that is the loss in
+/// training, also where the loss in the validation was asked for.
+fn monitor(options: &FitOptions, rows: RowCounts) -> String {
+    let monitor = options.early_stopping.unwrap_or_default().monitor;
+    format!("{:?}", if rows.validated { monitor } else { Monitor::Loss })
 }
 
 /// The schedule's state in a checkpoint.
-fn load_schedule(file: &Tensors<'_>, options: &FitOptions) -> Result<ScheduleState> {
+fn load_schedule(
+    file: &Tensors<'_>,
+    options: &FitOptions,
+    history: &History,
+    rows: RowCounts,
+) -> Result<ScheduleState> {
     let [steps, epochs, best_loss, stale, reductions] = file.f64("schedule")?[..] else {
         return file.refuse("schedule", "must have five numbers, as a checkpoint of this version has");
     };
@@ -139,7 +160,10 @@ fn load_schedule(file: &Tensors<'_>, options: &FitOptions) -> Result<ScheduleSta
         stale_epochs: file.count("schedule", stale)?,
         reductions: file.count("schedule", reductions)?,
     };
-    Ok(options.schedule_state()?.with_progress(progress))
+    // Plateaus are those of the loss in the validation where there is one: with that of the training it cannot be compared.
+    let goes_on = history.epochs.last().is_none_or(|last| last.validation_loss.is_some() == rows.validated);
+    let anew = ScheduleProgress { best_loss: f64::INFINITY, stale_epochs: 0, ..progress };
+    Ok(options.schedule_state()?.with_progress(if goes_on { progress } else { anew }))
 }
 
 /// The numbers of `schedule`.

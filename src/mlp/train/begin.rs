@@ -119,14 +119,17 @@ impl<'a> Trainer<'a> {
         check_rows("fit", x, labels.len())?;
         let ids = match is_empty("fit", x)? {
             true => Vec::new(),
-            false => Targets::check_ignoring(labels, model.classes(), self.options.ignored())?,
+            false => Targets::check_of("targets", labels, model.classes(), self.options.ignored())?,
         };
         let of_validation = |(x, labels): &(Box<dyn RowSource + 'a>, Vec<i64>)| {
             if !is_empty("validation", x)? {
                 model.check_inputs("validation", x)?;
             }
             check_rows("validation", x, labels.len())?;
-            if is_empty("validation", x)? { Ok(Vec::new()) } else { Targets::check(labels, model.classes()) }
+            match is_empty("validation", x)? {
+                true => Ok(Vec::new()),
+                false => Targets::check_of("validation", labels, model.classes(), Targets::IGNORED),
+            }
         };
         let validation = self.validation.as_ref().map(of_validation).transpose()?;
         if let Some(weights) = self.row_weights {

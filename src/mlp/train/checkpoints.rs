@@ -1,14 +1,14 @@
 //! Checkpoints of a training: where they are kept, and where the training goes on from.
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::options::FitOptions;
 use super::state::{RowCounts, TrainingState};
 use crate::distributed::{Call, Ranks};
 use crate::error::{Error, Result};
-use crate::files::{GIVEN_BYTES, failed, replace};
+use crate::files::{GIVEN_BYTES, failed, folder_of, replace};
 use crate::mlp::Mlp;
 use crate::mlp::file::checkpoint::{self, Kept};
 use crate::waiting::Waiting;
@@ -32,14 +32,20 @@ pub(super) struct Checkpoints<'a> {
 }
 
 impl Checkpoints<'_> {
-    /// Refuses to resume from a file that was not named: such a training would begin anew each time. Of several ranks only the
-    /// first has a file.
+    /// Refuses to resume from a file that was not named: such a training would begin anew each time. Refuses a file whose folder is
+    /// not there, too: that would show after an epoch, which may have taken hours. Of several ranks only the first has a file.
     pub fn check(&self, ranks: Option<&Ranks>) -> Result<()> {
-        if !self.resume || self.path.is_some() || self.bytes.is_some() || ranks.is_some_and(|ranks| ranks.rank() > 0) {
+        if ranks.is_some_and(|ranks| ranks.rank() > 0) {
             return Ok(());
         }
-        let rule = "resume needs the file of checkpoint, or the bytes of resume_from";
-        Err(Error::Combination { op: "fit", rule })
+        match &self.path {
+            Some(path) => has_folder(path),
+            None if self.resume && self.bytes.is_none() => {
+                let rule = "resume needs the file of checkpoint, or the bytes of resume_from";
+                Err(Error::Combination { op: "fit", rule })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The state that the training starts from: that of a checkpoint, if it is to be resumed, or a fresh one.
@@ -108,6 +114,16 @@ impl Checkpoints<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses a path whose folder is not there.
+fn has_folder(path: &Path) -> Result<()> {
+    // Browsers have no files.
+    if cfg!(target_family = "wasm") {
+        return Ok(());
+    }
+    let is_folder = |found: std::fs::Metadata| found.is_dir().then_some(()).ok_or(io::ErrorKind::NotADirectory.into());
+    std::fs::metadata(folder_of(path)).and_then(is_folder).map_err(|source| failed(path, source))
 }
 
 /// Whether there is a file at this path. One that cannot be asked for is not taken for none: a training that began anew would

@@ -17,8 +17,8 @@ use crate::matrix::Matrix;
 use crate::source::name_of;
 use crate::waiting::Waiting;
 
-/// Less reading than this is not worth the question whether the device waits for it. Shorter reads are added up, but for
-/// rows that lie in memory.
+/// The reading after which the device is asked whether it waits. Shorter reads are added up until they reach this; short
+/// reads of rows in memory do not count.
 const LEAST_READ: Duration = Duration::from_millis(1);
 /// An epoch that is shorter than this says nothing about the source.
 const LEAST_EPOCH: Duration = Duration::from_millis(100);

@@ -25,7 +25,9 @@ impl Mlp {
         /// are lost. The future is `Send` if the labels are `Sync`.
         ///
         /// # Errors
-        /// [`Error::Shape`](crate::Error::Shape) for features or labels that do not fit;
+        /// [`Error::Shape`](crate::Error::Shape) for features, labels or class weights that do not fit;
+        /// [`Error::Empty`](crate::Error::Empty) without rows;
+        /// [`Error::Weight`](crate::Error::Weight) for a class weight that is negative or not finite;
         /// [`Error::Target`](crate::Error::Target) with the first row whose label is not a class;
         /// [`Error::Option`](crate::Error::Option) and [`Error::Combination`](crate::Error::Combination) for options
         /// out of range, and where no row counts, by its label or its weight;

@@ -30,7 +30,11 @@ pub struct Epoch {
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
     )]
     pub loss: f64,
-    /// The share of the rows that were classified correctly.
+    /// The share of the rows that were classified correctly; NaN where none was counted.
+    #[cfg_attr(
+        feature = "serde",
+        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
+    )]
     pub accuracy: f64,
     /// The mean loss over the validation rows after the epoch, if there are any.
     #[cfg_attr(

@@ -63,7 +63,8 @@ impl Training<'_> {
         outcome
     }
 
-    /// Compiles the kernels of the longest and of the last step. Others have as many rows, about, and mostly the same kernels.
+    /// Compiles the kernels of the longest and of the last step. Other steps have about as many rows,
+    /// and mostly need the same kernels.
     fn prepare_joint(&self, own_rows: &[usize], model: &mut Mlp, state: &TrainingState) {
         let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
         for rows in [own_rows.iter().max(), own_rows.last()].into_iter().flatten().copied().filter(|rows| *rows > 0) {
@@ -201,8 +202,9 @@ impl JointSteps<'_> {
         state: &mut TrainingState,
     ) -> Result<()> {
         self.joint.ranks.sum_after_a_round(&mut gradients)?;
-        // Over rows that do not count, gradients are 0 and stay so.
-        let divisor = if weight_sum == 0.0 { 1.0 } else { weight_sum };
+        // A mean over weights that sum to 0 has a gradient of 0. The sums may be others: smoothing gives a row of a class without
+        // weight a part in the losses of other classes.
+        let divisor = if weight_sum == 0.0 { f64::INFINITY } else { weight_sum };
         gradients.iter_mut().for_each(|gradient| *gradient = (f64::from(*gradient) / divisor) as f32);
         state.optimizer.set_learning_rate(state.schedule.rate());
         let matrices = bank::from_arrays(&model.device, "gradients", &arrays(&model.parameter_shapes(), &gradients)?)?;

@@ -126,7 +126,7 @@ impl FitOptions {
             return fail("penalties", "one, or one for each layer", self.penalties.len() as f64);
         }
         self.penalties.iter().try_for_each(Penalty::check)?;
-        self.clip_norm.map_or(Ok(()), check_max_norm)?;
+        self.clip_norm.map_or(Ok(()), |norm| check_max_norm("fit", "clip_norm", norm))?;
         self.schedule_state()?;
         match &self.early_stopping {
             Some(stopping) if stopping.monitor.needs_validation() && !validating => {

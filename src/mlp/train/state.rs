@@ -27,6 +27,8 @@ pub(in crate::mlp) struct RowCounts {
     pub all: usize,
     /// Those to train on, which are all unless some are held back for the validation.
     pub trained: usize,
+    /// Whether there are rows to validate on, be they held back or a set of their own.
+    pub validated: bool,
 }
 
 impl TrainingState {
@@ -60,6 +62,8 @@ impl TrainingState {
         if is_best {
             (self.best_value, self.waited) = (Some(value), 0);
             self.history.best_epoch = Some(epoch.index);
+            // Those of an earlier epoch, as a checkpoint may have brought them, are the best no longer.
+            self.best_parameters = None;
         } else {
             self.waited += 1;
         }

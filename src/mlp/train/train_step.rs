@@ -38,12 +38,13 @@ impl Mlp {
     /// A training step on a batch that is on the model's device already: forward pass, mean cross-entropy, backward
     /// pass and the optimizer's update.
     ///
-    /// On a GPU a step of two layers with up to 16 classes, without weights and clipping, is six dispatches. The call does not wait;
-    /// the step's statistics are read from the returned value when they are wanted.
+    /// On a GPU a step of two layers with up to 16 classes, without weights, an ignored class and clipping, is six dispatches. The
+    /// call does not wait; the step's statistics are read from the returned value when they are wanted.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for features or targets that do not fit,
-    /// [`Error::OtherDevice`](crate::Error::OtherDevice) for those of another device.
+    /// [`Error::OtherDevice`](crate::Error::OtherDevice) for those of another device,
+    /// [`Error::Option`](crate::Error::Option) for a norm limit, a penalty or a number of the optimizer that is out of range.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};

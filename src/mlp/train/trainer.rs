@@ -199,9 +199,9 @@ impl<'a> Trainer<'a> {
         /// checkpoint is that of the last complete epoch, from which [`Trainer::resume`] continues.
         ///
         /// # Errors
-        /// As [`Mlp::fit`]; [`Error::Shape`] for a validation set or weights that do not fit; [`Error::File`],
-        /// [`Error::Format`] and [`Error::Model`] for a checkpoint; and the errors that callbacks return. Over ranks, [`Error::Ranks`]
-        /// for each of them.
+        /// As [`Mlp::fit`]; [`Error::Shape`] for a validation set or weights that do not fit; [`Error::Weight`] for the weight
+        /// of a row that is negative or not finite; [`Error::File`], [`Error::Format`] and [`Error::Model`] for a checkpoint; and
+        /// the errors that callbacks return. Over ranks each of them is [`Error::Ranks`].
         pub fn fit, fit_async<L: Label>(
             self,
             model: &mut Mlp,

@@ -34,9 +34,9 @@ impl<'a> Training<'a> {
         self.joint.as_ref().map_or(self.rows.ids.len(), |joint| joint.rows)
     }
 
-    /// The number of rows, and of those to train on.
+    /// The number of rows, and of those to train on, and whether there are some to validate on.
     pub fn row_counts(&self) -> RowCounts {
-        RowCounts { all: self.all_rows(), trained: self.train.len() }
+        RowCounts { all: self.all_rows(), trained: self.train.len(), validated: self.validation.is_some() }
     }
 
     /// The rows of this part, or those to train on where there are none to validate on.

@@ -10,7 +10,7 @@ use crate::verify::expected::Expected;
 use crate::verify::inputs::{Fill, normal, rounding_logits_in_runs, special_rows};
 use crate::verify::operands::in_f64;
 use crate::verify::output::{Output, statistics_row};
-use crate::verify::shapes::all_matrices;
+use crate::verify::shapes::{LONG_ROWS, all_matrices};
 use crate::verify::table::Table;
 
 pub(super) fn cases(table: &mut Table) {
@@ -21,9 +21,10 @@ pub(super) fn cases(table: &mut Table) {
         add(table, LossChoice::PLAIN, (", sums that lose", rounding_logits_in_runs), *dims);
     }
     let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
+    let distributions = LossChoice { distributions: true, ..LossChoice::PLAIN };
+    let choices = [LossChoice::PLAIN, distributions, LossChoice { smoothing: 0.1, ..LossChoice::PLAIN }];
     for fill in fills {
-        let distributions = LossChoice { distributions: true, ..LossChoice::PLAIN };
-        for choice in [LossChoice::PLAIN, distributions, LossChoice { smoothing: 0.1, ..LossChoice::PLAIN }] {
+        for choice in choices {
             for dims in all_matrices() {
                 add(table, choice, fill, *dims);
             }
@@ -32,6 +33,12 @@ pub(super) fn cases(table: &mut Table) {
             for dims in FEW {
                 add(table, choice, fill, *dims);
             }
+        }
+    }
+    let [_, of_all_kinds] = fills;
+    for choice in choices {
+        for dims in LONG_ROWS {
+            add(table, choice, of_all_kinds, *dims);
         }
     }
 }

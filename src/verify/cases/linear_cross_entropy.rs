@@ -16,7 +16,8 @@ use crate::verify::operands::in_f64;
 use crate::verify::output::Output;
 use crate::verify::table::Table;
 
-/// Rows, inputs and classes: few classes go through one kernel, many through two.
+/// Rows, inputs and classes: few classes go through one kernel, many through two. Software drivers have a kernel for each number of
+/// few classes; and one of these products is covered by a tile exactly.
 const DIMS: &[[usize; 3]] = &[
     [1, 2, 3],
     [5, 7, 1],
@@ -29,6 +30,14 @@ const DIMS: &[[usize; 3]] = &[
     [19, 12, 8],
     [37, 64, 10],
     [70, 16, 12],
+    [64, 32, 16],
+    [9, 6, 5],
+    [13, 5, 6],
+    [12, 4, 7],
+    [10, 7, 9],
+    [18, 5, 11],
+    [15, 8, 13],
+    [17, 6, 14],
 ];
 /// Dims for choices that go through two kernels whatever the number of classes: those with weights or an ignored class.
 const FEW_DIMS: &[[usize; 3]] = &[[5, 7, 1], [129, 3, 2], [300, 65, 10], [33, 17, 31]];

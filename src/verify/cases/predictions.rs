@@ -9,24 +9,27 @@ use crate::verify::expected::Expected;
 use crate::verify::inputs::{Inputs, mark_rows, matrices, special_rows, supervised};
 use crate::verify::operands::{in_f64, targets, uploaded};
 use crate::verify::output::Output;
-use crate::verify::shapes::all_matrices;
+use crate::verify::shapes::{LONG_ROWS, all_matrices};
 use crate::verify::table::Table;
 
 pub(super) fn cases(table: &mut Table) {
-    table.add_for_all_matrices(
-        ("argmax", "all kinds of row"),
-        |[rows, cols, _]| (rows * cols, 4 * (rows * cols + rows)),
-        |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
-        |m| Ok(vec![Output::Classes(ops::argmax(&m[0])?)]),
-        |m| {
-            let class = |r: usize| reference::argmax(&m[0].row(r).to_vec()) as f64;
-            vec![Expected::exactly(Array2::from_shape_fn((m[0].nrows(), 1), |(r, _)| class(r)))]
-        },
-    );
+    for dims in all_matrices().chain(LONG_ROWS) {
+        table.add_on_matrices(
+            ("argmax", "all kinds of row"),
+            *dims,
+            |[rows, cols, _]| (rows * cols, 4 * (rows * cols + rows)),
+            |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)]),
+            |m| Ok(vec![Output::Classes(ops::argmax(&m[0])?)]),
+            |m| {
+                let class = |r: usize| reference::argmax(&m[0].row(r).to_vec()) as f64;
+                vec![Expected::exactly(Array2::from_shape_fn((m[0].nrows(), 1), |(r, _)| class(r)))]
+            },
+        );
+    }
     for (variant, distributions, marked) in
         [("class ids", false, false), ("distributions", true, false), ("class ids, marked", false, true)]
     {
-        for dims in all_matrices() {
+        for dims in all_matrices().chain(LONG_ROWS) {
             table.add(
                 ("accuracy", variant),
                 *dims,

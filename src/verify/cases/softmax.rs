@@ -10,11 +10,10 @@ use crate::verify::inputs::{
     Inputs, matrices, normal, probabilities, rounding_logits, rounding_logits_in_runs, special_rows,
 };
 use crate::verify::output::Output;
-use crate::verify::shapes::all_matrices;
+use crate::verify::shapes::{LONG_ROWS, all_matrices};
 use crate::verify::table::{Cost, DrawFn, Table};
 
 pub(super) fn cases(table: &mut Table) {
-    const COST: Cost = |[rows, cols, _]| (5 * rows * cols, 8 * rows * cols);
     let draws: [(&str, DrawFn); 4] = [
         ("sums that lose in one run", |rng, [rows, cols, _]| matrices([rounding_logits(rng, rows, cols)])),
         ("sums that lose", |rng, [rows, cols, _]| matrices([rounding_logits_in_runs(rng, rows, cols)])),
@@ -22,23 +21,13 @@ pub(super) fn cases(table: &mut Table) {
         ("all kinds of row", |rng, [rows, cols, _]| matrices([special_rows(rng, rows, cols)])),
     ];
     for (variant, draw) in draws {
-        table.add_for_all_matrices(
-            ("softmax", variant),
-            COST,
-            draw,
-            |m| ops::softmax(&m[0]).map(Output::alone),
-            |m| {
-                let want = reference::softmax(&m[0]);
-                vec![Expected::within(&bounds::softmax(&want, m[0].view()), want)]
-            },
-        );
-        table.add_for_all_matrices(
-            ("log_softmax", variant),
-            COST,
-            draw,
-            |m| ops::log_softmax(&m[0]).map(Output::alone),
-            |m| vec![expected_log_softmax(&m[0])],
-        );
+        for dims in all_matrices() {
+            forward(table, variant, *dims, draw);
+        }
+    }
+    let [.., (variant, of_all_kinds)] = draws;
+    for dims in LONG_ROWS {
+        forward(table, variant, *dims, of_all_kinds);
     }
     let draw: DrawFn = |rng, [rows, cols, _]| matrices([probabilities(rng, rows, cols), normal(rng, rows, cols)]);
     for dims in all_matrices() {
@@ -47,6 +36,29 @@ pub(super) fn cases(table: &mut Table) {
     for dims in [[37, 1000, 1], [3, 4099, 1]] {
         backward(table, "terms that may be flushed", dims, |_, dims| with_flushed_terms(dims));
     }
+}
+
+fn forward(table: &mut Table, variant: &str, dims: [usize; 3], draw: DrawFn) {
+    const COST: Cost = |[rows, cols, _]| (5 * rows * cols, 8 * rows * cols);
+    table.add_on_matrices(
+        ("softmax", variant),
+        dims,
+        COST,
+        draw,
+        |m| ops::softmax(&m[0]).map(Output::alone),
+        |m| {
+            let want = reference::softmax(&m[0]);
+            vec![Expected::within(&bounds::softmax(&want, m[0].view()), want)]
+        },
+    );
+    table.add_on_matrices(
+        ("log_softmax", variant),
+        dims,
+        COST,
+        draw,
+        |m| ops::log_softmax(&m[0]).map(Output::alone),
+        |m| vec![expected_log_softmax(&m[0])],
+    );
 }
 
 fn backward(table: &mut Table, variant: &str, dims: [usize; 3], draw: DrawFn) {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { assertSentence, keepMessages, run, set, setDigits, state, toldSince, valueOf } from "../harness/page.js";
+import { SOON } from "../harness/patience.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
@@ -26,7 +27,7 @@ async function fill(page) {
   await run(page, "#digits", "#digits-start", 60);
   await page.focus("#draw");
   for (const key of ["Space", "ArrowDown", "Space"]) await page.keyboard.press(key);
-  await page.waitForSelector('#draw-class:not([data-value=""])', { state: "attached", timeout: 20_000 });
+  await page.waitForSelector('#draw-class:not([data-value=""])', { state: "attached", timeout: SOON });
 }
 
 /** Goes through the page by the Tab key from its beginning; what had the focus, and whether that could be seen. */
@@ -100,7 +101,7 @@ export const access = [
       await page.focus("#digits-epochs");
       await page.keyboard.press("Enter");
       await state(page, "#digits", ["training"], 20);
-      await page.waitForSelector("#digits-epoch:not([data-value='0'])", { timeout: 20_000 });
+      await page.waitForSelector("#digits-epoch:not([data-value='0'])", { timeout: SOON });
       await page.focus("#digits-stop");
       await page.keyboard.press("Enter");
       await state(page, "#digits", ["stopped"], 20);
@@ -118,7 +119,7 @@ export const access = [
       await page.keyboard.down("Space");
       for (let cell = 0; cell < 11; cell += 1) await page.keyboard.press("ArrowDown");
       await page.keyboard.up("Space");
-      await page.waitForSelector('#draw-class[data-value="1"]', { state: "attached", timeout: 20_000 }).catch(async () => {
+      await page.waitForSelector('#draw-class[data-value="1"]', { state: "attached", timeout: SOON }).catch(async () => {
         assert.fail(`a stroke downwards is read as ${await page.getAttribute("#draw-class", "data-value")}`);
       });
     },
@@ -153,7 +154,7 @@ export const access = [
       await setDigits(page, { epochs: 5000 });
       await page.$eval("#digits-epoch", (one) => (one.dataset.value = "0")); // of another training
       await page.click("#digits-start");
-      await page.waitForSelector("#digits-epoch:not([data-value='0'])", { timeout: 20_000, state: "attached" });
+      await page.waitForSelector("#digits-epoch:not([data-value='0'])", { timeout: SOON, state: "attached" });
       const first = await valueOf(page, "#digits-epoch");
       const [began, before] = [performance.now(), await ownTime(session)];
       await page.waitForTimeout(5000);

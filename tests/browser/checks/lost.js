@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { breakModule, gpuAccounts, loseDevice, shortOfMemory } from "../harness/accounting.js";
 import { assertSentence, keepMessages, probabilities, run, setDigits, someRows, state, toldSince, valueOf } from "../harness/page.js";
+import { SOON } from "../harness/patience.js";
 
 async function worksAgain(page) {
   await setDigits(page, { epochs: 3 });
@@ -37,7 +38,7 @@ export const lost = [
       t.mayComplain(/worker\.js/);
       await page.route("**/worker.js", (route) => route.abort());
       await breakModule(page);
-      await page.waitForSelector("body[data-ready=failed]", { timeout: 20_000 });
+      await page.waitForSelector("body[data-ready=failed]", { timeout: SOON });
       const told = await page.textContent("#message");
       assertSentence(told, "a page without a module");
       assert.match(told, /cannot go on/);
@@ -92,15 +93,15 @@ export const lost = [
       await keepMessages(page);
       assert.equal(await loseDevice(page), 1, "the page has not one device open");
       const ended = () => ["failed", "stopped", "idle"].includes(document.querySelector("#digits").dataset.state);
-      await page.waitForFunction(ended, null, { timeout: 20_000 });
+      await page.waitForFunction(ended, null, { timeout: SOON });
       assertSentence(await toldSince(page, /lost|gone/, 5), "a lost device");
       await toldSince(page, /a new one is open;/, 20);
       await page.check("#use-cpu");
-      await page.waitForSelector("body[data-device=cpu]", { timeout: 20_000 });
+      await page.waitForSelector("body[data-device=cpu]", { timeout: SOON });
       await setDigits(page, { epochs: 3 });
       await run(page, "#digits", "#digits-start", 60);
       await page.check("#use-gpu");
-      await page.waitForSelector("body[data-device=gpu]", { timeout: 20_000 });
+      await page.waitForSelector("body[data-device=gpu]", { timeout: SOON });
       await worksAgain(page);
     },
   },

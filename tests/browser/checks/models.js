@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { assertSentence, probabilities, run, said, setDigits, someRows } from "../harness/page.js";
+import { SOON } from "../harness/patience.js";
 
 const DATA = new URL("../data/", import.meta.url);
 const PYTORCH = new URL("pytorch.safetensors", DATA);
@@ -14,7 +15,7 @@ async function load(page, name, bytes) {
   await page.$eval("#model-status", (status) => (status.textContent = ""));
   await page.setInputFiles("#model-load", { name, mimeType: "application/octet-stream", buffer: Buffer.from(bytes) });
   const spoke = () => document.querySelector("#model-status").textContent.trim();
-  await page.waitForFunction(spoke, null, { timeout: 20_000 });
+  await page.waitForFunction(spoke, null, { timeout: SOON });
   // What is said first may be that the file is being read.
   const old = { text: "" };
   for (let waited = 0; waited < 20; waited += 1) {
@@ -27,7 +28,7 @@ async function load(page, name, bytes) {
 }
 
 async function save(page) {
-  const [download] = await Promise.all([page.waitForEvent("download", { timeout: 20_000 }), page.click("#model-save")]);
+  const [download] = await Promise.all([page.waitForEvent("download", { timeout: SOON }), page.click("#model-save")]);
   return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
 }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { assertSentence, colours, draw, run, set, setDigits, state, valueOf } from "../harness/page.js";
+import { SOON } from "../harness/patience.js";
 
 // Digits as a hand draws them into the unit square; those of the data fill 8 x 8 pixels from top to bottom.
 const arc = (x, y, across, down, from, to, points = 24) =>
@@ -66,7 +67,7 @@ export const digits = [
       const page = await trained(t);
       await draw(page, DRAWN[digit]);
       await page
-        .waitForSelector(`#draw-class[data-value="${digit}"]`, { timeout: 20_000, state: "attached" })
+        .waitForSelector(`#draw-class[data-value="${digit}"]`, { timeout: SOON, state: "attached" })
         .catch(async () => {
           assert.fail(`it is read as ${await page.getAttribute("#draw-class", "data-value")}`);
         });
@@ -95,7 +96,7 @@ export const digits = [
         }
       }
       await touch("touchEnd", []);
-      await page.waitForSelector('#draw-class[data-value="7"]', { timeout: 20_000, state: "attached" }).catch(async () => {
+      await page.waitForSelector('#draw-class[data-value="7"]', { timeout: SOON, state: "attached" }).catch(async () => {
         assert.fail(`it is read as ${await page.getAttribute("#draw-class", "data-value")}`);
       });
     },
@@ -105,9 +106,9 @@ export const digits = [
     async run(t) {
       const page = await trained(t);
       await draw(page, DRAWN[7]);
-      await page.waitForFunction(() => document.querySelector("#draw-class").dataset.value, null, { timeout: 20_000 });
+      await page.waitForFunction(() => document.querySelector("#draw-class").dataset.value, null, { timeout: SOON });
       await page.click("#draw-clear");
-      await page.waitForFunction(() => !document.querySelector("#draw-class").dataset.value, null, { timeout: 20_000 });
+      await page.waitForFunction(() => !document.querySelector("#draw-class").dataset.value, null, { timeout: SOON });
     },
   },
   {
@@ -123,7 +124,7 @@ export const digits = [
       await page.waitForFunction(
         () => Number(document.querySelector("#digits-epoch").textContent.match(/\d+/)?.[0]) >= 2,
         null,
-        { timeout: 30_000 },
+        { timeout: SOON },
       );
       await page.click("#digits-stop");
       await state(page, "#digits", ["stopped"], 10);
@@ -137,7 +138,7 @@ export const digits = [
       });
       await page.click("#digits-continue");
       await state(page, "#digits", ["training"], 10);
-      await page.waitForFunction(() => globalThis.epochs.length >= 2, null, { timeout: 30_000 });
+      await page.waitForFunction(() => globalThis.epochs.length >= 2, null, { timeout: SOON });
       const epochs = await page.evaluate(() => globalThis.epochs);
       assert.ok(epochs[0] > at && epochs[0] <= at + 2, `stopped at epoch ${at}, it went on with ${epochs}`);
       await page.click("#digits-stop");
@@ -220,7 +221,7 @@ export const badInput = Object.entries(WRONG).map(([name, values]) => ({
       await set(page, id, value);
       const entered = await page.inputValue(id);
       await page.$eval("#message", (message) => (message.textContent = ""));
-      await page.click("#digits-start", { timeout: 20_000 });
+      await page.click("#digits-start", { timeout: SOON });
       const told = await page
         .waitForFunction(
           (id) => {
@@ -231,7 +232,7 @@ export const badInput = Object.entries(WRONG).map(([name, values]) => ({
             return section !== "training" && text ? text : false;
           },
           id,
-          { timeout: 20_000 },
+          { timeout: SOON },
         )
         .catch(async () => {
           const section = await page.getAttribute("#digits", "data-state");

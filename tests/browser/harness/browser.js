@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
+import { PATIENCE } from "./patience.js";
 
 // Nothing here leaves the machine, and what the browser would fetch for itself is switched off.
 const ALWAYS = [
@@ -48,7 +49,7 @@ export async function open(browser, url, { seconds = 60, settings = {}, hideWebG
   });
   page.on("requestfailed", (request) => page.faults.push(`not loaded: ${request.url()}`));
   if (hideWebGpu) await page.addInitScript("delete Navigator.prototype.gpu;");
-  await page.goto(url, { timeout: seconds * 1000 });
-  await page.waitForSelector("body[data-ready=true], body[data-ready=failed]", { timeout: seconds * 1000 });
+  await page.goto(url, { timeout: seconds * 1000 * PATIENCE });
+  await page.waitForSelector("body[data-ready=true], body[data-ready=failed]", { timeout: seconds * 1000 * PATIENCE });
   return page;
 }

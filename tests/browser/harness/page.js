@@ -1,6 +1,7 @@
 // What the checks do with the page: its ids and states.
 
 import assert from "node:assert/strict";
+import { PATIENCE, SOON } from "./patience.js";
 
 /** The number that an element has as `data-value`; NaN where it has none. */
 export async function valueOf(page, id) {
@@ -31,11 +32,11 @@ export async function toldSince(page, pattern, seconds) {
     .waitForFunction(
       (source) => globalThis.messages.find((text) => new RegExp(source, "i").test(text)) ?? false,
       pattern.source,
-      { timeout: seconds * 1000, polling: 50 },
+      { timeout: seconds * 1000 * PATIENCE, polling: 50 },
     )
     .catch(async () => {
       const said = await page.evaluate(() => globalThis.messages);
-      assert.fail(`nothing like ${pattern} was said within ${seconds} s, but ${JSON.stringify(said)}`);
+      assert.fail(`nothing like ${pattern} was said within ${seconds * PATIENCE} s, but ${JSON.stringify(said)}`);
     });
   return found.jsonValue();
 }
@@ -48,7 +49,7 @@ export async function state(page, id, wanted, seconds) {
       return wanted.includes(now) || now === "failed" ? (now ?? "none") : false;
     },
     [id, wanted],
-    { timeout: seconds * 1000, polling: 50 },
+    { timeout: seconds * 1000 * PATIENCE, polling: 50 },
   );
   const now = await found.jsonValue();
   assert.ok(wanted.includes(now), `${id} is ${now} and not ${wanted.join(" or ")}; the page says: ${await said(page)}`);
@@ -64,7 +65,7 @@ export async function run(page, section, button, seconds, wanted = ["done"]) {
   });
   await page.click(button);
   await page.waitForFunction((section) => document.querySelector(section).changes > 0, section, {
-    timeout: 10_000,
+    timeout: SOON,
     polling: 20,
   });
   return state(page, section, wanted, seconds);

@@ -1,9 +1,11 @@
 // Runs checks one after the other and prints a line for each.
 
+import { PATIENCE } from "./patience.js";
+
 /**
- * A check is `{ name, seconds, run(t) }`. Its name is a sentence that is true when `run` returns in time. `t.page()`
- * gives the page that the checks of one list share; it is opened anew after a check has failed. `t.open(options)` gives
- * a page of the check's own. An error in a page's console fails a check, unless `t.mayComplain(pattern)` allows it.
+ * A check is `{ name, seconds, run(t) }`. Its name is a sentence that is true when `run` returns in PATIENCE times these
+ * seconds. `t.page()` gives the page that the checks of one list share; it is opened anew after a check has failed.
+ * `t.open(options)` gives a page of the check's own. An error in a page's console fails a check, unless `t.mayComplain(pattern)` allows it.
  * `t.note` is printed behind the name.
  */
 export class Runner {
@@ -47,7 +49,7 @@ export class Runner {
     };
     let why;
     try {
-      await within(check.seconds ?? 60, check.run(t));
+      await within((check.seconds ?? 60) * PATIENCE, check.run(t));
     } catch (error) {
       why = error;
     }

@@ -17,11 +17,17 @@ mod streams;
 mod tensors;
 mod written;
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use tempfile::TempDir;
 use wgpu_mlp::Error;
+
+/// The folder of files that other programs wrote: `tests/data`, or the one that `WGPU_MLP_DATA` names, in which the scripts
+/// of `tests/data` have made them again.
+fn foreign_files() -> PathBuf {
+    env::var_os("WGPU_MLP_DATA").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data"), PathBuf::from)
+}
 
 /// A folder for one test, and a file in it.
 struct Scratch {

@@ -4,9 +4,9 @@ use std::fs;
 
 use ndarray::{Array2, array};
 use wgpu_mlp::Error;
-use wgpu_mlp::data::{npy_rows, open_npy, read_npy, write_npy};
+use wgpu_mlp::data::{Scaler, npy_rows, open_npy, read_npy, write_npy};
 use wgpu_mlp::source::half::{bf16, f16};
-use wgpu_mlp::source::{RowSource, Selected, Shards};
+use wgpu_mlp::source::{RowError, RowSource, Selected, Shards};
 
 use super::Scratch;
 use super::npy::npy;
@@ -259,4 +259,27 @@ fn large_files_and_pipes() {
     drop(write);
     let error = open_npy(format!("/proc/self/fd/{}", read.as_raw_fd())).unwrap_err();
     assert!(error.to_string().contains("read_npy reads pipes"), "{error}");
+}
+
+/// A source that panics when it is asked how many rows there are.
+struct Countless;
+
+impl RowSource for Countless {
+    fn dim(&self) -> (usize, usize) {
+        panic!("rows without end");
+    }
+
+    fn read_rows(&self, _: &[usize], _: &mut [f32]) -> Result<(), RowError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_source_that_panics_over_its_size() {
+    let scaler = Scaler::fit(&array![[1.0f32], [2.0]]).unwrap();
+    let selected = Selected::new(Countless, vec![0]).map(drop);
+    for refused in [selected, Shards::new(vec![Countless]).map(drop), scaler.scaled(Countless).map(drop)] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, Error::Source { .. }) && error.to_string().contains("rows without end"), "{error}");
+    }
 }

@@ -1,7 +1,7 @@
-//! Files that NumPy and Python's safetensors wrote, kept in `tests/data`.
+//! Files that NumPy and Python's safetensors wrote.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ndarray::Array2;
 use wgpu_mlp::data::{
@@ -9,10 +9,12 @@ use wgpu_mlp::data::{
 };
 use wgpu_mlp::source::half::{bf16, f16};
 
+use super::foreign_files;
 use super::sources::{all_rows, same_rows};
 
-fn kept(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+/// One of the files that `tests/data/make.py` made.
+fn written(name: &str) -> PathBuf {
+    foreign_files().join(name)
 }
 
 /// The array in these files, from f64 by this rounding.
@@ -45,7 +47,7 @@ fn arrays_of_numpy() {
         ("u1.npy", &bytes()),
         ("bfloat16.npy", &brain),
     ] {
-        let path = kept(name);
+        let path = written(name);
         assert_eq!(read_npy(&path).unwrap(), want, "{name}");
         same_rows(&npy_rows(&fs::read(&path).unwrap(), &path).unwrap(), want, name);
         match open_npy(&path) {
@@ -54,13 +56,13 @@ fn arrays_of_numpy() {
         }
     }
     for name in ["labels_i8.npy", "labels_f4.npy"] {
-        assert_eq!(read_npy_labels(kept(name)).unwrap(), LABELS, "{name}");
+        assert_eq!(read_npy_labels(written(name)).unwrap(), LABELS, "{name}");
     }
 }
 
 #[test]
 fn tensors_of_safetensors() {
-    let path = kept("tensors.safetensors");
+    let path = written("tensors.safetensors");
     let file = fs::read(&path).unwrap();
     for (name, want) in [
         ("f32", thirds(|value| value as f32)),

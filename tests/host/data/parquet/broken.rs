@@ -17,7 +17,7 @@ use wgpu_mlp::data::{ParquetOptions, ParquetRows};
 use wgpu_mlp::source::RowSource;
 
 use super::super::Scratch;
-use super::{array, file_of, kept, labelled, list};
+use super::{array, file_of, labelled, list, written};
 use crate::common::full;
 
 const CASES: u32 = 10_000;
@@ -66,8 +66,8 @@ fn whole() -> Vec<(Vec<u8>, ParquetOptions)> {
         let set = set.set_column_encoding("y".into(), Encoding::DELTA_BINARY_PACKED);
         set.set_column_encoding("kind".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
     });
-    let polars = std::fs::read(kept("polars.parquet")).unwrap();
-    let pyarrow = std::fs::read(kept("lists.parquet")).unwrap();
+    let polars = std::fs::read(written("polars.parquet")).unwrap();
+    let pyarrow = std::fs::read(written("lists.parquet")).unwrap();
     vec![
         (plain, labelled("kind")),
         (with_lists, list("list")),

@@ -10,7 +10,7 @@ use wgpu_mlp::source::RowSource;
 use wgpu_mlp::{Error, FormatError, ParquetError};
 
 use super::super::Scratch;
-use super::{all, array, columns, file_of, kept, labelled, list};
+use super::{all, array, columns, file_of, labelled, list, written};
 
 /// Opens a file and reads all of its rows, with a cache and without.
 fn read(path: &std::path::Path, options: &ParquetOptions) -> Result<(), Error> {
@@ -31,7 +31,7 @@ fn read(path: &std::path::Path, options: &ParquetOptions) -> Result<(), Error> {
 /// The file of `nulls.parquet` must be refused with these words.
 #[track_caller]
 fn refused(options: &ParquetOptions, words: &str) -> Error {
-    let path = kept("nulls.parquet");
+    let path = written("nulls.parquet");
     let error = read(&path, options).unwrap_err();
     assert_eq!(error.to_string(), format!("{}: {words}", path.display()));
     error
@@ -75,7 +75,7 @@ fn nulls_and_lists_of_other_lengths() {
 fn good_rows_beside_a_null_are_read() {
     for cache_bytes in [0, usize::MAX] {
         let options = ParquetOptions { cache_bytes, ..columns(&["number"]) };
-        let source = ParquetRows::open(kept("nulls.parquet"), &options).unwrap();
+        let source = ParquetRows::open(written("nulls.parquet"), &options).unwrap();
         let mut into = [0.0; 2];
         source.read_rows(&[9, 0], &mut into).unwrap();
         assert_eq!(into, [9.0, 0.0]);
@@ -87,7 +87,7 @@ fn good_rows_beside_a_null_are_read() {
         assert_eq!(into, [12.0, 14.0]);
         assert_eq!(source.read_rows(&[20], &mut into).unwrap_err().source.to_string(), "there are only 20 rows");
     }
-    let nan = all(&ParquetRows::open(kept("nulls.parquet"), &columns(&["nan"])).unwrap());
+    let nan = all(&ParquetRows::open(written("nulls.parquet"), &columns(&["nan"])).unwrap());
     assert!(nan[13].is_nan() && nan.iter().filter(|value| value.is_nan()).count() == 1);
 }
 
@@ -163,7 +163,7 @@ fn labels_that_are_floats() {
 
 #[test]
 fn options_that_exclude_each_other() {
-    let combined = |options: &ParquetOptions| ParquetRows::open(kept("numbers.parquet"), options);
+    let combined = |options: &ParquetOptions| ParquetRows::open(written("numbers.parquet"), options);
     let itself = ParquetOptions { label: Some("int8".into()), ..columns(&["int8"]) };
     let words = "ParquetRows::open: the column of the labels cannot hold features as well";
     refused!(combined(&itself), Error::Combination { .. }, words);
@@ -247,6 +247,12 @@ fn footers_that_lie() {
     let source = scratch.read(&many, |path| ParquetRows::open(path, &options)).unwrap();
     let error = source.read_rows(&[7], &mut [0.0]).unwrap_err().source.to_string();
     assert!(error.ends_with(&format!("got 300 rows where {} belong, in row group 0", 1u64 << 40)), "{error}");
+    // Claims that can be counted one by one, and not together.
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["0", "1", "2"].map(|name| folder.path().join(name));
+    paths.iter().for_each(|path| std::fs::write(path, claims(i64::MAX, i64::MAX, true_length)).unwrap());
+    assert_eq!(ParquetRows::open_shards(&paths[..2], &options).unwrap().dim().0, usize::MAX - 1);
+    assert!(matches!(ParquetRows::open_shards(&paths, &options), Err(Error::Shape { .. })));
     assert!(words(&claims(200, 200, true_length)).contains("a column has more values than its metadata say"));
     assert!(length(&many) < 2000);
 }

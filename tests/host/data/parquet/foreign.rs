@@ -3,7 +3,7 @@
 use wgpu_mlp::data::{ParquetOptions, ParquetRows, read_csv};
 use wgpu_mlp::source::RowSource;
 
-use super::{all, columns, kept, labelled, list, value};
+use super::{all, columns, labelled, list, value, written};
 
 const ROWS: usize = 50;
 const KINDS: [&str; 3] = ["rose", "aster", "lily"];
@@ -21,7 +21,7 @@ fn embedding(index: usize, width: usize, scale: f32) -> Vec<f32> {
 }
 
 fn open(name: &str, options: &ParquetOptions) -> ParquetRows {
-    ParquetRows::open(kept(name), options).unwrap()
+    ParquetRows::open(written(name), options).unwrap()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn tables_of_polars() {
     assert_eq!((all(&table), table.labels()), (embedding(0, 2, 1.0), &kinds()[..]));
     assert_eq!(all(&open("polars.parquet", &list("array"))), embedding(2, 4, 4.0));
     assert_eq!(all(&open("polars.parquet", &list("list"))), embedding(3, 4, 4.0));
-    let error = ParquetRows::open(kept("polars.parquet"), &labelled("kind")).unwrap_err().to_string();
+    let error = ParquetRows::open(written("polars.parquet"), &labelled("kind")).unwrap_err().to_string();
     assert!(error.contains("ParquetFeatures::List or ::Columns; got column \""), "{error}");
 }
 

@@ -7,7 +7,7 @@ mod groups;
 mod shards;
 mod values;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -22,8 +22,8 @@ fn value(row: usize, column: usize) -> f32 {
 }
 
 /// One of the files that `tests/data/make_parquet.py` made.
-fn kept(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet").join(name)
+fn written(name: &str) -> PathBuf {
+    super::foreign_files().join("parquet").join(name)
 }
 
 fn list(name: &str) -> ParquetOptions {
