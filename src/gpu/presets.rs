@@ -18,7 +18,7 @@ pub(crate) enum Preset {
     Smallest,
     /// A software driver whose lanes read for each other.
     Shuffled,
-    /// A software driver without subgroups.
+    /// A software driver without subgroups, and with small bindings, as Mesa's OpenGL has.
     Alone,
     /// A large GPU whose matrix units are in use.
     OnUnits,
@@ -48,7 +48,10 @@ impl Context {
             Preset::WithFxc => (large, Traits { registers: true, ..Traits::default() }),
             Preset::Smallest => (wgpu::Limits::default(), Traits { slow: true, ..Traits::default() }),
             Preset::Shuffled => (large, Traits { software: true, subgroup_lanes: 8, longs: true, ..Traits::default() }),
-            Preset::Alone => (large, Traits { software: true, ..Traits::default() }),
+            Preset::Alone => {
+                let limits = wgpu::Limits { max_storage_buffer_binding_size: 128 << 20, ..large };
+                (limits, Traits { software: true, ..Traits::default() })
+            }
             Preset::OnUnits => {
                 (large, Traits { subgroup_lanes: 32, longs: true, registers: true, units, ..Traits::default() })
             }

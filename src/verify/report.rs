@@ -23,8 +23,8 @@ pub struct Report {
     device: DeviceInfo,
     options: Options,
     rows: Vec<Row>,
-    /// The names of the kernel variants that ran, and the number of those that the device can choose.
-    variants: (Vec<String>, usize),
+    /// The names of the kernel variants that ran, and of those that the device can choose and no case has run.
+    variants: (Vec<String>, Vec<String>),
 }
 
 /// The row of a [`Report`] for one op.
@@ -81,9 +81,9 @@ impl Report {
         }
     }
 
-    /// Sets the variants that ran, and the number of possible ones.
-    pub(super) fn note_variants(&mut self, ran: Vec<String>, possible: usize) {
-        self.variants = (ran, possible);
+    /// Sets the variants that ran, and those that did not.
+    pub(super) fn note_variants(&mut self, ran: Vec<String>, missing: Vec<String>) {
+        self.variants = (ran, missing);
     }
 
     /// The kernel variants that ran, by name, and the number of those that the device can choose. None on the CPU path,
@@ -96,7 +96,8 @@ impl Report {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn variants(&self) -> (&[String], usize) {
-        (&self.variants.0, self.variants.1)
+        let (ran, missing) = &self.variants;
+        (ran, ran.len() + missing.len())
     }
 
     /// Whether every element of every case is within its bound.
@@ -177,9 +178,10 @@ impl fmt::Display for Report {
         if !self.options.full {
             write!(f, "{LEFT_OUT}")?;
         }
-        match &self.variants {
-            (_, 0) => Ok(()),
-            (ran, possible) => write!(f, "\n{} of the {possible} variants of kernels that it can choose", ran.len()),
+        let ((ran, possible), (_, missing)) = (self.variants(), &self.variants);
+        if possible > 0 {
+            write!(f, "\n{} of the {possible} variants of kernels that it can choose", ran.len())?;
         }
+        missing.iter().try_for_each(|name| write!(f, "\nno case has run {name}"))
     }
 }

@@ -89,6 +89,7 @@ async fn run_by(
     let settings = if super::mutants::in_own_setting_only() { Vec::new() } else { settings };
     let plan = Plan::new(waiting, device, &cases, &settings, &possible, options).await;
     let missing = run_plan(plan, waiting, device, (&mut report, watch)).await?;
-    report.note_variants(possible.difference(missing.names()).cloned().collect(), possible.len());
+    let ran = possible.difference(missing.names()).cloned().collect();
+    report.note_variants(ran, missing.names().iter().cloned().collect());
     Ok(report)
 }

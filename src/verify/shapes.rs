@@ -62,6 +62,14 @@ pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [31, 5, 16],
     [62, 7, 15],
     [61, 6, 16],
+    [3, 201, 130],
+    [7, 201, 130],
+    [12, 204, 128],
+    [130, 201, 7],
+    [130, 201, 11],
+    [130, 201, 15],
+    [128, 204, 12],
+    [128, 204, 16],
 ];
 /// Dims of products that take a slow software driver long.
 pub(super) const LARGE_PRODUCTS: &[[usize; 3]] = &[[300, 128, 320], [20, 5003, 37], [513, 260, 130]];

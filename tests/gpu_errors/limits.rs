@@ -164,6 +164,6 @@ fn smallest(like: &Device) -> Result<(), Failed> {
     let report = verify::run_with(&device, &verify::Options { full: false, ..Default::default() })?;
     assert!(report.passed(), "{report}");
     let (ran, possible) = report.variants();
-    assert_eq!(ran.len(), possible);
+    assert_eq!(ran.len(), possible, "{report}");
     Ok(())
 }
