@@ -43,10 +43,16 @@ impl Context {
             at_once(adapter.request_device(&descriptor))
         };
         let (device, queue) = opened.map_err(|source| Error::NoDevice { adapter: adapter.get_info().name, source })?;
-        let context = Context::adopt(adapter, device, queue, options)?;
         #[cfg(target_family = "wasm")]
-        context.live.iter().for_each(|live| live.connection.is_own.store(true, Relaxed));
-        Ok(context)
+        let own = device.clone();
+        let context = Context::adopt(adapter, device, queue, options);
+        // A browser's device is there until it is destroyed, or its page is closed.
+        #[cfg(target_family = "wasm")]
+        match &context {
+            Ok(context) => context.live.iter().for_each(|live| live.connection.is_own.store(true, Relaxed)),
+            Err(_) => own.destroy(),
+        }
+        context
     }
 
     /// Builds a context round a device that exists already.
