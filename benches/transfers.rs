@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench")]
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -20,8 +21,8 @@ struct Options {
     /// Size of the large matrix.
     #[arg(long, default_value_t = 256)]
     mib: usize,
-    #[arg(long, default_value_t = 15)]
-    rounds: usize,
+    #[arg(long, default_value = "15")]
+    rounds: NonZeroUsize,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,7 +71,7 @@ fn main() -> wgpu_mlp::Result<()> {
         row("an op and a wait", few),
         row("an op and its read", few),
     ];
-    for _ in 0..options.rounds {
+    for _ in 0..options.rounds.get() {
         let mut time = |index: usize, work: &mut dyn FnMut() -> wgpu_mlp::Result<()>| {
             let start = Instant::now();
             work()?;

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
         ..Default::default()
     });
-    let rows = [1, 16, 128, 1024].map(|lanes| GpuOptions {
+    let rows = [1, 16, 128, 256, 512, 1024].map(|lanes| GpuOptions {
         debug: DebugOptions { row_lanes: Some(lanes), ..Default::default() },
         ..Default::default()
     });

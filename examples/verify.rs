@@ -20,10 +20,10 @@ struct Arguments {
     /// Where to run: a hardware GPU if there is one, the CPU path, or any GPU or software driver.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
-    /// Compile the shaders with run-time checks.
+    /// Compile the shaders with run-time checks; needs --device gpu.
     #[arg(long)]
     checked: bool,
-    /// Give a software driver the kernels of a GPU, which it takes minutes to compile.
+    /// Give a software driver the kernels of a GPU, which it takes minutes to compile; needs --device gpu.
     #[arg(long)]
     kernels_for_gpus: bool,
     /// Compute products on matrix units; needs --device gpu.
@@ -79,16 +79,19 @@ fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 fn report(arguments: &Arguments) -> Result<verify::Report> {
-    let Arguments { checked, kernels_for_gpus, .. } = *arguments;
-    let matrix_units = if arguments.matrix_units { MatrixUnits::On } else { MatrixUnits::Off };
+    let Arguments { checked, kernels_for_gpus, matrix_units: units, .. } = *arguments;
+    let matrix_units = if units { MatrixUnits::On } else { MatrixUnits::Off };
     let gpu = GpuOptions {
         runtime_checks: checked,
         matrix_units,
         debug: DebugOptions { kernels_for_gpus, ..Default::default() },
         ..Default::default()
     };
-    if arguments.matrix_units && !matches!(arguments.device, DeviceChoice::Gpu) {
-        let conflict = "--matrix-units needs --device gpu: the CPU path has none";
+    let of_gpus = [("--checked", checked), ("--kernels-for-gpus", kernels_for_gpus), ("--matrix-units", units)];
+    if !matches!(arguments.device, DeviceChoice::Gpu)
+        && let Some((option, _)) = of_gpus.iter().find(|(_, is_on)| *is_on)
+    {
+        let conflict = format!("{option} needs --device gpu: the CPU path would ignore it");
         Arguments::command().error(ErrorKind::ArgumentConflict, conflict).exit();
     }
     let device = match arguments.device {

@@ -1,4 +1,4 @@
-// common: small tools for every kernel. Whatever uses them includes this file; it is there once.
+// common: small functions for every kernel. Each file that uses them includes this file, whose text appears only once.
 {% if common is undefined %}
 {% set common = true %}
 
@@ -19,7 +19,8 @@ fn flat(id: vec3<u32>, count: vec3<u32>) -> u32 {
   return id.y * count.x + id.x;
 }
 
-// Four neighbours at a time: `first` and its three neighbours; behind the end the last again, and nothing is written there.
+// The numbers of `first` and its three neighbours. A number behind the end is replaced by the last one, which may be read; nothing
+// is written there.
 fn four(first: u32, end: u32) -> vec4<u32> {
   return min(vec4(first) + vec4(0u, 1u, 2u, 3u), vec4(end - 1u));
 }

@@ -179,7 +179,8 @@ impl Plan {
 
 impl Trainer<'_> {
     /// The plan of a step of this training on the model's device: that of [`Plan::training_step`], with the row weights
-    /// if there are any.
+    /// if there are any. Over ranks it is that of one process; each rank has its share of the batch, and room for the gradients of
+    /// all parameters up to twice in addition.
     ///
     /// # Errors
     /// As [`Plan::training_step`].

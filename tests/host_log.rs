@@ -81,6 +81,8 @@ fn a_training_tells_what_happens() {
     small_batches_add_up();
     short_copies_are_no_wait();
     a_source_without_a_name();
+    #[cfg(feature = "data")]
+    labels_that_stand_for_none();
 }
 
 /// A source each of whose batches takes less than a millisecond.
@@ -140,4 +142,15 @@ fn a_source_without_a_name() {
     let options = FitOptions { epochs: 1, batch: 1, ..Default::default() };
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(Nameless, &[0u8; 30], &options).unwrap();
     said(&[(Level::Warn, "rows of a source that panics over its name, with 0 workers")]);
+}
+
+/// Words for a missing value in the column of the labels: each is a class, as a warning says.
+#[cfg(feature = "data")]
+fn labels_that_stand_for_none() {
+    for label in ["NA", "nan", "-NaN", "#N/A"] {
+        let text = format!("1,{label}\n2,rose\n");
+        let table = wgpu_mlp::data::read_csv_from(text.as_bytes(), &Default::default()).unwrap();
+        assert_eq!(table.classes.len(), 2);
+        said(&[(Level::Warn, &format!("the label {label:?} is a class of its own"))]);
+    }
 }

@@ -61,8 +61,8 @@ struct Args {
     /// Folder for the pictures
     #[arg(long, default_value = "target/digits")]
     out: PathBuf,
-    /// Train on so many splits instead, and print how well each went
-    #[arg(long)]
+    /// Train on so many splits instead, drawn by the seeds 0, 1, 2 and so on, and print how well each went
+    #[arg(long, conflicts_with = "seed")]
     splits: Option<NonZeroUsize>,
 }
 

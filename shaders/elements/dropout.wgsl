@@ -1,5 +1,5 @@
 // dropout: out[i] = x[i] * scale where element i is kept (pcg4d.wgsl), else 0
-//   x, out: `count` elements, the first of which has the number `first`.
+//   x, out: `count` elements; `first` is the number of the first one.
 //   Element by element (elements.wgsl).
 {% include "elements/elements.wgsl" %}
 {% include "elements/pcg4d.wgsl" %}

@@ -1,7 +1,7 @@
 // dropout_rows: out[r,c] = x[r,c] * scale where the element is kept (pcg4d.wgsl), else 0, for rows of a larger matrix
-//   The element has the number first[r] + c, as in the larger matrix.
-//   x, out: rows x cols of which `cols` are in this window, `count` elements; first: the number of each row's first element in the
-//   larger matrix, low word and high word; `col`: the window's first column.
+//   The number of element (r, c) is first[r] + c, as in the larger matrix.
+//   x, out: a window of `cols` columns of the rows, `count` elements in all; first: the number of each row's first element in the
+//   larger matrix, as low word and high word; `col`: the window's first column.
 //   Element by element (elements.wgsl).
 {% include "elements/elements.wgsl" %}
 {% include "elements/pcg4d.wgsl" %}

@@ -1,8 +1,8 @@
 // elements: the values of a thread, in kernels that work on each value by itself.
-//   In runs: a workgroup takes THREADS * PER_THREAD neighbouring values, and neighbouring threads take neighbours. The kernel
-//   declares `Params`, which has a `count` of values, and `fn element(i: u32)` for one value.
-//   Down columns, where the kernel sets `down_columns`: a workgroup takes WIDTH columns of one block of LANES * DEPTH rows.
-//   Counts are those of values, which are single words or fours (values.wgsl).
+//   There are two mappings. In runs: a workgroup takes THREADS * PER_THREAD neighbouring values, and neighbouring threads take
+//   neighbouring values. The kernel declares `Params`, with a `count` of values, and `fn element(i: u32)` for one value.
+//   Down columns, if the kernel sets `down_columns`: a workgroup takes WIDTH columns of one block of LANES * DEPTH rows.
+//   Everything is counted in values, which are single words or vectors of four (values.wgsl).
 {% include "common.wgsl" %}
 {% if down_columns is undefined %}
 
@@ -52,7 +52,7 @@ fn strip(id: vec3<u32>, count: vec3<u32>, local: vec3<u32>) -> Strip {
   return Strip(block, col, col < params.cols && block < params.blocks);
 }
 
-// The dth row of a lane's DEPTH: neighbouring lanes take neighbouring rows.
+// The dth of a lane's DEPTH rows. Neighbouring lanes take neighbouring rows.
 fn row_of(block: u32, d: u32, lane: u32) -> u32 {
   return (block * DEPTH + d) * LANES + lane;
 }

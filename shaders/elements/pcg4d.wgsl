@@ -1,7 +1,7 @@
-// pcg4d: which elements dropout keeps
-//   An element is kept where a hash of its number and of the key is no less than `threshold` = rate * 2^32. The hash is the first word of
-//   pcg4d (Jarzynski and Olano, 2020, Hash Functions for GPU Rendering), which takes integers alone and is the same on every device.
-//   The including shader's `params` have the `draws`.
+// pcg4d: the hash that decides which elements dropout keeps
+//   An element is kept if a hash of its number and of the key is at least `threshold` = rate * 2^32. The hash is the first word of
+//   pcg4d (Jarzynski and Olano, 2020, Hash Functions for GPU Rendering). It uses only integers, so it is the same on every device.
+//   The shader that includes this file has `draws` in its `params`.
 
 struct Draws {
   key: vec4<u32>,
@@ -22,7 +22,7 @@ fn hash(key: vec4<u32>) -> u32 {
   return v.x + v.y * v.w;
 }
 
-// The value where the element of this number, low and high word, is kept, else 0.
+// The value if dropout keeps the element with this number (low and high word), else 0.
 fn dropped(value: f32, low: u32, high: u32) -> f32 {
   let kept = hash(params.draws.key ^ vec4(low, high, 0u, 0u)) >= params.draws.threshold;
   return select(0.0, value * params.draws.scale, kept);

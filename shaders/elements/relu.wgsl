@@ -2,7 +2,7 @@
 //   x, out: any shape, `count` elements.
 // relu_backward: dx = dy where x > 0, else 0, also where x is NaN; the gradient at x = 0 is 0.
 //   x, dy, dx: any one shape, `count` elements.
-//   Value by value (elements.wgsl): single words or fours, and `count` is that of values.
+//   Value by value (elements.wgsl). A value is a single word or a vector of four; `count` is the number of values.
 {% include "elements/elements.wgsl" %}
 {% include "elements/values.wgsl" %}
 

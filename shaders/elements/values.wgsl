@@ -1,7 +1,7 @@
-// values: a Value is what a kernel works on at a time: one f32; or four (fours), which devices move faster, where their number
-//   is a multiple of four. A Cell is a Value in memory: for software drivers (longs) two 64-bit words, because these drivers
-//   check the address of each word, however long it is.
-//   A kernel sets `long_words` to have the functions for such words in any form, `only_long_words` to have nothing else.
+// values: the types Value and Cell. A Value is the unit that a kernel works on: one f32, or a vector of four (`fours`), which
+//   devices load and store faster; it needs counts that are multiples of four. A Cell is a Value in memory. With `longs`, for
+//   software drivers, a Cell is two 64-bit words, because these drivers check the address of each word, whatever its length.
+//   A kernel sets `long_words` to get the functions for 64-bit words in any form, and `only_long_words` to get only these.
 {% include "common.wgsl" %}
 {% if only_long_words is undefined %}
 {% if fours %}
@@ -10,7 +10,7 @@ alias Value = vec4<f32>;
 alias Bits = vec4<u32>;
 alias Bools = vec4<bool>;
 
-// The words of the ith value, with 0 for those from word number `end` on.
+// The ith value. Its words with the number `end` or above become 0.
 fn masked_tail(x: Value, i: u32, end: u32) -> Value {
   return select(Value(0.0), x, Bits(4u * i) + Bits(0u, 1u, 2u, 3u) < Bits(end));
 }
@@ -25,7 +25,7 @@ alias Value = f32;
 alias Bits = u32;
 alias Bools = bool;
 
-// The value, or 0 where its only word, number i, is not before `end`.
+// The ith value, or 0 if i, the number of its only word, is `end` or above.
 fn masked_tail(x: Value, i: u32, end: u32) -> Value {
   return select(0.0, x, i < end);
 }
@@ -63,7 +63,7 @@ fn are_nan(x: Value) -> Bools {
   return (bitcast<Bits>(x) & Bits(~SIGN_BIT)) > Bits(INFINITY_BITS);
 }
 
-// Whether x > 0, which NaN is not: by its bits.
+// Whether x > 0, decided by its bits, so that NaN is not.
 fn are_positive(x: Value) -> Bools {
   let bits = bitcast<Bits>(x);
   return (bits != Bits(0u)) & (bits <= Bits(INFINITY_BITS));
@@ -74,7 +74,7 @@ fn relu(x: Value) -> Value {
   return select(Value(0.0), x, are_positive(x) | are_nan(x));
 }
 
-// The gradient of a ReLU's input: that of its output where the output is positive, else 0.
+// The gradient of a ReLU's input: `gradient`, which is that of its output, if the output is positive, else 0.
 fn relu_gradient(gradient: Value, output: Value) -> Value {
   return select(Value(0.0), gradient, are_positive(output));
 }

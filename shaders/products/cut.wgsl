@@ -1,12 +1,13 @@
-// cut: the numbers of a product's factor, scaled and cut in two halves each, for matmul_units.wgsl.
-//   ALONG: x is lines x steps, row-major, and largest[line] is found here: max over steps of |x|. Else x is steps x lines, and
-//   largest.wgsl has found it.
+// cut: scales the numbers of a product's factor and cuts each into two f16 halves, for matmul_units.wgsl.
+//   A line is a row of a or a column of b. ALONG: x is lines x steps, row-major, and this kernel finds largest[line], the maximum of
+//   |x| over the steps. Otherwise x is steps x lines, and largest.wgsl has found the maxima.
 //   Of each number x, with its line's power of two s (scale.wgsl):
 //     high = the first 11 bits of s x,  low = 2048 (s x - high)
-//   out: padded_lines x padded_steps words; a line has BK steps' high halves, then their low ones, then the next steps'. Steps behind the
-//   end are 0, or NaN where the line has NaN or infinity; lines behind the end may be either, too, and their sums are not stored.
-//   ALONG: a workgroup owns a line. Else LINES lines of BK steps, which it turns by way of its memory. A thread has EACH steps at a
-//   time, which are eight.
+//   out: padded_lines x padded_steps words. A line has the high halves of BK steps, then the low halves of these steps, and so on.
+//   Steps behind the end are 0, or NaN if the line has NaN or infinity. Lines behind the end may hold either; their sums are not
+//   stored.
+//   ALONG: a workgroup owns a line. Otherwise it owns LINES lines of BK steps, which it transposes in workgroup memory. A thread
+//   handles EACH = 8 steps at a time.
 
 enable f16;
 {% include "products/scale.wgsl" %}
@@ -17,9 +18,9 @@ struct Params {
   padded_steps: u32, // a multiple of BK
 }
 
-// The last of a number's first 11 bits, as f32 has it.
+// The bit of an f32 that is the last of the number's first 11 bits.
 const LAST_BIT: u32 = 0x2000u;
-// The smallest f16 that is no subnormal, 2^-14: a smaller number has no high half, and its low half is all of it.
+// The smallest normal f16, 2^-14. A smaller number has the high half 0, and its low half holds the whole number.
 const SMALLEST: u32 = 0x38800000u;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,7 +28,7 @@ const SMALLEST: u32 = 0x38800000u;
 @group(0) @binding(2) var<storage, read_write> largest: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f16>>;
 
-// The high halves. Numbers are rounded by their bits, because compilers take f32(f16(v)) for v.
+// The high halves. Numbers are rounded by their bits, because compilers may replace f32(f16(v)) by v.
 fn first_bits(values: vec4<f32>) -> vec4<f32> {
   let bits = (bitcast<vec4<u32>>(values) + LAST_BIT / 2u) & vec4(~(LAST_BIT - 1u));
   let rounded = bitcast<vec4<f32>>(bits);
@@ -48,10 +49,10 @@ fn put(line: u32, step: u32, one: vec4<f32>, other: vec4<f32>) {
 
 var<workgroup> found: array<u32, THREADS>;
 
-// Four steps of a line, which begin at `step`; 0 behind the ends.
+// Four steps of a line, from `step` on; 0 behind the ends.
 fn four_of(line: u32, step: u32) -> vec4<f32> {
   {% if VECTORS %}
-  let inside = (line < params.lines) & (step < params.steps); // no branch, which loads would wait behind
+  let inside = (line < params.lines) & (step < params.steps); // no branch, since the loads would wait behind it
   return select(vec4(0.0), x[select(0u, (line * params.steps + step) / 4u, inside)], inside);
   {% else %}
   let inside = vec4(step) + vec4(0u, 1u, 2u, 3u) < vec4(select(0u, params.steps, line < params.lines));
@@ -69,7 +70,7 @@ fn main(
   let line = flat(id, count);
   if line >= params.padded_lines { return; }
   var most = vec4(0u);
-  // Four loads are on their way at a time; behind the end there is 0.
+  // Four loads are started before the first is used. Behind the end the values are 0.
   for (var step = 4u * thread; step < params.steps; step += 4u * 4u * THREADS) {
     {% for e in range(4) %}
     let x_{{ e }} = bitcast<vec4<u32>>(four_of(line, step + {{ 4 * e }}u * THREADS)) & vec4(~SIGN_BIT);
@@ -90,7 +91,7 @@ fn main(
 }
 {% else %}
 
-// A word more a step, against bank conflicts.
+// One word of padding for each step, against bank conflicts.
 const TILE: u32 = {{ BK * (LINES + 1) }}u;
 var<workgroup> tile: array<f32, TILE>;
 
@@ -106,7 +107,7 @@ fn main(
   let step0 = group / across * BK;
   if step0 >= params.padded_steps { return; }
   {% set each = 4 if VECTORS else 1 %}
-  // All loads come before the first store, which would wait for each.
+  // All loads come before the first store, since a store between them would wait for each load.
   {% for i in range(LINES * BK // each // THREADS) %}
   let spot{{ i }} = (thread + {{ i * THREADS }}u) * {{ each }}u;
   let own_step{{ i }} = spot{{ i }} / LINES;

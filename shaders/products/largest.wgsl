@@ -1,7 +1,8 @@
 // largest: the largest magnitude of each column of x, for the powers of two that scale columns (cut.wgsl).
 //   x: rows x cols, row-major; out[block * cols + c] = max over the block's `run` rows r of |x[r, c]|
-//   A workgroup owns THREADS columns of a block, or with VECTORS as many fours of columns. A thread has ROWS rows on their way at a time.
-//   Numbers are compared by their bits, which are in the same order; infinity is larger than all of them, and NaN than that.
+//   A workgroup owns THREADS columns of a block, or, with VECTORS, THREADS groups of four columns. A thread starts the loads of
+//   ROWS rows at a time. Magnitudes are compared as integers, by their bits, which have the same order; infinity is above all
+//   numbers, and NaN above infinity.
 
 {% include "common.wgsl" %}
 {% set cell = "vec4<u32>" if VECTORS else "u32" %}

@@ -1,6 +1,6 @@
 // matmul: c = a b                 a: m x k, b: k x n, c: m x n, row-major
 //   TRANSPOSE_A: a is stored k x m (matmul_tn); TRANSPOSE_B: b is stored n x k (matmul_nt).
-//   The finished sums go through store.wgsl: bias, ReLU, mask. A slice of k is a multiple of BK where there are several.
+//   store.wgsl applies bias, ReLU or mask to the finished sums. If there are several slices of k, their length is a multiple of BK.
 //   A workgroup owns a BM x BN tile of c (tile.wgsl) and one slice of k. With several slices, slice s writes its partial
 //   product to c + s * stride, and with COLUMN_SUMS b's column sums over the slice to c + s * stride + sums_at.
 
@@ -47,7 +47,7 @@ fn main(
 {% endfor %}
 {% if COLUMN_SUMS %}
 
-  // The first tiles of a column of tiles write its sums, of which several threads have parts.
+  // The topmost tile of each column of tiles writes the column sums. Several threads have parts of them.
   if row0 == 0u {
     b_tile[thread] = column_sum;
     workgroupBarrier();

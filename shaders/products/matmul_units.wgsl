@@ -1,15 +1,15 @@
 // matmul_units: c = a b on matrix units           a: m x k, b: k x n, c: m x n, row-major
-//   a and b come from cut.wgsl, which has scaled each row of a and each column of b by a power of two and cut each number in two
-//   halves. Three products replace one:
-//     a b = high high + (high low + low high) / 2048 + what is lost, low low and the ends of the rests: about 2^-22 |a| |b|.
-//   Rows of a and columns of b are lines there, as long as all slices of k together: BK steps' high halves, then their low ones, then
-//   the next steps'. There are as many lines as tiles have, and steps behind the end of k add 0, or NaN to what is NaN anyway.
-//   The finished sums go through store.wgsl: bias, ReLU, mask.
-//   Units may cut off the ends of what they add. So a sum stays in them for BK steps alone, and is then added to the sums in f32.
-//   A workgroup owns a BM x BN tile of c and one slice of k, as in matmul.wgsl; each of its subgroups owns WM x WN of it, in matrices
-//   of SIDE x SIDE. Workgroup memory holds BK steps of its lines as cut.wgsl has them, with 8 halves more each, against bank conflicts.
-//   `k` is that of all slices together, and a slice a multiple of BK; `sums_at` is not used.
-//   A row of a or a column of b that has NaN or infinity is NaN in c.
+//   cut.wgsl has scaled each row of a and each column of b by a power of two, and has cut each number into two f16 halves. Three
+//   products replace one:
+//     a b = high high + (high low + low high) / 2048 + a loss of about 2^-22 |a| |b|: low low, and the bits that low does not hold.
+//   A row of a or a column of b is a line in memory, as long as all slices of k together. It has the high halves of BK steps, then
+//   the low halves of these steps, and so on. There are as many lines as the tiles have. Steps behind the end of k add 0, or NaN to
+//   sums that are NaN anyway. store.wgsl applies bias, ReLU or mask to the finished sums.
+//   The units may truncate the sums that they add. So a sum stays in them for only BK steps, and is then added to the sums in f32.
+//   A workgroup owns a BM x BN tile of c and one slice of k, as in matmul.wgsl. Each of its subgroups owns WM x WN of the tile, in
+//   matrices of SIDE x SIDE. Workgroup memory holds BK steps of the tile's lines in the order of cut.wgsl, with 8 halves of padding
+//   for each line against bank conflicts. `k` is the length of all slices together, and a slice is a multiple of BK; `sums_at` is
+//   not used. If a row of a or a column of b has NaN or infinity, that row or column of c is NaN.
 
 {% set operands = 4 %}
 {% set named = true %}
@@ -55,12 +55,12 @@ fn {{ f.name }}_factor(i: u32) -> f32 {
 }
 {% endfor %}
 
-// Room for a matrix of each subgroup on its way to c.
+// The room for one matrix of each subgroup, through which its sums go to c.
 const SUMS: u32 = {{ threads // LEAST_LANES * SIDE * SIDE }}u;
 var<workgroup> sums: array<f32, SUMS>;
 
-// The inverse of scales in two parts, 0 and 1, to multiply by one after the other: the inverses of a row's and a column's scale
-// at once may be out of range.
+// The inverse of a row's and a column's scale, in two parts, 0 and 1. The sums are multiplied by one after the other, since the
+// product of both inverses may be out of range.
 fn undo(factors: vec4<f32>, part: i32) -> vec4<f32> {
   let power = vec4(ONE + part) - vec4<i32>(bitcast<vec4<u32>>(factors) >> vec4(EXPONENT_AT));
   return bitcast<vec4<f32>>(vec4<u32>((power >> vec4(1u)) + ONE) << vec4(EXPONENT_AT));
@@ -88,8 +88,8 @@ fn main(
   if slice >= params.slices { return; }
   let row0 = (number / params.across) * BM;
   let col0 = (number % params.across) * BN;
-  // Where subgroups have fewer lanes than they may have, there are more of them than shares: the extra ones compute what others do,
-  // and store nothing.
+  // If subgroups have fewer lanes than the largest that the device allows, there are more subgroups than shares. The extra ones
+  // repeat the work of others, and store nothing.
   let warp = {{ "subgroup % WARPS" if LEAST_LANES < LANES else "subgroup" }};
   let warp_row = warp / {{ wide }}u * WM;
   let warp_col = warp % {{ wide }}u * WN;
@@ -120,7 +120,7 @@ fn main(
 {% endfor %}
 {% endfor %}
     workgroupBarrier();
-    // The last step's again, in place of none: behind a branch, compilers may wait for what was loaded in it.
+    // The last step's again, if there is no next one: at the end of a branch round the loads, compilers may wait for them.
     let next = select(done, done + BK, done + BK < params.slice);
 {{ load("next") }}
     {
@@ -162,7 +162,7 @@ fn main(
 
   let start = slice * params.stride;
   let mine = subgroup * SIDE * SIDE;
-  // A lane stores the same four columns of each row.
+  // Each lane stores four columns of a row, and the same four of every row.
   let right = lane % (SIDE / 4u) * 4u;
 {% for j in range(WN // SIDE) %}
   let b_factors{{ j }} = vec4({% for e in range(4) %}b_factor(col0 + warp_col + {{ j * SIDE + e }}u + right){{ "" if loop.last else ", " }}{% endfor %});

@@ -1,10 +1,11 @@
-// store: stores a product's finished sums after its epilogue, for kernels that declare `Params` with n and these flags, 1 for yes:
-//   accumulate: sums += what c held, for a later window of k;
+// store: applies the epilogue to a product's finished sums and stores them. `Params` of the kernel has n and these flags, 1 for yes:
+//   accumulate: sums += the content of c, for a later window of k;
 //   biased: sums += extra, the bias, 1 x n; relu: sums = max(sums, 0) (linear);
-//   masked: sums stay where extra, the outputs of a ReLU, m x n, is positive, and become 0 elsewhere (linear_backward).
-// Flags, not overrides: a uniform branch costs nothing, a variant more to compile does.
-// Four neighbouring sums go to memory at once in the form `fours`, where every row of c begins at a multiple of four words.
-// `operands`: storage buffers that the kernel binds before these. `named`: sums are stored without loops.
+//   masked: the ReLU's mask of the backward pass (linear_backward). extra holds the outputs of a ReLU, m x n. Sums stay where it is
+//   positive, and become 0 elsewhere.
+// These are flags, not overrides: a uniform branch costs nothing, but one more variant would have to be compiled.
+// The form `fours` stores four neighbouring sums at once; every row of c must begin at a multiple of four words.
+// `operands`: the number of storage buffers that the kernel binds before these. `named`: sums are stored without loops.
 
 {% include "elements/values.wgsl" %}
 @group(0) @binding({{ operands + 1 }}) var<storage, read> extra: array<Cell>; // bias or outputs; any buffer where there is neither
@@ -17,7 +18,7 @@ fn store_value(at: u32, col: u32, sums: Value) {
   epilogue(at, col, value);
 }
 
-// Stores a value of sums that are whole already, after the epilogue without `accumulate`.
+// Applies the epilogue, without `accumulate`, to a value of finished sums, and stores it.
 fn epilogue(at: u32, col: u32, sums: Value) {
   var value = sums;
   if params.biased == 1u || params.masked == 1u { // one read for both: each takes software drivers time to compile
@@ -39,7 +40,7 @@ fn store_bare(at: u32, col: u32, sums: vec4<f32>) {
   if col < params.n { c[at / 4u] = to_cell(sums); }
 }
 
-// Adds such sums to what was stored there, without the epilogue.
+// Adds such sums to the stored ones, without the epilogue.
 fn add_bare(at: u32, col: u32, sums: vec4<f32>) {
   if col < params.n { c[at / 4u] = to_cell(from_cell(c[at / 4u]) + sums); }
 }
@@ -51,7 +52,8 @@ fn apply_epilogue(at: u32, col: u32) {
 
 {% elif named %}
 // Stores the finished sums of columns col .. col + 3 of c, from word `at` on, after the epilogue; nothing behind the last column.
-// No index is a variable: compilers keep what is indexed by one in memory. Behind the row's end, the last word is read again.
+// No index is a variable, because compilers keep arrays with variable indices in memory. Behind the row's end the last word is read
+// again.
 fn store(at: u32, col: u32, sums: vec4<f32>) {
   if col >= params.n { return; }
   let near = min(vec4(0u, 1u, 2u, 3u), vec4(params.n - 1u - col));
@@ -75,8 +77,8 @@ fn store_bare(at: u32, col: u32, sums: vec4<f32>) {
 }
 
 {% else %}
-// The functions for software drivers store one by one, and leave out what lies behind the last column. All loops count from a
-// column that compilers do not know: unrolled, they would take these drivers long to compile.
+// The functions for software drivers store the sums one by one, and none behind the last column. All loops begin at a column that
+// compilers do not know, so that they are not unrolled: that would take these drivers long to compile.
 fn store(at: u32, col: u32, sums: vec4<f32>) {
   for (var i = col; i < min(col + 4u, params.n); i++) { store_value(at + i - col, i, sums[i - col]); }
 }

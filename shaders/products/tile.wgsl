@@ -1,14 +1,15 @@
-// tile: a BM x BN tile of a b, written out for kernels that declare `Params` with m, n and k.
-//   a: m x k, or k x m with TRANSPOSE_A; b: k x n, or n x k with TRANSPOSE_B, row-major. VECTORS_A, VECTORS_B: their rows as they
-//   lie are multiples of four words. ALIGNED: the tiles cover m, n and every slice of k exactly, so nothing is guarded.
-//   A workgroup walks k in steps of BK through workgroup memory, which holds both factors k-major and by fours, so that threads
-//   read vectors. A factor that lies the other way is turned in registers, four by four. The values of the next step are on
-//   their way while this one is multiplied.
-//   A thread owns TM x TN sums: s0_0 are its first row's first four columns, s0_1 the next four. Its groups of four rows lie
-//   as many groups apart as there are threads down the tile, those of columns as there are across: neighbours read neighbours.
-//   32 neighbouring threads are 4 down and 8 across where the tile has room: they read the fewest groups together.
-// A kernel takes in `tile.declarations()` at the top and `tile.multiply()` in its main, and ends with the names of the sums.
-// Each value that a thread keeps has a name of its own: compilers keep arrays that are indexed by variables in memory.
+// tile: the product of a BM x BN tile of a b, for kernels that declare `Params` with m, n and k.
+//   a: m x k, or k x m with TRANSPOSE_A; b: k x n, or n x k with TRANSPOSE_B, row-major. VECTORS_A, VECTORS_B: the rows of a, or of
+//   b, in memory are multiples of four words. ALIGNED: the tiles cover m, n and every slice of k exactly, so no index is guarded.
+//   A workgroup goes along k in steps of BK. Workgroup memory holds BK steps of both factors, k-major and in groups of four, so that
+//   threads read vectors. A factor with the other layout is transposed in registers, four by four. The values of the next step are
+//   loaded while the current ones are multiplied.
+//   A thread owns TM x TN sums: s0_0 are its first row's first four columns, s0_1 the next four. From one of its groups of four
+//   rows to the next there are as many groups as the tile has threads down; likewise across for columns. So neighbouring threads
+//   read neighbouring groups. 32 neighbouring threads are 4 down and 8 across if the tile allows it: then they read the fewest
+//   groups.
+// A kernel puts `tile.declarations()` at its top and `tile.multiply()` into its main, which then has the sums under their names.
+// Each value that a thread keeps is a variable of its own, because compilers keep arrays with variable indices in memory.
 
 {% set down = BM // TM %}
 {% set across = BN // TN %}
@@ -42,8 +43,8 @@ const THREADS: u32 = {{ threads }}u;
 const {{ f.name|upper }}_GROUPS: u32 = {{ BK * f.groups + (BK // 2 if f.turned else 0) }}u;
 var<workgroup> {{ f.name }}_tile: array<vec4<f32>, {{ f.name|upper }}_GROUPS>;
 
-// Four neighbours of {{ f.name }}, from element `at` on. Behind the end the last element is read again: branches would keep loads
-// from running ahead.
+// Four neighbours of {{ f.name }}, from element `at` on. Behind the end the last element is read again, since a branch would keep
+// the loads from being started early.
 fn {{ f.name }}_four(at: u32) -> vec4<f32> {
   {% if ALIGNED %}
   return {{ f.name }}[at];
@@ -168,7 +169,8 @@ fn {{ f.name }}_four(at: u32) -> vec4<f32> {
 {{ load("next") }}
     }
     {% if UNROLL < BK %}
-    // As far as there is something: a bound that compilers do not know, or they would unroll the loop, and take long over it.
+    // The loop ends at the last step that exists. Compilers do not know this bound, so they do not unroll the loop, which would
+    // take long.
     for (var kk = 0u; kk < min(BK, {{ length }} - done); kk += UNROLL) {
     {% else %}
     {

@@ -1,8 +1,8 @@
 // along: macros for kernels that go along all values of their rows. Each macro takes a body of WGSL for one value.
-//   The kernel sets `inputs`: the name of a value in such a body, and the buffer it comes from. The form says how values come:
+//   The kernel sets `inputs`: the names of the values in a body, each with its buffer. The form says where values come from:
 //     as declared  from memory, each time they are used: the fastest way on software drivers
 //     staged       short rows, one a thread, through workgroup memory (staging.wgsl)
-//     held         from registers: a lane reads HELD values once, into variables with names, because compilers keep arrays
+//     held         from registers: a lane reads HELD values once, into variables of their own, because compilers keep arrays
 //                  in memory
 //     pieces       long rows, piece by piece through such registers
 //   The host defines the constant HELD. By fours, a lane takes four neighbouring columns at a time, which are one vec4.
@@ -25,7 +25,7 @@ fn {{ name }}_of(at: RowThread, c: u32) -> f32 {
 {% endif %}
 {% if in_registers and not is_staged %}
 
-// The index of the values of a lane's jth step; where the row has no such step, one that may be read all the same.
+// The index of the values of a lane's jth step. If the row has no such step, it is an index that may be read all the same.
 fn cell(at: RowThread, j: u32) -> u32 {
   return min(at.start + column(at, j), params.window.rows * params.window.cols - 1u){% if by_fours %} / 4u{% endif %};
 }
@@ -143,7 +143,7 @@ fn steps(at: RowThread) -> u32 {
 {{ store_staged(output) }}
 {% endif %}
 {% elif in_registers %}
-  // Backwards: a cache is likely to have what was read last.
+  // The second pass goes backwards, since a cache is likely to hold the values that were read last.
   for (var piece = (steps(at) + HELD - 1u) / HELD; piece > 0u; piece--) {
     let first = (piece - 1u) * HELD;
 {% if sum %}

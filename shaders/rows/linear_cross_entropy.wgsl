@@ -1,4 +1,4 @@
-// linear_cross_entropy: softmax_cross_entropy.wgsl on the logits x w + bias of few classes, which are never stored.
+// linear_cross_entropy: softmax_cross_entropy.wgsl on the logits x w + bias, for few classes. The logits are not stored in a buffer.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
 //   workgroup; matrices row-major. tile.wgsl calls x and w a and b.
 //   A workgroup computes the logits of BM rows (tile.wgsl) and leaves them in workgroup memory; then each thread computes

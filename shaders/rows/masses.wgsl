@@ -1,8 +1,8 @@
 // masses: the masses q of a row's classes, from its target, for kernels that follow PyTorch's CrossEntropyLoss:
 //   q[c] = v * w[c] * ((1 - smoothing) * y[c] + smoothing / C)
-//   y: the row's one-hot or distribution; w: the class weights; v: the row's own weight; C: the classes.
-//   The kernel's `Params` has `loss: LossParameters`. The kernel binds `weights`, one a class, `samples`, one a row, and
-//   `divisor`, of a mean.
+//   y: the row's one-hot or distribution; w: the class weights; v: the row's own weight; C: the number of classes.
+//   The kernel's `Params` has `loss: LossParameters`. The kernel binds `weights`, one for each class, `samples`, one for each row,
+//   and `divisor`, by which a mean is divided.
 {% include "rows/targets.wgsl" %}
 
 // The share of class c in a row whose id is class_id, or whose distribution begins at start.

@@ -26,7 +26,7 @@ fn higher(a: RowMaximum, b: RowMaximum) -> RowMaximum {
   return a;
 }
 
-// The higher of a and a value in a later column: of equal values the earlier column stays.
+// The higher of a and a value in a later column. If they are equal, the earlier column stays.
 fn raised_to(a: RowMaximum, key: u32, col: u32) -> RowMaximum {
   let above = key > a.key;
   return RowMaximum(select(a.key, key, above), select(a.col, col, above));
@@ -39,7 +39,7 @@ fn exp_below(x: f32, top: f32) -> f32 {
   return select(exp(max(x - top, FAR_BELOW)), 0.0, is_negative_infinity(x));
 }
 
-// A key for a maximum whose column does not matter, which takes less work: all NaN are above +inf, and -inf is 0.
+// A key for a maximum whose column does not matter. It takes less work than the key above. All NaN are above +inf, and -inf is 0.
 const BELOW_ALL: u32 = ~(SIGN_BIT | INFINITY_BITS); // the key of -inf; those of NaN with a sign wrap around
 
 fn top_key(x: f32) -> u32 {

@@ -2,8 +2,8 @@
 //   without smoothing, only the mass of a row's class id is not 0
 //   probs: rows x cols, row-major; targets: a class id a row, or rows x cols; weights: 1 x cols, where weighted; samples:
 //   rows x 1, where sampled; losses: rows x 1.
-//   LANES threads share a row, and each adds its classes in runs of RUN. A NaN that the row reads, or a class out of range,
-//   makes the loss NaN; a row that is ignored gives 0.
+//   LANES threads share a row, and each adds its classes in runs of RUN. The loss is NaN if a probability that is read is NaN, or if
+//   the class is out of range; a row that is ignored gives 0.
 {% include "rows/rows.wgsl" %}
 {% include "rows/masses.wgsl" %}
 

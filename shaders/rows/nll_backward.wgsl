@@ -65,7 +65,7 @@ fn element(i: u32) {
     row += 1u;
   }
 {% endfor %}
-  // With class ids, few elements have a mass: the others' probabilities are not read.
+  // With class ids only few elements have a mass. The probabilities of the others are not read.
   var p = vec4(1.0);
   if any(q != vec4(0.0)) { p = probs[i]; }
   dprobs[i] = vec4(slope(row_x, q.x, p.x), slope(row_y, q.y, p.y), slope(row_z, q.z, p.z), slope(row_w, q.w, p.w));

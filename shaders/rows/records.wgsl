@@ -25,8 +25,8 @@ fn join(a: Record, b: Record) -> Record {
 }
 {% if records_by_subgroup is defined and records_by_subgroup %}
 
-// The workgroup is a subgroup whose lanes have a row each, and needs no barrier: software drivers take long to compile
-// barriers.
+// In this form the workgroup is one subgroup, and each lane has a row. It needs no barrier, which software drivers take long to
+// compile.
 
 // The record of the lane whose number differs in these bits.
 fn opposite(record: Record, bits: u32) -> Record {
@@ -54,7 +54,7 @@ var<workgroup> group_records: array<Record, ROWS>;
 fn group_record(at: RowThread, mine: Record) -> Record {
   if ROWS == 1u { return mine; }
   let local = at.local;
-  // The bound of the loop below is a number that compilers do not know: else they would unroll the loop.
+  // Compilers do not know the bound of the loop below, so they do not unroll it.
   let rows = min(ROWS, params.window.rows - at.group * ROWS);
   if local.x == 0u { group_records[local.y] = mine; }
   let heads = max(ROWS / FAN, 1u);

@@ -1,5 +1,6 @@
-// reductions: sums and maxima over the lanes of a row, along fixed trees, so that the same input gives the same bits. All
-//   lanes get the result. Every thread of a workgroup must take part, also for rows behind the end.
+// reductions: sums and maxima over the lanes of a row, along fixed trees, so that the same input gives the same bits. All lanes get
+//   the result. Every thread of a workgroup must call them, also threads of rows behind the end. The first half uses subgroup
+//   operations; the second half works without them, through workgroup memory.
 {% include "rows/maximum.wgsl" %}
 
 // A sum, and the first of some columns: two reductions at once.
@@ -32,8 +33,8 @@ var<workgroup> row_{{ name }}s: array<{{ type }}, ROW_THREADS>;
 {% endfor %}
 {% if subgroups and not linear %}
 
-// Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations: each
-// subgroup gathers what its lanes hold, then everyone gathers what the subgroups hold.
+// Reductions over the lanes of a row that has a workgroup to itself (ROWS is 1), with subgroup operations. Each subgroup reduces the
+// values of its lanes; then every lane joins the results of all subgroups.
 
 // A thread's number in its subgroup, the subgroup's number, how many there are, and their size; the entry point sets it.
 struct Subgroup {
@@ -64,9 +65,9 @@ fn subgroup_sum(mine: f32) -> f32 {
 {% for name, type, join, nothing in reductions %}
 
 {% if loop.first %}
-// Lanes may leave the loops before a reduction at different times, and Vulkan does not promise that they continue
-// together: the first barrier brings them together. Behind it, all have read the last reduction's result, too.
-// Each lane joins the results of few subgroups by itself; where they are many, each subgroup reduces them once more.
+// Lanes may leave the loops before a reduction at different times, and Vulkan does not promise that they continue together. The
+// first barrier brings them together. After it, all lanes have also read the result of the last reduction. If there are few
+// subgroups, each lane joins their results by itself; if there are many, each subgroup reduces the results once more.
 {% endif %}
 fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   workgroupBarrier();
@@ -87,9 +88,9 @@ fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
       all = {{ join }}(all, select({{ nothing }}, other, i < subgroup.count));
 {% endif %}
     }
-    // In front of the branch, since browsers take subgroup operations only where all lanes are seen to come by.
+    // This stands before the branch, since browsers accept subgroup operations only where they can prove that all lanes take part.
     let joined = subgroup_{{ name }}(all);
-    // Drivers may run fewer threads in a subgroup than its size says: then some of the lanes were missing.
+    // A driver may run fewer threads in a subgroup than its size says. Then some lanes were missing from this result.
     if subgroup.count * subgroup.size == LANES { return joined; }
   }
   var all = row_{{ name }}s[0];
@@ -103,9 +104,9 @@ const MANY: u32 = 32u; // subgroups are many where a row has at least MANY times
 {% for name, type, join, nothing in reductions %}
 
 {% if loop.first %}
-// Reductions over the lanes of a row through workgroup memory: where there are more than FAN lanes, LANES / FAN of them
-// join the values of FAN lanes each; then every lane joins what is left. The trees are flat, because each barrier costs a
-// software driver much.
+// Reductions over the lanes of a row through workgroup memory, without subgroup operations. If there are more than FAN lanes, LANES
+// / FAN of them join the values of FAN lanes each; then every lane joins these results. The trees are flat, because a barrier is
+// slow on software drivers.
 {% endif %}
 fn lanes_{{ name }}(local: vec2<u32>, mine: {{ type }}) -> {{ type }} {
   if LANES == 1u { return mine; }

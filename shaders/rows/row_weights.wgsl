@@ -1,5 +1,5 @@
-// row_weights: out[r] = samples[r] * weights[targets[r]], 0 for a row that is ignored; a weighted mean divides by
-//   their sum
+// row_weights: out[r] = samples[r] * weights[targets[r]], and 0 for a row that is ignored. A weighted mean divides by the sum of
+//   these weights.
 //   targets: a class id a row; weights: one a class where weighted, else 1; samples: rows x 1 where sampled, else 1; out:
 //   rows x 1, `count` elements. Element by element (elements.wgsl).
 {% include "elements/elements.wgsl" %}

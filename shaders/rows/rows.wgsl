@@ -1,7 +1,7 @@
 // rows: the threads of a row. LANES threads share a row, each taking every LANES-th column; ROWS rows share a workgroup.
-//   The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: RowThread)`, which every thread
-//   runs, also for rows behind the end: all must take part in reductions (reductions.wgsl). The entry point is here.
-//   linear_cross_entropy, which computes its rows, has an entry point of its own.
+//   The kernel declares `Params`, which begins with `window: Window`, and `fn row_work(at: RowThread)`. Every thread runs it, also
+//   for rows behind the end, since all threads must take part in reductions (reductions.wgsl). The entry point is here, except for
+//   linear_cross_entropy, which computes its rows and has an entry point of its own.
 //   A kernel that goes along all of its rows' values (along.wgsl) names its `inputs`.
 {% if rows is undefined %}
 {% set rows = true %}
@@ -44,7 +44,7 @@ struct RowThread {
   local: vec2<u32>, // lane and row within the workgroup
 }
 
-// Number of columns that a lane adds up before it adds their sum to the row's: a long row's sum is then nearly as exact
+// The number of columns that a lane adds up before it adds their sum to the row's sum. So the sum of a long row is nearly as exact
 // as that of a tree.
 const RUN: u32 = 32u;
 

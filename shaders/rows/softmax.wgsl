@@ -1,7 +1,7 @@
 // softmax:     out[r,c] = exp(x[r,c] - m_r) / s_r,  s_r = sum_j exp(x[r,j] - m_r),  m_r = max_j x[r,j],  x = logits
 // log_softmax: out[r,c] = x[r,c] - m_r - ln(s_r)                                    (LOG)
 //   logits, out: rows x cols, row-major. LANES threads share a row.
-//   A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
+//   A row that contains NaN or +inf, or only -inf, has NaN in every column.
 {% set inputs = {"x": "logits"} %}
 {% include "rows/streaming.wgsl" %}
 

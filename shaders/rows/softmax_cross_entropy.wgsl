@@ -5,9 +5,9 @@
 //   weighted; samples: rows x 1, where sampled; divisor: 1 x 1, where divided; losses: rows x 1; records: one a
 //   workgroup.
 //   LANES threads share a row; ROWS rows share a workgroup and its record.
-//   A row that is ignored gives 0 and is not counted; a row without a softmax gives NaN and is.
-// linear_cross_entropy.wgsl includes this file: it computes a row's logits, and hands them over by `x_of`. All weights are
-//   1 there.
+//   A row that is ignored gives 0 and is not counted; a row without a softmax gives NaN and is counted.
+// linear_cross_entropy.wgsl includes this file. It computes the logits itself and provides them through `x_of`; all weights are 1
+//   there.
 {% set inputs = {"x": "logits"} %}
 {% include "rows/streaming.wgsl" %}
 {% include "rows/records.wgsl" %}
@@ -44,15 +44,15 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> records: array<Record>;
 {% endif %}
 
-// Whether a row's mass lies on more than its class: distributions, and smoothed ids.
+// Whether classes other than the row's own have a mass, as with distributions and smoothed ids.
 override SPREAD: bool;
 
 fn mass(at: RowThread, class_id: u32, c: u32) -> f32 {
   return class_mass(class_id, at.start, c);
 }
 
-// The part of the loss, without ln(sum), that the mass q of a class with logit x adds: 0 where q is 0, even where x is
-// -inf.
+// The part of the loss that the mass q of a class with logit x adds, without ln(sum). It is 0 where q is 0, even where x
+// is -inf.
 fn cost(q: f32, x: f32, top: f32) -> f32 {
   if q == 0.0 { return 0.0; }
   return q * select(top - x, bitcast<f32>(INFINITY_BITS | (bitcast<u32>(x) & ~SIGN_BIT)), is_negative_infinity(x));
@@ -108,7 +108,7 @@ fn row_work(at: RowThread) {
     below = lanes_sum(at.local, below);
 {% endif %}
   } else if class_id < at.cols {
-    // Each lane reads this logit by itself, which costs less than passing it from one lane to the others.
+    // Every lane reads this logit itself, which is faster than passing it on from one lane.
     mass_sum = own_weight * weight(class_id);
     below = cost(mass_sum, x_of(at, class_id), top);
   }

@@ -1,5 +1,6 @@
-// staging: short rows, one a thread, through workgroup memory. Neighbouring threads copy neighbouring words to it, then each
-//   thread reads its own row to registers; results go back in the same two steps. HELD is the most columns of such rows.
+// staging: loads and stores short rows, one for each thread, through workgroup memory. Neighbouring threads copy neighbouring words
+//   to workgroup memory; then each thread reads its own row into registers. Results go back in the same two steps. HELD is the most
+//   columns that these rows may have.
 {% if is_staged %}
 
 // The workgroup's rows are stored one behind the other, with a word of padding behind every RUN words, so that rows start in
@@ -25,8 +26,8 @@ fn staged_words(at: RowThread) -> u32 {
   let all = staged_words(at);
   let origin = at.group * ROWS * params.window.cols;
 {% if fours %}
-  // A thread starts all of its reads before it uses the first. Threads behind the window's end, where a folded grid has
-  // whole workgroups, read the last words again.
+  // A thread starts all of its reads before it uses the first. Threads behind the window's end (a folded grid may have whole
+  // workgroups there) read the last words again.
   let words = params.window.rows * params.window.cols;
 {% for k in range(HELD // 4) %}
   let i_{{ k }} = 4u * (at.local.y + {{ k }}u * ROW_THREADS);

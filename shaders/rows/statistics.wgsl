@@ -1,5 +1,5 @@
 // statistics: out[g] = the records of workgroup g's ROWS rows, joined
-//   records: one a row (LANES is 1); out: one a workgroup. The host repeats it until few are left.
+//   records: one for each row (LANES is 1); out: one for each workgroup. The host repeats the launch until few records are left.
 {% include "rows/records.wgsl" %}
 
 struct Params {

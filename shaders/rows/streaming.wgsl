@@ -8,8 +8,8 @@
         run += exp_below(x, base);
 {% endmacro %}
 {% macro maximum_and_sum() %}
-  // A lane adds up exp(x - base). The base becomes the maximum once that is more than 1 above it: this happens seldom, so it
-  // adds little rounding error, and no term is larger than e.
+  // A lane adds up exp(x - base). When the maximum is more than 1 above the base, the base becomes the maximum and the sum is
+  // rescaled. This happens seldom, so it adds little rounding error; and no term is larger than e.
   var key = 0u;
   var base = from_key(~(SIGN_BIT | INFINITY_BITS)); // -inf
   var sum = 0.0;

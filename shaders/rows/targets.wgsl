@@ -1,4 +1,4 @@
-// targets: what each row should be: class ids, one u32 a row; or, with DISTRIBUTIONS, the bits of one f32 a class. The
+// targets: the class of each row as a u32, or, with DISTRIBUTIONS, the share of each class in each row as the bits of an f32. The
 //   kernel declares `targets: array<u32>`.
 
 override DISTRIBUTIONS: bool;

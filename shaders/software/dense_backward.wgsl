@@ -1,8 +1,8 @@
-// dense_backward: all that a dense layer's backward pass gives, for small layers on software drivers, where every launch more
-//   costs more than the products:
-//     dw = xᵀ dy, its column sums db = Σ_r dy[r,:], and dx = dy wᵀ where x is positive, else 0.
-//   x: rows x inputs, dy: rows x outputs, w: inputs x outputs, dx: rows x inputs; dparameters: dw, and from sums_at on db.
-//   A thread owns a block of 4 x 4 outputs as in plain.wgsl: of dw the first threads, of dx those behind them.
+// dense_backward: all gradients of a dense layer's backward pass in one launch, for small layers on software drivers, where a
+//   further launch would cost more than the products:
+//     dw = xᵀ dy, db = Σ_r dy[r,:], and dx = dy wᵀ where x is positive, else 0 (the mask of the ReLU before the layer).
+//   x: rows x inputs, dy: rows x outputs, w: inputs x outputs, dx: rows x inputs; dparameters: dw, and db from word sums_at on.
+//   A thread owns a block of 4 x 4 outputs as in plain.wgsl. The first threads own blocks of dw, and the others blocks of dx.
 {% include "common.wgsl" %}
 {% include "software/block.wgsl" %}
 
@@ -22,7 +22,7 @@ override THREADS: u32;
 @group(0) @binding(4) var<storage, read_write> dparameters: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
-// Block i of dw, and where it is of the first row of blocks, what is under it in db.
+// Computes block i of dw. A block in the first row of blocks also computes its columns of db.
 fn parameters_block(i: u32, across: u32) {
   let row0 = (i / across) * 4u;
   let col0 = (i % across) * 4u;
@@ -51,7 +51,7 @@ fn parameters_block(i: u32, across: u32) {
   }
 }
 
-// Block i of dx.
+// Computes block i of dx.
 fn inputs_block(i: u32, across: u32) {
   let row0 = (i / across) * 4u;
   let col0 = (i % across) * 4u;

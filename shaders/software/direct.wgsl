@@ -1,8 +1,8 @@
-// direct: c = a b with everything that matmul.wgsl can do, for software drivers: without workgroup memory, whose
-//   barriers cost them more than they save.
-//   Both factors come step by step of k, in groups of four: a is k x groups of m, b is k x groups of n (pack.wgsl lays
-//   them out where they do not lie so). The one that all lanes share is `left`, the other `right`: a and b, or where
-//   swapped b and a, for products that have few columns.
+// direct: c = a b with all options of matmul.wgsl, for software drivers. It uses no workgroup memory, since the barriers would cost
+//   these drivers more than they save.
+//   Both factors lie step by step of k, in groups of four: a is k x groups of m, b is k x groups of n. pack.wgsl brings other
+//   layouts into this form. All lanes share the factor `left`; the other one is `right`. These are a and b, or, if swapped, b and
+//   a, for products that have few columns.
 //   A workgroup owns LEFTS groups of left, RIGHTS * LANES groups of right, and one slice of k; a lane owns every LANES-th
 //   of the latter.
 //   LEFTS, LEFT_ROWS = 4 LEFTS and RIGHTS are constants that the host puts in front. `down` counts workgroups along left, `across`
@@ -15,7 +15,7 @@ struct Params {
 {% include "products/fields.wgsl" %}
   lefts: u32,  // groups of left
   rights: u32, // groups of right
-  left_groups: u32, // LEFTS, as a number that compilers do not know: they would unroll what stores the sums again
+  left_groups: u32, // LEFTS, as a number that compilers do not know, so that they do not unroll the stores of the sums
 }
 
 override LANES: u32;
@@ -26,7 +26,7 @@ override ACCUMULATE: bool; // for a later window of k
 @group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
 
-// Where four neighbouring outputs begin.
+// The word at which four neighbouring outputs begin.
 struct Four {
   row: u32,
   col: u32,
@@ -74,7 +74,7 @@ fn main(
     }
   }
 
-  // First the bare sums: drivers unroll this loop, and would compile the epilogue for each sum.
+  // First the sums are stored without the epilogue: drivers unroll this loop, and would compile the epilogue for each sum.
   let start = slice * params.stride;
   for (var i = 0u; i < LEFT_ROWS; i++) {
     for (var j = 0u; j < RIGHTS; j++) {

@@ -2,8 +2,8 @@
 //   by itself.
 //   x: m x k, w: k x n, bias: 1 x n; targets: a class id a row, or m x n; dlogits: m x n; losses: m x 1; records: one a
 //   workgroup; matrices row-major. LANES is 1. The host defines the constants CLASSES = n and AHEAD.
-//   All threads use the same weights: each reads them all (AHEAD is 1), or, where the workgroup is a subgroup (shuffled), each
-//   reads the weights of one of AHEAD steps, and the others take them from it.
+//   All threads use the same weights. Either each thread reads all of them (AHEAD is 1), or, if the workgroup is one subgroup
+//   (shuffled), each lane reads the weights of one of AHEAD steps, and the other lanes take them from it.
 {% set records_by_subgroup = shuffled %}
 {% include "rows/softmax_cross_entropy.wgsl" %}
 
@@ -11,8 +11,8 @@
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 
-// The logits are stored where their gradient will be: loops over a private array would be unrolled, which takes long to
-// compile.
+// The logits are stored in the buffer of their gradient. In a private array they would need loops that drivers unroll, which take
+// long to compile.
 fn x_of(at: RowThread, c: u32) -> f32 {
   return dlogits[at.start + c];
 }
@@ -20,8 +20,8 @@ fn x_of(at: RowThread, c: u32) -> f32 {
 {% if shuffled %}
 var<private> subgroup_lane: u32;
 
-// A lane's weights of the steps from `first` on; AHEAD is at most the lanes of a subgroup. Lanes behind the last step read
-// it again, and nobody takes that.
+// The weights that a lane reads, of one of the AHEAD steps from `first` on. AHEAD is at most the lanes of a subgroup. Lanes behind
+// the last step read it again, and no lane uses these weights.
 fn weights_ahead(first: u32) -> array<f32, CLASSES> {
   let s = min(first + subgroup_lane % AHEAD, params.k - 1u);
   var ahead: array<f32, CLASSES>;

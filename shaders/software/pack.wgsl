@@ -1,8 +1,8 @@
 // pack: lays a factor of a product out for direct.wgsl: out[k,g] = the four values 4g .. 4g+3 of step k, 0 behind
 //   the end.
 //   x: steps x length, or length x steps (TRANSPOSE), row-major; out: steps x groups of four, `count` groups in all tiles.
-//   Tile by tile of TILE_GROUPS groups and TILE_STEPS steps, so that what neighbours read shares cache lines also where x
-//   is transposed; within a tile as elements.wgsl hands them out.
+//   The kernel goes tile by tile, of TILE_GROUPS groups and TILE_STEPS steps, so that neighbouring threads read from the same cache
+//   lines also if x is transposed. Within a tile elements.wgsl assigns the groups to threads.
 {% include "common.wgsl" %}
 {% include "elements/elements.wgsl" %}
 

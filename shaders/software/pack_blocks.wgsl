@@ -1,8 +1,8 @@
 // pack_blocks: lays a factor of a product out for panel.wgsl where it has whole groups of four columns, as pack.wgsl does with
 //   TRANSPOSE: out[r,g] = x's values in column r and rows 4g .. 4g+3, 0 behind the end.
 //   x: length x rows, out: rows x groups of four, both row-major and with four values as two 64-bit words (values.wgsl).
-//   A thread turns a block of 4 x 4; a workgroup owns LANES blocks along length and BLOCKS along rows, the former by
-//   neighbouring threads, so that it reads and writes whole cache lines whatever the strides are.
+//   A thread transposes a block of 4 x 4. A workgroup owns LANES blocks along length, for neighbouring threads, and BLOCKS along
+//   rows, so that it reads and writes whole cache lines whatever the strides are.
 {% include "common.wgsl" %}
 {% set only_long_words = true %}{% include "elements/values.wgsl" %}
 

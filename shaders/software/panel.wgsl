@@ -1,10 +1,10 @@
-// panel: c = a b with everything that matmul.wgsl can do, for software drivers whose subgroups have LANES lanes or
-//   more: there, what a load costs is the check of its address, so values are read as few and as wide as can be.
-//   a: m x groups of four along k, row-major (pack.wgsl lays it out where it does not lie so), four values as two 64-bit
-//   words; b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
-//   A workgroup owns `rows` rows and 4 LANES columns of c, a lane four of these, and one slice of k. It takes b in panels of
-//   STEPS steps, which a lane keeps in registers, and adds each row's product with the panel to c: long chains of
-//   multiply-adds whose factors cost no load, in code short enough for a CPU's cache of decoded instructions.
+// panel: c = a b with all options of matmul.wgsl, for software drivers whose subgroups have LANES lanes or more. On these drivers
+//   the cost of a load is the check of its address, so the kernel makes few loads, of wide values.
+//   a: m x groups of four along k, row-major, four values as two 64-bit words (pack.wgsl brings other layouts into this form);
+//   b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
+//   A workgroup owns `rows` rows and 4 LANES columns of c, four columns for each lane, and one slice of k. It takes b in panels of
+//   STEPS steps, which a lane keeps in registers, and adds the product of each row and the panel to c. These are long chains of
+//   multiply-adds whose factors need no load, in code that is short enough for a CPU's cache of decoded instructions.
 //   With `summed`, 1 for yes, b's column sums over the slice go to sums_at. LANES and STEPS are constants that the host puts in front.
 //   A slice of k is a multiple of STEPS.
 {% set long_words = true %}
@@ -62,7 +62,7 @@ fn main(
     }
     let begun = k > k_begin || params.accumulate == 1u;
     for (var row = row0; row < row_end; row++) {
-      // Each lane reads some groups of the row, and all take them from each other.
+      // Each lane reads some groups of the row, and the lanes take them from each other.
       var mine: array<vec4<f32>, QUADS / LANES>;
       for (var i = 0u; i < QUADS / LANES; i++) { mine[i] = group_of(row, k / 4u + i * LANES + lane); }
       var sums = vec4(0.0);

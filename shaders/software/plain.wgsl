@@ -1,5 +1,5 @@
-// plain: c = a b with the epilogues of matmul.wgsl, a block of 4 x 4 outputs a thread: for small products on
-//   software drivers, where every launch more costs more than the product.
+// plain: c = a b with the epilogues of matmul.wgsl, for small products on software drivers, where a further launch would cost more
+//   than the product. A thread computes a block of 4 x 4 outputs.
 //   a: m x k with a[r,s] at r a_row + s a_step, b: k x n with b[s,c] at s b_step + c b_col; c: m x n, row-major.
 //   With `summed`, 1 for yes, b's column sums go to sums_at.
 {% set operands = 2 %}
@@ -49,7 +49,7 @@ fn main(
     column_sums += right;
   }
 
-  // Counted from a row that compilers do not know: else they would unroll what takes long to compile.
+  // The loop begins at a row that compilers do not know, so that they do not unroll it: that would take long to compile.
   for (var row = row0; row < min(row0 + 4u, params.m); row++) {
     store(row * params.n + col0, col0, nth(row - row0, sums0, sums1, sums2, sums3));
   }

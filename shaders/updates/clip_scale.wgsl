@@ -1,5 +1,5 @@
-// squared_norm: squares[first + g] = sum of dw[i]^2 over the values i of workgroup g, whose threads take every
-//   groups * THREADS-th of `count`; padding counts nothing.
+// squared_norm: squares[first + g] = sum of dw[i]^2 over the values i of workgroup g. A thread takes every (groups * THREADS)-th of
+//   the `count` values; padding is not counted.
 //   dw: gradients, range by range as updates.wgsl finds them, by single ones or fours; squares: one a workgroup.
 // clip_scale: scale[0] = min(1, max_norm / (sqrt(sum of squares) + epsilon)): 0 for an infinite sum, NaN for NaN
 //   squares: `count` values; scale: one. One workgroup.
@@ -11,8 +11,8 @@ override FAN: u32;
 
 var<workgroup> group_values: array<f32, THREADS>;
 
-// The sum of what a workgroup's threads hold, for its first thread, along a fixed tree: the first of every FAN values gathers
-// its FAN, then the first thread what those hold. Every thread must take part.
+// The sum of the values of a workgroup's threads, along a fixed tree; only the first thread has it. The first of every FAN threads
+// adds the values of its FAN threads, then the first thread adds these sums. Every thread must take part.
 fn group_sum(thread: u32, mine: f32) -> f32 {
   let heads = max(THREADS / FAN, 1u);
   group_values[thread] = mine;
@@ -75,7 +75,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   for (var i = thread; i < params.count; i += THREADS) { sum += squares[i]; }
   sum = group_sum(thread, sum);
   if thread != 0u { return; }
-  // By the bits: WGSL lets an implementation assume that neither NaN nor infinity occurs.
+  // The test looks at the bits, since WGSL lets an implementation assume that neither NaN nor infinity occurs.
   if is_nan(sum) {
     scale[0] = params.nan;
   } else if bitcast<u32>(sum) == INFINITY_BITS {

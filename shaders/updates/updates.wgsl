@@ -1,15 +1,15 @@
-// updates: what the update rules share: their parameters, and the gradient as they use it.
+// updates: the part that all update rules share: the parameters of the kernel, and the gradient after clipping and penalties.
 //   w: `count` parameters, in place; dw: their gradients, range by range; scale: one value. Parameters of several layers
 //   come in one launch: a range says where the gradient of a run of them lies. Everything but `filled` is counted in values.
-//   A rule's file has `fn element(i: u32)` for one value, as elements.wgsl hands them out: a single one or four.
-//   squared_norm takes only the ranges from here. RANGES is a constant that the host puts in front.
+//   A rule's file has `fn element(i: u32)` for one value of elements.wgsl, a single word or a vector of four.
+//   squared_norm uses only the ranges of this file. RANGES is a constant that the host puts in front.
 {% if kernel != "squared_norm" %}{% include "elements/elements.wgsl" %}{% endif %}
 {% include "elements/values.wgsl" %}
 
 // A run of neighbouring parameters. Its gradient is the sum of `slices` partial ones.
 struct ParameterRange {
   end: u32,      // the parameter behind the last; that of the last range is no less than the number of parameters
-  gradient: u32, // what makes the number of a parameter that of its gradient's value; wraps
+  gradient: u32, // the offset from a parameter's number to its gradient's; wraps
   stride: u32,   // values from one slice to the next
   slices: u32,
   filled: u32,   // the word behind the last; padding comes behind it
@@ -41,8 +41,8 @@ struct Params {
   clipped: u32,       // whether gradients are multiplied by `scale`
   nesterov: u32,
   learning_rate: f32,
-  decay1: f32,        // of what follows the gradients
-  decay2: f32,        // of what follows their squares
+  decay1: f32,        // the decay of the mean of the gradients, or of the velocity
+  decay2: f32,        // the decay of the mean of their squares
   rest1: f32,         // 1 - decay1
   rest2: f32,
   unbias1: f32,       // 1 / (1 - decay1^step)
@@ -61,7 +61,7 @@ fn signs(x: Value) -> Value {
   return select(select(Value(-1.0), Value(1.0), are_positive(x)), x, none | are_nan(x));
 }
 
-// The gradient, scaled where it is clipped, and what penalties add. Without them nothing is added: 0 * w is not always 0.
+// The gradient after clipping, with the gradients of the penalties added. Without penalties nothing is added: 0 * w is not always 0.
 fn gradient(i: u32) -> Value {
   let range = range_of(i);
   var slope = raw_gradient(i, range);

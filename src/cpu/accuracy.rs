@@ -1,4 +1,4 @@
-//! accuracy: the number of rows whose maximum is in the column of their class.
+//! accuracy: the number of rows whose first maximum is in the column of their class.
 
 use std::borrow::Cow;
 

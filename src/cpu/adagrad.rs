@@ -9,7 +9,7 @@ use crate::options::AdaGradOptions;
 /// The cost of an element in simple operations: a division and a root.
 const COST: usize = 4;
 
-/// squares += dw², w -= η dw / (√squares + ε).
+/// One step of adagrad: squares += dw², w -= η dw / (√squares + ε).
 pub fn adagrad<T: Real>(
     w: ArrayViewMut2<'_, T>,
     gradient: Gradient<'_, T>,

@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use super::maximum::first_maximum;
 use super::{Real, threads};
 
-/// The first column that holds the row's maximum; the first NaN where there is one.
+/// The argmax of each row: the first column that holds the row's maximum, or the first NaN if there is one.
 pub fn argmax<T: Real>(x: ArrayView2<'_, T>) -> Vec<u32> {
     let (rows, cols) = x.dim();
     let block = threads::block_rows(cols);

@@ -1,4 +1,4 @@
-//! dropout: some elements left out at random.
+//! dropout: sets some elements to 0 at random.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -26,14 +26,14 @@ fn halves(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
 }
 
-/// Dropout: x / (1 - rate) where the element's hash, as a share of 2³², is not below the rate, else 0. The hash depends on
-/// seed, counter and the element's number in row-major order.
+/// Dropout: x / (1 - rate) if the element's hash, as a share of 2³², is at least the rate, else 0. The hash depends on seed,
+/// counter and the element's number in row-major order.
 pub fn dropout<T: Real>(x: ArrayView2<'_, T>, rate: f32, seed: u64, counter: u64) -> Array2<T> {
     let cols = x.ncols() as u64;
     by_rows(x, |r| r as u64 * cols, rate, [seed, counter])
 }
 
-/// [`dropout`] of some rows of a larger matrix, whose elements are numbered from these on in each row.
+/// The [`dropout`] of some rows of a larger matrix. For each row there is the number of its first element in that matrix.
 pub fn dropout_rows<T: Real>(x: ArrayView2<'_, T>, first: &[u64], rate: f32, seed: u64, counter: u64) -> Array2<T> {
     by_rows(x, |r| first[r], rate, [seed, counter])
 }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_pcg4d() {
-        // From the published formula, worked out apart from this crate.
+        // These values come from the published formula, computed without this crate.
         assert_eq!(pcg4d([0; 4]), [0x0f02_f829, 0x2d56_8769, 0x32b0_c43b, 0xd325_48ea]);
         assert_eq!(pcg4d([1, 2, 3, 4]), [0x3622_cd16, 0xf114_71d8, 0xe110_9b3f, 0x02b9_4c2f]);
     }

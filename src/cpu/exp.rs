@@ -1,16 +1,16 @@
-//! exp: the exponential in f32, written so that a loop over it becomes vector instructions. The standard library's is a call
-//! for each element.
+//! exp: the exponential in f32, written so that the compiler turns a loop over it into vector instructions. The standard library's
+//! exponential would be a call for each element.
 
-/// 1.5 · 2²³: a small number that is added to it is rounded to an integer, which stands in the lowest bits of the sum.
+/// 1.5 · 2²³. If a small number is added to it, the sum is rounded to an integer, whose bits are the lowest bits of the sum.
 const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has few enough bits that its product with an exponent is exact.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-/// (e^r - 1 - r) / r² for |r| <= ln 2 / 2, lowest power first; the coefficients are those of Cephes' `expf`.
+/// The polynomial for (e^r - 1 - r) / r², |r| <= ln 2 / 2, lowest power first. The coefficients are those of Cephes' `expf`.
 const SERIES: [f32; 6] = [0.5, 1.666_666_5e-1, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
 
 /// The exponential e^x within one unit in the last place: e^x = 2^n e^r, n = round(x / ln 2).
 ///
-/// Exactly 1 at 0 and 0 at -inf; infinity from 88.73 on; NaN stays NaN.
+/// It is exactly 1 at 0, exactly 0 at -inf, and infinity from 88.73 on. NaN stays NaN.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     // Both comparisons let NaN through.
@@ -20,7 +20,7 @@ pub(super) fn exp(x: f32) -> f32 {
     let n = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
     let whole = rounded - ROUND;
     let r = (x - whole * LN_2[0]) - whole * LN_2[1];
-    // In pairs, whose chain of operations is shorter than that of Horner's scheme.
+    // The terms are joined in pairs, which makes a shorter chain of operations than Horner's scheme.
     let square = r * r;
     let low = SERIES[0] + SERIES[1] * r;
     let middle = SERIES[2] + SERIES[3] * r;

@@ -4,9 +4,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 use super::Real;
 
-/// Up to so many columns of a result are few. A left factor that is stored by columns is then multiplied into a result that
-/// is stored by columns too: for one that is stored by rows, the crate swaps the factors and does not pack this one, whose
-/// elements in a row lie a page apart.
+/// The most columns of a result that count as few. With few columns, a left factor that is stored by columns is multiplied into a
+/// result that is stored by columns too. For a result that is stored by rows the crate would swap the factors and would not pack
+/// this factor, whose neighbours in a row lie a page apart.
 const FEW: usize = 16;
 
 /// Computes C = A B on the caller's thread. C is written and never read.

@@ -1,4 +1,4 @@
-//! Gradients as the update rules take them.
+//! Gradients after clipping and penalties, as the update rules use them.
 
 use ndarray::ArrayView2;
 
@@ -8,7 +8,7 @@ use crate::options::PenaltyRates;
 /// A gradient, with the clip scale and the penalties that update rules apply to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Gradient<'a, T> {
-    /// The gradient without them.
+    /// The gradient before clipping and penalties.
     pub dw: ArrayView2<'a, T>,
     scale: T,
     l1: T,
@@ -32,7 +32,7 @@ impl<'a, T: Real> Gradient<'a, T> {
     #[inline(always)]
     pub fn at(&self, w: T, dw: T) -> T {
         let mut gradient = self.scale * dw;
-        // Without penalties nothing is added: 0 · w is not always 0.
+        // Without penalties nothing is added: 0 · w is NaN where w is infinite.
         if self.l1 > T::zero() {
             gradient = gradient + self.l1 * if w == T::zero() { w } else { w.signum() };
         }

@@ -1,10 +1,10 @@
-//! Idle memory of large results, kept for later ones: new memory comes from the system page by page, zeroed when it is first
-//! touched, which takes longer than a softmax.
+//! Idle memory of large results, which is kept for later results. New memory would come from the system page by page, and each page
+//! is zeroed when it is first touched, which takes longer than a softmax.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// The most elements that are kept: half a GiB of f32.
+/// The most elements that all idle buffers together may have: half a GiB of f32.
 pub(super) const MAX_ELEMENTS: usize = 1 << 27;
 /// The most buffers that are kept; a step of training frees about so many.
 const MAX_BUFFERS: usize = 8;
@@ -19,14 +19,14 @@ impl<T> Idle<T> {
         Idle(Mutex::new(VecDeque::new()))
     }
 
-    /// Takes a buffer of this length out, if there is one.
+    /// Takes an idle buffer of this length, if there is one.
     pub(super) fn take(&self, elements: usize) -> Option<Vec<T>> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let index = idle.iter().position(|memory| memory.len() == elements)?;
         idle.remove(index)
     }
 
-    /// Puts a buffer in, and drops the oldest where there are too many.
+    /// Adds an idle buffer, and drops the oldest ones if there are too many.
     pub(super) fn keep(&self, memory: Vec<T>) {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push_back(memory);

@@ -9,9 +9,9 @@ use super::{Real, TargetView};
 /// The parameters of a loss.
 #[derive(Clone, Copy, Debug)]
 pub struct LossParams<'a, T> {
-    /// One weight a class; 1 each where there is none.
+    /// A weight for each class; without it every weight is 1.
     pub weights: Option<ArrayView1<'a, T>>,
-    /// One weight a row; 1 each where there is none.
+    /// A weight for each row; without it every weight is 1.
     pub samples: Option<ArrayView1<'a, T>>,
     /// Rows of this class are ignored, as are rows whose id is none of the classes.
     pub ignored: Option<u32>,
@@ -22,7 +22,7 @@ pub struct LossParams<'a, T> {
 }
 
 impl<T: Real> LossParams<'_, T> {
-    /// The row's weight in a mean: its own, times its class's; `None` for an ignored row.
+    /// The row's weight in a mean: its own weight times the weight of its class; `None` for an ignored row.
     pub(super) fn row_weight(&self, targets: &TargetView<'_, T>, r: usize, cols: usize) -> Option<T> {
         let own = self.samples.map_or(T::one(), |samples| samples[r]);
         match targets {
@@ -32,7 +32,7 @@ impl<T: Real> LossParams<'_, T> {
         }
     }
 
-    /// The divisor of gradients: the sum of the rows' weights for a mean, else 1. Infinity for a mean over nothing, so that
+    /// The divisor of gradients: the sum of the rows' weights for a mean, else 1. It is infinity if that sum is 0, so that the
     /// gradients are 0.
     pub(super) fn divisor(&self, weights: &[T]) -> T {
         let sum = if self.mean { pairwise([weights], |[weight]| weight) } else { T::one() };

@@ -1,4 +1,4 @@
-//! Matrix products, one piece of the result a thread.
+//! Matrix products: each thread computes a piece of the result.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
@@ -27,7 +27,7 @@ pub fn matmul_nt<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<
     product(a, b.t(), |_, _, _| {})
 }
 
-/// act(X W + b), act being ReLU or nothing.
+/// A linear layer: act(X W + b), where act is ReLU or nothing.
 pub fn linear<T: Real>(
     x: ArrayView2<'_, T>,
     weights: ArrayView2<'_, T>,
@@ -44,7 +44,7 @@ pub fn linear<T: Real>(
     })
 }
 
-/// dY Wᵀ where X is positive, else 0.
+/// The gradient of a linear layer's input, with the ReLU's mask: dY Wᵀ where X is positive, else 0.
 pub fn linear_backward<T: Real>(dy: ArrayView2<'_, T>, weights: ArrayView2<'_, T>, x: ArrayView2<'_, T>) -> Array2<T> {
     let x = x.as_standard_layout();
     let (cols, x) = (x.ncols(), x.as_slice().unwrap_or_default());
@@ -70,7 +70,7 @@ struct Piece<'a, T> {
     begin: usize,
 }
 
-/// The product A B, then `finish(row, first column, values)` for each row of each piece.
+/// The product A B. Each row of each piece is then passed to `finish(row, first column, values)`, which may change the values.
 fn product<T: Real>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
@@ -80,7 +80,7 @@ fn product<T: Real>(
     let threads = threads::worth(work);
     let mut c = memory::unwritten(a.nrows(), b.ncols());
     let mut pieces = vec![Piece { a, b, c: c.view_mut(), row: 0, begin: 0 }];
-    // The split may depend on the number of threads, since every sum lies within one piece and adds its terms in the same
+    // The number of threads may decide how the result is cut: every sum lies within one piece, and its terms are added in one
     // order however the result is cut.
     while pieces.len() < threads && pieces.iter().any(Piece::is_large) {
         pieces = pieces.into_iter().flat_map(Piece::halves).collect();
@@ -94,8 +94,8 @@ fn product<T: Real>(
 }
 
 impl<T> Piece<'_, T> {
-    /// Whether its halves are summed in the same order as the piece. The kernels use other orders for results of at most 64
-    /// rows and columns, of one row or column, and of at most 256 elements.
+    /// Whether the piece is so large that its halves are summed in the order of the whole piece. The crate's kernels use other
+    /// orders for results of at most 64 rows and columns, of one row or column, and of at most 256 elements.
     fn is_large(&self) -> bool {
         let (rows, cols) = self.c.dim();
         rows.max(cols) >= 16 * TILE && rows * cols >= 1024

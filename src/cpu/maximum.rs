@@ -3,10 +3,10 @@
 use super::Real;
 use super::sum::{LANES, across};
 
-/// The largest number of a row, or NaN where there is one; -inf of nothing.
+/// The largest number of a row; NaN if the row has a NaN, and -inf if the row is empty.
 #[inline(always)]
 pub(super) fn maximum<T: Real>(row: &[T]) -> T {
-    // NaN is not below anything, and nothing is above it.
+    // A NaN becomes the maximum, since `top >= x` is false for it, and then stays.
     let larger = |top: T, x: T| if top >= x || top.is_nan() { top } else { x };
     if row.len() < LANES {
         return row.iter().fold(T::neg_infinity(), |top, x| larger(top, *x));
@@ -24,7 +24,7 @@ pub(super) fn maximum<T: Real>(row: &[T]) -> T {
     across(lanes, larger)
 }
 
-/// The first column that holds the row's maximum; the first NaN where there is one, as NumPy's `argmax` has it.
+/// The first column that holds the row's maximum, or the first NaN if there is one, as in NumPy's `argmax`.
 #[inline(always)]
 pub(super) fn first_maximum<T: Real>(row: &[T]) -> usize {
     let top = maximum(row);
@@ -32,7 +32,7 @@ pub(super) fn first_maximum<T: Real>(row: &[T]) -> usize {
     first.unwrap_or(0)
 }
 
-/// The row's maximum, or `None` where softmax does not exist: the row holds NaN or +inf, or nothing but -inf.
+/// The row's maximum, or `None` if the row has no softmax: it contains NaN or +inf, or only -inf.
 #[inline(always)]
 pub(super) fn softmax_maximum<T: Real>(row: &[T]) -> Option<T> {
     Some(maximum(row)).filter(|top| top.is_finite())

@@ -1,4 +1,4 @@
-//! Memory of results: large ones take the idle memory of earlier results.
+//! Memory for results: large results reuse the idle memory of earlier ones.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,9 +7,9 @@ use ndarray::{Array2, ArrayView2};
 use super::Real;
 use super::idle::MAX_ELEMENTS;
 
-/// The memory of results with at least so many elements is kept: a MiB of f32.
+/// The least number of elements of a result whose memory is kept: a MiB of f32.
 pub(super) const LARGE: usize = 1 << 18;
-/// A matrix whose every element the caller must write: it holds zeros, or an earlier result.
+/// A matrix with undefined content, which the caller must write in full: it holds zeros or an earlier result.
 pub fn unwritten<T: Real>(rows: usize, cols: usize) -> Array2<T> {
     let used = if rows * cols >= LARGE { T::idle().and_then(|idle| idle.take(rows * cols)) } else { None };
     let used = used.and_then(|memory| Array2::from_shape_vec((rows, cols), memory).ok());

@@ -1,8 +1,8 @@
 //! The CPU path: every op of the crate on plain ndarrays, one file an op.
 //!
-//! It is generic over [`Real`]: machines without a GPU run it in f32; f64 serves tests and tuning. Large inputs are shared
-//! out over threads, which changes no bit. It shares no arithmetic with the kernels, and `verify` holds both against
-//! [`reference`]. Callers have checked the shapes.
+//! The path is generic over [`Real`]: machines without a GPU run it in f32; tests and tuning use f64. Large inputs are divided among
+//! threads, and the number of threads changes no bit. The path shares no arithmetic with the kernels, and `verify` compares both
+//! with [`reference`]. Callers have checked the shapes.
 
 mod accuracy;
 mod adagrad;

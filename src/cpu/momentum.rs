@@ -1,4 +1,4 @@
-//! momentum: gradient descent with a velocity, as PyTorch's SGD has it.
+//! momentum: gradient descent with a velocity, as in PyTorch's SGD.
 
 use ndarray::ArrayViewMut2;
 
@@ -6,7 +6,7 @@ use super::update::update_with_slot;
 use super::{Gradient, Real};
 use crate::options::MomentumOptions;
 
-/// velocity = μ velocity + dw, w -= η velocity, or η (dw + μ velocity) after Nesterov.
+/// One step of momentum: velocity = μ velocity + dw, then w -= η velocity, or w -= η (dw + μ velocity) after Nesterov.
 pub fn momentum<T: Real>(
     w: ArrayViewMut2<'_, T>,
     gradient: Gradient<'_, T>,

@@ -15,7 +15,8 @@ fn clipped<T: Real>(clip: f64) -> impl Fn(T) -> T + Copy {
     }
 }
 
-/// The losses Σ_c q_c · -ln clip(p_c), one a row; for class ids without smoothing the sum is the term of the class alone.
+/// The losses Σ_c q_c · -ln clip(p_c), one for each row. For class ids without smoothing the sum is only the term of the row's
+/// class.
 pub fn nll<T: Real>(
     probs: ArrayView2<'_, T>,
     targets: TargetView<'_, T>,
@@ -60,8 +61,8 @@ pub fn nll_backward<T: Real>(
     let weights: Vec<_> = (0..rows).map(|r| params.row_weight(&targets, r, cols)).collect();
     let divisor = params.divisor(&weights.iter().map(|weight| weight.unwrap_or(T::zero())).collect::<Vec<_>>());
     let gradient = move |p: T, mass: T| {
-        // Computed either way, so that this is a selection and no branch. The divisor comes first: its product with a small p would
-        // have too few digits where weights are small.
+        // The quotient is computed in both cases, so that this is a selection and not a branch. q is divided by the divisor
+        // first, since the product of the divisor and a small p would lose digits if weights are small.
         let gradient = -(mass / divisor) / clipped(p);
         if mass == T::zero() { T::zero() } else { gradient }
     };

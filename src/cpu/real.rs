@@ -7,7 +7,7 @@ pub trait Real: num_traits::Float + ndarray::LinalgScalar + ndarray::ScalarOpera
     /// The nearest value of this type.
     fn of(value: f64) -> Self;
 
-    /// e^self. That of f32 is written so that loops over it are vectorised; that of f64 is the standard library's.
+    /// The exponential e^self. For f32 it is written so that loops over it are vectorised; for f64 it is the standard library's.
     fn quick_exp(self) -> Self;
 
     /// Idle memory of earlier results of this type, if it is kept.

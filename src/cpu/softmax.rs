@@ -7,12 +7,12 @@ use super::maximum::softmax_maximum;
 use super::sum::pairwise;
 use super::threads::{self, EXP};
 
-/// exp(x - m) / Σ exp(x - m), m the row's maximum.
+/// Softmax of each row: exp(x - m) / Σ exp(x - m), with m the row's maximum.
 pub fn softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
     by_row(logits, |_, _, sum, probs| probs.iter_mut().for_each(|p| *p = *p / sum))
 }
 
-/// x - m - ln Σ exp(x - m).
+/// The logarithm of softmax: x - m - ln Σ exp(x - m).
 pub fn log_softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
     by_row(logits, |row, maximum, sum, out| {
         let log_sum = sum.ln();
@@ -22,7 +22,8 @@ pub fn log_softmax<T: Real>(logits: ArrayView2<'_, T>) -> Array2<T> {
     })
 }
 
-/// Calls `finish(x, m, Σ exp(x - m), result)` for each row. The result holds exp(x - m) before; a row that has no softmax is NaN.
+/// Calls `finish(x, m, Σ exp(x - m), result)` for each row. At the call `result` holds exp(x - m). A row without a softmax becomes
+/// NaN.
 fn by_row<T: Real>(logits: ArrayView2<'_, T>, finish: impl Fn(&[T], T, T, &mut [T]) + Sync) -> Array2<T> {
     let cols = logits.ncols();
     threads::filled([logits], EXP, |_, [x], out| {
@@ -61,7 +62,7 @@ pub(super) fn exponentials<T: Real>(x: &[T], cols: usize, maxima: &mut [T], out:
     }
 }
 
-/// p · (dp - Σ_j dp_j p_j).
+/// The gradient of softmax's input: p · (dp - Σ_j dp_j p_j).
 pub fn softmax_backward<T: Real>(probs: ArrayView2<'_, T>, dprobs: ArrayView2<'_, T>) -> Array2<T> {
     let cols = probs.ncols();
     threads::filled([probs, dprobs], 2, |_, [p, dp], out| {

@@ -1,4 +1,4 @@
-//! softmax_cross_entropy: loss and gradient of softmax and cross-entropy together, straight from the logits.
+//! softmax_cross_entropy: loss and gradient of softmax and cross-entropy together, computed from the logits.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -11,9 +11,9 @@ use crate::statistics::Statistics;
 /// The results, row by row.
 #[derive(Clone, Debug)]
 pub struct RowLosses<T> {
-    /// rows x 1.
+    /// The losses, rows x 1.
     pub losses: Array2<T>,
-    /// rows x cols.
+    /// The gradient of the logits, rows x cols.
     pub dlogits: Array2<T>,
     /// The rows' weights in a mean; `None` for ignored rows.
     pub weights: Vec<Option<T>>,
@@ -75,7 +75,8 @@ enum Target<'a, T> {
     Masses(usize, &'a [T]),
 }
 
-/// The row's loss, and whether its first maximum is its class. `dlogits` holds the exponentials, and the gradient afterwards.
+/// The row's loss, and whether its first maximum is its class. `dlogits` holds the exponentials before the call, and the gradient
+/// after it.
 #[inline(always)]
 fn by_row<T: Real>(row: &[T], maximum: T, target: Target<'_, T>, divisor: T, dlogits: &mut [T]) -> (T, bool) {
     if !maximum.is_finite() {
@@ -88,7 +89,7 @@ fn by_row<T: Real>(row: &[T], maximum: T, target: Target<'_, T>, divisor: T, dlo
             let scale = mass / divisor / sum;
             dlogits.iter_mut().for_each(|dlogit| *dlogit = *dlogit * scale);
             dlogits[class] = dlogits[class] - mass / divisor;
-            // A class without weight costs nothing, however far it is from the maximum.
+            // A class without mass adds nothing to the loss, even if its logit is -inf.
             let below = if mass == T::zero() { mass } else { mass * (maximum - row[class]) };
             (class, below + mass * sum.ln())
         }

@@ -1,17 +1,18 @@
-//! Sums whose rounding error grows with the logarithm of the length, along trees that depend on the length alone.
+//! Sums along trees that depend only on the length. Their rounding error grows with the logarithm of the length.
 
 use ndarray::{Array1, ArrayView2};
 
 use super::{Real, threads};
 
-/// The number of sums side by side, enough to fill a processor's vectors.
+/// The number of sums that are computed side by side (lanes), enough to fill a processor's vectors.
 pub(super) const LANES: usize = 16;
-/// Up to so many terms each lane adds one by one.
+/// The most terms that each lane adds one by one.
 const RUN: usize = 8 * LANES;
-/// Up to so many rows a column adds one by one.
+/// The most rows that a column's sum adds one by one.
 const ROW_RUN: usize = 32;
-/// The longest run of sums of blocks that a column adds one by one. With the 31 additions of a run of rows these are 46 for the
-/// first 512 rows, and each doubling of the rows adds one: never more than the 40 + 2 log₂ rows of the bound.
+/// The longest run of block sums that a column's sum adds one by one. Together with the 31 additions of a run of rows these are 46
+/// additions for the first 512 rows. Each doubling of the rows adds one more. That is never more than the 40 + 2 log₂ rows of the
+/// bound.
 const BLOCK_RUN: usize = 16;
 
 /// The sum of `term` over slices of one length, element by element.
@@ -20,7 +21,7 @@ pub(super) fn pairwise<T: Real, const N: usize>(x: [&[T]; N], term: impl Fn([T; 
     if x[0].len() <= RUN {
         return run(x, term);
     }
-    // Sums of 1, 2, 4, .. runs that wait for another one of the same length. A loop, since recursive calls are not vectorised.
+    // Sums of 1, 2, 4, .. runs, each of which waits for a second one of its length. Recursive calls would not be vectorised.
     let mut waiting = [T::zero(); usize::BITS as usize];
     let runs = x[0].len().div_ceil(RUN);
     for number in 0..runs {
@@ -75,7 +76,7 @@ pub(super) fn pairwise_rows<T: Real>(x: ArrayView2<'_, T>) -> Array1<T> {
     by_blocks(x, threads::block_rows(x.ncols()).next_multiple_of(ROW_RUN))
 }
 
-/// The sum of the rows: first the sums of blocks of so many rows, one block a thread, then the sum of these.
+/// The sum of the rows. First threads add up blocks of so many rows each; then the sums of the blocks are added.
 fn by_blocks<T: Real>(x: ArrayView2<'_, T>, block: usize) -> Array1<T> {
     let (rows, cols) = x.dim();
     let x = x.as_standard_layout();
@@ -88,7 +89,7 @@ fn by_blocks<T: Real>(x: ArrayView2<'_, T>, block: usize) -> Array1<T> {
     sum
 }
 
-/// Adds rows to `sum`, which is 0: they are halved until there are no more than `run`, which are added one by one.
+/// Adds rows to `sum`, which is 0. The rows are halved until at most `run` are left, which are added one by one.
 fn add_rows<T: Real>(x: &[T], cols: usize, run: usize, sum: &mut [T]) {
     let rows = x.len() / cols.max(1);
     if rows <= run {

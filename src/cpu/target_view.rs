@@ -5,8 +5,8 @@ use ndarray::ArrayView2;
 /// A view of the targets of all rows.
 #[derive(Clone, Copy, Debug)]
 pub enum TargetView<'a, T> {
-    /// One class id a row.
+    /// A class id for each row.
     Classes(&'a [u32]),
-    /// One distribution over the classes a row.
+    /// A distribution over the classes for each row.
     Distributions(ArrayView2<'a, T>),
 }

@@ -9,7 +9,8 @@ use super::threads::tests::on_threads;
 use super::*;
 use crate::options::{AdaGradOptions, AdamOptions, MomentumOptions, PenaltyRates, RmsPropOptions};
 
-/// More rows than a block holds, and no multiple of one; as many columns as a run of a sum and some.
+/// The shape of the inputs. There are more rows than a block holds, and no multiple of it; the columns are a run of a sum and some
+/// more.
 const SHAPE: (usize, usize) = (701, 143);
 
 fn normal(seed: u64, (rows, cols): (usize, usize)) -> Array2<f32> {

@@ -1,5 +1,5 @@
-//! Threads that share the work of an op. Blocks are cut by shape alone and each writes to its own part of the result, so the
-//! number of threads changes nothing but the time.
+//! Threads that share the work of an op. The shape alone decides how the work is cut into blocks, and each block has its own part
+//! of the result. So the number of threads changes only the time.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -9,14 +9,14 @@ use ndarray::{Array2, ArrayView2};
 use super::{Real, memory};
 use crate::cores::cores;
 
-/// The work that makes a further thread worth its start, in simple operations on one element.
+/// The work for which one more thread is worth its start, in simple operations on one element.
 const GRAIN: usize = 1 << 18;
 /// The number of elements of a block, few enough that a block stays in a core's cache from one loop over it to the next.
 const BLOCK: usize = 1 << 14;
 /// The cost of an exponential or a logarithm in simple operations.
 pub(super) const EXP: usize = 8;
 
-/// The number of threads that so much work is worth, in simple operations on one element, of those that the process may use.
+/// The number of threads for this much work, in simple operations on one element; at most as many as the process may use.
 pub(super) fn worth(work: usize) -> usize {
     #[cfg(test)]
     if let Some(threads) = tests::FORCED.get() {
@@ -28,8 +28,8 @@ pub(super) fn worth(work: usize) -> usize {
     cores().min(work / GRAIN)
 }
 
-/// Whether [`filled`] pays for a simple loop over this many elements, by its threads and its reuse of memory. Smaller results are
-/// faster to collect into new memory, which is not zeroed first.
+/// Whether [`filled`], with its threads and its reuse of memory, is faster for a simple loop over this many elements. Smaller
+/// results are faster if they are collected into new memory, which is not zeroed first.
 pub(super) fn pays(elements: usize) -> bool {
     #[cfg(test)]
     if tests::FORCED.get().is_some() {
@@ -43,8 +43,8 @@ pub(super) fn block_rows(cols: usize) -> usize {
     (BLOCK / cols.max(1)).max(1)
 }
 
-/// Runs every job once, on as many threads as `work`, in simple operations, is worth. The jobs are compiled for every width
-/// of vectors, and run with the widest that the processor has; the bits are the same with all.
+/// Runs every job once. `work`, in simple operations, decides the number of threads. The jobs are compiled for every width of
+/// vectors and run with the widest that the processor has; the bits are the same for all widths.
 pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: usize, run: impl Fn(J) + Sync) {
     let threads = worth(work);
     let queue = Mutex::new(jobs);

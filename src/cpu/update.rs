@@ -1,4 +1,4 @@
-//! The loop of update rules that keep one slot a parameter.
+//! The loop of update rules that keep one slot for each parameter.
 
 use ndarray::{ArrayViewMut2, Axis, Zip};
 

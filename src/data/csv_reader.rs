@@ -6,17 +6,15 @@ use std::path::Path;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use ndarray::Array2;
 
+use super::csv_cell::{is_missing, number};
 use super::csv_columns::Columns;
 use super::csv_delimiter::{has_decimal_comma, named, no_number, separated};
 use super::csv_options::{Column, CsvOptions};
-use super::errors::{refuse, shown};
+use super::errors::{listed, refuse, shown};
 use super::recent_bytes::RecentBytes;
 use crate::error::{Error, Result, Shape};
 use crate::files::failed;
 use crate::host_memory::no_room;
-
-/// Cells that stand for a missing value, as in pandas.
-const MISSING: [&str; 9] = ["", "?", "NA", "N/A", "n/a", "<NA>", "null", "NULL", "None"];
 
 /// The rule that a file without the column of the labels breaks.
 const LABEL: &str = "the label must be one column of the file";
@@ -55,6 +53,10 @@ impl<'a> CsvReader<'a> {
             rows.first.push(row.clone());
         }
         let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
+        // Spreadsheets call it "Unicode text", and the shell of Windows writes it.
+        if [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| first.as_slice().starts_with(*mark)) {
+            return refuse(path, "the text must be UTF-8, in spreadsheets \"CSV UTF-8\"", "UTF-16".into());
+        }
         (rows.columns.width, rows.start) = (first.len(), rows.whole(first));
         if label.is_some() && first.len() == 1 {
             rows.check_divided(&rows.first)?;
@@ -109,8 +111,8 @@ impl<'a> CsvReader<'a> {
                 place.filter(|_| places.next().is_none())
             }
         };
-        let columns: Vec<_> = cells.into_iter().flatten().map(String::from_utf8_lossy).collect();
-        found.map_or_else(|| refuse(self.path, rule, format!("{column:?} of the columns {}", columns.join(", "))), Ok)
+        let names = cells.into_iter().flatten().map(|name| String::from_utf8_lossy(name).into_owned());
+        found.map_or_else(|| refuse(self.path, rule, format!("{column:?} of the columns {}", listed(width, names))), Ok)
     }
 
     /// Whether the first row seems to be a header: see [`CsvOptions::header`].
@@ -285,12 +287,4 @@ impl<'a> CsvReader<'a> {
         let line = row.position().map_or(0, |position| position.line());
         Err(Error::Cell { path: self.path.into(), line, column: column + 1, rule, found })
     }
-}
-
-fn number(cell: &[u8]) -> Option<f32> {
-    str::from_utf8(cell).ok()?.parse().ok()
-}
-
-pub(super) fn is_missing(cell: &[u8]) -> bool {
-    MISSING.iter().any(|missing| missing.as_bytes() == cell)
 }

@@ -69,6 +69,7 @@
 
 mod batches;
 mod classes;
+mod csv_cell;
 mod csv_columns;
 mod csv_delimiter;
 mod csv_options;

@@ -15,6 +15,9 @@ use crate::error::Result;
 use crate::files::{failed, replace};
 use crate::source::{RowSource, dim_of};
 
+/// How many values that lie apart are gathered before they are written: a writer may call the system each time.
+const GATHERED: usize = 1 << 14;
+
 /// Writes a `.npy` file of f32 that `np.load` and [`read_npy`](super::read_npy) read.
 ///
 /// The file appears complete or not at all: it is written beside `path` and renamed.
@@ -82,7 +85,7 @@ pub fn write_npy_rows(path: impl AsRef<Path>, source: impl RowSource) -> Result<
     own.map_or(outcome, Err)
 }
 
-/// Writes a `.npy` file of f32 or f64, row by row.
+/// Writes a `.npy` file of f32 or f64.
 pub(super) fn write_rows<T: WritableElement + NoUninit>(path: &Path, values: ArrayView2<'_, T>) -> Result<()> {
     replace(path, |file| write_array(file, values))
 }
@@ -94,13 +97,19 @@ pub(super) fn write_array<T: WritableElement + NoUninit>(
 ) -> io::Result<()> {
     // ndarray-npy's own `write_npy` panics on some views without rows.
     writer.write_all(&header::<T>(values.dim())?)?;
-    for row in values.rows() {
-        match row.as_slice() {
-            Some(row) => writer.write_all(bytemuck::cast_slice(row))?,
-            None => row.iter().try_for_each(|value| writer.write_all(bytemuck::bytes_of(value)))?,
-        }
+    if let Some(all) = values.as_slice() {
+        writer.write_all(bytemuck::cast_slice(all))?;
+        return writer.flush();
     }
-    writer.flush()
+    let (mut values, mut room) = (values.iter().copied(), Vec::with_capacity(GATHERED));
+    loop {
+        room.extend(values.by_ref().take(GATHERED));
+        if room.is_empty() {
+            return writer.flush();
+        }
+        writer.write_all(bytemuck::cast_slice(&room))?;
+        room.clear();
+    }
 }
 
 /// The bytes of the header of an array with this shape, in C order.

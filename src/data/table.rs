@@ -7,8 +7,9 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::classes::Classes;
+use super::csv_cell::is_missing_label;
 use super::csv_options::CsvOptions;
-use super::csv_reader::{CsvReader, is_missing};
+use super::csv_reader::CsvReader;
 use super::errors::shown;
 #[cfg(doc)]
 use crate::error::Error;
@@ -58,10 +59,10 @@ pub struct Features {
 
 /// Reads features and labels from a CSV file, in which all columns but that of the labels are numbers.
 ///
-/// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Words such as `NA` and `?`,
-/// which stand for a missing feature, count as names of classes, and a warning is logged; so it is for a column of features
-/// whose name is empty, as that of a pandas index is. Spaces around cells and empty lines do not count; cells may stand in
-/// double quotes.
+/// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Words such as `NA`, `nan`
+/// and `?`, which stand for a missing feature, count as names of classes, and a warning is logged; so it is for a column of
+/// features whose name is empty, as that of a pandas index is. Spaces around cells and empty lines do not count; cells may
+/// stand in double quotes.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a
@@ -123,7 +124,7 @@ fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result
         Ok(())
     })?;
     let classes = classes.finish(&options.classes, &mut labels);
-    for class in classes.iter().filter(|class| is_missing(class.as_bytes())) {
+    for class in classes.iter().filter(|class| is_missing_label(class)) {
         log::warn!("read_csv: {}: the label {class:?} is a class of its own, and not a missing one", path.display());
     }
     Ok(Table { features, labels, classes, columns: rows.columns() })

@@ -37,7 +37,7 @@ impl Device {
         pub fn auto, auto_async() -> Result<Self> = |_waiting| {
             match Self::choose(&GpuOptions::default(), false).await {
                 Ok(device) => Ok(device),
-                Err(error @ Error::NoAdapter { .. }) if std::env::var_os("WGPU_ADAPTER_NAME").is_some() => Err(error),
+                Err(error @ Error::NoAdapter { .. }) if gpu::name_in_environment().is_some() => Err(error),
                 Err(error) => Ok(Self::cpu_because(error.to_string())),
             }
         }

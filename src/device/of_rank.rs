@@ -3,6 +3,7 @@
 use super::device::Device;
 use crate::distributed::Ranks;
 use crate::error::{Error, Result};
+use crate::gpu;
 use crate::options::GpuOptions;
 use crate::waiting::at_once;
 
@@ -24,15 +25,33 @@ impl Device {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn of_rank(ranks: &Ranks, options: &GpuOptions) -> Result<Self> {
-        let named = options.adapter_name.is_some() || std::env::var_os("WGPU_ADAPTER_NAME").is_some();
+        let named = options.adapter_name.is_some() || gpu::name_in_environment().is_some();
         let adapter_index = options.adapter_index.or(Some(ranks.local_rank()));
         let device = match at_once(Self::choose(&GpuOptions { adapter_index, ..options.clone() }, named)) {
-            Err(error @ (Error::NoAdapter { .. } | Error::NoDevice { .. })) if !named => {
-                Self::cpu_because(error.to_string())
-            }
+            Err(error) if !named && !is_of_options(&error) => Self::cpu_because(error.to_string()),
             outcome => outcome?,
         };
         log::info!("rank {} of {}: {}", ranks.rank(), ranks.size(), device.info());
         Ok(device)
+    }
+}
+
+/// Whether an error says that the options cannot be had, and not that there is no GPU that serves.
+fn is_of_options(error: &Error) -> bool {
+    matches!(error, Error::Option { .. } | Error::NoMatrixUnits { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_does_not_serve_is_no_error_of_options() {
+        let missing = Error::NoAdapter { wanted: "a GPU".into(), found: Vec::new() };
+        let weak = Error::Limit { op: "device", what: "threads a workgroup", needed: 256, allowed: 128 };
+        assert!(!is_of_options(&missing) && !is_of_options(&weak));
+        let units = Error::NoMatrixUnits { adapter: "a GPU".into(), why: "too old" };
+        let wrong = Error::Option { op: "device", option: "row_lanes", rule: "1 or 16", value: 3.0 };
+        assert!(is_of_options(&units) && is_of_options(&wrong));
     }
 }

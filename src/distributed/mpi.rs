@@ -15,8 +15,11 @@ use super::communicator::{CommunicationError, Communicator};
 use super::ranks::Ranks;
 use crate::error::{Error, RanksError};
 
-/// The most values that one call of MPI carries: it counts them in 32 bits, and bytes within.
-const MOST_VALUES: usize = 1 << 26;
+/// The most bytes that one call of MPI carries, which counts them in 32 bits.
+const MOST_BYTES: usize = 1 << 26;
+/// The most values that are added up at a time: room for them is taken before MPI begins, since a process that finds none in a sum
+/// would leave the others waiting.
+const MOST_VALUES: usize = 1 << 24;
 
 /// What the thread is to do.
 enum Job {
@@ -45,6 +48,8 @@ impl World {
     /// Begins MPI, which a process can do once.
     fn begin() -> Result<Self, CommunicationError> {
         let ((jobs, to_do), (say, done), (tell, told)) = (channel(), channel(), channel());
+        let mut room: Vec<f32> = Vec::new();
+        room.try_reserve_exact(MOST_VALUES)?;
         let work = move || {
             let (universe, numbers) = match begun() {
                 Ok(begun) => begun,
@@ -55,7 +60,6 @@ impl World {
             };
             let world = universe.world();
             let _ = tell.send(Ok(numbers));
-            let mut room = Vec::new();
             for job in to_do {
                 // A panic would end MPI here, which waits for the other processes, while these wait for this one's part.
                 let Ok(done) = catch_unwind(AssertUnwindSafe(|| carried(&world, job, &mut room))) else {
@@ -110,6 +114,7 @@ fn carried(world: &impl CommunicatorCollectives, job: Job, room: &mut Vec<f32>) 
     match job {
         Job::Sum(mut values) => {
             let (length, size) = (values.len(), world.size() as usize);
+            // For these zeros there is room: see `Ranks::room_to_sum`.
             values.resize(length.next_multiple_of(size), 0.0);
             values.chunks_mut(MOST_VALUES / size * size).for_each(|values| sum(world, values, room));
             values.truncate(length);
@@ -117,7 +122,7 @@ fn carried(world: &impl CommunicatorCollectives, job: Job, room: &mut Vec<f32>) 
         }
         Job::Broadcast(root, mut bytes) => {
             let process = world.process_at_rank(root as i32);
-            bytes.chunks_mut(MOST_VALUES).for_each(|bytes| process.broadcast_into(bytes));
+            bytes.chunks_mut(MOST_BYTES).for_each(|bytes| process.broadcast_into(bytes));
             Done::Bytes(bytes)
         }
         Job::Exchange(own) => {
@@ -133,6 +138,7 @@ fn carried(world: &impl CommunicatorCollectives, job: Job, room: &mut Vec<f32>) 
 /// as many values.
 fn sum(world: &impl CommunicatorCollectives, values: &mut [f32], room: &mut Vec<f32>) {
     if room.len() < values.len() {
+        // The system may give memory only once it is written to: no more of it is than is needed.
         room.resize(values.len(), 0.0);
     }
     let room = &mut room[..values.len()];
@@ -208,5 +214,40 @@ impl Ranks {
     pub fn over_mpi<T, E: Display + From<Error>>(program: impl FnOnce(&Ranks) -> Result<T, E>) -> Result<T, E> {
         let world = World::begin().map_err(|source| Error::Ranks(RanksError::Communication { source }))?;
         Ranks::new(world).run(program)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::env;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Set where the test below is a rank of its own job.
+    const RANK: &str = "WGPU_MLP_PANICKING_RANK";
+
+    /// No call of the public interface panics in a message: this one is to no rank that there is. The other rank waits for it.
+    #[test]
+    fn a_message_that_panics_ends_the_job() {
+        if env::var_os(RANK).is_some() {
+            let world = World::begin().unwrap();
+            let root = if world.rank == 1 { world.size } else { 1 };
+            assert!(world.broadcast(root, &mut vec![0]).is_err(), "rank {} went on", world.rank);
+            return;
+        }
+        let name = "distributed::mpi::tests::a_message_that_panics_ends_the_job";
+        let mut job = Command::new("mpirun");
+        job.args(["--oversubscribe", "--bind-to", "none", "--timeout", "300", "-n", "2"]);
+        job.arg(env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]).env(RANK, "1");
+        job.envs(["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"].map(|variable| (variable, "1")));
+        let ended = job.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none").output().unwrap();
+        let words = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success(), "{words}");
+        // The launcher names the call that ended the job: it was not the deadline.
+        for told in ["rank 1: a message panicked, which ends the job", "MPI_ABORT was invoked on rank 1"] {
+            assert!(words.contains(told), "no {told:?}: {words}");
+        }
     }
 }

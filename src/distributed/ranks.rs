@@ -11,12 +11,14 @@ use super::message::{Call, Numbers};
 #[cfg(doc)]
 use crate::error::RanksError;
 use crate::error::{Error, Result};
+use crate::host_memory::no_room;
 
 /// This rank among those that work together: threads, processes, or machines.
 ///
-/// Every rank runs the same program and makes the same calls in the same order. What fails on one of them is told to all in the
-/// next round, so that each returns [`RanksError::Failed`] and none waits for ever; a rank that panics or ends early counts as
-/// failed. If a process is killed, the job's launcher decides whether the other ranks end too.
+/// Every rank runs the same program and makes the same calls in the same order, one after the other: also a program with threads of
+/// its own. What fails on one of them is told to all in the next round, so that each returns [`RanksError::Failed`] and none waits
+/// for ever; a rank that panics or ends early counts as failed. If a process is killed, the job's launcher decides whether the
+/// other ranks end too.
 ///
 /// ```
 /// use wgpu_mlp::distributed::Ranks;
@@ -115,7 +117,7 @@ impl Ranks {
             Err(error) => match error.downcast::<Error>() {
                 // What came from ranks says which it was; all hear of it all the same.
                 Ok(error) if matches!(*error, Error::Ranks(_)) => {
-                    let _ = self.fail::<T>(Call::Agree, error.to_string().into());
+                    let _ = self.round(Call::Agree, Err(error.to_string().into()));
                     Err(*error)
                 }
                 Ok(error) => self.fail(Call::Agree, error),
@@ -128,8 +130,8 @@ impl Ranks {
     /// program adds up by itself.
     ///
     /// # Errors
-    /// [`RanksError::Failed`] where another rank has failed or ended; [`RanksError::Differ`] where it is in another call, or has another
-    /// number of values; [`RanksError::Communication`] where the messages could not be carried.
+    /// [`RanksError::Failed`] where another rank has failed or ended, or one has no memory for it; [`RanksError::Differ`] where another
+    /// is in another call, or has another number of values; [`RanksError::Communication`] where the messages could not be carried.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -141,6 +143,11 @@ impl Ranks {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
+        // As `room_to_sum` makes it, where the values are there already.
+        if values.try_reserve_exact(self.most_zeros()).is_err() {
+            let needed = values.len().saturating_add(self.most_zeros());
+            return self.fail(Call::Sum, no_room::<f32>("sum", needed, 1).into());
+        }
         self.same(Call::Sum, "the number of values to add", values.len() as u64)?;
         self.sum_after_a_round(values)
     }

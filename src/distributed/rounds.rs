@@ -26,12 +26,19 @@ impl Ranks {
         }
     }
 
-    /// Tells all that this rank has failed.
+    /// Tells all that this rank has failed. The log has what is wrong here where another rank is the one that is reported.
     pub(super) fn fail<T>(&self, call: Call, cause: Cause) -> Result<T> {
-        match self.round(call, Err(cause)) {
-            Err(error) => Err(error),
-            Ok(_) => Err(failed(self.rank(), "failed".into())),
+        let words = cause.to_string();
+        let error = match self.round(call, Err(cause)) {
+            Err(error) => error,
+            Ok(_) => failed(self.rank(), "failed".into()),
+        };
+        if let Error::Ranks(RanksError::Failed { rank, .. }) = &error
+            && *rank != self.rank()
+        {
+            log::warn!("rank {}: {words}; rank {rank} failed too, and is the one that is reported", self.rank());
         }
+        Err(error)
     }
 
     /// One round, as [`Ranks::one_round`]; remembers whether it ended with an error.
@@ -69,13 +76,6 @@ impl Ranks {
             self.communicator.broadcast(rank, &mut told).map_err(communication)?;
             let source = match own {
                 Err(cause) if rank == self.rank() => cause,
-                Err(cause) => {
-                    log::warn!(
-                        "rank {}: {cause}; rank {rank} failed too, and is the one that is reported",
-                        self.rank()
-                    );
-                    String::from_utf8_lossy(&told).into_owned().into()
-                }
                 _ => String::from_utf8_lossy(&told).into_owned().into(),
             };
             return Err(failed(rank, source));
@@ -110,18 +110,23 @@ impl Ranks {
             let bytes = lengths.iter().fold(0usize, |sum, length| sum.saturating_add(*length));
             host_room(call.name(), bytes / size_of::<T>(), 1)
         };
-        self.visit_with(call, bytemuck::cast_slice(own), room, |all: &mut Vec<T>, bytes| {
+        self.visit(call, bytemuck::cast_slice(own), room, |all: &mut Vec<T>, bytes| {
             all.extend(bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
         })
     }
 
-    /// Looks at the bytes of one rank after another, in memory one at a time.
-    pub(crate) fn visit(&self, call: Call, own: &[u8], mut look: impl FnMut(&[u8])) -> Result<()> {
-        self.visit_with(call, own, |_| Ok(()), |_, bytes| look(bytes))
+    /// The sums of the counts of all ranks, each in its place; all have as many.
+    pub(crate) fn sum_counts(&self, call: Call, own: &[u64]) -> Result<Vec<u64>> {
+        let room = |_: &[usize]| host_filled(call.name(), (own.len(), 1), 0);
+        self.visit(call, bytemuck::cast_slice(own), room, |sums: &mut Vec<u64>, bytes| {
+            let counts = bytes.chunks_exact(size_of::<u64>()).map(bytemuck::pod_read_unaligned::<u64>);
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        })
     }
 
-    /// [`Ranks::visit`], with room for what is kept of the bytes of all ranks, whose lengths `room` is told.
-    fn visit_with<R>(
+    /// Looks at the bytes of one rank after another, in memory one at a time, with room for what is kept of them, for which `room`
+    /// is told the lengths.
+    fn visit<R>(
         &self,
         call: Call,
         own: &[u8],
@@ -156,6 +161,17 @@ impl Ranks {
             Ok(room) => self.round(call, Ok(Numbers::default())).map(|_| (lengths, room)),
             Err(error) => self.fail(call, error.into()),
         }
+    }
+
+    /// Room for so many values that are to be added, with that for the zeros that may fill them up to parts of one length: once the
+    /// others add, it is too late to say that there is none.
+    pub(crate) fn room_to_sum(&self, op: &'static str, values: usize) -> Result<Vec<f32>> {
+        host_room(op, values.saturating_add(self.most_zeros()), 1)
+    }
+
+    /// The most zeros that may fill up values to parts of one length, one part for each rank.
+    pub(super) fn most_zeros(&self) -> usize {
+        self.size().saturating_sub(1)
     }
 
     /// [`Ranks::sum`] of what is known to be there on all ranks, as many values on each.
@@ -261,5 +277,22 @@ mod tests {
         let none = || host_room::<u8>("predict", usize::MAX, 1);
         told(&|_| none(), 0);
         told(&|rank| if rank == 1 { none() } else { Ok(Vec::new()) }, 1);
+    }
+
+    #[test]
+    fn values_to_add_have_room_for_the_zeros_behind_them() {
+        for outcome in Ranks::in_threads(3, |ranks| ranks.room_to_sum("fit", 7)) {
+            assert!(outcome.is_ok_and(|room| room.is_empty() && room.capacity() >= 9));
+        }
+        let words = |outcome: Result<Vec<f32>>| outcome.err().map(|error| error.to_string());
+        let wanted = no_room::<f32>("fit", usize::MAX, 1).to_string();
+        assert_eq!(words(Ranks::alone().room_to_sum("fit", usize::MAX)), Some(wanted));
+    }
+
+    #[test]
+    fn counts_are_added_in_their_places() {
+        for sums in Ranks::in_threads(3, |ranks| ranks.sum_counts(Call::Agree, &[1, ranks.rank() as u64, 1 << 40])) {
+            assert_eq!(sums.ok().as_deref(), Some(&[3, 3, 3 << 40][..]));
+        }
     }
 }

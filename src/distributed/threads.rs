@@ -68,7 +68,7 @@ impl Communicator for Thread {
         for other in &all[1..] {
             sum.iter_mut().zip(&other[own.clone()]).for_each(|(sum, value)| *sum += value);
         }
-        *values = self.lay_values(sum).iter().flat_map(|part| part.iter().copied()).collect();
+        *values = self.lay_values(sum).iter().map(|part| part.as_slice()).collect::<Vec<_>>().concat();
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! Allocation: buffers from the pool or from the driver, empty, of zeros, with content, or round a buffer of the caller's.
+//! Allocation: buffers from the pool or from the driver, with undefined content, with zeros, or with given content; and buffers of
+//! the caller that are wrapped. If the device's memory runs out, `Context::with_room` frees idle buffers and tries once more.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,11 +14,11 @@ use super::memory::mark::Mark;
 use super::memory::raw::Raw;
 use crate::error::{Error, Result};
 
-/// Allocations are rounded up to this, so that nearly equal shapes share pooled buffers.
+/// Sizes of buffers are rounded up to multiples of this, so that nearly equal shapes can reuse the same pooled buffers.
 const GRAIN: u64 = 256;
 
 impl Context {
-    /// A buffer for `rows x cols` four-byte values; its content is whatever was there before.
+    /// A buffer for `rows x cols` four-byte values, whose content is undefined.
     pub fn buffer(&self, op: &'static str, rows: usize, cols: usize) -> Result<Buffer> {
         self.check()?;
         let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
@@ -42,7 +43,7 @@ impl Context {
         Ok(buffer)
     }
 
-    /// A buffer of the caller's, as `rows x cols` four-byte values from this byte on.
+    /// A buffer of the caller, seen as `rows x cols` four-byte values from byte `offset` on.
     pub fn wrap(
         &self,
         op: &'static str,
@@ -78,7 +79,7 @@ impl Context {
     }
 
     fn try_allocate(&self, size: u64) -> Result<Raw> {
-        // Taken before the driver is asked, so that threads cannot exceed the limit together.
+        // The bytes are counted before the driver is asked, so that several threads cannot exceed the limit together.
         self.pool().take(size, self.options.max_memory_bytes.unwrap_or(u64::MAX))?;
         let mark = Arc::<Mark>::default();
         let new = |live: &Arc<Live>| allocate(&live.connection, size, mark.clone()).map(Shared::new);
@@ -96,7 +97,7 @@ impl Context {
         }
     }
 
-    /// Fills a guarded buffer, tail included, so that a missing or stray write shows.
+    /// Fills a guarded buffer, with the guard behind its end, so that missing and stray writes are noticed.
     fn poison(&self, buffer: &Buffer) -> Result<()> {
         if self.live.is_none() {
             return Ok(());

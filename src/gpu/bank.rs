@@ -1,7 +1,7 @@
-//! Banks: matrices that lie side by side in one buffer, and how many of them one launch can take.
+//! Banks: matrices that lie side by side in one buffer, so that one launch can work on several of them.
 //!
-//! Each matrix of a bank begins at a multiple of [`PART_WORDS`] words, where a binding may begin. The words between two
-//! matrices are padding, which kernels may compute with and nobody reads.
+//! Each matrix of a bank begins at a multiple of [`PART_WORDS`] words, where a binding may begin. The words between two matrices are
+//! padding: kernels may compute with them, but no result depends on them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::view::View;
 use crate::error::Result;
 use crate::options::PenaltyRates;
 
-/// The most matrices that one launch takes: two for each dense layer.
+/// The most matrices that one launch takes. A dense layer has two.
 pub(crate) const RANGES: usize = 28;
 
 /// The words that a matrix of so many words takes in a bank, with its padding.
@@ -24,8 +24,8 @@ pub(crate) fn padded(words: usize) -> usize {
     words.saturating_add(PART_WORDS - 1) / PART_WORDS * PART_WORDS
 }
 
-/// Buffers for matrices of these shapes: parts of one bank where a binding holds all of it, else buffers of their own.
-/// `new` makes a buffer of a shape.
+/// Buffers for matrices of these shapes. They are parts of one bank if a binding holds all of it, else separate buffers. `new`
+/// makes a buffer of a shape.
 pub(crate) fn buffers(
     gpu: &Context,
     shapes: &[(usize, usize)],
@@ -69,7 +69,7 @@ pub(crate) fn are_neighbours(first: &Buffer, second: &Buffer) -> bool {
     }
 }
 
-/// Copies of neighbours, in a bank of their own; of a single buffer in no bank a copy that is in none.
+/// Copies of neighbours, which form a new bank. The copy of a single buffer that is in no bank is in none either.
 pub(crate) fn duplicate(gpu: &Context, op: &'static str, neighbours: &[&Buffer]) -> Result<Vec<Buffer>> {
     let Some(first) = neighbours.first() else { return Ok(Vec::new()) };
     if first.whole().is_none() {
@@ -81,7 +81,8 @@ pub(crate) fn duplicate(gpu: &Context, op: &'static str, neighbours: &[&Buffer])
     Ok(parts(&bank, &words))
 }
 
-/// Words of a buffer, counted from its start; behind its end those of its neighbours follow.
+/// The view of some words of a buffer, counted from its start. Behind the buffer's end, in the bank, are the words of its
+/// neighbours.
 fn words(buffer: &Buffer, words: Range<usize>) -> View<'_> {
     let (bank, first) = place(buffer).unwrap_or((buffer, 0));
     View::of(bank, bank.words() as usize, 0..1, first + words.start..first + words.end)
@@ -99,7 +100,7 @@ pub(crate) struct PartialSums {
 pub(crate) struct GradientSource<'a> {
     /// The gradient, or the first of its partial sums.
     buffer: &'a Buffer,
-    /// The bank of which the launch sees all; none for a gradient that shares no launch with others.
+    /// The bank, which the launch sees as a whole; none for a gradient that shares no launch with others.
     bank: Option<&'a Buffer>,
     sums: PartialSums,
 }
@@ -121,12 +122,12 @@ impl<'a> GradientSource<'a> {
     }
 }
 
-/// `ParameterRange` in `shaders/updates/updates.wgsl`: neighbouring parameters, and where their gradient lies, counted as
-/// the kernel takes values.
+/// A range of neighbouring parameters and the place of their gradient, counted in the kernel's values: `ParameterRange` in
+/// `shaders/updates/updates.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct ParameterRange {
-    /// The parameter behind the last.
+    /// The number of the parameter behind the last.
     end: u32,
     /// The offset from a parameter's index to its gradient's index, modulo 2³².
     gradient: u32,
@@ -142,7 +143,7 @@ pub(crate) struct ParameterRange {
 }
 
 impl ParameterRange {
-    /// All parameters that there are, each with the gradient's value of the same number.
+    /// The range of all parameters, for a gradient in which each value has its parameter's number.
     const ALL: ParameterRange = ParameterRange {
         end: u32::MAX,
         gradient: 0,
@@ -165,13 +166,13 @@ impl ParameterRange {
         }
     }
 
-    /// These parameters with penalties: the gradient of those is l1 · sign(w) + 2 · l2 · w.
+    /// The range with penalties, whose gradient is l1 · sign(w) + 2 · l2 · w.
     pub fn with_penalties(self, penalty: &PenaltyRates) -> Self {
         ParameterRange { l1: penalty.l1 as f32, l2: (2.0 * penalty.l2) as f32, ..self }
     }
 }
 
-/// The parameters of one launch: neighbouring matrices, or as much of one as a binding holds.
+/// The parameters of one launch: neighbouring matrices, or a part of one matrix that fits a binding.
 pub(crate) struct Run<'a> {
     /// The numbers of the matrices in their lists.
     pub matrices: Range<usize>,
@@ -181,17 +182,17 @@ pub(crate) struct Run<'a> {
     pub gradients: View<'a>,
     pub ranges: [ParameterRange; RANGES],
     pub form: Form,
-    /// The number of values, of the form's width.
+    /// The number of values. The form decides how many words a value has.
     pub count: u32,
 }
 
 impl<'a> Run<'a> {
-    /// The view of another list, which has a matrix for each gradient, that the kernel gets.
+    /// The view that the kernel gets of another list, which has a matrix for each gradient.
     pub fn view<'b>(&self, list: &[&'b Buffer]) -> View<'b> {
         words(list[self.matrices.start], self.words.clone())
     }
 
-    /// One launch for neighbours whose gradients lie in this bank: by fours, padding included.
+    /// One launch for neighbours whose gradients lie in this bank. It works by fours and includes the padding.
     fn of_neighbours(gpu: &Context, first: usize, sources: &[GradientSource<'a>], bank: &'a Buffer) -> Self {
         let (mut ranges, mut end) = ([ParameterRange::ALL; RANGES], 0);
         for (range, source) in ranges.iter_mut().zip(sources) {
@@ -225,8 +226,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The launches that go through all gradients, and through as many matrices of each list: as few as there are runs of
-/// neighbours in all lists whose gradients lie in one bank.
+/// The launches that go through all gradients and the matrices of each list. There is one launch for each run of matrices that are
+/// neighbours in all lists and whose gradients lie in one bank.
 pub(crate) fn runs<'a>(gpu: &Context, lists: &[Vec<&Buffer>], sources: &[GradientSource<'a>]) -> Vec<Run<'a>> {
     let bank_of = |index: usize| sources[index].bank.filter(|_| lists.iter().all(|list| list[index].whole().is_some()));
     let follows = |index: usize, bank: &Buffer| {

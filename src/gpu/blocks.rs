@@ -1,9 +1,9 @@
-//! Blocks: how matrices that are larger than a binding reach the kernels.
+//! Blocks: the parts into which matrices are cut that are larger than a binding.
 //!
-//! A kernel sees dense blocks, each from the start of its binding. A block of whole rows lies in the matrix as it is and
-//! is bound there, as long as it starts at a multiple of the device's offset alignment; any other is copied to a scratch
-//! buffer and back, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows. Kernels that
-//! see rows whole refuse those that are longer than a binding: [`Context::split_whole_rows`].
+//! A kernel sees dense blocks, each from the start of its binding. A block of whole rows is dense in the matrix's own buffer, and is
+//! bound there if it starts at a multiple of the device's offset alignment. Any other block is copied to a scratch buffer, and back
+//! if the kernel writes it, on the device. [`Split`] chooses blocks that need no copies wherever a binding holds a few rows.
+//! Kernels that need whole rows refuse rows that are longer than a binding: [`Context::split_whole_rows`].
 
 use std::ops::Range;
 
@@ -12,13 +12,13 @@ use super::encode::budget;
 use super::rows::RowGrid;
 use crate::error::{Error, Result};
 
-/// Words that a binding must have room for beside a row: a record of statistics.
+/// The least number of words of a binding for kernels on whole rows: a record of statistics must fit too.
 const RECORD_ROOM: u64 = 8;
 
-/// Rows that a block has at least where rows are to be joined.
+/// The least number of rows of a block for kernels that join rows.
 const TALL: usize = 16;
 
-/// Rows and columns of a matrix that a launch works on at a time.
+/// A block: the rows and columns of a matrix that one dispatch works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     pub rows: Range<usize>,
@@ -26,14 +26,14 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// The number of elements: no more than a binding holds, and no binding is longer than u32 counts. Only the plans for the CPU
-    /// path, which has no bindings, know larger blocks.
+    /// The number of elements. It fits u32, since a block is no larger than a binding. Only plans for the CPU path, which has no
+    /// bindings, have larger blocks.
     pub fn words(&self) -> u32 {
         u32::try_from(self.rows.len() as u64 * self.cols.len() as u64).unwrap_or(u32::MAX)
     }
 }
 
-/// A matrix cut into blocks: of whole rows where a binding holds one, else of pieces of single rows.
+/// A matrix that is cut into blocks: blocks of whole rows if a binding holds a row, else pieces of single rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Split {
     pub(super) rows: usize,
@@ -59,7 +59,7 @@ impl Split {
     }
 }
 
-/// A length in steps, the last of which may be shorter.
+/// Cuts a length into ranges of `step`. The last may be shorter.
 pub(crate) fn runs(length: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
     (0..length.div_ceil(step)).map(move |i| i * step..length.min((i + 1).saturating_mul(step)))
 }
@@ -70,14 +70,14 @@ impl Context {
         self.limits.max_storage_buffer_binding_size / 4
     }
 
-    /// Words from one offset at which a binding may start to the next.
+    /// The words between two neighbouring offsets at which a binding may start.
     fn offset_words(&self) -> u64 {
         u64::from(self.limits.min_storage_buffer_offset_alignment).div_ceil(4).max(1)
     }
 
     /// Cuts `rows x cols` into blocks that a binding holds.
     pub fn split(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
-        // Row and column numbers are u32 in the kernels, with the highest as a mark.
+        // Row and column numbers are u32 in the kernels, and the highest u32 means "none".
         let allowed = u64::from(u32::MAX);
         for (what, needed) in [("rows", rows), ("columns", cols)] {
             if needed as u64 >= allowed {
@@ -87,7 +87,7 @@ impl Context {
         Ok(self.cut(rows, cols))
     }
 
-    /// Cuts `rows x cols` into blocks of several rows each, of whole ones where a binding holds some.
+    /// Cuts `rows x cols` into blocks of several rows each. The rows are whole if a binding holds enough of them.
     pub fn split_tall(&self, op: &'static str, rows: usize, cols: usize) -> Result<Split> {
         let split = self.split(op, rows, cols)?;
         let room = self.binding_words() as usize;
@@ -97,7 +97,7 @@ impl Context {
         Ok(Split { block_rows: rows.min(TALL), block_cols: cols.min(room / TALL), ..split })
     }
 
-    /// Cuts a run of elements, whatever their rows and columns, into blocks that a binding holds and a dispatch may go through.
+    /// Cuts a run of elements, whatever their rows and columns are, into blocks that fit a binding and the budget of a dispatch.
     pub fn split_flat(&self, elements: u64) -> Split {
         let room = round_down(self.binding_words().min(budget::WORDS), self.offset_words());
         Split { rows: 1, cols: elements as usize, block_rows: 1, block_cols: elements.min(room) as usize }
@@ -120,7 +120,7 @@ impl Context {
             let block_cols = round_down(room, self.offset_words()) as usize;
             return Split { rows, cols, block_rows: 1, block_cols: block_cols.min(cols) };
         }
-        // Every row count that is a multiple of the alignment's words starts aligned, whatever the columns.
+        // If the rows of a block are a multiple of the alignment in words, the next block starts aligned for any number of columns.
         let block_rows = match whole >= rows as u64 {
             true => rows,
             false => round_down(round_down(whole, self.offset_words()), RowGrid::MOST_ROWS.into()) as usize,

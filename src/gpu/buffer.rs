@@ -1,4 +1,4 @@
-//! Buffers in device memory, whole or in parts, which go back to their context's pool.
+//! Buffers in device memory, or parts of them, which return to their context's pool when they are dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use super::context::Context;
 use super::memory::raw::{ByteRange, Raw};
 use crate::error::Result;
 
-/// Extra bytes behind a guarded buffer, filled with [`Raw::poison`] and looked at by every read.
+/// The extra bytes behind a guarded buffer. They are filled with [`Raw::poison`], and every read checks them.
 pub(super) const GUARD_BYTES: u64 = 256;
-/// Parts of a buffer start at multiples of so many words: no device wants more of a binding's offset.
+/// The alignment of parts of a buffer, in words. No device requires a larger alignment of a binding's offset.
 pub(crate) const PART_WORDS: usize = 64;
-/// Idle buffers beyond a quarter of the largest buffer go back to the driver, the oldest first; but no less than the first of
-/// these is kept, or one buffer of the largest size where that is less, and no more than the second. wgpu does not tell how much
-/// memory a device has: what one buffer can be, grows with it.
+/// The bounds of the bytes that are kept idle. Idle buffers beyond a quarter of the largest possible buffer go back to the driver,
+/// the oldest first. This quarter is raised to the first bound (or to the size of the largest buffer, if that is less) and lowered
+/// to the second. wgpu does not tell how much memory a device has, but devices with more memory allow larger buffers.
 const IDLE_BYTES: (u64, u64) = (1 << 30, 16 << 30);
 
 /// A storage buffer that returns to its context's pool when dropped.
 pub(crate) struct Buffer {
     pub(super) raw: Raw,
-    /// Where the content starts in `raw`.
+    /// The byte of `raw` where the content starts.
     pub(super) offset: u64,
     pub(super) bytes: u64,
-    /// The buffer of which this is a part: it keeps the memory.
+    /// The whole buffer of which this is a part. It keeps the memory alive.
     pub(super) whole: Option<Arc<Buffer>>,
-    /// The caller's own buffer never enters the pool.
+    /// Whether the buffer goes to the pool at the end; a buffer of the caller does not.
     pub(super) pooled: bool,
     pub(super) owner: Context,
 }
@@ -49,12 +49,12 @@ impl Buffer {
         ByteRange { raw: &self.raw, offset: self.offset, bytes: self.bytes }
     }
 
-    /// An error where the content was never written, since what should have done it was rejected.
+    /// Returns an error if the device rejected the commands that should have written the content.
     pub(super) fn check_written(&self) -> Result<()> {
         self.raw.mark.check()
     }
 
-    /// Where the content starts in wgpu's buffer.
+    /// The byte of wgpu's buffer where the content starts.
     pub fn offset(&self) -> u64 {
         self.offset
     }
@@ -108,7 +108,7 @@ impl Drop for Buffer {
         if self.whole.is_some() {
             return;
         }
-        // Moved out, so that the last handle to it is dropped with the others, in a turn.
+        // The raw buffer is moved out, so that the last handle to it is dropped together with the others, in a turn.
         let raw = std::mem::replace(&mut self.raw, Raw::none());
         let most = most_idle_bytes(&self.owner);
         let gone = match self.pooled {

@@ -1,4 +1,4 @@
-//! The kind of driver that a device has, by which kernels are chosen.
+//! The kind of driver that a device has: hardware, or software with or without subgroups. The choice of kernels depends on it.
 
 use super::context::{Context, Traits};
 use super::encode::form::Form;
@@ -9,16 +9,16 @@ use super::rows::RowGrid;
 pub(crate) enum DriverKind {
     /// A driver for hardware.
     Gpu,
-    /// A software driver, whose lanes each read for themselves.
+    /// A software driver whose lanes cannot exchange values: each lane reads all that it needs.
     Software,
-    /// A software driver whose lanes read for each other in subgroups, and know 64-bit words.
+    /// A software driver with subgroups, whose lanes can take values from each other, and with 64-bit words.
     SoftwareSubgroups,
 }
 
 impl DriverKind {
-    /// Lanes that a software driver runs side by side, and the fewest that its subgroups must have to be of use.
+    /// The number of lanes that a software driver runs side by side. Smaller subgroups are not used.
     pub const LANES: u32 = 8;
-    /// Workgroups that a product should have on a software driver: some for each core.
+    /// The number of workgroups that a product should have on a software driver: several for each core.
     pub const ENOUGH_GROUPS: u64 = 64;
 }
 
@@ -35,7 +35,7 @@ impl Context {
         }
     }
 
-    /// Steps of k whose weights the lanes of a software driver read for each other.
+    /// The number of steps of k whose weights the lanes of a subgroup share on a software driver; 1 if they share none.
     pub fn steps_ahead(&self) -> u32 {
         if self.driver_kind() == DriverKind::SoftwareSubgroups { DriverKind::LANES } else { 1 }
     }

@@ -59,7 +59,7 @@ impl Context {
         Ok(Some(times))
     }
 
-    /// The time between beginning and end; `None` where the clock did not run.
+    /// The time between the beginning and the end of the pass; `None` if the clock did not run.
     pub async fn clock_time(&self, waiting: Waiting, times: &Buffer) -> Result<Option<Duration>> {
         let ticks: Vec<u64> = self.read(waiting, times).await?;
         let (Some(live), &[first, last]) = (&self.live, &ticks[..]) else { return Ok(None) };

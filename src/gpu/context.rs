@@ -1,4 +1,4 @@
-//! The context: one device with the buffers, pipelines and counters that the crate keeps for it, as seen by kernels.
+//! The context: a device together with its options, limits, pool of buffers, pipelines and counters. Kernels' files work with it.
 
 use std::ops::{Deref, Range};
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::units::Units;
 use crate::error::{Error, Result};
 use crate::options::{DebugOptions, GpuOptions};
 
-/// A cheap handle to a device; clones share everything.
+/// The context of a device: a handle whose clones are cheap and share everything.
 #[derive(Clone)]
 pub(crate) struct Context(Shared<Inner>);
 
@@ -29,26 +29,26 @@ pub(crate) struct Inner {
     pub(super) traits: Traits,
     pub(super) pool: Mutex<Pool>,
     pub(super) counters: AtomicCounters,
-    /// `None` in a dry run, which goes through every step but the device's.
-    /// Contexts with other options share it.
+    /// The device; `None` in a dry run, which does everything except the device's own work. Contexts with other options share the
+    /// device.
     pub(super) live: Option<Arc<Live>>,
     pub(super) ledger: Ledger,
-    /// Kernels that were measured to be the fastest; shared with dry contexts.
+    /// The kernels that tuning measured to be the fastest; dry contexts share them.
     tuned: Arc<Tuned>,
 }
 
 /// The traits of a device that decide which kernels suit it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traits {
-    /// Whether the adapter is a driver that runs on the CPU, and gets kernels for such.
+    /// Whether the adapter is a software driver, for which kernels for software drivers are chosen.
     pub software: bool,
-    /// Lanes of a subgroup, at least; 0 without subgroup operations.
+    /// The least number of lanes of a subgroup; 0 without subgroup operations.
     pub subgroup_lanes: u32,
     /// Whether shaders know 64-bit words.
     pub longs: bool,
     /// Whether threads have registers for the largest tiles.
     pub registers: bool,
-    /// Whether it may be a GPU of the slowest kind, whose driver ends what takes it long.
+    /// Whether it may be a GPU of the slowest kind. Drivers end work that takes long, so its dispatches must be smaller.
     pub slow: bool,
     /// Matrix units that products go through.
     pub units: Option<Units>,
@@ -62,12 +62,12 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// A context with these limits that goes through every step but touches no device.
+    /// A dry context with these limits: it does everything except the device's own work.
     pub(super) fn dry_with(limits: wgpu::Limits, options: GpuOptions) -> Context {
         Self::with(None, limits, options, Traits::default(), Arc::default())
     }
 
-    /// A context of this device with other options. A buffer belongs to one of the two.
+    /// A context of this device with other options. A buffer belongs to the context that made it.
     pub fn with_options(&self, change: impl FnOnce(&mut GpuOptions)) -> Result<Context> {
         let mut options = self.options.clone();
         change(&mut options);
@@ -80,7 +80,7 @@ impl Context {
         &self.options
     }
 
-    /// A dry context like this one.
+    /// A dry context with this one's limits, traits and options, but without a bound of memory and without guards.
     pub fn dry(&self) -> Context {
         let options = GpuOptions {
             max_memory_bytes: None,
@@ -90,7 +90,7 @@ impl Context {
         Self::with(None, self.limits.clone(), options, self.traits, self.tuned.clone())
     }
 
-    /// A dry context for the CPU path, without limits but those of host memory: no allocation is longer than `isize::MAX` bytes.
+    /// A dry context for the CPU path. Its only limit is that of host memory: no allocation is longer than `isize::MAX` bytes.
     pub fn dry_unlimited() -> Context {
         let most = isize::MAX as u64;
         let limits = wgpu::Limits {
@@ -102,7 +102,7 @@ impl Context {
         Self::dry_with(limits, GpuOptions::default())
     }
 
-    /// A context of these parts; dry where there is no live device.
+    /// A context of these parts. It is dry if there is no live device.
     pub(super) fn with(
         live: Option<Arc<Live>>,
         limits: wgpu::Limits,
@@ -130,7 +130,7 @@ impl Context {
         self.has_subgroups() && !self.options.debug.without_subgroups
     }
 
-    /// Whether the driver runs on the CPU, and gets kernels for such.
+    /// Whether the driver is a software driver, for which kernels for software drivers are chosen.
     pub fn is_software(&self) -> bool {
         self.traits.software
     }
@@ -175,14 +175,15 @@ impl Context {
         self.ledger.take()
     }
 
-    /// The workgroups of a kernel, as many at a time as a dispatch may do, when each does so much.
+    /// The workgroups of a kernel in runs, each small enough for the budget of a dispatch, if a workgroup does so many
+    /// multiply-adds.
     pub fn groups_at_a_time(&self, groups: u64, multiply_adds: u64) -> impl Iterator<Item = Range<u64>> + use<> {
         let line = self.limits.max_compute_workgroups_per_dimension;
         let budget = self.options.debug.max_multiply_adds.unwrap_or(budget::MULTIPLY_ADDS);
         budget::group_runs(groups, self.as_long_as(multiply_adds), budget, line)
     }
 
-    /// The multiply-adds that take the slow GPU of the budgets as long as these may take this device.
+    /// The multiply-adds that the budgets count for these: more on a device that may be slower than the GPU of the budgets.
     pub(super) fn as_long_as(&self, multiply_adds: u64) -> u64 {
         if self.traits.slow { multiply_adds.saturating_mul(budget::SLOWER) } else { multiply_adds }
     }
@@ -193,7 +194,8 @@ impl Context {
         connection.is_some_and(|connection| !connection.turns.are_taken() && !connection.compiles_alone)
     }
 
-    /// Compiles what is about to be launched and is not there yet, on several threads; nothing where the driver serves one at a
+    /// Compiles those of these variants that are not compiled yet, on several threads. Does nothing if the driver serves one thread
+    /// at a
     /// time.
     pub fn compile_ahead(&self, variants: impl IntoIterator<Item = Variant>) {
         if let Some(live) = self.live.as_ref().filter(|_| self.compiles_at_once()) {
@@ -209,7 +211,7 @@ impl Context {
         self.live.as_ref().map(|live| live.pipelines.compiled()).unwrap_or_default()
     }
 
-    /// Hands everything recorded so far to the queue, without waiting for it.
+    /// Submits everything recorded so far, without waiting for it.
     pub fn flush(&self) -> Result<()> {
         if let Some(live) = &self.live {
             live.recorder().submit(&live.connection, &self.counters);
@@ -218,14 +220,15 @@ impl Context {
         self.check_device()
     }
 
-    /// Hands over everything recorded and waits until the device has done it.
+    /// Submits everything recorded so far, and waits until the device has done it.
     pub fn wait(&self) -> Result<()> {
         self.flush()?;
         self.poll(None)?;
         self.check()
     }
 
-    /// The result of `make`, which takes device memory; where that is short, it is called once more with the pool emptied.
+    /// The result of `make`, which allocates device memory. If the memory runs out, the pool's idle buffers are freed and `make` is
+    /// called once more. Its second error is the [`Error::OutOfMemory`] that the caller sees.
     pub(super) fn with_room<T>(&self, make: impl Fn() -> Result<T>) -> Result<T> {
         let first = make();
         if !matches!(first, Err(Error::OutOfMemory { .. })) {
@@ -242,7 +245,7 @@ impl Context {
         make()
     }
 
-    /// Waits for a submission, or for everything.
+    /// Waits for a submission, or, without one, for everything submitted.
     pub(super) fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
         self.counters.waits.fetch_add(1, Relaxed);
@@ -253,7 +256,7 @@ impl Context {
 }
 
 impl Inner {
-    /// The outcome of a call; where it failed because the device is lost, that error.
+    /// The outcome of a call. If it failed because the device is lost, the error is [`Error::DeviceLost`].
     pub(super) fn or_lost<T>(&self, outcome: Result<T>) -> Result<T> {
         match &self.live {
             Some(live) => live.connection.or_lost(outcome),
@@ -261,7 +264,8 @@ impl Inner {
         }
     }
 
-    /// [`Inner::check`] after a poll, at the beginning of an op, a read or an upload: only a poll tells that the device is lost.
+    /// Polls the device, then checks for errors as [`Inner::check`] does. Every dispatch, read and upload begins with this call,
+    /// because wgpu reports a lost device only while it is polled.
     pub(super) fn check_device(&self) -> Result<()> {
         self.live.as_ref().map_or(Ok(()), |live| live.connection.errors.poll_and_check())
     }

@@ -1,26 +1,26 @@
-//! Counters: what a device was made to do since it was opened.
+//! Counters: the work that a device was given since it was opened.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Counts of what a device was made to do, since it was opened.
+/// Counters of the work that a device was given since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
-    /// Kernels recorded.
+    /// The number of dispatches recorded.
     pub dispatches: u64,
-    /// Bytes of their operands, each counted once a dispatch: the least that they read and write.
+    /// The bytes of the dispatches' operands, each operand counted once in a dispatch: the least that the kernels read and write.
     pub bytes: u64,
-    /// Command buffers handed to the queue.
+    /// The number of command buffers that were submitted.
     pub submits: u64,
-    /// Times the host waited for the device.
+    /// The number of times that the host waited for the device.
     pub waits: u64,
-    /// Buffers taken from the driver.
+    /// The number of buffers that the driver allocated.
     pub allocations: u64,
-    /// Pipelines compiled.
+    /// The number of pipelines that were compiled.
     pub pipelines: u64,
-    /// Bytes of device memory held now, idle buffers included; staging memory, some 192 MiB for uploads and 64 MiB for reads at
-    /// most, is not counted.
+    /// The bytes of device memory held now, with idle buffers. Staging memory is not counted; it has at most some 192 MiB for
+    /// uploads and 64 MiB for reads.
     pub memory_bytes: u64,
     /// The largest number of bytes of device memory that was held at a time.
     pub peak_memory_bytes: u64,
@@ -38,7 +38,7 @@ pub(in crate::gpu) struct AtomicCounters {
 }
 
 impl AtomicCounters {
-    /// The counts so far, of a device that holds so much memory: now, and at most.
+    /// The counts so far. `memory` is the number of bytes that the device holds now, and the largest number so far.
     pub fn counts(&self, (memory_bytes, peak_memory_bytes): (u64, u64)) -> Counters {
         Counters {
             dispatches: self.dispatches.load(Relaxed),

@@ -1,4 +1,4 @@
-//! Holds every kernel's declaration to its shader, without a GPU.
+//! Tests that compare every kernel's declaration with its shader. They need no GPU.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::encode::templates::{FILES, taken_in};
 use crate::ops;
 use crate::verify;
 
-/// Kernels that other ops launch on their way; those ops' cases cover them.
+/// Kernels that other ops launch. The cases of these ops cover them.
 const HELPERS: [&str; 3] = ["row_weights", "squared_norm", "statistics"];
 
 /// Numbers with which every kernel compiles.
@@ -79,7 +79,7 @@ fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
     })
 }
 
-/// The files that a file takes in, and those that they take in.
+/// The files that a file includes, directly or through other files.
 fn included(path: &str) -> BTreeSet<&'static str> {
     taken_in(path).into_iter().flat_map(|path| included(path).into_iter().chain([path])).collect()
 }
@@ -114,7 +114,7 @@ fn every_shader_has_its_kernel_and_every_kernel_its_case() {
     assert_eq!(names.len(), kernels.len(), "two kernels share name and file");
 }
 
-/// So that a kernel can be read from its own file.
+/// A kernel includes few files, so that it can be read from its own file.
 #[test]
 fn a_file_names_at_most_three_others() {
     for (path, text) in FILES.iter().filter(|(path, _)| !path.starts_with("products/")) {
@@ -123,7 +123,7 @@ fn a_file_names_at_most_three_others() {
     }
 }
 
-/// A pipeline is found by program, form and constants: where two kernels are one program, one may get the other's.
+/// A pipeline is found by program, form and constants. If two kernels are one program, they share pipelines.
 #[test]
 fn kernels_that_are_one_program_have_one_text() {
     let mut shared = 0;
@@ -208,7 +208,7 @@ fn overrides_are_what_the_host_hands_over() {
         let declared: BTreeSet<_> = module.overrides.iter().filter_map(|(_, o)| open(o)).collect();
         let handed: BTreeSet<_> = kernel.overrides.iter().map(|name| name.to_string()).collect();
         assert_eq!(declared, handed, "{}", kernel.name);
-        // An override with a number for its default would be a second owner of that number.
+        // A default value in an override would be a second place that defines the number.
         for (_, o) in module.overrides.iter() {
             let literal =
                 o.init.is_some_and(|init| matches!(module.global_expressions[init], naga::Expression::Literal(_)));
@@ -241,7 +241,7 @@ fn no_shader_owns_a_size() {
     }
 }
 
-/// A line without what the host fills in.
+/// A line without the parts that the host fills in.
 fn wgsl_alone(line: &str) -> String {
     let mut alone = String::new();
     let mut rest = line;
@@ -270,7 +270,7 @@ fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
         "0x80000000u",
         "0x7f800000u",
         "0xffffffffu",
-        // What formats of numbers are made of: scale.wgsl, cut.wgsl and matmul_units.wgsl name them.
+        // These numbers are parts of number formats, which scale.wgsl, cut.wgsl and matmul_units.wgsl name.
         "0x2000u",
         "0x38800000u",
         "2048.0",

@@ -1,4 +1,4 @@
-//! Dispatching: one launch of a kernel, with its operands where the kernel can see them.
+//! Dispatching: records one launch of a kernel, after placing its operands where bindings can begin.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,7 +22,7 @@ pub(crate) struct Launch<'a, P> {
     pub groups: u64,
 }
 
-/// An operand placed where the kernel sees it: where it lies, or in a scratch copy.
+/// An operand as it is bound: in its own buffer, or as a copy in a scratch buffer.
 enum Placed<'a> {
     Here(ByteRange<'a>),
     Copied { home: View<'a>, scratch: Buffer },
@@ -37,7 +37,8 @@ impl Placed<'_> {
     }
 }
 
-/// Bytes of a dispatch's operands, each counted once: another operand is bound in the place of one that is not there.
+/// The bytes of a dispatch's operands, each counted once: an operand may be bound a second time as a stand-in for one that the
+/// launch does not have.
 fn bytes(views: &[View<'_>]) -> u64 {
     let repeated = |index: usize, view: &View<'_>| views[..index].iter().any(|earlier| earlier.same(view));
     let distinct = views.iter().enumerate().filter(|(index, view)| !repeated(*index, view));
@@ -55,7 +56,7 @@ impl Context {
         self.dispatch_work(launch, form, 0)
     }
 
-    /// Records one dispatch of so many multiply-adds: for kernels that do more than go through their operands.
+    /// Records one dispatch of so many multiply-adds, for kernels that do more work than one pass over their operands.
     pub(crate) fn dispatch_work<P: bytemuck::NoUninit>(
         &self,
         launch: Launch<'_, P>,
@@ -101,7 +102,8 @@ impl Context {
         Ok(())
     }
 
-    /// Refuses operands that hold no results, and two that are written on the same memory: which of them stayed would be chance.
+    /// Refuses operands whose content was never written, and two written operands that overlap: it would be chance which result
+    /// stays.
     fn check_operands<P>(&self, launch: &Launch<'_, P>) -> Result<()> {
         launch.buffers.iter().try_for_each(|view| view.buffer().check_written())?;
         let written = launch.buffers.iter().zip(launch.kernel.buffers).filter(|(_, access)| **access == Access::Write);
@@ -114,8 +116,8 @@ impl Context {
         Ok(())
     }
 
-    /// Places all operands where the kernel can see them. An operand that it reads, in a buffer that it also writes, is copied:
-    /// wgpu lets no buffer be both.
+    /// Places all operands where the kernel can see them. If it reads from a buffer that it also writes, the operand is copied,
+    /// since wgpu allows one dispatch only one kind of use of a buffer.
     fn place_all<'a, P>(&self, launch: &Launch<'a, P>) -> Result<Vec<Placed<'a>>> {
         let uses = || launch.buffers.iter().zip(launch.kernel.buffers);
         let written = |view: &View<'_>| {
@@ -133,7 +135,7 @@ impl Context {
         Ok(Placed::Copied { home: view.clone(), scratch: self.buffer("scratch", view.words() as usize, 1)? })
     }
 
-    /// Binds the view where it lies if it is dense and aligned there, else in a scratch buffer.
+    /// Binds the view in its own buffer if it is dense and aligned there, else as a copy in a scratch buffer.
     fn place<'a>(&self, op: &'static str, view: &View<'a>) -> Result<Placed<'a>> {
         let (needed, allowed) = (4 * view.words(), self.limits.max_storage_buffer_binding_size);
         if needed > allowed {
@@ -143,7 +145,7 @@ impl Context {
             |range: &ByteRange<'_>| range.offset.is_multiple_of(self.limits.min_storage_buffer_offset_alignment.into());
         let buffer = view.buffer();
         match view.range().filter(aligned) {
-            // The padding too: pooled buffers serve other shapes of the same size with the same bind group.
+            // The padding is bound too, since pooled buffers are reused, with their bind group, for other shapes of this size.
             Some(range) if view.is_whole() && buffer.whole().is_none() && buffer.is_own() => {
                 let bytes = range.raw.size.min(allowed) / 4 * 4;
                 Ok(Placed::Here(ByteRange { bytes, ..range }))

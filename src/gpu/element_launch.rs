@@ -17,13 +17,13 @@ pub(crate) struct ElementLaunch<'a> {
 }
 
 impl Context {
-    /// Whether kernels that work on rows are those for hardware.
+    /// Whether kernels that work on rows use the mappings for hardware.
     fn rows_by_hardware(&self) -> bool {
         !self.traits.software || self.options.debug.row_lanes.is_some()
     }
 
-    /// Records an elementwise kernel, block by block, with the parameters for each, by fours where every block's words
-    /// allow it: those follow from the block and from the width of a value.
+    /// Records an elementwise kernel, block by block. It works by fours if the words of every block allow it. `params` makes the
+    /// parameters from the block and from the width of a value.
     pub fn launch_elements<P: bytemuck::NoUninit>(
         &self,
         split: Split,

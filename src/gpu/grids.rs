@@ -1,4 +1,4 @@
-//! How elements and columns map to workgroups. The numbers live here and reach the shaders as constants.
+//! Grids: how elements and columns are divided among workgroups. The numbers are here, and shaders get them as constants.
 
 use super::encode::form::Constant;
 use super::rows::FAN;
@@ -22,7 +22,8 @@ impl LinearGrid {
     }
 }
 
-/// The grid of norms, sums over all of a model's gradients: few enough workgroups that one can add up what they found.
+/// The grid of norms, which are sums over all gradients of a model. It has so few workgroups that one workgroup can add up their
+/// sums.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NormGrid;
 
@@ -43,7 +44,8 @@ impl NormGrid {
     }
 }
 
-/// The grid of column sums, and of other kernels that go down columns: a workgroup owns `width` columns of a block of `lanes * depth` rows.
+/// The grid of column sums and other kernels that go down columns. A workgroup owns `width` columns of a block of `lanes * depth`
+/// rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ColumnGrid {
     width: u32,
@@ -53,9 +55,9 @@ pub(crate) struct ColumnGrid {
 
 impl ColumnGrid {
     const THREADS: u32 = 128;
-    /// Rows that a lane adds up by themselves.
+    /// The rows of a run, which a lane adds up before it adds runs.
     const RUN: u32 = 16;
-    /// Runs of a lane on software drivers, where lanes share no sums: every barrier costs them much.
+    /// The number of runs of a lane on software drivers, where a barrier is slow and so lanes share no sums.
     const SOFTWARE_RUNS: u32 = 4;
     /// Columns of a workgroup there.
     const SOFTWARE_WIDTH: u32 = 128;

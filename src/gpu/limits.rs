@@ -1,4 +1,4 @@
-//! Limits: what every device must have, and the device's own as options lower them.
+//! Limits: the least that a device must have, and the device's own limits, which options can lower.
 
 use super::encode::bind_groups::SLOT_BYTES;
 use super::grids::LinearGrid;
@@ -7,15 +7,15 @@ use super::tiles::Tile;
 use crate::error::{Error, Result};
 use crate::options::GpuOptions;
 
-/// Storage buffers of the kernel that binds the most; a test holds it to the kernels' declarations.
+/// The most storage buffers that a kernel binds. A test compares the number with the kernels' declarations.
 pub(in crate::gpu) const STORAGE_BUFFERS: u32 = 8;
 
-/// The longest binding that kernels are given: they count a binding's words in u32, and its bytes as drivers do in i32. Metal
-/// allows more.
+/// The longest binding that kernels get. Kernels count a binding's words in u32, and drivers count its bytes in i32. Metal allows
+/// longer ones.
 pub(super) const MAX_BINDING_BYTES: u64 = (1 << 31) - 4;
-/// The longest buffer: the host counts a buffer's bytes in usize too, which has 32 bits on some targets.
+/// The longest buffer. The host counts a buffer's bytes in usize, which has 32 bits on some targets.
 pub(super) const MAX_BUFFER_BYTES: u64 = usize::MAX as u64 / 4 * 4;
-/// The least that a binding can be lowered to: the smallest reductions need some room.
+/// The smallest binding that options may ask for, since even the smallest reductions need some room.
 const MIN_BINDING_BYTES: u64 = 256;
 
 /// Refuses a device on which some kernel would not run.
@@ -55,7 +55,7 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
     if let Some(bytes) = options.debug.max_buffer_bytes {
         limits.max_buffer_size = limits.max_buffer_size.min(bytes);
     }
-    // No binding is longer than its buffer: what fits a binding can be had, then.
+    // No binding is longer than a buffer, so everything that fits a binding can be allocated.
     let longest = limits.max_buffer_size.max(alignment.max(MIN_BINDING_BYTES));
     limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(longest);
     if let Some(lanes) =

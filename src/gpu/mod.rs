@@ -1,4 +1,5 @@
-//! Everything that names wgpu: the context, its buffers, pipelines and recorder, and how work is cut to size.
+//! The GPU path: all code that uses wgpu. It has the context, buffers, pipelines and the recorder, and it cuts work into pieces
+//! that a device can handle.
 //!
 //! The rest of the crate sees [`Context`], [`Buffer`] and [`Kernel`], and knows nothing of bind groups or encoders.
 
@@ -49,7 +50,7 @@ pub(crate) use buffer::Buffer;
 pub(crate) use context::Context;
 pub use counters::Counters;
 pub(crate) use dispatch::Launch;
-pub(crate) use driver::adapter::choices;
+pub(crate) use driver::adapter::{choices, name_in_environment};
 pub(crate) use element_launch::ElementLaunch;
 pub(crate) use encode::form::{Constant, Form};
 pub(crate) use encode::kernel::{Access, Kernel};

@@ -1,4 +1,4 @@
-//! Opening a device: its features, its limits as options lower them, and what decides which kernels suit it.
+//! Opening a device: its features, its limits, which options can lower, and the traits by which kernels are chosen.
 
 use std::sync::Arc;
 #[cfg(target_family = "wasm")]
@@ -15,10 +15,10 @@ use crate::options::{GpuOptions, MatrixUnits};
 #[cfg(not(target_family = "wasm"))]
 use crate::waiting::at_once;
 
-/// The number by which PCI knows Intel.
+/// Intel's PCI vendor id.
 const INTEL: u32 = 0x8086;
 
-/// Features that a device is opened with where the adapter has them. Kernels do without them elsewhere.
+/// The features that a device is opened with if the adapter has them. Without them other kernel variants are chosen.
 const USEFUL_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64).union(wgpu::Features::TIMESTAMP_QUERY);
 
@@ -55,7 +55,7 @@ impl Context {
         context
     }
 
-    /// Builds a context round a device that exists already.
+    /// Builds a context for a wgpu device that exists already.
     pub fn adopt(
         adapter: &wgpu::Adapter,
         device: wgpu::Device,
@@ -79,7 +79,7 @@ impl Context {
             software: info.device_type == wgpu::DeviceType::Cpu && !options.debug.kernels_for_gpus,
             subgroup_lanes: if has(wgpu::Features::SUBGROUP) { info.subgroup_min_size.max(1) } else { 0 },
             longs: has(wgpu::Features::SHADER_INT64),
-            // A thread of Intel's has 128 registers, fewer than the largest tile has sums.
+            // A thread on Intel's GPUs has 128 registers, which is not enough for the sums of the largest tile.
             registers: (info.device_type == wgpu::DeviceType::DiscreteGpu && info.vendor != INTEL)
                 || options.debug.kernels_for_gpus,
             slow: ![wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::Cpu].contains(&info.device_type),
@@ -88,7 +88,7 @@ impl Context {
         Ok(Self::with(Some(Arc::new(live)), limits, options.clone(), traits, Arc::default()))
     }
 
-    /// What browsers tell of a GPU, where they do not describe it in words: its vendor and its architecture.
+    /// The name of the GPU as a browser tells it: its description, or, without one, its vendor and architecture.
     pub fn browser_name(&self) -> Option<String> {
         #[cfg(all(target_family = "wasm", feature = "web"))]
         {
@@ -106,7 +106,7 @@ impl Context {
         None
     }
 
-    /// Whether products could go through matrix units, with a device opened for it.
+    /// Whether a device that is opened with matrix units could use them for products.
     pub fn could_use_units(&self, adapter: &wgpu::Adapter) -> bool {
         Units::of(adapter, &self.limits).is_some()
     }
@@ -133,9 +133,9 @@ fn usable_units(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Result<Units>
 /// The token that wgpu asks for before it enables what is experimental.
 #[allow(unsafe_code, reason = "matrix units are experimental in wgpu")]
 fn experimental() -> wgpu::ExperimentalFeatures {
-    // SAFETY: the token says that its user knows what may be missing of an experimental feature's validation. Only matrix units are
-    // asked for with it, and only where the caller chose so. Their kernel loads and stores matrices in workgroup memory alone, at
-    // places that follow from constants and from the subgroup's number, which is below the threads over the fewest lanes that the
-    // adapter says a subgroup has. The tests of guards run it as they run all others.
+    // SAFETY: with the token, its user accepts that wgpu's validation of experimental features may be incomplete. Only matrix units
+    // are requested with it, and only if the caller chose them. Their kernel loads and stores matrices only in workgroup memory, at
+    // places that follow from constants and from the subgroup's number. That number is below threads / lanes, where lanes is the
+    // least size of a subgroup that the adapter reports. The tests of guards run this kernel as they run all others.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }

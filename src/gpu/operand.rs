@@ -1,4 +1,4 @@
-//! Operands of launches that go block by block.
+//! Operands of launches that work block by block.
 
 use std::ops::Range;
 
@@ -9,13 +9,13 @@ use super::view::View;
 /// An operand of a launch, and how its views follow the blocks.
 #[derive(Clone, Debug)]
 pub(crate) enum Operand<'a> {
-    /// `rows x cols`, as the matrix that is cut.
+    /// An operand of the shape of the matrix that is cut, `rows x cols`.
     Matrix(&'a Buffer),
-    /// So many words a row.
+    /// An operand with so many words for each row.
     PerRow(&'a Buffer, usize),
-    /// So many words a workgroup.
+    /// An operand with so many words for each workgroup.
     PerGroup(&'a Buffer, usize),
-    /// One view for every block.
+    /// An operand that every block sees as a whole.
     Fixed(View<'a>),
 }
 

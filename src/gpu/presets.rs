@@ -1,4 +1,4 @@
-//! Devices as some have them, without a device: for tests of what is chosen on each.
+//! Presets: limits and traits of typical devices, for tests of the choices that are made on them. No real device is needed.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::limits::{MAX_BINDING_BYTES, MAX_BUFFER_BYTES};
 use super::units::Units;
 use crate::options::GpuOptions;
 
-/// Devices that differ in what they choose.
+/// Typical devices, which differ in the kernels that they choose.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Preset {
     /// A large GPU.
@@ -16,7 +16,7 @@ pub(crate) enum Preset {
     WithFxc,
     /// The smallest device that WebGPU allows, without subgroup operations.
     Smallest,
-    /// A software driver whose lanes read for each other.
+    /// A software driver whose lanes take values from each other.
     Shuffled,
     /// A software driver without subgroups, and with small bindings, as Mesa's OpenGL has.
     Alone,
@@ -30,7 +30,7 @@ impl Preset {
 }
 
 impl Context {
-    /// A dry context of a device as some have them.
+    /// A dry context with the limits and traits of the preset.
     pub fn dry_as(preset: Preset) -> Context {
         let units = Some(Units::KNOWN[0]);
         let large = wgpu::Limits {

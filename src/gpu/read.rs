@@ -1,4 +1,4 @@
-//! Reading back: results on their way from the device to the host, and the waits for them.
+//! Reads: copies of results from the device to the host through staging buffers, and the waits for them.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -18,20 +18,20 @@ use crate::error::{Error, ReadError, Result};
 use crate::host_memory::no_room;
 use crate::waiting::Waiting;
 
-/// Pieces of a long read that are on their way at a time.
+/// The number of pieces of a long read that are in flight at a time.
 const PIECES_UNDER_WAY: usize = 4;
 
-/// Values that any bytes are.
+/// Types for which any bytes are a value.
 pub(crate) trait Plain: bytemuck::AnyBitPattern + Send + Sync {}
 
 impl<T: bytemuck::AnyBitPattern + Send + Sync> Plain for T {}
 
-/// Contents on their way back to the host.
+/// A read in flight: contents of buffers that the device copies to a staging buffer.
 pub(crate) struct Reading<T> {
     context: Context,
     /// The staging buffer, the answer of its mapping, and the submission that fills it; `None` in a dry run.
     staged: Option<(Shared<wgpu::Buffer>, Answer<Mapped>, Option<wgpu::SubmissionIndex>)>,
-    /// What should stand behind the pieces, where receipts are needed.
+    /// The receipt that the device should write behind the pieces, if receipts are needed.
     receipt: Option<Receipt>,
     /// The mark of the staging buffer.
     #[cfg(target_family = "wasm")]
@@ -52,8 +52,8 @@ impl Context {
         Ok(values)
     }
 
-    /// The content of a buffer, into as many values. A long one comes in pieces: while the host copies one, the device copies
-    /// the next.
+    /// Reads the content of a buffer into a slice of its length. A long content comes in pieces: while the host copies one, the
+    /// device copies the next.
     pub async fn read_into<T: Plain>(&self, waiting: Waiting, buffer: &Buffer, values: &mut [T]) -> Result<()> {
         let (mut offset, end) = (buffer.offset(), buffer.offset() + buffer.bytes());
         let (mut under_way, mut rest) = (VecDeque::with_capacity(PIECES_UNDER_WAY), values);
@@ -80,16 +80,16 @@ impl Context {
         Ok(())
     }
 
-    /// Starts to bring a buffer's content back, and does not wait for it.
+    /// Starts to read a buffer's content, without waiting for it.
     pub fn read_later<T: Plain>(&self, buffer: &Buffer) -> Result<Reading<T>> {
         self.start_read(&[buffer.range()])
     }
 
-    /// Copies the pieces one after another into staging memory and hands that to the queue.
+    /// Records copies of the pieces, one after another, into a staging buffer, and submits them.
     pub(super) fn start_read<T: Plain>(&self, pieces: &[ByteRange<'_>]) -> Result<Reading<T>> {
         self.check_device()?;
         let lengths = pieces.iter().map(|piece| piece.bytes as usize / size_of::<T>()).collect();
-        // Nobody else knows of it, so the first and last to hear of a rejection is this read.
+        // No other code uses this mark, so only this read is told if the copy is rejected.
         let mark = Arc::<Mark>::default();
         let reading = |staged, receipt| Reading {
             context: self.clone(),
@@ -124,7 +124,7 @@ impl Context {
         let submission = recorder.submit(&live.connection, &self.counters);
         drop(recorder);
         live.catch_up();
-        // By now somebody has handed the copy over.
+        // The copy has been submitted by now, by this thread or by another.
         self.or_lost(mark.check())?;
         let (teller, answer) = answer();
         let turn = live.connection.turns.take();
@@ -134,7 +134,7 @@ impl Context {
         Ok(reading(Some((staging, answer, submission)), receipt))
     }
 
-    /// Looks whether the tail behind a guarded buffer is as it was.
+    /// Checks that the guard behind a guarded buffer is unchanged.
     async fn check_guard(&self, waiting: Waiting, buffer: &Buffer) -> Result<()> {
         let (mut intact, poison) = (true, buffer.raw().poison());
         let guard = ByteRange { raw: buffer.raw(), offset: buffer.bytes(), bytes: GUARD_BYTES };
@@ -145,7 +145,7 @@ impl Context {
 }
 
 impl<T> Drop for Reading<T> {
-    /// A read that nobody waits for any more.
+    /// Drops a read that was not waited for.
     fn drop(&mut self) {
         if let Some(live) = &self.context.live {
             let _turn = live.connection.turns.take();
@@ -155,7 +155,7 @@ impl<T> Drop for Reading<T> {
 }
 
 impl<T: Plain> Reading<T> {
-    /// Waits, and shows the pieces one by one.
+    /// Waits for the content, and calls `look` with each piece.
     pub(super) async fn arrive(mut self, waiting: Waiting, look: impl FnMut(&[T])) -> Result<()> {
         let staging = match self.staged.take() {
             None => None,
@@ -164,7 +164,7 @@ impl<T: Plain> Reading<T> {
                     Waiting::Blocking => self.context.mapped(&answer, submission)?,
                     Waiting::Yielding => self.context.mapped_async(answer, submission).await?,
                 };
-                // In browsers the news of a rejection comes after the submit, and need not come before the content.
+                // A browser reports a rejection after the submit, and perhaps only after the content has come.
                 #[cfg(target_family = "wasm")]
                 if let Some(live) = &self.context.live {
                     let heard = live.recorder().heard_of(&self.mark);
@@ -179,12 +179,12 @@ impl<T: Plain> Reading<T> {
         context.or_lost(self.unpack(staging, look))
     }
 
-    /// Waits, and appends what has come to what is there.
+    /// Waits for the content, and appends it to `values`.
     pub async fn arrive_into(self, waiting: Waiting, values: &mut Vec<T>) -> Result<()> {
         self.arrive(waiting, |piece| values.extend_from_slice(piece)).await
     }
 
-    /// An error where the device has not written the receipt.
+    /// Returns an error, and gives the device up as lost, if the device has not written the receipt.
     fn check_receipt(&self, found: &[u8]) -> Result<()> {
         match &self.context.live {
             Some(live) if self.receipt.is_some_and(|receipt| found != receipt) => {
@@ -195,7 +195,7 @@ impl<T: Plain> Reading<T> {
         }
     }
 
-    /// Shows what has come to the staging buffer; zeros in a dry run.
+    /// Calls `look` with each piece of the staging buffer; with zeros in a dry run.
     fn unpack(self, staging: Option<Shared<wgpu::Buffer>>, mut look: impl FnMut(&[T])) -> Result<()> {
         let Some(staging) = staging else {
             self.lengths.iter().for_each(|length| look(&vec![T::zeroed(); *length]));

@@ -6,12 +6,12 @@ use super::read::Plain;
 use crate::error::Result;
 use crate::waiting::Waiting;
 
-/// Buffers that are read together, and their bytes: no more than staging memory that is kept has room for, since new memory costs a
-/// driver much. A longer buffer comes in pieces.
+/// The most buffers that are read together, and their most bytes: as many as fit into the staging memory that is kept, since new
+/// memory is slow to allocate. A longer buffer comes in pieces.
 const READ_TOGETHER: (usize, u64) = (1024, 16 << 20);
 
 impl Context {
-    /// The contents of several buffers, with a single wait for as many as are read together.
+    /// Reads the contents of several buffers, with one wait for each group of buffers that are read together.
     pub async fn read_each<T: Plain>(&self, waiting: Waiting, buffers: &[&Buffer]) -> Result<Vec<Vec<T>>> {
         let (count, bytes) = READ_TOGETHER;
         let most = bytes.min(self.limits.max_buffer_size);
@@ -31,7 +31,7 @@ impl Context {
     }
 }
 
-/// The number of the first of these lengths whose sum is not above a limit.
+/// The number of lengths, from the first on, whose sum is not above a limit.
 fn together(lengths: impl Iterator<Item = u64>, most: u64) -> usize {
     let sums = lengths.scan(0, |sum: &mut u64, length| {
         *sum = sum.saturating_add(length);
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn what_is_read_together_goes_through_memory_that_is_kept() {
-        // With a receipt behind it.
+        // A receipt comes behind the content.
         assert!(Reads::size(READ_TOGETHER.1 + 8, u64::MAX) <= MOST_READ_BYTES);
     }
 

@@ -1,4 +1,4 @@
-//! Release: buffers that nobody uses any more go back to the driver.
+//! Release: returns buffers that are no longer used to the driver.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ impl Drop for Inner {
     /// Frees buffers and device in a turn, since wgpu calls the driver for that.
     fn drop(&mut self) {
         let idle = self.pool().shrink(0);
-        // The recorder, which contexts with other options share, would keep them.
+        // The recorder's bind groups would keep the buffers alive; contexts with other options share the recorder.
         self.forget_bind_groups(&idle);
         self.release(idle);
         let turn = self.live.as_ref().map(|live| live.connection.turns.take());
@@ -20,14 +20,14 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    /// Frees the bind groups of buffers that nobody uses any more.
+    /// Frees the bind groups of buffers that are no longer used.
     pub(super) fn forget_bind_groups(&self, buffers: &[Raw]) {
         if let Some(live) = self.live.as_ref().filter(|_| !buffers.is_empty()) {
             live.recorder().bind_groups.forget(buffers);
         }
     }
 
-    /// Hands buffers back to the driver.
+    /// Returns buffers to the driver.
     pub(super) fn release(&self, gone: Vec<Raw>) {
         if !gone.is_empty() {
             let _turn = self.live.as_ref().map(|live| live.connection.turns.take());
@@ -37,12 +37,12 @@ impl Inner {
         }
     }
 
-    /// Destroys what nobody else has. In browsers dropping a handle frees nothing before the garbage is collected, and the
-    /// collector does not know how much device memory a handle stands for.
+    /// Destroys a buffer that has no other user. In browsers dropping a handle frees nothing until the garbage is collected, and the
+    /// collector does not know how much device memory belongs to a handle.
     #[cfg(target_family = "wasm")]
     fn destroy(&self, gone: &[Raw]) {
         if let Some(live) = &self.live {
-            // What is recorded may use it, and would be rejected.
+            // Recorded commands may use the buffer, and would be rejected if it were destroyed.
             live.recorder().submit(&live.connection, &self.counters);
         }
         for raw in gone.iter().filter(|raw| raw.own) {

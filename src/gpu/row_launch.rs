@@ -1,4 +1,4 @@
-//! Launches of kernels that reduce along rows, which they see whole: a row longer than a binding is refused.
+//! Launches of row kernels, which reduce along rows. They need whole rows, so a row longer than a binding is refused.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::operand::{Operand, views};
 use super::rows::RowGrid;
 use crate::error::Result;
 
-/// The rows that a launch of a row kernel sees of a matrix, and how many came before: `Window` in the shaders.
+/// The window of a row kernel: the rows of a matrix that a launch sees, and the number of rows before them. `Window` in the shaders.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Window {
@@ -36,7 +36,7 @@ impl Window {
 /// A launch of a row kernel over a matrix of any number of rows.
 pub(crate) struct RowLaunch<'a> {
     pub kernel: &'static Kernel,
-    /// Matrices whose rows the kernel reads in full, so that a lane keeps values of each.
+    /// The number of matrices whose rows the kernel reads in full. A lane keeps values of each.
     pub inputs: u32,
     pub constants: &'a [Constant],
     pub operands: &'a [Operand<'a>],
@@ -74,7 +74,7 @@ impl RowSplit {
         params: impl Fn(Window) -> P,
     ) -> Result<()> {
         let cols = self.split.cols;
-        // Only kernels that go along all of their rows' values care how.
+        // Only kernels that read all values of their rows have forms for it.
         let fours = |words: usize| words.is_multiple_of(4);
         let along = launch.kernel.forms.held.then(|| {
             let all_fours = self.split.row_runs().all(|rows| fours(rows.len() * cols));
@@ -109,7 +109,7 @@ impl Context {
         Ok(RowSplit { split, grid, subgroups: self.uses_subgroups() })
     }
 
-    /// Cuts records for a kernel that takes one a thread, whatever the lanes of others.
+    /// Cuts a list of records for a kernel whose threads take one record each.
     pub fn split_records(&self, op: &'static str, records: usize) -> Result<RowSplit> {
         let rows = if self.traits.software { RowGrid::SOFTWARE_ROWS } else { RowGrid::MOST_ROWS };
         Ok(RowSplit { split: self.split(op, records, 1)?, grid: RowGrid::by_thread(rows), subgroups: false })

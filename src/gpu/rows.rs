@@ -1,23 +1,24 @@
-//! The mapping of rows to workgroups. Its numbers reach the shaders as constants.
+//! The mapping of rows to workgroups: how many threads share a row, and how many rows share a workgroup. Shaders get the numbers as
+//! constants.
 
 use super::encode::form::{Constant, Form};
 
 /// Threads of a workgroup in the row kernels.
 const ROW_THREADS: u32 = 128;
-/// Threads of a workgroup for longer rows, with the most columns that each number is for: a lane keeps 32 values. With fewer lanes a
-/// GPU has too little to do while it waits for memory. A device takes the numbers that its workgroups can have.
+/// Threads of a workgroup for longer rows, with the most columns for each number. A lane keeps 32 values. With fewer lanes a GPU
+/// would have too little to do while it waits for memory. A device uses only the numbers that its workgroups can have.
 const LONG_ROWS: [(u32, usize); 3] = [(256, 8192), (512, 16_384), (1024, usize::MAX)];
-/// Values that the lanes of a row keep at most: a GPU's 64 Ki registers, less those that the rest takes.
+/// The most values that the lanes of a row keep: half of a GPU's 64 Ki registers, since the kernel needs others.
 const ROW_VALUES: u32 = 32 << 10;
-/// Bytes of workgroup memory that all reductions together take for a lane.
+/// The bytes of workgroup memory that all reductions together use for a lane.
 const REDUCTION_BYTES: u32 = 24;
-/// Values that one thread gathers in a reduction.
+/// The number of values that one thread joins in a step of a reduction.
 pub(super) const FAN: u32 = 16;
-/// Values that one thread gathers where [`FAN`] would leave more gathering threads than this.
+/// The number of values that one thread joins if, with [`FAN`], more threads than this number would have to join values.
 const WIDE_FAN: u32 = 32;
-/// Rows of up to this many columns belong to one lane each.
+/// The most columns of a row that one lane has to itself.
 const ONE_LANE_COLS: usize = 16;
-/// Rows of up to this many columns belong to [`FAN`] lanes, longer ones to the whole workgroup.
+/// The most columns of a row that [`FAN`] lanes share; a longer row has the whole workgroup.
 const FEW_LANES_COLS: usize = 128;
 /// Rows of more columns than this have more threads on hardware: [`LONG_ROWS`].
 const LONG_ROW_COLS: usize = 4096;
@@ -25,19 +26,20 @@ const LONG_ROW_COLS: usize = 4096;
 /// Rows of up to this many columns belong to one lane each on software drivers.
 const SOFTWARE_LANE_COLS: usize = 4096;
 
-/// Values that a lane keeps in registers: the least of these that is enough for a row; longer rows come in pieces.
+/// The numbers of values that a lane can keep in registers. The smallest that is enough for a row is used; longer rows come in
+/// pieces.
 const HELD: [u32; 4] = [4, 8, 16, 32];
 /// Values of a piece.
 const PIECE: u32 = 16;
-/// Values of a piece where one lane adds a whole row, and so the sums of more pieces than lanes that share a row.
+/// Values of a piece if one lane adds a whole row. It then adds the sums of more pieces than lanes that share a row do.
 const LONE_PIECE: u32 = 32;
 /// [`HELD`] and [`PIECE`] for `vec4`s, counted in these: a piece has 32 values.
 const HELD_FOURS: [u32; 5] = [1, 2, 4, 8, 16];
 const PIECE_FOURS: u32 = 8;
 
-/// Row kernels: `lanes` threads share a row, `rows` rows share a workgroup.
+/// The grid of a row kernel: `lanes` threads share a row, and `rows` rows share a workgroup.
 ///
-/// Six mappings, not one a power of two: each is a variant for the driver to compile.
+/// There are only six mappings, and not one for each power of two, since each is a variant that the driver must compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowGrid {
     lanes: u32,
@@ -46,7 +48,7 @@ pub(crate) struct RowGrid {
     hardware: bool,
 }
 
-/// How a row kernel that goes along all of its rows' values comes by them.
+/// The way in which a row kernel reads all values of its rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Along {
     pub form: Form,
@@ -57,7 +59,7 @@ pub(crate) struct Along {
 impl RowGrid {
     /// Rows of a workgroup on software drivers, where they belong to one lane each.
     pub const SOFTWARE_ROWS: u32 = 32;
-    /// Rows of a workgroup that is one subgroup there.
+    /// Rows of a workgroup that is one subgroup on software drivers.
     pub const SUBGROUP_ROWS: u32 = 8;
     /// The numbers of lanes that can share a row.
     pub const LANES: [u32; 6] = [1, FAN, ROW_THREADS, LONG_ROWS[0].0, LONG_ROWS[1].0, LONG_ROWS[2].0];
@@ -73,14 +75,14 @@ impl RowGrid {
         Self::LANES.into_iter().filter(move |lanes| *lanes <= most && Self::memory(*lanes) <= memory)
     }
 
-    /// Bytes of workgroup memory that a row's lanes take at most where the row has a workgroup to itself: each lane has its place in
-    /// every reduction (`shaders/rows/reductions.wgsl`), and the row has a record of as many bytes.
+    /// The most bytes of workgroup memory for the lanes of a row that has a workgroup to itself. Each lane has a place in every
+    /// reduction (`shaders/rows/reductions.wgsl`), and the row has a record of as many bytes.
     pub fn memory(lanes: u32) -> u32 {
         REDUCTION_BYTES * (lanes + 1)
     }
 
-    /// The mapping for rows of this length. A software driver runs lanes of its own side by side, and every barrier
-    /// costs it much: there, lanes share only rows that are long.
+    /// The mapping for rows of this length. A software driver runs several lanes in one vector, and a barrier is slow on it. So on
+    /// software drivers lanes share only long rows.
     pub fn new(cols: usize, software: bool, wanted: Option<u32>, limits: &wgpu::Limits) -> Self {
         if let Some(lanes) = wanted {
             return Self::on_hardware(lanes);
@@ -114,8 +116,8 @@ impl RowGrid {
         RowGrid { lanes: 1, rows, hardware: false }
     }
 
-    /// The way along rows of so many columns; `fours` says whether all rows, and `all_fours` whether all workgroups'
-    /// rows together go by fours, and `inputs` how many matrices a lane has values of.
+    /// The way to read rows of so many columns. `fours`: the length of a row is a multiple of four. `all_fours`: the length of all
+    /// rows of each block together is one. `inputs`: the number of matrices of which a lane keeps values.
     pub fn along(&self, cols: usize, fours: bool, all_fours: bool, inputs: u32) -> Option<Along> {
         if !self.hardware {
             return None;

@@ -1,5 +1,5 @@
-//! Reads what drivers get of the kernels that hardware runs, without a GPU: what a thread keeps must be what compilers keep in
-//! registers. Arrays are not, wherever a loop's variable picks their elements and the loop stays a loop.
+//! Tests of the SPIR-V that drivers get for the hardware's kernels; no GPU is needed. Compilers must be able to keep a thread's
+//! values in registers. They cannot do so for an array whose elements are picked by the variable of a loop that is not unrolled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,11 +27,11 @@ const WORKGROUP_BYTES: u32 = 16 << 10;
 /// The types and variables of a module.
 #[derive(Default)]
 struct Spirv {
-    /// Types of this kind hold those others.
+    /// Composite types, with the types that they contain.
     parts: BTreeMap<u32, Vec<u32>>,
     arrays: BTreeSet<u32>,
     vectors: BTreeMap<u32, u32>,
-    /// Storage class and what is pointed at.
+    /// Pointer types: the storage class and the type that is pointed at.
     pointers: BTreeMap<u32, (u32, u32)>,
     constants: BTreeSet<u32>,
     /// Results, by the types they have.
@@ -124,14 +124,14 @@ impl Spirv {
             .collect()
     }
 
-    /// Words of what is loaded from storage buffers.
+    /// The number of words of each load from a storage buffer.
     fn storage_loads(&self) -> BTreeSet<u32> {
         let loads = self.loads.iter().filter(|(_, pointer)| self.class(*pointer) == Some(STORAGE_BUFFER));
         loads.map(|(ty, _)| self.vectors.get(ty).copied().unwrap_or(1)).collect()
     }
 }
 
-/// How a product's operands lie: in whole tiles, in rows that are multiples of four words, or as they please.
+/// The layout of a product's operands: whole tiles, rows that are multiples of four words, or any.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rows {
     Aligned,
@@ -191,7 +191,7 @@ fn tiles_with_a_head_behind_them_fit_workgroup_memory() {
     }
 }
 
-/// Whatever the subgroups and the sides of matrices: nothing in memory, and no more workgroup memory than the host counts on.
+/// For all sizes of subgroups and matrices, no value is kept in memory, and no more workgroup memory is used than the host computes.
 #[test]
 fn products_on_matrix_units_keep_their_sums_and_their_room() {
     let matmul = ops::kernels().into_iter().find(|kernel| kernel.file == UNITS).expect("the product");
@@ -226,7 +226,7 @@ fn factors_of_matrix_units_are_cut_and_looked_at_from_registers() {
     }
 }
 
-/// A device whose threads have no such room gives rows fewer lanes.
+/// On a device with fewer threads or less workgroup memory, fewer lanes share a row.
 #[test]
 fn rows_take_no_more_workgroup_memory_than_the_host_counts_on() {
     let mut looked_at = 0;
@@ -249,7 +249,7 @@ fn rows_take_no_more_workgroup_memory_than_the_host_counts_on() {
     assert!(looked_at > 40, "{looked_at} variants");
 }
 
-/// The folder of kernels that only software drivers run, where nothing is kept in registers for long anyway.
+/// The folder of kernels that only software drivers run. Registers do not matter there.
 const SOFTWARE: &str = "software/";
 
 const UNITS: &str = "products/matmul_units.wgsl";

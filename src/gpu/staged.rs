@@ -1,4 +1,5 @@
-//! Rows that are staged ahead of their upload, by other threads than the one that records.
+//! Staged rows: worker threads read them into staging memory ahead of time, and the thread that records the upload takes them from
+//! there.
 
 use super::buffer::Buffer;
 use super::context::Context;
@@ -11,7 +12,7 @@ use super::transfers::SMALL_UPLOAD;
 use crate::error::Result;
 use crate::source::Wanted;
 
-/// Rows in staging memory, on their way to a buffer. If they are not sent, the memory serves other uploads.
+/// Rows in staging memory that are still to be copied to a buffer. If they are dropped before that, the memory serves other uploads.
 pub struct Staged {
     context: Context,
     staging: Option<wgpu::Buffer>,
@@ -27,7 +28,7 @@ impl Drop for Staged {
 }
 
 impl Context {
-    /// Whether the device has done everything that it was handed. What is only recorded does not count.
+    /// Whether the device has done everything that was submitted. Work that is only recorded does not count.
     pub fn is_idle(&self) -> bool {
         let Some(live) = &self.live else { return true };
         #[cfg(target_family = "wasm")]
@@ -40,17 +41,17 @@ impl Context {
         }
     }
 
-    /// The number of rows that are staged at a time: a piece of an upload, at most.
+    /// The most rows that are staged together: an even number of rows, in at most one piece of an upload (but at least two rows).
     pub fn staged_rows(cols: usize) -> usize {
         (PIECE_BYTES / size_of::<f32>().saturating_mul(cols).max(1)).max(2) / 2 * 2
     }
 
-    /// Whether rows of so many values in all are staged. So few others are better copied when their turn comes.
+    /// Whether a batch of so many values is worth staging. A smaller one is copied faster when it is needed.
     pub fn stages(values: usize) -> bool {
         values > SMALL_UPLOAD / size_of::<f32>()
     }
 
-    /// Reads rows into staging memory: any thread may. There must be no more rows than [`Context::staged_rows`].
+    /// Reads rows into staging memory. Any thread may call this. There must be no more rows than [`Context::staged_rows`].
     pub fn stage(&self, wanted: Wanted<'_>) -> Result<Staged> {
         let content = Content::Rows(wanted);
         let staging = match &self.live {

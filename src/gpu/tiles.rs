@@ -1,4 +1,5 @@
-//! Tiles: the blocks of a product that workgroups compute by way of workgroup memory, and how such blocks cover it.
+//! Tiles: the blocks of a product that workgroups compute through workgroup memory. The sizes of all tiles are here;
+//! `kernels/products/choose.rs` chooses between them.
 
 use super::encode::form::Constant;
 use crate::options::MatmulKernel;
@@ -32,15 +33,15 @@ impl Sides {
         u64::from(self.rows) * u64::from(self.cols) * u64::from(steps)
     }
 
-    /// Whether blocks of these sides compute over a sixteenth more of an `m x n` product than smaller ones do: what lies
-    /// behind the product's edges is computed for nothing.
+    /// Whether blocks of these sides compute over a sixteenth more than smaller blocks do for an `m x n` product. The part of a
+    /// block behind the product's edges is computed in vain.
     pub fn waste(&self, smaller: Sides, m: usize, n: usize) -> bool {
         let computed = |sides: &Sides| sides.count(m, n).saturating_mul(sides.multiply_adds(1));
         computed(self) / 17 > computed(&smaller) / 16
     }
 }
 
-/// A workgroup's tile of a product, in steps of `bk` along k, and a thread's share of it, `tm x tn`.
+/// The tile of a workgroup, computed in steps of `bk` along k, and the share of a thread in it, `tm x tn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
     pub sides: Sides,
@@ -49,25 +50,25 @@ pub(crate) struct Tile {
     tn: u32,
 }
 
-/// How the operands of a product in tiles lie in memory, and what its kernel computes beside the product.
+/// The layout of the operands of a product in tiles, and whether its kernel also computes column sums.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TileOperands {
     pub transpose_a: bool,
     pub transpose_b: bool,
-    /// Whether the rows of a, as they lie, are multiples of four words.
+    /// Whether the rows of a in memory are multiples of four words.
     pub vectors_a: bool,
-    /// Whether the rows of b are.
+    /// Whether the rows of b in memory are multiples of four words.
     pub vectors_b: bool,
     /// Whether tiles and steps cover the product exactly.
     pub aligned: bool,
-    /// Whether b's column sums are wanted, too.
+    /// Whether b's column sums are wanted as well.
     pub column_sums: bool,
 }
 
 impl Tile {
-    /// The tile for products with plenty of both rows and columns, on devices with that much workgroup memory.
+    /// The tile for products with many rows and many columns, on devices with enough workgroup memory and registers.
     pub const LARGE: Tile = Tile::new([256, 128], [16, 8]);
-    /// The tile for products with enough of both.
+    /// The tile for products of medium size.
     pub const MEDIUM: Tile = Tile::new([64, 64], [8, 8]);
     /// The tile for small products, where medium tiles would leave most of the device idle.
     pub const SMALL: Tile = Tile::new([32, 64], [4, 8]);
@@ -110,14 +111,13 @@ impl Tile {
         }
     }
 
-    /// Whether the large tile computes products of `n` columns with so many bytes of workgroup memory. Code that stores its
-    /// many sums one by one would be long, so rows must be multiples of four.
+    /// Whether the large tile can compute products of `n` columns with so many bytes of workgroup memory. Rows must be multiples of
+    /// four, since code that stores its many sums one by one would be long.
     pub fn can_be_large(n: usize, memory: u32) -> bool {
         Tile::LARGE.memory() <= memory && n.is_multiple_of(4)
     }
 
-    /// Threads of the largest workgroup, and bytes of the workgroup memory that the most demanding one takes, of the tiles that
-    /// every device must run: all but the large one.
+    /// The most threads and the most bytes of workgroup memory of the tiles that every device must run: all except the large one.
     pub fn most() -> (u32, u32) {
         let most = |of: fn(&Tile) -> u32| Self::ALL[1..].iter().map(of).max().unwrap_or_default();
         (most(Self::threads), most(Self::memory))
@@ -127,7 +127,8 @@ impl Tile {
         (self.sides.rows / self.tm) * (self.sides.cols / self.tn)
     }
 
-    /// Bytes that both factors take in workgroup memory at most: when both are turned, with two groups of four more every four steps.
+    /// The most bytes of both factors in workgroup memory. They take most if both are transposed, with two groups of four of padding
+    /// every four steps.
     fn memory(&self) -> u32 {
         (self.sides.rows + 2 + self.sides.cols + 2) * self.bk * size_of::<f32>() as u32
     }
@@ -137,20 +138,20 @@ impl Tile {
         self.bk
     }
 
-    /// Whether a tile holds all of `n` columns, and as many rows as it has threads: then each thread can go on with a row. The
-    /// large tile leaves no workgroup memory for that.
+    /// Whether a tile holds all of `n` columns and has a row for each thread, so that each thread can continue with a whole row.
+    /// The large tile leaves no workgroup memory for that.
     pub fn row_a_thread(&self, n: usize) -> bool {
         n <= self.sides.cols as usize && self.sides.rows == self.threads() && *self != Tile::LARGE
     }
 
-    /// Whether tiles cover an `m x n` product over k exactly, and slices of k of this length are all alike.
+    /// Whether tiles cover an `m x n` product over k exactly, and all slices of k have this length.
     pub fn covers(&self, [m, n, k]: [usize; 3], slice: usize) -> bool {
         let whole = |length: usize| k.is_multiple_of(length);
         self.sides.cover(m, n) && whole(self.bk as usize) && (slice >= k || whole(slice))
     }
 
-    /// The tile's numbers and its operands' layout as the shader wants them. The loop over a step of k is written out for
-    /// hardware; a software driver would take long to compile that, and gain nothing.
+    /// The tile's numbers and its operands' layout as the shader wants them. The loop over a step of k is unrolled for hardware. A
+    /// software driver would take long to compile the unrolled loop, and would gain nothing.
     pub fn constants(&self, software: bool, operands: &TileOperands) -> [Constant; 12] {
         let TileOperands { transpose_a, transpose_b, vectors_a, vectors_b, aligned, column_sums } = *operands;
         let flags = [transpose_a, transpose_b, vectors_a, vectors_b, aligned, column_sums].map(u32::from);
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn threads_stage_whole_rows_of_a_tile() {
-        // tile.wgsl counts on it: what a thread stages next lies so many rows of memory further on.
+        // tile.wgsl depends on it: from one round to the next, a thread moves on by a whole number of rows of memory.
         for tile in Tile::ALL {
             for rows_of_groups in [tile.sides.rows / 4, tile.sides.cols / 4, tile.bk / 4] {
                 assert_eq!(tile.threads() % rows_of_groups, 0, "{tile:?}");

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::source::Wanted;
 use crate::waiting::{Waiting, at_once};
 
-/// Uploads up to this length share a staging buffer.
+/// The most bytes of an upload that shares a staging buffer with others.
 pub(super) const SMALL_UPLOAD: usize = 1 << 18;
 
 impl Context {
@@ -22,7 +22,7 @@ impl Context {
         at_once(self.write_by(Waiting::Blocking, buffer, values))
     }
 
-    /// [`Context::write`], which may wait while more is on its way than should be.
+    /// Overwrites a buffer as [`Context::write`] does, but waits while too many uploads are in flight.
     pub async fn write_by<T: bytemuck::NoUninit>(&self, waiting: Waiting, buffer: &Buffer, values: &[T]) -> Result<()> {
         self.write_from(waiting, buffer, Content::Bytes(bytemuck::cast_slice(values))).await
     }
@@ -30,7 +30,7 @@ impl Context {
     /// The longest row that [`Context::write_rows`] takes: a piece holds two.
     pub const MOST_GATHERED: usize = PIECE_BYTES / (2 * size_of::<f32>());
 
-    /// Fills a buffer with rows of a source, which are read on the way.
+    /// Fills a buffer with rows of a source, which are read directly into staging memory.
     pub async fn write_rows(&self, waiting: Waiting, buffer: &Buffer, wanted: Wanted<'_>) -> Result<()> {
         self.write_from(waiting, buffer, Content::Rows(wanted)).await
     }
@@ -51,7 +51,7 @@ impl Context {
         self.check()
     }
 
-    /// Forgets that an earlier content of a buffer was lost, since all of it is about to be written.
+    /// Clears the mark of a buffer whose earlier content was lost, since all of its content is about to be written.
     pub(super) fn begin_write(&self, buffer: &Buffer) {
         if buffer.whole().is_none() && buffer.is_own() {
             buffer.raw().mark.clear();
@@ -67,7 +67,7 @@ impl Context {
     fn upload_piece(&self, live: &Live, target: ByteRange<'_>, piece: Content<'_>) -> Result<()> {
         let read;
         let piece = match piece {
-            // Others wait while small pieces are copied, and the source may take its time.
+            // Small pieces are copied under the recorder's lock, so the rows of a source, which may be slow, are read before that.
             Content::Rows(wanted) if piece.bytes() <= SMALL_UPLOAD && !piece.is_plain() => {
                 read = wanted.read_all()?;
                 Content::Bytes(bytemuck::cast_slice(&read))
@@ -82,7 +82,7 @@ impl Context {
         Ok(())
     }
 
-    /// Hands over what is recorded if it uploads much, and waits while the host is too far ahead.
+    /// Submits the recorded commands if they upload much, and waits while the host is too far ahead of the device.
     pub(super) fn send_much(&self, live: &Live, mut recorder: Recording<'_>) {
         if recorder.has_much_to_upload() {
             recorder.submit(&live.connection, &self.counters);
@@ -114,7 +114,8 @@ impl Context {
         Ok(self.send_filled(live, target, staging))
     }
 
-    /// A staging buffer that so many threads have filled. Others record meanwhile: this takes as long as a launch or a hundred.
+    /// A staging buffer, filled by so many threads. Other threads can record meanwhile: this takes as long as up to a hundred
+    /// launches.
     pub(super) fn filled(&self, live: &Live, piece: Content<'_>, threads: usize) -> Result<wgpu::Buffer> {
         let bytes = piece.bytes() as u64;
         let taken = live.recorder().staging.take(bytes);
@@ -156,7 +157,7 @@ impl Context {
         self.or_lost(outcome)
     }
 
-    /// Records commands outside the compute pass, which read these and write what has the mark.
+    /// Records commands outside the compute pass. They read the buffers `reads` and write the buffer with this mark.
     pub(in crate::gpu) fn record(
         &self,
         read: &[ByteRange<'_>],

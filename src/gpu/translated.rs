@@ -1,7 +1,6 @@
-//! Translates the kernels for DX12 and Metal, without a device: naga must be able to write each in Microsoft's and in Apple's
-//! language.
+//! Tests that naga can translate every kernel to Microsoft's HLSL (DX12) and to Apple's MSL (Metal). No device is needed.
 //!
-//! With `WGPU_MLP_TRANSLATED` set to a folder, what it writes is put there, for the compilers of those companies.
+//! If `WGPU_MLP_TRANSLATED` names a folder, the translations are written there, for the compilers of these companies.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use super::declarations::CAPABILITIES;
 use super::encode::ledger::Variant;
 use crate::verify::swept::SWEPT;
 
-/// A variant as wgpu hands it to naga's writers, with its constants in place.
+/// A variant as wgpu passes it to naga's writers, with its constants filled in.
 struct Checked {
     name: &'static str,
     module: naga::Module,
@@ -87,7 +86,7 @@ fn every_variant_can_be_written_for_dx12_and_metal() {
         let name = format!("{:03}-{}", known.len(), kernel.name);
         put(folder.as_deref(), &format!("{name}.wgsl"), &wgsl);
         put(folder.as_deref(), &format!("{name}.metal"), &checked.msl((3, 0)));
-        // wgpu has no matrix units on DX12, whose kernels alone use halves.
+        // wgpu has no matrix units on DX12, and only their kernels use f16.
         if wgsl.contains("enable ") {
             continue;
         }

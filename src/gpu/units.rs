@@ -1,4 +1,4 @@
-//! Matrix units: hardware that multiplies small matrices of f16 and adds in f32, a subgroup at a time; and tiles for it.
+//! Matrix units: hardware with which a subgroup multiplies small matrices of f16 and adds in f32; and the tiles for it.
 
 use super::encode::form::Constant;
 use super::tiles::Sides;
@@ -23,20 +23,21 @@ pub(crate) struct UnitTile {
     pub units: Units,
 }
 
-/// Matrices along a step of k: what a step's products add up to stays in the units, which may cut it off.
+/// The number of matrices along a step of k. The sum of a step's products stays in the units, which may truncate it.
 const MATRICES_A_STEP: u32 = 2;
-/// Lanes of a subgroup for each row of a matrix, at most: what is known has no more, and no test runs kernels for others.
+/// The most lanes of a subgroup for each row of a matrix. Known units have no more, and no test runs kernels for others.
 const MOST_LANES_A_SIDE: u32 = 4;
-/// Bytes behind each line of a factor in workgroup memory, against bank conflicts.
+/// The bytes of padding behind each line of a factor in workgroup memory, against bank conflicts.
 const PADDING: u32 = 16;
 
-/// Steps of k from which on the bound of products on matrix units is below that of others (79 would do), and scaling pays.
+/// The least number of steps of k for matrix units. From 79 steps on, their error keeps within the bound of other kernels; below
+/// this number, the passes that scale and cut the factors do not pay.
 const LONG_ENOUGH: usize = 128;
-/// Rows and columns that a product should have: half a tile.
+/// The least number of rows and of columns of a product for matrix units: half a tile.
 const WIDE_ENOUGH: usize = 32;
-/// Multiply-adds from which on the units make up for the passes that cut the factors. It lies between what was measured on an H200: squares
-/// of 2^30 were faster without them, such of 2^33 faster with them, in all layouts. (The gradient of a layer of 784 x 512 over 65,536 rows
-/// was not, while the largest numbers of columns were found a word at a time.)
+/// The multiply-adds from which on the units are worth the passes that cut the factors. Measured on an H200: square products of 2^30
+/// were faster without the units, and those of 2^33 faster with them, in all layouts. (The gradient of a layer of 784 x 512 over
+/// 65,536 rows was not faster, while the kernel for the largest numbers of columns still read one word at a time.)
 const MANY_MULTIPLY_ADDS: u64 = 1 << 31;
 
 impl Units {
@@ -78,13 +79,13 @@ impl Units {
         MATRICES_A_STEP * self.side
     }
 
-    /// Whether products over k stay within the bound of other kernels: sums of fewer steps would not.
+    /// Whether products over k keep the bound of the other kernels, which sums of fewer steps would not.
     pub fn are_exact([_, _, k]: [usize; 3]) -> bool {
         k >= LONG_ENOUGH
     }
 
-    /// Whether units pay for products `m x n` over k. Software drivers have units for tests, so there everything that has
-    /// tiles takes them.
+    /// Whether matrix units are faster for products `m x n` over k. Software drivers have units only for tests, so there every
+    /// product with enough rows and columns uses them.
     pub fn pay([m, n, k]: [usize; 3], software: bool) -> bool {
         let multiply_adds = (m as u64).saturating_mul(n as u64).saturating_mul(k as u64);
         m >= WIDE_ENOUGH && n >= WIDE_ENOUGH && (software || multiply_adds >= MANY_MULTIPLY_ADDS)
@@ -95,13 +96,13 @@ impl UnitTile {
     /// The sizes that `shaders/products/matmul_units.wgsl` takes, in the order in which [`UnitTile::constants`] gives them.
     pub const SIZES: &[&str; 9] = &["ALIGNED", "BM", "BN", "BK", "WM", "WN", "SIDE", "LANES", "LEAST_LANES"];
 
-    /// The tile for plenty of both rows and columns: each subgroup has 4 x 2 matrices. More would not fit its registers.
+    /// The tile for many rows and many columns. Each subgroup has 4 x 2 matrices; more would not fit its registers.
     pub fn large_of(units: Units) -> Self {
         let side = units.side;
         UnitTile { sides: Sides { rows: 8 * side, cols: 8 * side }, wm: 4 * side, wn: 2 * side, units }
     }
 
-    /// The tile for enough of both: each subgroup has 2 x 2 matrices.
+    /// The tile for products of medium size. Each subgroup has 2 x 2 matrices.
     pub fn medium_of(units: Units) -> Self {
         let side = units.side;
         UnitTile { sides: Sides { rows: 4 * side, cols: 4 * side }, wm: 2 * side, wn: 2 * side, units }
@@ -126,8 +127,8 @@ impl UnitTile {
         self.subgroups() * self.units.lanes
     }
 
-    /// Bytes of workgroup memory: both factors' halves, two for each number, and a matrix of each subgroup, of which there may be more
-    /// than have a share.
+    /// The bytes of workgroup memory: two halves for each number of both factors, and a matrix for each subgroup. There may be more
+    /// subgroups than shares of the tile.
     pub fn memory(&self) -> u32 {
         let word = size_of::<f32>() as u32;
         let halves = (self.sides.rows + self.sides.cols) * (word * self.units.step() + PADDING);
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn threads_stage_whole_lines_of_a_tile() {
-        // matmul_units.wgsl counts on it: what a thread stages next lies so many lines further on.
+        // matmul_units.wgsl depends on it: from one round to the next, a thread moves on by a whole number of lines.
         for side in [8, 16] {
             for lanes in [8, 16, 32, 64].into_iter().filter(|lanes| *lanes <= MOST_LANES_A_SIDE * side) {
                 let units = Units { side, lanes, least_lanes: lanes };

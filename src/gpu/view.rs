@@ -37,7 +37,7 @@ impl<'a> View<'a> {
         self.buffer
     }
 
-    /// Whether both name some memory that is the same; of blocks of a matrix, whether their rows and columns do.
+    /// Whether both views have memory in common. For blocks of one matrix this is decided by their rows and columns.
     pub(super) fn meets(&self, other: &View<'_>) -> bool {
         let overlap = |a: &Range<u64>, b: &Range<u64>| a.start < b.end && b.start < a.end;
         if self.buffer.raw().id != other.buffer.raw().id {
@@ -54,7 +54,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether both name the same words.
+    /// Whether both views have exactly the same words.
     pub(super) fn same(&self, other: &View<'_>) -> bool {
         std::ptr::eq(self.buffer, other.buffer) && self.rows == other.rows && self.cols == other.cols
     }
@@ -63,7 +63,7 @@ impl<'a> View<'a> {
         self.words() == self.buffer.words()
     }
 
-    /// The view as one run of bytes, if that is what it is.
+    /// The view as one run of bytes, if its rows are contiguous.
     pub(super) fn range(&self) -> Option<ByteRange<'a>> {
         let rows = self.rows.end - self.rows.start;
         let dense = rows == 1 || self.cols.end - self.cols.start == self.pitch;

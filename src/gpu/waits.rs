@@ -31,14 +31,13 @@ impl Context {
         self.check()
     }
 
-    /// Sees to it that what is recorded next need not wait for the device: of what it has been handed, so much is done that
-    /// no bound is near.
+    /// Waits, if need be, until the device has done so much of the submitted work that the next recording need not wait for it.
     pub async fn room_async(&self) -> Result<()> {
         if let Some((number, done)) = self.oldest_done() {
-            // The other tasks' turn, also where it is done by now.
+            // Other tasks get a turn, even if the submit is done by now.
             give_way().await;
             done.await;
-            // Not before: a future that is dropped forgets none.
+            // Only now: if this future is dropped before, no submit is forgotten.
             if let Some(live) = &self.live {
                 live.recorder().in_flight.is_done(number);
             }
@@ -46,7 +45,8 @@ impl Context {
         self.check()
     }
 
-    /// What a callback answers, which is called in a poll. Where the poll fails it may never be called: a lost device calls none.
+    /// The answer of a callback, which is called during a poll. If the poll fails, the callback may never be called: a lost device calls
+    /// none.
     async fn answered<T>(&self, answer: Answer<T>, polled: Option<Answer<Polled>>) -> Result<Option<T>> {
         let failed = match polled {
             Some(polled) => polled.await.and_then(Polled::err),
@@ -62,7 +62,7 @@ impl Context {
         }
     }
 
-    /// Tells when so much is done, where it is not yet.
+    /// The number of the submit that must be done before more is recorded, and an answer that comes when it is; none if no wait is needed.
     fn oldest_done(&self) -> Option<(u64, Answer<Polled>)> {
         let live = self.live.as_ref()?;
         let oldest = live.recorder().in_flight.oldest()?;
@@ -77,7 +77,7 @@ impl Context {
             match answer.within(Duration::from_millis(10)) {
                 Poll::Ready(Some(mapped)) => return Ok(mapped),
                 Poll::Pending => self.check()?,
-                // The callback is gone uncalled: the device went away.
+                // The callback was dropped without a call, so the device is gone.
                 Poll::Ready(None) => return Ok(Err(wgpu::BufferAsyncError)),
             }
         }
@@ -92,7 +92,7 @@ impl Context {
         self.counters.waits.fetch_add(1, Relaxed);
         let ask = |live: &Arc<Live>| live.connection.poller.ask(&live.connection.device, submission);
         let mapped = self.answered(answer, self.live.as_ref().and_then(ask)).await?;
-        // In browsers a lost device rejects the mapping before the word of the loss comes.
+        // In browsers a lost device rejects the mapping before the loss itself is reported.
         if cfg!(target_family = "wasm") && !matches!(mapped, Some(Ok(()))) {
             give_way().await;
         }

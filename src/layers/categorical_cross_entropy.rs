@@ -1,4 +1,4 @@
-//! The cross-entropy of probabilities, which are clipped.
+//! The cross-entropy of clipped probabilities.
 
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -43,9 +43,9 @@ impl CategoricalCrossEntropy {
     }
 
     blocking_and_async! {
-        /// The rows' losses as the options reduce them: their weighted mean, or their sum for [`Reduction::Sum`] and
-        /// also for [`Reduction::None`], whose losses row by row are those of [`CategoricalCrossEntropy::forward`]. It
-        /// is always the value whose gradient [`CategoricalCrossEntropy::backward`] gives. On a GPU this waits.
+        /// The loss of the batch: the weighted mean of the rows' losses, or their sum for [`Reduction::Sum`] and
+        /// [`Reduction::None`]. ([`CategoricalCrossEntropy::forward`] gives the losses row by row.)
+        /// [`CategoricalCrossEntropy::backward`] gives the gradient of this value. On a GPU this waits.
         ///
         /// # Errors
         /// As [`ops::nll`] and [`Matrix::to_array`].
@@ -59,8 +59,7 @@ impl CategoricalCrossEntropy {
         }
     }
 
-    /// The gradient with respect to the probabilities, -y / (clip(p) · rows) for the unweighted mean. It is finite at p
-    /// = 0 too.
+    /// The gradient with respect to the probabilities, -y / (clip(p) · rows) for the unweighted mean. It is finite also where p = 0.
     ///
     /// # Errors
     /// As [`ops::nll_backward`].

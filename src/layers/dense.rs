@@ -1,4 +1,4 @@
-//! Dense: XW + b.
+//! The dense layer: XW + b.
 
 use rand::Rng;
 
@@ -11,7 +11,7 @@ use crate::ops::{self, Activation, GradientRoom, InputGradient};
 
 /// A dense layer: forward act(XW + b); backward dW = XᵀdY, db = Σ_r dY, dX = dYWᵀ. The notebook's `Layer_Dense`.
 ///
-/// X is `rows x inputs`, W `inputs x outputs`, b `1 x outputs`. With a ReLU fused in, dY is masked where Y is 0.
+/// X is `rows x inputs`, W `inputs x outputs`, b `1 x outputs`. If a ReLU is fused in, dY is set to 0 where Y is 0.
 ///
 /// ```
 /// use rand::{SeedableRng, rngs::ChaCha12Rng};
@@ -34,7 +34,8 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer with weights 0.01 · N(0, 1) and biases 0. The random numbers are drawn on the host: the same on every device.
+    /// A layer with weights 0.01 · N(0, 1) and biases 0. The random numbers are drawn on the host, so they are the same on every
+    /// device.
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) without inputs or outputs; else as [`Matrix::from_array`].
@@ -50,7 +51,7 @@ impl Dense {
         Self::with_init(device, inputs, outputs, Init::default(), rng)
     }
 
-    /// Like [`Dense::new`], with another spread of the weights.
+    /// A layer as [`Dense::new`] makes it, with another spread of the weights.
     ///
     /// # Errors
     /// As [`Dense::new`]; [`Error::Option`](crate::Error::Option) for a standard deviation that is negative or not finite.
@@ -107,7 +108,7 @@ impl Dense {
         self
     }
 
-    /// act(XW + b), keeping what `backward` needs.
+    /// The forward pass act(XW + b). It keeps the matrices that `backward` needs.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) unless X has a column for each input.
@@ -128,7 +129,7 @@ impl Dense {
         Ok(y)
     }
 
-    /// act(XW + b), keeping nothing.
+    /// The forward pass act(XW + b) for inference: it keeps nothing for a backward pass.
     ///
     /// # Errors
     /// As [`Dense::forward`].
@@ -144,7 +145,7 @@ impl Dense {
         ops::linear(x, &self.weights, &self.biases, self.activation)
     }
 
-    /// dX = dY Wᵀ; leaves dW = Xᵀ dY and db = Σ_r dY in [`Dense::dweights`] and [`Dense::dbiases`].
+    /// The backward pass: returns dX = dY Wᵀ, and leaves dW = Xᵀ dY and db = Σ_r dY in [`Dense::dweights`] and [`Dense::dbiases`].
     ///
     /// # Errors
     /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass; [`Error::Shape`](crate::Error::Shape) unless dY has the shape of Y.
@@ -167,8 +168,8 @@ impl Dense {
         Ok(dx)
     }
 
-    /// Like [`Dense::backward`] without dX, which a network's first layer has no use for. Returns dY multiplied by
-    /// the ReLU's mask.
+    /// The backward pass without dX, which a network's first layer does not need. Returns dY multiplied by the mask of the fused
+    /// ReLU.
     ///
     /// # Errors
     /// As [`Dense::backward`].
@@ -189,7 +190,7 @@ impl Dense {
         Ok(dy)
     }
 
-    /// The kept input, and the gradient of XW + b from that of the output.
+    /// The input that the forward pass kept, and the gradient of XW + b, computed from the gradient of the output.
     fn before_activation(&self, dy: &Matrix) -> Result<(&Matrix, Matrix)> {
         let output = kept("dense", &self.output)?;
         ops::same_shape("dense", output, dy)?;
@@ -257,7 +258,8 @@ impl Dense {
         self.dbiases.as_ref()
     }
 
-    /// Each parameter with its gradient, as far as there is one, in the order weights, biases: what an optimizer wants.
+    /// The weights and the biases, each with its gradient if there is one, as
+    /// [`OptimizerState::step`](crate::OptimizerState::step) takes them.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, layers::Dense, ops};

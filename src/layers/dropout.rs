@@ -47,13 +47,13 @@ impl Dropout {
         Ok(y)
     }
 
-    /// The backward pass: leaves out and scales the elements of dY as the last forward pass did those of X.
+    /// The backward pass: leaves out and scales those elements of dY that the last forward pass left out and scaled in X.
     ///
     /// # Errors
     /// [`Error::NoForward`] before a forward pass; [`Error::Shape`] unless dY has the shape of X.
     pub fn backward(&self, dy: &Matrix) -> Result<Matrix> {
         let (shape, pass) = kept("dropout", &self.kept)?;
-        // An element's place decides whether it is left out, so that another shape would lose others.
+        // An element's place decides whether it is left out, so another shape would lose other elements.
         if dy.shape() != *shape {
             let (left, right) = ((*shape).into(), dy.shape().into());
             return Err(Error::Shape { op: "dropout", rule: "both shapes must be equal", left, right });

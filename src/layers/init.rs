@@ -1,4 +1,4 @@
-//! Init: how the weights of a layer begin.
+//! Init: the spread of a layer's first weights.
 
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -48,7 +48,7 @@ impl Init {
     pub(crate) fn draw<R: Rng + ?Sized>(self, inputs: usize, outputs: usize, rng: &mut R) -> Result<Vec<f32>> {
         not_empty("dense", inputs, outputs)?;
         let deviation = self.standard_deviation(inputs, outputs);
-        // As the weights have it: 1e39 is finite in f64 alone.
+        // Checked as f32, which the weights are: 1e39 is finite in f64 but not in f32.
         if !(deviation >= 0.0 && (deviation as f32).is_finite()) {
             let (option, rule) = ("standard_deviation", "from 0 to 3.4e38, the largest f32");
             return Err(Error::Option { op: "dense", option, rule, value: deviation });

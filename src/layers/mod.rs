@@ -1,4 +1,4 @@
-//! Layers with a forward and a backward pass, under the names of the notebook's classes. Each keeps what its `backward`
+//! Layers with a forward and a backward pass, named after the notebook's classes. Each layer keeps the matrices that its `backward`
 //! needs.
 //!
 //! ```

@@ -21,7 +21,7 @@ pub struct ReLU {
 }
 
 impl ReLU {
-    /// A layer without a forward pass.
+    /// A layer that has not made a forward pass.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,4 +1,4 @@
-//! Softmax and cross-entropy in one layer, on logits.
+//! The loss layer of softmax and cross-entropy together, on logits.
 
 use super::kept;
 use crate::error::Result;
@@ -8,9 +8,9 @@ use crate::statistics::Statistics;
 use crate::targets::Targets;
 use crate::waiting::blocking_and_async;
 
-/// Softmax and cross-entropy in one layer: forward is the mean loss of logits, backward the probabilities, minus 1 at
-/// the target, divided by the rows. This is the notebook's `Activation_Softmax_Loss_CategoricalCrossentropy`, with the
-/// unclipped loss.
+/// Softmax and cross-entropy in one layer. Forward gives the mean loss of the logits. Backward gives their gradient: the
+/// probabilities, minus 1 at the target, divided by the number of rows. This is the notebook's
+/// `Activation_Softmax_Loss_CategoricalCrossentropy`, with the unclipped loss.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, layers::SoftmaxCrossEntropy};
@@ -39,13 +39,13 @@ impl SoftmaxCrossEntropy {
     }
 
     blocking_and_async! {
-        /// The rows' losses as the options reduce them: their weighted mean, or their sum for [`Reduction::Sum`] and
-        /// also for [`Reduction::None`], for which PyTorch returns a loss for each row (here [`Head::losses`] of
-        /// [`ops::softmax_cross_entropy`]). It is always the value whose gradient [`SoftmaxCrossEntropy::backward`]
-        /// gives. On a GPU this waits.
+        /// The loss of the batch: the weighted mean of the rows' losses, or their sum for [`Reduction::Sum`] and
+        /// [`Reduction::None`]. (For the latter PyTorch returns a loss for each row; here [`Head::losses`] of
+        /// [`ops::softmax_cross_entropy`] has them.) [`SoftmaxCrossEntropy::backward`] gives the gradient of this value. On a GPU
+        /// this waits.
         ///
-        /// The asynchronous form records the forward pass when the future is first polled. Dropping it after that
-        /// leaves the pass to [`SoftmaxCrossEntropy::backward`] and [`SoftmaxCrossEntropy::stats`].
+        /// The asynchronous form records the forward pass when the future is first polled. If the future is dropped after that,
+        /// [`SoftmaxCrossEntropy::backward`] and [`SoftmaxCrossEntropy::stats`] still use the recorded pass.
         ///
         /// # Errors
         /// As [`ops::softmax_cross_entropy`] and [`Matrix::to_array`].
@@ -63,7 +63,7 @@ impl SoftmaxCrossEntropy {
         }
     }
 
-    /// The loss of all rows, whose gradient the backward pass gives.
+    /// The loss of all rows. The backward pass gives its gradient.
     fn reduced(&self, stats: Statistics) -> f64 {
         match self.options.reduction {
             Reduction::Mean => stats.mean_loss(),

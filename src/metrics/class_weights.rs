@@ -1,4 +1,4 @@
-//! Class weights that follow from how often each class occurs.
+//! Class weights computed from the number of rows of each class.
 
 #[cfg(doc)]
 use crate::error::Error;
@@ -29,7 +29,7 @@ pub fn balanced_class_weights<L: Label>(labels: &[L], classes: usize) -> Result<
     Ok(balanced_by_counts(&counts))
 }
 
-/// [`balanced_class_weights`] of so many rows of each class.
+/// The weights of [`balanced_class_weights`], from the number of rows of each class.
 pub(crate) fn balanced_by_counts(counts: &[u64]) -> Vec<f32> {
     let rows: u64 = counts.iter().sum();
     let occurring = counts.iter().filter(|count| **count > 0).count();

@@ -1,4 +1,4 @@
-//! The confusion matrix: how often each class is predicted for each.
+//! The confusion matrix: how often each class is predicted for the rows of each true class.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result, Shape};
 use crate::host_memory::host_filled;
 use crate::targets::{Label, Targets};
 
-/// What errors about a prediction that is no class name.
+/// The name of the rows in errors about a prediction that is not a class.
 const PREDICTIONS: &str = "predictions";
 
 /// A confusion matrix: how often each class was predicted for each true class. It is `classes x classes`, with a row
@@ -78,7 +78,7 @@ impl ConfusionMatrix {
         ConfusionMatrix { counts, names }
     }
 
-    /// Names the classes. Tables then print the names instead of the classes' numbers.
+    /// The matrix with names for the classes. Tables print the names instead of the classes' numbers.
     ///
     /// # Errors
     /// [`Error::Shape`] unless there is a name for each class.
@@ -111,14 +111,13 @@ impl ConfusionMatrix {
         share(self.counts.diag().sum(), self.counts.sum())
     }
 
-    /// The precision of each class: of the rows predicted to be of the class, the share that is. It is 0 for a class
-    /// that was never predicted.
+    /// The precision of each class: of the rows predicted as this class, the share that belongs to it. It is 0 for a class that was
+    /// never predicted.
     pub fn precision(&self) -> Vec<f64> {
         self.scores().map(|scores| scores.precision).collect()
     }
 
-    /// The recall of each class: of the class's rows, the share that is predicted to be of it. It is 0 for a class
-    /// without rows.
+    /// The recall of each class: of the class's rows, the share that was predicted as this class. It is 0 for a class without rows.
     pub fn recall(&self) -> Vec<f64> {
         self.scores().map(|scores| scores.recall).collect()
     }

@@ -14,13 +14,13 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Scores {
-    /// The share of the rows predicted to be of the class that is of it.
+    /// The precision: of the rows predicted as this class, the share that belongs to it.
     pub precision: f64,
-    /// Of the class's rows, the share predicted to be of it.
+    /// The recall: of the class's rows, the share predicted as this class.
     pub recall: f64,
-    /// The harmonic mean of precision and recall.
+    /// The F1 score: the harmonic mean of precision and recall.
     pub f1: f64,
-    /// The number of the class's rows; for an average, of all rows.
+    /// The support: the number of the class's rows, or of all rows for an average.
     pub support: u64,
 }
 
@@ -53,11 +53,11 @@ pub struct Scores {
 pub struct ClassificationReport {
     /// The classes' names and scores.
     pub classes: Vec<(String, Scores)>,
-    /// The share of rows that were predicted correctly.
+    /// The accuracy: the share of rows that were predicted correctly.
     pub accuracy: f64,
-    /// The mean of the classes' scores.
+    /// The macro average: the mean of the classes' scores.
     pub macro_average: Scores,
-    /// The mean of the classes' scores, weighted by their rows.
+    /// The weighted average: the mean of the classes' scores, each weighted by the number of its rows.
     pub weighted_average: Scores,
 }
 

@@ -6,11 +6,12 @@ use super::length::same_length;
 use crate::error::{Error, Result};
 use crate::targets::{Label, Targets, ignored_rows};
 
-/// The share of rows whose label is among their `k` most probable classes. `probs` is `rows x classes`; logits or
+/// The top-k accuracy: the share of rows whose label is among their `k` most probable classes. `probs` is `rows x classes`; logits
+/// or
 /// log-probabilities give the same result.
 ///
-/// Among equal probabilities the lower class comes first, so that for k = 1 the row's first maximum counts. A row with
-/// a NaN is a miss for every k; any other row is a hit if k is at least the number of classes.
+/// Of equal probabilities the lower class comes first, so for k = 1 the prediction is the row's first maximum. A row with a NaN is a
+/// miss for every k. Any other row is a hit if k is at least the number of classes.
 ///
 /// # Errors
 /// [`Error::Empty`] without rows or classes; [`Error::Shape`] unless there is a label for each row; [`Error::Target`]
@@ -34,7 +35,7 @@ pub fn top_k_accuracy<L: Label>(probs: ArrayView2<'_, f32>, labels: &[L], k: usi
     Ok(hits as f64 / (ids.len() - ignored_rows(labels)) as f64)
 }
 
-/// Whether the class is among the k most probable of its row: fewer than k classes come before it.
+/// Whether the class is among the k most probable classes of its row, so that fewer than k classes come before it.
 pub(crate) fn in_top_k(row: impl Iterator<Item = f32> + Clone, class: u32, k: usize) -> bool {
     let Some(own) = row.clone().nth(class as usize) else { return false };
     let mut before = 0;

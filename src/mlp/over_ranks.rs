@@ -1,8 +1,11 @@
 //! Predictions and scores over ranks: each works on its own rows, and all get the results of all.
 
+use ndarray::Array2;
+
 use super::model::Mlp;
 use crate::distributed::{Call, Numbers, Ranks};
-use crate::error::Result;
+use crate::error::{Error, Result, Shape};
+use crate::host_memory::host_filled;
 use crate::metrics::ConfusionMatrix;
 use crate::source::{RowSource, dim_of};
 use crate::statistics::Statistics;
@@ -90,18 +93,17 @@ impl Mlp {
         labels: &[L],
     ) -> Result<ConfusionMatrix> {
         in_call(ranks, Call::ConfusionMatrix, || {
-            ranks.same(Call::ConfusionMatrix, CLASSES, self.classes() as u64)?;
-            let empty = ranks.size() > 1 && labels.is_empty() && dim_of("confusion_matrix", &x)?.0 == 0;
-            let own = (!empty).then(|| self.confusion_matrix(x, labels)).transpose()?;
-            let counts: Vec<u64> =
-                own.iter().flat_map(|own| own.counts().iter().copied().collect::<Vec<_>>()).collect();
-            let all = ranks.gather(Call::ConfusionMatrix, bytemuck::cast_slice(&counts))?;
-            let mut sums = ndarray::Array2::<u64>::zeros((self.classes(), self.classes()));
-            for bytes in &all {
-                let counts: Vec<u64> = bytemuck::pod_collect_to_vec(bytes);
-                sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-            }
-            self.named(ConfusionMatrix::from_counts(sums))
+            let (op, classes) = ("confusion_matrix", self.classes());
+            ranks.same(Call::ConfusionMatrix, CLASSES, classes as u64)?;
+            let empty = ranks.size() > 1 && labels.is_empty() && dim_of(op, &x)?.0 == 0;
+            let own: Vec<u64> = match empty {
+                true => host_filled(op, (classes, classes), 0)?,
+                false => self.confusion_matrix(x, labels)?.counts().iter().copied().collect(),
+            };
+            let sums = ranks.sum_counts(Call::ConfusionMatrix, &own)?;
+            let (shape, values) = (Shape { rows: classes, cols: classes }, sums.len());
+            let sums = Array2::from_shape_vec((classes, classes), sums);
+            self.named(ConfusionMatrix::from_counts(sums.map_err(|_| Error::Length { op, shape, values })?))
         })
     }
 

@@ -1,4 +1,4 @@
-//! accuracy: the share of rows whose maximum is where it should be.
+//! accuracy: the share of rows whose maximum is in the column of their class.
 
 use super::operands::{OnTargets, on_targets};
 use super::pending::Pending;
@@ -11,13 +11,14 @@ use crate::targets::Targets;
 use crate::waiting::{Waiting, blocking_and_async};
 
 blocking_and_async! {
-    /// The mean of 1\[argmax(x) = class\]: the share of rows whose first maximum is their class, or their distribution's
-    /// first maximum. `x` holds probabilities or logits, `rows x classes`; a row with NaN is a miss. Rows marked with
-    /// -100 do not count; over nothing else the mean is NaN. On a GPU this waits.
+    /// The accuracy: the share of rows whose first maximum is their class, or the first maximum of their distribution. It is the
+    /// mean of 1\[argmax(x) = class\]. `x` holds probabilities or logits, `rows x classes`. A row with NaN is a miss. Rows with the
+    /// label -100 do not count; if no other rows are left, the mean is NaN. On a GPU this waits.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
-    /// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding; as [`Matrix::to_array`] while waiting.
+    /// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding; the errors of [`Matrix::to_array`] while
+    /// waiting.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, Targets, ops};

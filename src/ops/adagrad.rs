@@ -13,8 +13,8 @@ use crate::options::AdaGradOptions;
 /// One step of AdaGrad (Duchi et al., [2011](https://jmlr.org/papers/v12/duchi11a.html)), in place:
 /// squares += dw², w -= η dw / (√squares + ε).
 ///
-/// `squares` begins as zeros of w's shape. Its error: at most 2u squares; w's: u |w|, and 12u of the step, u = 2⁻²³. Squares below
-/// 2⁻¹²⁶ may count as 0: see [`AdaGradOptions::epsilon`] for what that means for a step.
+/// `squares` begins as zeros of w's shape. Its error is at most 2u squares. The error of w is at most u |w| and 12u of the step,
+/// with u = 2⁻²³. Squares below 2⁻¹²⁶ may count as 0: [`AdaGradOptions::epsilon`] says how that changes a step.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless all have one shape; [`Error::Option`](crate::Error::Option) for a constant

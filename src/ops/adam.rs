@@ -12,12 +12,13 @@ use crate::options::AdamOptions;
 
 /// One step of Adam (Kingma and Ba, [2015](https://arxiv.org/abs/1412.6980), algorithm 1), in place:
 /// m = β₁ m + (1 - β₁) dw, v = β₂ v + (1 - β₂) dw², w -= η m̂ / (√v̂ + ε), with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ).
-/// With a weight decay λ it is AdamW (Loshchilov and Hutter, [2019](https://arxiv.org/abs/1711.05101)): w *= 1 - ηλ before that.
+/// With a weight decay λ the rule is AdamW (Loshchilov and Hutter, [2019](https://arxiv.org/abs/1711.05101)): w *= 1 - ηλ comes
+/// first.
 ///
-/// `m` and `v` begin as zeros of w's shape; `step` is t, counted from 1. Error of m: at most
-/// 4u (|β₁ m| + |(1 - β₁) dw|), of v: 6u v, and of w: 2u |(1 - ηλ) w|, half of that without decay, 16u of the update and
-/// what m's error makes of it, u = 2⁻²³. These are the errors of one step: β₁ and β₂ are rounded to f32, which
-/// [`AdamOptions`] says more about. Squares below 2⁻¹²⁶ may count as 0: see [`AdamOptions::epsilon`].
+/// `m` and `v` begin as zeros of w's shape; `step` is t, counted from 1. With u = 2⁻²³, the error of m is at most
+/// 4u (|β₁ m| + |(1 - β₁) dw|), and that of v at most 6u v. The error of w is at most 2u |(1 - ηλ) w| (half of it without decay),
+/// and 16u of the update, and the change of the update that follows from the error of m. These are the errors of one step. β₁ and
+/// β₂ are rounded to f32: [`AdamOptions`] says how that matters. Squares below 2⁻¹²⁶ may count as 0: see [`AdamOptions::epsilon`].
 ///
 /// # Errors
 /// [`Error::Shape`] unless all have one shape; [`Error::Option`] for a constant outside its range or step 0.
@@ -43,7 +44,7 @@ pub fn adam(
     update(&Adam { options: *options, step }, w, dw, &mut [m, v], &Default::default(), None)
 }
 
-/// [`adam`] as a rule.
+/// The update rule of [`adam`].
 pub(crate) struct Adam {
     pub options: AdamOptions,
     pub step: u64,

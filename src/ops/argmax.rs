@@ -1,4 +1,4 @@
-//! argmax: from probabilities or logits to classes; and the classes of targets, which argmax finds in distributions.
+//! argmax: from probabilities or logits to classes. It also gives the classes of targets that are distributions.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::storage::Later;
 use crate::targets::{Kind, Targets};
 use crate::waiting::{Waiting, blocking_and_async};
 
-/// The first column that holds each row's maximum; the first NaN where a row has one, as NumPy's `argmax`. Exact.
+/// The argmax of each row: the first column that holds the row's maximum, or its first NaN, as in NumPy's `argmax`. Exact.
 ///
 /// The resulting class ids stay on the device; [`Targets::to_classes`] reads them.
 ///
@@ -34,8 +34,8 @@ pub fn argmax(x: &Matrix) -> Result<Targets> {
 
 impl Targets {
     blocking_and_async! {
-        /// The class of each row: for distributions the column of the first maximum, for ignored rows -100 as a u32, whatever
-        /// label marked them. On a GPU this waits.
+        /// The class of each row. For a distribution it is the column of the first maximum. For an ignored row it is -100 as a
+        /// u32, whatever label marked the row. On a GPU this waits.
         ///
         /// # Errors
         /// As [`Matrix::to_array`].
@@ -63,7 +63,7 @@ impl Targets {
         }
     }
 
-    /// The class of each row, to be fetched later: this does not wait for the device.
+    /// Starts to read the class of each row. The call does not wait for the device.
     pub(crate) fn read_later(&self) -> Result<Later<u32>> {
         match self.kind() {
             Kind::CpuClasses(ids) => Ok(Later::Ready(ids.as_ref().clone())),

@@ -1,4 +1,5 @@
-//! Banks: lists of matrices that lie side by side on their device where they can, so that one launch serves all of them.
+//! Banks: lists of matrices in one buffer of their device, side by side, so that one launch serves all of them. Matrices that do
+//! not fit into one binding together have buffers of their own.
 
 use ndarray::ArrayView2;
 
@@ -8,7 +9,7 @@ use crate::gpu::bank::{self, GradientSource, PartialSums};
 use crate::gpu::{Buffer, Context};
 use crate::matrix::Matrix;
 
-/// Matrices of these shapes, with whatever was there before: on the CPU path zeros.
+/// Matrices of these shapes, whose content is undefined; on the CPU path they are zeros.
 pub(crate) fn room(device: &Device, name: &'static str, shapes: &[(usize, usize)]) -> Result<Vec<Matrix>> {
     list(device, name, shapes, Context::buffer)
 }
@@ -44,8 +45,8 @@ fn list(
     Ok(buffers.into_iter().zip(shapes).map(matrix).collect())
 }
 
-/// Gives matrices on a GPU that clones share a buffer of their own, so that a kernel may work in place. Neighbours stay
-/// neighbours.
+/// Gives each matrix that shares its buffer with a clone a buffer of its own, so that a kernel may write it in place. Only matrices
+/// on a GPU need this. Matrices that were neighbours in a bank are neighbours afterwards.
 pub(crate) fn make_unique(name: &'static str, matrices: &mut [&mut Matrix]) -> Result<()> {
     let mut rest = matrices;
     while let Some(gpu) = rest.first().and_then(|first| first.device().context()).cloned() {
@@ -62,7 +63,7 @@ pub(crate) fn make_unique(name: &'static str, matrices: &mut [&mut Matrix]) -> R
     Ok(())
 }
 
-/// The number of matrices from the first on that lie side by side.
+/// The number of matrices, from the first on, that lie side by side in one buffer.
 fn neighbours(matrices: &[&mut Matrix]) -> usize {
     let apart = |pair: &[&mut Matrix]| match (pair[0].storage().gpu(), pair[1].storage().gpu()) {
         (Some(first), Some(second)) => !bank::are_neighbours(first, second),
@@ -71,13 +72,13 @@ fn neighbours(matrices: &[&mut Matrix]) -> usize {
     matrices.windows(2).position(apart).map_or(matrices.len(), |last| last + 1)
 }
 
-/// The gradient of one matrix of parameters: a matrix, or in the bank of a training step partial sums, which an update adds
-/// up.
+/// The gradient of one matrix of parameters. It is a matrix, or, in the bank of a training step, several partial sums, which the
+/// update adds up.
 #[derive(Clone, Debug)]
 pub(crate) struct Gradient {
     /// The gradient, or the first of its partial sums.
     matrix: Matrix,
-    /// None for a gradient that shares no launch with others.
+    /// The place of the partial sums in a bank; none for a gradient that shares no launch with others.
     sums: Option<PartialSums>,
 }
 
@@ -99,12 +100,12 @@ impl Gradient {
         Self::in_bank(matrix, PartialSums { count: 1, stride: 0 })
     }
 
-    /// The gradient; only its shape and device where it comes in several partial sums.
+    /// The gradient as a matrix. If it comes in several partial sums, only the matrix's shape and device mean anything.
     pub fn matrix(&self) -> &Matrix {
         &self.matrix
     }
 
-    /// Where kernels find the gradient; none on the CPU path.
+    /// The place where kernels find the gradient; none on the CPU path.
     pub fn source(&self) -> Option<GradientSource<'_>> {
         let buffer = self.matrix.storage().gpu()?;
         Some(self.sums.map_or(GradientSource::alone(buffer), |sums| GradientSource::in_bank(buffer, sums)))

@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
-/// X + b, for X `rows x cols` and b `1 x cols`, added to every row.
+/// Adds a bias to every row: X + b, for X `rows x cols` and b `1 x cols`.
 ///
-/// Error: one rounding, u |x + b| / 2, u = 2⁻²³; and 2⁻¹²⁶ for each of x and b, since numbers below that may count as 0.
+/// Error: one rounding, at most u |x + b| / 2 with u = 2⁻²³, and 2⁻¹²⁶ for each of x and b, since smaller numbers may count as 0.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless b is one row as wide as X.

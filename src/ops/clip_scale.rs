@@ -1,4 +1,4 @@
-//! clip_scale: the factor that keeps the common norm of gradients below a limit.
+//! clip_scale: the factor that keeps the norm of all gradients together below a limit.
 
 use super::bank::Gradient;
 use super::operands::{On, on};
@@ -10,13 +10,13 @@ use crate::matrix::Matrix;
 
 const OP: &str = "clip_scale";
 
-/// min(1, max_norm / (‖all gradients‖ + 10⁻⁶)), as 1 x 1: what PyTorch's `clip_grad_norm_` multiplies gradients by
-/// (Pascanu et al., [2013](https://arxiv.org/abs/1211.5063)). [`OptimizerState::with_clip_norm`](crate::OptimizerState::with_clip_norm)
-/// does it in a step.
+/// The scale that clips gradients by their norm: min(1, max_norm / (‖all gradients‖ + 10⁻⁶)), as 1 x 1. PyTorch's `clip_grad_norm_`
+/// multiplies gradients by this factor (Pascanu et al., [2013](https://arxiv.org/abs/1211.5063)), and so do the steps of
+/// [`OptimizerState::with_clip_norm`](crate::OptimizerState::with_clip_norm).
 ///
-/// NaN where a gradient is NaN; 0 where the sum of their squares is above the largest f32, as it is for every norm above
-/// 1.8 · 10¹⁹. Added along a fixed tree; error: at most (20 + 2⁻¹⁷ n) u of itself for n values, u = 2⁻²³. Squares below 2⁻¹²⁶
-/// may count as 0; beside the 10⁻⁶ what they would add is far below this error.
+/// The scale is NaN if a gradient is NaN. It is 0 if the sum of the squares is above the largest f32, as it is for every norm above
+/// 1.8 · 10¹⁹. The squares are added along a fixed tree. The relative error is at most (20 + 2⁻¹⁷ n) u for n values, u = 2⁻²³.
+/// Squares below 2⁻¹²⁶ may count as 0: compared with the 10⁻⁶, their sum is far below this error.
 ///
 /// # Errors
 /// [`Error::Empty`] without gradients, [`Error::OtherDevice`] unless all live on one device; [`Error::Option`] unless the
@@ -36,7 +36,7 @@ pub fn clip_scale(gradients: &[&Matrix], max_norm: f64) -> Result<Matrix> {
     clip_scale_all(&gradients.iter().map(|gradient| Gradient::from(*gradient)).collect::<Vec<_>>(), max_norm)
 }
 
-/// [`clip_scale`] of gradients that may lie side by side: a launch for each run of neighbours, and one for the scale.
+/// The [`clip_scale`] of gradients that may lie side by side: one launch for each run of neighbours, and one for the scale.
 pub(crate) fn clip_scale_all(gradients: &[Gradient], max_norm: f64) -> Result<Matrix> {
     check_max_norm(OP, "max_norm", max_norm)?;
     let first = gradients.first().ok_or(Error::Empty { op: OP, shape: Shape { rows: 0, cols: 0 } })?.matrix();
@@ -58,14 +58,14 @@ pub(crate) fn clip_scale_all(gradients: &[Gradient], max_norm: f64) -> Result<Ma
     }
 }
 
-/// 1 x 1: positive where all values of these matrices are finite and the sum of their squares is too, else 0 or NaN. Nothing
-/// waits for the device.
+/// A scale, 1 x 1, that shows whether all values of these matrices are finite: it is positive if they are and the sum of their
+/// squares is finite too, else 0 or NaN. Nothing waits for the device.
 pub(crate) fn finite_scale<'a>(matrices: impl IntoIterator<Item = &'a Matrix>) -> Result<Matrix> {
     let summed = matrices.into_iter().cloned().map(Gradient::whole_in_bank);
     clip_scale_all(&summed.collect::<Vec<_>>(), 1.0)
 }
 
-/// Refuses a limit that no norm has, by the name that the caller knows it by.
+/// Refuses a limit that is not positive and finite. The error uses the caller's name for the limit.
 pub(crate) fn check_max_norm(op: &'static str, option: &'static str, max_norm: f64) -> Result<()> {
     check_positive(op, option, max_norm)
 }

@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
-/// Σ_r X, the sum of the rows, as one row: the bias's gradient.
+/// The sum of each column, Σ_r X, as one row. It is the gradient of a bias.
 ///
-/// Added along a fixed tree; error at most (20 + log₂ rows) u Σ_r |x|, u = 2⁻²³, since only short runs are added one by one; and
-/// 2⁻¹²⁶ for each row, since a sum or a term below that may come out as 0.
+/// The rows are added along a fixed tree, in which only short runs are added one by one. The error is at most
+/// (20 + log₂ rows) u Σ_r |x| with u = 2⁻²³, and 2⁻¹²⁶ for each row, since a sum or a term below that may come out as 0.
 ///
 /// # Errors
 /// None of its own.

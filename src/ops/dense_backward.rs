@@ -6,11 +6,11 @@ use super::linear_backward::linear_backward;
 use crate::error::Result;
 use crate::matrix::Matrix;
 
-/// dW = Xᵀ dY, db = Σ_r dY, and dX = dY Wᵀ where X is positive, else 0, for X `rows x inputs`, dY `rows x outputs` and W
-/// `inputs x outputs`: [`linear_gradients`](super::linear_gradients) and [`linear_backward`] in one call, and where the layer
-/// is small and the device a software driver in one dispatch.
+/// All gradients of a dense layer's backward pass: dW = Xᵀ dY, db = Σ_r dY, and dX = dY Wᵀ where X is positive, else 0. X is
+/// `rows x inputs`, dY `rows x outputs` and W `inputs x outputs`. These are [`linear_gradients`](super::linear_gradients) and
+/// [`linear_backward`] in one call. For a small layer on a software driver they are one dispatch.
 ///
-/// Error: those ops'.
+/// Error: as in [`linear_gradients`](super::linear_gradients) and [`linear_backward`].
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless X and dY have as many rows, and W a row for each column of X and a column for

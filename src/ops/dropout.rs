@@ -9,12 +9,12 @@ use crate::matrix::Matrix;
 const OP: &str = "dropout";
 const OF_ROWS: &str = "dropout_rows";
 
-/// X with elements left out at random: each becomes 0 with probability `rate`, the others are divided by 1 - rate, so that
-/// the mean stays (Srivastava et al., [2014](https://jmlr.org/papers/v15/srivastava14a.html), in its inverted form).
+/// Dropout of X: each element becomes 0 with probability `rate`, and the others are divided by 1 - rate, so that the mean stays
+/// (Srivastava et al., [2014](https://jmlr.org/papers/v15/srivastava14a.html), in its inverted form).
 ///
-/// Rate, `seed`, `counter` and an element's place in the matrix alone decide whether it stays, by a hash of integers
-/// ([pcg4d](https://jcgt.org/published/0009/03/02/)): the same on every device. Each step of training takes another counter.
-/// Error: u |x / (1 - rate)|, u = 2⁻²³. NaN and infinity become 0 where they are left out.
+/// A hash of integers ([pcg4d](https://jcgt.org/published/0009/03/02/)) decides which elements stay. It depends only on `seed`,
+/// `counter` and the element's place in the matrix, so every device makes the same choice. Each step of a training uses another
+/// counter. Error: at most u |x / (1 - rate)|, u = 2⁻²³. NaN and infinity become 0 where they are left out.
 ///
 /// # Errors
 /// [`Error::Option`] unless the rate is at least 0 and below 1.
@@ -38,8 +38,8 @@ pub fn dropout(x: &Matrix, rate: f32, seed: u64, counter: u64) -> Result<Matrix>
     }
 }
 
-/// [`dropout`] of some rows of a larger matrix: `rows` has the number that each row has there. What it leaves out is what
-/// [`dropout`] of the larger matrix leaves out of these rows. So a batch that is spread over several devices loses the same
+/// The [`dropout`] of some rows of a larger matrix. `rows` holds each row's number in that matrix. The op leaves out the elements
+/// that [`dropout`] of the whole matrix leaves out of these rows. So a batch that is spread over several devices loses the same
 /// elements as in one piece.
 ///
 /// Error: that of [`dropout`].
@@ -63,7 +63,7 @@ pub fn dropout_rows(x: &Matrix, rows: &[u64], rate: f32, seed: u64, counter: u64
         let right = Shape { rows: rows.len(), cols: 1 };
         return Err(Error::Shape { op: OF_ROWS, rule: "there must be a number for each row", left: x.dims(), right });
     }
-    // Numbers beyond 2⁶⁴ begin again from 0.
+    // Element numbers wrap around at 2⁶⁴.
     let first: Vec<u64> = rows.iter().map(|row| row.wrapping_mul(x.cols() as u64)).collect();
     match on(OF_ROWS, [x])? {
         On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::dropout_rows(values, &first, rate, seed, counter))),
@@ -74,7 +74,7 @@ pub fn dropout_rows(x: &Matrix, rows: &[u64], rate: f32, seed: u64, counter: u64
     }
 }
 
-/// Refuses a rate out of range.
+/// Refuses a rate below 0, or not below 1.
 pub(crate) fn check_rate(op: &'static str, rate: f32) -> Result<()> {
     let rule = "from 0 up to but not including 1";
     if (0.0..1.0).contains(&rate) {

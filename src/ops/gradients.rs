@@ -1,5 +1,5 @@
-//! The gradients of dense layers: one way back for the layers and for a model's step, into room that all layers of a step
-//! share.
+//! The gradients of dense layers. The layers and a model's training step use this one backward pass. It writes the gradients of all
+//! layers of a step into one buffer, so that one launch can update all parameters.
 
 use std::sync::Arc;
 
@@ -20,29 +20,30 @@ use crate::matrix::Matrix;
 
 const OP: &str = "linear_gradients";
 
-/// How the gradient of a layer's input follows from that of its output, by the layer's weights.
+/// The formula for the gradient of a layer's input, from the gradient of its output and the layer's weights.
 #[derive(Clone, Copy)]
 pub(crate) enum InputGradient<'a> {
-    /// dY Wᵀ.
+    /// The plain gradient dY Wᵀ.
     Plain(&'a Matrix),
-    /// dY Wᵀ where X is positive, else 0: through the ReLU that made the input X.
+    /// The gradient through the ReLU whose output is the layer's input X: dY Wᵀ where X is positive, else 0.
     ThroughRelu(&'a Matrix),
 }
 
-/// Room for the gradients of a dense layer's parameters.
+/// The memory for the gradients of a dense layer's parameters.
 #[derive(Debug)]
 pub(crate) struct GradientRoom {
     device: Device,
     inputs: usize,
     outputs: usize,
-    /// How the weights' gradient is cut into partial sums; none where it is computed elsewhere, window by window.
+    /// The slices of the batch whose partial sums make up the weights' gradient. None on the CPU path, and none if a binding does
+    /// not hold the operands: then `matmul_tn` computes the gradient window by window.
     slicing: Option<KSlices>,
     /// The layer's part of the bank; none where there is no bank, and the gradients are matrices of their own.
     part: Option<Arc<Buffer>>,
 }
 
 impl GradientRoom {
-    /// Room for a layer of so many inputs and outputs, and a batch of `rows`.
+    /// The memory for one layer, `(inputs, outputs)`, and a batch of `rows`.
     pub fn of_layer(device: &Device, rows: usize, layer: (usize, usize)) -> Result<Self> {
         let mut room = [Self::without_bank(device, rows, layer)];
         share_bank(device, rows, &mut room)?;
@@ -50,7 +51,7 @@ impl GradientRoom {
         Ok(room)
     }
 
-    /// Room for several layers: in one bank where a binding holds as many words as there are parameters, whatever the batch.
+    /// The memory for several layers. It is one bank if a binding holds one gradient of every parameter, whatever the batch is.
     pub fn of_all(device: &Device, rows: usize, shapes: &[(usize, usize)]) -> Result<Vec<Self>> {
         let mut rooms: Vec<_> = shapes.iter().map(|shape| Self::without_bank(device, rows, *shape)).collect();
         share_bank(device, rows, &mut rooms)?;
@@ -62,7 +63,7 @@ impl GradientRoom {
         GradientRoom { device: device.clone(), inputs, outputs, slicing, part: None }
     }
 
-    /// dW = Xᵀ dY and db = Σ_r dY, from the layer's input and the gradient of its output.
+    /// The gradients of the parameters, dW = Xᵀ dY and db = Σ_r dY, from the layer's input and the gradient of its output.
     pub fn parameters(&self, x: &Matrix, dy: &Matrix) -> Result<[Gradient; 2]> {
         fits(OP, "left rows must equal right rows", x, dy, x.rows() == dy.rows())?;
         match (on(OP, [x, dy])?, &self.part, &self.slicing) {
@@ -90,7 +91,7 @@ impl GradientRoom {
         }
     }
 
-    /// [`GradientRoom::parameters`], and the gradient of the layer's input.
+    /// The gradients of [`GradientRoom::parameters`], and the gradient of the layer's input.
     pub fn all(&self, x: &Matrix, dy: &Matrix, input: InputGradient<'_>) -> Result<([Gradient; 2], Matrix)> {
         let weights = match input {
             InputGradient::Plain(weights) => {
@@ -156,7 +157,8 @@ impl GradientRoom {
     }
 }
 
-/// Gives each layer its part of one bank, with room for all partial sums or for one of each, where a binding holds it.
+/// Gives each layer its part of one bank, if a binding holds the bank. The bank has room for all partial sums, or, if these are too
+/// many, for one sum of each gradient.
 fn share_bank(device: &Device, rows: usize, rooms: &mut [GradientRoom]) -> Result<()> {
     let Some(gpu) = device.context() else { return Ok(()) };
     let words_of = |room: &GradientRoom| room.slices().saturating_mul(room.words());

@@ -10,8 +10,8 @@ use crate::matrix::Matrix;
 use crate::statistics::Statistics;
 use crate::waiting::{Waiting, blocking_and_async};
 
-/// Head of a classifier on a batch: the results of [`softmax_cross_entropy`](super::softmax_cross_entropy) and
-/// [`linear_cross_entropy`](super::linear_cross_entropy).
+/// The head of a classifier, computed for a batch: losses, gradient and statistics, as
+/// [`softmax_cross_entropy`](super::softmax_cross_entropy) and [`linear_cross_entropy`](super::linear_cross_entropy) return them.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};
@@ -38,7 +38,7 @@ impl Head {
         }
     }
 
-    /// The results that have been recorded for `rows x classes` logits on a GPU.
+    /// The results for `rows x classes` logits on a GPU, which have been recorded and may not have run yet.
     pub(super) fn on_gpu(device: &Device, (rows, classes): (usize, usize), buffers: LossBuffers) -> Self {
         Head {
             losses: Matrix::on_gpu(device, rows, 1, buffers.losses),
@@ -101,7 +101,7 @@ impl Head {
         self.pending.read_by(waiting).await
     }
 
-    /// The statistics alone, to be read later.
+    /// The statistics alone, which can be read later.
     pub(crate) fn into_pending(self) -> Pending {
         self.pending
     }

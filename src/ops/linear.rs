@@ -8,9 +8,9 @@ use crate::host_memory::host_room;
 use crate::matrix::Matrix;
 use crate::options::Activation;
 
-/// act(X W + b), for X `rows x inputs`, W `inputs x outputs` and b `1 x outputs`, in one pass.
+/// A linear layer with an activation: act(X W + b), for X `rows x inputs`, W `inputs x outputs` and b `1 x outputs`, in one pass.
 ///
-/// Error: that of [`matmul`](super::matmul) and one rounding of the bias.
+/// Error: that of [`matmul`](super::matmul), and one rounding when the bias is added.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless X has as many columns as W rows, and b is one row as wide as W.

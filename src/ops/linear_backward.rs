@@ -1,4 +1,4 @@
-//! linear_backward: the gradient of a dense layer's input, through the ReLU that made this input.
+//! linear_backward: the gradient of a dense layer's input, through the ReLU whose output this input is.
 
 use super::{On, fits, on};
 use crate::cpu;
@@ -9,13 +9,14 @@ use crate::matrix::Matrix;
 
 const OP: &str = "linear_backward";
 
-/// dY Wᵀ where X is positive, else 0, for dY `rows x outputs`, W `inputs x outputs` and X `rows x inputs`: from the gradient
-/// of a dense layer's output to that of the sums which a ReLU before it made its input X from, in one pass.
+/// The gradient of a linear layer's input, with the mask of the ReLU before the layer: dY Wᵀ where X is positive, else 0. dY is
+/// `rows x outputs`, W `inputs x outputs` and X `rows x inputs`. X is the layer's input and the ReLU's output, so the result is the
+/// gradient of the ReLU's input. One pass computes the product and applies the mask.
 ///
 /// Error: that of [`matmul_nt`](super::matmul_nt). The gradient at 0 is 0.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless dY has as many columns as W, and X is as the product.
+/// [`Error::Shape`](crate::Error::Shape) unless dY has as many columns as W, and X has the shape of dY Wᵀ.
 ///
 /// ```
 /// use ndarray::array;

@@ -13,12 +13,12 @@ use crate::targets::Targets;
 
 const OP: &str = "linear_cross_entropy";
 
-/// The cross-entropy of the logits XW + b of a dense layer, as [`softmax_cross_entropy`] has it, for X `rows x inputs`,
-/// W `inputs x classes` and b `1 x classes`: with up to 16 classes, and without weights or an ignored class, in one kernel
-/// that stores no logits; else in two.
+/// The cross-entropy of a dense layer's logits XW + b, as [`softmax_cross_entropy`] defines it, for X `rows x inputs`,
+/// W `inputs x classes` and b `1 x classes`. With up to 16 classes, and without weights and an ignored class, one kernel computes it
+/// and stores no logits. Otherwise two kernels do.
 ///
-/// Error: with e the largest error of a row's logits (that of [`linear`]), the loss's bound and 2e Σ q, and for the gradients
-/// p (exp(2e) - 1) Σ q over the divisor beside those of [`softmax_cross_entropy`].
+/// Error: let e be the largest error of a row's logits, which is that of [`linear`]. The bound of the loss is that of
+/// [`softmax_cross_entropy`] and 2e Σ q more. The bound of the gradient is p (exp(2e) - 1) Σ q / divisor more.
 ///
 /// # Errors
 /// Those of [`linear`] and of [`softmax_cross_entropy`].

@@ -6,10 +6,10 @@ use super::matmul::matmul_tn;
 use crate::error::Result;
 use crate::matrix::Matrix;
 
-/// dW = Xᵀ dY and db = Σ_r dY, for X `rows x inputs` and dY `rows x outputs`: the gradients of a dense layer's parameters,
-/// in one pass over dY where that is possible.
+/// The gradients of a linear layer's parameters: dW = Xᵀ dY and db = Σ_r dY, for X `rows x inputs` and dY `rows x outputs`, in one
+/// pass over dY where that is possible.
 ///
-/// Error: that of [`matmul_tn`], and for the biases at most (rows + 2) u Σ_r |dY|, u = 2⁻²³.
+/// Error: that of [`matmul_tn`] for dW, and at most (rows + 2) u Σ_r |dY| for db, u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless X and dY have as many rows.

@@ -7,7 +7,7 @@ use crate::gpu::kernels::{LossInputs, TargetBuffer};
 use crate::matrix::Matrix;
 use crate::targets::Targets;
 
-/// The reduction of the rows' losses to the loss whose gradient is wanted.
+/// The reduction of the rows' losses to one number, whose gradient the loss computes.
 ///
 /// ```
 /// assert_eq!(wgpu_mlp::ops::Reduction::default(), wgpu_mlp::ops::Reduction::Mean);
@@ -17,14 +17,14 @@ use crate::targets::Targets;
 pub enum Reduction {
     /// No reduction: the gradient of each row's loss with respect to that row.
     None,
-    /// The sum divided by the sum of the rows' weights.
+    /// The mean: the sum of the losses divided by the sum of the rows' weights.
     #[default]
     Mean,
     /// The sum.
     Sum,
 }
 
-/// The options of a cross-entropy: those of PyTorch's `CrossEntropyLoss`, with its definitions, and a weight a row.
+/// The options of a cross-entropy: those of PyTorch's `CrossEntropyLoss`, with its definitions, and a weight for each row.
 ///
 /// Rows whose label is -100 do not count, whatever the options are: see [`Targets::classes`].
 ///
@@ -37,14 +37,14 @@ pub enum Reduction {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct CrossEntropy {
-    /// A weight for each class, `1 x classes` on the logits' device; all are 1 where there is none.
+    /// A weight for each class, `1 x classes` on the logits' device; without it every weight is 1.
     pub class_weights: Option<Matrix>,
-    /// A weight for each row, `rows x 1` on the logits' device, by which its loss is multiplied; all are 1 where there is
-    /// none.
+    /// A weight for each row, `rows x 1` on the logits' device, by which the row's loss is multiplied; without it every weight
+    /// is 1.
     pub sample_weights: Option<Matrix>,
     /// The class whose rows give no loss and no gradient and are not counted. For class ids only.
     pub ignore_index: Option<u32>,
-    /// The share of each target, from 0 to 1, that is spread evenly over all classes.
+    /// The label smoothing: the share of each target, from 0 to 1, that is spread evenly over all classes.
     pub label_smoothing: f32,
     /// The reduction of the rows' losses.
     pub reduction: Reduction,
@@ -76,7 +76,7 @@ impl CrossEntropy {
         }
     }
 
-    /// Whether these options give every row that counts the weight 1, and the host knows the number of such rows.
+    /// Whether every row that counts has the weight 1, and the host knows the number of these rows.
     pub(super) fn is_plain(&self) -> bool {
         self.class_weights.is_none() && self.sample_weights.is_none() && self.ignore_index.is_none()
     }

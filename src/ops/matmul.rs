@@ -7,11 +7,11 @@ use crate::gpu::kernels::products;
 use crate::host_memory::host_room;
 use crate::matrix::Matrix;
 
-/// A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
+/// The product A B, for A `m x k` and B `k x n`: the forward pass of a dense layer.
 ///
-/// Error against exact arithmetic, element by element: at most (k / 2 + 2) u (|A||B|), typically below √k u (|A||B|),
-/// u = 2⁻²³; [matrix units](crate::guide::matrix_units), where they are turned on, lose more of what is small beside its row's largest.
-/// Products of small integers are exact. A device may take terms below 2⁻¹²⁶ for 0, which adds up to k 2⁻¹²⁶.
+/// Error of each element against exact arithmetic: at most (k / 2 + 2) u (|A||B|), typically below √k u (|A||B|), u = 2⁻²³. Where
+/// [matrix units](crate::guide::matrix_units) are turned on, numbers that are small compared with the largest of their row or column
+/// lose more. Products of small integers are exact. A device may take terms below 2⁻¹²⁶ for 0, which adds up to k 2⁻¹²⁶.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless A has as many columns as B rows.
@@ -39,9 +39,9 @@ pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     }
 }
 
-/// Aᵀ B, for A `k x m` and B `k x n`: the weights' gradient, dW = Xᵀ dY.
+/// The product Aᵀ B, for A `k x m` and B `k x n`: the gradient of a dense layer's weights, dW = Xᵀ dY.
 ///
-/// Error as [`matmul`]. On a GPU a long k is cut into slices whose partial products are added along a fixed tree.
+/// Error: that of [`matmul`]. On a GPU a long k is cut into slices, whose partial products are added along a fixed tree.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless A and B have as many rows.
@@ -69,9 +69,9 @@ pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     }
 }
 
-/// A Bᵀ, for A `m x k` and B `n x k`: the inputs' gradient, dX = dY Wᵀ.
+/// The product A Bᵀ, for A `m x k` and B `n x k`: the gradient of a dense layer's input, dX = dY Wᵀ.
 ///
-/// Error as [`matmul`].
+/// Error: that of [`matmul`].
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless A and B have as many columns.

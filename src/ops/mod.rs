@@ -1,5 +1,5 @@
-//! The operations: each file holds one op's contract, its checks, and the hand-over to the CPU path (`cpu/`) or to the
-//! kernels (`gpu/kernels/`), where files have the same names.
+//! The operations. Each file holds one op's documentation with its error bound, its checks, and the call of the CPU path (`cpu/`)
+//! or of the kernels (`gpu/kernels/`). The op's files have one name in these folders.
 //!
 //! | op | formula |
 //! |---|---|

@@ -10,12 +10,12 @@ use crate::gpu::kernels::update::{Hyperparameters, MOMENTUM};
 use crate::matrix::Matrix;
 use crate::options::MomentumOptions;
 
-/// One step with momentum μ, in place, as PyTorch's `SGD` takes it: velocity = μ · velocity + dw, w -= η · velocity; after
-/// Nesterov (Sutskever et al., [2013](https://proceedings.mlr.press/v28/sutskever13.html)) w -= η (dw + μ · velocity).
+/// One step with momentum μ, in place, as in PyTorch's `SGD`: velocity = μ · velocity + dw, w -= η · velocity. With Nesterov's step
+/// (Sutskever et al., [2013](https://proceedings.mlr.press/v28/sutskever13.html)) w -= η (dw + μ · velocity).
 ///
-/// The velocity begins as zeros of w's shape. Its error: at most e = 2u (|μ velocity| + |dw|), and w's:
-/// u |w| + η (e + 2u |d|) for a step along d = velocity; after Nesterov e is μ times that, and 2u (|dw| + |μ velocity|) more;
-/// u = 2⁻²³.
+/// The velocity begins as zeros of w's shape. With u = 2⁻²³ its error is at most e = 2u (|μ velocity| + |dw|). The error of w is at
+/// most u |w| + η (e + 2u |d|) for a step along d = velocity. With Nesterov's step, μ e + 2u (|dw| + |μ velocity|) takes the place
+/// of e.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless all have one shape; [`Error::Option`](crate::Error::Option) for a constant

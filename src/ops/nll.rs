@@ -9,19 +9,20 @@ use crate::matrix::Matrix;
 use crate::targets::Targets;
 use crate::waiting::Waiting;
 
-/// The bound of clipping: probabilities become at least `CLIP` and at most `1 - CLIP` before the logarithm, so that a loss
-/// stays finite.
+/// The clip of the probabilities: they become at least `CLIP` and at most `1 - CLIP` before the logarithm, so that the loss stays
+/// finite.
 ///
 /// ```
 /// assert_eq!(wgpu_mlp::ops::CLIP, 1e-7);
 /// ```
 pub const CLIP: f64 = 1e-7;
 
-/// Per-row losses -ln clip(p_t, ε, 1 - ε), ε = [`CLIP`], as `rows x 1`; for distributions Σ_c y_c · -ln clip(p_c).
+/// The negative log-likelihood of each row, `rows x 1`: -ln clip(p_t, ε, 1 - ε) with ε = [`CLIP`], or Σ_c y_c · -ln clip(p_c) for a
+/// distribution.
 ///
-/// `probs` is `rows x classes`. The result is finite for every probability from 0 to 1, and NaN where the class's
-/// probability is NaN; with distributions and smoothing, where any of the row's is. Error: at most 2⁻²¹ + 4u |loss|, and for
-/// distributions over C classes Σ y 2⁻²¹ + (24 + C / 64) u |loss|, u = 2⁻²³.
+/// `probs` is `rows x classes`. The result is finite for every probability from 0 to 1. It is NaN if the probability of the row's
+/// class is NaN; with distributions or smoothing, if any probability of the row is NaN. Error: at most 2⁻²¹ + 4u |loss|, and Σ y
+/// 2⁻²¹ + (24 + C / 64) u |loss| for distributions over C classes, u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row and a column a class;
@@ -39,8 +40,8 @@ pub fn nll(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
     nll_with(probs, targets, &CrossEntropy::default())
 }
 
-/// Per-row losses Σ_c q_c · -ln clip(p_c), weighted but not reduced: [`nll`] with the options, and the q, of
-/// [`softmax_cross_entropy`](super::softmax_cross_entropy). Rows that are ignored give 0.
+/// The losses of [`nll`] with options: Σ_c q_c · -ln clip(p_c) for each row, weighted but not reduced. The options and the masses q
+/// are those of [`softmax_cross_entropy`](super::softmax_cross_entropy). Ignored rows give 0.
 ///
 /// Error: at most Σ q 2⁻²¹ + (24 + C / 64) u |loss|, u = 2⁻²³.
 ///
@@ -93,12 +94,12 @@ pub fn nll_backward(probs: &Matrix, targets: &Targets) -> Result<Matrix> {
     nll_backward_with(probs, targets, &CrossEntropy::default())
 }
 
-/// The gradient of [`nll_with`]'s losses as the options reduce them: dprobs = -q / clip(p, ε, 1 - ε) / divisor, 0 where q
-/// is 0; the divisor is 1, or for [`Reduction::Mean`](super::Reduction::Mean) the sum of the rows' weights.
+/// The gradient of the reduced losses of [`nll_with`]: dprobs = -q / clip(p, ε, 1 - ε) / divisor, and 0 where q is 0. The divisor
+/// is 1, or for [`Reduction::Mean`](super::Reduction::Mean) the sum of the rows' weights.
 ///
-/// Error: at most 10u |dprobs|, u = 2⁻²³, and that of the divisor, which is [`column_sum`](super::column_sum)'s; and
-/// 2⁻¹²⁶ / clip(p), since q / divisor may come out as 0 where it is below 2⁻¹²⁶. q is divided by the divisor first, so weights
-/// may be as small or as large as f32's normal numbers, as long as their sum is one of these too.
+/// Error: at most 10u |dprobs| with u = 2⁻²³, the error of the divisor, which is that of [`column_sum`](super::column_sum), and
+/// 2⁻¹²⁶ / clip(p), since q / divisor may come out as 0 where it is below 2⁻¹²⁶. The divisor is applied first. So weights may be any
+/// normal numbers of f32, as long as their sum is a normal number too.
 ///
 /// # Errors
 /// Those of [`softmax_cross_entropy`](super::softmax_cross_entropy).
@@ -128,7 +129,7 @@ pub fn nll_backward_with(probs: &Matrix, targets: &Targets, options: &CrossEntro
     }
 }
 
-/// The sum of the rows' weights, by which a mean of [`nll_with`]'s losses divides. On a GPU this waits.
+/// The sum of the rows' weights, the divisor of the mean of [`nll_with`]'s losses. On a GPU this waits.
 pub(crate) async fn nll_weight_sum(
     waiting: Waiting,
     probs: &Matrix,

@@ -1,4 +1,4 @@
-//! The operands of an op: whether their shapes fit, and on which device they live.
+//! The operands of an op: checks that their shapes fit, and the device that holds them.
 
 use ndarray::ArrayView2;
 
@@ -17,7 +17,7 @@ pub(crate) enum On<'a, const N: usize> {
     Gpu(&'a Context, [&'a Buffer; N]),
 }
 
-/// Finds the device on which the operands live; an error unless it is one.
+/// Finds the one device that holds all operands, or returns an error if they are on several.
 pub(crate) fn on<'a, const N: usize>(op: &'static str, operands: [&'a Matrix; N]) -> Result<On<'a, N>> {
     let first = operands[0].device();
     if let Some(other) = operands.iter().map(|operand| operand.device()).find(|device| !first.same(device)) {
@@ -44,7 +44,8 @@ pub(crate) enum OnTargets<'a> {
     Gpu(&'a Context, &'a Buffer, TargetBuffer<'a>),
 }
 
-/// Finds the device on which a matrix and its targets live; an error unless there is a target a row and a column a class.
+/// Finds the device that holds a matrix and its targets. It is an error unless the matrix has a row for each target and a column for
+/// each class.
 pub(crate) fn on_targets<'a>(op: &'static str, x: &'a Matrix, targets: &'a Targets) -> Result<OnTargets<'a>> {
     if x.dims() != targets.dims() {
         let rule = "the matrix must have a row for each target and a column for each class";
@@ -85,7 +86,7 @@ pub(crate) fn same_shape(op: &'static str, left: &Matrix, right: &Matrix) -> Res
     fits(op, "both shapes must be equal", left, right, left.shape() == right.shape())
 }
 
-/// Refuses matrices whose shapes do not fit, by an error with this rule.
+/// Refuses matrices whose shapes do not fit. The error states this rule.
 pub(crate) fn fits(op: &'static str, rule: &'static str, left: &Matrix, right: &Matrix, fit: bool) -> Result<()> {
     if fit { Ok(()) } else { Err(Error::Shape { op, rule, left: left.dims(), right: right.dims() }) }
 }

@@ -26,7 +26,7 @@ use crate::waiting::{Arrive, Waiting, blocking_and_async};
 pub struct Pending(State);
 
 impl Default for Pending {
-    /// Those of no rows.
+    /// The statistics of no rows.
     fn default() -> Self {
         Pending::ready(Statistics::default())
     }
@@ -44,7 +44,7 @@ impl Pending {
         Pending(State::Ready(statistics))
     }
 
-    /// Statistics as records of a device, in the order of the rows.
+    /// Statistics that are records on a device, in the order of the rows.
     pub(crate) fn recorded(records: Buffer) -> Self {
         Pending(State::Recorded(records))
     }
@@ -77,7 +77,7 @@ impl Pending {
         }
     }
 
-    /// Starts to read the statistics, and does not wait for them.
+    /// Starts to read the statistics without waiting for them.
     pub(crate) fn read_later(self) -> Result<PendingRead> {
         match self.0 {
             State::Ready(statistics) => Ok(PendingRead::Ready(statistics)),
@@ -85,7 +85,7 @@ impl Pending {
         }
     }
 
-    /// The statistics of many, and the values of matrices beside them, for which this waits once; all come from one device.
+    /// Reads several statistics and the values of some matrices with a single wait. All must be on one device.
     pub(crate) async fn read_all(
         waiting: Waiting,
         all: &[Pending],

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
-/// max(X, 0), element by element; NaN stays NaN, as in NumPy's `maximum`. Exact.
+/// ReLU of each element: max(X, 0). NaN stays NaN, as in NumPy's `maximum`. Exact.
 ///
 /// # Errors
 /// None of its own.
@@ -27,7 +27,7 @@ pub fn relu(x: &Matrix) -> Result<Matrix> {
     }
 }
 
-/// The mask 1\[X > 0\], which [`relu`]'s gradient is multiplied with: 1 where X > 0, else 0, also at NaN. Exact.
+/// The mask of [`relu`], 1\[X > 0\]: 1 where X > 0, else 0, also where X is NaN. The gradient is multiplied by it. Exact.
 ///
 /// # Errors
 /// None of its own.
@@ -48,7 +48,7 @@ pub fn relu_mask(x: &Matrix) -> Result<Matrix> {
     }
 }
 
-/// dY where X > 0, else 0: the gradient of [`relu`] at its input X, taken as 0 at X = 0. Exact.
+/// The gradient of [`relu`]'s input X: dY where X > 0, else 0, also at X = 0. Exact.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless X and dY have one shape.

@@ -13,8 +13,8 @@ use crate::options::RmsPropOptions;
 /// One step of RMSprop (Tieleman and Hinton, 2012) with decay α, in place, not centred:
 /// squares = α squares + (1 - α) dw², w -= η dw / (√squares + ε).
 ///
-/// `squares` begins as zeros of w's shape. Its error: at most 3u squares; w's: u |w|, and 12u of the step, u = 2⁻²³. Squares below
-/// 2⁻¹²⁶ may count as 0: see [`RmsPropOptions::epsilon`] for what that means for a step.
+/// `squares` begins as zeros of w's shape. Its error is at most 3u squares. The error of w is at most u |w| and 12u of the step,
+/// with u = 2⁻²³. Squares below 2⁻¹²⁶ may count as 0: [`RmsPropOptions::epsilon`] says how that changes a step.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless all have one shape; [`Error::Option`](crate::Error::Option) for a constant

@@ -9,7 +9,7 @@ use crate::gpu::Kernel;
 use crate::gpu::kernels::update::{Hyperparameters, SGD};
 use crate::matrix::Matrix;
 
-/// w -= learning_rate · dw, in place. Error: at most u (|w| + 2 |learning_rate · dw|), u = 2⁻²³.
+/// One step of gradient descent, in place: w -= learning_rate · dw. Error: at most u (|w| + 2 |learning_rate · dw|), u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless both have one shape; [`Error::Option`](crate::Error::Option) unless the

@@ -6,11 +6,11 @@ use crate::error::Result;
 use crate::gpu::kernels;
 use crate::matrix::Matrix;
 
-/// p = exp(x - m) / Σ_j exp(x_j - m), m the row's maximum.
+/// Softmax of each row: p = exp(x - m) / Σ_j exp(x_j - m), with m the row's maximum.
 ///
-/// -inf is a legal logit with probability 0. A row with NaN or +inf, or of nothing but -inf, is NaN throughout.
-/// Error: at most u p (30 + 3 |x - m| + 2 log₂ C + C / 64) over C columns, u = 2⁻²³; results below 2⁻¹²⁶ may come out
-/// as 0.
+/// -inf is a legal logit with probability 0. A row that contains NaN or +inf, or only -inf, has NaN in every column. Error: at most
+/// u p (30 + 3 |x - m| + 2 log₂ C + C / 64) for C columns, u = 2⁻²³ (derived in the guide's page
+/// [`numerics`](crate::guide::numerics)). Results below 2⁻¹²⁶ may come out as 0.
 ///
 /// # Errors
 /// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
@@ -32,10 +32,11 @@ pub fn softmax(logits: &Matrix) -> Result<Matrix> {
     }
 }
 
-/// ln p = x - m - ln Σ_j exp(x_j - m), m the row's maximum: finite where [`softmax`] underflows.
+/// The logarithm of softmax: ln p = x - m - ln Σ_j exp(x_j - m), with m the row's maximum. It is finite where [`softmax`]
+/// underflows.
 ///
-/// -inf stays -inf; rows without a softmax are NaN as there. Error: at most
-/// 2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u (|m| + |x| + |ln p|) over C columns, u = 2⁻²³.
+/// -inf stays -inf. Rows for which [`softmax`] gives NaN are NaN here too. Error: at most
+/// 2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u (|m| + |x| + |ln p|) for C columns, u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Limit`](crate::Error::Limit) for rows that are longer than a GPU's binding.
@@ -56,9 +57,10 @@ pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
     }
 }
 
-/// dlogits = p · (dp - Σ_j dp_j p_j): the product with softmax's Jacobian, without the Jacobian.
+/// The gradient of softmax's logits: dlogits = p · (dp - Σ_j dp_j p_j). This is the product of dp and softmax's Jacobian, which is
+/// never formed.
 ///
-/// `probs` is what [`softmax`] gave, `dprobs` the gradient with respect to it.
+/// `probs` is the result of [`softmax`], and `dprobs` the gradient with respect to it.
 /// Error: at most u |p| (3 |dp| + (20 + C / 64) Σ_j |dp_j p_j|) over C columns, u = 2⁻²³. A device may take terms below 2⁻¹²⁶ for
 /// 0, which adds up to |p| (C + 1) 2⁻¹²⁶, and 2⁻¹²⁶ for a result.
 ///

@@ -11,7 +11,7 @@ use crate::targets::Targets;
 
 const OP: &str = "softmax_cross_entropy";
 
-/// Loss and gradient of softmax and cross-entropy, straight from the logits: for each row, with p = softmax(x) and
+/// Softmax and cross-entropy in one op: loss, gradient and statistics from the logits. For each row, with p = softmax(x) and
 /// q_c = v w_c ((1 - s) y_c + s / C),
 ///
 /// - loss = Σ_c q_c · -ln p_c,
@@ -19,16 +19,16 @@ const OP: &str = "softmax_cross_entropy";
 ///   of the rows' weights.
 ///
 /// `logits` is `rows x classes`; y is the row's one-hot or distribution, w the class weights, v the row's sample weight, s
-/// the smoothing, C the number of classes. A row's weight is v times its class's; for distributions it is v. Rows of the
-/// ignored class, or marked with -100, give loss and gradient 0 and are not counted. The loss is not clipped: a masked
-/// target (-inf) costs infinity. Rows without a softmax (see [`softmax`](super::softmax)) give NaN in their own loss
-/// and gradient, and are counted. A mean over nothing, or over weights that sum to 0, is NaN, with gradient 0. Definitions
-/// as in PyTorch's
+/// the smoothing, C the number of classes. A row's weight is v times the weight of its class; for distributions it is v. Rows of
+/// the ignored class, or marked with -100, give loss and gradient 0 and are not counted. The loss is not clipped: if the logit of a
+/// row's class is -inf, the loss is infinite. Rows without a softmax (see [`softmax`](super::softmax)) give NaN in their own loss
+/// and gradient, and are counted. A mean over no rows, or over weights that sum to 0, is NaN, and its gradient is 0. The
+/// definitions are those of PyTorch's
 /// [`CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
 ///
-/// Error, u = 2⁻²³: losses at most Σ q (2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u |m|) + 4u (Σ q |x| + |loss|) and, for the sums over
-/// q, (20 + C / 64) u (Σ q (m - x) + Σ q); gradients [`softmax`](super::softmax)'s bound times Σ q, and 4u (p Σ q + q)
-/// + (20 + C / 64) u p Σ q, over the divisor, whose own error is that of [`column_sum`](super::column_sum).
+/// Error of a loss, with u = 2⁻²³: at most Σ q (2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u |m|) + 4u (Σ q |x| + |loss|), and
+/// (20 + C / 64) u (Σ q (m - x) + Σ q) for the sums over q. Error of a gradient: [`softmax`](super::softmax)'s bound times Σ q, and
+/// 4u (p Σ q + q) + (20 + C / 64) u p Σ q, all over the divisor, whose own error is that of [`column_sum`](super::column_sum).
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row, a column a class, and a weight a class or a row;

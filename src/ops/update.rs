@@ -1,4 +1,4 @@
-//! The step that all update rules share: of one matrix of parameters, or of lists of them.
+//! The update step that all rules of optimizers share, for one matrix of parameters or for lists of matrices.
 
 use std::iter::{once, repeat};
 
@@ -13,9 +13,9 @@ use crate::gpu::{Buffer, Kernel};
 use crate::matrix::Matrix;
 use crate::options::PenaltyRates;
 
-/// A rule by which parameters follow their gradients, with the options of one step.
+/// An update rule: how a parameter changes with its gradient, with the options of one step.
 pub(crate) trait Rule {
-    /// The op's stem.
+    /// The name of the rule's op.
     fn name(&self) -> &'static str;
 
     /// Refuses options outside their range.
@@ -23,15 +23,15 @@ pub(crate) trait Rule {
 
     fn kernel(&self) -> &'static Kernel;
 
-    /// The options as the kernel takes them.
+    /// The options in the form that the kernel takes.
     fn hyperparameters(&self) -> Hyperparameters;
 
-    /// The step on the CPU path, with what the rule keeps of earlier ones.
+    /// The step on the CPU path. `slots` are the values that the rule keeps from earlier steps.
     fn step_on_cpu(&self, w: &mut Array2<f32>, dw: cpu::Gradient<'_, f32>, slots: &mut [&mut Array2<f32>]);
 }
 
-/// One step of a matrix of parameters. The gradient is multiplied by `scale`, 1 x 1, where there is one; then the penalty's
-/// gradient is added.
+/// One step of a matrix of parameters. The gradient is multiplied by `scale`, 1 x 1, if there is one. Then the penalty's gradient is
+/// added.
 pub(crate) fn update(
     rule: &dyn Rule,
     w: &mut Matrix,
@@ -45,8 +45,8 @@ pub(crate) fn update(
     update_all(rule, &mut lists, &[dw.into()], &[*penalty], scale)
 }
 
-/// One step of all parameters, in a launch for each run of neighbours. `lists` are the parameters and the rule's slots; each
-/// has a matrix for each gradient, and so have the penalties.
+/// One step of all parameters, with one launch for each run of neighbours in a bank. `lists` are the parameters and the rule's
+/// slots. Each list has a matrix for each gradient, and `penalties` has an entry for each.
 pub(crate) fn update_all(
     rule: &dyn Rule,
     lists: &mut [Vec<&mut Matrix>],
@@ -87,7 +87,7 @@ fn update_on_cpu(
     }
 }
 
-/// Refuses what [`update_all`] cannot take: it has to be as many matrices in each list as there are gradients.
+/// Refuses operands that [`update_all`] cannot take. Each list must have as many matrices as there are gradients.
 pub(crate) fn check_update(
     rule: &dyn Rule,
     lists: &[Vec<&mut Matrix>],
@@ -109,8 +109,8 @@ pub(crate) fn check_update(
     Ok(())
 }
 
-/// Refuses a learning rate, or another number, that is negative or not finite, as the kernel takes it: 1e39 is finite in
-/// f64 alone.
+/// Refuses a learning rate, or another number, that is negative or not finite as f32, as the kernel uses it: 1e39 is finite in f64
+/// but not in f32.
 pub(super) fn check_size(op: &'static str, option: &'static str, value: f64) -> Result<()> {
     let rule = match value >= 0.0 && value.is_finite() {
         true if (value as f32).is_finite() => return Ok(()),
@@ -120,7 +120,7 @@ pub(super) fn check_size(op: &'static str, option: &'static str, value: f64) -> 
     Err(Error::Option { op, option, rule, value })
 }
 
-/// Refuses decays that forget nothing, or turn round, as the kernel takes them: 1 - 10⁻⁸ is below 1 in f64 alone.
+/// Refuses a decay that is negative or not below 1 as f32, as the kernel uses it: 1 - 10⁻⁸ is below 1 in f64 but 1 in f32.
 pub(super) fn check_decay(op: &'static str, option: &'static str, value: f64) -> Result<()> {
     let rule = match (0.0..1.0).contains(&value) {
         true if (value as f32) < 1.0 => return Ok(()),
@@ -130,12 +130,12 @@ pub(super) fn check_decay(op: &'static str, option: &'static str, value: f64) ->
     Err(Error::Option { op, option, rule, value })
 }
 
-/// Refuses what would divide by zero.
+/// Refuses an epsilon that would let a rule divide by zero.
 pub(super) fn check_epsilon(op: &'static str, value: f64) -> Result<()> {
     check_positive(op, "epsilon", value)
 }
 
-/// Refuses what is not positive and finite, as the kernel takes it: 1e-300 is positive in f64 alone.
+/// Refuses a number that is not positive, finite and normal as f32, as the kernel uses it: 1e-300 is positive in f64 but 0 in f32.
 pub(super) fn check_positive(op: &'static str, option: &'static str, value: f64) -> Result<()> {
     let rule = match value > 0.0 && value.is_finite() {
         true if (value as f32).is_normal() => return Ok(()),

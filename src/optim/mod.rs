@@ -1,4 +1,4 @@
-//! Optimizers: how parameters follow their gradients, with penalties, and with a state that lives on the device.
+//! Optimizers: the rules that update parameters by their gradients, penalties, and the state that a rule keeps on the device.
 
 mod optimizer;
 mod penalty;

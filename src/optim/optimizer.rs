@@ -1,12 +1,12 @@
-//! Optimizer: an update rule with its options.
+//! The enum Optimizer: an update rule with its options.
 
 use crate::error::Result;
 use crate::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions, Rule};
 
-/// The names of all slots that there are.
+/// The names of the slots of all optimizers. Checkpoints use these names.
 const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
 
-/// An optimizer: the rule by which parameters follow their gradients.
+/// An optimizer: the rule by which gradients change the parameters, with its options.
 ///
 /// ```
 /// use wgpu_mlp::Optimizer;
@@ -99,7 +99,7 @@ impl Optimizer {
         Self::adamw(learning_rate, 0.0)
     }
 
-    /// Adam with a decoupled weight decay, of weights and biases alike.
+    /// Adam with a decoupled weight decay (AdamW), for weights and biases alike.
     ///
     /// ```
     /// use wgpu_mlp::Optimizer;
@@ -109,7 +109,7 @@ impl Optimizer {
         Optimizer::Adam(AdamOptions { learning_rate, weight_decay, ..Default::default() })
     }
 
-    /// The step size.
+    /// The learning rate of the optimizer.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::Optimizer::nesterov(0.1, 0.9).learning_rate(), 0.1);
@@ -124,7 +124,7 @@ impl Optimizer {
         }
     }
 
-    /// The optimizer with another step size.
+    /// The optimizer with another learning rate.
     ///
     /// ```
     /// use wgpu_mlp::Optimizer;
@@ -141,7 +141,7 @@ impl Optimizer {
         self
     }
 
-    /// The names of its slots: what it keeps of earlier steps, each as large as the parameters.
+    /// The names of the optimizer's slots. A slot holds a value for each parameter, which is kept from step to step.
     ///
     /// ```
     /// use wgpu_mlp::Optimizer;
@@ -157,7 +157,7 @@ impl Optimizer {
         }
     }
 
-    /// The kind of optimizer, by a name that tells what its state means.
+    /// The kind of optimizer, by a name that says which quantities its slots hold. Several kinds have slots of one name.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Optimizer::Momentum(options) if options.nesterov => "nesterov",
@@ -165,7 +165,7 @@ impl Optimizer {
         }
     }
 
-    /// Whether the step size is all that sets them apart.
+    /// Whether two optimizers differ at most in their learning rate.
     pub(crate) fn is_like(&self, other: &Optimizer) -> bool {
         self.with_learning_rate(other.learning_rate()) == *other
     }
@@ -175,7 +175,7 @@ impl Optimizer {
         self.rule(1).check()
     }
 
-    /// The rule of this step, counted from 1.
+    /// The update rule for this step, counted from 1.
     pub(super) fn rule(&self, step: u64) -> Box<dyn Rule> {
         match *self {
             Optimizer::Sgd { learning_rate } => Box::new(ops::Sgd { learning_rate }),

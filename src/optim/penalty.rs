@@ -1,4 +1,4 @@
-//! Penalties: what large parameters add to the loss.
+//! Penalties: L1 and L2 terms that are added to the loss for large parameters.
 
 use ndarray::Array2;
 
@@ -6,10 +6,10 @@ use crate::error::{Error, Result};
 use crate::layers::parameters::Parameters;
 use crate::options::PenaltyRates;
 
-/// A penalty on a layer's parameters, l1 Σ |w| + l2 Σ w² in the loss, with an l1 and l2 for weights and for biases.
+/// A penalty on a layer's parameters: the loss grows by l1 Σ |w| + l2 Σ w². Weights and biases each have an l1 and an l2.
 ///
-/// Their gradient is l1 · sign(w) + 2 · l2 · w, with sign(0) = 0: [`OptimizerState::with_penalties`](super::OptimizerState::with_penalties)
-/// adds it to that of the loss.
+/// The gradient of the penalty is l1 · sign(w) + 2 · l2 · w, with sign(0) = 0.
+/// [`OptimizerState::with_penalties`](super::OptimizerState::with_penalties) adds it to the gradient of the loss.
 ///
 /// ```
 /// use wgpu_mlp::Penalty;
@@ -43,7 +43,7 @@ impl Penalty {
         let [weights, biases] = self.rates();
         let of = |rates: PenaltyRates, values: &Array2<f32>| {
             let sum = |term: fn(f64) -> f64| values.iter().map(|w| term(f64::from(*w))).sum::<f64>();
-            // Without a penalty nothing is added: 0 times infinity is not 0.
+            // A factor of 0 adds nothing, not 0 times the sum: 0 times infinity is NaN.
             let share = |factor: f64, term| if factor == 0.0 { 0.0 } else { factor * sum(term) };
             share(rates.l1, f64::abs) + share(rates.l2, |w| w * w)
         };
@@ -56,7 +56,7 @@ impl Penalty {
         [PenaltyRates { l1: l1_weights, l2: l2_weights }, PenaltyRates { l1: l1_biases, l2: l2_biases }]
     }
 
-    /// Refuses what is negative or not finite.
+    /// Refuses factors that are negative or not finite.
     pub(crate) fn check(&self) -> Result<()> {
         let Penalty { l1_weights, l2_weights, l1_biases, l2_biases } = *self;
         let weights = [("l1_weights", l1_weights), ("l2_weights", l2_weights)];

@@ -1,4 +1,4 @@
-//! Snapshots: an optimizer's state on the host, parameter by parameter.
+//! Snapshots: an optimizer's state, copied to the host parameter by parameter.
 
 use ndarray::Array2;
 
@@ -10,10 +10,10 @@ use crate::host_memory::{host_filled, no_room};
 use crate::matrix::Matrix;
 use crate::waiting::{Waiting, blocking_and_async};
 
-/// The most steps that a snapshot may tell of: more than any training takes, and a number that f64 still counts by ones.
+/// The most steps that a snapshot may have. No training takes so many, and an f64 holds every integer up to this number.
 const MOST_STEPS: u64 = 1 << 53;
 
-/// An optimizer's state on the host: what a checkpoint keeps of it beside its options.
+/// An optimizer's state on the host: its slots and its number of steps. A checkpoint holds it beside the options.
 ///
 /// ```
 /// use wgpu_mlp::{Optimizer, OptimizerSnapshot, OptimizerState};
@@ -26,9 +26,10 @@ const MOST_STEPS: u64 = 1 << 53;
 pub struct OptimizerSnapshot {
     /// Steps taken.
     pub step: u64,
-    /// The steps that each parameter has taken, where some came later than others or stayed away; else none.
+    /// The number of steps that each parameter has taken. Empty if all parameters have taken every step; some have taken fewer if
+    /// they came later or were left out of a step.
     pub steps: Vec<u64>,
-    /// For each of [`Optimizer::slots`](super::Optimizer::slots), in that order, an array a parameter.
+    /// The slots, in the order of [`Optimizer::slots`](super::Optimizer::slots), each with an array for each parameter.
     pub slots: Vec<Vec<Array2<f32>>>,
 }
 
@@ -36,10 +37,10 @@ impl OptimizerState {
     blocking_and_async! {
         /// The state as a snapshot on the host, for parameters of these shapes, in the order of the steps. On a GPU this waits.
         ///
-        /// [`OptimizerState::restore`] goes on from it, on any device: on the same one with the same bits.
+        /// [`OptimizerState::restore`] continues from it on any device, and on the same device with the same bits.
         ///
         /// # Errors
-        /// [`Error::Shape`] for other parameters than those of the steps; else as [`Matrix::to_array`].
+        /// [`Error::Shape`] if the parameters of the steps have other shapes; else as [`Matrix::to_array`].
         ///
         /// ```
         /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
@@ -83,9 +84,9 @@ impl OptimizerState {
     /// Restores the state that a snapshot holds. Penalties and clipping must be set again.
     ///
     /// # Errors
-    /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], for more than 2^53 steps, and for counts that are
-    /// not one for each parameter or above the number of steps. Whether their shapes fit shows in the first step, with
-    /// [`Error::Shape`].
+    /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], for more than 2^53 steps, and unless
+    /// [`OptimizerSnapshot::steps`] is empty or has a count for each parameter, none above the number of steps. The first step
+    /// checks the shapes and returns [`Error::Shape`].
     ///
     /// ```
     /// use wgpu_mlp::{Optimizer, OptimizerState};

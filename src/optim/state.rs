@@ -1,4 +1,4 @@
-//! OptimizerState: an optimizer at work, with what it keeps from step to step.
+//! OptimizerState: an optimizer with the values that it keeps from step to step.
 
 use std::mem::{Discriminant, discriminant};
 
@@ -16,8 +16,8 @@ use crate::options::PenaltyRates;
 /// The rule between a state and the parameters of its steps.
 const SAME_PARAMETERS: &str = "an optimizer's state serves the parameters that it began with";
 
-/// An optimizer at work: its step count and what it keeps of earlier steps (Adam's two moments a parameter, say), on the
-/// parameters' device.
+/// The state of an optimizer during a training: its number of steps, and its slots, such as Adam's two moments of each parameter.
+/// The slots are on the device of the parameters.
 ///
 /// ```
 /// use rand::{SeedableRng, rngs::ChaCha12Rng};
@@ -36,9 +36,9 @@ pub struct OptimizerState {
     pub(super) step: u64,
     /// The optimizer's slots, each with a matrix for each parameter; none before the first step.
     pub(super) slots: Vec<Vec<Matrix>>,
-    /// The initial slots, in their order; zeros where there are none.
+    /// The slots that the first step starts from, in their order; empty for zeros.
     pub(super) restored: Vec<Vec<Array2<f32>>>,
-    /// The number of steps that each parameter has taken, which is less for those that came later; none before the first step.
+    /// The number of steps that each parameter has taken. Parameters that came later have fewer. Empty before the first step.
     pub(super) taken: Vec<u64>,
     pub(super) penalties: Vec<Penalty>,
     pub(super) clip_norm: Option<f64>,
@@ -56,11 +56,11 @@ impl OptimizerState {
         OptimizerState { optimizer, step: 0, slots, restored, taken, penalties: Vec::new(), clip_norm: None }
     }
 
-    /// Adds penalties on the parameters, one for each layer, in their order. The steps add the penalties' gradient; the
-    /// losses that are reported are without them (see [`Penalty::loss`]).
+    /// Adds penalties on the parameters, one for each layer, in their order. The steps add the penalties' gradient. Reported losses
+    /// do not contain the penalties (see [`Penalty::loss`]).
     ///
-    /// The steps fail with [`Error::Option`] where there are not two parameters, weights and biases, for each penalty, or
-    /// where one is negative or not finite.
+    /// The steps fail with [`Error::Option`] unless there are two parameters, weights and biases, for each penalty, and if a factor
+    /// is negative or not finite.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState, Penalty};
@@ -78,9 +78,9 @@ impl OptimizerState {
         self
     }
 
-    /// Limits the norm of all gradients together: before each step they are multiplied by [`ops::clip_scale`]; penalties are
-    /// added after that. Nothing waits for the device. Where the sum of the squares is above the largest f32, as it is for every norm
-    /// above 1.8 · 10¹⁹, the factor is 0, and the step is one with gradients of 0.
+    /// Limits the norm of all gradients together: each step multiplies them by [`ops::clip_scale`] and then adds the penalties.
+    /// Nothing waits for the device. If the sum of the squares is above the largest f32, as it is for every norm above 1.8 · 10¹⁹,
+    /// the factor is 0: the step then has gradients of 0.
     ///
     /// The steps fail with [`Error::Option`] unless the limit is positive and finite.
     ///
@@ -99,13 +99,13 @@ impl OptimizerState {
         self
     }
 
-    /// With this limit of the gradients' norm, or none.
+    /// The state with this limit of the gradients' norm, or without a limit.
     pub(crate) fn clipped(mut self, max_norm: Option<f64>) -> Self {
         self.clip_norm = max_norm;
         self
     }
 
-    /// The optimizer, by which parameters follow their gradients.
+    /// The optimizer with its options.
     ///
     /// ```
     /// use wgpu_mlp::{Optimizer, OptimizerState};
@@ -115,7 +115,7 @@ impl OptimizerState {
         &self.optimizer
     }
 
-    /// Number of steps done.
+    /// The number of steps done.
     ///
     /// ```
     /// use wgpu_mlp::{Optimizer, OptimizerState};
@@ -125,24 +125,24 @@ impl OptimizerState {
         self.step
     }
 
-    /// The state without anything that it keeps, for a dry run.
+    /// The state without its slots, for a dry run.
     pub(crate) fn emptied(&self) -> Self {
         let OptimizerState { optimizer, step, clip_norm, .. } = *self;
         OptimizerState { step, clip_norm, penalties: self.penalties.clone(), ..Self::new(optimizer) }
     }
 
-    /// The way of a step, which decides what kernels it launches: the kind of optimizer, and whether gradients are clipped.
-    /// Penalties are numbers to the same kernels.
+    /// The two facts that decide which kernels a step launches: the kind of optimizer, and whether gradients are clipped. Penalties
+    /// are only parameters of these kernels.
     pub(crate) fn way(&self) -> (Discriminant<Optimizer>, bool) {
         (discriminant(&self.optimizer), self.clip_norm.is_some())
     }
 
-    /// The matrices that it keeps of earlier steps.
+    /// The matrices of all slots.
     pub(crate) fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         self.slots.iter().flatten()
     }
 
-    /// Takes this learning rate from now on.
+    /// Sets the learning rate of the steps from now on.
     ///
     /// ```
     /// use wgpu_mlp::{Optimizer, OptimizerState};
@@ -154,13 +154,13 @@ impl OptimizerState {
         self.optimizer = self.optimizer.with_learning_rate(learning_rate);
     }
 
-    /// One update of all parameters, each with its gradient; they come in the same order every time. A later step may bring more of
-    /// them behind the others, as when a frozen layer begins to learn: their slots begin with zeros, and Adam counts their steps from
-    /// the first, as PyTorch does.
+    /// One step: updates all parameters, each by its gradient. The parameters come in the same order in every step. A later step
+    /// may bring further parameters behind the others, for example when a frozen layer begins to learn. Their slots begin with
+    /// zeros, and Adam counts their steps from the first one, as PyTorch does.
     ///
     /// # Errors
-    /// As the optimizer's op (see [`Optimizer`]), and as [`ops::clip_scale`]; [`Error::Option`] for penalties that are not
-    /// one for each two parameters, or out of range.
+    /// The errors of the optimizer's op (see [`Optimizer`]) and of [`ops::clip_scale`]; [`Error::Option`] unless there is one
+    /// penalty for each two parameters, and for penalties out of range.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
@@ -177,19 +177,20 @@ impl OptimizerState {
         self.step_all(parameters, &gradients)
     }
 
-    /// [`OptimizerState::step`] with gradients that may lie side by side: in few launches where the parameters do, too.
+    /// The step of [`OptimizerState::step`], for gradients that may lie side by side in a bank. If the parameters do too, it takes
+    /// few launches.
     pub(crate) fn step_all(&mut self, parameters: Vec<&mut Matrix>, gradients: &[Gradient]) -> Result<()> {
         let Some(device) = parameters.first().map(|first| first.device().clone()) else { return Ok(()) };
         let rule = self.optimizer.rule(self.step.saturating_add(1));
         let penalties = self.penalty_rates(parameters.len())?;
         let shapes: Vec<_> = parameters.iter().map(|parameter| parameter.shape()).collect();
         let mut lists = vec![parameters];
-        // Before anything is kept of parameters that do not fit.
+        // Checked first, so that no slot is made for parameters that do not fit.
         ops::check_update(rule.as_ref(), &lists, gradients, None)?;
         self.begin(&device, rule.name(), &shapes)?;
         let scale = self.clip_norm.map(|max_norm| ops::clip_scale_all(gradients, max_norm)).transpose()?;
         lists.extend(self.slots.iter_mut().map(|slot| slot.iter_mut().take(shapes.len()).collect()));
-        // Before the first step, a state that was restored without counts of its own has taken all steps with all parameters.
+        // A state restored without counts has taken all of its steps with all parameters.
         let begun = if self.taken.is_empty() { self.step } else { 0 };
         self.taken.resize(self.taken.len().max(shapes.len()), begun);
         let mut first = 0;
@@ -204,8 +205,8 @@ impl OptimizerState {
         Ok(())
     }
 
-    /// Makes slots for those parameters of these shapes that have none yet: as restored, or zeros. Where that fails, the state is
-    /// as before.
+    /// Makes the slots of those parameters that have none yet, from the restored values or from zeros. If that fails, the state is
+    /// unchanged.
     fn begin(&mut self, device: &Device, op: &'static str, shapes: &[(usize, usize)]) -> Result<()> {
         let known = self.slots.first().map_or(0, Vec::len).min(shapes.len());
         for slot in &self.slots {
@@ -233,7 +234,7 @@ impl OptimizerState {
         Ok(())
     }
 
-    /// The penalties on each of so many parameters.
+    /// The penalty of each parameter; there are `parameters` of them.
     fn penalty_rates(&self, parameters: usize) -> Result<Vec<PenaltyRates>> {
         if self.penalties.is_empty() {
             return Ok(vec![PenaltyRates::default(); parameters]);

@@ -1,12 +1,12 @@
-//! Error bounds of f32 results against an f64 reference, derived, never fitted. u = 2⁻²³ is twice the relative error
-//! of one f32 operation, so a sum of n terms in any order is within n u / 2 of the sum of their magnitudes.
+//! Error bounds of f32 results against an f64 reference. They are derived, never fitted. u = 2⁻²³ is twice the relative error of one
+//! f32 operation, so the error of a sum of n terms, in any order, is at most n u / 2 times the sum of their magnitudes.
 //!
-//! WGSL leaves it to devices how they round, and lets compilers reorder sums. The bounds assume that +, -, · and fma round to the
-//! nearest f32, and that sums are added as the kernels write them; on a device that does otherwise the cases of sums that lose may fail.
-//! The guide's page `numerics` says what else they assume.
+//! WGSL lets devices choose how they round, and lets compilers reorder sums. The bounds assume that +, -, · and fma round to the
+//! nearest f32, and that sums are added in the order of the kernels. On another device the cases whose roundings all have one sign
+//! may fail. The guide's page `numerics` lists the other assumptions.
 //!
-//! Each bound has a likely error beside it, from the same derivation: a bound is a sum of parts e₁ + e₂ + .., as if all errors
-//! had one sign; errors of random sign make a random walk, whose length is √(e₁² + e₂² + ..).
+//! Each bound comes with a likely error from the same derivation. A bound is a sum of parts e₁ + e₂ + .., as if all errors had one
+//! sign. Errors of random signs make a random walk, whose length is √(e₁² + e₂² + ..).
 
 use std::iter::Sum;
 use std::ops::{Add, Mul};
@@ -15,17 +15,17 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 /// u = 2⁻²³.
 pub(super) const U: f64 = f32::EPSILON as f64;
-/// Results below the smallest normal f32 may be flushed to zero: WGSL allows it.
+/// The smallest normal f32. WGSL allows smaller results to be flushed to zero.
 const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 /// WGSL's absolute error of the logarithm near 1.
 const LOG: f64 = 1.0 / (1u64 << 21) as f64;
 
-/// A bound of the distance between a result and exact arithmetic.
+/// The bound of a result's error: its distance from exact arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Bound {
-    /// The most that it can be: the sum of the bound's parts.
+    /// The largest possible error: the sum of the bound's parts.
     pub most: f64,
-    /// The likely distance: the root of the sum of the parts' squares, which is never more.
+    /// The likely error: the root of the sum of the parts' squares, which is never larger.
     pub likely: f64,
 }
 
@@ -37,8 +37,8 @@ impl Bound {
     /// The error that WGSL allows for the logarithm near 1.
     pub const LOG: Bound = Bound::one(LOG);
 
-    /// One error of this size. The error that WGSL allows for a function counts as one too, since its errors may well share
-    /// a sign.
+    /// The bound of one error of this size. The error that WGSL allows for a function counts as one too, since a driver's function
+    /// may always err in one direction.
     pub const fn one(size: f64) -> Self {
         Bound { most: size, likely: size }
     }
@@ -53,12 +53,13 @@ impl Bound {
         Bound::FLUSH * count as f64
     }
 
-    /// The function `change` of both numbers, which must rise with them and be 0 at 0.
+    /// The bound with `change` applied to both numbers. `change` must be increasing and 0 at 0.
     pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
         Bound { most: change(self.most), likely: change(self.likely) }
     }
 
-    /// The bound with that of a flush to zero added; [`Bound::NONE`] where it is not finite, so that only equality passes.
+    /// The bound with the error of a flush to zero added. It is [`Bound::NONE`] if it would not be finite, so that only equality
+    /// passes.
     pub fn or_none(self) -> Self {
         if self.most.is_finite() { self + Bound::FLUSH } else { Bound::NONE }
     }
@@ -87,27 +88,27 @@ impl Sum for Bound {
     }
 }
 
-/// The bound of a product over k, of this magnitude: each term is rounded as a product, and by every addition that its sum
-/// goes through from then on, at most k of them where terms are added one by one. Kernels that cut k add fewer, and a few
-/// more to join the parts. (k / 2 + 2) u of the magnitude at most, √(k + 4) u / 2 likely; and a flush to zero for each term, one of
-/// them a bias.
+/// The bound of a product over k, of this magnitude. Each term is rounded when it is multiplied, and by each later addition to its
+/// sum: at most k of them if terms are added one by one. Kernels that cut k make shorter chains, with a few additions more to join
+/// the parts. The error is at most (k / 2 + 2) u of the magnitude, likely √(k + 4) u / 2, and each term, and the bias, may be
+/// flushed to zero.
 pub(super) fn product(magnitude: f64, k: usize) -> Bound {
     Bound::roundings(k as f64 + 4.0) * magnitude + Bound::flushes(k + 1)
 }
 
-/// The bound of an element of a product over k: its distance from exact arithmetic, given the sum of the magnitudes of its terms.
+/// The bound of an element of a product over k, from the sum of the magnitudes of its terms.
 pub(crate) fn product_bound(magnitude: f64, k: usize) -> f64 {
     product(magnitude, k).most
 }
 
-/// The bound of a sum of many terms: runs of at most 32, lanes of at most cols / 128, and trees above them.
-/// (20 + C / 64) u at most, √(40 + C / 32) u / 2 likely.
+/// The bound of the sum of a row: runs of at most 32, lanes of at most cols / 128, and trees above them.
+/// The error is at most (20 + C / 64) u, likely √(40 + C / 32) u / 2.
 pub(super) fn row_sum(terms: usize) -> Bound {
     Bound::roundings(40.0 + terms as f64 / 32.0)
 }
 
-/// The bound of a sum over the rows of a matrix: runs of 16 or 32, and the trees above them, level by level.
-/// (20 + log₂ rows) u at most, √(40 + 2 log₂ rows) u / 2 likely. Callers add the flushes of the rows to zero.
+/// The bound of a sum over the rows of a matrix: runs of 16 or 32, and the trees above them, level by level. The error is at most
+/// (20 + log₂ rows) u, likely √(40 + 2 log₂ rows) u / 2. Callers add the error of rows that are flushed to zero.
 pub(super) fn column_sum(rows: usize) -> Bound {
     Bound::roundings(40.0 + 2.0 * (rows as f64).log2())
 }
@@ -159,13 +160,13 @@ mod tests {
         assert!(near(one_by_one, 8.0 * U, 2.0 * U), "{one_by_one:?}");
         assert!(near(Bound::roundings(16.0) * 3.0, 24.0 * U, 6.0 * U));
         assert!(near(product(2.0, 96), 100.0 * U, 10.0 * U));
-        // The logarithm itself, the exponentials of 64 columns, and their sum. Errors of log_softmax cannot tell: those that come
-        // nearest to their bound are of large results, whose own roundings are most of it.
+        // The logarithm itself, the exponentials of 64 columns, and their sum. The cases of log_softmax cannot test this: the
+        // errors that come nearest to their bound belong to large results, whose own rounding makes up most of the bound.
         assert!(near(log_sum(64), (4.0 + 15.0 + 21.0) * U, (16.0 + 225.0 + 10.5_f64).sqrt() * U));
     }
 
-    /// About half of the largest share that an error of the CPU path has of its bound, for each op. A bound that became
-    /// several times as loose would let wrong results through, and no other test would fail.
+    /// For each op, about half of the largest share that an error of the CPU path has of its bound. If a bound became several times
+    /// as loose, it would accept wrong results, and only this test would fail.
     const WITHIN_REACH: [(&str, f64); 24] = [
         ("bias_add", 0.5),
         ("column_sum", 0.37),

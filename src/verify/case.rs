@@ -20,24 +20,24 @@ pub(super) type Run = Box<dyn Fn(&Device, &Inputs) -> Result<Vec<Output>> + Send
 /// Computes the expected outputs from the reference.
 pub(super) type Expect = Box<dyn Fn(&Inputs) -> Vec<Expected> + Send + Sync>;
 
-/// One row of the table that feeds the parity tests, the report and the benches.
+/// A case: an op with its inputs and expected results. The table of cases feeds the parity tests, the report and the benches.
 ///
 /// ```
 /// let cases = wgpu_mlp::verify::cases();
 /// assert!(cases.iter().any(|case| case.op == "softmax_cross_entropy"));
 /// ```
 pub struct Case {
-    /// The name of the op, or of what is tested of several ops.
+    /// The name of the op, or a name for the test of several ops together.
     pub op: &'static str,
-    /// The options and kind of inputs; empty for everyday ones.
+    /// The options and the kind of inputs; empty for default options and everyday inputs.
     pub variant: String,
     /// `[m, k, n]` for products, else `[rows, cols, 1]`.
     pub dims: [usize; 3],
-    /// Whether the case is left out of a quick run, [`Options::full`](super::Options::full) being false.
+    /// Whether the case is left out of a quick run, where [`Options::full`](super::Options::full) is false.
     pub large: bool,
     /// Floating-point operations, as a benchmark counts them.
     pub flops: u64,
-    /// Bytes that must be read and written at least.
+    /// The bytes that the op must read and write at least.
     pub bytes: u64,
     pub(super) draw: Draw,
     pub(super) run: Run,
@@ -45,7 +45,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case's inputs, the same for the same seed.
+    /// The case's inputs. One seed always gives one set of inputs.
     ///
     /// ```
     /// let case = &wgpu_mlp::verify::cases()[0];
@@ -95,7 +95,7 @@ impl Case {
     blocking_and_async! {
         /// Runs the case and finds the element whose error is the largest share of its bound.
         ///
-        /// The asynchronous form does not block while the device computes; the reference is computed within a poll.
+        /// The asynchronous form does not block while the device computes, but the reference is computed within one poll.
         ///
         /// # Errors
         /// Errors of the op.

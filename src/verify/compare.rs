@@ -19,13 +19,14 @@ use super::expected::Expected;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worst {
-    /// Error over bound: up to 1 is right; infinite where no bound could excuse the difference.
+    /// The error as a share of the bound. Up to 1 the result is right. It is infinite if no bound could excuse the difference.
     pub share: f64,
-    /// The error over what was likely: about 1 and less on everyday numbers, more where errors are made to share a sign.
+    /// The error as a share of the likely error: about 1 or less on everyday numbers, and more where the inputs give all errors one
+    /// sign.
     pub likely: f64,
-    /// Which of the outputs it fell in.
+    /// The index of the output that has the element.
     pub output: usize,
-    /// Row and column.
+    /// The row and the column of the element.
     pub element: (usize, usize),
     /// The device's value; NaN where the shape was wrong.
     pub got: f32,
@@ -56,8 +57,8 @@ impl fmt::Display for Worst {
     }
 }
 
-/// Compares every output with what it should be: `got == want`, or `want` finite and `got` within the bound; NaN only
-/// where the reference is NaN. Outputs that are missing, too many or of another shape fail.
+/// Compares every output with the expected one. An element is right if `got == want`, or if `want` is finite and `got` is within
+/// the bound; NaN is right only if the reference is NaN. Outputs that are missing, too many or of another shape fail.
 ///
 /// ```
 /// use ndarray::array;
@@ -91,7 +92,7 @@ pub fn compare(got: &[Array2<f32>], expected: &[Expected]) -> Worst {
     worst
 }
 
-/// Error over bound.
+/// The error divided by the bound.
 fn share_of(got: f64, want: f64, bound: f64) -> f64 {
     if want.is_nan() {
         return if got.is_nan() { 0.0 } else { f64::INFINITY };

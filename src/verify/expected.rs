@@ -1,4 +1,4 @@
-//! Expected results: the reference of one output, and how far a device's may be from it.
+//! Expected results: the reference of one output, with the bound of a device's error.
 
 use ndarray::Array2;
 
@@ -15,7 +15,7 @@ use super::bounds::Bound;
 pub struct Expected {
     /// The f64 reference.
     pub want: Array2<f64>,
-    /// The bound of a result's distance from the reference.
+    /// The bound: the largest distance that a result may have from the reference.
     pub bound: Array2<f64>,
     /// The likely distance from the reference, for errors of random sign; it is no more than the bound.
     pub likely: Array2<f64>,
@@ -27,7 +27,7 @@ impl Expected {
         Expected { bound: bounds.mapv(|bound| bound.most), likely: bounds.mapv(|bound| bound.likely), want }
     }
 
-    /// Expects exactly these values, but for denormals, which WGSL allows to be flushed to zero.
+    /// Expects exactly these values, except that WGSL allows denormals to be flushed to zero.
     pub(super) fn exactly(want: Array2<f64>) -> Self {
         let flush = Bound::FLUSH.most;
         Expected::within(&want.mapv(|want| if want.abs() < flush { Bound::FLUSH } else { Bound::NONE }), want)

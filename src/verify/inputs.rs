@@ -1,4 +1,4 @@
-//! Inputs of the cases: random numbers of everyday size, small integers, and rows of every awkward kind.
+//! Inputs of the cases: random numbers of everyday size, small integers, and rows with special values.
 
 use ndarray::{Array2, Axis};
 use rand::RngExt;
@@ -24,7 +24,7 @@ pub struct Inputs {
     pub classes: Vec<u32>,
 }
 
-/// Inputs that are matrices alone.
+/// Inputs that are only matrices.
 pub(super) fn matrices<const N: usize>(matrices: [Array2<f32>; N]) -> Inputs {
     Inputs { matrices: matrices.into(), ..Default::default() }
 }
@@ -51,8 +51,8 @@ pub(super) fn normal(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32>
     Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(rng))
 }
 
-/// Rows whose sums are rounded up by nearly half a unit with each term: 1, then numbers that are a little more than half a
-/// unit in the last place of 1.
+/// Rows in whose sums every term is rounded up by nearly half a unit: 1, then numbers that are a little more than half a unit in
+/// the last place of 1.
 pub(super) fn rounding_terms(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 1.0 } else { 0.55 * f32::EPSILON })
 }
@@ -62,7 +62,7 @@ pub(super) fn rounding_logits(rng: &mut CaseRng, rows: usize, cols: usize) -> Ar
     rounding_terms(rng, rows, cols).mapv(f32::ln)
 }
 
-/// Terms like [`rounding_terms`], for sums that add runs of 32 first: both the sum of the first run and the sums of the runs are
+/// Terms like [`rounding_terms`], for sums that first add runs of 32. The sum of the first run and the sum of all runs are both
 /// rounded up.
 pub(super) fn rounding_terms_in_runs(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(_, c)| match c {
@@ -116,8 +116,7 @@ pub(super) fn with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f3
     x
 }
 
-/// Probabilities with mistakes: some rows begin with NaN, and others are all 1.5, whose losses are finite only because of
-/// the clip.
+/// Wrong probabilities: some rows begin with NaN. Others are 1.5 in every column, which the clip must bring back into its range.
 pub(super) fn faulty_probabilities(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut probs = probabilities(rng, rows, cols);
     probs.column_mut(0).iter_mut().step_by(3).for_each(|p| *p = f32::NAN);

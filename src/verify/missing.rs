@@ -1,4 +1,4 @@
-//! Missing kernel variants: those that a device can choose and no case has launched.
+//! Missing kernel variants: variants that a device can choose and that no case has launched so far.
 
 use std::collections::BTreeSet;
 
@@ -41,8 +41,8 @@ impl MissingVariants {
         self.names.len() < before
     }
 
-    /// Whether the case might launch a missing variant in another setting: one of the kernel of its op, one of a kernel that
-    /// is no op of the cases, or any where the case is of several ops.
+    /// Whether the case might launch a missing variant in another setting: a variant of its op's kernel, or of a kernel that is not
+    /// an op of the cases, or any variant if the case tests several ops.
     pub fn may_be_launched_by(&self, case: &Case) -> bool {
         let of_several = ["dense_backward", "training"].contains(&case.op);
         let kernels = self.names.iter().filter_map(|name| name.split(" [").next());

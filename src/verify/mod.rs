@@ -2,9 +2,10 @@
 //!
 //! One table of cases feeds this report, the parity tests and the benches.
 //!
-//! A bound is a sum n₁ e₁ + n₂ e₂ + .. of errors, as if all had one sign. The likely error beside it is √(n₁ e₁² + n₂ e₂² +
-//! ..), for errors of random sign: √(k + 4) u / 2 for a product over k, where the bound is (k / 2 + 2) u. The report tells
-//! the worst error as a share of both; the bound alone decides. [`guide::numerics`](crate::guide::numerics) derives them.
+//! A bound is a sum n₁ e₁ + n₂ e₂ + .. of errors, as if all had one sign. The likely error, for errors of random signs, is
+//! √(n₁ e₁² + n₂ e₂² + ..). For a product over k the bound is (k / 2 + 2) u, and the likely error √(k + 4) u / 2. The report shows
+//! the worst error as a share of both. Only the bound decides whether a case passes. [`guide::numerics`](crate::guide::numerics)
+//! derives the bounds.
 //!
 //! ```
 //! use wgpu_mlp::{Device, verify};

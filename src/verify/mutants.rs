@@ -4,13 +4,13 @@ use std::env::var;
 
 use super::case::Case;
 
-/// Whether nothing runs in other settings than the device's own.
+/// Whether cases run only in the device's own settings.
 pub(super) fn in_own_setting_only() -> bool {
     var("WGPU_MLP_AS_CHOSEN").is_ok()
 }
 
-/// Whether the case is wanted: `WGPU_MLP_ONLY` names ops, or beginnings of printed cases, separated by semicolons. Every case is
-/// wanted where it is not set.
+/// Whether the case is to run. `WGPU_MLP_ONLY` names ops, or beginnings of printed cases, separated by semicolons. Without it every
+/// case runs.
 pub(super) fn wants(case: &Case) -> bool {
     let Ok(names) = var("WGPU_MLP_ONLY") else { return true };
     let printed = case.to_string();

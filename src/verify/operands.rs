@@ -1,4 +1,4 @@
-//! Operands that are made of a case's inputs: on a device for the op, and in f64 for the reference.
+//! Operands made from a case's inputs: on a device for the op, and in f64 for the reference.
 
 use ndarray::Array2;
 

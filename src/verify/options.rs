@@ -9,7 +9,7 @@
 pub struct Options {
     /// Seed of the random inputs.
     pub seed: u64,
-    /// Whether the large cases run too; without them even a slow software driver takes seconds.
+    /// Whether the large cases run too. Without them a verification takes seconds even on a slow software driver.
     pub full: bool,
 }
 

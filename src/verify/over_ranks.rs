@@ -1,4 +1,4 @@
-//! Verification over ranks: each verifies its own device, and all get one report of all devices.
+//! Verification over ranks: each rank verifies its own device, and every rank gets one report of all devices.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub struct JointReport {
     reports: Vec<SavedReport>,
 }
 
-/// An op on all ranks.
+/// The results of an op on all ranks.
 struct JointRow<'a> {
     cases: usize,
     failed: usize,

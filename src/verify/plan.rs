@@ -9,9 +9,9 @@ use super::settings::Setting;
 use crate::device::Device;
 use crate::waiting::{Waiting, at_once, give_way};
 
-/// The cases in their order, and the settings of each. The settings of a case depend on the variants that the cases before
-/// it launch, which dry runs tell. All settings are fixed before the first case runs, so the order in which threads run the
-/// cases changes nothing.
+/// The plan: the cases in their order, and the settings of each. The settings of a case depend on the variants that the cases
+/// before it launch; dry runs find these variants. All settings are fixed before the first case runs, so the order in which threads
+/// run the cases does not matter.
 pub(super) struct Plan<'a> {
     pub jobs: Vec<Job<'a>>,
     /// The variants that no job launches.

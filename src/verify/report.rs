@@ -1,4 +1,4 @@
-//! The report: one row an op, with the worst element of all its cases.
+//! The report: one row for each op, with the worst element of all its cases.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::compare::Worst;
 use super::options::Options;
 use crate::device::DeviceInfo;
 
-/// What the text of a report says behind the number of cases where the large ones did not run.
+/// The text that a report prints behind the number of cases if the large cases did not run.
 pub(super) const LEFT_OUT: &str = "; the large cases were left out";
 
 /// The report of [`run`](super::run). `Display` prints it as a table.
@@ -54,7 +54,7 @@ pub struct Row {
 }
 
 impl Report {
-    /// A report of no case.
+    /// A report without a case.
     pub(super) fn new(device: DeviceInfo, options: Options) -> Self {
         Report { device, options, rows: Vec::new(), variants: Default::default() }
     }

@@ -16,7 +16,7 @@ blocking_and_async! {
     /// opened with a bound of its memory is verified on one thread.
     ///
     /// # Errors
-    /// Errors of the ops; a wrong result is no error but a row of the report.
+    /// The errors of the ops. A wrong result is not an error: it appears in the report.
     ///
     /// ```no_run
     /// use wgpu_mlp::{Device, verify};
@@ -31,10 +31,10 @@ blocking_and_async! {
 }
 
 blocking_and_async! {
-    /// [`run`] with options.
+    /// Runs a verification as [`run`] does, with options.
     ///
-    /// The asynchronous form runs on the thread that polls it alone. The reference of a case is computed within one poll, which
-    /// takes some tenths of a second for the large ones.
+    /// The asynchronous form runs on one thread, the one that polls it. The reference of a case is computed within one poll, which
+    /// takes some tenths of a second for the large cases.
     ///
     /// # Errors
     /// As [`run`].
@@ -51,7 +51,7 @@ blocking_and_async! {
 }
 
 blocking_and_async! {
-    /// [`run_with`], which tells `watch` of each case that has run.
+    /// Runs a verification as [`run_with`] does, and calls `watch` after each case.
     ///
     /// # Errors
     /// As [`run`].

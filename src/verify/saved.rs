@@ -1,4 +1,4 @@
-//! Saved reports: files in JSON, so that the reports of two devices or drivers can be put side by side.
+//! Saved reports: JSON files, so that the reports of two devices or drivers can be compared.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Settings of a device in which it launches other kernel variants than as it is.
+//! Settings of a device: options with which it launches kernel variants that it does not launch otherwise.
 
 use super::case::Case;
 use super::inputs::Inputs;
@@ -16,8 +16,8 @@ const MOST_BLOCKS: u64 = 64;
 /// Workgroups a dimension; a grid that is folded has at most their square.
 const MOST_GROUPS: [u32; 3] = [3, 7, 40];
 
-// Dims of cases that also run in blocks, though the name of no variant tells so: a later block takes other paths through a kernel
-// than the first.
+// Dims of cases that also run in blocks, although this gives no new variant: a later block takes other paths through a kernel than
+// the first one.
 
 /// Products whose k is cut where bindings have the second of [`BINDING_BYTES`]: later slices of k add to the results of the
 /// first.
@@ -46,7 +46,8 @@ pub(super) fn low_limits() -> impl Iterator<Item = (String, Change)> {
     bindings.chain(folded)
 }
 
-/// Matmul kernels, and numbers of lanes a row, that the device itself chooses for shapes larger than any case alone.
+/// Matmul kernels, and numbers of lanes for each row, that the device by itself chooses only for shapes larger than those of any
+/// case.
 fn forced_choices(gpu: &Context) -> impl Iterator<Item = (String, Change)> {
     let kernels = MatmulKernel::ALL.into_iter().flat_map(|kernel| {
         let bindings = BINDING_BYTES.into_iter().map(Some);

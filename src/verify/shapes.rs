@@ -1,6 +1,6 @@
 //! Shapes of the cases: sizes on both sides of every limit inside a kernel.
 
-/// Dims m, k, n of products, never two alike: 1; one less than a tile, a tile, one more; primes; one much longer than the
+/// The dims m, k, n of products, all different: 1; one less than a tile, a tile, one more; primes; one much longer than the
 /// others; two that every tile covers exactly, in one slice of k and in two; few rows or columns, in each of their fours.
 pub(super) const PRODUCTS: &[[usize; 3]] = &[
     [1, 2, 3],

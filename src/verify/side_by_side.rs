@@ -67,8 +67,8 @@ impl SavedRow {
     }
 }
 
-/// The differences of two reports: what only one of them has, the first report's part first. Cases are named as in a report,
-/// behind their op.
+/// The differences of two reports: the entries that only one of them has, those of the first report first. Cases are named as in a
+/// report, behind their op.
 ///
 /// ```no_run
 /// # use wgpu_mlp::{Device, verify};
@@ -83,9 +83,9 @@ impl SavedRow {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Differences {
-    /// The seeds, where they differ.
+    /// The seeds, if they differ.
     pub seeds: Option<[Option<u64>; 2]>,
-    /// Whether the large cases ran, where that differs.
+    /// Whether the large cases ran, if that differs.
     pub full: Option<[Option<bool>; 2]>,
     /// Cases that ran in one only; none where one of the files is older than the names of cases.
     pub cases: [Vec<String>; 2],
@@ -125,7 +125,8 @@ impl Differences {
     }
 }
 
-/// The names of a report's cases, all or those over their bound; of its ops where cases have no names.
+/// The names of a report's cases, either of all or of those over their bound. If the cases have no names, these are the names of
+/// its ops.
 fn names(report: &SavedReport, named: bool, over: bool) -> BTreeSet<String> {
     let of_row = |row: &SavedRow| match (named, over) {
         (true, true) => row.over.iter().map(|name| format!("{} {name}", row.op)).collect(),

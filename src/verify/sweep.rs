@@ -1,5 +1,5 @@
-//! The sweep over shapes that finds every kernel variant a device can choose: the code that chooses is asked in dry runs of
-//! all ops.
+//! The sweep over shapes that finds every kernel variant a device can choose. It makes dry runs of all ops, so that the code that
+//! chooses variants runs for every shape.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::ops::{self, Activation, AdaGradOptions, AdamOptions, CrossEntropy, Mo
 use crate::optim::{Optimizer, Penalty};
 use crate::plan::{planned_model, planned_targets};
 
-/// Shapes on both sides of every limit that the choice of a variant looks at.
+/// The shapes of the sweep, on both sides of every limit that the choice of a variant depends on.
 struct Shapes {
     /// The sides of products.
     sides: &'static [usize],
@@ -23,7 +23,7 @@ struct Shapes {
     few_steps: &'static [usize],
     /// Rows of the operands that are no products.
     rows: &'static [usize],
-    /// Columns of those operands: every number of lanes and of registers a lane keeps some of these rows.
+    /// Columns of these operands. Every number of lanes, and every number of registers of a lane, is used for some of these rows.
     columns: &'static [usize],
     /// Widths of networks, and the batches they are trained with.
     networks: &'static [&'static [usize]],
@@ -31,7 +31,7 @@ struct Shapes {
 }
 
 const ALL: Shapes = Shapes {
-    // 1021 is no multiple of four, and of large tiles as little as of others lies behind its end.
+    // 1021 is no multiple of four, and large tiles waste no more behind its end than other tiles.
     sides: &[1, 4, 8, 17, 20, 33, 64, 100, 128, 512, 1000, 1021, 4096, 65_536],
     few: 16,
     few_steps: &[4, 4096],

@@ -1,4 +1,4 @@
-//! Sweep of all cases on devices as some have them, without a device: which variants of kernels they launch.
+//! Dry runs of all cases on the presets of devices, to find which kernel variants they launch. No real device is needed.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ pub(crate) struct Swept {
     pub preset: Preset,
     /// The names of the variants that it can choose.
     possible: BTreeSet<String>,
-    /// The names of those that no case has launched.
+    /// The names of the variants that no case has launched.
     missing: BTreeSet<String>,
     /// The variants that cases have launched.
     pub compiled: Vec<Variant>,

@@ -1,4 +1,4 @@
-//! The table that case files add their cases to.
+//! The table of cases, to which each file of cases adds its own.
 
 use ndarray::Array2;
 
@@ -42,7 +42,7 @@ impl Table {
         self.cases.push(Case { op, variant, dims, large, flops, bytes, draw, run, expect });
     }
 
-    /// Adds a case of these dims whose operands are matrices alone.
+    /// Adds a case of these dims whose operands are only matrices.
     pub fn add_on_matrices(
         &mut self,
         name: (&'static str, &str),

@@ -19,7 +19,7 @@ use crate::waiting::{Waiting, at_once};
 /// another; and each holds the inputs, results and references of a case in memory, some 20 MiB for the largest.
 const MAX_THREADS: usize = 8;
 
-/// The progress of a verification: what is told of each case that has run, in whichever order they end.
+/// The progress of a verification, reported after each case, in the order in which the cases end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -33,11 +33,11 @@ pub struct Progress {
     pub passed: bool,
 }
 
-/// Runs a plan, on several threads where the caller's may be blocked, and adds the results to the report in the plan's
-/// order. Returns the variants that no case launched.
+/// Runs a plan and adds the results to the report in the plan's order. It uses several threads if the caller's thread may block.
+/// Returns the variants that no case launched.
 ///
 /// # Errors
-/// The error of the first case in this order that could not be run. No case is begun after it.
+/// The error of the first case, in the plan's order, that could not be run. No case is begun after an error.
 pub(super) async fn run_plan(
     plan: Plan<'_>,
     waiting: Waiting,
@@ -72,8 +72,8 @@ pub(super) async fn run_plan(
     Ok(missing)
 }
 
-/// The number of threads that run cases. It is one where the caller bounds the device's memory, since the bound may be
-/// enough for one case at a time alone.
+/// The number of threads that run cases. It is one if the caller limits the device's memory, since the limit may allow only one
+/// case at a time.
 fn threads(device: &Device) -> usize {
     if device.context().and_then(Context::max_memory_bytes).is_some() {
         return 1;
@@ -88,7 +88,7 @@ struct Queue<'a> {
     closed: bool,
 }
 
-/// Closes the queue where its thread panics, as the caller's own code may that watches: the others then end, too.
+/// Closes the queue if its thread panics, for example in the caller's `watch`, so that the other threads end too.
 struct ClosingOnPanic<'w, 'a>(&'w Mutex<Queue<'a>>);
 
 impl Drop for ClosingOnPanic<'_, '_> {
@@ -160,7 +160,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether no further case is to run: after an error, or after the first wrong case of a mutant.
+/// Whether no further case is to run, after an error or after the first wrong case of a mutant.
 fn ends_run(worst: &Result<Vec<(&str, Worst)>>) -> bool {
     match worst {
         Ok(worst) => cfg!(wgpu_mlp_mutants) && worst.iter().any(|(_, worst)| !worst.passed()),

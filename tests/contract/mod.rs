@@ -239,3 +239,38 @@ pub fn mean_over_nothing(device: &Device) -> Result<()> {
     assert_eq!(head.dlogits().to_array()?.sum(), 0.0);
     Ok(())
 }
+
+/// A class that a logit of -inf rules out adds nothing to the loss where it has no share or no weight, and makes it infinite where
+/// it has both, as smoothing gives to every class. The gradient is finite in each case.
+pub fn ruled_out(device: &Device) -> Result<()> {
+    let logits = Matrix::from_slice(device, 1, 3, &[f32::NEG_INFINITY, 0.0, 0.0])?;
+    let (x, w) = (Matrix::zeros(device, 1, 2)?, Matrix::zeros(device, 2, 3)?);
+    let shares = |values: [f32; 3]| Targets::distributions(device, Array2::from(vec![values]).view());
+    let id = |class: u8| Targets::classes(device, &[class], 3);
+    let plain = CrossEntropy { reduction: Reduction::Sum, ..Default::default() };
+    let weights = Some(Matrix::from_slice(device, 1, 3, &[0.0, 1.0, 1.0])?);
+    let weighted = CrossEntropy { class_weights: weights, ..plain.clone() };
+    let smoothed = CrossEntropy { label_smoothing: 0.25, ..plain.clone() };
+    let cases = [
+        (id(1)?, &plain, std::f32::consts::LN_2),
+        (id(0)?, &plain, f32::INFINITY),
+        (id(0)?, &weighted, 0.0),
+        (id(1)?, &smoothed, f32::INFINITY),
+        (shares([0.0, 0.5, 0.5])?, &plain, std::f32::consts::LN_2),
+        (shares([0.5, 0.5, 0.0])?, &plain, f32::INFINITY),
+        (shares([0.5, 0.5, 0.0])?, &weighted, 0.5 * std::f32::consts::LN_2),
+        (shares([0.0, 0.5, 0.5])?, &smoothed, f32::INFINITY),
+    ];
+    for (targets, options, wanted) in &cases {
+        // Through a bias of -inf the last layer comes to these logits.
+        let layer = ops::linear_cross_entropy(&x, &w, &logits, targets, options)?;
+        for head in [ops::softmax_cross_entropy(&logits, targets, options)?, layer] {
+            let loss = head.losses().to_array()?[[0, 0]];
+            let near = if wanted.is_infinite() { loss == *wanted } else { (loss - wanted).abs() < 1e-5 };
+            assert!(near, "{targets:?}, {options:?}: {loss}, not {wanted}");
+            assert!(head.dlogits().to_array()?.iter().all(|slope| slope.is_finite()), "{targets:?}, {options:?}");
+            assert_eq!(head.stats()?.non_finite_rows, u64::from(wanted.is_infinite()), "{targets:?}, {options:?}");
+        }
+    }
+    Ok(())
+}

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use libtest_mimic::Failed;
+use ndarray::Array2;
 use wgpu_mlp::layers::{CategoricalCrossEntropy, SoftmaxCrossEntropy};
 use wgpu_mlp::ops::{CrossEntropy, Reduction};
 use wgpu_mlp::{
@@ -144,12 +145,22 @@ fn dropped(device: &Device) -> Result<(), Failed> {
 
 fn elsewhere(device: &Device) -> Result<(), Failed> {
     let array = common::normal(64, 64, 1);
-    let (matrix, expected) = (Matrix::from_array(device, array.view())?, array.clone());
-    let thread = std::thread::spawn(move || -> Result<bool> {
-        let doubled = ops::matmul(&matrix, &matrix)?;
-        Ok(pollster::block_on(doubled.to_array_async())?.dim() == expected.dim())
+    let matrix = Matrix::from_array(device, array.view())?;
+    let expected = ops::matmul(&matrix, &matrix)?.to_array()?;
+    let thread = std::thread::spawn(move || -> Result<Array2<f32>> {
+        let squared = ops::matmul(&matrix, &matrix)?;
+        pollster::block_on(squared.to_array_async())
     });
-    assert!(thread.join().map_err(|_| "the thread panicked")??);
+    // A future that was begun here, too.
+    let begun = Matrix::from_array(device, array.view())?;
+    let mut reading = Box::pin(async move { begun.to_array_async().await });
+    let begins = reading.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let other = std::thread::spawn(move || match begins {
+        Poll::Ready(read) => read,
+        Poll::Pending => pollster::block_on(reading),
+    });
+    assert_eq!(thread.join().map_err(|_| "the thread panicked")??, expected);
+    assert_eq!(other.join().map_err(|_| "the other thread panicked")??, array);
     Ok(())
 }
 
@@ -232,7 +243,9 @@ fn tuned(_: &Device) -> Result<(), Failed> {
         }
     }
     let awaited = pollster::block_on(device.tune_async(&shapes))?;
-    for (awaited, blocking) in awaited.iter().zip(common::device(&GpuOptions::default())?.tune(&shapes)?) {
+    let blocking = common::device(&GpuOptions::default())?.tune(&shapes)?;
+    assert_eq!([awaited.len(), blocking.len()], [shapes.len(); 2]);
+    for (awaited, blocking) in awaited.iter().zip(blocking) {
         assert_eq!(awaited.shape, blocking.shape);
         let kernels = |tuned: &wgpu_mlp::TunedShape| {
             tuned.candidates.iter().map(|(kernel, time)| (*kernel, time.is_some())).collect::<Vec<_>>()

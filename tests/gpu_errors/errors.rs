@@ -48,6 +48,15 @@ const MIXED: &[(&str, Call)] = &[
     ("matmul_nt", |a, b| ops::matmul_nt(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
     ("linear", |a, b| ops::linear(&ones(a, 2, 2), &ones(b, 2, 2), &ones(a, 1, 2), Activation::None).map(drop)),
     ("linear", |a, b| ops::linear(&ones(a, 2, 2), &ones(a, 2, 2), &ones(b, 1, 2), Activation::None).map(drop)),
+    ("linear_backward", |a, b| ops::linear_backward(&ones(a, 2, 2), &ones(b, 2, 2), &ones(a, 2, 2)).map(drop)),
+    ("linear_backward", |a, b| ops::linear_backward(&ones(a, 2, 2), &ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("linear_gradients", |a, b| ops::linear_gradients(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("linear_gradients", |a, b| ops::dense_backward(&ones(a, 2, 2), &ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
+    ("linear_cross_entropy", |a, b| {
+        let targets = Targets::classes(a, &[0u8, 1], 2)?;
+        let (x, w, bias) = (ones(a, 2, 2), ones(a, 2, 2), ones(b, 1, 2));
+        ops::linear_cross_entropy(&x, &w, &bias, &targets, &CrossEntropy::default()).map(drop)
+    }),
     ("bias_add", |a, b| ops::bias_add(&ones(a, 2, 2), &ones(b, 1, 2)).map(drop)),
     ("relu_backward", |a, b| ops::relu_backward(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
     ("softmax_backward", |a, b| ops::softmax_backward(&ones(a, 2, 2), &ones(b, 2, 2)).map(drop)),
@@ -70,6 +79,11 @@ const MIXED: &[(&str, Call)] = &[
         let options = CrossEntropy { class_weights: Some(ones(b, 1, 1)), ..Default::default() };
         ops::softmax_cross_entropy(&ones(a, 1, 1), &shares(a), &options).map(drop)
     }),
+    ("nll", |a, b| {
+        let options = CrossEntropy { sample_weights: Some(ones(b, 1, 1)), ..Default::default() };
+        ops::nll_with(&ones(a, 1, 1), &shares(a), &options).map(drop)
+    }),
+    ("linear", |a, b| Mlp::new(b, &[2, 3], 0)?.logits(&ones(a, 2, 2)).map(drop)),
     ("dense", |a, b| Dense::from_parameters(ones(a, 2, 2), ones(b, 1, 2)).map(drop)),
 ];
 
@@ -140,8 +154,22 @@ fn told_as_on_the_cpu(device: &Device) -> Result<(), Failed> {
 fn round_trips(device: &Device) -> Result<(), Failed> {
     let specials = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-45, -1e-39, f32::MAX, 0.1];
     let check = |array: ArrayView2<'_, f32>| -> Result<(), Failed> {
-        let back = Matrix::from_array(device, array)?.to_array()?;
-        assert!(common::same_bits(&[back], &[array.to_owned()]), "{:?} came back changed", array.dim());
+        let matrix = Matrix::from_array(device, array)?;
+        let (rows, cols) = matrix.shape();
+        let mut kept = Array2::from_elem((rows, cols), 7.0);
+        matrix.read_into(kept.view_mut())?;
+        let all = [matrix.to_array()?, kept];
+        assert!(common::same_bits(&all, &[array.to_owned(), array.to_owned()]), "{:?} came back changed", array.dim());
+        if array.len() > 1 << 20 {
+            return Ok(());
+        }
+        // Into every other column of a wider array, whose others stay.
+        let mut wide = Array2::from_elem((rows, 2 * cols), 7.0);
+        matrix.read_into(wide.slice_mut(s![.., ..;2]))?;
+        assert!(common::same_bits(&[wide.slice(s![.., ..;2]).to_owned()], &[array.to_owned()]), "{rows}x{cols}");
+        assert!(wide.slice(s![.., 1..;2]).iter().all(|other| *other == 7.0), "{rows}x{cols}");
+        let refused = matrix.read_into(Array2::zeros((rows + 1, cols)).view_mut());
+        assert!(matches!(refused, Err(Error::Shape { op: "read_into", .. })), "{refused:?}");
         Ok(())
     };
     for (rows, cols) in [(1, 1), (1, 3), (3, 1), (5, 7), (63, 65), (64, 64), (257, 31), (1, 100_003), (100_003, 1)] {

@@ -10,7 +10,10 @@ use libtest_mimic::Failed;
 use ndarray::{Array2, array};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy, Head};
-use wgpu_mlp::{DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Plan, Result, Targets, verify, wgpu};
+use wgpu_mlp::{
+    DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Plan, Result, Targets,
+    verify, wgpu,
+};
 
 use super::errors::{ones, refused};
 use crate::common::{self, Trial};
@@ -57,6 +60,7 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("from_slice, pooled", |b| Matrix::from_slice(b.x.device(), 4, 4, &[1.0; 16]).map(drop)),
     ("zeros", |b| Matrix::zeros(b.x.device(), 3, 3).map(drop)),
     ("to_array", |b| b.x.to_array().map(drop)),
+    ("read_into", |b| b.x.read_into(Array2::zeros((4, 4)).view_mut())),
     ("classes", |b| Targets::classes(b.x.device(), &[0u8], 2).map(drop)),
     ("distributions", |b| Targets::distributions(b.x.device(), array![[1.0]].view()).map(drop)),
     ("to_classes", |b| b.targets.to_classes().map(drop)),
@@ -67,6 +71,14 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("matmul_nt", |b| ops::matmul_nt(&b.x, &b.x).map(drop)),
     ("linear", |b| ops::linear(&b.x, &b.x, b.dense.biases(), Activation::Relu).map(drop)),
     ("bias_add", |b| ops::bias_add(&b.x, b.dense.biases()).map(drop)),
+    ("linear_backward", |b| ops::linear_backward(&b.x, &b.x, &b.x).map(drop)),
+    ("linear_gradients", |b| ops::linear_gradients(&b.x, &b.x).map(drop)),
+    ("dense_backward", |b| ops::dense_backward(&b.x, &b.x, &b.x).map(drop)),
+    ("linear_cross_entropy", |b| {
+        ops::linear_cross_entropy(&b.x, &b.x, b.dense.biases(), &b.targets, &CrossEntropy::default()).map(drop)
+    }),
+    ("dropout", |b| ops::dropout(&b.x, 0.5, 1, 0).map(drop)),
+    ("dropout_rows", |b| ops::dropout_rows(&b.x, &[3, 2, 1, 0], 0.5, 1, 0).map(drop)),
     ("column_sum", |b| ops::column_sum(&b.x).map(drop)),
     ("relu", |b| ops::relu(&b.x).map(drop)),
     ("relu_mask", |b| ops::relu_mask(&b.x).map(drop)),
@@ -104,9 +116,20 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("parameters", |b| b.model.parameters().map(drop)),
     ("predict", |b| b.model.predict(Array2::ones((3, 4)).view()).map(drop)),
     ("predict_proba", |b| b.model.predict_proba(Array2::ones((3, 4)).view()).map(drop)),
+    ("predict_log_proba", |b| b.model.predict_log_proba(Array2::ones((3, 4)).view()).map(drop)),
+    ("logits", |b| b.model.logits(&b.x).map(drop)),
     ("score", |b| b.model.score(Array2::ones((3, 4)).view(), &[0u8; 3]).map(drop)),
+    ("score_top_k", |b| b.model.score_top_k(Array2::ones((3, 4)).view(), &[0u8; 3], 2).map(drop)),
+    ("evaluate", |b| b.model.evaluate(Array2::ones((3, 4)).view(), &[0u8; 3]).map(drop)),
+    ("confusion_matrix", |b| b.model.confusion_matrix(Array2::ones((3, 4)).view(), &[0u8; 3]).map(drop)),
     ("fit", |b| b.model.fit(Array2::ones((3, 4)).view(), &[0u8; 3], &FitOptions::default()).map(drop)),
+    ("partial_fit", |b| b.model.partial_fit(Array2::ones((3, 4)).view(), &[0u8; 3], &FitOptions::default()).map(drop)),
+    ("train_step", |b| {
+        let mut state = OptimizerState::new(Optimizer::sgd(0.1));
+        b.model.train_step(&b.x, &b.targets, &mut state).map(drop)
+    }),
     ("save", |b| b.model.save(b.file.path().with_extension("never"))),
+    ("to_bytes", |b| b.model.to_bytes().map(drop)),
     ("load", |b| Mlp::load(b.x.device(), b.file.path()).map(drop)),
     ("to_device", |b| b.model.to_device(&b.x.device().clone()).map(drop)),
     ("verify", |b| verify::cases()[0].verify(b.x.device(), 0).map(drop)),
@@ -180,6 +203,9 @@ fn destroyed(like: &Device) -> Result<(), Failed> {
 /// still go through; it must not fail in any other way.
 fn destroyed_at_work(like: &Device) -> Result<(), Failed> {
     let busy = if common::full_cases() { 700 } else { 200 };
+    if !common::full() {
+        common::say("skipped: four of five calls on a device that is destroyed at work, which take --full");
+    }
     for (first, (name, call)) in AFTER_THE_END.iter().enumerate() {
         if !common::full() && first % 5 != 0 {
             continue;

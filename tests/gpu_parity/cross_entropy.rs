@@ -24,5 +24,8 @@ pub fn trials() -> Vec<Trial> {
     trials.push(common::trial("a mean over nothing is NaN and moves nothing", guarded(), |device| {
         Ok(contract::mean_over_nothing(device)?)
     }));
+    trials.push(common::trial("a class that is ruled out costs nothing without a share", guarded(), |device| {
+        Ok(contract::ruled_out(device)?)
+    }));
     trials
 }

@@ -7,11 +7,11 @@ use crate::training;
 
 pub fn trials() -> Vec<Trial> {
     type Test = fn(&Device) -> Result<()>;
-    let tests: [(&str, Test); 35] = [
+    let tests: [(&str, Test); 47] = [
         ("a checkpoint continues to the same bits", training::checkpoints),
         ("early stopping ends in time with the best parameters", training::early_stopping),
         ("what turns into NaN is named and undone", training::non_finite),
-        ("rows without weight or label do not count", training::weights_and_ignored_rows),
+        ("rows without weight or label do not count", training::ignored::left_out),
         ("callbacks see everything and change nothing", training::callbacks),
         ("partial fits are the steps of a fit", training::partial_fits),
         ("overflowing updates are undone", training::undone::overflowing_updates),
@@ -32,6 +32,18 @@ pub fn trials() -> Vec<Trial> {
         ("partial fits take new learning rates", training::pieces::new_learning_rates),
         ("partial fits take and leave clipping and penalties", training::pieces::clipping_and_penalties_come_and_go),
         ("partial fits go on with the schedule", training::pieces::schedules_go_on),
+        ("partial fits begin anew", training::pieces::begin_anew),
+        ("callbacks are told sizes and sums", training::watching::told),
+        ("errors of callbacks come back", training::watching::errors),
+        ("early stopping restores the best epoch or does not", training::best_epoch::restored_or_not),
+        ("the best epoch has the lowest loss", training::best_epoch::without_early_stopping),
+        ("an epoch must be better by more", training::best_epoch::better_by_more),
+        ("scores of rows without a label", training::scores::without_a_label),
+        ("scores of rows with NaN", training::scores::with_nan),
+        ("targets tell their classes", training::scores::classes_of_targets),
+        ("scores of rows with ties", training::scores::with_ties),
+        ("logarithms of probabilities next to nothing", training::scores::next_to_nothing),
+        ("scores over batches", training::scores::over_batches),
         ("every option reaches the steps", training::effects::steps_by_hand),
         ("learning rates follow their schedule", training::effects::learning_rates),
         ("balanced classes weigh as told", training::effects::balanced),

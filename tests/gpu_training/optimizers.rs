@@ -16,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         common::trial("every optimizer follows the CPU path, in windows", pieces(), every_optimizer),
         common::trial("parameters apart are clipped and pulled too", plain(), parameters_apart),
         common::trial("a NaN is not clipped away", plain(), not_clipped_away),
+        common::trial("a norm beyond f32 moves nothing", plain(), norm_beyond_f32),
         common::trial("a restored state goes on with the same bits", plain(), restored),
         common::trial("a restored state goes on with the same bits, in windows", pieces(), restored),
         common::trial("an optimizer's state serves one model", plain(), one_state_one_model),
@@ -111,6 +112,21 @@ fn not_clipped_away(device: &Device) -> Result<(), Failed> {
     model.train_step(&Matrix::from_array(device, spoiled.view())?, &y, &mut state)?;
     let all_nan = |layer: &Parameters| layer.weights.iter().chain(&layer.biases).all(|w| w.is_nan());
     assert!(model.parameters()?.iter().all(all_nan));
+    Ok(())
+}
+
+/// A norm whose square is beyond f32 counts as infinite: the step is one with gradients of 0.
+fn norm_beyond_f32(device: &Device) -> Result<(), Failed> {
+    let of = |values: &[f32]| Matrix::from_slice(device, 1, values.len(), values);
+    let (huge, sum, right) = (of(&[1.0, 1e20])?, of(&[1.5e19, 1.5e19])?, of(&[1.5e19, 0.0])?);
+    let scale =
+        |gradient: &Matrix| -> Result<f32, Failed> { Ok(ops::clip_scale(&[gradient], 1.0)?.to_array()?[[0, 0]]) };
+    assert_eq!((scale(&huge)?, scale(&sum)?), (0.0, 0.0));
+    assert!(scale(&right)? > 0.0);
+    let mut w = of(&[3.0, -2.0])?;
+    let mut state = OptimizerState::new(Optimizer::sgd(1.0)).with_clip_norm(1.0);
+    state.step([(&mut w, &huge)].into_iter())?;
+    assert_eq!((w.to_array()?, state.steps()), (ndarray::array![[3.0, -2.0]], 1));
     Ok(())
 }
 

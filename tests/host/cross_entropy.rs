@@ -15,3 +15,8 @@ fn every_combination_is_as_pytorch_defines_it() {
 fn a_mean_over_nothing_is_nan_and_moves_nothing() {
     contract::mean_over_nothing(&Device::cpu()).unwrap();
 }
+
+#[test]
+fn a_class_that_is_ruled_out_costs_nothing_without_a_share() {
+    contract::ruled_out(&Device::cpu()).unwrap();
+}

@@ -26,7 +26,7 @@ fn what_turns_into_nan_is_named_and_undone() {
 
 #[test]
 fn rows_without_weight_or_label_do_not_count() {
-    training::weights_and_ignored_rows(&Device::cpu()).unwrap();
+    training::ignored::left_out(&Device::cpu()).unwrap();
 }
 
 #[test]

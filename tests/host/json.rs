@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wgpu_mlp::layers::Init;
 use wgpu_mlp::metrics::ConfusionMatrix;
-use wgpu_mlp::ops::{Reduction, Statistics};
+use wgpu_mlp::ops::{AdaGradOptions, AdamOptions, MomentumOptions, Reduction, RmsPropOptions, Statistics};
 use wgpu_mlp::{
     ClassWeights, DebugOptions, Device, EarlyStopping, FitOptions, GpuOptions, History, LearningRate, MatmulKernel,
     Mlp, Monitor, Optimizer, Penalty, Schedule, ScheduleProgress, Shape,
@@ -83,7 +83,36 @@ fn options_for_data_come_back() {
     there_and_back(&SplitOptions { test_fraction: 0.1, seed: 7, stratify: true });
     let options: CsvOptions = serde_json::from_str(r#"{ "label": { "Name": "kind" } }"#).unwrap();
     assert_eq!(options, CsvOptions { label: Column::Name("kind".into()), ..Default::default() });
-    assert!(serde_json::from_str::<CsvOptions>(r#"{ "labels": "Last" }"#).is_err());
+    strict::<CsvOptions>();
+    strict::<SplitOptions>();
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn options_for_parquet_files_are_strict() {
+    strict::<wgpu_mlp::data::ParquetOptions>();
+}
+
+/// What a file leaves out is as by default, and a name that no option has is told.
+fn strict<T: Default + DeserializeOwned + std::fmt::Debug>() {
+    let empty: T = serde_json::from_str("{}").unwrap();
+    assert_eq!(format!("{empty:?}"), format!("{:?}", T::default()));
+    let error = serde_json::from_str::<T>(r#"{ "no_such_option": 1 }"#).unwrap_err().to_string();
+    assert!(error.contains("unknown field `no_such_option`"), "{error}");
+}
+
+#[test]
+fn options_of_every_kind_are_strict() {
+    strict::<FitOptions>();
+    strict::<EarlyStopping>();
+    strict::<Penalty>();
+    strict::<LearningRate>();
+    strict::<GpuOptions>();
+    strict::<DebugOptions>();
+    strict::<MomentumOptions>();
+    strict::<AdaGradOptions>();
+    strict::<RmsPropOptions>();
+    strict::<AdamOptions>();
 }
 
 /// A file may claim what no matrix is.

@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use wgpu_mlp::layers::{CategoricalCrossEntropy, Dense, Init, ReLU, Softmax, SoftmaxCrossEntropy};
 use wgpu_mlp::ops::{self, Activation, CrossEntropy, Reduction};
-use wgpu_mlp::{Device, Matrix, Targets};
+use wgpu_mlp::{Device, Matrix, Mlp, Targets};
 
 const INF: f32 = f32::INFINITY;
 pub(super) const NAN: f32 = f32::NAN;
@@ -161,6 +161,22 @@ fn dense_begins_small_and_computes_both_ways() {
     let dx = dense.backward(&relu.backward(&dy).unwrap()).unwrap();
     close(&fused.backward(&dy).unwrap(), &dx.to_array().unwrap(), 0.0);
     close(fused.dweights().unwrap(), &dense.dweights().unwrap().to_array().unwrap(), 0.0);
+}
+
+/// A model begins as He has it, and another seed draws other weights.
+#[test]
+fn models_begin_with_the_spread_of_their_inputs() {
+    let of = |seed| Mlp::new(&Device::cpu(), &[200, 300, 50], seed).unwrap().parameters().unwrap();
+    let he = Mlp::with_init(&Device::cpu(), &[200, 300, 50], Init::He, 7).unwrap();
+    assert_eq!(of(7), he.parameters().unwrap());
+    for (layer, other) in of(7).iter().zip(&of(8)) {
+        let (weights, inputs) = (layer.weights.mapv(f64::from), layer.weights.nrows() as f64);
+        let (deviation, count) = ((2.0 / inputs).sqrt(), weights.len() as f64);
+        // Five standard errors.
+        assert!((weights.std(0.0) - deviation).abs() < 5.0 * deviation / (2.0 * count).sqrt(), "{inputs} inputs");
+        assert!(layer.biases.iter().all(|bias| *bias == 0.0));
+        assert_ne!(layer.weights, other.weights);
+    }
 }
 
 #[test]

@@ -23,7 +23,11 @@ fn updates_in_place_leave_clones_alone() {
     close(&w, &array![[0.5, 1.5]], 1e-6);
     close(&m, &array![[0.1, 0.2]], 1e-7);
     close(&v, &array![[0.001, 0.004]], 1e-8);
-    assert!(ops::sgd(&mut w, &first, -1.0).is_err());
+    refused!(
+        ops::sgd(&mut w, &first, -1.0),
+        Error::Option { op: "sgd", .. },
+        "sgd: learning_rate must be at least 0 and finite; got -1"
+    );
     close(&w, &array![[0.5, 1.5]], 1e-6);
 }
 

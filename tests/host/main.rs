@@ -21,9 +21,11 @@ macro_rules! refused {
 mod async_forms;
 mod broken_models;
 mod bytes;
+mod clipped_losses;
 mod cross_entropy;
 #[cfg(feature = "data")]
 mod data;
+mod dropout;
 mod errors;
 mod files;
 mod fit;
@@ -32,8 +34,10 @@ mod foreign_files;
 mod json;
 mod layers;
 mod learning;
+mod matrices;
 mod metrics;
 mod nothing_to_learn;
+mod op_errors;
 mod optimizers;
 mod ranks;
 mod ranks_end;
@@ -46,3 +50,5 @@ mod resumed;
 mod schedules;
 mod shape_errors;
 mod source;
+mod trainings;
+mod update_edges;

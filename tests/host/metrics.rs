@@ -88,6 +88,18 @@ fn balanced_weights_add_up_to_the_rows() {
     assert!((total - 10.0).abs() < 1e-5 && weights[4..] == [0.0, 0.0]);
 }
 
+/// Rows with the label -100 have no part in a score or a weight.
+#[test]
+fn rows_without_a_label_do_not_count() {
+    let probs = array![[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.2, 0.3, 0.5], [f32::NAN, 0.5, 0.5]];
+    let labels = [1i32, 1, -100, -100];
+    let scores = [1, 2, 3].map(|k| top_k_accuracy(probs.view(), &labels, k).unwrap());
+    assert_eq!(scores, [0.5, 1.0, 1.0]);
+    assert!(top_k_accuracy(probs.view(), &[-100i64; 4], 1).unwrap().is_nan());
+    assert_eq!(balanced_class_weights(&[0i64, 0, 1, -100, -100], 2).unwrap(), [0.75, 1.5]);
+    assert_eq!(balanced_class_weights(&[-100i64; 2], 2).unwrap(), [0.0, 0.0]);
+}
+
 #[test]
 fn a_model_scores_as_its_predictions_do() {
     let mut model = Mlp::new(&Device::cpu(), &[2, 5, 4], 3).unwrap();

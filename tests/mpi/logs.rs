@@ -45,6 +45,11 @@ pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     Trainer::new(&options).over(ranks).fit(&mut model, x, &data.labels[own.clone()])?;
     let error = ranks.agree(Err::<(), _>(format!("no file on {rank}"))).unwrap_err();
     assert_eq!(error.to_string(), "rank 0: no file on 0");
+    // An error that all have is no second one: neither where they agree on it, nor where they end with it.
+    let known = Ranks::in_threads(2, |threads| {
+        threads.agree(threads.agree(if threads.rank() == 0 { Err("gave up") } else { Ok(()) }))
+    });
+    assert!(known.iter().all(Result::is_err), "{known:?}");
 
     let mut wanted = vec![
         format!("rank {rank} of {size}: {}", device.info()),
@@ -57,5 +62,7 @@ pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     for words in wanted {
         assert!(records.iter().any(|record| record.contains(&words)), "no {words:?} among {records:#?}");
     }
+    let again = records.iter().find(|record| record.contains("gave up") && record.contains("failed too"));
+    assert!(again.is_none(), "{again:?}");
     Ok("well".into())
 }

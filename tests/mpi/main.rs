@@ -11,6 +11,7 @@ mod faults;
 mod files;
 mod job;
 mod logs;
+mod sums;
 #[path = "../training/mod.rs"]
 mod training;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Trial::test("checkpoints are resumed by any number of ranks", checkpoints::resumed),
         Trial::test("ranks that were given different things are told so", differ::told),
         Trial::test("one report of all devices", || say_alike(&["verify", "cpu"], 2).map(drop)),
+        Trial::test("sums of more values than MPI is given at a time", || say_alike(&["sum", "cpu"], 3).map(drop)),
         Trial::test("a file that all ranks see", files::one_for_all),
         Trial::test("a file for each rank", files::one_for_each),
     ];
@@ -101,6 +103,7 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
             assert!(report.passed() && report.reports().len() == ranks.size(), "{report}");
             Ok(report.to_string())
         }
+        ("sum", []) => sums::added(ranks),
         ("one file", [path]) => files::mapped(&device, ranks, Path::new(path)),
         ("files", [folder]) => files::of_rank(&device, ranks, Path::new(folder)),
         ("fault", [fault, rank, step]) => {

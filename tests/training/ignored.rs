@@ -1,7 +1,7 @@
-//! Labels of the caller's own choice that mark ignored rows.
+//! Rows that do not count: by a weight of 0, by the label -100, by a label of the caller's own choice.
 
 use ndarray::s;
-use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, Label, Mlp, Result, Targets, Trainer};
+use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, Label, Mlp, Optimizer, Result, Targets, Trainer};
 
 use super::{bits, blobs, without_times};
 
@@ -18,6 +18,48 @@ fn options(ignore_index: Option<i64>) -> FitOptions {
         ignore_index,
         ..Default::default()
     }
+}
+
+/// How far the parameters of two models are apart, at most; infinity where one of them is NaN.
+fn distance(a: &Mlp, b: &Mlp) -> Result<f32> {
+    let (a, b) = (a.parameters()?, b.parameters()?);
+    assert_eq!(a.len(), b.len());
+    let pairs = a.iter().zip(&b).flat_map(|(a, b)| [(&a.weights, &b.weights), (&a.biases, &b.biases)]);
+    let apart = pairs.flat_map(|(a, b)| a.iter().zip(b).map(|(a, b)| (a - b).abs()));
+    Ok(apart.map(|apart| if apart.is_nan() { f32::INFINITY } else { apart }).fold(0.0, f32::max))
+}
+
+/// Row weights of 0, labels of -100, and an ignored class leave rows out as if they were not there.
+pub fn left_out(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(60, 5);
+    let few = x.slice(s![..30, ..]);
+    // Plain descent, since Adam's first steps are as long for every gradient of one sign.
+    let options =
+        FitOptions { epochs: 3, batch: 60, shuffle: false, optimizer: Optimizer::sgd(0.1), ..Default::default() };
+    let (mut wanted, mut all) = (model(device)?, model(device)?);
+    wanted.fit(few, &labels[..30], &options)?;
+    all.fit(x.view(), &labels, &options)?;
+    let close = |a: &Mlp, b: &Mlp| -> Result<()> {
+        assert!(distance(a, b)? < 1e-5, "{}", distance(a, b)?);
+        // All rows lead elsewhere.
+        assert!(distance(a, &all)? > 1e-3, "{}", distance(a, &all)?);
+        Ok(())
+    };
+    let weights: Vec<f32> = (0..60).map(|row| if row < 30 { 2.0 } else { 0.0 }).collect();
+    let mut weighted = model(device)?;
+    Trainer::new(&options).row_weights(&weights).fit(&mut weighted, x.view(), &labels)?;
+    close(&weighted, &wanted)?;
+    let marked: Vec<i32> = (0..60).map(|row| if row < 30 { i32::from(labels[row]) } else { -100 }).collect();
+    let mut unlabelled = model(device)?;
+    let history = unlabelled.fit(x.view(), &marked, &options)?;
+    assert_eq!(history.epochs[0].rows, 30);
+    close(&unlabelled, &wanted)?;
+    assert_eq!(unlabelled.score(x.view(), &marked)?, unlabelled.score(few, &labels[..30])?);
+    let (mut by_class, mut by_weight) = (model(device)?, model(device)?);
+    by_class.fit(x.view(), &labels, &FitOptions { ignore_index: Some(2), ..options.clone() })?;
+    let each = ClassWeights::Each(vec![1.0, 1.0, 0.0]);
+    by_weight.fit(x.view(), &labels, &FitOptions { class_weights: each, ..options.clone() })?;
+    close(&by_class, &by_weight)
 }
 
 /// The labels with -100 in the place of `ignored`.

@@ -1,6 +1,7 @@
 //! Tests of training, on whatever device.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "tests, of which each program has its own part")]
 
+pub mod best_epoch;
 pub mod broken_sources;
 pub mod effects;
 #[cfg(feature = "data")]
@@ -9,10 +10,12 @@ pub mod ignored;
 pub mod over_ranks;
 pub mod pieces;
 pub mod rank_faults;
+pub mod scores;
 pub mod sources;
 pub mod stopped;
 pub mod undone;
 pub mod validation;
+pub mod watching;
 pub mod wild;
 
 use std::ops::ControlFlow;
@@ -210,37 +213,6 @@ pub fn non_finite(device: &Device) -> Result<()> {
     assert!(matches!(error, Error::NonFinite { op: "linear", row: Some(29), .. }), "{error}");
     assert!(bits(&model)?.iter().all(|bits| f32::from_bits(*bits).is_finite()));
     Ok(())
-}
-
-/// Row weights of 0, labels of -100, and an ignored class leave rows out as if they were not there.
-pub fn weights_and_ignored_rows(device: &Device) -> Result<()> {
-    let (x, labels) = blobs(60, 5);
-    let few = x.slice(s![..30, ..]);
-    let options = FitOptions { epochs: 3, batch: 60, shuffle: false, ..Default::default() };
-    let model = || Mlp::new(device, &[4, 8, 3], 1);
-    let close = |a: &Mlp, b: &Mlp| -> Result<()> {
-        for (a, b) in a.parameters()?.iter().zip(b.parameters()?) {
-            assert!((&a.weights - &b.weights).iter().all(|d| d.abs() < 1e-4));
-        }
-        Ok(())
-    };
-    let mut wanted = model()?;
-    wanted.fit(few, &labels[..30], &options)?;
-    let weights: Vec<f32> = (0..60).map(|row| if row < 30 { 2.0 } else { 0.0 }).collect();
-    let mut weighted = model()?;
-    Trainer::new(&options).row_weights(&weights).fit(&mut weighted, x.view(), &labels)?;
-    close(&weighted, &wanted)?;
-    let marked: Vec<i32> = (0..60).map(|row| if row < 30 { i32::from(labels[row]) } else { -100 }).collect();
-    let mut unlabelled = model()?;
-    let history = unlabelled.fit(x.view(), &marked, &options)?;
-    assert_eq!(history.epochs[0].rows, 30);
-    close(&unlabelled, &wanted)?;
-    assert_eq!(unlabelled.score(x.view(), &marked)?, unlabelled.score(few, &labels[..30])?);
-    let (mut by_class, mut by_weight) = (model()?, model()?);
-    by_class.fit(x.view(), &labels, &FitOptions { ignore_index: Some(2), ..options.clone() })?;
-    let each = ClassWeights::Each(vec![1.0, 1.0, 0.0]);
-    by_weight.fit(x.view(), &labels, &FitOptions { class_weights: each, ..options.clone() })?;
-    close(&by_class, &by_weight)
 }
 
 /// Callbacks see every step and epoch, in order, and watching changes no bit.

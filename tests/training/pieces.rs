@@ -1,7 +1,9 @@
 //! Partial fits take the options of each call.
 
 use ndarray::s;
-use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Optimizer, Penalty, Result, Schedule};
+use wgpu_mlp::layers::Init;
+use wgpu_mlp::ops::AdamOptions;
+use wgpu_mlp::{Device, Epoch, Error, FitOptions, Mlp, Optimizer, Penalty, Result, Schedule};
 
 use super::{bits, blobs};
 
@@ -78,5 +80,44 @@ pub fn schedules_go_on(device: &Device) -> Result<()> {
     // A loss that never falls by as much as is asked for.
     let plateau = Schedule::OnPlateau { factor: 0.5, patience: 0, threshold: 0.99, minimum: 0.0 };
     near(rates(&scheduled(plateau))?, [1.0, 1.0, 0.5, 0.25, 0.125]);
+    Ok(())
+}
+
+/// What a model keeps between partial fits lasts until the options name another optimizer, until a fit, and until a reset: the
+/// next one is the first again.
+pub fn begin_anew(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(60, 7);
+    let first = FitOptions { warm_up_steps: 4, ..plain() };
+    let part = |model: &mut Mlp, options: &FitOptions| model.partial_fit(x.slice(s![..10, ..]), &labels[..10], options);
+    let begun = || -> Result<Mlp> {
+        let mut model = Mlp::new(device, &[4, 8, 3], 1)?;
+        assert_eq!([part(&mut model, &first)?.index, part(&mut model, &first)?.index], [0, 1]);
+        Ok(model)
+    };
+    let begins = |mut model: Mlp, options: &FitOptions| -> Result<()> {
+        // On its way to a device a model leaves behind what it keeps.
+        let mut fresh = model.to_device(device)?;
+        let (epoch, wanted) = (part(&mut model, options)?, part(&mut fresh, options)?);
+        assert_eq!((epoch.index, epoch.learning_rate), (0, wanted.learning_rate), "{options:?}");
+        assert_eq!((epoch.loss, bits(&model)?), (wanted.loss, bits(&fresh)?), "{options:?}");
+        Ok(())
+    };
+    let another = Optimizer::Adam(AdamOptions { learning_rate: 0.01, beta1: 0.8, ..Default::default() });
+    for optimizer in [Optimizer::momentum(0.01, 0.9), Optimizer::sgd(0.01), another] {
+        begins(begun()?, &FitOptions { optimizer, ..first.clone() })?;
+    }
+    let mut fitted = begun()?;
+    fitted.fit(x.view(), &labels, &FitOptions { epochs: 1, ..plain() })?;
+    begins(fitted, &first)?;
+    let mut reset = begun()?;
+    reset.reset(Init::He, 3)?;
+    assert_eq!(bits(&reset)?, bits(&Mlp::new(device, &[4, 8, 3], 3)?)?);
+    assert_eq!(reset.last_copy(), reset.parameters()?);
+    begins(reset, &first)?;
+    // A reset that is refused is none.
+    let (mut kept, mut other) = (begun()?, begun()?);
+    assert!(matches!(kept.reset(Init::Normal(-1.0), 3), Err(Error::Option { option: "standard_deviation", .. })));
+    assert_eq!((part(&mut kept, &first)?.index, part(&mut other, &first)?.index), (2, 2));
+    assert_eq!(bits(&kept)?, bits(&other)?);
     Ok(())
 }

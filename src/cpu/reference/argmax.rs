@@ -1,4 +1,4 @@
-//! argmax, and the accuracy of what it predicts.
+//! argmax, and the accuracy of its predictions.
 
 use ndarray::Array2;
 
@@ -16,7 +16,7 @@ pub fn argmax(row: &[f64]) -> usize {
     best
 }
 
-/// The share of rows whose first maximum is their class, of the rows that have one; a row with NaN is a miss.
+/// The accuracy: of the rows that have a class, the share whose first maximum is in its column. A row with NaN is a miss.
 pub fn accuracy(x: &Array2<f64>, classes: &[Option<usize>]) -> f64 {
     let rows = || x.rows().into_iter().map(|row| row.to_vec()).zip(classes);
     let hits = rows().filter(|(row, class)| Some(argmax(row)) == **class && !row.iter().any(|x| x.is_nan())).count();

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-/// x / (1 - rate) where the element is kept, else 0.
+/// Dropout: x / (1 - rate) if the element is kept, else 0.
 pub fn dropout(x: &Array2<f64>, rate: f32, seed: u64, counter: u64) -> Array2<f64> {
     Array2::from_shape_fn(x.dim(), |(r, c)| {
         let element = (r * x.ncols() + c) as u64;
@@ -23,9 +23,9 @@ pub fn keeps(rate: f32, seed: u64, counter: u64, element: u64) -> bool {
     f64::from(draw(seed, counter, element)) >= (f64::from(rate) * 4_294_967_296.0).floor()
 }
 
-/// The draw of dropout for an element, out of 2³²: pcg4d (Jarzynski and Olano, 2020, "Hash Functions for GPU Rendering",
-/// listing 8) of seed and counter, low words first; its words, with the element's number xored into the first two, hashed
-/// again; and the first word of that.
+/// The draw of dropout for an element, out of 2³². It uses the hash pcg4d (Jarzynski and Olano, 2020, "Hash Functions for GPU
+/// Rendering", listing 8). Seed and counter are hashed, low words first. The element's number is xored into the first two words of
+/// the result, and the four words are hashed again. The draw is the first word.
 pub fn draw(seed: u64, counter: u64, element: u64) -> u32 {
     let halves = |number: u64| [number as u32, (number >> 32) as u32];
     let ([s0, s1], [c0, c1], [e0, e1]) = (halves(seed), halves(counter), halves(element));

@@ -2,11 +2,11 @@
 
 use ndarray::Array2;
 
-/// The targets of a loss, with weights and smoothing worked in.
+/// The targets of a loss, after weights and smoothing.
 pub struct LossTargets {
-    /// q, rows x classes: the mass of each class, as [`mass`] defines it.
+    /// The mass q of each class, rows x classes, as [`mass`] defines it.
     pub q: Array2<f64>,
-    /// Whether a loss adds up all classes, as it does for distributions and smoothed ids; else it takes the row's class alone.
+    /// Whether a loss is a sum over all classes, as for distributions and smoothed ids; otherwise it is the term of the row's class.
     pub all_classes: bool,
     /// Each row's class: its id, or its distribution's first maximum.
     pub class: Vec<usize>,
@@ -28,13 +28,14 @@ impl LossTargets {
     }
 }
 
-/// q = w ((1 - s) y + s / C): the target's share y of a class, smoothed by s over C classes, times the weights of class and row.
+/// The mass q = w ((1 - s) y + s / C) of a class: the target's share y, smoothed by s over C classes, times the weights of class
+/// and row.
 pub fn mass(share: f64, smoothing: f64, classes: usize, weight: f64) -> f64 {
     weight * ((1.0 - smoothing) * share + smoothing / classes as f64)
 }
 
-/// The divisor of gradients: the sum of the rows' weights for a mean, else 1. Infinity for a mean over nothing, so that
-/// gradients are 0.
+/// The divisor of gradients: the sum of the rows' weights for a mean, else 1. It is infinity if that sum is 0, so that the gradients
+/// are 0.
 pub fn divisor(mean: bool, weights: &[Option<f64>]) -> f64 {
     let divisor = if mean { weights.iter().flatten().sum() } else { 1.0 };
     if divisor == 0.0 { f64::INFINITY } else { divisor }

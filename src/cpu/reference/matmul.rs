@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Zip};
 
-/// A B, each sum corrected by its own rounding errors; the products of f32 operands are exact in f64.
+/// The product A B. Each sum is corrected by its own rounding errors; the products of f32 operands are exact in f64.
 pub fn matmul(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
     let zeros = Array2::<f64>::zeros((a.nrows(), b.ncols()));
     let (mut sums, mut errors) = (zeros.clone(), zeros);

@@ -1,5 +1,5 @@
-//! The reference: every op once more from its definition, in f64, as plainly as it can be written. All devices are held
-//! against it, the CPU path among them, so it takes nothing from the rest of the crate: no constant, no helper, no thread.
+//! The reference: every op in f64, written as plainly as possible from its definition. `verify` compares all devices with it, the
+//! CPU path too. So it uses nothing from the rest of the crate: no constant, no helper, no thread.
 
 mod argmax;
 mod clip_scale;

@@ -5,10 +5,10 @@ use ndarray::Array2;
 use super::loss_targets::LossTargets;
 use super::sum::sum;
 
-/// Probabilities are clipped to [CLIP, 1 - CLIP].
+/// The clip: probabilities are clipped to [CLIP, 1 - CLIP].
 const CLIP: f64 = 1e-7;
 
-/// Σ q · -ln clip(p), by rows; 0 for ignored rows.
+/// The losses Σ q · -ln clip(p), one for each row; 0 for ignored rows.
 pub fn nll(p: &Array2<f64>, targets: &LossTargets) -> Array2<f64> {
     let surprise = |p: f64| if p.is_nan() { p } else { -p.clamp(CLIP, 1.0 - CLIP).ln() };
     Array2::from_shape_fn((p.nrows(), 1), |(r, _)| {
@@ -18,7 +18,7 @@ pub fn nll(p: &Array2<f64>, targets: &LossTargets) -> Array2<f64> {
     })
 }
 
-/// -q / clip(p) / divisor; 0 where q is 0, and in ignored rows.
+/// The gradient -q / clip(p) / divisor; 0 where q is 0, and in ignored rows.
 pub fn nll_backward(p: &Array2<f64>, targets: &LossTargets) -> Array2<f64> {
     Array2::from_shape_fn(p.dim(), |(r, c)| {
         let q = targets.q[[r, c]];

@@ -5,19 +5,19 @@ use ndarray::Array2;
 use super::argmax::argmax;
 use super::sum::sum;
 
-/// A row's maximum m, and Σ exp(x - m); none where softmax does not exist.
+/// A row's maximum m, and Σ exp(x - m); none if the row has no softmax.
 fn maximum_and_sum(row: &[f64]) -> Option<(f64, f64)> {
     let maximum = row[argmax(row)];
     maximum.is_finite().then(|| (maximum, sum(row.iter().map(|x| (x - maximum).exp()))))
 }
 
-/// `change` of each row.
+/// The matrix whose rows are `change` of the rows of x.
 fn by_row(x: &Array2<f64>, change: impl Fn(&[f64]) -> Vec<f64>) -> Array2<f64> {
     let values = x.rows().into_iter().flat_map(|row| change(&row.to_vec())).collect();
     Array2::from_shape_vec(x.dim(), values).unwrap_or_default()
 }
 
-/// exp(x) / Σ exp(x).
+/// Softmax of each row: exp(x) / Σ exp(x).
 pub fn softmax(x: &Array2<f64>) -> Array2<f64> {
     by_row(x, |row| match maximum_and_sum(row) {
         Some((maximum, sum)) => row.iter().map(|x| (x - maximum).exp() / sum).collect(),
@@ -25,7 +25,7 @@ pub fn softmax(x: &Array2<f64>) -> Array2<f64> {
     })
 }
 
-/// ln(exp(x) / Σ exp(x)).
+/// The logarithm of softmax: ln(exp(x) / Σ exp(x)).
 pub fn log_softmax(x: &Array2<f64>) -> Array2<f64> {
     by_row(x, |row| match maximum_and_sum(row) {
         Some((maximum, sum)) => row.iter().map(|x| (x - maximum) - sum.ln()).collect(),
@@ -33,7 +33,7 @@ pub fn log_softmax(x: &Array2<f64>) -> Array2<f64> {
     })
 }
 
-/// Jᵀ dp, J = diag(p) - p pᵀ the Jacobian of softmax.
+/// The gradient of softmax's input: Jᵀ dp, where J = diag(p) - p pᵀ is the Jacobian of softmax.
 pub fn softmax_backward(p: &Array2<f64>, dp: &Array2<f64>) -> Array2<f64> {
     let dots: Vec<f64> =
         p.rows().into_iter().zip(dp.rows()).map(|(p, dp)| sum(p.iter().zip(dp).map(|(p, dp)| p * dp))).collect();

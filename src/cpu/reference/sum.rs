@@ -2,8 +2,8 @@
 
 use ndarray::Array2;
 
-/// The sum of the terms, corrected by the sum of its own rounding errors (Neumaier, 1974): as exact as if it were added in twice
-/// the digits.
+/// The sum of the terms, corrected by the sum of its own rounding errors (Neumaier, 1974). It is as exact as a sum in twice the
+/// digits.
 pub fn sum(terms: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut errors) = (0.0f64, 0.0f64);
     for term in terms {

@@ -4,12 +4,9 @@ use std::path::Path;
 
 use arrow_schema::{DataType, Field, Fields};
 
-use super::super::errors::refuse;
+use super::super::errors::{listed, refuse};
 use super::options::{ParquetFeatures, ParquetOptions};
 use crate::error::{Error, Result};
-
-/// The most columns that an error lists.
-const LISTED: usize = 20;
 
 /// Columns that were chosen.
 #[derive(Debug)]
@@ -22,9 +19,9 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Chooses columns of a file that has these.
-    pub(super) fn choose(path: &Path, fields: &Fields, options: &ParquetOptions) -> Result<Self> {
-        let file = Chooser { path, fields };
+    /// Chooses columns of a file that has these, of which some are the index of a table of pandas.
+    pub(super) fn choose(path: &Path, fields: &Fields, index: &[String], options: &ParquetOptions) -> Result<Self> {
+        let file = Chooser { path, fields, index };
         let rule = "the label must be one column of the file";
         let label = options.label.as_ref().map(|name| file.named(name, rule)).transpose()?;
         let chosen = match &options.features {
@@ -52,6 +49,8 @@ impl Columns {
 struct Chooser<'a> {
     path: &'a Path,
     fields: &'a Fields,
+    /// The names of the columns of its index, where pandas wrote it.
+    index: &'a [String],
 }
 
 impl Chooser<'_> {
@@ -66,8 +65,9 @@ impl Chooser<'_> {
 
     /// All columns of numbers but that of the labels and pandas' index.
     fn numeric(&self, label: Option<usize>) -> Result<Vec<usize>> {
-        let others = (0..self.fields.len())
-            .filter(|index| Some(*index) != label && !self.fields[*index].name().starts_with("__index_level_"));
+        let is_index = |name: &String| name.starts_with("__index_level_") || self.index.contains(name);
+        let others =
+            (0..self.fields.len()).filter(|place| Some(*place) != label && !is_index(self.fields[*place].name()));
         let mut chosen = Vec::new();
         for index in others {
             let field = &self.fields[index];
@@ -135,11 +135,7 @@ impl Chooser<'_> {
 
     /// The first columns, each as `show` shows it.
     fn all(&self, show: impl Fn(&Field) -> String) -> String {
-        let shown: Vec<_> = self.fields.iter().take(LISTED).map(|field| show(field)).collect();
-        match self.fields.len().saturating_sub(LISTED) {
-            0 => shown.join(", "),
-            more => format!("{} and {more} more", shown.join(", ")),
-        }
+        listed(self.fields.len(), self.fields.iter().map(|field| show(field)))
     }
 }
 

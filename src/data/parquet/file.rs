@@ -37,7 +37,7 @@ impl ParquetFile {
         first: Option<&ParquetFile>,
     ) -> Result<Self> {
         let fields = reader.fields()?;
-        let columns = Columns::choose(&reader.path, &fields, options)?;
+        let columns = Columns::choose(&reader.path, &fields, &reader.index_columns(), options)?;
         let roots: Vec<_> = columns.roots().into_iter().chain(columns.label).collect();
         reader.check(&roots)?;
         let label = columns.label;

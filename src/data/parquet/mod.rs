@@ -9,6 +9,7 @@ mod groups;
 mod labels;
 mod options;
 mod pages;
+mod pandas;
 mod reader;
 mod rows;
 mod thrift;

@@ -47,9 +47,9 @@ impl Default for ParquetOptions {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ParquetFeatures {
     /// All columns of numbers but that of the labels, in the order of the file. Columns of text, dates and the like are
-    /// left out, and so is the index that pandas stores as `__index_level_0__`. A duration is stored as an integer, and
-    /// read as one. A file with a column of lists or maps of numbers, be it in a struct, is refused, since that may well
-    /// be what holds the features: name them by one of the others.
+    /// left out, and so is the index of a pandas table, whether it has a name or is stored as `__index_level_0__`. A
+    /// duration is stored as an integer, and read as one. A file with a column of lists or maps of numbers, be it in a
+    /// struct, is refused, since that may well be what holds the features: name them by one of the others.
     #[default]
     Numeric,
     /// The columns with these names, in this order.

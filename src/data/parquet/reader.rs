@@ -21,6 +21,7 @@ use parquet::schema::types::SchemaDescriptor;
 use super::super::errors::refuse;
 use super::file_bytes::FileBytes;
 use super::pages::Group;
+use super::pandas::IndexColumns;
 use super::thrift::Thrift;
 use crate::error::{Error, ParquetError, Result};
 use crate::files::failed;
@@ -91,6 +92,14 @@ impl Reader {
             return refuse(&self.path, rule, format!("{} of {columns} columns", columns - fields.len().min(columns)));
         }
         Ok(fields)
+    }
+
+    /// The names of the columns that are the index of a table of pandas, as it tells in the file's metadata.
+    pub(super) fn index_columns(&self) -> Vec<String> {
+        let pairs = self.metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        let mut tables = pairs.filter(|pair| pair.key == "pandas").filter_map(|pair| pair.value.as_deref());
+        let index = tables.next().and_then(|table| serde_json::from_str::<IndexColumns>(table).ok());
+        index.unwrap_or_default().0
     }
 
     fn schema(&self) -> &SchemaDescriptor {

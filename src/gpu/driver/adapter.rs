@@ -1,4 +1,4 @@
-//! Choosing an adapter, with wgpu's own environment variables honoured.
+//! Adapters: finds those that the options allow and orders them, the best first. wgpu's environment variables are respected.
 
 #[cfg(not(target_family = "wasm"))]
 use std::sync::OnceLock;
@@ -11,13 +11,14 @@ use crate::waiting::at_once;
 
 /// A wgpu instance with these backends and flags, which lives as long as the process.
 ///
-/// Dropping an instance unloads its drivers. Drivers keep data for each thread that has called them, and free these as the
-/// thread ends: with code that is no longer there, where they were unloaded before.
+/// Dropping an instance would unload its drivers. A driver keeps data for each thread that has called it, and its code frees them
+/// when the thread ends. If the driver had been unloaded before, that code would be gone.
 struct Loaded {
     backends: wgpu::Backends,
     flags: wgpu::InstanceFlags,
     instance: wgpu::Instance,
-    /// All devices on OpenGL share the instance's one context. Its lock belongs to an adapter, so they share that too.
+    /// The adapter on OpenGL, which all devices share. An instance has one OpenGL context, and the lock of this context belongs to
+    /// an adapter.
     #[cfg(not(target_family = "wasm"))]
     gl: OnceLock<Vec<wgpu::Adapter>>,
 }
@@ -43,7 +44,7 @@ impl Loaded {
         loaded
     }
 
-    /// The adapter that the browser gives to those who want a fast one: it names no others.
+    /// The adapter that the browser offers for high performance. A browser lists no other adapters.
     #[cfg(target_family = "wasm")]
     async fn adapters(&self) -> Vec<wgpu::Adapter> {
         let power_preference = wgpu::PowerPreference::HighPerformance;
@@ -60,20 +61,25 @@ impl Loaded {
     }
 }
 
-/// An adapter, and why it was the one.
+/// An adapter, and the reason why it was chosen.
 pub(crate) struct Choice {
     pub adapter: wgpu::Adapter,
     pub reason: String,
 }
 
-/// The adapters that the options and the environment allow, the best first: there is one at least.
+/// The adapter's name that `WGPU_ADAPTER_NAME` asks for. An empty one asks for nothing: it would be part of every name.
+pub(crate) fn name_in_environment() -> Option<String> {
+    std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty())
+}
+
+/// The adapters that the options and the environment allow, the best first; never an empty list.
 ///
 /// `WGPU_BACKEND`, `WGPU_ADAPTER_NAME` and `WGPU_POWER_PREF` count as if they had been passed; a software driver is
 /// taken when `software` allows it or when it is asked for by name.
 pub(crate) async fn choices(options: &GpuOptions, software: bool) -> Result<Vec<Choice>> {
-    let name = options.adapter_name.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
+    let name = options.adapter_name.clone().or_else(name_in_environment);
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    // wgpu's default for debug builds asks for validation, too, and has DX12 compile kernels without optimising them.
+    // In debug builds wgpu's default flags also turn on validation, and let DX12 compile kernels without optimisation.
     descriptor.flags = wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL;
     if options.validation {
         descriptor.flags |= wgpu::InstanceFlags::VALIDATION;
@@ -114,7 +120,8 @@ fn in_turn<K: PartialEq>(kinds: &[K], index: usize) -> (usize, usize) {
     (index % alike, alike)
 }
 
-/// Lower is better: real GPUs before software, the preferred kind of GPU first, modern backends before GL.
+/// The rank of an adapter; lower is better. Hardware comes before software, then the preferred kind of GPU, then modern backends
+/// before GL.
 fn rank(adapter: &wgpu::Adapter) -> (u8, u8) {
     let info = adapter.get_info();
     let low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
@@ -168,7 +175,7 @@ mod tests {
     fn adapters_of_the_best_kind_take_turns() {
         let places = |kinds: &[&str]| [0, 1, 2, 3, 7].map(|index| in_turn(kinds, index));
         assert_eq!(places(&["discrete"; 4]), [0, 1, 2, 3, 3].map(|place| (place, 4)));
-        // The third is of a worse kind, and the last not beside the first two.
+        // The third adapter is of a worse kind, and the last one is not a neighbour of the first two.
         let mixed = ["discrete", "discrete", "integrated", "discrete"];
         assert_eq!(places(&mixed), [0, 1, 0, 1, 1].map(|place| (place, 2)));
         assert_eq!(places(&mixed[1..]), [(0, 1); 5]);

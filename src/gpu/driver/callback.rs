@@ -1,4 +1,4 @@
-//! Callbacks as answers: a thread can block on one, and a task can await it.
+//! Answers of callbacks. A thread can block until the callback has been called, and a task can await it.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -9,13 +9,13 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 thread_local! {
-    /// How many [`Quiet`]s this thread holds.
+    /// The number of [`Quiet`] values that this thread holds.
     static QUIET: Cell<u32> = const { Cell::new(0) };
     /// The wakers to call once this thread holds none.
     static LATER: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps its thread from calling wakers while it lives: a waker may run or drop a task there and then, under locks that are held.
+/// A guard: while it lives, its thread calls no wakers. A waker may run or drop a task at once, while this thread still holds locks.
 pub(in crate::gpu) struct Quiet(PhantomData<*const ()>);
 
 impl Quiet {
@@ -40,11 +40,11 @@ fn wake(waker: Waker) {
     if QUIET.get() == 0 {
         return waker.wake();
     }
-    // A thread that ends has no list any more, but holds no `Quiet` either.
+    // A thread that is ending has no list any more, but it holds no `Quiet` either.
     let _ = LATER.try_with(|later| later.borrow_mut().push(waker));
 }
 
-/// The state of an answer; told `None` once it is certain that no value comes.
+/// The state of an answer. It becomes `None` when it is certain that no value will come.
 #[derive(Debug)]
 enum State<T> {
     Open(Option<Waker>),
@@ -67,7 +67,7 @@ impl<T> Slot<T> {
 #[derive(Debug)]
 pub(in crate::gpu) struct Answer<T>(Arc<Slot<T>>);
 
-/// The teller of an answer, which the callback owns. Dropped untold, it tells that no value comes.
+/// The sender of an answer, which the callback owns. If it is dropped without a value, the answer is that no value comes.
 pub(in crate::gpu) struct Teller<T>(Arc<Slot<T>>);
 
 /// An answer and its teller.
@@ -100,7 +100,7 @@ impl<T> Drop for Teller<T> {
 }
 
 impl<T> Answer<T> {
-    /// Whether there is an answer by now, and the answer, unless none comes. It asks no clock, which browsers' targets have not.
+    /// Whether there is an answer by now, and its value if one came. This needs no clock, which wasm32 does not have.
     pub fn now(&self) -> Poll<Option<T>> {
         match &mut *self.0.state() {
             State::Open(_) => Poll::Pending,
@@ -108,7 +108,7 @@ impl<T> Answer<T> {
         }
     }
 
-    /// Waits no longer than this: whether there is an answer, and the answer, unless none comes.
+    /// Waits at most this long. Returns whether there is an answer, and its value if one came.
     pub fn within(&self, time: Duration) -> Poll<Option<T>> {
         let open = |state: &mut State<T>| matches!(state, State::Open(_));
         let waited = self.0.told.wait_timeout_while(self.0.state(), time, open);
@@ -130,7 +130,7 @@ impl<T> Future for Answer<T> {
             State::Open(earlier) => earlier.replace(waker),
             State::Told(value) => return Poll::Ready(value.take()),
         };
-        // Dropping it may drop a task, and all that it owns.
+        // Dropping the waker may drop a task with everything that it owns.
         drop(state);
         drop(earlier);
         Poll::Pending

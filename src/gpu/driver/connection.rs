@@ -1,4 +1,4 @@
-//! The connection to a wgpu device: its queue, its errors, who polls it, and whose turn it is to call the driver.
+//! The connection to a wgpu device: its queue, its errors, the thread that polls it, and the turns in which threads call the driver.
 
 #[cfg(target_family = "wasm")]
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,17 +16,17 @@ pub(in crate::gpu) struct Connection {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub errors: ErrorSlot,
-    /// The backend's compiler serves one thread at a time: on DX12, wgpu's threads share one object of Microsoft's DXC, which is not
-    /// made for that. Its other compiler there, FXC, is, and knows no subgroup operations.
+    /// Whether the backend's compiler serves only one thread at a time. On DX12 wgpu's threads share one object of Microsoft's DXC,
+    /// which is not thread-safe. The other compiler there, FXC, is thread-safe, but has no subgroup operations.
     pub compiles_alone: bool,
-    /// The backend may say that work is done which its driver has ended.
+    /// Whether the backend may report work as done that its driver has ended early, so that reads need receipts.
     pub needs_receipts: bool,
     /// Whether the crate has opened the device itself, and destroys it at the end.
     #[cfg(target_family = "wasm")]
     pub is_own: AtomicBool,
 }
 
-/// In browsers dropping the last handle frees nothing before the garbage is collected.
+/// Destroys the device in browsers, where dropping the last handle frees nothing until the garbage is collected.
 #[cfg(target_family = "wasm")]
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -56,8 +56,8 @@ impl Connection {
         }
     }
 
-    /// A new buffer from the driver. In browsers it may turn out only later that there was no memory for it: then `late` is called,
-    /// and the next call gets the error.
+    /// A new buffer from the driver. A browser may report only later that there was no memory for it. Then `late` is called, and
+    /// the next call returns the error.
     pub fn new_buffer(
         &self,
         descriptor: &wgpu::BufferDescriptor<'_>,
@@ -76,7 +76,8 @@ impl Connection {
         scope.outcome(describe).map(|()| buffer)
     }
 
-    /// An error for a buffer that is another device's. Recorded beside other commands, it would spoil all of their work.
+    /// Returns an error if the buffer belongs to another device. If such a buffer were recorded, wgpu would reject all commands of
+    /// the recording.
     pub fn check_own(&self, buffer: &wgpu::Buffer) -> Result<()> {
         let _turn = self.turns.take();
         let scope = self.begin_scope(wgpu::ErrorFilter::Validation);
@@ -91,7 +92,7 @@ impl Connection {
             count: None,
         };
         let layout = wgpu::BindGroupLayoutDescriptor { label: None, entries: &[entry] };
-        // Its first word: all of it may be more than a binding holds.
+        // Only the first word is bound, since the whole buffer may be larger than a binding.
         let word = wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(4) };
         let _ = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
@@ -101,7 +102,7 @@ impl Connection {
         scope.outcome(|source| Error::Device { source })
     }
 
-    /// The outcome of a call; where it failed because the device is lost, that error.
+    /// The outcome of a call. If it failed because the device is lost, the error is [`Error::DeviceLost`].
     pub fn or_lost<T>(&self, outcome: Result<T>) -> Result<T> {
         match &outcome {
             Ok(_) => {}
@@ -117,7 +118,7 @@ impl Connection {
     }
 }
 
-/// Whether a lost device may be the reason of an error. To find out takes a wait for the work in flight.
+/// Whether a lost device may be the cause of an error. To be certain, one must wait for the work in flight.
 fn is_of_device(error: &Error) -> bool {
     use Error::{Device, OutOfMemory, Read, Shader, Unwritten};
     matches!(error, Device { .. } | OutOfMemory { .. } | Read { .. } | Shader { .. } | Unwritten { .. })

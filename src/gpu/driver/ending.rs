@@ -1,4 +1,4 @@
-//! The end of the process: while the libraries of drivers destroy what they hold, no thread of the crate's is in a driver.
+//! The end of the process. Drivers' libraries then destroy their objects, and no thread of this crate may be inside a driver.
 
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::time::Duration;
 /// The longest that the end of the process waits for a driver.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The calls into drivers by threads that nobody waits for when `main` returns.
+/// The calls into drivers by threads that may still run when `main` returns.
 struct Calls {
-    /// So many are on their way.
+    /// The number of calls that have not returned.
     inside: usize,
-    /// Whether the process ends, so that none may begin.
+    /// Whether the process is ending, so that no call may begin.
     ended: bool,
 }
 
@@ -19,7 +19,7 @@ static CALLS: Mutex<Calls> = Mutex::new(Calls { inside: 0, ended: false });
 static ONE_LESS: Condvar = Condvar::new();
 
 thread_local! {
-    /// Whether this thread is in such a call: then it may be who ends the process.
+    /// The number of such calls that this thread is in. The thread that ends the process may be in one itself.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -55,15 +55,15 @@ fn lock() -> MutexGuard<'static, Calls> {
     CALLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the process wait for such calls before it ends. What was registered last is called first, so this comes before the end of
-/// all that drivers have made by now.
+/// Registers a handler that lets the process wait for such calls before it ends. Handlers are called in reverse order, so this one
+/// runs before the handlers that drivers have registered until now.
 #[cfg(any(unix, windows))]
 pub(in crate::gpu) fn watch() {
     #[allow(unsafe_code, reason = "the C standard's own function, which Rust's library does not have")]
     unsafe extern "C" {
         safe fn atexit(handler: extern "C" fn()) -> std::ffi::c_int;
     }
-    // Refused only where there is no memory left; then the process ends as if nobody had asked.
+    // The call fails only if there is no memory left. Then the process ends without the wait.
     let _ = atexit(wait_for_calls);
 }
 
@@ -75,6 +75,6 @@ extern "C" fn wait_for_calls() {
     let mut calls = lock();
     calls.ended = true;
     let others = |calls: &mut Calls| calls.inside > own;
-    // A driver that takes longer hangs, and the process ends without it.
+    // A driver that takes longer is taken to hang, and the process ends without waiting for it.
     drop(ONE_LESS.wait_timeout_while(calls, LONGEST, others));
 }

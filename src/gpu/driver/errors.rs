@@ -1,4 +1,5 @@
-//! Errors that wgpu reports outside a call's return value, kept until the next call asks.
+//! Errors that wgpu reports through handlers instead of a call's return value. They are kept until the next call, which returns
+//! them. The loss of the device is noticed here, and stays: every later call returns it.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,10 +11,11 @@ use web_time::Instant;
 use super::turns::{Turns, polled};
 use crate::error::{Error, Result};
 
-/// The longest that is waited in slices for the word of a loss.
+/// The longest wait for wgpu to report a loss.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
-/// The first uncaptured error since the last look, and the reason of a device loss, which stays. Clones share both.
+/// The slot for the first uncaptured error since the last check, and for the reason of a device loss, which stays. Clones share
+/// both.
 #[derive(Clone)]
 pub(in crate::gpu) struct ErrorSlot {
     device: wgpu::Device,
@@ -24,18 +26,18 @@ pub(in crate::gpu) struct ErrorSlot {
 
 #[derive(Default)]
 struct First {
-    /// Whether there is one: looked at before the lock is taken.
+    /// Whether there is an error; read before the lock is taken.
     there: AtomicBool,
     error: Mutex<Option<Told>>,
 }
 
 enum Told {
-    /// By wgpu, of some call.
+    /// An error that wgpu reported about some call.
     Reported(wgpu::Error),
-    /// Of a recording: those who look at what it should have written are told, too.
+    /// The rejection of a recording. Reads of the buffers that it should have written return this error too.
     #[cfg(not(target_family = "wasm"))]
     Rejected(Arc<wgpu::Error>),
-    /// In browsers: of a call that had returned by then.
+    /// In browsers: the error of a call that had already returned.
     #[cfg(target_family = "wasm")]
     Late(Error),
 }
@@ -68,7 +70,7 @@ impl First {
 }
 
 impl ErrorSlot {
-    /// Installs the handlers; wgpu's own would panic.
+    /// Installs the handlers for uncaptured errors and for the loss of the device. wgpu's default handler would panic.
     pub(in crate::gpu) fn install(device: &wgpu::Device, turns: Turns) -> Self {
         let (first, lost) = (Arc::<First>::default(), Arc::<OnceLock<String>>::default());
         let slot = ErrorSlot { device: device.clone(), turns, first, lost };
@@ -87,11 +89,11 @@ impl ErrorSlot {
         slot
     }
 
-    /// The error that is waiting, if one is: a loss every time, any other once.
+    /// Returns the error that is kept, if there is one. A loss is returned every time, any other error once.
     pub(in crate::gpu) fn check(&self) -> Result<()> {
         self.check_lost()?;
         let Some(told) = self.first.take() else { return Ok(()) };
-        // Until the work in flight has ended, a loss looks like a wrong call.
+        // Until the work in flight has ended, the loss of a device looks like an error of some call.
         self.check_loss()?;
         match told {
             #[cfg(not(target_family = "wasm"))]
@@ -105,46 +107,46 @@ impl ErrorSlot {
         }
     }
 
-    /// A recording was rejected, which the next call tells. In browsers the news may come when the next call has nothing to do with it:
-    /// there those are told who use what should have been written.
+    /// Keeps the rejection of a recording, which the next call returns. A browser may report it so late that the next call has
+    /// nothing to do with it. There only the uses of the buffers that should have been written return the error.
     pub(in crate::gpu) fn reject(&self, error: Arc<wgpu::Error>) {
         log::error!("the device rejected what was recorded: {error}");
         #[cfg(not(target_family = "wasm"))]
         self.first.keep(Told::Rejected(error));
     }
 
-    /// Somebody was told of this rejection: the next call has nothing to do with it.
+    /// Forgets a rejection that a call has returned, so that the next call does not return it again.
     #[cfg(not(target_family = "wasm"))]
     pub(in crate::gpu) fn heard_of(&self, rejected: &Arc<wgpu::Error>) {
         self.first.drop_rejected(rejected);
     }
 
-    /// The error of a call that had returned before the browser told of it, which the next call tells.
+    /// Keeps the error of a call that had returned before the browser reported the error. The next call returns it.
     #[cfg(target_family = "wasm")]
     pub(in crate::gpu) fn keep(&self, error: Error) {
         log::error!("{error}");
         self.first.keep(Told::Late(error));
     }
 
-    /// The crate itself is about to destroy the device: that is no loss to report.
+    /// Notes that the crate itself is about to destroy the device, so that this is not reported as a loss.
     #[cfg(target_family = "wasm")]
     pub(in crate::gpu) fn expect_end(&self) {
         self.lost.get_or_init(|| "the last handle to it was dropped".into());
     }
 
-    /// An error where the device is lost: known for certain when the work in flight has ended.
+    /// Returns an error if the device is lost. To be certain, it waits until the work in flight has ended.
     pub(in crate::gpu) fn check_loss(&self) -> Result<()> {
         if !self.is_lost() {
-            // While others hand over more and more work, its end does not come.
+            // The wait is limited, since other threads may submit more and more work.
             let start = Instant::now();
             let useless = || self.is_lost() || start.elapsed() > LONGEST_LOOK;
-            // A wait that fails says nothing that the lost callback does not.
+            // A failed wait tells no more than the callback for the loss.
             let _ = self.turns.wait_for(&self.device, None, useless);
         }
         self.check_lost()
     }
 
-    /// The device has not done what it says is done: nothing that it gives from now on can be relied on.
+    /// Gives the device up as lost, because it did not do work that it reported as done. Its results can no longer be relied on.
     pub(in crate::gpu) fn lose(&self, reason: &str) -> Result<()> {
         self.lost.get_or_init(|| {
             log::error!("the device is given up: {reason}");
@@ -153,17 +155,17 @@ impl ErrorSlot {
         self.check_lost()
     }
 
-    /// Whether the device is lost, as far as wgpu has told.
+    /// Whether wgpu has reported the loss of the device.
     pub(in crate::gpu) fn is_lost(&self) -> bool {
         self.lost.get().is_some()
     }
 
-    /// [`ErrorSlot::check`] after a poll: wgpu tells of a loss only while it is polled.
+    /// Polls the device and then checks as [`ErrorSlot::check`] does, since wgpu reports a loss only while the device is polled.
     pub(in crate::gpu) fn poll_and_check(&self) -> Result<()> {
-        // wgpu can panic over a device that is lost.
+        // A device that is lost is not polled, since wgpu can panic over it.
         if !self.is_lost() {
             let _turn = self.turns.take();
-            // A poll that fails says nothing that the lost callback does not.
+            // A failed poll tells no more than the callback for the loss.
             let _ = polled(|| self.device.poll(wgpu::PollType::Poll));
         }
         self.check()

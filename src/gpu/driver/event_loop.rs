@@ -1,5 +1,5 @@
-//! The event loop of a browser's page or worker, in the place of a poll thread: callbacks run by themselves whenever the program
-//! gives way, and never while it computes.
+//! The event loop of a browser's page or worker, which replaces the poll thread. Callbacks run whenever the program returns to the
+//! event loop, and never while it computes.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::callback::{Answer, Teller, answer};
 use super::turns::{Polled, Turns};
 
-/// What the event loop has told of a device's submits.
+/// The event loop's reports about a device's submits.
 pub(in crate::gpu) struct EventLoop(Arc<Progress>);
 
 #[derive(Default)]
 struct Progress {
-    /// The number of the last submit that is done; those before it are done, too.
+    /// The number of the last submit that is done; all submits before it are done too.
     done: AtomicU64,
-    /// Those who wait for a submit with this number.
+    /// The waits for submits, each with the submit's number.
     waiting: Mutex<Vec<(u64, Teller<Polled>)>>,
 }
 
@@ -24,18 +24,18 @@ impl EventLoop {
         EventLoop(Arc::default())
     }
 
-    /// Nothing to ask for: the browser polls, and gives no answer.
+    /// Does nothing: the browser itself polls, and gives no answer.
     pub fn ask(&self, _device: &wgpu::Device, _until: Option<wgpu::SubmissionIndex>) -> Option<Answer<Polled>> {
         None
     }
 
-    /// Takes down that the queue has been handed the submit with this number, and nothing since.
+    /// Asks for a report when the last submit of the queue, which has this number, is done.
     pub fn submitted(&self, queue: &wgpu::Queue, number: u64) {
         let progress = self.0.clone();
         queue.on_submitted_work_done(move || progress.is_done(number));
     }
 
-    /// The number of the last submit that is done, as far as the browser has told.
+    /// The number of the last submit that the browser has reported as done.
     pub fn done(&self) -> u64 {
         self.0.done.load(Relaxed)
     }

@@ -1,6 +1,6 @@
-//! The scope of internal errors in browsers: of shaders that are right and that the browser's compiler or the driver fails on.
+//! The error scope of internal errors in browsers: the browser's compiler or the driver fails on a valid shader.
 //!
-//! wgpu 30 panics over such an error, wherever it meets one, so it is asked for past wgpu.
+//! wgpu 30 panics over every internal error, so the scope calls the browser directly, without wgpu.
 
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -29,7 +29,7 @@ impl Connection {
 }
 
 impl InternalScope<'_> {
-    /// Ends the scope. A later call gets the error that `describe` makes of what went wrong.
+    /// Ends the scope. If it has an error, a later call returns it, converted by `describe`.
     pub fn outcome(self, describe: impl FnOnce(wgpu::Error) -> Error + 'static) -> Result<()> {
         let Some(device) = self.device else { return Ok(()) };
         let answer = method(&device, "popErrorScope").and_then(|pop| pop.call0(&device).ok());

@@ -1,4 +1,4 @@
-//! How wgpu is spoken to: adapters, one connection to a device, its errors, its callbacks, and what polls it.
+//! The interface to wgpu: adapters, the connection to a device, its errors and callbacks, and the thread that polls it.
 
 pub(in crate::gpu) mod adapter;
 pub(in crate::gpu) mod callback;
@@ -16,7 +16,7 @@ pub(in crate::gpu) mod scope;
 pub(in crate::gpu) mod turns;
 pub(in crate::gpu) mod type_erased;
 
-/// What runs the callbacks of a device.
+/// The poller, which runs the callbacks of a device.
 #[cfg(target_family = "wasm")]
 pub(in crate::gpu) use event_loop::EventLoop as Poller;
 #[cfg(not(target_family = "wasm"))]

@@ -16,7 +16,7 @@ thread_local! {
     static POLLS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A wish to the poll thread: to poll until a submission, or everything, is done, and to tell the one who waits for that.
+/// A request to the poll thread: to poll until a submission, or everything, is done, and then to send the answer.
 struct Wish {
     until: Option<wgpu::SubmissionIndex>,
     done: Teller<Polled>,
@@ -24,16 +24,16 @@ struct Wish {
 
 /// The poll thread of a device, started at the first wait. It ends with the device: dropping the last handle waits for its end.
 pub(in crate::gpu) struct PollThread {
-    /// `None` where the system gives no thread.
+    /// The thread, once it has been started; `None` if the system gives none.
     thread: OnceLock<Option<Thread>>,
-    /// Where calls take turns, there is no poll thread: the caller polls.
+    /// The turns of calls. Where calls take turns (on OpenGL), there is no poll thread, and the caller polls.
     turns: Turns,
 }
 
 struct Thread {
     wishes: Mutex<Sender<Wish>>,
     handle: JoinHandle<()>,
-    /// Whether nobody waits for the thread's end.
+    /// Whether no other thread waits for the thread's end.
     is_left: Arc<AtomicBool>,
 }
 
@@ -58,10 +58,10 @@ impl PollThread {
     }
 
     fn wish(&self, device: &wgpu::Device, wish: Wish) {
-        // An OpenGL context belongs to the thread that works with it.
+        // An OpenGL context belongs to the thread that uses it.
         let start = || start(device.clone(), self.turns);
         let thread = {
-            // A waker may ask again, so none runs before the thread is there.
+            // A waker may call this function again, so no waker runs before the thread exists.
             let _quiet = Quiet::begin();
             if self.turns.are_taken() { &None } else { self.thread.get_or_init(start) }
         };
@@ -79,7 +79,8 @@ impl PollThread {
 }
 
 impl Drop for PollThread {
-    /// Lets the thread do what it was asked for, and end: while it holds the device, nobody else has dropped the last of it.
+    /// Lets the thread finish its requests and end. The thread holds a handle to the device, so until it ends the device is not
+    /// dropped.
     fn drop(&mut self) {
         let Some(Thread { wishes, handle, is_left }) = self.thread.take().flatten() else { return };
         is_left.store(POLLS.get(), Release);
@@ -87,7 +88,7 @@ impl Drop for PollThread {
         // A waker may drop the last handle on a poll thread. On this one, the thread ends by itself; on another, which may wait for
         // this one, joining would wait for ever.
         if !POLLS.get() {
-            // The thread panics only where a waker did.
+            // The thread panics only if a waker did.
             let _ = handle.join();
         }
     }
@@ -104,7 +105,7 @@ fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
     let spawned = thread.spawn(move || {
         POLLS.set(true);
         receiver.into_iter().for_each(|wish| in_driver(|| poll(&device, turns, wish)));
-        // Where nobody waits for the end of the thread and, it may be, of the device, the end of the process does.
+        // If no thread waits for the end of this one, which may drop the device, then the end of the process waits for it.
         if left.load(Acquire) {
             in_driver(|| drop(device));
         }

@@ -1,7 +1,7 @@
-//! Error scopes: what wgpu has to say of the calls between their begin and their end.
+//! Error scopes: they collect wgpu's errors about the calls between their begin and their end.
 //!
-//! Natively it is said at once. In browsers it is said by a promise, when the page's event loop runs again: then it is kept for the
-//! next call that asks, as errors are that wgpu reports by itself.
+//! Natively the error is known at once. In browsers it comes from a promise, when the page's event loop runs again. It is then kept
+//! for the next call, like the errors that wgpu reports through handlers.
 
 use super::connection::Connection;
 use super::errors::ErrorSlot;
@@ -20,7 +20,7 @@ impl Connection {
         Scope { guard: self.device.push_error_scope(filter), errors: &self.errors }
     }
 
-    /// Begins a scope of internal errors: of shaders that are right and that a compiler fails on.
+    /// Begins a scope of internal errors, in which a compiler fails on a valid shader.
     #[cfg(not(target_family = "wasm"))]
     pub fn begin_internal_scope(&self) -> Scope<'_> {
         self.begin_scope(wgpu::ErrorFilter::Internal)
@@ -28,7 +28,7 @@ impl Connection {
 }
 
 impl Scope<'_> {
-    /// Ends the scope: the error that `describe` makes of what went wrong. In browsers a later call gets it.
+    /// Ends the scope, and returns its error as `describe` converts it. In browsers a later call returns the error.
     pub fn outcome(self, describe: impl FnOnce(wgpu::Error) -> Error + 'static) -> Result<()> {
         #[cfg(not(target_family = "wasm"))]
         return pollster::block_on(self.guard.pop()).map_or(Ok(()), |source| Err(describe(source)));
@@ -44,9 +44,9 @@ impl Scope<'_> {
         }
     }
 
-    /// Ends the scope, and tells `told` what went wrong, if anything did. Whether it did, as far as that is known by now.
+    /// Ends the scope, and calls `told` with its error, if there was one. Returns whether an error is known by now.
     pub fn end(self, told: impl FnOnce(Option<wgpu::Error>) + 'static) -> bool {
-        // Popped here, also where the answer comes later.
+        // The scope is popped here, also if the answer comes later.
         let answer = self.guard.pop();
         #[cfg(not(target_family = "wasm"))]
         {

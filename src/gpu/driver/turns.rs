@@ -1,8 +1,8 @@
 //! Turns: on OpenGL, the threads of a process call the driver one at a time.
 //!
 //! An OpenGL context serves one thread at a time. wgpu locks it for each call, and panics where another thread has had it for
-//! some seconds. So every call of the crate's that reaches the context, and may come beside others, waits for its turn first,
-//! however long that takes; nobody who waits for the device keeps the turn longer than [`SLICE`], and nobody is woken in it.
+//! some seconds. So every call that reaches the context, and may run at the same time as others, first waits for its turn, however
+//! long that takes. A thread that waits for the device keeps the turn no longer than [`SLICE`], and no task is woken during a turn.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::callback::Quiet;
 /// The longest that a wait for the device keeps its turn.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// Waits in a row that end before half of their time: no device is waited for any longer.
+/// The number of consecutive waits that end before half of their time after which the wait for a device is given up.
 const MOST_EARLY: u32 = 1000;
 
-/// What wgpu's panic over a poll that failed begins with.
+/// The beginning of wgpu's panic message about a failed poll.
 const FATAL_POLL: &str = "Error in Device::poll";
 
 /// The outcome of a poll.
@@ -49,20 +49,20 @@ impl Turns {
         self.taken
     }
 
-    /// Waits for the turn. A thread that holds it already gets it at once.
+    /// Waits for the turn. A thread that already holds it gets it at once.
     pub fn take(self) -> Turn {
         let _quiet = self.taken.then(Quiet::begin);
         Turn { guard: self.taken.then(|| CONTEXT.lock()), _quiet }
     }
 
-    /// Waits for no time at all, so that drivers and layers set up what they make in the first wait.
+    /// Makes a wait of no length, in which drivers and layers set up what they need for waits.
     #[cfg(not(target_family = "wasm"))]
     pub fn make_first_wait(self, device: &wgpu::Device) {
         let _turn = self.take();
         let _ = polled(|| device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::ZERO) }));
     }
 
-    /// Polls the device until this submission, or everything, is done, or until `useless` says that waiting longer is of no use.
+    /// Polls the device until this submission, or everything, is done, or until `useless` returns true.
     pub fn wait_for(
         self,
         device: &wgpu::Device,
@@ -76,10 +76,10 @@ impl Turns {
             let turn = self.take();
             let waited = polled(|| device.poll(wgpu::PollType::Wait { submission_index, timeout }));
             drop(turn);
-            // Waiting once more would be of no use.
+            // Another wait would not help.
             let Some(waited) = waited else { return Err(wgpu::PollError::Timeout) };
             match waited {
-                // Drivers end a wait when they please; one that fails each wait at once says so as if its time were over.
+                // A driver may end a wait early. A driver that fails every wait at once also reports that the time is over.
                 Err(wgpu::PollError::Timeout) if !useless() && early < MOST_EARLY => {
                     let ended_early = start.elapsed() < SLICE / 2;
                     early = if ended_early { early + 1 } else { 0 };
@@ -93,8 +93,8 @@ impl Turns {
     }
 }
 
-/// The outcome of a poll; none where the driver has said in it that the device is lost. There wgpu panics, after it has called the
-/// lost callback, and the loss is an error to report and no fault of the program. Any other panic is a waker's, and goes on.
+/// The outcome of a poll; none if the device was lost in it. Then wgpu calls the callback for the loss and panics. That panic is
+/// caught, since a loss is an error to return. Any other panic comes from a waker, and continues.
 pub(in crate::gpu) fn polled<T>(poll: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(poll)) {
         Ok(outcome) => Some(outcome),
@@ -105,7 +105,7 @@ pub(in crate::gpu) fn polled<T>(poll: impl FnOnce() -> T) -> Option<T> {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // Fair: else a thread that waits in slices takes each turn before another has woken up.
+        // The turn is passed on fairly. Otherwise a thread that waits in slices would take it again before another thread wakes up.
         if let Some(guard) = self.guard.take() {
             ReentrantMutexGuard::unlock_fair(guard);
         }

@@ -1,7 +1,7 @@
 //! Shared values behind a trait object.
 //!
-//! wgpu's types are nested so deeply that the compiler reaches its recursion limit before it can show that a future which holds one
-//! is `Send`. Behind a trait object it does not look inside.
+//! wgpu's types are nested so deeply that the compiler reaches its recursion limit before it can prove that a future with such a
+//! value is `Send`. It does not look inside a trait object.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Bind groups, each with a slot of its own for a kernel's parameters.
 //!
-//! A dispatch that is repeated with equal buffers and parameters finds its bind group and its slot: nothing is made or sent. Slots have fixed offsets: a dynamic one makes Mesa's lavapipe copy the whole bind group for each dispatch.
+//! A dispatch that is repeated with equal buffers and parameters finds its bind group and its slot again, so nothing is made or
+//! sent. Slots have fixed offsets: with a dynamic offset Mesa's lavapipe would copy the whole bind group for each dispatch.
 
 use std::collections::HashMap;
 
@@ -8,18 +9,18 @@ use crate::error::{Error, Result};
 use crate::gpu::driver::connection::Connection;
 use crate::gpu::memory::raw::{ByteRange, Raw};
 
-/// Bytes of a kernel's parameters, at most; every device binds 16 KiB of them.
+/// The most bytes of a kernel's parameters. Every device can bind 16 KiB.
 pub(in crate::gpu) const SLOT_BYTES: usize = 1024;
-/// Bind groups kept; a training loop needs a few dozen.
+/// The most bind groups that are kept. A training loop needs a few dozen.
 const SLOTS: usize = 1024;
 
-/// A pipeline's id, and of each bound range the buffer's id, the offset and the length.
+/// The key of a bind group: the pipeline's id, and, for each bound range, the buffer's id, the offset and the length.
 type Key = (u64, Vec<(u64, u64, u64)>);
 
 struct Bound {
     group: wgpu::BindGroup,
     slot: usize,
-    /// The recording that it was last part of.
+    /// The last recording that used the bind group.
     recording: u64,
 }
 
@@ -27,9 +28,9 @@ pub(in crate::gpu) struct BindGroups {
     bound: HashMap<Key, Vec<Bound>>,
     buffer: wgpu::Buffer,
     slot_bytes: usize,
-    /// Slots that no bind group has any more, and the recording that each was last part of.
+    /// Slots without a bind group, each with the last recording that used it.
     free: Vec<(usize, u64)>,
-    /// The parameters in all slots, those that changed since the last submit included.
+    /// The parameters in all slots, also those that changed since the last submit.
     params: Vec<u8>,
     changed: Vec<usize>,
 }
@@ -53,7 +54,7 @@ impl BindGroups {
         }
     }
 
-    /// Lets go of these buffers. The slots serve others once what is recorded has been handed over.
+    /// Drops the bind groups of these buffers. Their slots can be reused once the current recording has been submitted.
     pub fn forget(&mut self, buffers: &[Raw]) {
         let BindGroups { bound, free, .. } = self;
         bound.retain(|(_, pieces), groups| {
@@ -65,7 +66,7 @@ impl BindGroups {
         });
     }
 
-    /// Frees all slots: only right after a submit.
+    /// Frees all slots. This is allowed only right after a submit.
     pub fn clear(&mut self) {
         self.bound.clear();
         self.free.clear();
@@ -73,8 +74,8 @@ impl BindGroups {
         self.changed.clear();
     }
 
-    /// The bind group of this dispatch, which is part of this recording; none when all slots are taken, and an error for
-    /// buffers that cannot be bound.
+    /// The bind group of a dispatch in this recording. It is none if all slots are taken, and an error if the buffers cannot be
+    /// bound.
     pub fn find(
         &mut self,
         connection: &Connection,
@@ -90,7 +91,7 @@ impl BindGroups {
             bound.recording = recording;
             return Ok(Some(bound.group.clone()));
         }
-        // Its parameters have changed since: they go where no dispatch of this recording looks for others.
+        // The parameters have changed, so they need a slot that no earlier dispatch of this recording reads.
         let (slot, group) = match bound.iter_mut().find(|bound| bound.recording != recording) {
             Some(bound) => {
                 bound.recording = recording;
@@ -138,7 +139,7 @@ fn bind_group(
     slot: wgpu::BufferBinding<'_>,
     pieces: &[ByteRange<'_>],
 ) -> Result<wgpu::BindGroup> {
-    // A device that is there has a buffer for every range.
+    // On a live device every range has a buffer.
     let bound = std::iter::once(slot).chain(pieces.iter().filter_map(binding));
     let entries: Vec<_> = (0..)
         .zip(bound)

@@ -1,35 +1,35 @@
-//! Budgets: how much work a dispatch and a submit may be, so that no driver takes them for a GPU that hangs.
+//! Budgets: the most work of a dispatch and of a submit. With more, a driver might decide that the GPU hangs, and end the work.
 //!
-//! Windows ends what keeps a GPU busy for 2 s, amdgpu for 10, macOS a command buffer that takes long. The budgets are a quarter of
-//! a second, or less, on a GPU that does 0.3 TFLOP/s and moves 20 GB/s; where the GPU may be one of the slowest, which is all that
-//! are not discrete, on one that does an eighth of that. On one that is a hundred times as fast they are some
-//! milliseconds of work, beside which a launch or a submit more does not count.
+//! Windows ends work that keeps a GPU busy for 2 s, amdgpu work of 10 s, and macOS a command buffer that takes long. The budgets
+//! are at most a quarter of a second on a slow GPU, which does 0.3 TFLOP/s and moves 20 GB/s. All GPUs that are not discrete may be
+//! slower: for them the budgets assume an eighth of these speeds. On a GPU that is a hundred times as fast, a budget is some
+//! milliseconds of work, so the cost of more launches and submits does not matter.
 
 use std::ops::Range;
 
 /// Multiply-adds of a dispatch.
 pub(in crate::gpu) const MULTIPLY_ADDS: u64 = 1 << 35;
-/// Words of each operand of a kernel that goes through its operands once.
+/// The words of each operand in a dispatch of a kernel that goes through its operands once.
 pub(in crate::gpu) const WORDS: u64 = 1 << 27;
-/// How much slower than the slow GPU the slowest may be.
+/// The factor by which the slowest GPUs may be slower than the slow GPU.
 pub(in crate::gpu) const SLOWER: u64 = 8;
 /// Multiply-adds and bytes that the slow GPU does in a nanosecond.
 const PER_NANOSECOND: (u64, u64) = (150, 20);
 /// Nanoseconds of a submit on that GPU.
 const SUBMIT: u64 = 250_000_000;
 
-/// Nanoseconds that so much work takes the slow GPU.
+/// The nanoseconds that the slow GPU needs for this work.
 pub(in crate::gpu) fn nanoseconds(multiply_adds: u64, bytes: u64) -> u64 {
     (multiply_adds / PER_NANOSECOND.0).saturating_add(bytes / PER_NANOSECOND.1)
 }
 
-/// Whether a submit of so much is full before so much more.
+/// Whether a recording of so much work must be submitted before so much more is added.
 pub(in crate::gpu) fn is_full(submit: u64, more: u64) -> bool {
     submit > 0 && submit.saturating_add(more) > SUBMIT
 }
 
-/// The workgroups of a kernel, as many at a time as a dispatch may do within this budget of multiply-adds, when each does so much.
-/// Where they come in several dispatches, none of these is folded, so that no workgroup is spare.
+/// The workgroups of a kernel in runs, one for each dispatch, each within this budget of multiply-adds. If there are several runs,
+/// none is folded, so that no dispatch has spare workgroups.
 pub(in crate::gpu) fn group_runs(
     groups: u64,
     multiply_adds: u64,
@@ -46,12 +46,12 @@ mod tests {
     use super::*;
     use crate::gpu::Tile;
 
-    /// Half a second is what no driver ends, and no budget is near.
+    /// No driver ends work of half a second, and no budget comes near to that.
     #[test]
     fn budgets_are_well_under_half_a_second() {
         const HALF: u64 = 500_000_000;
         assert!(nanoseconds(MULTIPLY_ADDS, 0) < HALF / 2);
-        // Adam goes through seven operands, the most of all.
+        // Adam has the most operands: it goes through seven.
         assert!(nanoseconds(0, 7 * 4 * WORDS) < HALF / 2);
         const { assert!(SUBMIT <= HALF / 2) };
     }
@@ -78,7 +78,7 @@ mod tests {
             let submits = (size.pow(3) as f64 / (150.0 * SUBMIT as f64)).ceil();
             let microseconds = 2.0 * size.pow(3) as f64 / 45e6;
             let cost = 10.0 * (dispatches - 1.0) + 100.0 * (submits - 1.0);
-            // Submits are made while the GPU works: only what keeps it waiting would count.
+            // The host submits while the GPU works, so a submit costs time only if the GPU has to wait for it.
             assert!(10.0 * (dispatches - 1.0) < 0.02 * microseconds, "{size}: {dispatches} dispatches");
             assert!(cost < 0.1 * microseconds, "{size}: {cost} us beside {microseconds}");
         }

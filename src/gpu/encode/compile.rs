@@ -7,7 +7,7 @@ use super::kernel::{Access, Kernel};
 use crate::error::{Error, Result};
 use crate::gpu::driver::connection::Connection;
 
-/// The turn of a compiler that serves one thread at a time.
+/// The lock for a compiler that serves one thread at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The pipeline of a kernel's variant, and the layout of its bind groups.
@@ -38,8 +38,8 @@ pub(super) fn compile(
         entry_point: Some("main"),
         compilation_options: wgpu::PipelineCompilationOptions {
             constants: &overrides,
-            // Every kernel writes its workgroup memory before it reads it. Not even with checks: through GL the
-            // fill is one huge assignment, over which Mesa's compiler sits for minutes.
+            // Every kernel writes its workgroup memory before it reads it, so it need not be zeroed, not even with
+            // checks: on GL the zeroing is one huge assignment, which takes Mesa's compiler minutes.
             zero_initialize_workgroup_memory: false,
         },
         cache: None,

@@ -1,21 +1,22 @@
-//! The form of a kernel: which parts of its file are wanted, and the numbers that it is compiled with.
+//! The form of a kernel: flags that select parts of its template, and the constants that it is compiled with.
 
-/// The form of a kernel, as flags that its file asks for by name. In a declaration: the flags that the kernel knows.
+/// The form of a kernel: flags that its template tests by name. In a kernel's declaration it holds the flags that the template
+/// knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
-    /// Values as `vec4`s.
+    /// Values are `vec4`s.
     pub fours: bool,
-    /// A `vec4` loaded as two 64-bit words.
+    /// A `vec4` is loaded as two 64-bit words.
     pub longs: bool,
-    /// Short rows staged in workgroup memory.
+    /// Short rows are staged in workgroup memory.
     pub staged: bool,
-    /// A row's values in registers.
+    /// A row's values are held in registers.
     pub held: bool,
-    /// Long rows in registers, piece by piece.
+    /// Long rows are read into registers piece by piece.
     pub pieces: bool,
-    /// Lanes that reduce with subgroup operations.
+    /// Lanes reduce with subgroup operations.
     pub subgroups: bool,
-    /// Lanes that take shared values from each other by subgroup shuffles.
+    /// Lanes take shared values from each other by subgroup shuffles.
     pub shuffled: bool,
 }
 
@@ -80,5 +81,5 @@ impl Form {
     }
 }
 
-/// A named number handed to the shader: an `override`, or a plain constant where the kernel names it.
+/// A constant of a shader: a name and a number. It is an `override`, or, if the kernel lists it under its sizes, a plain constant.
 pub(crate) type Constant = (&'static str, f64);

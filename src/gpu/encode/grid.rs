@@ -1,11 +1,11 @@
-//! Folding a long line of workgroups into a grid that the device allows.
+//! Folding of a long line of workgroups into a two-dimensional grid that the device allows.
 
 use crate::error::{Error, Result};
 
 /// Folds `groups` workgroups near-square into two dimensions of at most `max` each.
 ///
-/// The kernel undoes it with `id.y * count.x + id.x` and leaves where that passes the end; fewer than `count.x` groups
-/// are spare.
+/// The kernel computes its number as `id.y * count.x + id.x`, and returns if that is behind the end. Fewer than `count.x` groups are
+/// spare.
 pub(in crate::gpu) fn fold(op: &'static str, groups: u64, max: u32) -> Result<(u32, u32)> {
     let max = u64::from(max);
     if groups <= max {

@@ -1,17 +1,17 @@
-//! Submits that the device may not have done, and how far the host may be ahead of it.
+//! Submits in flight: those that the device may not have done. They limit how far the host may be ahead of the device.
 
 use std::collections::VecDeque;
 
 /// Submits in flight before the host waits for the oldest.
 const MOST_SUBMITS: usize = 16;
-/// Bytes of uploads in flight before the host waits for the oldest: what bounds staging memory.
+/// Bytes of uploads in flight before the host waits for the oldest. This limits the staging memory.
 const MOST_UPLOADS: u64 = 128 << 20;
 
 /// A submit that may not be done.
 struct Submit {
     number: u64,
     index: wgpu::SubmissionIndex,
-    /// Bytes of the staging buffers that went with it.
+    /// Bytes of the staging buffers from which it copies.
     uploads: u64,
 }
 
@@ -21,7 +21,7 @@ pub(in crate::gpu) struct InFlight {
     submits: VecDeque<Submit>,
     /// Submits so far.
     count: u64,
-    /// The last that the device took.
+    /// The last submit that the device accepted.
     last: Option<wgpu::SubmissionIndex>,
 }
 
@@ -31,7 +31,7 @@ fn too_much(submits: usize, uploads: u64, most_submits: usize, most_uploads: u64
 }
 
 impl InFlight {
-    /// Adds a submit, which took so many bytes of uploads along, and gives its number.
+    /// Adds a submit with so many bytes of uploads, and returns its number.
     pub fn add(&mut self, index: wgpu::SubmissionIndex, uploads: u64) -> u64 {
         self.count += 1;
         self.last = Some(index.clone());
@@ -45,13 +45,12 @@ impl InFlight {
         self.submits.is_empty()
     }
 
-    /// The last submit that the device took.
+    /// The last submit that the device accepted.
     pub fn last(&self) -> Option<wgpu::SubmissionIndex> {
         self.last.clone()
     }
 
-    /// The submit that must be done before no more than half of the bounds is in flight, and its number for
-    /// [`InFlight::is_done`].
+    /// The submit that must be done so that at most half of each bound is in flight, and its number for [`InFlight::is_done`].
     pub fn oldest(&self) -> Option<(u64, wgpu::SubmissionIndex)> {
         let (mut submits, mut uploads) = (self.submits.len(), self.uploads());
         let awaited = self.submits.iter().take_while(|submit| {

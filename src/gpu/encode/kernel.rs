@@ -1,4 +1,4 @@
-//! A kernel is data: a name, a file of WGSL, and how it sees its buffers.
+//! The declaration of a kernel, which is data: a name, a WGSL template, and how the kernel uses its buffers.
 
 use super::form::{Constant, Form};
 use super::templates;
@@ -6,18 +6,18 @@ use super::templates;
 /// How a kernel uses one of its storage buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// `var<storage, read>`
+    /// A buffer that the kernel only reads: `var<storage, read>`.
     Read,
-    /// `var<storage, read_write>`
+    /// A buffer that the kernel writes: `var<storage, read_write>`.
     Write,
 }
 
-/// A compute kernel as declared beside its op: one name for the file, the label, errors, benches and the case table.
+/// A compute kernel, declared beside its op. Its one name is used for labels, errors, benches and the table of cases.
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    /// The op's stem.
+    /// The name of the op.
     pub name: &'static str,
-    /// Its file in `shaders/`, which names what it includes.
+    /// The kernel's template in `shaders/`, which names the files that it includes.
     pub file: &'static str,
     /// The flags that its form may have.
     pub forms: Form,
@@ -32,8 +32,8 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// The WGSL as the driver's compiler gets it: the sized constants as a header, then the file, which they and the form's
-    /// flags fill in, as far as the kernel has them. What the file enables comes before all of it, as WGSL wants it.
+    /// The WGSL as the driver's compiler gets it. First come the directives of the file, as WGSL requires, then the sizes as
+    /// constants, then the template, filled in with these sizes and with those of the form's flags that the kernel knows.
     pub fn wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let sized = || constants.iter().filter(|(name, _)| self.sizes.contains(name));
         let header = sized().map(|(name, value)| format!("const {name}: u32 = {value}u;\n"));
@@ -41,18 +41,18 @@ impl Kernel {
         let text = templates::rendered(self.name, self.file, form, sized().copied());
         let (enables, rest): (Vec<_>, Vec<_>) =
             text.split_inclusive('\n').partition(|line| line.starts_with("enable "));
-        // Browsers want to be told; wgpu's own compiler does not know the line.
+        // Browsers require this directive; wgpu's own compiler does not know it.
         let told = cfg!(target_family = "wasm") && (form.subgroups || form.shuffled);
         let enables = told.then_some("enable subgroups;\n").into_iter().chain(enables);
         enables.map(str::to_string).chain(header).chain(rest.into_iter().map(str::to_string)).collect()
     }
 
-    /// The kernel's program: its file, and its name where the file asks for that.
+    /// The kernel's program: its file, and, if the template tests the kernel's name, the name.
     pub fn program(&self) -> (&'static str, Option<&'static str>) {
         (self.file, templates::asks_for_name(self.file).then_some(self.name))
     }
 
-    /// [`Kernel::wgsl`] with the values of the `override`s in place: WGSL that any compiler takes by itself.
+    /// The WGSL of [`Kernel::wgsl`] with the values of the `override`s filled in, so that any compiler accepts it.
     pub fn resolved_wgsl(&self, form: Form, constants: &[Constant]) -> String {
         let resolved = |line: &str| {
             let Some(declared) = line.strip_prefix("override ") else { return format!("{line}\n") };

@@ -1,4 +1,4 @@
-//! The ledger of a dry run: the buffers and kernels that were asked for, without a device.
+//! The ledger of a dry run: a list of the buffers and kernels that were requested, without a device.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use super::form::{Constant, Form};
 use super::kernel::Kernel;
 
-/// A buffer that was handed out.
+/// A buffer that was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BufferEntry {
     pub op: &'static str,
     pub rows: usize,
     pub cols: usize,
-    /// With padding.
+    /// The bytes of the buffer, with padding.
     pub bytes: u64,
 }
 
-/// A kernel as it is compiled: in which form, and with which constants.
+/// A variant: a kernel with its form and its constants.
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
     pub kernel: &'static Kernel,
@@ -37,7 +37,7 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// Adds those buffers of another run of which this one has fewer.
+    /// Adds the buffers that another run has more often than this one.
     pub fn add_missing(&mut self, other: Entries) {
         let mut own = self.buffers.clone();
         for buffer in other.buffers {

@@ -10,7 +10,7 @@ use crate::gpu::driver::connection::Connection;
 use crate::gpu::driver::turns::{Polled, Turn};
 use crate::gpu::memory::staging::Reads;
 
-/// The device itself, and what belongs to it.
+/// A live device: the connection and everything that belongs to it.
 pub(in crate::gpu) struct Live {
     /// Dropped first: its thread holds the device.
     pub connection: Connection,
@@ -20,7 +20,7 @@ pub(in crate::gpu) struct Live {
     pub reads: Reads,
 }
 
-/// The recorder, for one thread at a time: nobody is woken before the others may have it.
+/// The recorder, locked for one thread. Wakers are called only after the lock is released.
 pub(in crate::gpu) struct Recording<'a> {
     recorder: MutexGuard<'a, Recorder>,
     _turn: Turn,
@@ -47,15 +47,15 @@ impl Live {
         Live { connection, pipelines: Pipelines::default(), recorder, reads: Reads::default() }
     }
 
-    /// The recorder, once nobody else has it.
+    /// The recorder, as soon as no other thread uses it.
     pub fn recorder(&self) -> Recording<'_> {
         let (_quiet, _turn) = (Quiet::begin(), self.connection.turns.take());
         Recording { recorder: self.recorder.lock().unwrap_or_else(PoisonError::into_inner), _turn, _quiet }
     }
 
-    /// Waits for the oldest submits while too much is in flight, without keeping others from the recorder.
+    /// Waits for the oldest submits while too much is in flight. Other threads can record meanwhile.
     pub fn catch_up(&self) {
-        // In browsers nothing is done before the program gives way: see `Context::room_async`.
+        // In browsers no submit ends before the program returns to the event loop: see `Context::room_async`.
         if cfg!(target_family = "wasm") {
             return;
         }
@@ -71,14 +71,14 @@ impl Live {
         }
     }
 
-    /// Waits for a submission, or for everything so far: not for what others hand over meanwhile.
+    /// Waits for a submission, or for everything submitted so far, but not for submits that other threads make meanwhile.
     pub fn wait_for(&self, until: Option<&wgpu::SubmissionIndex>) -> Polled {
         let until = until.cloned().or_else(|| self.recorder().in_flight.last());
         let Connection { turns, device, errors, .. } = &self.connection;
         turns.wait_for(device, until.as_ref(), || errors.is_lost())
     }
 
-    /// Lets go of staging memory that lies ready.
+    /// Frees the idle staging memory.
     pub fn clear_staging(&self) {
         let _turn = self.connection.turns.take();
         let (uploads, reads) = (self.recorder().staging.clear(), self.reads.clear());

@@ -16,7 +16,7 @@ use crate::cores::cores;
 use crate::error::Result;
 use crate::gpu::driver::connection::Connection;
 
-/// More threads than this would hardly find something to compile.
+/// The most threads that compile. More of them would rarely have a kernel to compile.
 const MOST_THREADS: usize = 8;
 
 /// A compiled variant of a kernel.
@@ -29,13 +29,13 @@ pub(in crate::gpu) struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
-/// A kernel's program, its form, and the values of its constants, in the order its op hands them over.
+/// The key of a variant: the kernel's program, its form, and the values of its constants in the order in which the op passes them.
 type Key = (usize, Form, Vec<u64>);
 
-/// Kernels of the same text are one program: ops share what they have in common.
+/// The programs of kernels. Kernels with one text are one program, so ops share it.
 #[derive(Default)]
 struct Programs {
-    /// By the kernel's address.
+    /// Programs, by the kernel's address.
     known: HashMap<usize, usize>,
     by_text: HashMap<(&'static str, Option<&'static str>), usize>,
 }
@@ -48,7 +48,7 @@ impl Programs {
     }
 }
 
-/// A variant, or the room for one that somebody compiles.
+/// The place of a variant, which is empty while a thread compiles it.
 type Room = Arc<Mutex<Option<Arc<Pipeline>>>>;
 
 /// Every variant compiled so far.
@@ -67,12 +67,12 @@ impl Pipelines {
         known.entry((programs.number(kernel), form, constant_bits)).or_default().clone()
     }
 
-    /// Whether nobody has compiled it, or is about to.
+    /// Whether no thread has compiled this variant or is compiling it.
     fn lacks(&self, Variant { kernel, form, constants }: &Variant) -> bool {
         self.place(kernel, *form, constants).try_lock().is_ok_and(|place| place.is_none())
     }
 
-    /// The pipeline of this variant, compiled with run-time checks where they are wanted; and whether that happened just now.
+    /// The pipeline of this variant, compiled with run-time checks if they are wanted, and whether this call compiled it.
     pub fn get(
         &self,
         connection: &Connection,
@@ -80,7 +80,8 @@ impl Pipelines {
         checked: bool,
     ) -> Result<(Arc<Pipeline>, bool)> {
         let place = self.place(kernel, form, constants);
-        // Held while compiling: two threads that need the same variant compile it once, and keep nobody from others.
+        // The variant's place is locked while it is compiled. So two threads that need it compile it once, and other variants stay
+        // free.
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = &*place {
             return Ok((pipeline.clone(), false));
@@ -102,8 +103,8 @@ impl Pipelines {
         Ok((place.insert(Arc::new(made)).clone(), true))
     }
 
-    /// Compiles what is about to be launched and is not there yet, on several threads, and gives how many there were. Where that
-    /// fails, the launch tries again, and tells.
+    /// Compiles those of these variants that are not compiled yet, on several threads, and returns their number. If one fails, its
+    /// launch tries again and returns the error.
     pub fn compile_ahead(
         &self,
         connection: &Connection,

@@ -1,16 +1,18 @@
-//! Receipts: proofs that the device has done what a read relies on.
+//! Receipts: proofs that the device has done the work whose results are read.
 //!
-//! On Metal a command buffer that the system has ended, since it took too long or touched memory that was gone, counts as completed;
-//! on DX12 so does all work of a device that was removed. wgpu tells of neither, and what a read finds is whatever was there
-//! before. So there a token goes from each recording to the next: the last commands of a recording copy it from one buffer to
-//! another and clear the first. A recording that was not done loses it for good. A read also copies the token and a number of its own
-//! to the end of its staging buffer, and whoever reads looks whether both came.
+//! On Metal the system may end a command buffer, because it took too long or used memory that was gone, and still report it as
+//! completed. On DX12 all work of a removed device is reported as completed. wgpu reports neither, and a read would return old
+//! content as a result. So on these backends a token goes from each recording to the next: the last commands of a recording copy
+//! the token from one buffer to another and clear the first. If a recording was not done, the token is lost for good. A read also
+//! copies the token and the read's own number to the end of its staging buffer, and then checks that both have come. If not, the
+//! device counts as
+//! lost.
 
 /// The bytes of a receipt.
 const BYTES: u64 = 8;
-/// The token; anything but 0 would do.
+/// The token. Any number except 0 would do.
 const TOKEN: u32 = 0x746f_6b65;
-/// Places for the numbers of reads: more than there are reads between two submits.
+/// The number of places for the numbers of reads. There are never so many reads between two submits.
 const PLACES: u32 = 1024;
 
 /// The bytes of a receipt, in the order of their addresses, as the device should write them.
@@ -18,9 +20,9 @@ pub(in crate::gpu) type Receipt = [u8; BYTES as usize];
 
 /// The state of a device that gives receipts.
 pub(in crate::gpu) struct Receipts {
-    /// One has the token, the other nothing.
+    /// Two buffers, of which one holds the token and the other 0.
     holders: [wgpu::Buffer; 2],
-    /// Which of them has it before the recording's end.
+    /// The index of the buffer that holds the token before the end of the recording.
     at: usize,
     /// The numbers of reads.
     numbers: wgpu::Buffer,
@@ -42,12 +44,12 @@ impl Receipts {
         receipts
     }
 
-    /// The bytes that a receipt takes behind what is read.
+    /// The bytes of a receipt, which come behind the content of a read.
     pub fn bytes() -> u64 {
         BYTES
     }
 
-    /// Has the device write a receipt to this place, behind all that is recorded so far. Gives what it should be.
+    /// Records the writing of a receipt to this place, behind everything recorded so far. Returns the bytes that it should have.
     pub fn write(
         &mut self,
         queue: &wgpu::Queue,
@@ -56,7 +58,7 @@ impl Receipts {
     ) -> Receipt {
         self.reads = self.reads.wrapping_add(1);
         let place = 4 * u64::from(self.reads % PLACES);
-        // It reaches the buffer before any commands of the next submit.
+        // This write reaches the buffer before the commands of the next submit run.
         queue.write_buffer(&self.numbers, place, &self.reads.to_le_bytes());
         encoder.copy_buffer_to_buffer(&self.holders[self.at], 0, target, at, Some(4));
         encoder.copy_buffer_to_buffer(&self.numbers, place, target, at + 4, Some(4));
@@ -66,7 +68,7 @@ impl Receipts {
         receipt
     }
 
-    /// Passes the token on: the last commands of a recording.
+    /// Records the last commands of a recording, which pass the token on.
     pub fn pass_on(&mut self, encoder: &mut wgpu::CommandEncoder) {
         let (from, to) = (self.at, 1 - self.at);
         encoder.copy_buffer_to_buffer(&self.holders[from], 0, &self.holders[to], 0, Some(4));
@@ -74,7 +76,7 @@ impl Receipts {
         self.at = to;
     }
 
-    /// The recording was rejected: none of its commands reached the device, and the token is where it was.
+    /// Notes that the recording was rejected: none of its commands reached the device, so the token is still in its old buffer.
     pub fn take_back(&mut self) {
         self.at = 1 - self.at;
     }

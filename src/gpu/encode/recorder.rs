@@ -1,4 +1,4 @@
-//! The recorder: dispatches go into one open compute pass, and are submitted together.
+//! The recorder: puts dispatches into one open compute pass and submits them together.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,17 +20,17 @@ use crate::gpu::memory::staging::Uploads;
 
 /// Dispatches in one submit.
 const MAX_DISPATCHES: u32 = 128;
-/// Bytes of uploads after which what is recorded is handed over, so that the device copies while the host does.
+/// The bytes of uploads after which the recording is submitted, so that the device copies while the host copies more.
 const UPLOADS_A_SUBMIT: u64 = 4 << 20;
 
-/// The open command encoder, its compute pass, and what is in flight.
+/// The recorder: the open command encoder, its compute pass, and the submits in flight.
 pub(in crate::gpu) struct Recorder {
     /// Declared before the encoder: a pass must end first.
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     /// Passes begun.
     passes: u64,
-    /// Dispatches that are recorded, and which recording they are.
+    /// The number of recorded dispatches, and the number of the recording.
     dispatches: u32,
     recording: u64,
     /// Time that the recording would take a slow GPU.
@@ -42,7 +42,7 @@ pub(in crate::gpu) struct Recorder {
     uploads: u64,
     pub staging: Uploads,
     pub in_flight: InFlight,
-    /// Where drivers do not tell of work that they have ended.
+    /// The receipts, on backends whose drivers do not report work that they have ended.
     receipts: Option<Receipts>,
     /// The submit whose work is left out, for tests.
     left_out: Option<u64>,
@@ -90,7 +90,7 @@ impl Recorder {
         self.pass.as_mut()
     }
 
-    /// Begins a pass after what is open, and gives its number.
+    /// Ends the open pass, begins a new one, and returns its number.
     pub fn begin_pass(
         &mut self,
         device: &wgpu::Device,
@@ -108,7 +108,7 @@ impl Recorder {
         self.pass.is_some() && self.passes == number
     }
 
-    /// Records commands outside the compute pass, which read these and write what has the mark.
+    /// Records commands outside the compute pass. They read the ranges `read` and write the buffer with the mark `written`.
     pub fn record(
         &mut self,
         device: &wgpu::Device,
@@ -124,7 +124,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Has the device write a receipt behind what is recorded, where receipts are needed: to this place of a staging buffer.
+    /// Records the writing of a receipt to this place of a staging buffer, if receipts are needed.
     pub fn receipt(&mut self, connection: &Connection, target: (&wgpu::Buffer, u64)) -> Option<Receipt> {
         let Recorder { receipts, pass, encoder, .. } = self;
         let receipts = receipts.as_mut()?;
@@ -143,12 +143,12 @@ impl Recorder {
         self.uploads += target.bytes;
     }
 
-    /// Whether so much is uploaded that the device may as well begin to copy.
+    /// Whether the recording has so many uploads that the device should begin to copy.
     pub fn has_much_to_upload(&self) -> bool {
         self.uploads >= UPLOADS_A_SUBMIT
     }
 
-    /// Records a dispatch, and tells whether the host is now so far ahead that it must wait.
+    /// Records a dispatch, and returns whether the host is now so far ahead that it must wait.
     pub fn dispatch(
         &mut self,
         connection: &Connection,
@@ -159,7 +159,7 @@ impl Recorder {
             self.submit(connection, counters);
         }
         let Some(bound) = self.bind(connection, counters, dispatch)? else { return Ok(false) };
-        // A submit since the operands were checked may have been rejected.
+        // A submit may have been rejected after the operands were checked.
         dispatch.bindings.iter().try_for_each(|range| range.raw.mark.check())?;
         for (range, access) in dispatch.bindings.iter().zip(dispatch.access) {
             if *access == Access::Write {
@@ -176,8 +176,7 @@ impl Recorder {
         Ok(self.in_flight.is_ahead())
     }
 
-    /// The bind group of a dispatch. When all slots for parameters are taken, what is recorded goes to the device first, and
-    /// all are free.
+    /// The bind group of a dispatch. If all slots for parameters are taken, the recording is submitted first, which frees all slots.
     fn bind(
         &mut self,
         connection: &Connection,
@@ -197,8 +196,8 @@ impl Recorder {
         find(self)
     }
 
-    /// Hands the commands over; gives their number in the queue, if there were any. Where the device rejects them, all that they
-    /// should have written is lost.
+    /// Submits the commands, and returns their number in the queue, if there were any. If the device rejects them, the content of
+    /// all buffers that they should have written counts as lost.
     pub fn submit(&mut self, connection: &Connection, counters: &AtomicCounters) -> Option<wgpu::SubmissionIndex> {
         self.encoder.as_ref()?;
         let scope = connection.begin_scope(wgpu::ErrorFilter::Validation);
@@ -233,13 +232,14 @@ impl Recorder {
         Some(index)
     }
 
-    /// An answer when the browser has answered for the recording that writes what has the mark, and for all before.
+    /// An answer that comes when the browser has accepted or rejected the recording that writes the buffer with this mark, and all
+    /// earlier ones.
     #[cfg(target_family = "wasm")]
     pub fn heard_of(&self, mark: &Mark) -> Answer<()> {
         self.written.heard_of(mark)
     }
 
-    /// Whether the device has done all that it was handed, as far as the browser has told.
+    /// Whether the browser has reported all submits as done.
     #[cfg(target_family = "wasm")]
     pub fn is_idle(&mut self, connection: &Connection) -> bool {
         self.in_flight.is_done(connection.poller.done());

@@ -1,10 +1,10 @@
-//! The files in `shaders/`: WGSL with what the host fills in, in the syntax of Jinja.
+//! Templates: the files in `shaders/` are WGSL in the syntax of Jinja, and the host fills them in. `Device::kernels`, or the example
+//! `kernels`, shows the text that a driver gets.
 //!
-//! `{% include "folder/file.wgsl" %}` takes another file in; `{% if fours %}` asks for a flag of the kernel's [`Form`];
-//! `{% if kernel == "nll" %}` for the kernel's name;
-//! `{{ BM }}` is a constant that the kernel's declaration lists under its sizes, and `{% for i in range(TM) %}` writes text out once for
-//! each number: what a GPU should keep in registers must be a variable with a name of its own, because compilers keep arrays
-//! that are indexed by a loop's variable in memory.
+//! `{% include "folder/file.wgsl" %}` includes another file. `{% if fours %}` tests a flag of the kernel's [`Form`], and
+//! `{% if kernel == "nll" %}` the kernel's name. `{{ BM }}` is a constant that the kernel's declaration lists under its sizes.
+//! `{% for i in range(TM) %}` repeats text for each number: a value that a GPU should keep in a register must be a variable of its
+//! own, because compilers keep arrays that are indexed by a loop's variable in memory.
 
 use std::sync::OnceLock;
 
@@ -74,7 +74,7 @@ files![
     "updates/updates.wgsl",
 ];
 
-/// The files that a file names.
+/// The files that a template includes or imports.
 pub(in crate::gpu) fn taken_in(path: &str) -> Vec<&'static str> {
     let text = FILES.iter().find(|(known, _)| *known == path).map_or("", |(_, text)| text);
     let after = |word: &str| text.split(word).skip(1).filter_map(|rest| rest.split('"').next()).collect();
@@ -82,7 +82,8 @@ pub(in crate::gpu) fn taken_in(path: &str) -> Vec<&'static str> {
     named.concat()
 }
 
-/// Whether a file, or one that it takes in, asks for the kernel's name: then kernels that share it are not one program.
+/// Whether a template, or one that it includes, tests the kernel's name. Then kernels that share the template are different
+/// programs.
 pub(in crate::gpu) fn asks_for_name(path: &str) -> bool {
     let own = FILES.iter().find(|(known, _)| *known == path);
     own.is_some_and(|(_, text)| text.contains("kernel ==") || text.contains("kernel !="))
@@ -109,8 +110,8 @@ fn environment() -> &'static Environment<'static> {
     })
 }
 
-/// A file with everything filled in. What is wrong with it goes into the text, for the driver's compiler to refuse: the tests
-/// render every kernel in every form.
+/// The text of a template, filled in. An error goes into the text, which the driver's compiler then refuses. The tests render every
+/// kernel in every form, so this does not happen to users.
 pub(in crate::gpu) fn rendered(kernel: &str, file: &str, form: Form, sizes: impl Iterator<Item = Constant>) -> String {
     let flags = form.flags().into_iter().map(|(name, set)| (name, Value::from(set)));
     let sizes = sizes.map(|(name, size)| (name, Value::from(size as u32)));

@@ -1,4 +1,4 @@
-//! The kernel of accuracy: it counts the rows whose maximum is where the target says.
+//! The kernel of accuracy, which counts the rows whose first maximum is in the column of the target's class.
 
 use super::constants::{BY_ROW_AND_TARGETS, row_constants};
 use super::statistics::{self, Record};
@@ -18,7 +18,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     sizes: &["HELD"],
 };
 
-/// Records of statistics that hold the number of hits, and of rows.
+/// The number of hits and the number of rows, as records of statistics.
 pub(crate) fn hits(
     gpu: &Context,
     scores: &Buffer,

@@ -16,7 +16,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     sizes: &[],
 };
 
-/// X + b, of X's shape; b has a value a column.
+/// Adds a bias: X + b, of X's shape; b has a value for each column.
 pub(crate) fn bias_add(gpu: &Context, [x, bias]: [&Buffer; 2], (rows, cols): (usize, usize)) -> Result<Buffer> {
     let out = gpu.buffer(OP, rows, cols)?;
     let split = gpu.split(OP, rows, cols)?;

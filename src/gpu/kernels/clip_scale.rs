@@ -1,4 +1,4 @@
-//! The kernels of clip_scale: squares summed by workgroups, and the scale that their sum makes.
+//! The kernels of clip_scale: one sums the squares in each workgroup, and one computes the scale from these sums.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -49,7 +49,7 @@ struct NormParams {
     first: u32,
 }
 
-/// min(1, max_norm / (norm of all gradients + epsilon)), as one word.
+/// The scale min(1, max_norm / (norm of all gradients + epsilon)), as one word.
 pub(crate) fn clip_scale(gpu: &Context, gradients: &[GradientSource<'_>], max_norm: f32) -> Result<Buffer> {
     let op = KERNEL.name;
     let runs = bank::runs(gpu, &[], gradients);

@@ -1,5 +1,5 @@
-//! The kernel of column_sum, level by level along a tree of blocks of rows; and how kernels that go down columns map to
-//! workgroups.
+//! The kernel of column_sum, which is launched once for each level of a tree of blocks of rows; and the mapping to workgroups of all
+//! kernels that go down columns.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -27,7 +27,7 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// The parameters for so many rows, and columns counted in values.
+    /// The parameters for so many rows, and for columns that are counted in values.
     pub fn new(grid: &ColumnGrid, rows: usize, cols: usize) -> Self {
         let (across, blocks) = (grid.across(cols), grid.blocks(rows));
         Params { rows: rows as u32, cols: cols as u32, across: across as u32, blocks: blocks as u32 }
@@ -70,7 +70,7 @@ pub(crate) fn reduce_into(
     reduce_into(gpu, op, &sums, blocks, cols, out)
 }
 
-/// One level of the tree: the sums of blocks of rows, and the number of blocks.
+/// Records one level of the tree. Returns the sums of the blocks of rows, and the number of blocks.
 fn one_level(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: usize) -> Result<(Buffer, usize)> {
     let blocks = blocks(gpu, op, rows, cols)?;
     let out = gpu.buffer(op, blocks, cols)?;
@@ -78,8 +78,8 @@ fn one_level(gpu: &Context, op: &'static str, x: &Buffer, rows: usize, cols: usi
     Ok((out, blocks))
 }
 
-/// The form of a kernel that goes down columns of a matrix that is cut like this, the width of its values, and the
-/// mapping to workgroups.
+/// The form of a kernel that goes down the columns of a matrix with this split, the width of its values, and the mapping to
+/// workgroups.
 pub(super) fn grid(gpu: &Context, split: Split, cols: usize) -> (Form, usize, ColumnGrid) {
     let fours = split.col_runs().all(|run| run.len().is_multiple_of(4));
     let (form, width) = if fours { (gpu.fours(), 4) } else { (Form::PLAIN, 1) };

@@ -6,7 +6,7 @@ use crate::gpu::{Constant, RowSplit};
 pub(crate) const ELEMENTWISE: &[&str] = &["THREADS", "PER_THREAD"];
 /// The `override`s of kernels whose threads share rows.
 pub(super) const BY_ROW: &[&str] = &["LANES", "ROWS", "FAN"];
-/// The `override`s of such kernels that also read targets.
+/// The `override`s of kernels whose threads share rows and that also read targets.
 pub(super) const BY_ROW_AND_TARGETS: &[&str] = &["LANES", "ROWS", "FAN", "DISTRIBUTIONS"];
 
 /// A flag as `override`s take it: 1 where it is set.

@@ -1,4 +1,4 @@
-//! The kernels of dropout, and the key of the hash by which they choose elements.
+//! The kernels of dropout, and the key of the hash that decides which elements they keep.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -32,12 +32,12 @@ static ROWS_KERNEL: Kernel = Kernel {
 #[cfg(test)]
 pub(super) static KERNELS: [&Kernel; 2] = [&KERNEL, &ROWS_KERNEL];
 
-/// How elements are chosen: `Draws` in `shaders/elements/pcg4d.wgsl`.
+/// The parameters of the choice of elements: `Draws` in `shaders/elements/pcg4d.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Draws {
     key: [u32; 4],
-    /// Elements whose hash is below it become 0.
+    /// The threshold of the hash. Elements whose hash is below it become 0.
     threshold: u32,
     scale: f32,
     multiplier: u32,
@@ -86,7 +86,7 @@ const INCREMENT: u32 = 1_013_904_223;
 /// The shift of pcg4d: half a word.
 const SHIFT: u32 = 16;
 
-/// X with elements set to 0 with probability `rate` and the others scaled, of X's shape. `draw` is seed and counter.
+/// Dropout of X, of X's shape: elements become 0 with probability `rate`, and the others are scaled. `draw` is seed and counter.
 pub(crate) fn dropout(
     gpu: &Context,
     x: &Buffer,
@@ -110,7 +110,7 @@ pub(crate) fn dropout(
     Ok(out)
 }
 
-/// [`dropout`] of some rows of a larger matrix, whose elements are numbered from these on in each row.
+/// The [`dropout`] of some rows of a larger matrix. For each row there is the number of its first element in that matrix.
 pub(crate) fn dropout_rows(
     gpu: &Context,
     x: &Buffer,
@@ -142,7 +142,7 @@ fn words(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
 }
 
-/// The key of a seed and a counter: all four words of their pcg4d.
+/// The key of a seed and a counter: all four words of their hash pcg4d.
 fn key(words: [u32; 4]) -> [u32; 4] {
     let round = |[x, y, z, w]: [u32; 4]| {
         let x = x.wrapping_add(y.wrapping_mul(w));
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_key_is_pcg4ds() {
-        // From the published formula, worked out apart from this crate.
+        // These values come from the published formula, computed without this crate.
         assert_eq!(key([0; 4]), [0x0f02_f829, 0x2d56_8769, 0x32b0_c43b, 0xd325_48ea]);
         assert_eq!(key([1, 2, 3, 4]), [0x3622_cd16, 0xf114_71d8, 0xe110_9b3f, 0x02b9_4c2f]);
         assert_eq!(key([u32::MAX, 7, 0, 123_456_789])[0], 0x6a8d_a6fe);

@@ -1,4 +1,5 @@
-//! The kernels of linear_cross_entropy for few classes: a layer's logits and their loss in one launch, no logits stored.
+//! The kernels of linear_cross_entropy for few classes. They compute a layer's logits and their loss in one launch and do not store
+//! the logits.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -59,8 +60,8 @@ pub(crate) enum LinearCrossEntropy {
 }
 
 impl LinearCrossEntropy {
-    /// Chooses for `rows x classes` logits over so many inputs; none where there are too many classes, where a binding does
-    /// not hold an operand, or where the product's tile does not hold whole rows.
+    /// Chooses the kernel for `rows x classes` logits over so many inputs. None if there are too many classes, if a binding does
+    /// not hold an operand, or if the product's tile does not hold whole rows.
     pub fn choose(gpu: &Context, [rows, classes, inputs]: [usize; 3]) -> Option<Self> {
         if classes > FEW_CLASSES {
             return None;
@@ -77,7 +78,7 @@ impl LinearCrossEntropy {
         }
     }
 
-    /// The losses of the logits X W + b, their gradient and statistics; nothing has a weight.
+    /// The losses of the logits X W + b, their gradient and statistics, without weights.
     pub fn launch(
         &self,
         gpu: &Context,

@@ -1,4 +1,5 @@
-//! Parameters and weights that the kernels of losses share, and the kernel of row weights, whose sum a mean divides by.
+//! Parameters and weights that the kernels of losses share, and the kernel of row weights. A mean is divided by the sum of these
+//! weights.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -46,13 +47,13 @@ pub(crate) struct LossInputs<'a> {
     pub rows: usize,
     pub classes: usize,
     pub targets: TargetBuffer<'a>,
-    /// A weight a class.
+    /// A weight for each class.
     pub class_weights: Option<&'a Buffer>,
-    /// A weight a row.
+    /// A weight for each row.
     pub sample_weights: Option<&'a Buffer>,
     /// The class whose rows do not count.
     pub ignored_class: Option<u32>,
-    /// The class id that marks rows that do not count, where the host knows of some.
+    /// The class id that marks rows that do not count, if the host knows that there are some.
     pub mark: Option<u32>,
     /// The number of those rows.
     pub marked_rows: usize,
@@ -62,17 +63,17 @@ pub(crate) struct LossInputs<'a> {
 }
 
 impl LossInputs<'_> {
-    /// `SPREAD` for the kernels: whether a row's mass lies on more than its class.
+    /// The override `SPREAD`: whether classes other than the row's own have a mass.
     pub(super) fn spread(&self) -> Constant {
         ("SPREAD", flag(self.targets.are_distributions() || self.label_smoothing != 0.0))
     }
 
-    /// `DISTRIBUTIONS` for the kernels.
+    /// The override `DISTRIBUTIONS`: whether targets are distributions.
     pub(super) fn distributions(&self) -> Constant {
         ("DISTRIBUTIONS", flag(self.targets.are_distributions()))
     }
 
-    /// The parameters; `divided` where a buffer holds what a mean divides by.
+    /// The parameters. `divided` says whether a buffer holds the divisor of a mean.
     pub(super) fn parameters(&self, divided: bool) -> LossParameters {
         let counted = self.rows - self.marked_rows;
         let scale = if !self.mean {
@@ -94,7 +95,7 @@ impl LossInputs<'_> {
         }
     }
 
-    /// Class weights, sample weights and divisor as operands; `stand_in` is bound for what is not there.
+    /// Class weights, sample weights and divisor as operands; `stand_in` is bound in place of those that are missing.
     pub(super) fn operands<'b>(&'b self, divisor: Option<&'b Buffer>, stand_in: &Operand<'b>) -> [Operand<'b>; 3] {
         [
             self.class_weights.map_or(stand_in.clone(), |weights| Operand::Fixed(weights.into())),
@@ -103,13 +104,13 @@ impl LossInputs<'_> {
         ]
     }
 
-    /// The divisor of a gradient, where it is a mean whose divisor the host does not know.
+    /// The divisor of a gradient, if the loss is a mean and the host does not know its divisor.
     pub(super) fn divisor(&self, gpu: &Context, op: &'static str) -> Result<Option<Buffer>> {
         let known = self.class_weights.is_none() && self.sample_weights.is_none() && self.ignored_class.is_none();
         if self.mean && !known { self.weight_sum(gpu, op) } else { Ok(None) }
     }
 
-    /// The sum of the rows' weights, which a mean divides by; none where that is the number of rows.
+    /// The sum of the rows' weights, by which a mean is divided; none if it is the number of rows.
     pub(crate) fn weight_sum(&self, gpu: &Context, op: &'static str) -> Result<Option<Buffer>> {
         if self.targets.are_distributions() {
             let sum = |weights| column_sum::column_sum(gpu, op, weights, (self.rows, 1));
@@ -119,7 +120,7 @@ impl LossInputs<'_> {
         column_sum::reduce(gpu, op, row_weights, self.rows, 1).map(Some)
     }
 
-    /// The weight of each row with a class id: its own times its class's, or 0 where it does not count.
+    /// The weight of each row with a class id: its own weight times the weight of its class, or 0 if the row does not count.
     fn row_weights(&self, gpu: &Context, op: &'static str) -> Result<Buffer> {
         gpu.split_whole_rows(op, 1, self.classes)?;
         let out = gpu.buffer(op, self.rows, 1)?;

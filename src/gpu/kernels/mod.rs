@@ -1,7 +1,8 @@
-//! The kernels of the ops, one file an op and of its name: declaration, parameters, buffers in between, launches.
+//! The kernels of the ops. Each op has a file of its name, with its kernels' declarations, their parameters, intermediate buffers
+//! and launches.
 //!
-//! A file here knows buffers and shapes, and returns buffers. The op of the same name in `ops/` has the contract and the
-//! checks, and hands over what its matrices and targets hold.
+//! A file here takes buffers and shapes, and returns buffers. The op of that name in `ops/` has the documentation and the checks,
+//! and passes the buffers of its matrices and targets.
 
 mod accuracy;
 mod argmax;

@@ -52,7 +52,7 @@ struct BackwardParams {
 /// The rows' losses; probabilities are clipped to `[low, high]`.
 pub(crate) fn nll(gpu: &Context, probs: &Buffer, loss: &LossInputs<'_>, [low, high]: [f32; 2]) -> Result<Buffer> {
     let op = NLL.name;
-    // A class id without smoothing makes a row read a single probability, for which one lane is enough.
+    // With class ids and without smoothing a row reads a single probability, for which one lane is enough.
     let whole = loss.targets.are_distributions() || loss.label_smoothing > 0.0;
     let split = gpu.split_rows(op, loss.rows, loss.classes, if whole { loss.classes } else { 1 })?;
     let out = gpu.buffer(op, loss.rows, 1)?;

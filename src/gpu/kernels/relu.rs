@@ -6,7 +6,7 @@ use super::constants::{ELEMENTWISE, flag};
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Constant, Context, ElementLaunch, Form, Kernel, LinearGrid, Operand};
 
-/// relu and relu_mask: one text, told apart by `MASK`.
+/// The kernels of relu and relu_mask, which share a template; `MASK` tells them apart.
 const fn forward_kernel(name: &'static str) -> Kernel {
     Kernel {
         name,
@@ -39,12 +39,12 @@ struct Params {
     count: u32,
 }
 
-/// max(X, 0), of X's shape.
+/// ReLU: max(X, 0), of X's shape.
 pub(crate) fn relu(gpu: &Context, x: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
     launch(gpu, &RELU, &[("MASK", flag(false))], &[x], shape)
 }
 
-/// 1 where X > 0, else 0, of X's shape.
+/// The mask of ReLU: 1 where X > 0, else 0, of X's shape.
 pub(crate) fn relu_mask(gpu: &Context, x: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
     launch(gpu, &RELU_MASK, &[("MASK", flag(true))], &[x], shape)
 }

@@ -4,7 +4,7 @@ use super::constants::{BY_ROW, row_constants};
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
 
-/// softmax and log_softmax: one text, told apart by `LOG`.
+/// The kernels of softmax and log_softmax, which share a template; `LOG` tells them apart.
 const fn forward_kernel(name: &'static str) -> Kernel {
     Kernel {
         name,
@@ -31,12 +31,12 @@ static SOFTMAX_BACKWARD: Kernel = Kernel {
 #[cfg(test)]
 pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACKWARD];
 
-/// The probabilities of logits, of one shape with them.
+/// The probabilities of logits, of the logits' shape.
 pub(crate) fn softmax(gpu: &Context, logits: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
     forward(gpu, &SOFTMAX, false, logits, shape)
 }
 
-/// The logarithms of the probabilities of logits, of one shape with them.
+/// The logarithms of the probabilities of logits, of the logits' shape.
 pub(crate) fn log_softmax(gpu: &Context, logits: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
     forward(gpu, &LOG_SOFTMAX, true, logits, shape)
 }

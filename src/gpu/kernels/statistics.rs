@@ -1,4 +1,4 @@
-//! The kernel of statistics: records of losses and hits, made by other kernels, are joined until few are left.
+//! The kernel of statistics. Other kernels make records of losses and hits; this one joins them until few are left.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -47,10 +47,10 @@ impl From<Record> for Statistics {
     }
 }
 
-/// The most records that are left to the host: one launch more would take longer than reading them.
+/// The most records that are left for the host to join. Reading them takes less time than one more launch.
 const MOST_RECORDS: usize = 1024;
 
-/// The statistics that records of runs of rows, in order, add up to.
+/// The statistics of all rows, joined from the records of runs of rows, in their order.
 pub(crate) fn joined(records: Vec<Record>) -> Statistics {
     records.into_iter().map(Statistics::from).fold(Statistics::default(), |total, next| total.join(next, 0))
 }

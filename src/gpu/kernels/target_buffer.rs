@@ -1,13 +1,13 @@
-//! Targets as the kernels take them: a buffer of class ids, or one of distributions.
+//! The buffer of targets that kernels read: class ids, or distributions.
 
 use crate::gpu::{Buffer, Operand};
 
 /// A buffer of targets, and their kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TargetBuffer<'a> {
-    /// A class id a row, as u32.
+    /// A class id for each row, as u32.
     Classes(&'a Buffer),
-    /// A row of shares, one a class, as f32.
+    /// A distribution for each row: the share of each class, as f32.
     Distributions(&'a Buffer),
 }
 

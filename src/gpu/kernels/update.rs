@@ -1,4 +1,4 @@
-//! The kernels of the optimizers: one step of all parameters, and of what each rule keeps of earlier steps.
+//! The kernels of the optimizers: one step of all parameters, which also updates the rule's slots.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,7 +7,7 @@ use crate::gpu::bank::{self, GradientSource, ParameterRange, RANGES};
 use crate::gpu::{Access, Buffer, Context, Form, Kernel, Launch, LinearGrid, View};
 use crate::options::PenaltyRates;
 
-/// Parameters, gradients, the clip's scale, and what a rule keeps.
+/// The buffers of an update: parameters, gradients, the clip's scale, and the rule's slots.
 const BUFFERS: &[Access] = &[Access::Write, Access::Read, Access::Read, Access::Write, Access::Write];
 
 pub(crate) static SGD: Kernel = kernel("sgd", "updates/sgd.wgsl", 0);
@@ -19,7 +19,7 @@ pub(crate) static ADAM: Kernel = kernel("adam", "updates/adam.wgsl", 2);
 #[cfg(test)]
 pub(super) static KERNELS: [&Kernel; 5] = [&SGD, &MOMENTUM, &ADAGRAD, &RMSPROP, &ADAM];
 
-/// The kernel of a rule that keeps so many values a parameter.
+/// The kernel of a rule with so many slots.
 const fn kernel(name: &'static str, file: &'static str, slots: usize) -> Kernel {
     Kernel {
         name,
@@ -32,7 +32,7 @@ const fn kernel(name: &'static str, file: &'static str, slots: usize) -> Kernel 
     }
 }
 
-/// Hyperparameters of all rules, each 0 where a rule has no use for it; but `keep` is 1.
+/// The hyperparameters of all rules. Those that a rule does not use are 0, except that `keep` is 1.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(crate) struct Hyperparameters {
@@ -49,13 +49,13 @@ pub(crate) struct Hyperparameters {
 }
 
 impl Hyperparameters {
-    /// The hyperparameters of a rule that has this learning rate alone.
+    /// The hyperparameters of a rule that has only a learning rate.
     pub fn new(learning_rate: f64) -> Self {
         Hyperparameters { learning_rate: learning_rate as f32, keep: 1.0, ..Zeroable::zeroed() }
     }
 }
 
-/// `Params` in `shaders/updates/updates.wgsl`.
+/// The parameters of the kernel: `Params` in `shaders/updates/updates.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
@@ -65,8 +65,8 @@ struct Params {
     hyperparameters: Hyperparameters,
 }
 
-/// One step. `lists` are the parameters and what the rule keeps, each with a matrix for each gradient; so are the penalties.
-/// The gradients are multiplied by `scale`, one word, where there is one.
+/// Records one step. `lists` are the parameters and the rule's slots. Each list, and `penalties`, has an entry for each gradient.
+/// The gradients are multiplied by `scale`, one word, if there is one.
 pub(crate) fn update(
     gpu: &Context,
     (kernel, hyperparameters): (&'static Kernel, Hyperparameters),

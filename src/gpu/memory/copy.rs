@@ -1,4 +1,4 @@
-//! Copies between the host's memory and mapped buffers, on several threads where there is much.
+//! Copies between the host's memory and mapped buffers. Long copies use several threads.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,14 +7,14 @@ use crate::cores::cores;
 use crate::error::{Error, Result};
 use crate::source::Wanted;
 
-/// Bytes that one more thread is worth in a copy.
+/// The bytes of a copy for which one more thread is worth its start.
 const BYTES_A_THREAD: usize = 1 << 20;
-/// Bytes of rows in memory that are converted at a time on their way to a mapped buffer, which can only be written to: few
-/// enough for a cache. A source that reads from elsewhere is asked once, since each read may cost it much.
+/// The bytes of rows in memory that are converted together before they are written to a mapped buffer. They fit a cache. A source
+/// that reads from elsewhere is asked only once, since each read may be slow.
 const READ_BYTES: usize = 1 << 16;
 
-/// Threads that share a copy of so many bytes: one core rarely reaches all of a machine's memory bandwidth, and new memory is
-/// given out a page at a time to the thread that first writes to it. Half of the cores are the driver's.
+/// The number of threads that share a copy of so many bytes. One core rarely reaches a machine's whole memory bandwidth, and the
+/// system provides new memory page by page to the thread that first writes to it. Half of the cores are left for the driver.
 fn threads_for(bytes: usize) -> usize {
     (bytes / BYTES_A_THREAD).clamp(1, (cores() / 2).max(1))
 }
@@ -35,7 +35,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Whether a copy is all that it takes, so that others may be kept waiting for it.
+    /// Whether the content needs only a copy, so that other threads may wait for it.
     pub fn is_plain(self) -> bool {
         match self {
             Content::Bytes(_) => true,
@@ -43,7 +43,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Runs of about so many bytes: whole rows, and an even number of them, so that each begins where a mapping may.
+    /// Pieces of about so many bytes. A piece has an even number of whole rows, so that each begins where a mapping may begin.
     pub fn pieces(self, bytes: usize) -> Box<dyn Iterator<Item = Content<'a>> + Send + 'a> {
         match self {
             Content::Bytes(all) => Box::new(all.chunks(bytes).map(Content::Bytes)),
@@ -54,7 +54,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Threads that share the copy, where the calling thread is not one of many already.
+    /// The threads that share the copy, if the calling thread is not itself one of many.
     pub fn threads(self) -> usize {
         match self {
             Content::Rows(wanted) if !wanted.is_in_memory() => wanted.threads,
@@ -111,7 +111,7 @@ pub(in crate::gpu) fn copy_up(target: &wgpu::Buffer, at: u64, content: Content<'
     share_out(threads, views.into_iter().enumerate().collect(), |(index, (mut view, piece))| {
         if let Err(error) = piece.copy_to(&mut view) {
             let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-            // The first row that could not be read is told, whichever thread met its own first.
+            // The error names the first row that could not be read, whichever thread failed first.
             if failed.as_ref().is_none_or(|(before, _)| index < *before) {
                 *failed = Some((index, error));
             }
@@ -128,7 +128,7 @@ pub(in crate::gpu) fn copy_down<T: Copy + Send + Sync>(target: &mut [T], source:
     share_out(threads, pieces, |(target, source)| target.copy_from_slice(source));
 }
 
-/// Shares the work out to so many threads, or to as many as the system gives.
+/// Divides the work among so many threads, or among as many as the system gives.
 fn share_out<W: Send>(threads: usize, work: Vec<W>, each: impl Fn(W) + Sync) {
     if threads == 1 {
         return work.into_iter().for_each(each);

@@ -1,7 +1,7 @@
 //! Marks on buffers that a rejected recording should have written.
 //!
-//! wgpu rejects the commands of a recording as a whole, whoever recorded the wrong one. What they should have written is then
-//! whatever was there before: nobody may take it for a result.
+//! wgpu rejects all commands of a recording if one of them is wrong, whichever thread recorded it. The buffers that the commands
+//! should have written then hold old content, which must not be taken for a result.
 
 #[cfg(any(target_family = "wasm", test))]
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use crate::gpu::driver::callback::{Answer, Teller, answer};
 pub(in crate::gpu) struct Mark {
     /// The number of the last recording that writes the buffer.
     recording: AtomicU64,
-    /// Whether there is an error: looked at before the lock is taken.
+    /// Whether there is an error; read before the lock is taken.
     lost: AtomicBool,
     error: Mutex<Option<Arc<wgpu::Error>>>,
     /// Whether the buffer could not be made after all.
@@ -38,7 +38,7 @@ impl Mark {
         self.broken.load(Relaxed)
     }
 
-    /// An error where the content was never written.
+    /// Returns an error if the content was never written.
     pub fn check(&self) -> Result<()> {
         if !self.lost.load(Acquire) {
             return Ok(());
@@ -55,7 +55,7 @@ impl Mark {
         }
     }
 
-    /// Marks the content as lost with this recording, unless the buffer has another purpose since.
+    /// Marks the content as lost with this recording, unless the buffer has been reused since.
     fn lose(&self, recording: u64, error: Arc<wgpu::Error>) {
         if self.recording.load(Relaxed) != recording {
             return;
@@ -65,7 +65,7 @@ impl Mark {
     }
 }
 
-/// The marks of all that a recording writes.
+/// The marks of all buffers that the open recording writes.
 #[derive(Default)]
 pub(in crate::gpu) struct Written {
     recording: u64,
@@ -86,19 +86,19 @@ impl Written {
         }
     }
 
-    /// Ends the recording, which is handed over.
+    /// Ends the recording, which is about to be submitted.
     fn handed_over(&mut self) -> HandedOver {
         self.recording += 1;
         HandedOver { recording: self.recording, marks: std::mem::take(&mut self.marks) }
     }
 
-    /// Ends the recording, which is handed over and answered at once.
+    /// Ends the recording, which is submitted and accepted or rejected at once.
     #[cfg(not(target_family = "wasm"))]
     pub fn end(&mut self) -> HandedOver {
         self.handed_over()
     }
 
-    /// Ends the recording, which is handed over and answered later.
+    /// Ends the recording, which is submitted and accepted or rejected later.
     #[cfg(target_family = "wasm")]
     pub fn end(&mut self) -> InBrowser {
         self.end_unanswered()
@@ -112,21 +112,22 @@ impl Written {
         InBrowser { number, unanswered: self.unanswered.clone() }
     }
 
-    /// An answer when the browser has answered for the last recording that writes what has the mark, and for all before.
+    /// An answer that comes when the browser has accepted or rejected the last recording that writes the buffer with this mark, and
+    /// all earlier ones.
     #[cfg(any(target_family = "wasm", test))]
     pub fn heard_of(&self, mark: &Mark) -> Answer<()> {
         self.unanswered.through(mark.recording.load(Relaxed))
     }
 }
 
-/// The marks of all that a recording writes which is with the device.
+/// The marks of all buffers that a submitted recording writes.
 pub(in crate::gpu) struct HandedOver {
     recording: u64,
     marks: Vec<Arc<Mark>>,
 }
 
 impl HandedOver {
-    /// The device took the recording, or rejected it: then all that it writes is lost.
+    /// Notes that the device accepted the recording, or rejected it. In the latter case the content of all its buffers is lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn answered(self, rejected: Option<&Arc<wgpu::Error>>) {
         rejected.into_iter().for_each(|error| self.lose(error));
@@ -137,7 +138,7 @@ impl HandedOver {
     }
 }
 
-/// A recording that a browser has been handed.
+/// A recording that was submitted in a browser.
 #[cfg(any(target_family = "wasm", test))]
 pub(in crate::gpu) struct InBrowser {
     number: u64,
@@ -146,16 +147,16 @@ pub(in crate::gpu) struct InBrowser {
 
 #[cfg(any(target_family = "wasm", test))]
 impl InBrowser {
-    /// The browser took the recording, or rejected it.
+    /// Notes that the browser accepted the recording, or rejected it.
     pub fn answered(self, rejected: Option<&Arc<wgpu::Error>>) {
         self.unanswered.answered(self.number, rejected);
     }
 }
 
-/// The recordings that a browser has not answered for, the oldest first. Clones share them.
+/// The recordings that the browser has neither accepted nor rejected so far, the oldest first. Clones share them.
 ///
-/// What was recorded before the news of a rejection came may have read what the rejected recording should have written. It is lost
-/// as well, since nobody knows what it holds.
+/// Recordings that were made before the browser reported a rejection may have read buffers that the rejected recording should have
+/// written. Their results count as lost too.
 #[cfg(any(target_family = "wasm", test))]
 #[derive(Clone, Default)]
 struct Unanswered(Arc<Mutex<Queue>>);
@@ -163,11 +164,11 @@ struct Unanswered(Arc<Mutex<Queue>>);
 #[cfg(any(target_family = "wasm", test))]
 #[derive(Default)]
 struct Queue {
-    /// Each with whether it was answered: answers need not come in their order.
+    /// The recordings, each with whether it was answered: answers need not come in order.
     recordings: VecDeque<(HandedOver, bool)>,
-    /// The marks of all that the open recording writes, with its number.
+    /// The marks of all buffers that the open recording writes, with its number.
     open: Vec<(u64, Arc<Mark>)>,
-    /// Those who wait until this recording and all before are answered.
+    /// The waits until this recording and all earlier ones are answered.
     waiting: Vec<(u64, Teller<()>)>,
 }
 

@@ -1,4 +1,4 @@
-//! The pool: idle buffers that are handed out again, and how much memory there is of all.
+//! The pool: idle buffers that are reused, and the count of all bytes taken from the driver.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ struct Known {
     wraps: usize,
     /// Whether it is one of the crate's own.
     own: bool,
-    /// Whether it is one of the crate's own that nobody but the wraps uses any more. It comes back to the pool after the last.
+    /// Whether it is one of the crate's own that is used only by wraps any more. It returns to the pool after the last of them.
     returned: bool,
 }
 
 /// The pool of idle buffers, and the bytes of all buffers.
 #[derive(Default)]
 pub(in crate::gpu) struct Pool {
-    /// By the number of their return: the oldest first.
+    /// The idle buffers, by the number of their return: the oldest first.
     idle: BTreeMap<u64, Raw>,
     /// The numbers of returns by the buffers' size, in that order.
     by_size: HashMap<u64, VecDeque<u64>>,
@@ -50,7 +50,7 @@ impl Pool {
         }
     }
 
-    /// Takes back a buffer that is no longer used; gives those that there is no room for any more.
+    /// Takes back a buffer that is no longer used. Returns the buffers for which the pool has no room any more.
     pub fn put_back(&mut self, raw: Raw, most: u64) -> Vec<Raw> {
         if raw.size > most || raw.mark.is_broken() {
             self.allocated_bytes -= raw.size;
@@ -92,7 +92,7 @@ impl Pool {
         (self.allocated_bytes, self.peak_bytes)
     }
 
-    /// A buffer of this size could not be had after all.
+    /// Subtracts the bytes of a buffer that could not be allocated.
     pub fn give_up(&mut self, size: u64) {
         self.allocated_bytes -= size;
     }
@@ -112,7 +112,7 @@ impl Pool {
         if let Some(known) = self.known.get_mut(&buffer) {
             known.wraps += 1;
             let raw = known.raw.clone();
-            // A caller's handle may outlive the matrix: then the buffer lies idle here, and must serve nobody else.
+            // A caller's handle may outlive the matrix. Then the buffer is idle here, and must not be reused.
             if self.take_out(&raw)
                 && let Some(known) = self.known.get_mut(&buffer)
             {
@@ -126,8 +126,8 @@ impl Pool {
         raw
     }
 
-    /// Ends one use of a wrapped buffer; gives those that there is no room for any more, and the buffer itself where that was
-    /// the last use of one of the caller's.
+    /// Ends one use of a wrapped buffer. Returns the buffers for which the pool has no room any more, and the buffer itself after
+    /// the last use of a buffer of the caller.
     pub fn unwrap(&mut self, raw: Raw, most: u64) -> Vec<Raw> {
         let Some(known) = raw.buffer.as_deref().and_then(|buffer| self.known.get_mut(buffer)) else {
             return Vec::new();
@@ -143,7 +143,7 @@ impl Pool {
         }
     }
 
-    /// Takes a buffer out of those that lie idle, if it does.
+    /// Takes this buffer out of the idle ones. Returns whether it was idle.
     fn take_out(&mut self, raw: &Raw) -> bool {
         let Some(number) = self.idle.iter().find(|(_, idle)| idle.id == raw.id).map(|(number, _)| *number) else {
             return false;
@@ -201,18 +201,18 @@ mod tests {
         let mut pool = Pool { allocated_bytes: 1_000, ..Pool::default() };
         assert!(pool.put_back(raw(40, 1), 100).is_empty());
         assert!(pool.put_back(raw(50, 2), 100).is_empty());
-        // Odd sizes that nobody asks for again keep no room from those that come back.
+        // Buffers of sizes that are not requested again do not take the room of those that return.
         let gone = pool.put_back(raw(60, 3), 100);
         assert_eq!(gone.iter().map(|raw| raw.id).collect::<Vec<_>>(), [1, 2]);
         assert_eq!((pool.idle_bytes, pool.allocated_bytes), (60, 910));
         assert!(pool.take_idle(40).is_none() && pool.take_idle(50).is_none());
         assert_eq!(pool.take_idle(60).map(|raw| raw.id), Some(3));
-        // Of two of a size, the one whose content is still in caches.
+        // Of two buffers of one size, the last one is reused, since its content may still be in caches.
         for id in [4, 5] {
             assert!(pool.put_back(raw(10, id), 100).is_empty());
         }
         assert_eq!(pool.take_idle(10).map(|raw| raw.id), Some(5));
-        // One that has no room takes none from the others.
+        // A buffer that is too large for the pool does not displace others.
         assert_eq!(pool.put_back(raw(200, 6), 100).iter().map(|raw| raw.id).collect::<Vec<_>>(), [6]);
         assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (10, 710, 1));
         assert_eq!(pool.shrink(0).len(), 1);

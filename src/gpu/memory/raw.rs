@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::mark::Mark;
 use crate::gpu::driver::type_erased::Shared;
 
-/// Quiet NaNs with payloads that no kernel makes begin so: what guarded buffers hold before a kernel writes.
+/// The first bits of the poison in guarded buffers: quiet NaNs with payloads that no kernel makes.
 const POISON: u32 = 0x7fd0_0000;
 
 /// A buffer of the driver's, its size, and the id under which bind groups know it.
@@ -18,7 +18,7 @@ pub(in crate::gpu) struct Raw {
     pub size: u64,
     pub id: u64,
     pub mark: Arc<Mark>,
-    /// Whether the buffer is one of the crate's own, rather than the caller's: those are destroyed in browsers.
+    /// Whether the buffer is one of the crate's own, rather than the caller's. In browsers the crate destroys its own buffers.
     #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "handles free buffers"))]
     pub own: bool,
 }
@@ -29,7 +29,7 @@ impl Raw {
         Raw { buffer, size, id: fresh_id(), mark: Arc::default(), own }
     }
 
-    /// A raw buffer of no bytes, to be left in the place of another.
+    /// A raw buffer without bytes, which takes the place of a buffer that is moved out.
     pub fn none() -> Self {
         Raw { buffer: None, size: 0, id: 0, mark: Arc::default(), own: false }
     }
@@ -39,14 +39,14 @@ impl Raw {
         self.buffer.as_deref()
     }
 
-    /// The poison that fills the buffer where it is guarded. Each has its own, so that a kernel which takes one value too many does
-    /// not copy one buffer's guard over another that is like it.
+    /// The poison that fills a guarded buffer. Each buffer has its own: otherwise a kernel that copies one value too many would
+    /// write one buffer's guard over an equal guard, and no check would notice it.
     pub fn poison(&self) -> u32 {
         POISON | (self.id as u32 & 0xf_ffff)
     }
 }
 
-/// A number that no other buffer of this process has: contexts may share what is kept by it.
+/// A number that no other buffer of this process has, since contexts may share bind groups, which are found by it.
 fn fresh_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Relaxed)

@@ -1,8 +1,8 @@
-//! Staging: buffers that host and device both reach, through which uploads and reads go. They are kept and used again.
+//! Staging: buffers that both the host and the device can access. Uploads and reads go through them, and they are reused.
 //!
-//! They are the crate's own, made like any other buffer: where there is no memory for one, that is an error and the device goes
-//! on. wgpu's own staging is made inside calls that lose the device then; of that there is no more than the parameters of a
-//! submit's kernels, a MiB at most.
+//! The crate makes them like any other buffer: if there is no memory for one, the call returns an error and the device stays
+//! usable. wgpu's own staging is made inside calls that lose the device in this case. The crate uses it only for the parameters of
+//! a submit's kernels, at most a MiB.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU8;
@@ -13,12 +13,12 @@ use crate::error::Result;
 use crate::gpu::driver::connection::Connection;
 use crate::gpu::driver::type_erased::Shared;
 
-/// The largest staging buffer: what is longer goes in pieces, so that host and device copy at the same time. Small enough for
+/// The largest staging buffer. Longer transfers go in pieces, so that host and device copy at the same time. It is small enough for
 /// caches (`benches/transfers.rs`: with 16 MiB lavapipe's transfers take half as long again).
 pub(in crate::gpu) const PIECE_BYTES: usize = 4 << 20;
-/// The least that is made for uploads: small ones share it.
+/// The smallest staging buffer for uploads. Small uploads share it.
 const LEAST_UPLOAD: u64 = 1 << 20;
-/// The least that is made for reads.
+/// The smallest staging buffer for reads.
 const LEAST_READ: u64 = 1 << 12;
 /// The most bytes kept for reads, and the most kept ready for uploads.
 pub(in crate::gpu) const MOST_READ_BYTES: u64 = 64 << 20;
@@ -26,12 +26,12 @@ const MOST_READY_BYTES: u64 = 64 << 20;
 /// Uploads begin at multiples of so many bytes.
 pub(in crate::gpu) const ALIGNMENT: u64 = 256;
 
-/// The way that a staging buffer serves.
+/// The direction of a staging buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gpu) enum Way {
-    /// To the device: made mapped.
+    /// Uploads to the device: the buffer is mapped when it is made.
     Up,
-    /// Back from it.
+    /// Reads from the device.
     Down,
 }
 
@@ -55,12 +55,12 @@ fn let_go(buffer: &wgpu::Buffer) {
     }
 }
 
-/// Sizes are powers of two, so that a buffer serves many lengths.
+/// The size of a staging buffer is a power of two, so that the buffer can be reused for many lengths.
 fn size_for(bytes: u64, least: u64) -> u64 {
     bytes.max(least).next_power_of_two()
 }
 
-/// The number of buffers of these sizes, from the first on, without which the others have no more than so many bytes.
+/// The number of buffers to drop, from the first on, so that the sizes of the others add up to at most so many bytes.
 fn too_many(sizes: impl Iterator<Item = u64> + Clone, most: u64) -> usize {
     let mut bytes: u64 = sizes.clone().sum();
     let beyond = sizes.take_while(|size| {
@@ -71,20 +71,20 @@ fn too_many(sizes: impl Iterator<Item = u64> + Clone, most: u64) -> usize {
     beyond.count()
 }
 
-/// Buffers for uploads, on their way round: filled while mapped, read by the device, mapped again.
+/// The buffers for uploads. Each goes round: it is filled while mapped, read by the device, and mapped again.
 #[derive(Default)]
 pub(in crate::gpu) struct Uploads {
     /// The buffer that small uploads share, and how many of its bytes are taken.
     open: Option<(wgpu::Buffer, u64)>,
-    /// Filled and unmapped: recorded commands copy from them.
+    /// Buffers that are filled and unmapped; recorded commands copy from them.
     filled: Vec<wgpu::Buffer>,
-    /// With the device, until they are mapped.
+    /// Buffers that were submitted and are not mapped again yet.
     away: VecDeque<(wgpu::Buffer, Arc<AtomicU8>)>,
-    /// Mapped, and empty.
+    /// Buffers that are mapped and free.
     ready: Vec<wgpu::Buffer>,
 }
 
-/// States of a mapping, beside 0 for one under way.
+/// The states of a mapping. 0 is one that is under way.
 const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
@@ -127,7 +127,7 @@ impl Uploads {
         self.filled.push(buffer);
     }
 
-    /// Closes the buffer that small uploads share, before the copies from it are handed over.
+    /// Closes the buffer that small uploads share, before the copies from it are submitted.
     pub fn close(&mut self) {
         if let Some((buffer, _)) = self.open.take() {
             buffer.unmap();
@@ -135,13 +135,13 @@ impl Uploads {
         }
     }
 
-    /// Marks the filled buffers as handed over: each is mapped again as soon as the device has read it. Gives their bytes.
+    /// Marks the filled buffers as submitted, so that each is mapped again as soon as the device has read it. Returns their bytes.
     pub fn sent(&mut self) -> u64 {
         let bytes = self.filled.iter().map(wgpu::Buffer::size).sum();
         for buffer in self.filled.drain(..) {
             let state = Arc::new(AtomicU8::new(0));
             let told = state.clone();
-            // The callback holds no buffer: a device that is never polled again would hold itself.
+            // The callback holds no buffer, since a device that is never polled again would then keep itself alive.
             buffer.map_async(wgpu::MapMode::Write, .., move |mapped| {
                 told.store(if mapped.is_ok() { MAPPED } else { FAILED }, Release);
             });
@@ -150,7 +150,7 @@ impl Uploads {
         bytes
     }
 
-    /// Frees the buffers that lie ready.
+    /// Frees the mapped, free buffers.
     pub fn clear(&mut self) -> Vec<wgpu::Buffer> {
         self.collect();
         self.ready.iter().for_each(let_go);
@@ -169,7 +169,7 @@ impl Uploads {
         self.trim();
     }
 
-    /// Drops the oldest of the buffers that lie ready where they have too many bytes.
+    /// Drops the oldest of the mapped, free buffers if these have too many bytes.
     fn trim(&mut self) {
         let count = too_many(self.ready.iter().map(wgpu::Buffer::size), MOST_READY_BYTES);
         self.ready.drain(..count).for_each(|buffer| let_go(&buffer));

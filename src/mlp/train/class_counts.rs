@@ -27,10 +27,9 @@ impl ClassCounts {
     /// The counts of all ranks together.
     pub fn over(self, joint: &Joint<'_>) -> Result<Self> {
         let classes = self.rows.len();
-        let mut counts = [self.rows, self.counting].concat();
-        joint.sum_counts(&mut counts)?;
-        let counting = counts.split_off(classes);
-        Ok(ClassCounts { rows: counts, counting })
+        let mut rows = joint.sum_counts(&[self.rows, self.counting].concat())?;
+        let counting = rows.split_off(classes);
+        Ok(ClassCounts { rows, counting })
     }
 
     /// Whether a row has a part in the losses where classes have these weights.

@@ -146,6 +146,7 @@ impl fmt::Display for History {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     fn epoch(index: usize, held: Option<(f64, f64)>) -> Epoch {
         Epoch {
@@ -193,6 +194,8 @@ epoch      loss  accuracy  validation loss  accuracy  learning rate  seconds
         let path = dir.path().join("history.csv");
         history.save_csv(&path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), want);
-        assert!(history.save_csv(dir.path().join("no folder/history.csv")).is_err());
+        let missing = dir.path().join("no folder/history.csv");
+        let error = history.save_csv(&missing).unwrap_err();
+        assert!(matches!(&error, Error::File { path, .. } if *path == missing), "{error}");
     }
 }

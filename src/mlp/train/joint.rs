@@ -79,14 +79,9 @@ impl<'a> Joint<'a> {
         Ok(all.iter().map(|numbers| f32::from_bits(numbers[0] as u32)).fold(0.0, f32::max))
     }
 
-    /// Adds the counts of all ranks, each in its place.
-    pub fn sum_counts(&self, counts: &mut [u64]) -> Result<()> {
-        let own = counts.to_vec();
-        counts.fill(0);
-        self.ranks.visit(Call::Fit, bytemuck::cast_slice(&own), |bytes| {
-            let of_rank = bytes.chunks_exact(size_of::<u64>()).map(bytemuck::pod_read_unaligned::<u64>);
-            counts.iter_mut().zip(of_rank).for_each(|(count, more)| *count += more);
-        })
+    /// The sums of the counts of all ranks, each in its place.
+    pub fn sum_counts(&self, own: &[u64]) -> Result<Vec<u64>> {
+        self.ranks.sum_counts(Call::Fit, own)
     }
 
     /// Gives the model the parameters of rank 0's.

@@ -171,11 +171,12 @@ impl JointSteps<'_> {
         state: &TrainingState,
     ) -> Result<Own> {
         let check = self.before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
+        let values = model.parameter_shapes().iter().map(|(rows, cols)| rows * cols).sum();
+        let mut gradients = self.joint.ranks.room_to_sum("fit", values)?;
         if share.rows.is_empty() {
             let (_, check) = Pending::read_all(self.training.waiting, &[], check.as_slice()).await?;
-            let values = model.parameter_shapes().iter().map(|(rows, cols)| rows * cols).sum();
-            let (statistics, gradients) = (Statistics::default(), vec![0.0; values]);
-            return Ok(Own { batch: None, statistics, gradients, check: first_of(&check) });
+            gradients.resize(values, 0.0);
+            return Ok(Own { batch: None, statistics: Statistics::default(), gradients, check: first_of(&check) });
         }
         model.device.make_room(self.training.waiting).await?;
         let batch = feed.batch(&model.device, &share.rows, model.classes())?;
@@ -189,7 +190,8 @@ impl JointSteps<'_> {
         let (statistics, mut beside) = Pending::read_all(self.training.waiting, &[recorded.pending], &wanted).await?;
         let check = first_of(&beside.split_off(count));
         let statistics = statistics.first().copied().unwrap_or_default();
-        Ok(Own { batch: Some(batch), statistics, gradients: beside.concat(), check })
+        beside.iter().for_each(|values| gradients.extend_from_slice(values));
+        Ok(Own { batch: Some(batch), statistics, gradients, check })
     }
 
     /// Updates the parameters by the gradient of the loss over all rows of the batch: the sum over the ranks, divided by the

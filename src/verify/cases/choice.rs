@@ -1,4 +1,4 @@
-//! Choices of a loss's options, shared by the cases of all losses.
+//! Combinations of a loss's options, shared by the cases of all losses.
 
 use ndarray::Array2;
 
@@ -11,10 +11,10 @@ use crate::targets::Targets;
 use crate::verify::inputs::{CaseRng, Fill, Inputs, mark_rows, normal, supervised};
 use crate::verify::operands::targets;
 
-/// Dims that every choice is tried on; the plain one is tried on all.
+/// The dims on which every choice is tried. The plain choice is tried on all dims.
 pub(super) const FEW: &[[usize; 3]] = &[[23, 3, 1], [131, 10, 1], [24, 130, 1], [25, 132, 1]];
 
-/// Dims of cases where all rows have the weight 0, so that the mean is over nothing.
+/// The dims of cases in which all rows have the weight 0, so that the mean has the divisor 0.
 pub(super) const ALL_WEIGHTS_ZERO: [usize; 3] = [9, 5, 1];
 
 /// One choice of a loss's options.
@@ -128,7 +128,7 @@ impl LossChoice {
             true => reference::argmax(&m[1].row(r).to_vec()),
             false => inputs.classes[r] as usize,
         };
-        // In a mean a row counts by its own weight, and by its class's where it has one.
+        // In a mean a row counts with its own weight, times the weight of its class if it has a class.
         let weight = |r: usize| {
             let own = row_weights.map_or(1.0, |weights| weights[[r, 0]]);
             let of_class = |weights: &Array2<f64>| if self.distributions { 1.0 } else { weights[[0, class(r)]] };
@@ -154,8 +154,7 @@ impl LossChoice {
         }
     }
 
-    /// The class whose rows are ignored: the last one, so that it is not 0, the value of a field that nothing
-    /// has set.
+    /// The class whose rows are ignored. It is the last class, since a field that was never set would be 0.
     fn ignored_class(&self, cols: usize) -> Option<u32> {
         (self.ignored == Ignored::Class).then_some(cols as u32 - 1)
     }

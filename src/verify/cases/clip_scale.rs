@@ -16,16 +16,16 @@ pub(super) fn cases(table: &mut Table) {
     add(table, "above the limit", [normal; 2], 0.5);
     add(table, "below the limit", [normal; 2], 1e6);
     add(table, "all kinds of row", [special_rows, normal], 2.0);
-    // So small that the epsilon beside the norm counts.
+    // Gradients so small that the epsilon, which is added to the norm, matters.
     let small: Fill = |rng, rows, cols| normal(rng, rows, cols).mapv(|x| 1e-4 * x);
     add(table, "small gradients", [small; 2], 1e-5);
     add_case(table, "sums that lose, of many gradients", [MANY, 1, 1], 0.5, |_, [count, _, _]| losing(count));
 }
 
-/// The number of gradients in the case of many: few enough that each may be a launch by itself.
+/// The number of gradients in the case of many. It is so small that each gradient may have a launch of its own.
 const MANY: usize = 201;
 
-/// Gradients of one value each that lose: each square that is added by itself rounds the sum up by nearly half a unit.
+/// Gradients of one value each, with errors of one sign: each square that is added rounds the sum up by nearly half a unit.
 fn losing(count: usize) -> Inputs {
     let value = |index: usize| if index == 0 { 1.0 } else { (0.51 * f32::EPSILON).sqrt() };
     Inputs { matrices: (0..count).map(|index| array![[value(index)]]).collect(), ..Default::default() }

@@ -92,8 +92,8 @@ fn statistics(want: &reference::CrossEntropy, weights: &[Option<f64>]) -> Array2
     })
 }
 
-/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m): each difference and product rounded, the sums with their trees, the
-/// logarithm.
+/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m): the roundings of each difference and product, the sums along their trees,
+/// and the logarithm.
 fn loss_bounds(x: &Array2<f64>, losses: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
     let cols = x.ncols();
     Array2::from_shape_fn(losses.dim(), |(r, _)| {
@@ -113,7 +113,7 @@ fn loss_bounds(x: &Array2<f64>, losses: &Array2<f64>, targets: &LossTargets) -> 
     })
 }
 
-/// Bounds of dlogits = (p Σ q - q) / divisor: softmax's bound for p, the rounding of both terms, the sum of q, the divisor.
+/// Bounds of dlogits = (p Σ q - q) / divisor: softmax's bound for p, the roundings of both terms, the sum of q, and the divisor.
 pub(super) fn gradient_bounds(x: &Array2<f64>, dlogits: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
     let probs = reference::softmax(x);
     let softmax = bounds::softmax(&probs, x.view());

@@ -16,13 +16,14 @@ use crate::verify::table::Table;
 /// The arguments of dropout's cases.
 const RATE: f32 = 0.3;
 const SEED: u64 = 0x1234_5678_9abc_def0;
-/// Neither of its words is 0.
+/// The counter of the draws: a number of which neither 32-bit word is 0.
 const COUNTER: u64 = (1 << 40) + 3;
 
-/// The distance of rows in the cases of `dropout_rows`.
+/// The distance between rows' numbers in the cases of `dropout_rows`.
 const ROWS_APART: u64 = (1 << 30) + 1;
 
-/// The shape of the case in which the draw of an element is dropout's threshold: one of 256 draws is a rate that f32 has.
+/// The shape of the case in which an element's draw equals dropout's threshold. One of 256 draws is a rate that f32 can represent,
+/// so the matrix must be large enough to have one.
 const DRAWN: [usize; 3] = [100, 101, 1];
 
 pub(super) fn cases(table: &mut Table) {
@@ -45,7 +46,7 @@ pub(super) fn cases(table: &mut Table) {
     dropout_rows(table);
 }
 
-/// Dims of cases in which every number may be flushed to zero.
+/// The dims of cases in which every number may be flushed to zero.
 const FLUSHED: &[[usize; 3]] = &[[129, 10, 1], [37, 1000, 1]];
 
 fn bias_add(table: &mut Table, variant: &str, fill: Fill, dims: [usize; 3]) {
@@ -122,7 +123,8 @@ fn dropout(table: &mut Table) {
 
 /// Rows of a larger matrix, whose elements' numbers need two words from some of its rows on.
 fn dropout_rows(table: &mut Table) {
-    // Neighbours, some left out, and out of order; and rows within which, or close behind which, the low word wraps.
+    // Neighbouring rows, with gaps, and out of order; and rows in which, or just before which, the low word of an element's number
+    // wraps.
     let row = |row: u64, cols: u64| match row % 4 {
         3 => (1 << 32) / cols + row / 4,
         _ => (row * 7 % 5) * ROWS_APART + row,
@@ -140,7 +142,7 @@ fn dropout_rows(table: &mut Table) {
     }
 }
 
-/// What dropout should give: elements that are left out are exactly 0.
+/// The expected results of dropout: elements that are left out are exactly 0.
 fn kept(want: Array2<f64>) -> Expected {
     let bound = want.mapv(|y| match y == 0.0 {
         true => Bound::NONE,

@@ -1,4 +1,4 @@
-//! Cases of gradients, held against central differences of the f64 forward pass, which share no formula with any backward pass.
+//! Cases of gradients, compared with central differences of the f64 forward pass. These share no formula with any backward pass.
 
 use ndarray::{Array2, Axis};
 
@@ -17,15 +17,15 @@ use crate::verify::table::{Cost, Table};
 
 /// Half the distance between the two points of a difference.
 const STEP: f64 = 1e-5;
-/// The error of the differences, for functions whose third derivative is between 1 and 1000: STEP² / 6 of it, and the
-/// rounding of f64 over STEP.
+/// The error of a central difference, for functions whose third derivative is between 1 and 1000: STEP² / 6 times this derivative,
+/// and the rounding error of f64 divided by STEP.
 const DIFFERENCE: f64 = 1e-7;
 /// Shapes small enough that every element can be moved by itself.
 const SHAPES: &[[usize; 3]] = &[[1, 2, 3], [5, 3, 4], [4, 17, 6], [9, 7, 33]];
 
 const COST: Cost = |[m, k, n]| (4 * m * k * n, 8 * (m * k + k * n + m * n));
 
-/// dL/dx by central differences, element by element.
+/// The gradient dL/dx by central differences, element by element.
 fn differences(x: &Array2<f64>, loss: impl Fn(&Array2<f64>) -> f64) -> Array2<f64> {
     Array2::from_shape_fn(x.dim(), |at| {
         let moved = |by: f64| {
@@ -94,7 +94,7 @@ fn expected_dense(m: &[Array2<f64>], relu: bool) -> Vec<Expected> {
     ]
 }
 
-/// X and G; X is away from 0, where a difference would lie across the kink of ReLU.
+/// The matrices X and G. No element of X is near 0, where the two points of a difference would lie on both sides of ReLU's kink.
 fn away_from_zero(rng: &mut CaseRng, [m, k, _]: [usize; 3]) -> Inputs {
     let away = normal(rng, m, k).mapv(|x| if x.abs() < 0.01 { x + 0.1 } else { x });
     matrices([away, normal(rng, m, k)])
@@ -138,7 +138,7 @@ fn softmax(table: &mut Table, dims: [usize; 3]) {
     );
 }
 
-/// p is off by softmax's bound, and enters the gradient once by itself and once in the row's dot product.
+/// The bound of the gradient: p has softmax's error, and enters the gradient once by itself and once in the row's dot product.
 fn softmax_bounds(x: &Array2<f64>, dp: &Array2<f64>) -> Array2<Bound> {
     let p = reference::softmax(x);
     let error = bounds::softmax(&p, x.view());
@@ -173,7 +173,7 @@ fn nll(table: &mut Table, dims: [usize; 3], distributions: bool) {
             let m = in_f64(inputs);
             let targets = LossChoice { distributions, ..LossChoice::PLAIN }.loss_targets(inputs, &m);
             let want = differences(&m[0], |p| reference::nll(p, &targets).sum() / p.nrows() as f64);
-            // STEP² / 6 of the third derivative 2 y / p³, beside the error that every difference has.
+            // STEP² / 6 times the third derivative 2 y / p³, in addition to the error that every difference has.
             let third = |at| want[at].abs() * STEP * STEP / (3.0 * m[0][at].powi(2));
             let divided = Bound::one(2.5 * U) + Bound::roundings(7.0);
             let bound = Array2::from_shape_fn(want.dim(), |at| divided * want[at].abs() + Bound::one(third(at)));
@@ -197,7 +197,7 @@ fn softmax_cross_entropy(table: &mut Table, [rows, cols, _]: [usize; 3], choice:
         move |inputs| {
             let m = in_f64(inputs);
             let targets = choice.loss_targets(inputs, &m);
-            // For a mean over nothing the divisor is infinity, and so the gradient is 0.
+            // If no row counts, the divisor of the mean is infinite, and so the gradient is 0.
             let loss = |x: &Array2<f64>| reference::softmax_cross_entropy(x, &targets).losses.sum() / targets.divisor;
             let dlogits = reference::softmax_cross_entropy(&m[0], &targets).dlogits;
             vec![expected(differences(&m[0], loss), gradient_bounds(&m[0], &dlogits, &targets))]

@@ -16,8 +16,8 @@ use crate::verify::operands::in_f64;
 use crate::verify::output::Output;
 use crate::verify::table::Table;
 
-/// Rows, inputs and classes: few classes go through one kernel, many through two. Software drivers have a kernel for each number of
-/// few classes; and one of these products is covered by a tile exactly.
+/// Rows, inputs and classes. Few classes take one kernel, many classes two. Software drivers have a kernel for each number of few
+/// classes. In one of these products a tile covers the result exactly.
 const DIMS: &[[usize; 3]] = &[
     [1, 2, 3],
     [5, 7, 1],
@@ -39,7 +39,7 @@ const DIMS: &[[usize; 3]] = &[
     [15, 8, 13],
     [17, 6, 14],
 ];
-/// Dims for choices that go through two kernels whatever the number of classes: those with weights or an ignored class.
+/// The dims for choices with weights or an ignored class, which take two kernels whatever the number of classes is.
 const FEW_DIMS: &[[usize; 3]] = &[[5, 7, 1], [129, 3, 2], [300, 65, 10], [33, 17, 31]];
 
 pub(super) fn cases(table: &mut Table) {
@@ -67,13 +67,13 @@ pub(super) fn cases(table: &mut Table) {
     }
 }
 
-/// The layer's input, weights and biases: the last three of the inputs. The first of all has the logits' shape, and stands
-/// for the number of classes alone.
+/// The layer's input, weights and biases, which are the last three of the inputs. The first input has the logits' shape, and only
+/// tells the number of classes.
 fn layer<T>(matrices: &[Array2<T>]) -> &[Array2<T>] {
     &matrices[matrices.len() - 3..]
 }
 
-/// softmax_cross_entropy's results for the exact logits, with bounds widened by the errors of the logits.
+/// The expected results: those of softmax_cross_entropy for the exact logits, with bounds widened by the errors of the logits.
 fn expected(choice: LossChoice, inputs: &Inputs) -> Vec<Expected> {
     let mut m = in_f64(inputs);
     let logits = expected_linear(layer(&m), |sum| sum);

@@ -1,12 +1,12 @@
-//! Values with errors: every operation adds its own bound to what the errors of its operands become (Wilkinson's running error
-//! analysis). The parts of a likely error are added as squares.
+//! Values with errors. Every operation carries the errors of its operands to its result and adds its own bound (Wilkinson's running
+//! error analysis). The parts of a likely error are added as squares.
 
 use ndarray::{Array2, Axis, Zip};
 
 use crate::cpu::reference;
 use crate::verify::bounds::{self, Bound};
 
-/// A matrix, and how far the device's may be from it.
+/// A matrix of f64, with a bound of the distance of the device's matrix from it.
 #[derive(Clone)]
 pub(super) struct Near {
     pub value: Array2<f64>,
@@ -34,8 +34,8 @@ impl Near {
         self.value.mapv(f64::abs) + self.error.mapv(|error| error.most)
     }
 
-    /// The product self · b. Its error is what the errors of both factors become, and the bound of the product of their largest
-    /// magnitudes.
+    /// The product self · b. Its error is the sum of the errors that both factors carry into it, and the bound of a product of their
+    /// largest magnitudes.
     pub fn dot(&self, b: &Near) -> Self {
         let (k, size, size_b) = (self.value.ncols(), self.value.mapv(f64::abs), b.value.mapv(f64::abs));
         let magnitude = self.most().dot(&b.most());
@@ -48,7 +48,7 @@ impl Near {
         Near { value: self.value.dot(&b.value), error }
     }
 
-    /// The sum of each row and this one.
+    /// The matrix with this row added to every row.
     pub fn plus_row(&self, row: &Near) -> Self {
         let value = &self.value + &row.value;
         let error = &self.error + &row.error;
@@ -73,7 +73,7 @@ impl Near {
         Near { value: self.value.mapv(|x| x.max(0.0)), error: self.error.clone() }
     }
 
-    /// The gradient by x, of this one by the ReLU of x. Where the sign of x is not certain, the gradient may be 0 or whole.
+    /// The gradient of x, from this gradient of ReLU's output at x. If the sign of x is not certain, an element may be kept or be 0.
     pub fn relu_backward(mut self, x: &Near) -> Self {
         Zip::from(&mut self.value).and(&mut self.error).and(&x.value).and(&x.error).for_each(|dy, error, x, near| {
             let error_of = |own: f64, near: f64| match (x.abs() > near, *x > 0.0) {
@@ -100,8 +100,8 @@ impl Near {
         self
     }
 
-    /// The gradients with those of the penalties of these parameters. Where the sign of a parameter is not certain, the
-    /// gradient of l1 may have either.
+    /// The gradients with the gradients of these parameters' penalties added. If the sign of a parameter is not certain, the
+    /// gradient of l1 may have either sign.
     pub fn penalized(mut self, parameters: &Near, [l1, l2]: [f64; 2]) -> Self {
         Zip::from(&mut self.value).and(&mut self.error).and(&parameters.value).and(&parameters.error).for_each(
             |gradient, error, w, near| {
@@ -116,7 +116,7 @@ impl Near {
     }
 }
 
-/// These values, with the error of some roundings of them added to theirs.
+/// These values, with the error of some further roundings added.
 pub(super) fn rounded(value: Array2<f64>, mut error: Array2<Bound>, roundings: f64) -> Near {
     error.zip_mut_with(&value, |error, value| {
         *error = *error + Bound::roundings(roundings) * (value.abs() + error.most) + Bound::FLUSH;

@@ -1,4 +1,4 @@
-//! Cases of `nll` and `nll_backward`: plain ones in every size, every choice of options in a few.
+//! Cases of `nll` and `nll_backward`: default options in every size, and every choice of options in a few sizes.
 
 use ndarray::Array2;
 
@@ -15,17 +15,17 @@ use crate::verify::output::Output;
 use crate::verify::shapes::all_matrices;
 use crate::verify::table::Table;
 
-/// Rows that come in pieces where bindings hold a thousand words.
+/// The dims of rows that are cut into pieces if a binding holds a thousand words.
 const IN_PIECES: [usize; 3] = [2, 1027, 1];
 
-/// The least number of columns for which sums that lose leave the bound if a row's terms are added one by one.
+/// The least number of columns for which adding a row's terms one by one exceeds the bound, if all roundings have one sign.
 const LONG: usize = 1000;
 
 /// The probability to which smaller ones are clipped.
 const LEAST_PROBABILITY: f64 = 1e-7;
 
-/// Factors of row weights: times a clipped probability the small ones are below f32's normal numbers, and by one the large ones are
-/// beyond f32, though the gradient of a mean is an everyday number.
+/// Factors of row weights. A small one times a clipped probability is below f32's normal numbers. A large one divided by a clipped
+/// probability is beyond f32. The gradient of a mean is an everyday number all the same.
 const FAR_WEIGHTS: [f32; 2] = [8e-38, 1e35];
 
 pub(super) fn cases(table: &mut Table) {
@@ -38,8 +38,8 @@ pub(super) fn cases(table: &mut Table) {
             }
         }
     }
-    // NaN is tried in a row's class and in others, and values above 1. A loss of distributions reads whole rows, so its
-    // cases have the gradient alone.
+    // These inputs have NaN in the row's class or in other classes, and values above 1. A loss of distributions reads whole rows,
+    // so its cases compare only the gradient.
     let by_ids = LossChoice { reduction: Reduction::None, ..LossChoice::PLAIN };
     for choice in [by_ids, LossChoice { distributions: true, ..LossChoice::PLAIN }] {
         for dims in FEW {
@@ -61,7 +61,8 @@ pub(super) fn cases(table: &mut Table) {
     over_nothing(table);
 }
 
-/// Distributions whose losses lose nearly half a unit with each term, or with each term of a run and with each run.
+/// Distributions in whose losses each term rounds the sum by nearly half a unit in one direction, or each term of a run and each
+/// run.
 fn sums_that_lose(table: &mut Table) {
     let choice = LossChoice { distributions: true, reduction: Reduction::None, ..LossChoice::PLAIN };
     let fills: [(&str, Fill); 2] =
@@ -75,7 +76,7 @@ fn sums_that_lose(table: &mut Table) {
     }
 }
 
-/// Row weights that are all tiny, or all huge.
+/// Cases of row weights that are all tiny, or all huge.
 fn far_weights(table: &mut Table) {
     let choice = LossChoice { row_weights: true, ..LossChoice::PLAIN };
     for factor in FAR_WEIGHTS {
@@ -168,8 +169,8 @@ fn expected_losses(choice: LossChoice, inputs: &Inputs) -> Expected {
     Expected::within(&bound, want)
 }
 
-/// The gradient: two quotients of 2.5 ulp each, the roundings of the mass, and the sum of the divisor. The mass over the divisor
-/// may be flushed to zero, and is divided by the probability then.
+/// The bound of the gradient: two quotients of 2.5 ulp each, the roundings of the mass, and the sum of the divisor. Mass / divisor
+/// may be flushed to zero before it is divided by the probability.
 fn expected_gradient(choice: LossChoice, inputs: &Inputs) -> Expected {
     let m = in_f64(inputs);
     let want = reference::nll_backward(&m[0], &choice.loss_targets(inputs, &m));

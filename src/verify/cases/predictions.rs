@@ -59,7 +59,7 @@ fn expected_accuracy(inputs: &Inputs, distributions: bool) -> Expected {
         false => Some(inputs.classes[r]).filter(|class| *class != Targets::MARK).map(|class| class as usize),
     };
     let classes: Vec<_> = (0..m[0].nrows()).map(class).collect();
-    // Rounded to f32 as the device's is: the count of hits must be exact.
+    // The expected accuracy is rounded to f32, as on the device, so the count of hits must be exact.
     let accuracy = reference::accuracy(&m[0], &classes) as f32;
     Expected::exactly(Array2::from_elem((1, 1), accuracy.into()))
 }

@@ -96,9 +96,9 @@ struct Kind {
     suits: fn(&[usize; 3]) -> bool,
 }
 
-/// Everyday numbers; integers, whose products are exact; terms whose sums are rounded one way, where sums are long enough
-/// for that to add up; terms that may all be flushed to zero, in long sums again; and a NaN, which must stay within the rows and
-/// columns whose sums it enters, since kernels that read beyond the end of a row read the next one.
+/// The kinds of inputs: everyday numbers; integers, whose products are exact; terms that are all rounded in one direction, in sums
+/// that are long enough for the errors to add up; terms that may all be flushed to zero, also in long sums; and a NaN. The NaN must
+/// stay in the rows and columns whose sums it enters: a kernel that reads beyond the end of a row would read it from the next row.
 const KINDS: [Kind; 5] = [
     Kind { variant: "", fill: normal, exact: false, suits: |_| true },
     Kind { variant: "integers, exact", fill: integers, exact: true, suits: |_| true },
@@ -150,11 +150,11 @@ fn add(table: &mut Table, product: &'static Product, kind: &'static Kind, dims: 
     );
 }
 
-/// Dims of masked products, with enough rows and columns for every kernel.
+/// The dims of products with a mask, with enough rows and columns for every kernel.
 const MASKED: &[[usize; 3]] = &[[31, 15, 33], [32, 16, 64], [63, 257, 65], [130, 9, 11], [128, 20, 4], [16, 24, 32]];
 
-/// Adds cases of gradients that a ReLU masks whose outputs are of every kind: positive ones let the gradient pass, infinity
-/// too, and NaN does not.
+/// Adds cases of gradients with a ReLU's mask, for every kind of ReLU output: the gradient passes where the output is positive or
+/// +inf, and not where it is NaN.
 fn add_masked(table: &mut Table, dims: [usize; 3]) {
     table.add_on_matrices(
         ("linear_backward", "outputs of all kinds"),
@@ -178,7 +178,7 @@ fn transposed(x: &Array2<f64>) -> Array2<f64> {
     x.t().to_owned()
 }
 
-/// A B, with its bound.
+/// The expected product A B, with its bound.
 fn expected_product(a: &Array2<f64>, b: &Array2<f64>) -> Expected {
     Expected::within(&product_bounds(a, b), reference::matmul(a, b))
 }
@@ -194,12 +194,12 @@ pub(super) fn expected_linear(m: &[Array2<f64>], activation: fn(f64) -> f64) -> 
     Expected::within(&bound, sum.mapv(activation))
 }
 
-/// Xᵀ dY and the column sums of dY.
+/// The expected parameter gradients: Xᵀ dY, and the column sums of dY.
 fn expected_gradients(x: &Array2<f64>, dy: &Array2<f64>) -> Vec<Expected> {
     vec![expected_product(&transposed(x), dy), expected_product(&Array2::ones((1, dy.nrows())), dy)]
 }
 
-/// dY Wᵀ where X is positive, exactly 0 elsewhere.
+/// The expected input gradient: dY Wᵀ where X is positive, and exactly 0 elsewhere.
 fn expected_dx(x: &Array2<f64>, dy: &Array2<f64>, weights: &Array2<f64>) -> Expected {
     let Expected { want, bound, likely } = expected_product(dy, &transposed(weights));
     let masked = |values| reference::relu_backward(x, &values);

@@ -88,7 +88,7 @@ fn expected_log_softmax(x: &Array2<f64>) -> Expected {
         x.rows().into_iter().map(|row| row.fold(f64::NEG_INFINITY, |maximum, x| maximum.max(*x))).collect();
     let bound = Array2::from_shape_fn(x.dim(), |(r, c)| {
         let size = maxima[r].abs() + x[[r, c]].abs() + want[[r, c]].abs();
-        // A masked class is -inf on both sides; no bound is needed there, and none may be infinite.
+        // A masked class is -inf in the result and in the reference. It needs no bound, and no bound may be infinite.
         if size.is_finite() { bounds::log_sum(x.ncols()) + Bound::roundings(8.0) * size } else { Bound::NONE }
     });
     Expected::within(&bound, want)

@@ -1,5 +1,5 @@
-//! Cases that train a network for some steps and compare all of its parameters: they hold what every op of a step hands on
-//! to the next, the update of all parameters together and the clip included.
+//! Cases that train a network for some steps and compare all of its parameters. They test how the ops of a step work together, with
+//! the joint update of all parameters and the clip.
 
 use ndarray::Array2;
 

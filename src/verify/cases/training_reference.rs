@@ -1,4 +1,4 @@
-//! The reference of the training cases: steps in f64, with the error that the device's values may have.
+//! The reference of the training cases: training steps in f64, with a bound of the error that the device's values may have.
 
 use std::ops::Range;
 
@@ -47,7 +47,8 @@ fn penalty_rates(penalty: &Penalty) -> [[f64; 2]; 2] {
     [[penalty.l1_weights, penalty.l2_weights], [penalty.l1_biases, penalty.l2_biases]]
 }
 
-/// The gradients of the mean cross-entropy by weights and biases, layer by layer; with dropout in the step of this number.
+/// The gradients of the mean cross-entropy with respect to weights and biases, layer by layer. The step's number decides what
+/// dropout leaves out.
 fn gradients(x: &Near, parameters: &[Near], classes: &[u32], dropout: Option<u32>) -> Vec<Near> {
     let depth: Range<usize> = 0..parameters.len() / 2;
     // The counter goes through the layers of all steps.
@@ -77,7 +78,7 @@ fn gradients(x: &Near, parameters: &[Near], classes: &[u32], dropout: Option<u32
     gradients
 }
 
-/// The gradient of the mean cross-entropy by the logits: (softmax(z) - onehot) / rows.
+/// The gradient of the mean cross-entropy with respect to the logits: (softmax(z) - onehot) / rows.
 fn loss_gradient(z: &Near, classes: &[u32]) -> Near {
     let rows = z.value.nrows();
     let mut p = z.value.clone();
@@ -109,10 +110,10 @@ fn clip(gradients: &mut [Near]) {
         gradients.iter().map(squares).sum::<f64>().sqrt()
     };
     let norm = norm_of(&|value, _| value);
-    // The error of the norm: at most the norm of the errors, likely the part of it that lies along the gradients.
+    // The error of the norm is at most the norm of the errors. Its likely size is the part of the errors along the gradients.
     let off = Bound { most: norm_of(&|_, error| error.most), likely: norm_of(&|g, error| g / norm * error.likely) };
     let scale = reference::clip_scale(&gradients.iter().map(|g| g.value.clone()).collect::<Vec<_>>(), MAX_NORM);
-    // The scale has this error, and that of its own sums and root.
+    // The scale has this error, and the error of its own sums and its square root.
     let error = off * (scale * 1.1 / norm) + Bound::roundings(60.0) * scale;
     for gradient in gradients {
         let most = gradient.most();
@@ -128,7 +129,7 @@ struct Moments {
 }
 
 impl Moments {
-    /// Takes in the gradient of a step.
+    /// Updates both means with the gradient of a step.
     fn update(&mut self, gradient: &Near) {
         let mix = |mean: &Near, beta: f64, new: &Near| {
             let rest = 1.0 - beta;
@@ -146,7 +147,7 @@ impl Moments {
         self.square = mix(&self.square, ADAM.beta2, &squared);
     }
 
-    /// The step of the parameter, the `step`-th. Its error is found at the corners of the range of mean and square, since
+    /// The step of the parameter, the `step`-th. Its error is computed at the corners of the range of mean and square, since
     /// the quotient rises with the one and its magnitude falls with the other.
     fn step(&self, step: i32) -> Near {
         let unbias = |beta: f64| 1.0 / (1.0 - beta.powi(step));

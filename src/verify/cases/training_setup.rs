@@ -6,12 +6,12 @@ use crate::optim::Penalty;
 pub(super) const STEPS: u32 = 3;
 pub(super) const RATE: f64 = 0.5;
 pub(super) const MAX_NORM: f64 = 0.1;
-/// The epsilon is so large that the sign of a tiny gradient does not decide the step.
+/// The epsilon of Adam. It is so large that the sign of a tiny gradient does not decide the step.
 pub(super) const ADAM: AdamOptions =
     AdamOptions { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-3, weight_decay: 0.0 };
 
 pub(super) const DROPOUT: f32 = 0.3;
-/// Neither of its words is 0.
+/// The seed of dropout: a number of which neither 32-bit word is 0.
 pub(super) const SEED: u64 = 0x1234_5678_9abc_def0;
 
 /// One way to train.
@@ -38,7 +38,7 @@ pub(super) const SETUPS: [Setup; 6] = {
     ]
 };
 
-/// Penalties of each layer, all numbers different, so that a mix-up shows.
+/// The penalties of each layer. All numbers are different, so that a mix-up is noticed.
 pub(super) fn penalties(layers: usize) -> Vec<Penalty> {
     let of_layer = |layer: usize| {
         let size = 1.0 + layer as f64;

@@ -23,7 +23,7 @@ pub(super) fn sgd_bound(e: &Element, learning_rate: f64) -> [Bound; 3] {
     [Bound::roundings(2.0) * e.w.abs() + step * learning_rate, Bound::NONE, Bound::NONE]
 }
 
-/// momentum: μ rounded, two products and sums at most, each line's error carried through the next.
+/// momentum: the rounding of μ, and at most two products and two sums. The error of each line is carried through the next.
 pub(super) fn momentum_bound(e: &Element, options: &MomentumOptions) -> [Bound; 3] {
     let MomentumOptions { learning_rate, momentum, nesterov } = *options;
     let (gradient, look_ahead) = (e.gradient.abs(), momentum * e.after[0].abs());

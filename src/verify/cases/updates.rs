@@ -1,4 +1,4 @@
-//! Cases of the update rules, with plain gradients, and with clipped ones and penalties.
+//! Cases of the update rules: with plain gradients, and with clipping and penalties.
 
 use ndarray::{Array2, array};
 
@@ -18,8 +18,8 @@ use crate::verify::shapes::all_matrices;
 use crate::verify::table::{Cost, Table};
 
 const RATE: f64 = 0.1;
-/// The steps of Adam's cases: where the corrections of both means are large; where that of the squares is still a factor of
-/// 1.6, and that of the gradients is 1 in f32; and where both are next to 1.
+/// The steps of Adam's cases. In the first the corrections of both means are large. In the second the correction of the squares is
+/// still a factor of 1.6, and that of the gradients is 1 in f32. In the last both are close to 1.
 const EARLY: u64 = 3;
 const MIDDLE: u64 = 1000;
 const LATE: u64 = 20_000;
@@ -27,11 +27,11 @@ const LATE: u64 = 20_000;
 const SCALE: f32 = 0.3;
 const PENALTY: PenaltyRates = PenaltyRates { l1: 0.2, l2: 0.05 };
 
-/// A rule with everything that its cases need.
+/// An update rule, its reference and its bounds, as its cases need them.
 struct Update {
     name: &'static str,
     variant: &'static str,
-    /// The number of matrices that it keeps beside the parameters.
+    /// The number of the rule's slots.
     slots: usize,
     rule: fn() -> Box<dyn Rule>,
     /// The step of one parameter in the reference, from its gradient and slots.
@@ -154,7 +154,7 @@ const UPDATES: [Update; 11] = [
 const WITH_DECAY: AdamOptions =
     AdamOptions { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
 
-// Options whose epsilon counts beside everyday gradients. That of the defaults is lost in their roundings.
+// Options whose epsilon is not negligible compared with everyday gradients. The default epsilon is lost in their roundings.
 const ADAGRAD: AdaGradOptions = AdaGradOptions { learning_rate: 0.01, epsilon: 1e-3 };
 const RMSPROP: RmsPropOptions = RmsPropOptions { learning_rate: 0.01, decay: 0.9, epsilon: 1e-3 };
 
@@ -198,7 +198,7 @@ impl Update {
             all.push(if signed { values } else { values.mapv(|x| x * x) });
         }
         if self.name == "adagrad" || self.name == "rmsprop" {
-            // Parameters that have never moved and do not now, where epsilon alone keeps 0 / 0 away, and some in their first step.
+            // Some parameters have slots and a gradient of 0: only epsilon prevents 0 / 0 there. Others are in their first step.
             all[1].iter_mut().step_by(11).for_each(|gradient| *gradient = 0.0);
             all[2].iter_mut().enumerate().filter(|(i, _)| i % 11 < 2).for_each(|(_, square)| *square = 0.0);
         }

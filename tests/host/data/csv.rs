@@ -77,7 +77,10 @@ fn a_header_is_told_from_a_first_row() {
     assert_eq!(features("1,2\n3,4\n").features, array![[1.0, 2.0], [3.0, 4.0]]);
     assert_eq!(features("x,2\n3,4\n").columns, ["x", "2"]);
     // A value that is missing is no name.
-    refused(b",1\n2,3\n", &CsvOptions::default(), "line 1, column 1: a value is missing; got \"\"");
+    for missing in ["", "#N/A", "-1.#IND"] {
+        let words = format!("line 1, column 1: a value is missing; got \"{missing}\"");
+        refused(format!("{missing},1\n2,3\n").as_bytes(), &CsvOptions::default(), &words);
+    }
 }
 
 #[test]
@@ -129,6 +132,7 @@ fn cells_that_are_no_numbers() {
     let cell = |text: &[u8], words: &str| refused(text, &CsvOptions::default(), words);
     cell(b"x,y,kind\n1,2,a\n1,,a\n", "line 3, column 2: a value is missing; got \"\"");
     cell(b"x,y,kind\n1,2,a\n1,N/A,a\n", "line 3, column 2: a value is missing; got \"N/A\"");
+    cell(b"x,y,kind\n1,2,a\n1,#N/A,a\n", "line 3, column 2: a value is missing; got \"#N/A\"");
     cell(b"x,y,kind\nnan,2,a\n", "line 2, column 1: a value must not be NaN; got \"nan\"");
     cell(b"x,y,kind\n1,inf,a\n", "line 2, column 2: a value must be finite as f32; got \"inf\"");
     cell(b"x,y,kind\n1,-1e39,a\n", "line 2, column 2: a value must be finite as f32; got \"-1e39\"");
@@ -167,9 +171,24 @@ fn tables_that_are_none() {
     whole(b"x,y\n1,2\n", &label(Column::Index(2)), &format!("{one} Index(2) of the columns x, y"));
     whole(b"x,y\n1,2\n", &label(Column::Name("z".into())), &format!("{one} Name(\"z\") of the columns x, y"));
     whole(b"x,x\n1,2\n", &label(Column::Name("x".into())), &format!("{one} Name(\"x\") of the columns x, x"));
+    let names = (0..100).map(|column| format!("c{column}")).collect::<Vec<_>>();
+    let some = format!("{one} Name(\"z\") of the columns {} and 80 more", names[..20].join(", "));
+    whole(format!("{}\n", names.join(",")).as_bytes(), &label(Column::Name("z".into())), &some);
     let named = CsvOptions { header: Some(false), ..label(Column::Name("x".into())) };
     let error = Scratch::new().read(b"x,y\n1,2\n", |path| read_csv(path, &named)).unwrap_err();
     assert_eq!(error.to_string(), "read_csv: a file without a header has no column by name");
+}
+
+#[test]
+fn text_in_utf_16() {
+    for text in ["x,kind\r\n1,a\r\n", "x\tkind\n1\ta\n"] {
+        let units: Vec<u16> = format!("\u{feff}{text}").encode_utf16().collect();
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let bytes: Vec<u8> = units.iter().flat_map(|unit| order(*unit)).collect();
+            let words = "the text must be UTF-8, in spreadsheets \"CSV UTF-8\"; got UTF-16";
+            refused(&bytes, &CsvOptions::default(), words);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use ndarray::{Array2, array};
+use ndarray::{Array2, array, s};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use wgpu_mlp::Error;
@@ -125,6 +125,27 @@ fn arrays_to_writers() {
     }
     let error = write_npy_to(Full, array![[1.0]].view()).unwrap_err();
     assert!(error.to_string().starts_with("the given writer: "), "{error}");
+}
+
+/// A writer may be a file, each of whose calls costs time.
+#[test]
+fn a_writer_is_called_seldom() {
+    struct Counting(usize);
+    impl Write for Counting {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let values = Array2::<f32>::zeros((100_000, 3));
+    for view in [values.view(), values.t(), values.slice(s![.., 1..2]), values.slice(s![..;-1, ..])] {
+        let mut writer = Counting(0);
+        write_npy_to(&mut writer, view).unwrap();
+        assert!(writer.0 < 50, "{} calls for {:?}", writer.0, view.dim());
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The choice of a kernel for a product: by options, by tuning, else by its shape, the driver and the limits alone.
+//! The choice of a product's kernel and tile: by an option for tests, else by tuning, else by shape, driver and the device's limits.
 //!
 //! | kernel | where |
 //! |---|---|
@@ -16,7 +16,7 @@ use crate::gpu::tiles::Tile;
 use crate::gpu::units::{UnitTile, Units};
 use crate::options::MatmulKernel;
 
-/// A kernel for products as chosen for a shape, with its sizes.
+/// The kernel that was chosen for a product, with its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChosenKernel {
     Tiled(Tile),
@@ -26,25 +26,25 @@ pub(crate) enum ChosenKernel {
     Plain,
 }
 
-/// Multiply-adds up to which a software driver takes the plain kernel: laying factors out would cost it more.
+/// The most multiply-adds for which a software driver uses the plain kernel. Packing the factors would cost more than that.
 const FEW_MULTIPLY_ADDS: u64 = 1 << 18;
-/// Workgroups that a tile larger or smaller than a medium one must make to be worth it.
+/// The least number of workgroups with which the large tile, and then the medium tile, is worth it.
 const MANY_TILES: u64 = 256;
-/// A slice of k that is long beside the sides of large tiles, and one that is so beside those of medium ones.
+/// Lengths of a slice of k that is long compared with the sides of large tiles, and with those of medium tiles.
 const LONG_BESIDE_LARGE: usize = 1024;
 const LONG_BESIDE_MEDIUM: usize = 256;
 
-/// Workgroups that a product in tiles should have before k stays whole: a few for each processor of a large GPU, whose number
-/// WebGPU does not tell.
+/// The number of workgroups below which a product in tiles is cut into slices of k. These are a few for each processor of a large
+/// GPU; WebGPU does not tell how many processors there are.
 const ENOUGH_TILES: u64 = 512;
-/// Workgroups that such a product should have where slices stay longer than `LONG_SLICE`, so that adding them up costs next to
-/// nothing: workgroups of few threads go faster the more of them there are.
+/// The number of workgroups that such a product should have if slices stay longer than `LONG_SLICE`, so that adding them up costs
+/// almost nothing. Workgroups of few threads are faster the more of them there are.
 const PLENTY_OF_TILES: u64 = 2048;
 const LONG_SLICE: u64 = 4096;
-/// The shortest slice of k worth a workgroup of its own, for tiles and on a software driver.
+/// The shortest slice of k that is worth a workgroup, for tiles and on a software driver.
 const MIN_SLICE: [u64; 2] = [128, 256];
 
-/// The room that a device has.
+/// The limits of a device that the choice depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
     /// Words of a binding.
@@ -58,7 +58,7 @@ struct Room {
 }
 
 impl ChosenKernel {
-    /// The kernel for windows of `m x n` over k on this device: as its options want it, as tuning found it, or by shape.
+    /// The kernel for windows of `m x n` over k on this device: as its options say, else as tuning found, else by shape.
     pub fn of(gpu: &Context, dims: [usize; 3]) -> Self {
         let wanted = gpu.options().debug.matmul_kernel.or_else(|| gpu.tuned().kernel(dims));
         let room = Room {
@@ -95,7 +95,7 @@ impl ChosenKernel {
             }
             MatmulKernel::Plain | MatmulKernel::Direct | MatmulKernel::Panel => tile(tile_by_shape([m, n, k], room)),
             MatmulKernel::Large if !Tile::can_be_large(n, room.memory) => tile(MatmulKernel::Medium),
-            // In the place of matrix units, what there would be without them.
+            // Matrix units cannot be used here, so the choice is made without them.
             MatmulKernel::LargeUnits | MatmulKernel::MediumUnits => {
                 Self::choose(None, driver, Room { units: None, ..room }, [m, n, k])
             }
@@ -103,7 +103,7 @@ impl ChosenKernel {
         }
     }
 
-    /// The tile for matrix units, where these are in use and keep the bound: as wanted, or where nothing else is and they pay.
+    /// The tile for matrix units. They must be in use and keep the bound, and be wanted, or be faster with no kernel wanted.
     fn by_units(
         wanted: Option<MatmulKernel>,
         driver: DriverKind,
@@ -123,7 +123,7 @@ impl ChosenKernel {
             Some(MatmulKernel::MediumUnits) => Some(medium),
             _ => None,
         }?;
-        // A binding must have room for the factors' halves, which are padded: least in one slice, and for the smaller tile.
+        // A binding must hold the factors' halves, which are padded. One slice and the smaller tile need the least padding.
         [tile, tile.medium()].into_iter().find(|tile| Halves::fit(*tile, dims, k, room.words))
     }
 
@@ -138,8 +138,8 @@ impl ChosenKernel {
         }
     }
 
-    /// Length of the slices that k is cut into when the product alone has too few workgroups; a multiple of a step along k. A
-    /// binding has room for `words`, which all slices' products share.
+    /// The length of the slices of k, a multiple of a step. k is cut if the product has too few workgroups. A binding has `words`,
+    /// and holds the products of all slices.
     pub fn slice(&self, [m, n, k]: [usize; 3], words: u64) -> usize {
         if let ChosenKernel::Plain = self {
             return k;
@@ -162,7 +162,7 @@ impl ChosenKernel {
         };
         let slice = slice.next_multiple_of(step.into()) as usize;
         match self {
-            // All slices together may be longer than k, and a window with few tiles has more slices than its neighbours.
+            // All slices together may be longer than k, and a window with few tiles has more slices than other windows.
             ChosenKernel::Units(tile) if !Halves::fit(*tile, [m, n, k], slice, words) => {
                 k.next_multiple_of(step as usize)
             }
@@ -179,7 +179,7 @@ impl ChosenKernel {
 /// The tile for an `m x n` product over k.
 fn tile_by_shape([m, n, k]: [usize; 3], room: Room) -> MatmulKernel {
     let (large, medium) = (Tile::LARGE.sides, Tile::MEDIUM.sides);
-    // So many workgroups come of slices of k that are long beside a tile's sides.
+    // The product is cut into slices of k, so slices that are long compared with a tile's sides count as further workgroups.
     let many = |groups: u64, slice: usize| groups.saturating_mul((k / slice).max(1) as u64) >= MANY_TILES;
     match (m, n) {
         (_, ..=16) => MatmulKernel::Narrow,

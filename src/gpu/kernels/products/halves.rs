@@ -1,4 +1,5 @@
-//! Factors of products on matrix units: scaled, and each number cut in two halves (`shaders/products/cut.wgsl`).
+//! The factors of products on matrix units: they are scaled, and each number is cut into two f16 halves
+//! (`shaders/products/cut.wgsl`).
 
 use bytemuck::{Pod, Zeroable};
 
@@ -43,7 +44,8 @@ struct CutParams {
     padded_steps: u32,
 }
 
-/// The layout of a factor's halves: as many lines as whole tiles have, and so many steps of k.
+/// The layout of a factor's halves: as many lines as whole tiles have, and so many steps of k. A line is a row of a or a column of
+/// b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gpu) struct Halves {
     lines: usize,
@@ -54,7 +56,7 @@ pub(in crate::gpu) struct Halves {
 impl Halves {
     /// Threads that share a line which lies along memory.
     const THREADS: u32 = 64;
-    /// Steps of a line that a thread has at a time.
+    /// The steps of a line that a thread handles at a time.
     const EACH: u32 = 8;
 
     /// The layouts of both factors of a product over k, in slices of this length.
@@ -71,17 +73,17 @@ impl Halves {
 
     /// Whether bindings of so many words hold the halves of both factors.
     pub fn fit(tile: UnitTile, dims: [usize; 3], slice: usize, words: u64) -> bool {
-        // Two halves for each number are a word.
+        // The two halves of a number are one word.
         let needed = |halves: &Halves| (halves.lines as u64).saturating_mul(halves.steps as u64);
         Halves::of(tile, dims, slice).iter().all(|halves| needed(halves) <= words)
     }
 
-    /// Lines that are turned together: those of the smallest tile.
+    /// The number of lines that a workgroup transposes together: that of the smallest tile.
     fn together(&self) -> u32 {
         4 * self.units.side
     }
 
-    /// Workgroups that cut them; `along` says whether lines lie along memory.
+    /// The number of workgroups that cut the factor; `along` says whether lines lie along memory.
     fn groups(&self, along: bool) -> u64 {
         let blocks =
             self.steps as u64 / u64::from(self.units.step()) * (self.lines as u64 / u64::from(self.together()));
@@ -104,7 +106,7 @@ impl Halves {
     }
 }
 
-/// A factor as matrix units take it.
+/// A factor that has been cut for matrix units.
 pub(super) struct CutFactor {
     /// Two halves for each number.
     pub halves: Buffer,
@@ -112,7 +114,7 @@ pub(super) struct CutFactor {
     pub largest: Buffer,
 }
 
-/// Records how both factors are cut. What is done to one does not wait for what is done to the other.
+/// Records the cut of both factors. The order of the dispatches is such that the work on one factor does not wait for the other.
 pub(super) fn cut(
     gpu: &Context,
     kernels: &'static CutKernels,
@@ -163,7 +165,7 @@ mod tests {
                 assert!(a.lines >= 65 && b.lines >= 129 && a.steps == 1024 && b.steps == 1024);
                 let [whole, _] = Halves::of(tile, [65, 129, 1000], 1000);
                 assert_eq!(whole.steps, 1000usize.next_multiple_of(units.step() as usize));
-                // cut.wgsl counts on it: a thread has so many steps of a line at a time.
+                // cut.wgsl depends on it: a thread handles so many steps of a line at a time.
                 assert!(units.step().is_multiple_of(Halves::EACH));
             }
         }

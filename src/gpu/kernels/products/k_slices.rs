@@ -1,4 +1,4 @@
-//! Slices of k for a layer's gradient, whose partial products lie with others in one buffer.
+//! The slices of k for the product of a layer's gradient. The partial products of all layers lie in one buffer.
 
 use super::choose::ChosenKernel;
 use super::split::ProductSplit;
@@ -8,14 +8,14 @@ use crate::gpu::Context;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KSlices {
     pub(super) kernel: ChosenKernel,
-    /// Steps of a slice.
+    /// The number of steps of a slice.
     pub(super) length: usize,
-    /// Partial products.
+    /// The number of partial products.
     pub slices: usize,
 }
 
 impl KSlices {
-    /// The slices of `XᵀdY`, for X `rows x inputs` and dY `rows x outputs`; none where a binding does not hold an operand.
+    /// The slices of `XᵀdY`, for X `rows x inputs` and dY `rows x outputs`; none if a binding does not hold an operand.
     pub fn of_gradient(gpu: &Context, rows: usize, inputs: usize, outputs: usize) -> Option<Self> {
         let (words, dims) = (gpu.binding_words(), [inputs, outputs, rows]);
         if !ProductSplit::new(words, dims, true, false).is_whole(dims) {
@@ -26,7 +26,7 @@ impl KSlices {
         Some(KSlices { kernel, length, slices: rows.div_ceil(length) })
     }
 
-    /// Whether the product, and the way back to the inputs as well, take the plain kernel, each operand in one piece.
+    /// Whether both this product and the gradient of the inputs use the plain kernel, with each operand in one piece.
     pub fn is_plain_both_ways(&self, gpu: &Context, rows: usize, inputs: usize, outputs: usize) -> bool {
         let back = [rows, inputs, outputs];
         self.kernel == ChosenKernel::Plain
@@ -39,7 +39,7 @@ impl KSlices {
         KSlices { length: k, slices: 1, ..self }
     }
 
-    /// Partial column sums: one where the kernel does not make them along the way.
+    /// The number of partial column sums. It is one if the kernel does not compute them together with the product.
     pub fn sums(&self) -> usize {
         if self.kernel.sums_columns() { self.slices } else { 1 }
     }

@@ -19,11 +19,11 @@ pub(crate) struct MatmulKernels {
     pub sum_slices: Kernel,
     /// The kernel for small products on software drivers.
     pub plain: Kernel,
-    /// The kernel for software drivers whose lanes each read for themselves.
+    /// The kernel for software drivers whose lanes cannot exchange values.
     pub direct: Kernel,
-    /// The kernel for software drivers whose lanes read for each other.
+    /// The kernel for software drivers whose lanes take values from each other.
     pub panel: Kernel,
-    /// The kernels that lay factors out for the previous two.
+    /// The kernels that pack factors for the previous two.
     pub pack: PackKernels,
 }
 

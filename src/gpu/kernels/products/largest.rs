@@ -1,4 +1,4 @@
-//! The largest magnitudes of a factor's lines, which tell their scales: `shaders/products/largest.wgsl`.
+//! The largest magnitude of each line of a factor, which decides the line's scale: `shaders/products/largest.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -38,7 +38,8 @@ impl LargestGrid {
     const ROWS: u32 = 16;
     /// Rows of a block, at least.
     const RUN: usize = 64;
-    /// Workgroups that keep a large device's memory busy. More would make more blocks, whose largest few threads look for.
+    /// The number of workgroups that keep a large device's memory busy. More would make more blocks, and few threads join their
+    /// results.
     const ENOUGH: usize = 256;
 
     /// The numbers as the shader wants them; `vectors` says whether cells are fours of columns.
@@ -58,7 +59,7 @@ impl LargestGrid {
     }
 }
 
-/// Cells of a row of memory of a factor whose steps lie along memory: lines, or fours of them.
+/// The number of cells in a row of memory, for a factor whose steps lie along memory. A cell is a line, or four lines.
 fn cells(factor: &Factor<'_>) -> usize {
     if factor.has_vectors() { factor.lines / 4 } else { factor.lines }
 }
@@ -69,8 +70,8 @@ fn blocks(factor: &Factor<'_>) -> (usize, usize) {
     (run, factor.steps.div_ceil(run))
 }
 
-/// Records the largest magnitudes of the lines in each block of steps. Where lines lie along memory, `cut.wgsl` finds each
-/// line's, and the buffer is the room for them.
+/// Records the search for the largest magnitude of each line in each block of steps. If lines lie along memory, `cut.wgsl` finds the
+/// magnitudes, and this only makes the buffer for them.
 pub(super) fn of_blocks(gpu: &Context, kernel: &'static Kernel, factor: &Factor<'_>) -> Result<Buffer> {
     if factor.along {
         return gpu.buffer(kernel.name, 1, factor.lines);
@@ -81,7 +82,7 @@ pub(super) fn of_blocks(gpu: &Context, kernel: &'static Kernel, factor: &Factor<
     Ok(out)
 }
 
-/// Records the largest of all blocks.
+/// Records the search for each line's largest magnitude over all blocks.
 pub(super) fn of_all(gpu: &Context, kernel: &'static Kernel, factor: &Factor<'_>, of_blocks: Buffer) -> Result<Buffer> {
     if factor.along {
         return Ok(of_blocks);

@@ -1,4 +1,4 @@
-//! The layouts of products that ops ask for: which operand is transposed, and which epilogue follows.
+//! The products that ops need: which operand is transposed, and which epilogue follows.
 
 use super::kernels::{LINEAR, LINEAR_BACKWARD, MATMUL, MATMUL_NT, MATMUL_TN};
 use super::product::{Epilogue, Product};
@@ -31,7 +31,7 @@ pub(crate) fn linear(
     Product { epilogue: Epilogue::Bias(bias, activation), ..Product::of(&LINEAR, x, weights, dims) }.record(gpu)
 }
 
-/// Records dY Wᵀ where X is positive, else 0, for dY `m x k`, W `n x k` and X `m x n`.
+/// Records dY Wᵀ with the ReLU's mask: it becomes 0 where X is not positive. dY is `m x k`, W `n x k` and X `m x n`.
 pub(crate) fn linear_backward(gpu: &Context, [dy, weights, x]: [&Buffer; 3], dims: [usize; 3]) -> Result<Buffer> {
     let product = Product { epilogue: Epilogue::Mask(x), ..Product::of(&LINEAR_BACKWARD, dy, weights, dims) };
     Product { transpose_b: true, ..product }.record(gpu)

@@ -1,4 +1,5 @@
-//! Products on the device: c = a b with an epilogue, cut into windows that bindings hold, in the kernel that suits the shape.
+//! Products on the device: c = a b with an epilogue (bias, ReLU, or a ReLU's mask). A product is cut into windows that fit
+//! bindings, and `choose.rs` chooses a kernel for each window.
 
 mod choose;
 pub(in crate::gpu) mod halves;

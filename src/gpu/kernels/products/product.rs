@@ -17,13 +17,13 @@ use crate::gpu::kernels::software::{direct, panel, plain};
 use crate::gpu::{Buffer, Context, View};
 use crate::options::Activation;
 
-/// The epilogue of a product: what happens to its finished sums.
+/// The epilogue of a product, which is applied to its finished sums.
 #[derive(Clone, Copy)]
 pub(super) enum Epilogue<'a> {
     Nothing,
     /// Adds the bias, `1 x n`, then applies the activation.
     Bias(&'a Buffer, Activation),
-    /// Keeps the sums where these outputs of a ReLU, `m x n`, are positive; the others become 0.
+    /// Applies a ReLU's mask: keeps the sums where these outputs of the ReLU, `m x n`, are positive; the others become 0.
     Mask(&'a Buffer),
 }
 
@@ -34,16 +34,16 @@ pub(crate) struct Product<'a> {
     pub(super) a: &'a Buffer,
     pub(super) b: &'a Buffer,
     pub(super) epilogue: Epilogue<'a>,
-    /// Whether a lies `k x m`.
+    /// Whether a is stored `k x m`.
     pub(super) transpose_a: bool,
-    /// Whether b lies `n x k`.
+    /// Whether b is stored `n x k`.
     pub(super) transpose_b: bool,
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
 }
 
-/// The layout of the result: words from one slice's partial product to the next, and where b's column sums go behind it.
+/// The layout of the result: the words from one slice's partial product to the next, and the place of b's column sums behind it.
 #[derive(Clone, Copy)]
 struct Layout {
     stride: usize,
@@ -51,12 +51,12 @@ struct Layout {
 }
 
 impl<'a> Product<'a> {
-    /// A product of both operands as they lie, with no epilogue.
+    /// A product of both operands, none transposed, without an epilogue.
     pub(super) fn of(kernels: &'static MatmulKernels, a: &'a Buffer, b: &'a Buffer, [m, n, k]: [usize; 3]) -> Self {
         Product { kernels, a, b, epilogue: Epilogue::Nothing, transpose_a: false, transpose_b: false, m, n, k }
     }
 
-    /// Records the product and gives the buffer that will hold it.
+    /// Records the product and returns the buffer that will hold it.
     pub(super) fn record(&self, gpu: &Context) -> Result<Buffer> {
         let dims = [self.m, self.n, self.k];
         let split = ProductSplit::new(gpu.binding_words(), dims, self.transpose_a, self.transpose_b);
@@ -66,8 +66,8 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Records the product by a kernel that computes tiles: each window has slices of k of its own, which are added up and
-    /// get the epilogue before the next window.
+    /// Records the product by a kernel that computes tiles. Each window is cut into slices of k, which are added up and get the
+    /// epilogue before the next window.
     fn record_tiles(&self, gpu: &Context, kernel: ChosenKernel, split: ProductSplit) -> Result<Buffer> {
         let out = gpu.buffer(self.kernels.name(), self.m, self.n)?;
         for ranges in split.windows([self.m, self.n, self.k]) {
@@ -90,11 +90,11 @@ impl<'a> Product<'a> {
         Ok(out)
     }
 
-    /// Records the product by a kernel for software drivers: where there is no epilogue and c fits a binding, k is cut into
-    /// slices whose partial products are added along a fixed tree.
+    /// Records the product by a kernel for software drivers. If there is no epilogue and c fits a binding, k is cut into slices,
+    /// whose partial products are added along a fixed tree.
     fn record_for_software(&self, gpu: &Context, kernel: ChosenKernel, split: ProductSplit) -> Result<Buffer> {
         let (op, m, n) = (self.kernels.name(), self.m, self.n);
-        // An epilogue wants the finished sums, and slices want the whole product's room in a binding.
+        // An epilogue needs the finished sums, and slices need a binding that holds the whole product.
         let bare = matches!(self.epilogue, Epilogue::Nothing) && split.m == m && split.n == n;
         let slice = if bare { kernel.slice([m, n, split.k], gpu.binding_words()) } else { split.k };
         let slices = split.k.div_ceil(slice);

@@ -1,4 +1,4 @@
-//! How a product is cut into windows so that a binding holds each operand's block.
+//! The cut of a product into windows, so that a binding holds the block of each operand.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::gpu::runs;
 
 /// The size of a product's windows: rows and columns of the result, and steps of k.
 ///
-/// Blocks are whole rows of what is stored, which need no copy, wherever a binding holds some of them.
+/// The blocks of operands are whole rows of memory, which need no copy, wherever a binding holds some rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProductSplit {
     pub m: usize,
@@ -39,7 +39,8 @@ impl ProductSplit {
         ProductSplit { m: even(split.m, m), n: even(split.n, n), k: even(split.k, k) }
     }
 
-    /// The windows of an `m x n` product over k: ranges of rows, columns and steps, those of k in order.
+    /// The windows of an `m x n` product over k: ranges of rows, columns and steps. Windows of one block of c come in the order of
+    /// their steps.
     pub fn windows(&self, [m, n, k]: [usize; 3]) -> impl Iterator<Item = [Range<usize>; 3]> + use<> {
         let split = *self;
         runs(m, split.m).flat_map(move |rows| {
@@ -51,7 +52,8 @@ impl ProductSplit {
     }
 }
 
-/// The largest block of a row-major matrix in so many words: of whole rows, or nearly square where few rows would fit.
+/// The largest block of a row-major matrix that has at most so many words: whole rows, or a nearly square block if few rows would
+/// fit.
 fn block(rows: usize, cols: usize, words: usize) -> (usize, usize) {
     const FEW: usize = 16;
     if words / cols >= rows.min(FEW) {
@@ -61,7 +63,8 @@ fn block(rows: usize, cols: usize, words: usize) -> (usize, usize) {
     (rows.min(words / cols), cols)
 }
 
-/// The length of a window as a multiple of the largest tile, or of what keeps rows aligned; a length that is not cut stays as it is.
+/// The length of a window, rounded down to a multiple of the largest tile, or of the alignment of rows. A length that is not cut
+/// stays as it is.
 fn even(length: usize, whole: usize) -> usize {
     [128, 64].into_iter().find(|step| length < whole && length > *step).map_or(length, |step| length / step * step)
 }

@@ -1,4 +1,4 @@
-//! Sums of the slices that products in tiles are cut into along k: `shaders/products/sum_slices.wgsl`.
+//! The sum of the slices of k of a product in tiles: `shaders/products/sum_slices.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 

@@ -66,7 +66,7 @@ pub(super) struct TileLaunch<'a> {
 }
 
 impl TileLaunch<'_> {
-    /// Records as many dispatches as the budget of one asks for. Each workgroup does what it would have done in a single
+    /// Records the launch as several dispatches, each within the budget. Each workgroup does the work that it would do in a single
     /// dispatch, so the bits are the same.
     pub fn record(self, gpu: &Context, form: Form) -> Result<()> {
         for run in gpu.groups_at_a_time(self.groups, self.multiply_adds) {

@@ -1,4 +1,4 @@
-//! Products on matrix units: `shaders/products/matmul_units.wgsl`, on factors that `cut.wgsl` has cut in halves.
+//! Products on matrix units: `shaders/products/matmul_units.wgsl`, on factors that `cut.wgsl` has cut into halves.
 
 use super::halves::{self, CutKernels, Halves};
 use super::tiled::{TileLaunch, TileParams};

@@ -1,4 +1,4 @@
-//! One window of a product, as every kernel for products is handed it: both factors, the result, and what follows the sums.
+//! The window of a product, which is passed to every kernel for products: both factors, the result, and the epilogue.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,12 +7,12 @@ use crate::gpu::{Access, Context, Form, View};
 /// The storage buffers of kernels for products: both factors, the bias or the mask, and the result.
 pub(crate) const OPERANDS: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
 
-/// A factor of a product: its lines, rows of a or columns of b, and steps of k.
+/// A factor of a product. It has lines, which are the rows of a or the columns of b, and steps of k.
 pub(crate) struct Factor<'a> {
     pub view: View<'a>,
     pub lines: usize,
     pub steps: usize,
-    /// Whether lines lie along memory, `lines x steps`; else each step does, `steps x lines`.
+    /// Whether lines lie along memory (`lines x steps`, row-major); otherwise steps do (`steps x lines`).
     pub along: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Finish<'a> {
     pub biased: bool,
     pub relu: bool,
     pub masked: bool,
-    /// Whether the sums are added to what the result holds.
+    /// Whether the sums are added to the content of the result.
     pub accumulate: bool,
 }
 
@@ -64,12 +64,12 @@ pub(crate) struct ProductWindow<'a> {
     pub slice: usize,
     /// Words from one slice's partial product to the next.
     pub stride: usize,
-    /// Where b's column sums go behind each partial product.
+    /// The place of b's column sums behind each partial product.
     pub sums_at: Option<usize>,
     pub finish: Finish<'a>,
 }
 
-/// The parameters that every kernel for products begins with: `shaders/products/fields.wgsl`.
+/// The parameters with which those of every kernel for products begin: `shaders/products/fields.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(crate) struct ProductParams {
@@ -127,7 +127,7 @@ impl<'a> ProductWindow<'a> {
         if fours { gpu.fours() } else { Form::PLAIN }
     }
 
-    /// The bias or the ReLU's outputs; where neither is used, a buffer that stands in for them.
+    /// The bias or the ReLU's outputs; if neither is used, a buffer that stands in for them.
     pub fn extra_or(&self, other: &View<'a>) -> View<'a> {
         self.finish.extra.clone().unwrap_or_else(|| other.clone())
     }

@@ -25,7 +25,7 @@ struct Params {
     sums_at: u32,
 }
 
-/// Writes dW and, `sums_at` words behind its start, db to `parameters`; returns dX.
+/// Writes dW to `parameters`, and db `sums_at` words behind the start of dW. Returns dX.
 pub(crate) fn dense_backward(
     gpu: &Context,
     [x, dy, weights]: [&Buffer; 3],

@@ -1,4 +1,4 @@
-//! Products by lanes that each read for themselves: `shaders/software/direct.wgsl`.
+//! Products on software drivers whose lanes cannot exchange values: `shaders/software/direct.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -9,21 +9,21 @@ use crate::gpu::kernels::products::window::{OPERANDS, ProductParams, ProductWind
 use crate::gpu::tiles::Sides;
 use crate::gpu::{Constant, Context, Form, Kernel, Launch, View};
 
-/// The shares of a workgroup: one factor's groups of four rows or columns are the same for all lanes (`lefts` of them), of the
-/// other's each lane has its own (`rights`).
+/// The shares of a workgroup, in groups of four rows or columns. All lanes share `lefts` groups of one factor; each lane has
+/// `rights` groups of the other factor for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Direct {
-    /// Whether b is the factor that all lanes share: where the product has few columns.
+    /// Whether b is the factor that all lanes share, as for products with few columns.
     swapped: bool,
     lefts: u32,
     rights: u32,
 }
 
-/// Groups of four that all lanes share, at most.
+/// The most groups of four that all lanes share.
 const MOST_LEFTS: u32 = 4;
-/// Groups of four that each lane has for itself, at most.
+/// The most groups of four that each lane has for itself.
 const MOST_RIGHTS: u32 = 4;
-/// The most of one times the other: with more, Mesa no longer keeps the sums in registers and takes ten times as long.
+/// The largest product of both numbers. With more, Mesa no longer keeps the sums in registers, and takes ten times as long.
 const MOST_GROUPS: u32 = 16;
 /// Lanes of a workgroup.
 const LANES: u32 = DriverKind::LANES;
@@ -86,7 +86,7 @@ impl Direct {
     }
 }
 
-/// Records a window of a product, with both factors laid out step by step where they do not lie so.
+/// Records a window of a product. Factors that are not stored step by step are packed first.
 pub(in crate::gpu::kernels) fn launch(
     gpu: &Context,
     kernel: &'static Kernel,

@@ -1,7 +1,7 @@
-//! Kernels that only software drivers run: products without workgroup memory, whose barriers cost such drivers more than
+//! Kernels that only software drivers run. Their products use no workgroup memory, since its barriers cost these drivers more than
 //! they save.
 //!
-//! `benches/software.md` has the measured time of each beside tiles through workgroup memory.
+//! `benches/software.md` compares the measured time of each with that of tiles through workgroup memory.
 
 pub(super) mod dense_backward;
 pub(super) mod direct;

@@ -1,4 +1,5 @@
-//! Packing: a product's factor laid out step by step, in groups of four lines, as `direct.wgsl` and `panel.wgsl` read it.
+//! Packing: copies a product's factor into the layout that `direct.wgsl` and `panel.wgsl` read, step by step in groups of four
+//! lines.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -68,7 +69,7 @@ impl PackGrid {
     const GROUPS: u32 = 16;
     const STEPS: u32 = 32;
 
-    /// Groups in all tiles, those behind the ends included.
+    /// The number of groups in all tiles, also of those behind the ends.
     fn count(steps: usize, groups: usize) -> u64 {
         let whole = |length: usize, tile: u32| (length as u64).next_multiple_of(tile.into());
         whole(steps, Self::STEPS) * whole(groups, Self::GROUPS)
@@ -86,7 +87,7 @@ impl PackGrid {
     }
 }
 
-/// The grid of pack_blocks.wgsl: a thread turns a block of 4 x 4, a workgroup `LANES` of them along groups of lines and
+/// The grid of pack_blocks.wgsl: a thread transposes a block of 4 x 4, and a workgroup has `LANES` blocks along groups of lines and
 /// `BLOCKS` along steps.
 struct BlockGrid;
 
@@ -111,8 +112,8 @@ pub(in crate::gpu::kernels) fn packs(words: u64, steps: usize, lines: usize) -> 
     4 * steps as u64 * groups as u64 <= words && PackGrid::count(steps, groups) <= u32::MAX.into()
 }
 
-/// Records a copy of a factor step by step in groups of four lines, unless it lies so already. `longs` says whether the device
-/// knows 64-bit words.
+/// Records a copy of a factor, step by step in groups of four lines, unless the factor already has this layout. `longs` says
+/// whether the device has 64-bit words.
 pub(super) fn pack(
     gpu: &Context,
     kernels: &'static PackKernels,

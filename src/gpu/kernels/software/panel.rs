@@ -1,4 +1,5 @@
-//! Products in panels of b that lanes keep in registers, by lanes that read for each other: `shaders/software/panel.wgsl`.
+//! Products in panels of b, which lanes keep in registers. The lanes take values of a from each other:
+//! `shaders/software/panel.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -9,7 +10,7 @@ use crate::gpu::kernels::products::window::{OPERANDS, ProductParams, ProductWind
 use crate::gpu::tiles::Sides;
 use crate::gpu::{Constant, Context, Form, Kernel, Launch, View};
 
-/// The share of a workgroup: so many rows of c.
+/// The share of a workgroup: its number of rows of c.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panel {
     rows: u32,
@@ -40,7 +41,7 @@ pub(in crate::gpu::kernels) const fn kernel(name: &'static str) -> Kernel {
 }
 
 impl Panel {
-    /// Steps of k in a panel. More would mean fewer additions to c, but code that no longer fits a CPU's caches.
+    /// The steps of k in a panel. With more there would be fewer additions to c, but the code would no longer fit a CPU's caches.
     pub const STEPS: u32 = 64;
     /// Columns of a workgroup.
     const COLUMNS: u32 = 4 * DriverKind::LANES;
@@ -66,7 +67,7 @@ impl Panel {
     }
 }
 
-/// Records a window of a product, with a laid out by rows where it does not lie so.
+/// Records a window of a product. If a is not stored by rows, it is packed first.
 pub(in crate::gpu::kernels) fn launch(
     gpu: &Context,
     kernel: &'static Kernel,

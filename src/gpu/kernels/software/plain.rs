@@ -1,4 +1,4 @@
-//! Small products, a block of 4 x 4 outputs a thread: `shaders/software/plain.wgsl`.
+//! Small products on software drivers, with a block of 4 x 4 outputs for each thread: `shaders/software/plain.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -35,7 +35,7 @@ pub(in crate::gpu::kernels) const fn kernel(name: &'static str) -> Kernel {
 pub(crate) struct PlainGrid;
 
 impl PlainGrid {
-    /// Threads of a workgroup: few, so that small products have work for every core.
+    /// The number of threads of a workgroup. They are few, so that small products have work for every core.
     const THREADS: u32 = 16;
 
     /// Blocks of so many outputs.

@@ -1,9 +1,11 @@
 //! Files that pandas, pyarrow and polars wrote: see `tests/data/make_parquet.py`.
 
+use parquet::file::metadata::KeyValue;
 use wgpu_mlp::data::{ParquetOptions, ParquetRows, read_csv};
 use wgpu_mlp::source::RowSource;
 
-use super::{all, columns, labelled, list, value, written};
+use super::super::Scratch;
+use super::{all, array, columns, file_of, labelled, list, value, written};
 
 const ROWS: usize = 50;
 const KINDS: [&str; 3] = ["rose", "aster", "lily"];
@@ -38,6 +40,26 @@ fn numbers_of_pandas() {
     assert_eq!(all(&index)[..4], [1000.0, value(0, 11) % 2.0, 1003.0, value(1, 11) % 2.0]);
     let label = open("numbers.parquet", &labelled("uint64"));
     assert_eq!(label.labels(), (0..ROWS).map(|row| value(row, 7) as i64).collect::<Vec<_>>());
+}
+
+/// An index with a name is a column like any other, but for what pandas tells of it in the file's metadata.
+#[test]
+fn an_index_of_pandas_with_a_name() {
+    let read = |about: &str, options: &ParquetOptions| {
+        let pairs = vec![KeyValue::new("pandas".into(), about.to_owned())];
+        let numbers = vec![("id", array([7i64, 8])), ("x", array([0.5f32, 1.5]))];
+        let bytes = file_of(numbers, |set| set.set_key_value_metadata(Some(pairs.clone())));
+        Scratch::new().read(&bytes, |path| ParquetRows::open(path, options)).unwrap()
+    };
+    let about = r#"{"columns": [{"name": "x"}, {"name": "id"}], "index_columns": ["id"], "pandas_version": "2.3.3"}"#;
+    let numbers = read(about, &ParquetOptions::default());
+    assert_eq!((numbers.columns(), all(&numbers)), (&["x".to_owned()][..], vec![0.5, 1.5]));
+    assert_eq!(all(&read(about, &columns(&["id"]))), [7.0, 8.0], "asked for by its name");
+    assert_eq!(read(about, &labelled("id")).labels(), [7, 8]);
+    let range = r#"{"index_columns": [{"kind": "range", "name": null, "start": 0, "stop": 2, "step": 1}]}"#;
+    for about in [range, "{}", "", "[1]", r#"{"index_columns": 3}"#, r#"{"index_columns": ["id"]"#] {
+        assert_eq!(read(about, &ParquetOptions::default()).columns(), ["id", "x"], "{about}");
+    }
 }
 
 #[test]

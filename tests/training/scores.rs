@@ -1,0 +1,97 @@
+//! Tests of predictions and scores: rows without a label, rows with NaN, ties, and probabilities next to 0.
+
+use ndarray::{Array2, array};
+use wgpu_mlp::{Device, Mlp, Parameters, Result, Targets};
+
+use super::blobs;
+
+/// A model of three classes whose logits are its features.
+fn logits_of_features(device: &Device) -> Result<Mlp> {
+    Mlp::from_parameters(device, vec![Parameters { weights: Array2::eye(3), biases: Array2::zeros((1, 3)) }])
+}
+
+/// A score over rows of which none has a label is NaN, and the counts are 0.
+pub fn without_a_label(device: &Device) -> Result<()> {
+    let (model, x) = (logits_of_features(device)?, array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
+    let labels = [-100i8; 2];
+    assert!(model.score(x.view(), &labels)?.is_nan());
+    assert!(model.score_top_k(x.view(), &labels, 2)?.is_nan());
+    let statistics = model.evaluate(x.view(), &labels)?;
+    assert!(statistics.mean_loss().is_nan() && statistics.accuracy().is_nan(), "{statistics:?}");
+    assert_eq!((statistics.rows, statistics.non_finite_rows, statistics.first_bad_row), (0, 0, None));
+    let matrix = model.confusion_matrix(x.view(), &labels)?;
+    assert_eq!((matrix.counts().sum(), matrix.accuracy()), (0, 0.0));
+    Ok(())
+}
+
+/// A row with NaN is a miss for every k, spoils no other row, and is counted.
+pub fn with_nan(device: &Device) -> Result<()> {
+    let model = logits_of_features(device)?;
+    let (x, labels) = (array![[2.0, 1.0, 0.0], [f32::NAN, 1.0, 0.0], [0.0, 0.0, 5.0]], [0u8, 0, 2]);
+    // The first NaN is the maximum, and its class is the label: a miss all the same.
+    assert_eq!(model.predict(x.view())?, [0, 0, 2]);
+    assert_eq!(model.score(x.view(), &labels)?, 2.0 / 3.0);
+    for k in 1..=4 {
+        assert_eq!(model.score_top_k(x.view(), &labels, k)?, 2.0 / 3.0, "{k}");
+    }
+    let statistics = model.evaluate(x.view(), &labels)?;
+    assert_eq!((statistics.rows, statistics.correct), (3, 2));
+    assert_eq!((statistics.non_finite_rows, statistics.first_bad_row), (1, Some(1)));
+    let probs = model.predict_proba(x.view())?;
+    assert!(probs.row(1).iter().all(|p| p.is_nan()), "{probs}");
+    assert!([0, 2].iter().all(|row| (probs.row(*row).sum() - 1.0).abs() < 1e-5), "{probs}");
+    Ok(())
+}
+
+/// The classes of targets: of a distribution that of its first maximum, of rows that do not count -100 as a u32.
+pub fn classes_of_targets(device: &Device) -> Result<()> {
+    let shares = Targets::distributions(device, array![[0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 0.0]].view())?;
+    assert_eq!(shares.to_classes()?, [0, 2, 0]);
+    let marked = Targets::classes(device, &[1i8, -100, 2, -100], 3)?;
+    assert_eq!(marked.to_classes()?, [1, -100i32 as u32, 2, -100i32 as u32]);
+    assert_eq!((marked.rows(), marked.class_count(), marked.ignored_rows()), (4, 3, 2));
+    Ok(())
+}
+
+/// Of equal classes the first is predicted, and the accuracy of the first one is the score.
+pub fn with_ties(device: &Device) -> Result<()> {
+    let model = logits_of_features(device)?;
+    let (x, labels) = (array![[1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [2.0, 2.0, 2.0]], [1u8, 1, 0]);
+    assert_eq!(model.predict(x.view())?, [0, 1, 0]);
+    assert_eq!(model.score(x.view(), &labels)?, 2.0 / 3.0);
+    assert_eq!(model.score_top_k(x.view(), &labels, 1)?, 2.0 / 3.0);
+    assert_eq!(model.score_top_k(x.view(), &labels, 2)?, 1.0);
+    Ok(())
+}
+
+/// A logarithm is finite where its probability is next to 0.
+pub fn next_to_nothing(device: &Device) -> Result<()> {
+    let (model, x) = (logits_of_features(device)?, array![[0.0, -200.0, -1000.0]]);
+    let (probs, logs) = (model.predict_proba(x.view())?, model.predict_log_proba(x.view())?);
+    // Below all normal numbers, which a device may take for 0.
+    assert!(probs[[0, 1]] < f32::MIN_POSITIVE && probs[[0, 2]] < f32::MIN_POSITIVE, "{probs}");
+    let near = logs.iter().zip(&x).all(|(log, x): (&f32, &f32)| (log - x).abs() < 1e-2);
+    assert!(near && (probs[[0, 0]] - 1.0).abs() < 1e-5, "{probs}, {logs}");
+    Ok(())
+}
+
+/// Rows of several batches: the first with NaN has the caller's number.
+pub fn over_batches(device: &Device) -> Result<()> {
+    const BAD: usize = 1200;
+    let (mut x, labels) = blobs(1300, 5);
+    x[[BAD, 1]] = f32::NAN;
+    // So wide that a batch has 512 rows.
+    let model = Mlp::new(device, &[4, 8192, 3], 1)?;
+    let statistics = model.evaluate(x.view(), &labels)?;
+    assert_eq!((statistics.rows, statistics.non_finite_rows), (1300, 1));
+    assert_eq!(statistics.first_bad_row, Some(BAD as u64));
+    let classes = model.predict(x.view())?;
+    // The class of NaN is 0, which is the label here, and the row is a miss.
+    assert_eq!((classes[BAD], labels[BAD]), (0, 0));
+    let hit = |row: &usize| classes[*row] == u32::from(labels[*row]) && *row != BAD;
+    let hits = (0..1300).filter(hit).count();
+    assert!((1..1300).contains(&hits), "{hits}");
+    assert_eq!(statistics.correct, hits as u64);
+    assert_eq!(model.score(x.view(), &labels)?, hits as f64 / 1300.0);
+    Ok(())
+}

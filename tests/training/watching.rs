@@ -1,0 +1,121 @@
+//! Tests of callbacks: what they are told, that each of several is called, and that their errors come back.
+
+use std::ops::ControlFlow;
+
+use wgpu_mlp::{Callback, Device, Epoch, Error, FitOptions, History, Mlp, Result, Run, Step, Trainer};
+
+use super::{bits, blobs};
+
+/// Keeps all that it is told, and ends the training after an epoch.
+#[derive(Default)]
+struct Kept {
+    last: Option<usize>,
+    runs: Vec<Run>,
+    steps: Vec<Step>,
+    epochs: Vec<Epoch>,
+    ends: Vec<usize>,
+}
+
+impl Callback for Kept {
+    fn on_start(&mut self, run: &Run) -> Result<()> {
+        self.runs.push(run.clone());
+        Ok(())
+    }
+    fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
+        self.steps.push(step.clone());
+        Ok(ControlFlow::Continue(()))
+    }
+    fn on_epoch(&mut self, _: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
+        self.epochs.push(epoch.clone());
+        Ok(if self.last == Some(epoch.index) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+    fn on_end(&mut self, history: &History) -> Result<()> {
+        self.ends.push(history.epochs.len());
+        Ok(())
+    }
+}
+
+fn options(epochs: usize) -> FitOptions {
+    FitOptions { epochs, batch: 10, ..Default::default() }
+}
+
+fn model(device: &Device) -> Result<Mlp> {
+    Mlp::new(device, &[4, 8, 3], 1)
+}
+
+/// Sizes before the first step, sums after each, and all callbacks until the end, also where the first of them has ended it.
+pub fn told(device: &Device) -> Result<()> {
+    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
+    let path = folder.path().join("run");
+    let ((x, labels), five) = (blobs(25, 6), options(5));
+    let (mut ends, mut watches) = (Kept { last: Some(1), ..Default::default() }, Kept::default());
+    let trainer = Trainer::new(&five).checkpoint(&path).callback(&mut ends).callback(&mut watches);
+    let history = trainer.fit(&mut model(device)?, x.view(), &labels)?;
+    assert_eq!(history.epochs.len(), 2);
+    for kept in [&ends, &watches] {
+        let [run] = &kept.runs[..] else { panic!("{} starts", kept.runs.len()) };
+        assert_eq!((run.epochs, run.rows, run.batch, run.steps_per_epoch, run.first_epoch), (5, 25, 10, 3, 0));
+        assert_eq!((&kept.epochs, &kept.ends[..]), (&history.epochs, &[2][..]));
+        let places: Vec<_> = kept.steps.iter().map(|step| (step.epoch, step.step, step.steps, step.rows)).collect();
+        let wanted = |epoch: usize| vec![(epoch, 0, 3, 10), (epoch, 1, 3, 20), (epoch, 2, 3, 25)];
+        assert_eq!(places, [wanted(0), wanted(1)].concat());
+        // Means over the epoch so far: behind the last step those of the epoch.
+        for (epoch, steps) in history.epochs.iter().zip(kept.steps.chunks(3)) {
+            assert_eq!((steps[2].loss, steps[2].accuracy), (Some(epoch.loss), Some(epoch.accuracy)));
+            assert_ne!(steps[0].loss, steps[2].loss);
+        }
+    }
+    let mut resumed = Kept::default();
+    let trainer = Trainer::new(&five).checkpoint(&path).resume().callback(&mut resumed);
+    assert_eq!(trainer.fit(&mut model(device)?, x.view(), &labels)?.epochs.len(), 5);
+    assert_eq!(resumed.runs.iter().map(|run| (run.epochs, run.first_epoch)).collect::<Vec<_>>(), [(5, 2)]);
+    assert_eq!(resumed.epochs.iter().map(|epoch| epoch.index).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!((resumed.ends, resumed.steps.first().map(|step| step.epoch)), (vec![5], Some(2)));
+    Ok(())
+}
+
+/// Fails when it is called for this.
+struct Fails(&'static str);
+
+impl Fails {
+    fn at(&self, place: &'static str) -> Result<()> {
+        if self.0 == place { Err(Error::NoForward { layer: place }) } else { Ok(()) }
+    }
+}
+
+impl Callback for Fails {
+    fn on_start(&mut self, _: &Run) -> Result<()> {
+        self.at("start")
+    }
+    fn on_step(&mut self, _: &Step) -> Result<ControlFlow<()>> {
+        self.at("step").map(|()| ControlFlow::Continue(()))
+    }
+    fn on_epoch(&mut self, _: &Mlp, _: &Epoch) -> Result<ControlFlow<()>> {
+        self.at("epoch").map(|()| ControlFlow::Continue(()))
+    }
+    fn on_end(&mut self, _: &History) -> Result<()> {
+        self.at("end")
+    }
+}
+
+/// An error from any method of a callback is the training's own, and the model has the steps that were done.
+pub fn errors(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(25, 6);
+    let after = |epochs: usize| -> Result<Vec<u32>> {
+        let mut trained = model(device)?;
+        trained.fit(x.view(), &labels, &options(epochs))?;
+        bits(&trained)
+    };
+    // Of an epoch of three steps some or all were under way when the first was told.
+    let places = [("start", Some(0)), ("step", None), ("epoch", Some(1)), ("end", Some(2))];
+    for (place, epochs) in places {
+        let (mut fails, two, mut trained) = (Fails(place), options(2), model(device)?);
+        let error = Trainer::new(&two).callback(&mut fails).fit(&mut trained, x.view(), &labels).unwrap_err();
+        assert!(matches!(error, Error::NoForward { layer } if layer == place), "{place}: {error}");
+        if let Some(epochs) = epochs {
+            assert_eq!(bits(&trained)?, after(epochs)?, "{place}");
+        }
+        assert_eq!(trained.last_copy(), trained.parameters()?, "{place}");
+    }
+    Ok(())
+}
