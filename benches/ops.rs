@@ -5,10 +5,10 @@
 //! cargo bench --bench ops -- matmul
 //! ```
 //!
-//! The answer is checked once before it is timed. Operands are uploaded for each call, as the case has it: these figures
+//! The answer is checked once before it is timed. Operands are uploaded for each call, as in the parity case: these figures
 //! are those of a whole call, transfers included.
 //!
-//! The sizes are those of the table that the parity report runs, so that a CPU checks them in a moment: they do not fill a GPU.
+//! The sizes are those of the table that the parity report runs, which a CPU can check quickly; they do not fill a GPU.
 //! `cargo bench --bench roofline` has sizes that do.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,8 +1,8 @@
-//! Transfers: how fast matrices go to a device and come back, beside the host's own copy; and what a small read costs beside a
-//! bare wait.
+//! Transfers: how fast matrices go to a device and come back, compared with the host's own copy; and the cost of a small
+//! read compared with a wait alone.
 //!
-//! `cargo bench --bench transfers -- [--mib N] [--rounds N]`. Each round measures everything in turn, and medians are told; every
-//! matrix holds random numbers, and what came back is compared before anything is timed.
+//! `cargo bench --bench transfers -- [--mib N] [--rounds N]`. Each round measures everything in turn, and medians are
+//! printed. Every matrix holds random numbers, and the results of reads are compared before anything is timed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench")]
 
@@ -34,7 +34,7 @@ fn normal(rows: usize, cols: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, cols), |(row, col)| some[(row * cols + col) % some.len()])
 }
 
-/// What is measured, and the times of its rounds.
+/// A measurement, and the times of its rounds.
 struct Row {
     name: &'static str,
     bytes: usize,

@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What a device with these options compiles for the table of cases.
+/// The kernels that a device with these options compiles for the table of cases.
 fn compiled(options: &GpuOptions) -> wgpu_mlp::Result<Vec<KernelSource>> {
     let device = Device::gpu_with(options)?;
     for case in verify::cases().iter().filter(|case| !case.large) {

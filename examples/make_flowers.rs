@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A kind's name, and what its petals and sepals are like: means and standard deviations, in cm.
+/// A kind's name, and the means and standard deviations of its petals and sepals, in cm.
 type Kind = (&'static str, [f64; 4], [f64; 4]);
 
 const KINDS: [Kind; 3] = [
@@ -25,7 +25,7 @@ pub fn main() {
     println!("petal_length,petal_width,sepal_length,sepal_width,kind");
     for (name, means, deviations) in KINDS {
         for _ in 0..OF_EACH {
-            // Large flowers are large in all parts.
+            // A large flower is large in all its parts.
             let size: f64 = StandardNormal.sample(&mut rng);
             let cells = means.iter().zip(deviations).map(|(mean, deviation)| {
                 let own: f64 = StandardNormal.sample(&mut rng);

@@ -1,4 +1,4 @@
-//! Files: written so that they appear complete or not at all, and read without trust in the lengths they claim.
+//! Files: they are written so that they appear complete or not at all, and read without trust in the lengths that they claim.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -12,23 +12,24 @@ use crate::error::{Error, Result};
 
 /// The prefix and suffix of the names of unfinished files.
 const UNFINISHED: (&str, &str) = (".wgpu-mlp-", ".tmp");
-/// The age from which an unfinished file is taken for that of a process that was killed.
+/// The age from which an unfinished file counts as abandoned by a process that was killed.
 #[cfg(not(target_family = "wasm"))]
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The number of links that Linux follows at most.
+/// The maximal number of links that Linux follows.
 const MOST_LINKS: usize = 40;
 
-/// The name that errors have in the place of a path where a call was handed bytes or a reader.
+/// The name that errors give instead of a path if the caller passed bytes or a reader.
 pub(crate) const GIVEN_BYTES: &str = "the given bytes";
 
-/// Replaces a file: the new content is written to an unfinished file beside it, which is then renamed. It has the permissions of
-/// the old one. Behind a link it is the file that the link leads to. A pipe or a device, which cannot be replaced, is written to.
+/// Replaces a file: the new content is written to an unfinished file in the same folder, which is then renamed. The new file has
+/// the permissions of the old one. If the path is a link, the file that it leads to is replaced. A pipe or a device cannot be
+/// replaced, so the content is written to it.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     try_replace(path, write).map_err(|source| failed(path, source))
 }
 
-/// Replaces a file, with the system's own error.
+/// Replaces a file, as [`replace`] does, but returns the system's own error.
 fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let old = std::fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file() && !old.is_dir()) {
@@ -40,14 +41,14 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
     // A path like `..` names no file that could be replaced.
     path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let folder = folder_of(path);
-    // Browsers have no files, and wasm32 no clock that files would be compared with: making the unfinished file fails there.
+    // Browsers have no files, so creating the unfinished file fails there; wasm32 also has no clock to compare files' ages with.
     #[cfg(not(target_family = "wasm"))]
     remove_abandoned(folder, ABANDONED);
     // Dropping the unfinished file before it is renamed removes it.
     let unfinished = unfinished(folder)?;
     let mut writer = BufWriter::new(unfinished.reopen()?);
     write(&mut writer)?;
-    // Not every file system lets permissions be set, and most files have those of a new one.
+    // Permissions are set only if they differ from those of a new file: not every file system can set them.
     let kept = old.filter(|old| old.is_file()).map(|old| old.permissions());
     if let Some(kept) =
         kept.filter(|kept| unfinished.as_file().metadata().map(|new| new.permissions()).ok().as_ref() != Some(kept))
@@ -64,20 +65,21 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The path that this one leads to through links, which may lead to nothing yet.
+/// The path that this one leads to through links. It need not exist.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_path_buf();
     for _ in 0..MOST_LINKS {
         match std::fs::read_link(&path) {
             Ok(target) => path = folder_of(&path).join(target),
-            // It is no link, or there is nothing.
+            // The path is not a link, or does not exist.
             Err(_) => return Ok(path),
         }
     }
     Err(io::Error::other("too many links, one after the other"))
 }
 
-/// A new unfinished file, with the permissions of any new file. Temporary files can be read by their owner only.
+/// Creates an unfinished file with the permissions of any new file. Without this, temporary files can be read only by their
+/// owner.
 fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1).rand_bytes(12);
@@ -86,8 +88,8 @@ fn unfinished(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Removes unfinished files of this crate that are older than `age`, which processes have left that were killed while
-/// they wrote. Errors are ignored, since nothing depends on the removal.
+/// Removes this crate's unfinished files that are older than `age`. They were left by processes that were killed while they
+/// wrote. Errors are ignored, since nothing depends on the removal.
 #[cfg(not(target_family = "wasm"))]
 fn remove_abandoned(folder: &Path, age: Duration) {
     let Some(before) = SystemTime::now().checked_sub(age) else { return };
@@ -103,19 +105,19 @@ fn remove_abandoned(folder: &Path, age: Duration) {
     }
 }
 
-/// The error for a file, with the system's own as its source.
+/// The error for a file, whose source is the system's own error.
 pub(crate) fn failed(path: &Path, source: io::Error) -> Error {
     Error::File { path: path.into(), source }
 }
 
-/// A source of bytes that are read piece by piece: a file, or a reader of the caller's.
+/// A source of bytes that are read piece by piece: a file, or a reader that the caller passed.
 pub(crate) struct Source<'a> {
     path: &'a Path,
     input: Input<'a>,
     length: Option<u64>,
 }
 
-/// What the bytes come from.
+/// The input that the bytes are read from.
 enum Input<'a> {
     File(File),
     #[cfg_attr(not(feature = "data"), allow(dead_code, reason = "only the module `data` takes readers"))]
@@ -131,24 +133,24 @@ impl<'a> Source<'a> {
         opened.map_err(|source| failed(path, source))
     }
 
-    /// A reader as a source. Its length is not known, as that of a pipe.
+    /// Makes a source of a reader. Like a pipe's, its length is not known.
     #[cfg(feature = "data")]
     pub(crate) fn reader(reader: &'a mut dyn Read) -> Self {
         Source { path: Path::new(GIVEN_BYTES), input: Input::Reader(reader), length: None }
     }
 
-    /// The name that errors have: the file's path, or that of given bytes.
+    /// The path that errors give: the file's path, or the name of given bytes.
     #[cfg(feature = "data")]
     pub(crate) fn path(&self) -> &'a Path {
         self.path
     }
 
-    /// The file's length; none for pipes and the like.
+    /// The file's length; `None` for pipes and readers.
     pub(crate) fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// The file itself and its length; none for pipes and the like.
+    /// The file itself and its length; `None` for pipes and readers.
     #[cfg(feature = "data")]
     pub(crate) fn into_file(self) -> Option<(File, u64)> {
         match self.input {
@@ -157,8 +159,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Appends the next `count` bytes to `bytes`, or fewer at the file's end. It reserves at most as much memory as the
-    /// file is long.
+    /// Appends the next `count` bytes to `bytes`, or fewer at the end of the file. It reserves no more memory than the length of
+    /// the file.
     pub(crate) fn read(&mut self, count: u64, bytes: &mut Vec<u8>) -> Result<()> {
         let room = usize::try_from(count.min(self.length.unwrap_or(0))).unwrap_or(usize::MAX);
         let reserved = bytes.try_reserve_exact(room).map_err(|_| io::ErrorKind::OutOfMemory.into());
@@ -199,7 +201,7 @@ mod tests {
             let file = File::create_new(dir.path().join(name)).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(3600 * hours)).unwrap();
         };
-        // Earlier versions named them by the process's number, which is 1 in every container, and a counter.
+        // Earlier versions named these files by the number of the process, which is 1 in every container, and a counter.
         (0..4).for_each(|count| leftover(&format!(".run.checkpoint.{}-{count}.tmp", std::process::id()), 48));
         leftover(".wgpu-mlp-old.tmp", 25);
         leftover(".wgpu-mlp-young.tmp", 23);

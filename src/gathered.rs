@@ -1,4 +1,4 @@
-//! Rows of a source on their way to a device: read when they are needed, or ahead of that by other threads.
+//! Rows of a source on their way to a device. They are read when they are needed, or ahead of time by other threads.
 
 use ndarray::s;
 
@@ -11,11 +11,11 @@ use crate::matrix::Matrix;
 use crate::source::Wanted;
 use crate::waiting::{Waiting, at_once};
 
-/// A piece of a batch whose rows were read ahead.
+/// A piece of a batch: rows that were read ahead.
 pub(crate) enum Piece {
-    /// In host memory.
+    /// Rows in host memory.
     Host(Kept),
-    /// In staging memory of a GPU.
+    /// Rows in the staging memory of a GPU.
     Staged(Staged),
 }
 
@@ -29,24 +29,24 @@ impl Piece {
     }
 }
 
-/// Whether the device has done everything that it was handed.
+/// Whether the device has done all work that was submitted to it. The CPU path always has.
 pub(crate) fn is_idle(device: &Device) -> bool {
     device.context().is_none_or(Context::is_idle)
 }
 
-/// The number of rows of a piece. A batch whose pieces are no longer than that can be read by several threads.
+/// The maximal number of rows of a piece. Several threads can read a batch together, a piece each.
 pub(crate) fn piece_rows(cols: usize) -> usize {
     Context::staged_rows(cols)
 }
 
-/// The GPU on which a batch of this shape is staged, if it is: shorter ones are better copied when their turn comes.
+/// The GPU on which a batch of this shape is staged. It is `None` for a short batch, which is copied faster when it is needed.
 fn stages(device: &Device, (rows, cols): (usize, usize)) -> Option<&Context> {
-    // No more bytes than can be counted: a longer batch is refused when its matrix is made.
+    // The number of values is limited so that their bytes can be counted. A longer batch is refused when its matrix is made.
     let values = rows.saturating_mul(cols).min(usize::MAX / size_of::<f32>());
     device.context().filter(|_| Context::stages(values) && cols <= Context::MOST_GATHERED)
 }
 
-/// Reads a piece of a batch of so many rows. Any thread may.
+/// Reads a piece of a batch, which has `batch` rows in all. Any thread may call this.
 pub(crate) fn read_piece(device: &Device, wanted: Wanted<'_>, batch: usize) -> Result<Piece> {
     match stages(device, (batch, wanted.cols)) {
         Some(gpu) => Ok(Piece::Staged(gpu.stage(wanted)?)),
@@ -54,7 +54,7 @@ pub(crate) fn read_piece(device: &Device, wanted: Wanted<'_>, batch: usize) -> R
     }
 }
 
-/// Reads rows into host memory, that of an earlier batch if there is some.
+/// Reads rows into host memory. The memory of an earlier batch is reused if there is any.
 fn read_host(wanted: Wanted<'_>) -> Result<Kept> {
     let (rows, cols) = (wanted.rows.len(), wanted.cols);
     host_room::<f32>(wanted.op, rows, cols)?;
@@ -63,7 +63,7 @@ fn read_host(wanted: Wanted<'_>) -> Result<Kept> {
     Ok(array.into())
 }
 
-/// A batch whose pieces are in host memory, as one array.
+/// Joins the pieces of a batch, which are in host memory, to one array.
 fn joined((rows, cols): (usize, usize), pieces: impl Iterator<Item = Result<Kept>>) -> Result<Kept> {
     drop(host_room::<f32>("matrix", rows, cols)?);
     let (mut array, mut done) = (None, 0);
@@ -80,14 +80,14 @@ fn joined((rows, cols): (usize, usize), pieces: impl Iterator<Item = Result<Kept
     Ok(array.unwrap_or_else(|| cpu::unwritten(rows, cols)).into())
 }
 
-/// Refuses a batch of another number of values than its shape has.
+/// Refuses a batch whose number of values does not fit its shape.
 fn all_of((rows, cols): (usize, usize), values: usize) -> Result<()> {
     let shape = Shape { rows, cols };
     if rows.checked_mul(cols) == Some(values) { Ok(()) } else { Err(Error::Length { op: "matrix", shape, values }) }
 }
 
 impl Matrix {
-    /// These rows of a source, read now.
+    /// Reads these rows of a source now, and makes a matrix of them.
     pub(crate) fn from_rows(device: &Device, wanted: Wanted<'_>) -> Result<Self> {
         let (rows, cols) = (wanted.rows.len(), wanted.cols);
         not_empty("matrix", rows, cols)?;
@@ -96,7 +96,7 @@ impl Matrix {
         }
         match device.context() {
             None => Ok(Self::on_cpu(device, read_host(wanted)?)),
-            // Longer rows go in pieces of rows.
+            // Rows that are too long to be gathered are read into host memory first.
             Some(_) if cols > Context::MOST_GATHERED => Self::from_slice(device, rows, cols, &wanted.read_all()?),
             Some(gpu) => {
                 let buffer = gpu.buffer("matrix", rows, cols)?;
@@ -106,7 +106,7 @@ impl Matrix {
         }
     }
 
-    /// A batch of rows that were read ahead by [`read_piece`].
+    /// Makes a matrix of a batch whose pieces were read ahead by [`read_piece`].
     pub(crate) fn from_pieces(
         device: &Device,
         (rows, cols): (usize, usize),

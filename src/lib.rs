@@ -2,9 +2,9 @@
 //!
 //! # From a matrix to a trained model
 //!
-//! A [`Device`] is a GPU or the CPU path, chosen as the program runs. A [`Matrix`] holds `rows x cols` of f32 on it;
-//! [`Targets`] say what each row should be. The functions of [`ops`] work on them, the [`layers`] keep what a backward
-//! pass needs, and [`Mlp`] puts both together:
+//! A [`Device`] is a GPU or the CPU path, chosen at run time. A [`Matrix`] holds `rows x cols` values of f32 on a device, and
+//! [`Targets`] hold what the model should predict for each row. The functions of [`ops`] compute with them, the [`layers`] keep
+//! what a backward pass needs, and [`Mlp`] uses both to train a model:
 //!
 //! ```
 //! use ndarray::array;
@@ -24,37 +24,40 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! The [`guide`] is a short book: a first model, the mathematics, numerics, data, training, sizes, performance, errors, matrix
-//! units, browsers, several machines, the calls of PyTorch, scikit-learn, Keras and Burn beside this crate's, and a glossary.
+//! The [`guide`] is a short book. Its pages are a first model, the mathematics, numerics, data, training, sizes, performance,
+//! errors, matrix units, browsers, several machines, the calls of PyTorch, scikit-learn, Keras and Burn with this crate's
+//! counterparts, and a glossary.
 //!
 //! # What it promises
 //!
-//! - **Results within their bounds, or an error.** Each op's documentation gives its error bound; [`verify`] holds every op to it on your device.
-//!   Wrong shapes, labels out of range, missing adapters and lost devices are [`Error`]s that say what would be right.
-//! - **NaN and infinity are data.** -inf is a legal logit. A row with NaN or +inf spoils its own outputs and no others,
-//!   and is counted in [`ops::Statistics`].
-//! - **The same bits.** The same device and inputs give the same bits: reductions are fixed trees, kernels are chosen by
+//! - **Results within their bounds, or an error.** Each op's documentation gives its error bound, and [`verify`] checks every op
+//!   on your device against it. Wrong shapes, labels out of range, missing adapters and lost devices are [`Error`]s whose
+//!   messages say what would be right.
+//! - **NaN and infinity are data.** -inf is a legal logit. A row with NaN or +inf affects only its own outputs, and is counted in
+//!   [`ops::Statistics`].
+//! - **The same bits.** The same device and inputs give the same bits: reductions add in a fixed order, and kernels are chosen by
 //!   shape.
-//! - **No waits.** Ops are recorded. A call waits only if it reads a result, or if the device is 16 submits or 128 MiB of
-//!   uploads behind. [`Device::counters`] shows it.
+//! - **No waits.** Ops are recorded. A call waits only if it reads a result, or if the device is 16 submits or 128 MiB of uploads
+//!   behind. [`Device::counters`] shows how often.
 //!
 //! # Features
 //!
-//! - `full`: all of these but `mpi`; they need only a Rust toolchain.
+//! - `full`: all features below except `mpi`. They need only a Rust toolchain.
 //! - `data`: the module `data` reads and writes `.npy` files, reads safetensors and CSV, scales features, and splits rows.
 //! - `parquet`: `data::ParquetRows`, Parquet files as sources of rows.
 //! - `progress`: `ProgressBar`, a [`Callback`] for trainings.
 //! - `plot`: `History::plot` draws loss and accuracy.
-//! - `mpi`: [`distributed`] trainings over MPI, by the crate `mpi`, which needs an MPI library and libclang where it is built.
-//! - `serde`: options and results can be written to, and read from, configuration files; parity reports are saved as JSON.
-//! - `web`: GPUs in browsers, through WebGPU, for `wasm32-unknown-unknown`. There calls that block a thread do not exist, their `_async`
-//!   forms do: see [`guide::browser`].
+//! - `mpi`: [`distributed`] trainings over MPI, through the crate `mpi`. Building it needs an MPI library and libclang.
+//! - `serde`: options and results can be written to configuration files and read from them, and parity reports are saved as JSON.
+//! - `web`: GPUs in browsers, through WebGPU, for `wasm32-unknown-unknown`. Calls that block a thread do not exist there, but
+//!   their `_async` forms do: see [`guide::browser`].
 //!
-//! The crate logs to `log`: the device chosen and why, a training's begin and end and why it ended
-//! (info), its epochs and checkpoints, kernels compiled and how long it took (debug), memory that runs short, steps that are
-//! undone and sources that keep the device waiting (warn), and what the device or its driver reports (error).
+//! The crate logs to `log`. Level info has the chosen device and the reason, and a training's begin, its end and why it ended.
+//! Level debug has its epochs and checkpoints, and the compiled kernels with the time that compiling took. Level warn has memory
+//! that runs short, steps that are undone, and sources that keep the device waiting. Level error has what the device or its
+//! driver reports.
 //!
-//! Initial weights and the order of batches come from seeded generators on the host: the same on every device.
+//! Initial weights and the order of batches come from seeded generators on the host, so they are the same on every device.
 
 mod cores;
 mod cpu;
@@ -114,7 +117,7 @@ pub use schedule::{LearningRate, Schedule, ScheduleProgress, ScheduleState};
 pub use targets::{Label, Targets};
 pub use tuning::TunedShape;
 
-/// The versions of the crates that public signatures speak: arrays, and generators for [`layers::Dense::new`].
+/// The versions of the crates whose types are in public signatures: arrays, and generators for [`layers::Dense::new`].
 pub use {ndarray, rand};
 
 #[cfg(all(doctest, feature = "data"))]

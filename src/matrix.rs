@@ -1,4 +1,4 @@
-//! Matrices of f32, living on one device.
+//! Matrices of f32, each on one device.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::host_memory::{host_room, not_empty};
 use crate::storage::{Later, Storage};
 use crate::waiting::{Waiting, at_once, blocking_and_async};
 
-/// `rows x cols` of f32, row-major, on one [`Device`].
+/// A matrix of `rows x cols` values of f32, row-major, on one [`Device`].
 ///
-/// Clones are cheap and behave as values: an op that works in place copies first where a clone still holds the old
-/// content.
+/// Clones are cheap, but a clone never sees later changes: an op that works in place first copies a matrix that shares its values
+/// with a clone.
 ///
 /// ```
 /// use ndarray::array;
@@ -36,37 +36,38 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// A matrix with the array's content, in whatever layout the array is.
+    /// A matrix with the values of an array of any layout.
     ///
     /// # Errors
-    /// [`Error::Empty`] without rows or columns; [`Error::Limit`] and [`Error::OutOfMemory`] when the device cannot
-    /// hold it.
+    /// [`Error::Empty`] without rows or columns; [`Error::Limit`] and [`Error::OutOfMemory`] if the matrix is too large for the
+    /// device.
     pub fn from_array(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
-        // In browsers, too: an upload is recorded there, and waits for nothing.
+        // This does not block in browsers either: there an upload is only recorded.
         at_once(Self::from_array_by(Waiting::Blocking, device, array))
     }
 
-    /// [`Self::from_array`] without blocking the thread, where the array is so large, or the device so far behind, that uploads wait.
+    /// A matrix with the values of an array, as [`Self::from_array`]. Its uploads may wait, if the array is large or the device
+    /// is far behind; this form then does not block the thread.
     pub async fn from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
         Self::from_array_by(Waiting::Yielding, device, array).await
     }
 
     blocking_and_async! {
-        /// The content, brought back to the host. On a GPU this waits for everything that leads to it.
+        /// Copies the matrix to the host. On a GPU this waits for all work that the values depend on.
         ///
-        /// The asynchronous form suits any executor. The work is handed to the device when the future is first polled. Through
-        /// OpenGL, whose context serves one thread at a time, that poll waits.
+        /// The asynchronous form suits any executor. The work is submitted to the device when the future is first polled. With
+        /// OpenGL that first poll blocks, since an OpenGL context serves one thread at a time.
         ///
         /// # Errors
-        /// Whatever went wrong on the device since the last call; [`Error::Read`] when the content cannot be fetched.
+        /// Any error of the device since the last call; [`Error::Read`] when the values cannot be read.
         pub fn to_array, to_array_async(&self) -> Result<Array2<f32>> = |waiting| {
             self.to_array_by(waiting).await
         }
 
-        /// Copies the content into an existing array: for results that are read again and again, since new memory costs
-        /// the system more time than the copy.
+        /// Copies the matrix into an existing array. This is faster for results that are read repeatedly, since the system takes
+        /// longer to provide new memory than the copy takes.
         ///
-        /// # Errors
+        /// [`Error::Shape`] unless the array has the shape of this matrix; otherwise as [`Matrix::to_array`].
         /// [`Error::Shape`] unless the array has this matrix's shape; else as [`Matrix::to_array`].
         ///
         /// ```
@@ -104,10 +105,10 @@ impl Matrix {
         Ok(Matrix { device: device.clone(), rows, cols, storage })
     }
 
-    /// A matrix of these values, row by row.
+    /// A matrix with these values, row by row.
     ///
     /// # Errors
-    /// [`Error::Length`] unless there are `rows * cols` values; else as [`Matrix::from_array`].
+    /// [`Error::Length`] unless there are `rows * cols` values; otherwise as [`Matrix::from_array`].
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix};
@@ -146,7 +147,7 @@ impl Matrix {
         Ok(Matrix { device: device.clone(), rows, cols, storage })
     }
 
-    /// A matrix of a dry run: a name and a shape, without content.
+    /// A matrix of a dry run. It has a name and a shape, but no values.
     pub(crate) fn planned(device: &Device, name: &'static str, rows: usize, cols: usize) -> Result<Self> {
         match device.context() {
             None => Self::zeros(device, rows, cols),
@@ -162,7 +163,7 @@ impl Matrix {
         match (&self.storage, target.as_slice_mut()) {
             (Storage::Cpu(array), _) => target.assign(array),
             (Storage::Gpu(buffer), Some(values)) => buffer.context().read_into(waiting, buffer, values).await?,
-            // Its rows do not lie one after the other.
+            // The rows of the target do not lie one after the other.
             (Storage::Gpu(_), None) => target.assign(&self.to_array_by(waiting).await?),
         }
         Ok(())
@@ -185,7 +186,7 @@ impl Matrix {
         array.map_err(|_| Error::Length { op: "to_array", shape, values: found })
     }
 
-    /// The content, to be fetched later; the device need not be waited for yet.
+    /// Starts to read the values. The host need not wait for the device yet.
     pub(crate) fn read_later(&self) -> Result<Later<f32>> {
         match &self.storage {
             Storage::Cpu(array) => Ok(Later::Ready(array.iter().copied().collect())),
@@ -193,22 +194,22 @@ impl Matrix {
         }
     }
 
-    /// `(rows, cols)`.
+    /// The shape of the matrix, as `(rows, cols)`.
     pub fn shape(&self) -> (usize, usize) {
         (self.rows, self.cols)
     }
 
-    /// Number of rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Number of columns.
+    /// The number of columns.
     pub fn cols(&self) -> usize {
         self.cols
     }
 
-    /// The device that holds it.
+    /// The device that holds the matrix.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -221,19 +222,19 @@ impl Matrix {
         &self.storage
     }
 
-    /// A CPU result; the device is the one its operands live on.
+    /// Makes a matrix of a result in host memory. `device` is the device of the operands.
     pub(crate) fn on_cpu(device: &Device, array: impl Into<Kept>) -> Self {
         let array = array.into();
         let (rows, cols) = array.dim();
         Matrix { device: device.clone(), rows, cols, storage: Storage::Cpu(Arc::new(array)) }
     }
 
-    /// A GPU result that has been recorded into this buffer.
+    /// Makes a matrix of a GPU result, which has been recorded into this buffer.
     pub(crate) fn on_gpu(device: &Device, rows: usize, cols: usize, buffer: Buffer) -> Self {
         Matrix { device: device.clone(), rows, cols, storage: Storage::Gpu(Arc::new(buffer)) }
     }
 
-    /// Whether a clone shares the storage.
+    /// Whether a clone of the matrix shares its storage.
     pub(crate) fn is_shared(&self) -> bool {
         match &self.storage {
             Storage::Cpu(array) => Arc::strong_count(array) > 1,
@@ -241,7 +242,7 @@ impl Matrix {
         }
     }
 
-    /// The array in host memory for an op that works in place: copied first where a clone shares it.
+    /// The array in host memory, for an op that works in place. It is copied first if a clone shares it.
     pub(crate) fn array_mut(&mut self) -> Option<&mut Array2<f32>> {
         let Storage::Cpu(array) = &mut self.storage else { return None };
         let kept = Arc::make_mut(array);

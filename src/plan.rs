@@ -14,12 +14,11 @@ pub(crate) use crate::planned::planned_targets;
 
 /// A plan of a training step or a prediction: its buffers, dispatches and memory on a device, and whether it fits.
 ///
-/// A plan is made by a dry run, in which the code of the step or prediction runs on a device that only counts. The
-/// memory is that of the crate's buffers; staging memory for uploads and reads (up to about 192 MiB and 64 MiB) and the
-/// driver's own memory come in addition. wgpu does not tell how much memory a device has, so that only the known limits
-/// are checked: the device's largest buffer and grid, and
-/// [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes). On the CPU path the plan is that of a GPU
-/// without limits, which is an upper bound on host memory.
+/// A plan is made by a dry run: the code of the step or prediction runs on a device that only counts. The plan counts the memory
+/// of the crate's buffers. Staging memory for uploads and reads (up to about 192 MiB and 64 MiB) and the driver's own memory are
+/// not included. wgpu does not tell how much memory a device has, so only the known limits are checked: the device's largest
+/// buffer and grid, and [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes). On the CPU path the plan is that
+/// of a GPU without limits, which is an upper bound on host memory.
 ///
 /// ```
 /// use wgpu_mlp::{Device, FitOptions, Plan};
@@ -32,21 +31,21 @@ pub(crate) use crate::planned::planned_targets;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The title: what was planned.
+    /// The title, which says what was planned.
     pub title: String,
     /// The buffers, in the order in which they are first needed.
     pub buffers: Vec<PlannedBuffer>,
-    /// Kernels launched for one step, or for one batch of the prediction; 0 on the CPU path.
+    /// The number of kernels that are launched for one step, or for one batch of the prediction; 0 on the CPU path.
     pub dispatches: usize,
-    /// The maximal memory that is held at a time. It is less than the sum of all buffers, since buffers are reused.
+    /// The maximal memory that is held at a time. It is less than the sum of all buffers, since they are reused.
     pub peak_bytes: u64,
     /// The memory limit that the caller has set, if there is one.
     pub allowed_bytes: Option<u64>,
-    /// The reason why it does not fit, if there is one.
+    /// The reason why the step or prediction does not fit, if it does not.
     pub obstacle: Option<Error>,
 }
 
-/// Planned buffers with one purpose and shape.
+/// Planned buffers that have one purpose and one shape.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Plan};
@@ -63,7 +62,7 @@ pub struct PlannedBuffer {
     pub rows: usize,
     /// The number of columns.
     pub cols: usize,
-    /// The number of such buffers, without those of the second of two batches in flight.
+    /// The number of buffers with this purpose and shape. It counts only the first of two batches in flight.
     pub count: usize,
     /// The size of each buffer in bytes, with padding.
     pub bytes: u64,
@@ -72,11 +71,11 @@ pub struct PlannedBuffer {
 }
 
 impl Plan {
-    /// The plan of a step of [`Mlp::fit`](crate::Mlp::fit) for a network of these widths, with the second copy of
+    /// The plan of a step of [`Mlp::fit`](crate::Mlp::fit) for a network of these widths. It includes the second copy of
     /// parameters and optimizer state that [`FitOptions::stop_on_non_finite`] keeps.
     ///
-    /// Small records of the steps whose losses have not been read yet come in addition, at most 1,024 of them. For a
-    /// training with row weights there is [`Trainer::plan`]. The validation is a prediction: see [`Plan::prediction`].
+    /// Small records of at most 1,024 steps whose losses have not been read yet are not included. For a training with row
+    /// weights, use [`Trainer::plan`]. The validation is a prediction: see [`Plan::prediction`].
     ///
     /// # Errors
     /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0;
@@ -93,7 +92,7 @@ impl Plan {
         Self::training(device, widths, options, false)
     }
 
-    /// The plan of a training step, with a weight for each row or without.
+    /// The plan of a training step. `weighted` says whether each row has a weight.
     fn training(device: &Device, widths: &[usize], options: &FitOptions, weighted: bool) -> Result<Self> {
         options.check(true, widths.len().saturating_sub(1))?;
         let batch = options.batch;
@@ -114,7 +113,7 @@ impl Plan {
         })
     }
 
-    /// The plan of [`Mlp::predict`](crate::Mlp::predict) on so many rows, for a network of these widths.
+    /// The plan of [`Mlp::predict`](crate::Mlp::predict) on this number of rows, for a network of these widths.
     ///
     /// # Errors
     /// As [`Plan::training_step`].
@@ -136,19 +135,19 @@ impl Plan {
             };
             let first = predict()?;
             let (buffers, dispatches) = (entries(dry), dry.counters().dispatches);
-            // Two batches are in flight at a time.
+            // Two batches are in flight at a time, so the memory of a second one is planned too.
             let second = if rows > batch { Some(predict()?) } else { None };
             drop((first, second));
             Ok((buffers, dispatches))
         })
     }
 
-    /// Whether it fits all known limits.
+    /// Whether the step or prediction fits all known limits.
     pub fn fits(&self) -> bool {
         self.obstacle.is_none()
     }
 
-    /// The plan of what `run` does on a dry device, with a model of these widths.
+    /// The plan of the work that `run` does on a dry device, with a model of these widths.
     fn of(
         device: &Device,
         widths: &[usize],
@@ -167,7 +166,7 @@ impl Plan {
                 let obstacle = too_much.then_some(Error::OutOfMemory { bytes: peak_bytes, source: None });
                 (entries, if on_gpu { dispatches as usize } else { 0 }, obstacle)
             }
-            // The plan has what the dry run did until the error.
+            // The plan shows the dry run up to the error.
             Err(error @ (Error::Limit { .. } | Error::HostMemory { .. })) => (entries(&dry), 0, Some(error)),
             Err(error) => return Err(error),
         };
@@ -178,9 +177,9 @@ impl Plan {
 }
 
 impl Trainer<'_> {
-    /// The plan of a step of this training on the model's device: that of [`Plan::training_step`], with the row weights
-    /// if there are any. Over ranks it is that of one process; each rank has its share of the batch, and room for the gradients of
-    /// all parameters up to twice in addition.
+    /// The plan of a step of this training on the model's device. It is that of [`Plan::training_step`], with the row weights if
+    /// there are any. Over ranks it is the plan of one process: each rank has only its share of the batch, but needs additional
+    /// room for up to two copies of all gradients.
     ///
     /// # Errors
     /// As [`Plan::training_step`].
@@ -199,7 +198,7 @@ impl Trainer<'_> {
     }
 }
 
-/// Takes the entries that the dry run has made since the last call.
+/// Takes the entries that the dry run has recorded since the last call.
 fn entries(dry: &Device) -> Entries {
     dry.context().map(Context::take_entries).unwrap_or_default()
 }
@@ -222,7 +221,7 @@ fn joined(gpu: Option<&Context>, entries: Entries) -> Vec<PlannedBuffer> {
     buffers
 }
 
-/// The widths as a text such as `784-512-10`.
+/// The widths as text, such as `784-512-10`.
 fn list(widths: &[usize]) -> String {
     widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
 }

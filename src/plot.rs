@@ -17,7 +17,7 @@ const SIZE: (u32, u32) = (1100, 460);
 // Blue and vermilion of Okabe and Ito's palette, which colour-blind readers can tell apart.
 const TRAINING: RGBColor = RGBColor(0, 114, 178);
 const VALIDATION: RGBColor = RGBColor(213, 94, 0);
-/// The font family: the font that plotters measures texts with, and a fallback for viewers that lack it.
+/// The font family: the font by which plotters measures texts, and a fallback for viewers that do not have it.
 const FAMILY: &str = "Roboto, sans-serif";
 #[cfg(not(target_family = "wasm"))]
 static GLYPHS: &[u8] = include_bytes!("../examples/data/Roboto-subset.ttf");
@@ -25,7 +25,7 @@ const FONT: (&str, u32) = (FAMILY, 16);
 
 /// A curve of a panel: its name, colour and points.
 type Curve = (&'static str, RGBColor, Vec<(f64, f64)>);
-/// A value of an epoch.
+/// A function that returns a value of an epoch.
 type Value = fn(&Epoch) -> Option<f64>;
 
 impl History {
@@ -33,7 +33,7 @@ impl History {
     /// `plot`.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) when it cannot be written; the file appears complete or not at all.
+    /// [`Error::File`](crate::Error::File) when the picture cannot be written. The file appears complete or not at all.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -53,7 +53,7 @@ impl History {
     /// The SVG picture that [`History::plot`] writes, as text. This needs the feature `plot`.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File), with `the picture` in the place of a path, when it cannot be drawn.
+    /// [`Error::File`](crate::Error::File) when the picture cannot be drawn. It names `the picture` instead of a path.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -66,16 +66,16 @@ impl History {
         self.svg(Path::new("the picture"))
     }
 
-    /// The picture; errors name `path`.
+    /// Draws the picture as SVG text; errors name `path`.
     fn svg(&self, path: &Path) -> Result<String> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|error| failed(path, io::Error::other(error.to_string())))?;
         Ok(svg)
     }
 
-    /// Draws the picture.
+    /// Draws the picture into `svg`.
     fn draw(&self, svg: &mut String) -> std::result::Result<(), Box<dyn StdError>> {
-        // In browsers the page measures texts; a worker has none.
+        // In browsers the page measures texts, which a worker cannot do.
         #[cfg(target_family = "wasm")]
         web_sys::window()
             .and_then(|window| window.document()?.body())
@@ -117,7 +117,7 @@ impl History {
     ) -> std::result::Result<(), Box<dyn StdError>> {
         let values = || curves.iter().flat_map(|(_, _, points)| points.iter().map(|(_, y)| *y));
         let top = highest.unwrap_or(1.05 * values().fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
-        // The axis of a loss begins at 0, that of an accuracy at the multiple of ten below its lowest value.
+        // The axis of a loss begins at 0. The axis of an accuracy begins at the multiple of ten below its lowest value.
         let bottom = highest.map_or(0.0, |top| 10.0 * (values().fold(top - 10.0, f64::min) / 10.0).floor());
         let last = self.epochs.len().max(2) as f64;
         let mut chart = ChartBuilder::on(area)
@@ -130,7 +130,7 @@ impl History {
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
-            // No more marks than epochs, so that each is at one of them.
+            // There are no more marks than epochs, so that each mark is at an epoch.
             .x_labels(self.epochs.len().clamp(2, 11))
             .x_desc("epoch")
             .y_desc(unit)
@@ -143,7 +143,7 @@ impl History {
             let series = chart.draw_series(LineSeries::new(points.iter().copied(), thick))?;
             series.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(2)));
             if *name == "validation" || points.len() == 1 {
-                // Dots make the lines differ in more than colour.
+                // Dots, so that the lines differ not only in colour.
                 chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
             }
         }
@@ -189,7 +189,7 @@ mod tests {
         assert!(!drawn(vec![epoch(0, 1.0, None), epoch(1, 0.5, None)]).contains("validation"));
         for epochs in 2..30 {
             let drawn = drawn((0..epochs).map(|index| epoch(index, 1.0, None)).collect());
-            // Numbers of epochs are the text of lines of their own, each of them once in each of the two panels.
+            // In the SVG text the number of an epoch is on a line of its own. Each number occurs once in each of the two panels.
             let numbers = drawn.lines().filter_map(|line| line.trim().parse::<usize>().ok());
             let numbers: Vec<_> = numbers.filter(|number| (1..=epochs).contains(number)).collect();
             let twice = |number: &usize| numbers.iter().filter(|other| *other == number).count();

@@ -9,8 +9,8 @@ use web_time::Instant;
 use crate::error::Result;
 use crate::mlp::{Callback, Epoch, History, Mlp, Run, Step};
 
-/// A progress bar of a training on standard error, with loss, accuracy, rows per second and the time left. A line stays
-/// for each epoch. It prints nothing if standard error is not a terminal. This needs the feature `progress`.
+/// A progress bar of a training on standard error. It shows loss, accuracy, rows per second and the time left. For each finished
+/// epoch a line stays on the screen. Nothing is printed if standard error is not a terminal. This needs the feature `progress`.
 ///
 /// ```
 /// use wgpu_mlp::{Device, FitOptions, Mlp, ProgressBar, Trainer};
@@ -43,17 +43,17 @@ impl ProgressBar {
     }
 }
 
-/// The bar's template. The bar is over the steps of all epochs, so that the time left is that of the whole training.
+/// The bar's template. The bar counts the steps of all epochs, so that it shows the time left for the whole training.
 const TEMPLATE: &str = "{prefix}  {bar:24}  {percent:>3} %  {msg}  {eta} left";
 
 impl Callback for ProgressBar {
     fn on_start(&mut self, run: &Run) -> Result<()> {
-        // A template that does not parse would be a bug of this crate, which should not end a training.
+        // A template that cannot be parsed would be a bug of this crate. It should not end a training.
         let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-        // A training that only early stopping is to end may have more steps than u64 can count.
+        // The number of steps can be larger than a u64, if only early stopping is to end the training.
         self.bar.set_length(run.epochs.saturating_mul(run.steps_per_epoch) as u64);
-        // A bar that has been through a training is drawn again.
+        // A bar that has shown an earlier training is started again.
         self.bar.reset();
         self.bar.set_position(run.first_epoch.saturating_mul(run.steps_per_epoch) as u64);
         self.bar.reset_eta();

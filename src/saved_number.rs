@@ -1,5 +1,5 @@
-//! Numbers that may be NaN or infinite in files: JSON has none for these, so they are written as words. Formats that are not text
-//! have them as they are.
+//! Numbers in files that may be NaN or infinite. JSON cannot represent these, so text formats get them as words. Binary formats
+//! get them as numbers.
 
 use std::fmt;
 
@@ -15,12 +15,12 @@ fn word(number: f64) -> &'static str {
     }
 }
 
-/// Writes a number, or its word.
+/// Writes a number, or its word if it is not finite.
 pub(crate) fn write<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
     if number.is_finite() || !to.is_human_readable() { number.serialize(to) } else { word(*number).serialize(to) }
 }
 
-/// Writes an f32, or its word.
+/// Writes an f32, or its word if it is not finite.
 pub(crate) fn write_f32<S: Serializer>(number: &f32, to: S) -> Result<S::Ok, S::Error> {
     if number.is_finite() || !to.is_human_readable() {
         number.serialize(to)
@@ -29,7 +29,7 @@ pub(crate) fn write_f32<S: Serializer>(number: &f32, to: S) -> Result<S::Ok, S::
     }
 }
 
-/// Writes a number, or `null` where there is none.
+/// Writes an optional number; `None` is written as `null`.
 pub(crate) fn write_some<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     match number {
         number if !to.is_human_readable() => number.serialize(to),
@@ -38,7 +38,7 @@ pub(crate) fn write_some<S: Serializer>(number: &Option<f64>, to: S) -> Result<S
     }
 }
 
-/// Reads a number, one of the words, or `null` as none.
+/// A visitor that reads a number, one of the words, or `null`, which means `None`.
 struct NumberVisitor;
 
 impl Visitor<'_> for NumberVisitor {
@@ -74,7 +74,7 @@ impl Visitor<'_> for NumberVisitor {
     }
 }
 
-/// Reads a number that may be missing.
+/// Reads an optional number.
 pub(crate) fn some<'a, D: Deserializer<'a>>(from: D) -> Result<Option<f64>, D::Error> {
     if !from.is_human_readable() {
         return Option::deserialize(from);
@@ -82,17 +82,17 @@ pub(crate) fn some<'a, D: Deserializer<'a>>(from: D) -> Result<Option<f64>, D::E
     from.deserialize_any(NumberVisitor)
 }
 
-/// Reads a number; `null` is infinity.
+/// Reads a number; `null` means infinity.
 pub(crate) fn or_infinity<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
     read(from, f64::INFINITY)
 }
 
-/// Reads a number; `null` is NaN.
+/// Reads a number; `null` means NaN.
 pub(crate) fn or_nan<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
     read(from, f64::NAN)
 }
 
-/// Reads an f32; `null` is NaN.
+/// Reads an f32; `null` means NaN.
 pub(crate) fn or_nan_f32<'a, D: Deserializer<'a>>(from: D) -> Result<f32, D::Error> {
     if from.is_human_readable() { or_nan(from).map(|number| number as f32) } else { f32::deserialize(from) }
 }

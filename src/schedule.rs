@@ -1,4 +1,4 @@
-//! Schedules of the learning rate, which the host computes.
+//! Schedules of the learning rate. The host computes them.
 
 use std::f64::consts::PI;
 
@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "serde")]
 use crate::saved_number;
 
-/// A schedule: how the learning rate follows from the initial rate η and the epoch e, counted from 0. The schedules are
+/// A schedule computes the learning rate from the initial rate η and the epoch e, which is counted from 0. The schedules are
 /// those of `torch.optim.lr_scheduler`.
 ///
 /// ```
@@ -40,14 +40,14 @@ pub enum Schedule {
         /// The minimal rate, at least 0.
         minimum: f64,
     },
-    /// The rate η, multiplied by the factor each time that more than `patience` epochs in a row were no better, down to
-    /// the minimum: PyTorch's `ReduceLROnPlateau` without its `cooldown` and `eps`. An epoch is better if its loss is
-    /// below (1 - threshold) times the best so far; NaN is never better. A rate that is below the minimum from the beginning is
-    /// not reduced.
+    /// The rate η. Each time that more than `patience` epochs in a row were not better, it is multiplied by the factor, down to
+    /// the minimum. This is PyTorch's `ReduceLROnPlateau` without its `cooldown` and `eps`. An epoch is better if its loss is
+    /// below (1 - threshold) times the best loss so far; NaN is never better. A rate below the minimum from the beginning is not
+    /// reduced.
     OnPlateau {
         /// The factor of a reduction, above 0 and below 1.
         factor: f64,
-        /// The number of epochs in a row that may be no better.
+        /// The number of epochs in a row that may pass without a better loss.
         patience: usize,
         /// The share of the best loss by which a loss must be lower, from 0 up to but not including 1.
         threshold: f64,
@@ -58,8 +58,8 @@ pub enum Schedule {
 
 /// The options of a learning rate: a schedule and a warm-up before it.
 ///
-/// In the first n = `warm_up_steps` steps the rate is (t + 1) / n times that of the schedule, for step t counted from
-/// 0, as with PyTorch's `LinearLR` from 1 / n to 1.
+/// In the first n = `warm_up_steps` steps the rate is (t + 1) / n times the rate of the schedule, where t is the step, counted
+/// from 0. PyTorch's `LinearLR` from 1 / n to 1 gives the same rates.
 ///
 /// ```
 /// use wgpu_mlp::{LearningRate, Schedule};
@@ -72,7 +72,7 @@ pub enum Schedule {
 pub struct LearningRate {
     /// The schedule of the rate.
     pub schedule: Schedule,
-    /// The number of steps in which the rate rises to that of the schedule.
+    /// The number of steps in which the rate rises to the rate of the schedule.
     pub warm_up_steps: u64,
 }
 
@@ -95,13 +95,13 @@ pub struct ScheduleProgress {
     pub steps: u64,
     /// The number of epochs done.
     pub epochs: u64,
-    /// The lowest loss that was better than those before it; infinite before the first epoch.
+    /// The best loss so far: the last one that was better by the schedule's threshold. It is infinite before the first epoch.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_infinity")
     )]
     pub best_loss: f64,
-    /// The number of epochs since then, or since the last reduction of the rate.
+    /// The number of epochs since the best loss, or since the last reduction of the rate.
     pub stale_epochs: u64,
     /// The number of times that the rate was reduced on a plateau.
     pub reductions: u64,
@@ -113,7 +113,8 @@ impl Default for ScheduleProgress {
     }
 }
 
-/// The state of a schedule in a training: it is told of every step and epoch, and gives the rate of the next step.
+/// The state of a schedule in a training. The caller reports every step and epoch to it, and it computes the rate of the next
+/// step.
 ///
 /// ```
 /// use wgpu_mlp::{Schedule, ScheduleState};
@@ -145,7 +146,7 @@ impl ScheduleState {
         Ok(ScheduleState { options, initial, progress: ScheduleProgress::default() })
     }
 
-    /// This schedule, continued from `progress`.
+    /// This schedule's state, continued from `progress`.
     pub fn with_progress(self, progress: ScheduleProgress) -> Self {
         ScheduleState { progress, ..self }
     }
@@ -169,7 +170,7 @@ impl ScheduleState {
                 minimum + (self.initial - minimum) * (1.0 + (PI * share).cos()) / 2.0
             }
             Schedule::OnPlateau { .. } if reductions == 0 => self.initial,
-            // A rate that is below the minimum from the beginning stays as it is.
+            // A rate below the minimum from the beginning is not changed.
             Schedule::OnPlateau { factor, minimum, .. } => {
                 (self.initial * power(factor, reductions)).max(minimum.min(self.initial))
             }
@@ -185,7 +186,7 @@ impl ScheduleState {
         self.progress.steps = self.progress.steps.saturating_add(1);
     }
 
-    /// Records the end of an epoch, and its loss, by which plateaus are found.
+    /// Records the end of an epoch with its loss, which shows whether there is a plateau.
     pub fn end_of_epoch(&mut self, loss: f64) {
         let progress = &mut self.progress;
         progress.epochs = progress.epochs.saturating_add(1);
@@ -221,7 +222,7 @@ impl Schedule {
     }
 }
 
-/// Refuses an option's value that does not fit its range or is not finite.
+/// Refuses a value of an option that is outside its range or not finite.
 fn range(option: &'static str, rule: &'static str, value: f64, fits: bool) -> Result<()> {
     if fits && value.is_finite() { Ok(()) } else { Err(Error::Option { op: "schedule", option, rule, value }) }
 }

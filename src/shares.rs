@@ -1,9 +1,9 @@
-//! Shares of groups, from which a number of rows is drawn in proportion to their sizes.
+//! Shares of groups: the number of rows to draw from each group, in proportion to the groups' sizes.
 
 use std::cmp::Reverse;
 
-/// The share of each group, so that `wanted` rows are taken in all, in proportion to the groups' sizes. The rows that
-/// rounding leaves over go to the groups with the largest remainders. No group gives all of its rows.
+/// The number of rows to take from each group, `wanted` rows in all, in proportion to the groups' sizes. Rounding down leaves
+/// some rows over; these are taken from the groups with the largest remainders. No group gives all of its rows.
 pub(crate) fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
     let rows: usize = sizes.iter().sum();
     if rows == 0 {
@@ -23,7 +23,7 @@ pub(crate) fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
                 left -= 1;
             }
         }
-        // Every group has only one row left.
+        // No group can give another row, since each would be left with none.
         if left == before {
             break;
         }

@@ -1,9 +1,9 @@
-//! Statistics of a batch: losses, hits and rows that went wrong, added up over rows.
+//! Statistics of a batch: sums of losses and weights, correct rows, and rows that are not finite.
 
 #[cfg(feature = "serde")]
 use crate::saved_number;
 
-/// Statistics of a batch: sums of losses and weights, hits, and rows that went wrong.
+/// Statistics of a batch: sums of losses and weights, and the numbers of correct rows and of rows that are not finite.
 ///
 /// ```
 /// use wgpu_mlp::{Device, Matrix, Targets, ops};
@@ -18,31 +18,31 @@ use crate::saved_number;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Statistics {
-    /// The sum of the rows' weighted losses. A GPU adds runs of rows in f32, at least those of a workgroup: the sum is infinite
-    /// where one of these sums is above the largest f32, 3.4 · 10³⁸, though every loss may be finite.
+    /// The sum of the rows' weighted losses. A GPU adds groups of rows in f32, at least the rows of a workgroup. So the sum is
+    /// infinite if one of these partial sums is above the largest f32, 3.4 · 10³⁸, even if every loss is finite.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
     )]
     pub loss_sum: f64,
-    /// The sum of the rows' weights, by which a mean is divided. It is added as the losses are.
+    /// The sum of the rows' weights, by which the mean is divided. It is added up in the same way as the losses.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
     )]
     pub weight_sum: f64,
-    /// Rows whose first maximum is their class.
+    /// The number of rows whose first maximum is at their class.
     pub correct: u64,
-    /// Rows counted: all but those with the label -100 or an ignored class.
+    /// The number of rows that count: all rows except those with the label -100 or an ignored class.
     pub rows: u64,
-    /// Counted rows whose own loss is NaN or infinite.
+    /// The number of counted rows whose own loss is NaN or infinite.
     pub non_finite_rows: u64,
     /// The first counted row whose loss is NaN or infinite.
     pub first_bad_row: Option<u64>,
 }
 
 impl Statistics {
-    /// The weighted mean of the losses; NaN over nothing, as in PyTorch.
+    /// The weighted mean of the losses; NaN if no row counts, as in PyTorch.
     ///
     /// ```
     /// use wgpu_mlp::ops::Statistics;
@@ -52,7 +52,7 @@ impl Statistics {
         self.loss_sum / self.weight_sum
     }
 
-    /// The share of the counted rows that are correct; NaN over nothing.
+    /// The share of the counted rows that are correct; NaN if no row counts.
     ///
     /// ```
     /// use wgpu_mlp::ops::Statistics;
@@ -62,7 +62,8 @@ impl Statistics {
         self.correct as f64 / self.rows as f64
     }
 
-    /// Both batches together; `other`'s rows come behind the `rows_before` of all earlier batches.
+    /// Joins the statistics of two batches. The rows of `other` are numbered from `rows_before`, the number of rows in all
+    /// earlier batches.
     pub(crate) fn join(self, other: Statistics, rows_before: u64) -> Statistics {
         Statistics {
             loss_sum: self.loss_sum + other.loss_sum,

@@ -1,4 +1,4 @@
-//! The storage of a matrix, in host memory or on a device, and values on their way from it.
+//! The storage of a matrix, in host memory or on a device, and values on their way from a device.
 
 use std::sync::Arc;
 
@@ -9,28 +9,28 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Reading};
 use crate::waiting::{Arrive, Waiting};
 
-/// The storage of a matrix's numbers.
+/// The storage of a matrix's values.
 #[derive(Clone)]
 pub(crate) enum Storage {
-    /// In host memory, standard layout.
+    /// An array in host memory, in standard layout.
     Cpu(Arc<Kept>),
-    /// In a device buffer.
+    /// A buffer of a device.
     Gpu(Arc<Buffer>),
 }
 
 impl Storage {
-    /// The array in host memory.
+    /// The array in host memory, if the matrix is there.
     pub fn cpu(&self) -> Option<&Array2<f32>> {
         if let Storage::Cpu(array) = self { Some(array) } else { None }
     }
 
-    /// The device buffer.
+    /// The device buffer, if the matrix is there.
     pub fn gpu(&self) -> Option<&Buffer> {
         if let Storage::Gpu(buffer) = self { Some(buffer) } else { None }
     }
 }
 
-/// Values that are ready, or on their way from a device.
+/// Values that are ready, or that are still being read from a device.
 pub(crate) enum Later<T> {
     Ready(Vec<T>),
     Reading(Reading<T>),

@@ -1,4 +1,4 @@
-//! Targets: what each row of a batch should be, a class id or a distribution over the classes.
+//! Targets: the class id of each row of a batch, or its distribution over the classes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::gpu::Buffer;
 use crate::host_memory::{host_room, not_empty};
 use crate::matrix::Matrix;
 
-/// Class ids or class distributions for a batch, validated when they are made, on one [`Device`].
+/// Class ids or class distributions for the rows of a batch, on one [`Device`]. They are checked when they are made.
 ///
 /// ```
 /// use ndarray::array;
@@ -30,12 +30,12 @@ pub struct Targets {
     device: Device,
     rows: usize,
     classes: usize,
-    /// Rows whose id is [`Targets::MARK`].
+    /// The number of rows whose id is [`Targets::MARK`].
     ignored: usize,
     kind: Kind,
 }
 
-/// The two kinds of targets, and where they live.
+/// The two kinds of targets, and where their values are.
 #[derive(Clone)]
 pub(crate) enum Kind {
     CpuClasses(Arc<Vec<u32>>),
@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     Distributions(Matrix),
 }
 
-/// Integers that can name a class.
+/// An integer type whose values can be class labels.
 ///
 /// ```
 /// fn count<L: wgpu_mlp::Label>(labels: &[L]) -> usize { labels.len() }
@@ -66,21 +66,20 @@ macro_rules! labels {
 labels!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 impl Targets {
-    /// The label of a row that counts for nothing: PyTorch's default `ignore_index`.
+    /// The label of a row that is ignored: PyTorch's default `ignore_index`.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::Targets::IGNORED, -100);
     /// ```
     pub const IGNORED: i64 = -100;
 
-    /// The id that such rows have.
+    /// The class id of ignored rows.
     pub(crate) const MARK: u32 = Self::IGNORED as u32;
 
-    /// One class id a row, from 0 to `classes - 1`.
+    /// Targets with one class id for each row, from 0 to `classes - 1`.
     ///
-    /// A signed label of -100 ([`Targets::IGNORED`]) marks a row without a target: it gives no loss and no gradient, and
-    /// does not count in means and accuracies. Labels that mark such rows otherwise, with 255 say,
-    /// are mapped to -100 first.
+    /// A signed label of -100 ([`Targets::IGNORED`]) marks an ignored row: it has no loss and no gradient, and does not count in
+    /// means and accuracies. If your labels mark such rows by another number, such as 255, replace it by -100 first.
     ///
     /// # Errors
     /// [`Error::Target`] with the first row whose class is out of range; [`Error::Empty`] without rows or classes.
@@ -94,7 +93,7 @@ impl Targets {
         Self::of_ids(device, Self::check(labels, classes)?, classes)
     }
 
-    /// Ids that are known to be classes, or [`Targets::MARK`].
+    /// Targets with these ids, which are known to be classes or [`Targets::MARK`].
     pub(crate) fn of_ids(device: &Device, ids: Vec<u32>, classes: usize) -> Result<Self> {
         let rows = ids.len();
         not_empty("targets", rows, classes)?;
@@ -106,15 +105,16 @@ impl Targets {
         Ok(Targets { device: device.clone(), rows, classes, ignored, kind })
     }
 
-    /// The labels as class ids, or the first that is none.
+    /// Converts labels to class ids, or returns an error with the first label that is not a class.
     pub(crate) fn check<L: Label>(labels: &[L], classes: usize) -> Result<Vec<u32>> {
         Self::check_of("targets", labels, classes, Self::IGNORED)
     }
 
-    /// The labels as class ids, where one more label than -100 marks ignored rows. Errors say what the rows are of.
+    /// Converts labels to class ids. Labels equal to `ignored` mark ignored rows, as -100 does. `op` is the name of the rows in
+    /// errors.
     pub(crate) fn check_of<L: Label>(op: &'static str, labels: &[L], classes: usize, ignored: i64) -> Result<Vec<u32>> {
         not_empty(op, labels.len(), classes)?;
-        // Ids from there on have meanings of their own.
+        // Larger ids have special meanings.
         let allowed = u64::from(Self::MARK);
         if classes as u64 > allowed {
             return Err(Error::Limit { op, what: "classes", needed: classes as u64, allowed });
@@ -131,7 +131,7 @@ impl Targets {
         Ok(ids)
     }
 
-    /// One distribution a row: one-hot, or any shares of the classes. The rows need not sum to one.
+    /// Targets with one distribution for each row: one-hot, or any shares of the classes. A row need not sum to one.
     ///
     /// # Errors
     /// [`Error::Distribution`] with the first entry that is negative, infinite or NaN; else as [`Matrix::from_array`].
@@ -153,12 +153,12 @@ impl Targets {
         Ok(Targets { device: device.clone(), rows, classes, ignored: 0, kind })
     }
 
-    /// Class ids that an op has made.
+    /// Targets with class ids that an op computes.
     pub(crate) fn made(device: &Device, rows: usize, classes: usize, kind: Kind) -> Self {
         Targets { device: device.clone(), rows, classes, ignored: 0, kind }
     }
 
-    /// Number of rows.
+    /// The number of rows.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Targets};
@@ -169,7 +169,7 @@ impl Targets {
         self.rows
     }
 
-    /// Number of classes.
+    /// The number of classes.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Targets};
@@ -180,7 +180,7 @@ impl Targets {
         self.classes
     }
 
-    /// How many rows count for nothing, by their label.
+    /// The number of rows that are ignored because of their label.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Targets};
@@ -191,7 +191,7 @@ impl Targets {
         self.ignored
     }
 
-    /// The device that holds them.
+    /// The device that holds the targets.
     ///
     /// ```
     /// use wgpu_mlp::{Device, DeviceKind, Targets};
@@ -210,18 +210,18 @@ impl Targets {
         matches!(self.kind, Kind::Distributions(_))
     }
 
-    /// `rows x classes`, as error messages name them.
+    /// The shape `rows x classes`, which error messages show.
     pub(crate) fn dims(&self) -> Shape {
         Shape { rows: self.rows, cols: self.classes }
     }
 }
 
-/// Whether a row with this label counts for nothing.
+/// Whether a row with this label is ignored.
 pub(crate) fn is_ignored(label: impl Label) -> bool {
     label.value() == i128::from(Targets::IGNORED)
 }
 
-/// How many labels there are like that.
+/// The number of labels that mark ignored rows.
 pub(crate) fn ignored_rows<L: Label>(labels: &[L]) -> usize {
     labels.iter().filter(|label| is_ignored(**label)).count()
 }

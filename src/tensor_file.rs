@@ -1,7 +1,7 @@
-//! The header of a safetensors file, checked before any of its sizes is used.
+//! The header of a safetensors file. It is checked before any of its sizes is used.
 //!
-//! The crate safetensors adds up the header's sizes without overflow checks, and needs the whole file in memory before
-//! it parses the header.
+//! The check is needed because the crate safetensors adds up the header's sizes without overflow checks, and needs the whole file
+//! in memory before it parses the header.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,12 +17,12 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-/// The maximal length of a header in bytes, which is that of the format: some million tensors.
+/// The maximal length of a header in bytes, which the format defines. It allows about a million tensors.
 const MAX_HEADER: u64 = 100_000_000;
-/// The number of bytes in front of the header, which tell its length.
+/// The number of bytes before the header. They contain its length.
 const PREFIX: u64 = 8;
 
-/// An open safetensors file, whose header has been read and fits the file's length.
+/// An open safetensors file. Its header has been read and fits the length of the file.
 pub(crate) struct Opened<'a> {
     path: &'a Path,
     source: Source<'a>,
@@ -44,7 +44,7 @@ impl<'a> Opened<'a> {
         &self.metadata
     }
 
-    /// The data: all bytes behind the header.
+    /// Reads the data: all bytes after the header.
     pub(crate) fn data(mut self) -> Result<Vec<u8>> {
         let (mut data, length) = (Vec::new(), self.metadata.data_len());
         self.source.read((length as u64).saturating_add(1), &mut data)?;
@@ -54,7 +54,7 @@ impl<'a> Opened<'a> {
         Ok(data)
     }
 
-    /// The file itself, and the place at which its data begin; none for pipes and the like, which have no places.
+    /// The file itself, and the position at which its data begin; `None` for pipes, which have no positions.
     #[cfg(feature = "data")]
     pub(crate) fn into_file(self) -> Option<(File, u64)> {
         let (file, length) = self.source.into_file()?;
@@ -62,7 +62,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// The header of a safetensors file that lies in memory, and the data behind it.
+/// Splits a safetensors file that is in memory into its header and the data after it.
 pub(crate) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [u8])> {
     let length = header_length(path, bytes)?;
     let rest = bytes.get(PREFIX as usize..).unwrap_or_default();
@@ -70,7 +70,7 @@ pub(crate) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [
     Ok((checked(path, header, length, Some(bytes.len() as u64))?, data))
 }
 
-/// The length of the header, which the file begins with.
+/// The length of the header, from the first bytes of the file.
 fn header_length(path: &Path, start: &[u8]) -> Result<u64> {
     let length = start.first_chunk().ok_or(SafeTensorError::HeaderTooSmall).map_err(|rule| failed(path, rule))?;
     let length = u64::from_le_bytes(*length);
@@ -80,21 +80,22 @@ fn header_length(path: &Path, start: &[u8]) -> Result<u64> {
     Ok(length)
 }
 
-/// Parses a header that should have this length, in a file of that one.
+/// Parses a header, which must have the given length, in a file of length `whole`.
 fn checked(path: &Path, header: &[u8], length: u64, whole: Option<u64>) -> Result<Metadata> {
     if header.len() as u64 != length {
         return Err(failed(path, SafeTensorError::InvalidHeaderLength));
     }
     let metadata = parse(header).map_err(|rule| failed(path, rule))?;
     let total = (metadata.data_len() as u64).checked_add(PREFIX + length);
-    // A file without a length, such as a pipe, is checked against its header when the data are read.
+    // If the file's length is not known, as of a pipe, it is compared with the header when the data are read.
     if total.is_none() || whole.is_some_and(|whole| total != Some(whole)) {
         return Err(failed(path, SafeTensorError::MetadataIncompleteBuffer));
     }
     Ok(metadata)
 }
 
-/// Parses the header. The tensors' names must differ, their shapes must fit their offsets, and they must leave no gap.
+/// Parses the header. The names of the tensors must differ, their shapes must fit their offsets, and there must be no gap between
+/// them.
 fn parse(header: &[u8]) -> Result<Metadata, SafeTensorError> {
     let mut parser = serde_json::Deserializer::from_slice(header);
     let header = parser.deserialize_map(Entries).and_then(|header| parser.end().map(|()| header));

@@ -5,31 +5,31 @@ use std::task::Poll;
 
 use crate::error::Result;
 
-/// How the host waits for a device. It is what sets a call's asynchronous form apart from the blocking one.
+/// The way in which the host waits for a device. It is the only difference between a call's blocking and asynchronous forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// The thread sleeps in the driver, so that such a future is ready when it is first polled.
+    /// The thread sleeps in the driver, so the future is ready when it is first polled.
     Blocking,
     /// The task sleeps until a callback wakes it.
     Yielding,
 }
 
-/// A value that arrives from a device. It is a trait and not an asynchronous closure, since the compiler cannot show
-/// that the futures of such closures are `Send`.
+/// A value that arrives from a device. This is a trait and not an asynchronous closure, since the compiler cannot prove that the
+/// futures of such closures are `Send`.
 pub(crate) trait Arrive {
     /// The host type that receives the value.
     type Values;
 
-    /// Waits for the value and puts it into `values`: a vector is appended to, any other value is replaced.
+    /// Waits for the value and puts it into `values`. A vector is appended to; any other value is replaced.
     fn arrive(self, waiting: Waiting, values: &mut Self::Values) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Runs a future that waits by [`Waiting::Blocking`] and returns its value.
+/// Runs a future that waits by [`Waiting::Blocking`], and returns its value.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
 }
 
-/// Gives way to the executor's other tasks once; in browsers now and then to the page's other events, too.
+/// Lets the executor's other tasks run once. In browsers it also lets the page's events run from time to time.
 pub(crate) async fn give_way() {
     #[cfg(target_family = "wasm")]
     if events::are_due() {
@@ -46,7 +46,7 @@ pub(crate) async fn give_way() {
     .await;
 }
 
-/// The event loop of a page or a worker. A task that is woken at once keeps it from all else: from input, and from drawing.
+/// The event loop of a page or a worker. A task that is always woken at once would keep the loop from handling input and drawing.
 #[cfg(target_family = "wasm")]
 mod events {
     use std::cell::Cell;
@@ -61,27 +61,28 @@ mod events {
     use wasm_bindgen::closure::Closure;
     use web_time::Instant;
 
-    /// The longest that events wait: half of the time between two pictures of most displays.
+    /// The longest time that events wait: half of the time between two frames of most displays.
     const LONGEST: Duration = Duration::from_millis(8);
 
     thread_local! {
-        /// When events last had their turn.
+        /// The time at which events were last handled.
         static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
     }
 
-    /// Whether events have waited long enough.
+    /// Whether events have waited for the longest time.
     pub fn are_due() -> bool {
         LAST.get().is_none_or(|last| last.elapsed() >= LONGEST)
     }
 
-    /// The turn of a task after the events that wait now.
+    /// The state of a task that waits until the current events have been handled.
     #[derive(Default)]
     struct Turn {
         came: AtomicBool,
         task: Mutex<Option<Waker>>,
     }
 
-    /// Waits for all events that wait now. A message to oneself is not held back, as timers are.
+    /// Waits until all events that are waiting now have been handled. It sends itself a message, since browsers delay timers but
+    /// not messages.
     pub async fn give_way() {
         let turn = Arc::<Turn>::default();
         let told = turn.clone();
@@ -94,7 +95,7 @@ mod events {
                 told.come();
             });
             receiver.set_onmessage(Some(come.unchecked_ref()));
-            // It fails only for messages that cannot be copied.
+            // Sending fails only for messages that cannot be copied.
             let _ = sender.post_message(&wasm_bindgen::JsValue::NULL);
         });
         poll_fn(|task| {
@@ -117,11 +118,11 @@ mod events {
     }
 }
 
-/// Defines a blocking function and its asynchronous twin from one body, which waits in the way that it is handed.
+/// Defines a blocking function and its asynchronous form from one body. The body waits in the way that it is given.
 ///
-/// The documentation is the blocking function's; the twin's is a link to it. A method is written as
-/// `pub fn read, read_async(&self) -> Result<f32> = |waiting| { self.read_by(waiting).await }`, a function outside of an
-/// `impl` block with `free fn` in the place of `fn`.
+/// The documentation is that of the blocking function; the asynchronous form has a link to it. A method is written as
+/// `pub fn read, read_async(&self) -> Result<f32> = |waiting| { self.read_by(waiting).await }`. A function outside of an `impl`
+/// block is written with `free fn` instead of `fn`.
 macro_rules! blocking_and_async {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident, $twin:ident $(<$generic:ident: $bound:ident>)? ($($params:tt)*)
         -> $output:ty = |$waiting:ident| $body:block)+) => {$(

@@ -61,7 +61,7 @@ fn options() -> GpuOptions {
     }
 }
 
-/// Fails where the device and the CPU path, each within the bound, are further apart than twice that.
+/// Fails if the device and the CPU path are further apart than twice the bound, which two results within it cannot be.
 fn close(got: &Array2<f32>, want: &Array2<f32>, bound: impl Fn(f64, (usize, usize)) -> f64) -> Result<(), Failed> {
     assert_eq!(got.dim(), want.dim());
     for ((at, got), want) in got.indexed_iter().zip(want) {
@@ -75,7 +75,7 @@ fn close(got: &Array2<f32>, want: &Array2<f32>, bound: impl Fn(f64, (usize, usiz
     Ok(())
 }
 
-/// For each element its distance from its row's maximum.
+/// The distance of each element from the maximum of its row.
 fn depths(x: &Array2<f32>) -> Vec<f32> {
     x.rows().into_iter().map(|row| row.fold(f32::MIN, |top, x| top.max(*x))).collect()
 }
@@ -156,7 +156,7 @@ fn matmul_tn(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Private memory of the process in bytes, where the system tells.
+/// Private memory of the process in bytes, if the system tells it.
 fn anonymous_memory() -> Option<u64> {
     status("RssAnon:")
 }
@@ -170,7 +170,7 @@ fn status(field: &str) -> Option<u64> {
 const ROWS: usize = 1_000_000;
 const INPUTS: usize = 784;
 
-/// A row whose class is planted in one of its features, and that class.
+/// A row whose class is marked by one of its features, and that class.
 fn planted(row: usize, features: &mut [f32]) -> u32 {
     let mut state = (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
     for feature in features.iter_mut() {
@@ -184,7 +184,7 @@ fn planted(row: usize, features: &mut [f32]) -> u32 {
     class as u32
 }
 
-/// Runs this part in a process of its own, whose memory is its alone.
+/// Runs this part in a process of its own, so that no other part uses its memory.
 fn in_a_child(mode: &str) -> Result<(), Failed> {
     let child = std::process::Command::new(std::env::current_exe()?).env("WGPU_MLP_CHILD", mode).output()?;
     common::say(String::from_utf8_lossy(&child.stdout).trim());

@@ -1,4 +1,4 @@
-//! How processes end that have used a device, whatever they left open: with 0.
+//! A process that has used a device ends with exit code 0, whatever it left open.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -16,10 +16,10 @@ use wgpu_mlp::{Device, GpuOptions, Matrix, Result, ops};
 
 use common::Trial;
 
-/// What a child process is to do.
+/// The task of a child process.
 const CHILD: &str = "WGPU_MLP_CHILD";
 
-/// What a program does before it returns from `main`.
+/// The ways in which a program ends its work before it returns from `main`.
 type Ending = fn() -> Result<()>;
 
 const ENDINGS: [(&str, Ending); 5] = [
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             }
         };
     }
-    // One at a time: a trial counts the process's threads.
+    // Trials run one at a time, because a trial counts the threads of the process.
     common::run_one_by_one(&[("processes", trials)])
 }
 
@@ -53,7 +53,7 @@ fn trials() -> Vec<Trial> {
     endings.chain([left]).collect()
 }
 
-/// Runs this program over and over with that ending.
+/// Runs this program repeatedly with that ending.
 fn ends(name: &str) -> Result<(), Failed> {
     let rounds = match (common::full(), common::full_cases()) {
         (true, true) => 10,
@@ -76,7 +76,7 @@ fn opened() -> Result<Device> {
     Device::gpu()
 }
 
-/// Something that takes the device a while, and is not done.
+/// Work that takes the device a while, and is not finished when this returns.
 fn work(device: &Device) -> Result<Matrix> {
     let mut x = Matrix::from_array(device, common::normal(512, 512, 1).view())?;
     for _ in 0..4 {
@@ -85,7 +85,7 @@ fn work(device: &Device) -> Result<Matrix> {
     Ok(x)
 }
 
-/// Polls a future once, so that whoever polls the device is asked for.
+/// Polls a future once, so that the thread that polls the device is started.
 fn begin<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
     std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
@@ -134,14 +134,15 @@ fn many_devices() -> Result<()> {
     threads.into_iter().try_for_each(|thread| thread.join().expect("a thread that opens devices"))
 }
 
-/// This process's threads whose names are the crate's.
+/// The threads of this process that have names of the crate.
 fn own_threads() -> Vec<String> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
     names.filter(|name| name.starts_with("wgpu-mlp")).collect()
 }
 
-/// Whether there come to be so many: a thread sets its name after it has begun, and the kernel lists it a moment longer.
+/// Waits until there are so many threads: a thread sets its name after it has started, and the system still lists it for a
+/// moment after its end.
 fn own_threads_become(wanted: usize) -> Result<(), Failed> {
     for _ in 0..100 {
         if own_threads().len() == wanted {
@@ -158,7 +159,7 @@ fn no_thread_is_left(device: &Device) -> Result<(), Failed> {
         return Ok(());
     }
     let before = own_threads().len();
-    // Through OpenGL nobody polls beside the thread that works.
+    // With OpenGL no other thread polls the device.
     let polling = usize::from(device.info().backend != "gl");
     for _ in 0..10 {
         let second = common::device(&GpuOptions::default())?;

@@ -1,4 +1,4 @@
-//! What a training says to the crate `log`.
+//! The messages of a training to the crate `log`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -9,7 +9,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use wgpu_mlp::source::{FromFn, RowError, RowSource};
 use wgpu_mlp::{Device, EarlyStopping, Epoch, FitOptions, Mlp, Monitor, Optimizer, Trainer};
 
-/// Keeps what it is told.
+/// A logger that keeps all messages.
 struct Collector(Mutex<Vec<(Level, String)>>);
 
 impl Log for Collector {
@@ -26,7 +26,7 @@ impl Log for Collector {
 
 static COLLECTOR: Collector = Collector(Mutex::new(Vec::new()));
 
-/// Whether each of these comes behind the one before it, at its level.
+/// Whether the log has these messages in this order, each at its level.
 fn said(wanted: &[(Level, &str)]) {
     let records = std::mem::take(&mut *COLLECTOR.0.lock().unwrap());
     let mut left = records.iter();
@@ -97,7 +97,7 @@ fn small_batches_add_up() {
     said(&[(Level::Warn, "% of the time for rows of a function of 400x1, with 0 workers; FitOptions::workers reads")]);
 }
 
-/// Rows that lie in memory, of which each is read in a fraction of a millisecond: no share of the epoch is called slow.
+/// Rows in memory, each of which is read in a fraction of a millisecond: no warning says that reading is slow.
 fn short_copies_are_no_wait() {
     struct Ready;
     impl RowSource for Ready {
@@ -114,7 +114,7 @@ fn short_copies_are_no_wait() {
         }
     }
     let options = FitOptions { epochs: 1, batch: 1, ..Default::default() };
-    // A system that is busy makes some reads longer, and seldom those of all trainings.
+    // A busy system makes some reads slower, but rarely those of all trainings.
     let is_silent = (0..20).any(|_| {
         Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(Ready, &[0u8; 1000], &options).unwrap();
         let records = std::mem::take(&mut *COLLECTOR.0.lock().unwrap());
@@ -144,7 +144,7 @@ fn a_source_without_a_name() {
     said(&[(Level::Warn, "rows of a source that panics over its name, with 0 workers")]);
 }
 
-/// Words for a missing value in the column of the labels: each is a class, as a warning says.
+/// Words for a missing value in the column of the labels: each becomes a class, and a warning says so.
 #[cfg(feature = "data")]
 fn labels_that_stand_for_none() {
     for label in ["NA", "nan", "-NaN", "#N/A"] {

@@ -14,16 +14,17 @@ pub struct Seconds {
     pub most: f64,
 }
 
-/// What was measured with a number of ranks.
+/// The measurements with a number of ranks.
 pub struct Measured {
     pub ranks: usize,
     /// A training step.
     pub step: Seconds,
-    /// A step of trainings that have nothing to do with each other, as many at once: what the machine makes of as many processes.
+    /// A step when as many independent trainings run at the same time, which shows how fast the machine is with this number
+    /// of processes.
     pub apart: Seconds,
     /// The sum of all gradients, with the round before it.
     pub sum: Seconds,
-    /// Such sums layer by layer.
+    /// Sums layer by layer, with a round before each.
     pub by_layers: Seconds,
     /// A round of messages.
     pub round: Seconds,
@@ -31,7 +32,7 @@ pub struct Measured {
     pub allreduce: Seconds,
 }
 
-/// Runs all jobs in turn, so many times.
+/// Runs all jobs in turn, and repeats this so many times.
 pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
     const KINDS: [&str; 6] = ["step", "apart", "sum", "layers", "round", "allreduce"];
     let sizes = [1, 2, 4];
@@ -55,10 +56,10 @@ fn of_all(all: &mut [f64]) -> Seconds {
     Seconds { least: all[0], median: all[all.len() / 2], most: all[all.len() - 1] }
 }
 
-/// Runs one job, each rank on a processor of its own where there are as many, and returns the seconds that rank 0 tells.
+/// Runs one job, each rank on a processor of its own if there are enough, and returns the seconds that rank 0 prints.
 fn run(ranks: usize, kind: &str) -> Outcome<f64> {
     let processors = available_parallelism().map_or(1, usize::from);
-    // A core with several hardware threads is as many processors here.
+    // A core with several hardware threads counts as several processors here.
     let binding = if ranks <= processors { "hwthread" } else { "none" };
     let output = Command::new("mpirun")
         .args(["--oversubscribe", "--use-hwthread-cpus", "--bind-to", binding, "-n", &ranks.to_string()])

@@ -1,12 +1,12 @@
-//! Ranks: what a training step takes over 1, 2 and 4 ranks of MPI on this machine, and how much of it is communication.
+//! Ranks: how long a training step takes over 1, 2 and 4 ranks of MPI on this machine, and how much of it is communication.
 //!
 //! ```text
 //! cargo bench --bench ranks --features mpi
 //! cargo bench --bench ranks --features mpi -- --rounds 9
 //! ```
 //!
-//! The bench starts itself by `mpirun`, each kind of job in turn, round by round, and tells medians and extremes. README.md beside this file
-//! has a table of them, and what follows for networks.
+//! The bench starts itself with `mpirun`, each kind of job in turn, round by round, and prints medians and extremes.
+//! README.md beside this file has a table of them, and conclusions for networks.
 
 mod jobs;
 mod ranks;
@@ -97,7 +97,7 @@ fn sum_of(bytes: f64, ranks: f64, latency: f64, bandwidth: f64) -> f64 {
     3.0 * (ranks - 1.0) * latency + 2.0 * (ranks - 1.0) / ranks * bytes / bandwidth
 }
 
-/// Prints what follows from two ranks for four, and from the figures of networks for eight.
+/// Prints estimates: for four ranks from two ranks, and for eight ranks from the figures of networks.
 fn computed(bytes: f64, measured: &[Measured]) {
     let [one, two, four] = measured else { return };
     let (latency, one) = (two.round.median, one.step.median);

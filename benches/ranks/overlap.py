@@ -21,12 +21,12 @@ def steps(widths, computation, bandwidth, latency):
     one_round = (RANKS - 1) * latency
     at_the_end = computation + one_round + messages(sum(values), bandwidth, latency)
     # A layer is three products of one size: forward, the gradient of its weights, and that of its inputs, which the first layer
-    # does without. The computation is divided by them.
+    # does not need. The computation is divided among them.
     a_product = computation / (3 * sum(products) - products[0])
     now, free = sum(products) * a_product, 0.0
     for layer in reversed(range(len(layers))):
         now += products[layer] * a_product  # the gradient of its weights
-        # The round tells of the whole step, and comes once all is computed.
+        # The round exchanges values of the whole step, so it comes after everything is computed.
         ready = max(now, free) + (one_round if layer == 0 else 0)
         free = ready + messages(values[layer], bandwidth, latency)
         now += products[layer] * a_product  # the gradient of its inputs

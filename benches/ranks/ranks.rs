@@ -1,4 +1,4 @@
-//! What a rank of the bench does: training steps, sums and rounds, or MPI's own sum.
+//! The work of a rank of the bench: training steps, sums and rounds, or MPI's own sum.
 
 use std::time::Instant;
 
@@ -13,12 +13,12 @@ use wgpu_mlp::{Device, FitOptions, Mlp, Optimizer, Trainer};
 
 use crate::{Outcome, ROWS, WIDTHS, parameters};
 
-/// Steps of a training that is timed, and sums.
+/// The number of steps of a timed training, and of sums.
 const STEPS: usize = 4;
 const SUMS: usize = 30;
 const MESSAGES: usize = 2000;
 
-/// Does what the word says, and tells on rank 0 the seconds that it takes once.
+/// Does the task of this name, and prints on rank 0 the seconds of one repetition.
 pub fn run(what: &str) -> Outcome<()> {
     if what == "allreduce" {
         return allreduce();
@@ -41,7 +41,7 @@ pub fn run(what: &str) -> Outcome<()> {
     })
 }
 
-/// A step of a training, of all ranks or of this one by itself: the median of epochs of some steps, behind one that is not
+/// A step of a training, of all ranks or of this one by itself: the median of epochs of some steps, after one that is not
 /// counted.
 fn step(ranks: &Ranks, joint: bool) -> Outcome<f64> {
     let mut rng = ChaCha12Rng::seed_from_u64(ranks.rank() as u64);
@@ -85,7 +85,7 @@ fn round(ranks: &Ranks) -> Outcome<f64> {
     Ok(begun.elapsed().as_secs_f64() / MESSAGES as f64)
 }
 
-/// The sum that MPI has itself, of as many values.
+/// MPI's own sum, of as many values.
 fn allreduce() -> Outcome<()> {
     let universe = mpi::initialize().ok_or("MPI has begun before")?;
     let world = universe.world();

@@ -1,4 +1,4 @@
-//! What the adapter can do at most, measured: multiply-adds in registers, and a copy from buffer to buffer.
+//! The highest measured rates of the adapter: multiply-adds in registers, and a copy from buffer to buffer.
 
 use std::error::Error;
 use std::time::Instant;
@@ -7,13 +7,13 @@ use wgpu_mlp::{DeviceInfo, DeviceKind, wgpu};
 
 use crate::timing::median;
 
-/// How long a sample takes at least: the wait's latency vanishes in it.
+/// The least time of a sample, so long that the latency of the wait does not matter.
 const SAMPLE_SECONDS: f64 = 0.025;
 /// Lanes of the multiply-add loop, enough for the largest GPU.
 const LANES: u32 = 256 * 1024;
 const WORKGROUP: u32 = 64;
 /// Multiply-adds of vec4 in the loop's body, whatever the number of chains, and in a kernel without a loop: wgpu adds a
-/// counter to every loop, which takes registers, and GPUs keep little code at hand, so neither is best everywhere.
+/// counter to every loop, which takes registers, and GPUs cache little code, so neither form is the best on all devices.
 const BODY: u32 = 96;
 const STRAIGHT: u32 = 1536;
 
@@ -35,7 +35,7 @@ pub(crate) struct Ceilings {
 
 /// A kernel that reaches one roof, and the rates that it reached so far.
 pub(crate) struct Probe {
-    /// The shape that came out best.
+    /// The shape with the best rate.
     pub(crate) shape: String,
     /// Every shape tried, with its rate.
     pub(crate) tried: Vec<(String, f64)>,
@@ -141,7 +141,7 @@ impl Probe {
         Ok(())
     }
 
-    /// Enough dispatches that a sample takes its time; the first ones only warm up.
+    /// Enough dispatches for the least time of a sample; the first ones only warm up.
     fn calibrate(&mut self) -> Result<()> {
         self.seconds(1)?;
         let dispatches = (SAMPLE_SECONDS / self.seconds(1)?).ceil();
@@ -170,7 +170,7 @@ fn best(mut probes: Vec<Probe>) -> Result<Probe> {
     for probe in &mut probes {
         probe.calibrate()?;
     }
-    // In turn: what disturbs the machine for a moment does not fall on one shape alone.
+    // The shapes take turns, so that a short disturbance of the machine does not affect only one of them.
     for _ in 0..9 {
         probes.iter_mut().try_for_each(Probe::sample)?;
     }
@@ -181,12 +181,13 @@ fn best(mut probes: Vec<Probe>) -> Result<Probe> {
 
 /// Independent chains x = x * factor + term of vec4 in registers.
 fn multiply_add(gpu: &Gpu, chains: u32, looped: bool) -> Probe {
-    // A software driver would take seconds for what keeps a GPU busy for a millisecond.
+    // A software driver would take seconds for work that a GPU does in a millisecond.
     let iterations: u32 = if gpu.software { STRAIGHT / BODY } else { 1024 };
     let steps = if looped { BODY * iterations } else { STRAIGHT };
     let pipeline = gpu.pipeline(multiply_add_wgsl(chains, looped), &[("LANES", WORKGROUP.into())]);
     let params = gpu.buffer(16, wgpu::BufferUsages::UNIFORM);
-    // From the host, so that no compiler can work the chains out. They tend to term / (1 - factor) = 1.
+    // These come from the host, so that no compiler can compute the chains in advance. They tend to
+    // term / (1 - factor) = 1.
     let words = [0.99f32.to_bits(), 0.01f32.to_bits(), iterations, 0].map(u32::to_le_bytes);
     gpu.queue.write_buffer(&params, 0, words.as_flattened());
     let results = gpu.buffer(u64::from(LANES) * 16, wgpu::BufferUsages::STORAGE);
@@ -249,13 +250,13 @@ fn copies(gpu: &Gpu, bytes: u64) -> Result<Vec<Probe>> {
     Ok(probes)
 }
 
-/// Ordinary numbers: memory that was never written may not be there at all.
+/// Ordinary numbers are written, because the system may not have allocated memory that was never written.
 fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: u64) {
     const PIECE: u64 = 1 << 20;
     let piece: Vec<u8> = (0..PIECE / 4).flat_map(|i| (1.0 + i as f32).to_le_bytes()).collect();
     for offset in (0..bytes).step_by(PIECE as usize) {
         gpu.queue.write_buffer(buffer, offset, &piece[..PIECE.min(bytes - offset) as usize]);
-        // So that not all of it waits in memory of the host's at once.
+        // This keeps the host from holding all of it in memory at once.
         gpu.queue.submit([]);
     }
 }

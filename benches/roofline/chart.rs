@@ -19,7 +19,7 @@ use pen::{Type, stroke, write, write_upwards};
 /// The font of the `digits` example's pictures.
 static FONT: &[u8] = include_bytes!("../../examples/data/Roboto-subset.ttf");
 
-// From Okabe and Ito's palette, which colour-blind readers tell apart as well.
+// From Okabe and Ito's palette, whose colours colour-blind readers can also distinguish.
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const GREEN: RGBColor = RGBColor(0, 138, 100);
@@ -46,14 +46,14 @@ const LIST_LINE: i32 = 23;
 
 const ROOF_WIDTH: f32 = 3.0;
 const DOT: f32 = 10.0;
-/// Up to this far from its point, a number needs no line to it.
+/// A number that is no further from its point than this needs no line to it.
 const NEXT_TO: i32 = 24;
 /// Half of the room that a number takes.
 const NUMBER: (i32, i32) = (13, 10);
 
 /// A page, or a part of one, in pixels from its own top left.
 type Page<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
-/// plotters' error type differs from step to step, and only its message is wanted.
+/// plotters' error type differs from step to step, and only its message is needed.
 type Drawn = Result<(), Box<dyn Error>>;
 
 /// A case on the page.
@@ -197,7 +197,7 @@ fn draw_roofs(page: &Page, axes: &Axes, measured: &Measured) -> Result<Vec<Room>
     Ok(taken)
 }
 
-/// A rectangle that something stands in.
+/// A rectangle that is taken by something.
 #[derive(Clone, Copy)]
 struct Room {
     low: (i32, i32),
@@ -220,7 +220,7 @@ fn along(from: (i32, i32), to: (i32, i32)) -> impl Iterator<Item = (i32, i32)> {
     (0..=steps).map(move |step| (from.0 + (to.0 - from.0) * step / steps, from.1 + (to.1 - from.1) * step / steps))
 }
 
-/// Each number in the nearest free room round its point, with a thin line to it where that is not next to it.
+/// Puts each number into the nearest free place around its point, with a thin line to the point if it is not next to it.
 fn draw_numbers(page: &Page, axes: &Axes, points: &[Point], mut taken: Vec<Room>) -> Drawn {
     let mut places: Vec<(usize, (i32, i32), &Point)> = Vec::new();
     for (number, point) in (1..).zip(points) {
@@ -230,12 +230,12 @@ fn draw_numbers(page: &Page, axes: &Axes, points: &[Point], mut taken: Vec<Room>
         let (right, up) = (at.0 - point.at.0, at.1 - point.at.1);
         if right * right + up * up > NEXT_TO * NEXT_TO {
             stroke(page, &[point.at, at], 1.0, GREY)?;
-            // Later numbers keep off the line.
+            // Later numbers avoid the line.
             taken.extend(along(point.at, at).map(|at| Room::around(at, (1, 1))));
         }
         places.push((number, at, point));
     }
-    // Over all lines.
+    // The numbers are drawn over all lines.
     for point in points {
         stroke(page, &[point.at], DOT, point.colour)?;
     }
@@ -247,7 +247,7 @@ fn draw_numbers(page: &Page, axes: &Axes, points: &[Point], mut taken: Vec<Room>
     Ok(())
 }
 
-/// The nearest place that is free, on a way that leads through no other number if there is one.
+/// The nearest free place. Places whose line crosses no other number are preferred.
 fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room], numbers: &[Room]) -> Option<(i32, i32)> {
     const DIRECTIONS: usize = 24;
     const RADII: [i32; 14] = [22, 28, 36, 46, 58, 72, 88, 106, 126, 148, 172, 200, 230, 260];
@@ -267,7 +267,7 @@ fn free_room(axes: &Axes, (x, y): (i32, i32), taken: &[Room], numbers: &[Room]) 
     free.iter().find(|at| !crosses(**at)).or(free.first()).copied()
 }
 
-/// What the numbers mean, and each one's share of its floor.
+/// The list of the numbers: the case of each, and its share of its floor.
 fn draw_list(page: &Page, measured: &Measured) -> Drawn {
     let left = LEFT + WIDTH + GAP;
     write(page, "share of the floor", (left + LIST - 40, TOP - 16), HPos::Right, SUBTITLE)?;

@@ -8,13 +8,13 @@
 //!
 //! `--kernel medium` and `--matrix-units` open the device so that products take these.
 //!
-//! The sizes are those that fill the device it finds, a hardware GPU or a software driver (`cases/sizes.rs`); `--sizes` takes the
+//! The sizes are those that fill the device, a hardware GPU or a software driver (`cases/sizes.rs`); `--sizes` chooses the
 //! others.
 //!
-//! The adapter's multiply-add rate and copy bandwidth are measured first, and again beside each op. Operands lie on the
-//! device before an op is timed; compile, upload and readback times stand apart. Every answer is checked once against
-//! the CPU path's; a wrong one is named and not timed. The table goes to the terminal and, with the picture, to
-//! `target/roofline` or another folder.
+//! The adapter's multiply-add rate and copy bandwidth are measured first, and again beside each op. Operands are on the
+//! device before an op is timed; times of compilation, upload and readback are listed separately. Every answer is checked
+//! once against the CPU path's; a wrong one is named and not timed. The table goes to the terminal and, with the picture,
+//! to `target/roofline` or another folder.
 
 mod cases;
 mod ceilings;

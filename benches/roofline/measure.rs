@@ -1,4 +1,4 @@
-//! Takes one case's times: upload, first call, warm calls, readback; and its answer's check before them.
+//! Measures the times of one case: upload, first call, warm calls, readback. Before that it checks the answer.
 
 use std::time::Instant;
 
@@ -9,18 +9,18 @@ use crate::cases::{Call, Case};
 use crate::ceilings::{self, Ceilings};
 use crate::timing::median;
 
-/// Calls that take longer than this have a wait each; the wait's latency is nothing to them.
+/// Calls that take longer than this have a wait each, because the latency of the wait does not matter then.
 const LONG_CALL: f64 = 0.020;
-/// What the calls between two waits take together, where they are shorter.
+/// The total time of the calls between two waits, if they are shorter.
 const BATCH_SECONDS: f64 = 0.040;
 const MOST_CALLS: f64 = 256.0;
 /// How long a GPU works before it is timed: while it compiled, and the answer was checked, its clock may have gone down.
 const WARM_SECONDS: f64 = 0.2;
-/// How often uploads and readbacks are timed, and after how many seconds no more of them.
+/// How often uploads and readbacks are timed, and after how many seconds no more are timed.
 const TRANSFERS: usize = 3;
 const TRANSFER_SECONDS: f64 = 0.5;
 
-/// What came out of a case.
+/// The outcome of a case.
 pub(crate) enum Outcome {
     Timed(Timing),
     /// Not timed: the answer differs from the CPU path's.
@@ -31,12 +31,12 @@ pub(crate) enum Outcome {
 pub(crate) struct Timing {
     /// The median of the repeats.
     pub(crate) call: f64,
-    /// On a fresh device: with all compiling.
+    /// The first call on a new device, with all compilation.
     pub(crate) first_call: f64,
-    /// What was compiled for it.
+    /// The pipelines that were compiled for it.
     pub(crate) pipelines: u64,
     pub(crate) upload: Transfer,
-    /// None where the op itself has waited for its answer.
+    /// None if the op itself has waited for its answer.
     pub(crate) readback: Option<Transfer>,
     /// The roofs while this case was timed, in FLOP/s and bytes/s.
     pub(crate) multiply_add_meanwhile: f64,
@@ -48,14 +48,14 @@ pub(crate) struct Transfer {
     pub(crate) bytes: f64,
 }
 
-/// Checks the case's answer and times it, the roofs with it.
+/// Checks the case's answer, and times it together with the roofs.
 pub(crate) fn measure(
     case: &Case,
     options: &GpuOptions,
     repeats: usize,
     ceilings: &mut Ceilings,
 ) -> ceilings::Result<Outcome> {
-    // A device of its own: nothing compiled yet, no pooled buffers.
+    // The case has its own device, without compiled kernels and pooled buffers.
     let device = Device::gpu_with(options)?;
     let inputs = case.inputs()?;
     let (mut call, upload) = transfer(|| {
@@ -80,7 +80,7 @@ pub(crate) fn measure(
     if !worst.passed() {
         return Ok(Outcome::Wrong(worst));
     }
-    // In-place ops copy an operand that somebody still holds.
+    // In-place ops copy an operand that has another handle.
     drop((values, answer, inputs));
 
     if device.info().kind == DeviceKind::Gpu {

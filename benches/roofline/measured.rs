@@ -1,4 +1,4 @@
-//! What was measured, and what share of the adapter's rates each case reached.
+//! The measurements, and the share of the adapter's rates that each case reached.
 
 use wgpu_mlp::DeviceInfo;
 use wgpu_mlp::verify::Worst;
@@ -7,7 +7,7 @@ use crate::cases::{Case, Scale, Work};
 use crate::ceilings::Ceilings;
 use crate::measure::Timing;
 
-/// All that the report and the picture show.
+/// The data of the report and the picture.
 pub(crate) struct Measured {
     pub(crate) info: DeviceInfo,
     pub(crate) scale: Scale,

@@ -14,7 +14,7 @@ use crate::ceilings::Probe;
 use crate::measure::Transfer;
 use crate::measured::Measured;
 
-/// What chooses the adapter, as wgpu reads it.
+/// The environment variables by which wgpu chooses the adapter.
 const VARIABLES: [&str; 3] = ["WGPU_BACKEND", "WGPU_ADAPTER_NAME", "WGPU_POWER_PREF"];
 
 pub(crate) fn markdown(measured: &Measured) -> String {
@@ -104,7 +104,7 @@ fn apart(measured: &Measured) -> String {
     for (number, (case, timing)) in (1..).zip(&measured.timed) {
         let (op, shape, first, pipelines) = (case.op, &case.shape, milliseconds(timing.first_call), timing.pipelines);
         let upload = transfer(&timing.upload);
-        // A number that the op itself has waited for is here already.
+        // A number for which the op itself has waited is already on the host.
         let readback = timing.readback.as_ref().map_or_else(|| "| ".into(), transfer);
         let _ = writeln!(text, "| {number} | {op} | {shape} | {first} | {pipelines} | {upload} | {readback} |");
     }
@@ -131,20 +131,20 @@ fn milliseconds(seconds: f64) -> String {
     digits(1e3 * seconds)
 }
 
-/// Two significant digits, or all that stand before the point.
+/// Two significant digits, or all digits before the point.
 pub(crate) fn percent(share: f64) -> String {
     let decimals = if share < 0.01 { 2 } else { usize::from(share < 0.1) };
     format!("{:.decimals$}", 100.0 * share)
 }
 
-/// Three significant digits, or all that stand before the point.
+/// Three significant digits, or all digits before the point.
 pub(crate) fn digits(value: f64) -> String {
     let before = value.abs().log10().floor();
     let decimals = if before.is_finite() { (2.0 - before).clamp(0.0, 6.0) as usize } else { 0 };
     format!("{value:.decimals$}")
 }
 
-/// The processor's name where the system tells it, and its threads.
+/// The processor's name if the system tells it, and its threads.
 pub(crate) fn cpu() -> String {
     let name = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;

@@ -1,6 +1,6 @@
-//! What several times of one thing come to.
+//! A summary of several measured times.
 
-/// The median of these numbers; NaN where there are none.
+/// The median of these numbers; NaN if there are none.
 pub(crate) fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,12 +1,13 @@
-//! The memory that reading takes: an epoch in a process of its own, since the allocator keeps what others gave back.
+//! The memory that reading takes: an epoch in a process of its own, because the allocator keeps memory that other epochs
+//! have freed.
 
 use std::env::current_exe;
 use std::process::Command;
 
 use crate::{Args, Outcome, named};
 
-/// The most memory in bytes that no file stood behind, while a process trained for one epoch as these options say beside the
-/// arguments; `None` where the system does not tell.
+/// The peak, in bytes, of memory that is not backed by a file, in a process that trains for one epoch with these options
+/// and the arguments; `None` if the system does not tell.
 pub(crate) fn own_memory(args: &Args, line: &[(&str, String)]) -> Outcome<Option<u64>> {
     let options = [
         ("--device", named(args.device)),

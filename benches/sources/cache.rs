@@ -23,8 +23,8 @@ pub(crate) fn warm(path: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Takes the file's pages out of the cache: `dd` advises the system so, which needs no rights. Pages that are mapped stay, so
-/// no mapping of the file may live. Gives the share that is still there, where the system tells.
+/// Takes the file's pages out of the cache: `dd` advises the system to do this, which needs no special rights. Mapped pages
+/// stay, so no mapping of the file may exist. Returns the share that is still in the cache, if the system tells it.
 pub(crate) fn evict(path: &Path) -> Outcome<Option<f64>> {
     File::open(path)?.sync_all()?;
     let mut input = std::ffi::OsString::from("if=");
@@ -36,7 +36,7 @@ pub(crate) fn evict(path: &Path) -> Outcome<Option<f64>> {
     Ok(resident(path))
 }
 
-/// The share of the file that is in the cache, as `fincore` of util-linux tells it.
+/// The share of the file that is in the cache, from `fincore` of util-linux.
 fn resident(path: &Path) -> Option<f64> {
     let told = Command::new("fincore").args(["--bytes", "--noheadings", "--output", "RES"]).arg(path).output().ok()?;
     let bytes: f64 = str::from_utf8(&told.stdout).ok()?.trim().parse().ok()?;

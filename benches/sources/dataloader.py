@@ -28,10 +28,10 @@ COLUMNS, CLASSES = 784, 10
 TYPES = {"f32": np.float32, "f16": np.float16, "u8": np.uint8}
 MODELS = {"784-10": [784, 10], "784-512-10": [784, 512, 10]}
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-# What a look at the memory comes after, in seconds.
+# The time between two measurements of the memory, in seconds.
 INTERVAL = 0.02
 
-# TF32 keeps ten bits of the factors: it would be another job.
+# TF32 keeps only ten bits of the factors, which would be another job.
 torch.set_float32_matmul_precision("highest")
 
 
@@ -78,7 +78,7 @@ class Kept(Dataset):
 
 
 def loader(args, data, workers):
-    # What __getitems__ gives is a batch already.
+    # The result of __getitems__ is already a batch.
     whole = {"collate_fn": lambda batch: batch} if hasattr(data, "__getitems__") else {}
     generator = torch.Generator().manual_seed(args.seed)
     more = {"persistent_workers": True} if workers else {}
@@ -179,7 +179,7 @@ def line(args, name, kind, cache, batched, workers, path, part, beside):
     batches = loader(args, data, workers)
     for index in range(args.epochs + 1):
         if cache == "cold":
-            # Ends the workers, and with them the mappings.
+            # Ends the workers, and so their mappings of the file.
             del batches
             data.array = None
             evict(path)

@@ -66,7 +66,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where the files are.
+/// The paths of the files.
 pub(crate) struct Files {
     folder: PathBuf,
     bytes: usize,
@@ -107,13 +107,13 @@ impl Files {
         self.folder.join(format!("{kind}-{}x{COLUMNS}.npy", self.rows(kind)))
     }
 
-    /// A class for each row of the longest file; those of the others are the first of them.
+    /// A class for each row of the longest file. The other files use the first of them.
     pub(crate) fn labels(&self) -> PathBuf {
         self.folder.join(format!("labels-{}.npy", self.rows(Kind::U8)))
     }
 }
 
-/// Writes so many rows. A block's numbers depend on its place alone, and not on the number of threads.
+/// Writes so many rows. A block's numbers depend only on its place, and not on the number of threads.
 fn write_features(file: &mut BufWriter<File>, kind: Kind, rows: usize, seed: u64) -> io::Result<()> {
     file.write_all(&header(kind.properties().0, &format!("{rows}, {COLUMNS}")))?;
     let mut blocks = vec![Vec::new(); available_parallelism().map_or(1, usize::from)];
@@ -147,7 +147,8 @@ fn header(numbers: &str, shape: &str) -> Vec<u8> {
     [start, (length as u16).to_le_bytes().as_slice(), text.as_bytes()].concat()
 }
 
-/// Writes a file under another name first: a run that is cut off leaves nothing that looks whole.
+/// Writes a file under another name first, so that a run that is interrupted leaves no incomplete file under the right
+/// name.
 fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let unfinished = path.with_extension("npy.unfinished");
     let mut file = BufWriter::with_capacity(1 << 20, File::create(&unfinished)?);

@@ -1,4 +1,4 @@
-//! The lines of the table: each is measured in rounds, and in each round beside the array.
+//! The lines of the table: each is measured in rounds, and in each round together with the array.
 
 use ndarray::Array2;
 use wgpu_mlp::Device;
@@ -13,24 +13,24 @@ use crate::rows::{Part, Way};
 use crate::training::{Model, Training};
 use crate::{Args, Outcome, named};
 
-/// The measurement, and what is to be said about it below the table.
+/// The measurement, and the facts about it that are printed below the table.
 pub(crate) struct Bench<'a> {
     args: &'a Args,
     device: &'a Device,
     files: &'a Files,
-    /// The largest share of a file that was in the page cache although it should not be; `None` where nobody tells.
+    /// The largest share of a file that was in the page cache although it should not be; `None` if it is not known.
     remained: Option<f64>,
     /// Epochs whose parameters were compared with those of the array, or of another way to read the same file.
     compared: usize,
 }
 
-/// An array in memory, beside which files are measured.
+/// An array in memory, with which files are compared.
 struct Beside {
     rows: Array2<f32>,
     labels: Vec<i64>,
 }
 
-/// One line: what is read, and how.
+/// One line: the rows that are read, and the way of reading.
 struct Line<'a> {
     training: &'a Training<'a>,
     cache: Cache,
@@ -41,7 +41,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The options of the command line that leave this line alone.
+    /// The options of the command line that select only this line.
     fn options(&self) -> [(&'static str, String); 5] {
         [
             ("--models", named(self.training.model)),
@@ -87,7 +87,8 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// What a process does that measures the memory: an epoch of the first line, without an array beside it. Prints the bytes.
+    /// The work of a process that measures the memory: an epoch of the first line, without an array in memory. Prints the
+    /// bytes.
     pub(crate) fn epoch_alone(&self) -> Outcome<()> {
         let args = self.args;
         let (kind, workers) = (args.types[0], args.workers[0]);
@@ -110,7 +111,7 @@ impl<'a> Bench<'a> {
         Part::draw(count.get(), self.files.rows(kind), labels, self.args.seed)
     }
 
-    /// Measures a line. The first round counts for nothing but the bits.
+    /// Measures a line. The first round is used only to compare the bits.
     fn measure(&mut self, line: &Line<'_>, beside: &Beside, bits: &mut Option<Vec<u32>>) -> Outcome<Rounds> {
         let path = self.files.features(line.kind);
         let mut rounds = Rounds::new();
@@ -148,7 +149,7 @@ impl<'a> Bench<'a> {
         Ok(rounds)
     }
 
-    /// What the table does not say.
+    /// The facts that the table does not show.
     pub(crate) fn remarks(&self) -> String {
         let Args { batch, epochs, rows_per_run, cold_rows, .. } = self.args;
         let remained = match self.remained {

@@ -1,12 +1,12 @@
-//! What the figures were taken on.
+//! The machine of the measurement.
 
 use std::thread::available_parallelism;
 use std::{env, fs};
 
-/// What chooses the adapter, as wgpu reads it.
+/// The environment variables by which wgpu chooses the adapter.
 const VARIABLES: [&str; 3] = ["WGPU_BACKEND", "WGPU_ADAPTER_NAME", "WGPU_POWER_PREF"];
 
-/// The processor's name where the system tells it, its threads, and the memory.
+/// The processor's name if the system tells it, its threads, and the memory.
 pub(crate) fn describe() -> String {
     let value = |file: &str, name: &str| {
         let text = fs::read_to_string(file).ok()?;
@@ -20,7 +20,7 @@ pub(crate) fn describe() -> String {
     format!("{processor} ({}), {threads} threads, {memory}", env::consts::ARCH)
 }
 
-/// The UTC day, year-month-day, as the system's own program tells it.
+/// The UTC day, year-month-day, from the system's program `date`.
 pub(crate) fn today() -> String {
     let told = std::process::Command::new("date").args(["-u", "+%F"]).output();
     told.map_or_else(|_| "unknown".into(), |told| String::from_utf8_lossy(&told.stdout).trim().to_owned())

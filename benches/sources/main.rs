@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The bench makes three `.npy` files once, of f32, f16 and u8 and of equal size. Each line of its table is one way to read
-//! one of them. In each round an epoch on an array in memory comes before an epoch on the file, so that both have the same
-//! machine; medians of the rounds are told. README.md beside this file says what the columns mean.
+//! one of them. In each round an epoch on an array in memory comes before an epoch on the file, so that both run on the
+//! machine in the same state; medians of the rounds are printed. README.md beside this file says what the columns mean.
 
 mod alone;
 mod cache;

@@ -33,7 +33,7 @@ impl Way {
         }
     }
 
-    /// Opens the file, does this with the part's rows, and closes it.
+    /// Opens the file, calls this function with the part's rows, and closes the file.
     pub(crate) fn read<T>(
         self,
         path: &Path,
@@ -43,7 +43,7 @@ impl Way {
         match self {
             Way::Opened => part.of(open_npy(path)?, work),
             Way::Mapped => part.of(npy_rows(&map(path)?, path)?, work),
-            // A selection is no array, so that this is the file's beginning.
+            // A selection is not an array, so this takes the beginning of the file.
             Way::View => work(&npy_view(&map(path)?, path)?.slice(s![..part.labels.len(), ..])),
         }
     }
@@ -51,7 +51,7 @@ impl Way {
 
 fn map(path: &Path) -> Outcome<Mmap> {
     let file = File::open(path)?;
-    // SAFETY: nobody changes the file while the mapping lives: this program wrote it whole, under another name first.
+    // SAFETY: the file does not change while it is mapped: this program wrote it as a whole, under another name first.
     #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
     let bytes = unsafe { Mmap::map(&file)? };
     Ok(bytes)
@@ -65,7 +65,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// So many of a file's rows, drawn from the whole file.
+    /// A number of a file's rows, drawn from the whole file.
     pub(crate) fn draw(count: usize, of: usize, labels: &[i64], seed: u64) -> Self {
         if count >= of {
             return Part { rows: None, labels: labels[..of].into() };
@@ -75,7 +75,7 @@ impl Part {
         Part { labels: rows.iter().map(|row| labels[*row]).collect(), rows: Some(rows) }
     }
 
-    /// Does this with the part's rows of the source.
+    /// Calls this function with the part's rows of the source.
     fn of<T>(&self, source: impl RowSource, work: impl FnOnce(&dyn RowSource) -> Outcome<T>) -> Outcome<T> {
         match &self.rows {
             Some(rows) => work(&Selected::new(source, rows.clone())?),

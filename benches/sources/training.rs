@@ -52,7 +52,7 @@ impl Rule {
     }
 }
 
-/// A training of one epoch: all but its rows.
+/// A training of one epoch, without its rows.
 pub(crate) struct Training<'a> {
     pub(crate) device: &'a Device,
     pub(crate) model: Model,
@@ -88,7 +88,7 @@ impl Training<'_> {
     }
 }
 
-/// The time of an epoch, without what comes before and behind it.
+/// The time of an epoch, without the work before and after it.
 struct Clock {
     since: Instant,
     taken: Duration,

@@ -1,4 +1,4 @@
-//! What the examples share: the choice of a device, errors as sentences, and the charts.
+//! Code that the examples share: the choice of a device, errors as sentences, and the charts.
 #![allow(dead_code, reason = "no example uses all of it")]
 
 pub(crate) mod charts;
@@ -31,7 +31,7 @@ impl Wanted {
     }
 }
 
-/// A sentence for the user. `main` prints an error through `Debug`, so that is where the sentence has to be.
+/// A sentence for the user. `main` prints an error through `Debug`, so `Debug` has to give the sentence.
 pub(crate) struct Failure(pub(crate) String);
 
 impl fmt::Debug for Failure {

@@ -1,4 +1,4 @@
-//! The digits: reading them from the embedded file, and holding a share of every class back for the test.
+//! The digits: reads them from the embedded file, and holds back a share of every class for the test.
 
 use std::io::{self, BufRead, BufReader};
 
@@ -13,13 +13,13 @@ pub(crate) const SIDE: usize = 8;
 pub(crate) const PIXELS: usize = SIDE * SIDE;
 /// The digits 0 to 9.
 pub(crate) const CLASSES: usize = 10;
-/// The value of a pixel that is all ink.
+/// The value of a pixel that is completely ink.
 const INK: u8 = 16;
 
-/// Where the data come from and what a line holds is told in `examples/data/README.md`.
+/// The data. `examples/data/README.md` has their source and the format of a line.
 static FILE: &[u8] = include_bytes!("../data/digits.csv.gz");
 
-/// Digits and what they say.
+/// Pictures of digits, and the true digits.
 pub(crate) struct Digits {
     /// Digits x PIXELS, from 0 (paper) to 1 (ink).
     pub(crate) pixels: Array2<f32>,

@@ -1,4 +1,4 @@
-//! Trains a small network to read handwritten digits, then draws how it learned and where it still errs.
+//! Trains a small network to read handwritten digits, then draws how it learned and which digits it misreads.
 //!
 //! ```text
 //! cargo run --release --example digits
@@ -7,11 +7,12 @@
 //! cargo run --release --example digits -- --help
 //! ```
 //!
-//! The data are the 1,797 digits of `examples/data`, 8x8 pixels each. A fifth of every class is held back for the test, and
-//! a tenth of the rest to tell when the training no longer helps; what is left trains an [`Mlp`] with one hidden layer.
-//! Three pictures go to `target/digits`: the training curves, the confusion matrix, and a sheet with every misread digit.
+//! The data are the 1,797 digits of `examples/data`, 8x8 pixels each. A fifth of every class is held back for the test,
+//! and a tenth of the rest to decide when the training no longer improves the network. The remaining digits train an
+//! [`Mlp`] with one hidden layer. Three pictures go to `target/digits`: the training curves, the confusion matrix, and
+//! a sheet with every misread digit.
 //!
-//! With `--splits` it trains once for each of so many splits, and leaves the splits in a file for
+//! With `--splits` it trains once on each of so many splits, and writes the splits to a file for
 //! `examples/digits/scikit_learn.py`, which trains scikit-learn's `MLPClassifier` on them.
 
 mod charts;
@@ -84,11 +85,11 @@ impl Args {
     }
 }
 
-/// All that the pictures show.
+/// The data of the pictures.
 struct Outcome {
     history: History,
     test: Digits,
-    /// The digit that the network reads in each test row.
+    /// The network's prediction for each test row.
     read: Vec<u32>,
     /// Test rows x digits.
     probabilities: Array2<f32>,
@@ -135,7 +136,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Trains a fresh network, prints a line for each epoch, and lets the network read the test digits.
+/// Trains a new network, prints a line for each epoch, and predicts the test digits.
 fn learn(args: &Args, device: &Device, train: &Digits, test: Digits) -> Result<Outcome, Failure> {
     let options = args.options(args.seed);
     let mut table = Table { printed: writeln!(io::stdout(), "{HEADER}") };
@@ -168,7 +169,7 @@ impl Callback for Table {
             epoch.index + 1,
             epoch.loss
         );
-        // With standard output gone, as behind `| head`, there is no one left to train for.
+        // If standard output is closed, as with `| head`, nobody needs the training any more.
         Ok(if self.printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
 }

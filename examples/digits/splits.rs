@@ -1,4 +1,4 @@
-//! The same training on several splits: how well it goes on average, not just once.
+//! Trains on several splits of the data, to get an average of the test accuracy.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::common::Failure;
 use crate::data::Digits;
 use crate::{Args, TEST_SHARE};
 
-/// Trains on splits drawn by the seeds 0, 1, 2, ..., prints the test accuracy of each, and leaves the splits in a file.
+/// Trains on splits drawn by the seeds 0, 1, 2, ..., prints the test accuracy of each, and writes the splits to a file.
 pub(crate) fn train_on_each(args: &Args, device: &Device, splits: usize) -> Result<(), Failure> {
     let (mut out, digits) = (io::stdout(), Digits::load()?);
     let (mut file, mut scores) = (String::from("split,row,part\n"), Vec::new());

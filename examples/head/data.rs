@@ -1,4 +1,4 @@
-//! The data: made once, written a row at a time, so that no more than a row is ever in memory.
+//! The data: made once and written row by row, so that never more than one row is in memory.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -76,7 +76,7 @@ pub(crate) struct Wanted {
     pub(crate) data: PathBuf,
 }
 
-/// Where the data are.
+/// The files of the data.
 pub(crate) struct Files {
     /// Rows x features, `<f4` or `<f2`: the shards, in the order of the rows.
     pub(crate) features: Vec<PathBuf>,
@@ -154,7 +154,8 @@ fn header(numbers: &str, shape: &str) -> Vec<u8> {
     [start, (length as u16).to_le_bytes().as_slice(), text.as_bytes()].concat()
 }
 
-/// Writes a file under another name first: a run that is cut off leaves nothing that looks whole.
+/// Writes a file under another name first, so that a run that is interrupted leaves no incomplete file under the right
+/// name.
 fn whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Failure> {
     let about = |error| Failure(format!("{}: {error}", path.display()));
     let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
@@ -165,11 +166,11 @@ fn whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>
     })
 }
 
-/// A file as bytes in memory, which the system reads when they are asked for.
+/// A file mapped into memory. The system reads its bytes when they are used.
 pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
     let file = File::open(path)?;
-    // SAFETY: nobody changes the file while the mapping lives: this program wrote it whole, under another name
-    // first, or another rank of it did.
+    // SAFETY: the file does not change while it is mapped: this program, or another rank of it, wrote it as a whole,
+    // under another name first.
     #[allow(unsafe_code, reason = "memory-mapped files can be changed by others; see above")]
     unsafe {
         Mmap::map(&file)

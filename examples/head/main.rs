@@ -1,4 +1,4 @@
-//! Trains a classifier head on features that lie in a file: 200,000 rows of 768 numbers, 1,000 classes.
+//! Trains a classifier head on features in a file: 200,000 rows of 768 numbers, 1,000 classes.
 //!
 //! ```text
 //! cargo run --release --features data --example head
@@ -7,11 +7,11 @@
 //! cargo run --release --features data --example head -- --help
 //! ```
 //!
-//! Such rows are what a large network leaves behind, which one runs once over all images or texts; the head on top is
-//! trained in seconds. Here they are made up, once, and kept in `target/head` (614 MB): a centre for each class, and noise.
-//! The `.npy` file is mapped into memory and never read as a whole: training, validation and prediction take rows batch
-//! by batch, so that the memory that is the program's own stays far below the size of the file. With `--dtype f16` it has
-//! half the size, and with `--shards` it is several files.
+//! In practice a large network computes such rows once from all images or texts, and the head is trained on them in
+//! seconds. Here they are made up once and kept in `target/head` (614 MB): a centre for each class, and noise. The
+//! `.npy` file is mapped into memory and never read as a whole: training, validation and prediction take rows batch by
+//! batch, so the program's own memory stays far below the size of the file. With `--dtype f16` it has half the size,
+//! and with `--shards` it is several files.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -97,7 +97,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells what it will take, trains the head, and sees how well and how fast it does on the rows held out.
+/// Prints the plan, trains the head, and measures its accuracy and speed on the rows held out.
 fn learn(
     args: &Args,
     device: &Device,
@@ -107,7 +107,7 @@ fn learn(
 ) -> Result<History, Failure> {
     let held_rows = ((HELD_OUT * labels.len() as f64).round() as usize).clamp(1, labels.len() - 1);
     let train_rows = labels.len() - held_rows;
-    // Only the rows' numbers are kept: no row is copied before its turn comes.
+    // Only the rows' numbers are kept: a row is copied only when it is needed.
     let train = Selected::new(features, (0..train_rows).collect())?;
     let held = Selected::new(features, (train_rows..labels.len()).collect())?;
     let (train_labels, held_labels) = labels.split_at(train_rows);

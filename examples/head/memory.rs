@@ -1,4 +1,4 @@
-//! The most memory that is the program's own: what no file stands behind.
+//! The peak of the program's own memory, which is not backed by a file.
 
 use std::fs;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Memory is looked at this often.
+/// The time between two measurements of the memory.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Looks at the memory again and again, in a thread of its own.
+/// Measures the memory repeatedly, in a thread of its own.
 pub(crate) struct Watch {
     over: Arc<AtomicBool>,
     thread: JoinHandle<Option<u64>>,
@@ -31,7 +31,7 @@ impl Watch {
         Watch { over, thread }
     }
 
-    /// The most that was seen; `None` where the system does not tell.
+    /// The peak that was measured; `None` if the system does not tell.
     pub(crate) fn peak(self) -> Option<Peak> {
         self.over.store(true, Relaxed);
         let own = self.thread.join().ok().flatten()?;
@@ -43,11 +43,11 @@ impl Watch {
 pub(crate) struct Peak {
     /// Without the pages of files.
     pub(crate) own: u64,
-    /// With them: the system takes those back where it needs the room.
+    /// With the pages of files, which the system removes if it needs the memory.
     pub(crate) all: u64,
 }
 
-/// Anonymous and shared memory of this process. Software drivers keep what they call the device's memory in either.
+/// Anonymous and shared memory of this process. Software drivers keep the device's memory in one of the two.
 fn own_bytes() -> Option<u64> {
     status(&["RssAnon:", "RssShmem:"])
 }

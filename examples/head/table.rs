@@ -1,4 +1,4 @@
-//! The training as it goes: a line for each epoch, and a bar between them.
+//! The progress of the training: a line for each epoch, and a bar between the lines.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use wgpu_mlp::{Callback, Epoch, Mlp, Result, Run, Step};
 
-/// A [`Callback`] that prints, and tells the time of the training from that of the validation.
+/// A [`Callback`] that prints, and separates the time of the training from that of the validation.
 pub(crate) struct Table {
     rows: usize,
     bar: ProgressBar,
-    /// When the epoch under way began.
+    /// The start of the current epoch.
     since: Instant,
-    /// What its steps took.
+    /// The time of its steps.
     epoch: Duration,
-    /// What all epochs' steps took, and their rows.
+    /// The time of the steps of all epochs, and their rows.
     total: (Duration, usize),
 }
 
@@ -23,7 +23,7 @@ impl Table {
     /// For epochs of so many rows.
     pub(crate) fn new(rows: usize) -> Self {
         let bar = ProgressBar::new(rows as u64);
-        // Draws nothing where standard error is no terminal.
+        // Draws nothing if standard error is not a terminal.
         let bar = match ProgressStyle::with_template("{bar:30} {pos}/{len} rows  {msg}") {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
@@ -52,7 +52,7 @@ impl Callback for Table {
     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         self.bar.set_position(step.rows as u64);
         self.bar.set_message(format!("loss {:.4}", step.loss.unwrap_or(f64::NAN)));
-        // Its loss has been read, so the device is done with it.
+        // The epoch's loss has been read, so the device has finished the epoch.
         self.epoch = self.since.elapsed();
         Ok(ControlFlow::Continue(()))
     }

@@ -16,12 +16,12 @@ use crate::Result;
 /// The relative error of one rounding to f32, 2⁻²⁴.
 pub const U: f64 = f32::EPSILON as f64 / 2.0;
 
-/// What a dozen f64 operations may lose: the notebook's own arithmetic, repeated in Rust.
+/// The largest error of a dozen f64 operations: the notebook's own arithmetic, repeated in Rust.
 pub fn in_f64(value: f64) -> f64 {
     12.0 * (f64::EPSILON / 2.0) * value.abs()
 }
 
-/// What n roundings to f32 may lose.
+/// The largest error of n roundings to f32.
 pub fn roundings(n: usize) -> impl Fn(f64) -> f64 {
     move |value| n as f64 * U * value.abs()
 }

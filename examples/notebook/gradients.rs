@@ -50,7 +50,7 @@ pub fn forward_and_backward(walk: &mut Walk) -> Result<()> {
 /// data is so near 0 that a rounding could move it across.
 struct ByHand {
     loss: f64,
-    /// What f32 may lose of a sum, relative to the sum of absolute values.
+    /// The largest error of a sum in f32, relative to the sum of absolute values.
     lost: f64,
     /// dW1, db1, dW2, db2, each with what f32 may lose of its elements.
     gradients: [(Array2<f64>, Array2<f64>); 4],

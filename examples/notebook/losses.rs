@@ -11,7 +11,7 @@ use crate::layers::{matrix, rows};
 /// The class of each of the three samples, as ids.
 const CLASSES: [u8; 3] = [0, 1, 1];
 
-/// The same, one-hot.
+/// The class of each of the three samples, one-hot.
 fn one_hot() -> Array2<f32> {
     array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
 }
@@ -22,7 +22,7 @@ fn targets(walk: &Walk) -> Result<[(&'static str, Targets); 2]> {
     Ok([("ids", ids), ("one-hot", Targets::distributions(walk.device(), one_hot().view())?)])
 }
 
-/// What softmax gave for three samples.
+/// The results of softmax for three samples.
 fn outputs() -> Array2<f64> {
     array![[0.7, 0.1, 0.2], [0.1, 0.5, 0.4], [0.02, 0.9, 0.08]]
 }
@@ -162,7 +162,7 @@ pub fn softmax_and_loss(walk: &mut Walk) -> Result<()> {
     Ok(())
 }
 
-/// What dx = (p - y) / 3 may lose, at once or in two steps, when p may lose `softmax(p)`.
+/// The largest error of dx = (p - y) / 3, in one step or in two, if that of p is `softmax(p)`.
 ///
 /// Where y = 0, dx = p/3: all is in proportion to p. At the target dx = (p - 1)/3, which is negative: p = 1 + 3dx, and
 /// roundings are in proportion to the 1. In two steps dx_i = p_i (dp_i - Σ dp_j p_j): p enters twice, and there are no

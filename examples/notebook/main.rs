@@ -10,9 +10,9 @@
 //!
 //! By default the walk runs on the CPU path, and once more on a GPU or a software driver where there is one.
 //!
-//! A line shows the expected figure, this device's, and how far apart the two may be. Figures in text ("0.89528266")
-//! are the notebook's own; the others are worked out in f64 beside the call that they check. The first that does not
-//! agree ends the walk with an error. Read on in the order of the modules: [`layers`], [`losses`], [`network`], [`gradients`]; what
+//! A line shows the expected figure, this device's, and how far apart the two may be. Figures in text ("0.89528266") are the
+//! notebook's own; the others are computed in f64 beside the call that they check. The first figure that does not agree ends
+//! the walk with an error. Read on in the order of the modules: [`layers`], [`losses`], [`network`], [`gradients`]; what
 //! "agree" means is derived in [`figures`].
 
 mod figures;
@@ -30,7 +30,7 @@ use wgpu_mlp::Device;
 
 use figures::Walk;
 
-/// What every step gives: nothing to handle here, only to report.
+/// The result of every step. Errors are not handled here, only reported.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Walks through the notebook and checks each of its figures.
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     match run(Args::parse().device) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // With standard error gone as well, the exit code has to say it all.
+            // If standard error is closed too, only the exit code can report the failure.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }

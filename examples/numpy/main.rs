@@ -6,10 +6,10 @@
 //! cargo run --release --features data --example numpy -- read target/numpy
 //! ```
 //!
-//! `write` trains a model, and leaves it as `model.safetensors` beside features and its probabilities. `forward.py`
-//! runs that model in NumPy, then draws weights of its own, under the names that PyTorch's `nn.Sequential(Linear, ReLU,
-//! Linear)` has, and leaves them as `numpy.safetensors` beside their probabilities, which `read` compares with this
-//! crate's. `pytorch.py` does the same in PyTorch.
+//! `write` trains a model, and writes it as `model.safetensors`, with features and the model's probabilities beside it.
+//! `forward.py` runs that model in NumPy. Then it draws weights of its own, with the names of PyTorch's
+//! `nn.Sequential(Linear, ReLU, Linear)`, and writes them as `numpy.safetensors`, with their probabilities. `read`
+//! compares these with the probabilities of this crate. `pytorch.py` does the same in PyTorch.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,7 +66,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 let (theirs, own) = (theirs.dim(), probs.dim());
                 return Err(format!("numpy_probs.npy has {theirs:?} probabilities, and the model gives {own:?}").into());
             }
-            // NaN is the largest of all.
+            // NaN counts as the largest.
             let apart = probs.iter().zip(&theirs).map(|(own, theirs)| (own - theirs).abs()).max_by(f32::total_cmp);
             let apart = apart.unwrap_or(0.0);
             println!("numpy.safetensors: probabilities at most {apart:.1e} apart");

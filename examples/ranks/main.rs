@@ -7,9 +7,9 @@
 //! target/release/examples/ranks --help
 //! ```
 //!
-//! Rank 0 makes the data, once; a folder that all machines see takes them. The ranks of one machine take its GPUs in turn.
-//! With one rank, or without `mpirun`, it is the training of one process; with more the losses are the same but for the order
-//! of additions.
+//! Rank 0 makes the data once, in a folder that all machines can read. The ranks of one machine take its GPUs in turn. With one
+//! rank, or without `mpirun`, it is the training of one process. With more ranks the losses differ only by the order of
+//! additions.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -6,10 +6,11 @@
 //! cargo run --release --example spiral -- --help
 //! ```
 //!
-//! Three arms of points, a class each, that no straight line parts: an [`Mlp`] with two hidden layers bends its borders
-//! around them. As many fresh points, drawn the same way, tell what it has learned from what it only remembers: the arms
-//! overlap, so that nothing could tell more than 91 % of such points. Two pictures go to `target/spiral`: the plane as the
-//! network sees it, and the curves of the training. The exit code is 1 if the training accuracy stays below `--goal`.
+//! Three arms of points, one class each, which no straight line separates. An [`Mlp`] with two hidden layers bends its
+//! borders around them. As many fresh points, drawn in the same way, show whether it has learned the arms or only the
+//! points: the arms overlap, so no classifier could be right on more than 91 % of fresh points. Two pictures go to
+//! `target/spiral`: the plane as the network sees it, and the curves of the training. The exit code is 1 if the
+//! training accuracy stays below `--goal`.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -68,7 +69,7 @@ struct Args {
     out: PathBuf,
 }
 
-/// All that the pictures show.
+/// The data of the pictures.
 struct Outcome {
     train: Points,
     history: History,
@@ -83,7 +84,8 @@ impl Outcome {
     }
 }
 
-/// Prints the training as it goes, and ends it where the goal is reached: more would be learning by heart.
+/// Prints the progress of the training, and ends it when the goal is reached: after that it would only memorise the
+/// points.
 struct UntilGoal<'a> {
     train: &'a Points,
     goal: f64,
@@ -93,7 +95,7 @@ struct UntilGoal<'a> {
 
 impl Callback for UntilGoal<'_> {
     fn on_epoch(&mut self, model: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
-        // The epoch's own accuracy is a mean over steps between which the weights still moved.
+        // The epoch's own accuracy is a mean over its steps, between which the weights changed.
         let train = model.score(self.train.places.view(), &self.train.labels)?;
         self.accuracies.push(train);
         let (number, reached) = (epoch.index + 1, train >= self.goal);
@@ -103,7 +105,7 @@ impl Callback for UntilGoal<'_> {
             let line = format!("{number:>5}   {:>10.4}   {train:>12.2} %   {fresh:>12.2} %", epoch.loss);
             printed = writeln!(io::stdout(), "{line}");
         }
-        // With standard output gone, as behind `| head`, there is no one left to train for.
+        // If standard output is closed, as with `| head`, nobody needs the training any more.
         Ok(if reached || printed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
@@ -129,12 +131,12 @@ fn main() -> Result<ExitCode, Failure> {
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Trains a fresh network, with a line of the table now and then.
+/// Trains a new network, and prints a line of the table from time to time.
 fn learn(args: &Args, out: &mut impl Write) -> Result<Outcome, Failure> {
     let device = args.device.open()?;
     writeln!(out, "device  {}", device.info())?;
 
-    // Two draws of one stream: the fresh points are others than those to train on.
+    // Both are drawn from one stream, so the fresh points differ from those to train on.
     let mut rng = points::rng(args.seed);
     let (train, fresh) = (Points::draw(args.points.get(), &mut rng), Points::draw(args.points.get(), &mut rng));
     writeln!(out, "data    {CLASSES} arms of {} points to train on, as many fresh ones", args.points)?;

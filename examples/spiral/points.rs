@@ -7,11 +7,11 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// The arms of the spiral.
 pub(crate) const CLASSES: usize = 3;
-/// How far along its arm a point may stray.
+/// The standard deviation of a point's place along its arm.
 const NOISE: f64 = 0.2;
 /// Turns an arm's parameter into an angle.
 const TWIST: f64 = 2.5;
-/// How much of the parameter an arm takes.
+/// The range of the parameter on one arm.
 const SPAN: f64 = 4.0;
 
 /// Points of the plane and the arms they belong to.

@@ -20,13 +20,13 @@ const TOP: i32 = 180;
 const BOTTOM: i32 = 110;
 
 const COLOURS: [RGBColor; CLASSES] = [BLUE, VERMILION, YELLOW];
-/// How much colour a region has where the network is sure.
+/// The strength of a region's colour where the network is certain.
 const TINT: f64 = 0.45;
 const STEPS: f64 = 6.0;
 /// Half the width of a marker, and of the rim around it.
 const MARKER: f32 = 6.0;
 const RIM: f32 = 2.0;
-/// Parts of a pixel along each side that are looked at, to smooth a marker.
+/// The number of samples along each side of a pixel, to smooth a marker.
 const SAMPLES: i32 = 4;
 
 pub(crate) fn draw(path: &Path, outcome: &Outcome) -> Drawn {
@@ -55,7 +55,7 @@ fn pixel(coordinate: f32) -> i32 {
     ((coordinate + EDGE) / (2.0 * EDGE) * SIDE as f32).round() as i32
 }
 
-/// Asks the network about every pixel at once: 409,600 rows.
+/// Predicts all pixels in one call: 409,600 rows.
 fn draw_regions(page: &Page, outcome: &Outcome) -> Drawn {
     let side = SIDE as usize;
     let places = Array2::from_shape_fn((side * side, 2), |(row, axis)| {
@@ -70,7 +70,7 @@ fn draw_regions(page: &Page, outcome: &Outcome) -> Drawn {
                 (class, best) = (other, *share);
             }
         }
-        // No colour where every class is as probable; in steps, which keep the file small.
+        // No colour where all classes are equally probable. Shares are rounded to steps, which keeps the file small.
         let sure = (f64::from(best) - 1.0 / CLASSES as f64) * 1.5;
         let colour = blend(COLOURS[class], TINT * (STEPS * sure).round() / STEPS);
         page.draw_pixel((LEFT + (row % side) as i32, TOP + (row / side) as i32), &colour)?;

@@ -1,10 +1,10 @@
-//! Batches of a source's rows, for what goes through all of them in order.
+//! Batches of a source's rows, for calls that go through all rows in order.
 
 use crate::error::Result;
 use crate::host_memory::host_filled;
 use crate::source::{RowSource, Wanted, dim_of, values_of};
 
-/// About how many values are read at a time.
+/// The approximate number of values that are read at a time.
 const VALUES: usize = 1 << 18;
 
 /// Calls `each` with the values of all rows, batch by batch, and with the number of each batch's first row.

@@ -1,4 +1,4 @@
-//! Classes of labels that are text, numbered as they are met, or as they were asked for.
+//! Classes of labels that are text. Their ids are given by the order in which they were asked for, or by sorting.
 
 use std::cmp::Ordering::Equal;
 use std::collections::HashMap;
@@ -6,12 +6,13 @@ use std::collections::HashMap;
 /// The classes that are known so far, with their ids.
 pub(super) struct Classes {
     known: HashMap<String, u32>,
-    /// Whether the classes were asked for, so that there can be no others.
+    /// Whether the caller asked for these classes, so that no others are allowed.
     fixed: bool,
 }
 
 impl Classes {
-    /// These classes, in the order of their ids; if there are none, those of the labels to come.
+    /// The classes that the caller asked for, in the order of their ids. If the list is empty, the classes are those of the
+    /// labels to come.
     pub(super) fn new(asked: &[String]) -> Self {
         let mut known = HashMap::new();
         for (class, id) in asked.iter().zip(0..) {
@@ -20,7 +21,7 @@ impl Classes {
         Classes { fixed: !known.is_empty(), known }
     }
 
-    /// The id of a label; none if it is not among the classes that were asked for.
+    /// The id of a label's class; `None` if the caller asked for classes and it is not among them.
     pub(super) fn id(&mut self, label: &str) -> Option<u32> {
         match self.known.get(label) {
             Some(id) => Some(*id),
@@ -33,13 +34,13 @@ impl Classes {
         }
     }
 
-    /// The classes in the order of their ids, which these labels then have: as asked for, or sorted.
+    /// Returns the classes in the order of their ids: as asked for, or sorted. If they are sorted, `labels` get the new ids.
     pub(super) fn finish(self, asked: &[String], labels: &mut [u32]) -> Vec<String> {
         if self.fixed { asked.to_vec() } else { sorted(self.known, labels) }
     }
 }
 
-/// Sorts the classes and renumbers the labels to match: by value where all are numbers, else by name.
+/// Sorts the classes and renumbers the labels to match: by value if all classes are numbers, otherwise by name.
 fn sorted(known: HashMap<String, u32>, labels: &mut [u32]) -> Vec<String> {
     let mut classes: Vec<_> = known.into_iter().collect();
     let value = |class: &str| class.parse::<f64>().ok().filter(|value| !value.is_nan());

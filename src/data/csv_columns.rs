@@ -1,4 +1,4 @@
-//! The columns of a CSV file: those of the features, that of the labels, and those that are left out.
+//! The columns of a CSV file: the features, the label, and the columns that are left out.
 
 /// The columns of a CSV file.
 #[derive(Default)]

@@ -1,6 +1,6 @@
-//! Options of reading CSV files.
+//! Options for reading CSV files.
 
-/// Options of [`read_csv`](super::read_csv): how a file is read.
+/// Options for [`read_csv`](super::read_csv).
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions};
@@ -12,17 +12,17 @@
 pub struct CsvOptions {
     /// The byte between two cells; a comma by default.
     pub delimiter: u8,
-    /// Whether the first row names the columns. With `None`, the default, the first row is a header when one of its
-    /// features is not a number, or when its label is not a number and the next row's is. A first row of the columns' numbers
-    /// 0, 1, 2 and so on, three or more, is a header too: pandas writes these for columns without names.
+    /// Whether the first row names the columns. With `None`, the default, the first row is a header if one of its features is not
+    /// a number, or if its label is not a number and the label of the next row is. A first row that has the numbers of the
+    /// columns, 0, 1, 2 and so on, at least three of them, is also a header: pandas writes these if columns have no names.
     pub header: Option<bool>,
-    /// The column with the labels; the last by default.
+    /// The column with the labels; the last column by default.
     pub label: Column,
-    /// The columns to leave out, such as a row's number or name, whose cells may hold anything; none by default.
+    /// The columns to leave out, such as a row's number or name. Their cells may contain anything. None are left out by default.
     pub skip: Vec<Column>,
-    /// The classes, in the order of their ids. If this is empty, the default, they are those of the file: sorted, by
-    /// value where all are numbers. For a test file, pass the training file's classes; otherwise a class that the test
-    /// file lacks shifts the ids of the others.
+    /// The classes, in the order of their ids. If this is empty, the default, they are the classes in the file, sorted: by value
+    /// if all are numbers. For a test file, pass the training file's classes: otherwise a class that is missing in the test file
+    /// changes the ids of the others.
     pub classes: Vec<String>,
 }
 
@@ -45,8 +45,8 @@ pub enum Column {
     /// The last column.
     #[default]
     Last,
-    /// The column with this index, from 0.
+    /// The column with this index, counted from 0.
     Index(usize),
-    /// The column that the header calls so.
+    /// The column with this name in the header.
     Name(String),
 }

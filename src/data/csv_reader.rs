@@ -1,4 +1,4 @@
-//! The reader of CSV rows: tells the header from the data and checks each row's length and numbers.
+//! The reader of CSV rows. It recognises a header, and checks the length and the numbers of each row.
 
 use std::io::Read;
 use std::path::Path;
@@ -16,19 +16,19 @@ use crate::error::{Error, Result, Shape};
 use crate::files::failed;
 use crate::host_memory::no_room;
 
-/// The rule that a file without the column of the labels breaks.
+/// The rule that a file breaks if it has no such column for the labels.
 const LABEL: &str = "the label must be one column of the file";
 /// The rule that an empty table breaks.
 const NOTHING: &str = "there must be a row, and a column of features";
 
-/// The rows of a CSV file, of which the first have been read.
+/// A CSV file whose first rows have been read.
 pub(super) struct CsvReader<'a> {
     path: &'a Path,
     reader: Reader<RecentBytes<'a>>,
     delimiter: u8,
-    /// The first rows, which were read to find the header.
+    /// The first rows, which were read to recognise the header.
     first: Vec<ByteRecord>,
-    /// The very first row as it would be as one cell.
+    /// The text of the first row, as if it were a single cell.
     start: String,
     header: Option<ByteRecord>,
     columns: Columns,
@@ -53,7 +53,7 @@ impl<'a> CsvReader<'a> {
             rows.first.push(row.clone());
         }
         let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
-        // Spreadsheets call it "Unicode text", and the shell of Windows writes it.
+        // This is UTF-16, which spreadsheets call "Unicode text" and which the shell of Windows writes.
         if [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| first.as_slice().starts_with(*mark)) {
             return refuse(path, "the text must be UTF-8, in spreadsheets \"CSV UTF-8\"", "UTF-16".into());
         }
@@ -77,7 +77,7 @@ impl<'a> CsvReader<'a> {
         Ok(rows)
     }
 
-    /// Warns of a feature whose column has no name: pandas writes the index so, unless it is told not to.
+    /// Warns about a feature whose column has no name. pandas writes its index in this way by default.
     fn warn_of_unnamed(&self) {
         let unnamed = |column: &usize| self.header.as_ref().and_then(|header| header.get(*column)) == Some(&[][..]);
         if let Some(column) = self.columns.features().find(unnamed) {
@@ -88,7 +88,7 @@ impl<'a> CsvReader<'a> {
         }
     }
 
-    /// The index of a column, which must be in the file once: otherwise `rule` is broken.
+    /// The index of a column, which must be in the file exactly once. Otherwise the error has the given rule.
     fn find(&self, column: &Column, rule: &'static str, options: &CsvOptions) -> Result<usize> {
         let (cells, width) = (self.first.first(), self.columns.width);
         let found = match column {
@@ -126,8 +126,8 @@ impl<'a> CsvReader<'a> {
         named || self.is_numbered()
     }
 
-    /// Whether the first row's features are the columns' numbers, from 0 on: the names that pandas gives where there are none.
-    /// Two of them may be data.
+    /// Whether the features of the first row are the numbers of the columns, from 0 on. pandas writes these if columns have no
+    /// names. Only two of them may as well be data.
     fn is_numbered(&self) -> bool {
         let Some(first) = self.first.first() else { return false };
         let features = || first.iter().enumerate().filter(|(column, _)| self.columns.is_feature(*column));
@@ -196,10 +196,10 @@ impl<'a> CsvReader<'a> {
         Ok(())
     }
 
-    /// The rule that this cell breaks if it is no number because of a comma or another delimiter.
+    /// The rule that this cell breaks, if it is not a number because of a comma or another delimiter.
     fn no_number(&self, cell: &[u8]) -> Option<&'static str> {
         let cell = String::from_utf8_lossy(cell);
-        // A row "1,5" that is one cell is two numbers where its header has a comma, too.
+        // A row "1,5" that is one cell is taken as two numbers if its header has a comma too.
         let has_comma = |header: &ByteRecord| header.as_slice().contains(&b',');
         if self.columns.width == 1 && self.delimiter != b',' && self.header.as_ref().is_none_or(has_comma) {
             return separated(self.delimiter, [&*cell].into_iter());
@@ -207,8 +207,8 @@ impl<'a> CsvReader<'a> {
         no_number(self.delimiter, &cell)
     }
 
-    /// Refuses rows of one cell, of which the first is given here and one more if there is one, that another delimiter
-    /// divides.
+    /// Refuses rows of a single cell if another delimiter divides all of them. The first row is given, and a second one if there
+    /// is one.
     fn check_divided(&self, rows: &[ByteRecord]) -> Result<()> {
         let whole: Vec<_> = rows.iter().map(|row| self.whole(row)).collect();
         match (rows.first(), separated(self.delimiter, whole.iter().map(String::as_str))) {
@@ -217,7 +217,7 @@ impl<'a> CsvReader<'a> {
         }
     }
 
-    /// Refuses a header without rows after it that seems to be a row: undivided, or with a decimal comma.
+    /// Refuses a header without rows after it if it seems to be a row of data: because it is undivided, or has a decimal comma.
     fn check_header(&self) -> Result<()> {
         let Some(header) = &self.header else { return Ok(()) };
         if self.columns.width == 1 {
@@ -231,8 +231,8 @@ impl<'a> CsvReader<'a> {
         }
     }
 
-    /// Refuses a row of another length than the first if another delimiter divides both. A label may hold one, unless it
-    /// is alone.
+    /// Refuses a row that is shorter or longer than the first, if another delimiter divides both rows. A label may contain
+    /// another delimiter, unless it is the only cell.
     fn check_length(&self, row: &ByteRecord) -> Result<()> {
         let label = self.columns.label.filter(|_| row.len() > 1).map(|label| label.min(row.len() - 1));
         let is_number = |column| Some(column) != label && !self.columns.skipped.contains(&column);
@@ -248,13 +248,13 @@ impl<'a> CsvReader<'a> {
         Ok(())
     }
 
-    /// A row as it would be as one cell.
+    /// The text of a row, as if it were a single cell.
     fn whole(&self, row: &ByteRecord) -> String {
         let delimiter = char::from(self.delimiter).to_string();
         row.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(&delimiter)
     }
 
-    /// Reads the next row; false where there is none.
+    /// Reads the next row. Returns false if there is none.
     fn next(&mut self, row: &mut ByteRecord) -> Result<bool> {
         let begin = self.reader.position().byte();
         self.reader.get_mut().forget_before(begin);
@@ -265,7 +265,7 @@ impl<'a> CsvReader<'a> {
             };
             failed(self.path, source)
         })?;
-        // The reader reports the position before the empty lines in front of the row, so these are counted here.
+        // The reader gives the position before the empty lines that precede the row, so these lines are counted here.
         if let Some(mut position) = row.position().cloned() {
             position.set_line(position.line() + self.reader.get_ref().newlines_at(begin));
             row.set_position(Some(position));

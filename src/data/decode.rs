@@ -1,13 +1,13 @@
-//! Decoders: the bytes of numbers become f32, f64 or i64. Bytes may lie at any address.
+//! Decoders: they convert the bytes of numbers to f32, f64 or i64. The bytes need not be aligned.
 
 use super::dtype::Dtype;
 use crate::source::{bf16_to_f32, f16_to_f32};
 
-/// A decoder's signature: it writes as many numbers as both the bytes and the place have.
+/// The signature of a decoder. It writes as many numbers as there are in the bytes and places in the slice.
 pub(super) type Decoder<T> = fn(Dtype, &[u8], &mut [T]);
 
-/// Decodes numbers of one type in their byte order. Each order has a loop of its own, which is compiled for every width of
-/// vectors and runs with the widest that the processor has, to the same bits.
+/// Decodes numbers of one type in their byte order. Each byte order has its own loop. The loop is compiled for every width of
+/// vector registers, and the widest one that the processor has is used. All of them give the same bits.
 macro_rules! each {
     ($dtype:ident, $bytes:ident, $into:ident, $type:ty, |$number:ident| $converted:expr) => {{
         let numbers = $into.iter_mut().zip($bytes.as_chunks::<{ size_of::<$type>() }>().0);
@@ -28,7 +28,7 @@ macro_rules! each {
     }};
 }
 
-/// Defines a decoder to one type, into which each number is cast by `as`.
+/// Defines a decoder to one type. Each number is cast to it by `as`.
 macro_rules! decoder {
     ($(#[$doc:meta])* $visible:vis $name:ident, $to:ty) => {
         $(#[$doc])*
@@ -52,14 +52,14 @@ macro_rules! decoder {
     };
 }
 decoder! {
-    /// Decodes numbers to f32: those of f64 and integers are rounded to the nearest one.
+    /// Decodes numbers to f32. Numbers of f64 and integers are rounded to the nearest f32.
     pub(super) floats, f32
 }
 decoder! {
-    /// Decodes numbers to f64, which floats are exactly.
+    /// Decodes numbers to f64. Floats are converted exactly.
     pub(super) doubles, f64
 }
 decoder! {
-    /// Decodes integers to i64. Those of u64 that i64 does not have become negative.
+    /// Decodes integers to i64. A u64 that is too large for i64 becomes negative.
     pub(super) integers, i64
 }

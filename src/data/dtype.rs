@@ -1,12 +1,12 @@
-//! Number types of files of data, as NumPy names them: `<f4` is f32, little-endian.
+//! Number types of data files, with NumPy's names: `<f4` is f32, little-endian.
 
 use std::fmt;
 
 /// A number type, with its size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Dtype {
-    /// `b'f'` for floats, `b'i'` and `b'u'` for integers, `b'b'` for booleans, and `b'V'` for bfloat16, which NumPy
-    /// does not know and writes as two bytes of no type.
+    /// The kind: `b'f'` for floats, `b'i'` and `b'u'` for integers, `b'b'` for booleans, and `b'V'` for bfloat16. NumPy does not
+    /// know bfloat16, and writes it as two bytes without a type.
     pub(super) kind: u8,
     pub(super) size: usize,
     pub(super) big_endian: bool,

@@ -6,21 +6,21 @@ use super::dtype::Dtype;
 use super::errors::refuse;
 use crate::error::Result;
 
-/// 2^63, the first whole number that i64 does not have.
+/// 2^63, the first whole number that is too large for i64.
 const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-/// The rule that a label of 2^63 and more breaks.
+/// The rule that a label of 2^63 or more breaks.
 const TOO_LARGE: &str = "labels must be at most 9223372036854775807";
 
-/// Labels that were decoded to i64 from integers or booleans of this type.
+/// Checks labels that were decoded to i64 from integers or booleans of this type.
 pub(super) fn from_integers(path: &Path, dtype: Dtype, labels: Vec<i64>) -> Result<Vec<i64>> {
-    // The decoder casts u64 to i64, so that the upper half of its range becomes negative.
+    // The decoder casts u64 to i64, so the upper half of the range becomes negative.
     match labels.iter().position(|label| *label < 0) {
         Some(row) if dtype.kind == b'u' => refuse(path, TOO_LARGE, format!("{} in row {row}", labels[row] as u64)),
         _ => Ok(labels),
     }
 }
 
-/// Labels that were decoded to f64 from floats, which must be whole numbers.
+/// Converts labels that were decoded to f64 from floats. They must be whole numbers.
 pub(super) fn from_floats(path: &Path, values: Vec<f64>) -> Result<Vec<i64>> {
     let label = |(row, value): (usize, f64)| {
         let rule = match value {

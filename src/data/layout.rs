@@ -1,4 +1,4 @@
-//! Layouts of arrays in files: type, shape and order of their numbers.
+//! Layouts of arrays in files: the type, shape and order of their numbers.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use super::dtype::Dtype;
 use super::errors::refuse;
 use crate::error::{Result, Shape};
 
-/// The layout of an array of two dimensions, whose numbers lie one after the other.
+/// The layout of an array of two dimensions. Its numbers lie one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) dtype: Dtype,
-    /// Whether the array lies column by column.
+    /// Whether the array is stored column by column.
     pub(super) fortran: bool,
 }
 
 impl Layout {
-    /// The layout of an array with this shape: of two dimensions, or of one, which becomes a column.
+    /// The layout of an array with this shape. It has two dimensions, or one, which becomes a column.
     pub(super) fn new(path: &Path, dtype: Dtype, shape: &[usize], fortran: bool) -> Result<Self> {
         let found = || format!("shape {shape:?}");
         let (rows, cols) = match *shape {
@@ -30,7 +30,7 @@ impl Layout {
         if most.is_none_or(|bytes| bytes > isize::MAX as usize) {
             return refuse(path, "the array must fit into this machine's memory", found());
         }
-        // A single row or column lies alike in both orders.
+        // In a single row or column the numbers have the same places in both orders.
         Ok(Layout { rows, cols, dtype, fortran: fortran && rows > 1 && cols > 1 })
     }
 
@@ -49,7 +49,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Checks that the array may be one of labels.
+    /// Checks that the shape of the array is right for labels.
     pub(super) fn check_labels(&self, path: &Path) -> Result<()> {
         if self.cols != 1 {
             let rule = "labels must have one dimension, or one column";

@@ -18,20 +18,19 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! [`train_test_split`] and [`Table::split`] hold rows back for a test; [`Scaler`] brings features to mean 0 and
-//! variance 1.
+//! [`train_test_split`] and [`Table::split`] hold rows back for a test. [`Scaler`] scales features to mean 0 and variance 1.
 //!
 //! # Bytes and readers
 //!
-//! [`read_npy_from`], [`read_npy_labels_from`], [`read_csv_from`] and [`read_csv_features_from`] read from any
-//! [`std::io::Read`] what their namesakes read from files, and [`write_npy_to`] writes to any [`std::io::Write`]: for
-//! programs without files, such as pages in browsers, and for compressed files. [`npy_rows`], [`safetensors_rows`] and
+//! [`read_npy_from`], [`read_npy_labels_from`], [`read_csv_from`] and [`read_csv_features_from`] read from any [`std::io::Read`],
+//! as the functions without `_from` read from files. [`write_npy_to`] writes to any [`std::io::Write`]. These are for programs
+//! without files, such as pages in browsers, and for compressed files. [`npy_rows`], [`safetensors_rows`] and
 //! [`safetensors_labels`] take the bytes of a file.
 //!
 //! # Sources of rows
 //!
-//! Trainings and predictions read features from any [`RowSource`]. These functions make sources of files, which are
-//! never in memory as a whole:
+//! Trainings and predictions read features from any [`RowSource`]. These functions open files as sources. The files are never
+//! loaded as a whole:
 //!
 //! | function | what it gives |
 //! |---|---|
@@ -41,27 +40,27 @@
 //! | `ParquetRows::open` | the rows of a Parquet file, with the feature `parquet`: row groups are read as they are needed |
 //! | `ParquetRows::open_shards` | the rows of several Parquet files, whose columns are compared |
 //! | [`Scaler::scaled`] | the rows of another source, scaled while they are read |
-//!
-//! Integers of 1 to 8 bytes, floats of 2, 4 and 8 bytes, bfloat16 and booleans become f32 while they are read.
-//! [`shard_paths`] finds the files of a pattern; [`Shards`] joins sources; [`read_npy_labels`] and
-//! [`read_safetensors_labels`] read labels; [`Scaler::fit`] goes through a source; and [`write_npy_rows`] writes any
+//! Integers of 1 to 8 bytes, floats of 2, 4 and 8 bytes, bfloat16 and booleans are converted to f32 while they are read.
+//! [`shard_paths`] finds the files of a pattern, and [`Shards`] joins sources. [`read_npy_labels`] and
+//! [`read_safetensors_labels`] read labels. [`Scaler::fit`] accepts any source, and [`write_npy_rows`] writes any source to a
+//! `.npy` file of f32.
 //! source to a `.npy` file of f32.
 //!
-//! Mapping a file is left to the caller, for example with the crate memmap2, since it is `unsafe`: nobody may change
-//! the file meanwhile. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
+//! Mapping a file into memory is left to the caller, for example with the crate memmap2. It is `unsafe`, since nobody may change
+//! the file while it is mapped. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.
 //!
 //! # Broken files
 //!
 //! A header is checked against the file's length before anything is allocated. A file that was cut short, or that holds
 //! more than its header says, is an [`Error`] with the file's name and the rule that it breaks.
 //!
-//! Of a Parquet file, sizes of pages and dictionaries and counts of values are checked too, and memory grows with what is
-//! decoded. That may be much more than the file has bytes. A page is decompressed as a whole, to up to 22 times its bytes
-//! in the file with Snappy, 256 times with LZ4, 1,032 times with gzip and 32,768 times with Zstandard. And runs of equal
-//! values take next to nothing in a file, while a label takes 8 bytes and a feature 4. Where the host has no room for the
-//! labels of a file or the features of a row group, that is an [`Error`] as well. What is decoded at a time ends the
-//! process if there is no room for it: a page; 8,192 labels, each with its text if they are strings; and 8,192 rows of
-//! features, or fewer of them if a row has more than 128.
+//! In a Parquet file, the sizes of pages and dictionaries and the counts of values are checked too, and memory grows only with
+//! the data that are decoded. But these may be much larger than the file. A page is decompressed as a whole, to up to 22 times
+//! its size in the file with Snappy, 256 times with LZ4, 1,032 times with gzip and 32,768 times with Zstandard. And runs of equal
+//! values take almost no space in a file, while in memory a label takes 8 bytes and a feature 4. If the host has no memory for
+//! the labels of a file or the features of a row group, the call returns an [`Error`]. But the process ends if there is no memory
+//! for the data that are decoded at a time: a page; 8,192 labels, each with its text if they are strings; and 8,192 rows of
+//! features, or fewer if a row has more than 128.
 //!
 //! [`Error`]: crate::Error
 //! [`RowSource`]: crate::source::RowSource

@@ -1,4 +1,4 @@
-//! Reading `.npy` files, each of which holds one array, as NumPy's `np.save` writes it.
+//! Reading `.npy` files. Each file holds one array, as NumPy's `np.save` writes it.
 
 use std::io::Read;
 use std::path::Path;
@@ -18,18 +18,18 @@ use crate::host_memory::{host_room, no_room};
 
 /// The number of bytes that are read at a time.
 const CHUNK: u64 = 1 << 18;
-/// The name that errors about memory have.
+/// The op that errors about memory name.
 const OP: &str = "read_npy";
 
 /// Reads a `.npy` file with an array of two dimensions, or of one, which becomes a column.
 ///
-/// The array may hold floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans, in either byte order, and lie
-/// in C or Fortran order. All numbers are rounded to f32; a number beyond its range becomes infinite. Numbers of two
-/// bytes without a type (`V2`) are read as bfloat16: so NumPy writes arrays of `ml_dtypes.bfloat16`.
+/// The array may hold floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans, in either byte order, and in C or
+/// Fortran order. All numbers are rounded to f32; a number beyond its range becomes infinite. Numbers of two bytes without a type
+/// (`V2`) are read as bfloat16, since NumPy writes arrays of `ml_dtypes.bfloat16` in this way.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be read, [`Error::Format`] when it is not a `.npy` file, [`Error::Data`] when it holds
-/// another kind of array, or more or less than its header says.
+/// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a `.npy` file, [`Error::Data`] when it holds
+/// another kind of array, or more or less data than its header says.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_npy, write_npy};
@@ -44,14 +44,14 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
     read_array(&mut source, &layout, floats)
 }
 
-/// Reads an array from the bytes of a `.npy` file, as [`read_npy`] does from the file: from any reader, for example from
-/// `&[u8]`.
+/// Reads an array from the bytes of a `.npy` file, as [`read_npy`] does from the file. The bytes come from any reader, for
+/// example from `&[u8]`.
 ///
-/// All bytes up to the reader's end belong to the array. Since nobody knows a reader's length, memory grows with what
-/// is read, and not with what the header says.
+/// All bytes up to the reader's end belong to the array. The length of a reader is not known, so memory grows with the bytes that
+/// are read, and not with the claim of the header.
 ///
 /// # Errors
-/// As [`read_npy`], with `the given bytes` in the place of a path.
+/// As [`read_npy`]. Errors name `the given bytes` instead of a path.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_npy_from, write_npy_to};
@@ -81,12 +81,12 @@ fn read_array<T: Copy + Default>(source: &mut Source<'_>, layout: &Layout, decod
         .or_else(|error| refuse(source.path(), "the array must fit into this machine's memory", error.to_string()))
 }
 
-/// Reads class ids from a `.npy` file of one dimension, or of a single column: integers of any size, booleans, or
+/// Reads class ids from a `.npy` file with one dimension, or with a single column. They are integers of any size, booleans, or
 /// floats that are whole numbers.
 ///
 /// # Errors
-/// As [`read_npy`]; [`Error::Data`] too for several columns, and with the first row whose label is no whole number, or
-/// one that i64 does not have.
+/// As [`read_npy`]; [`Error::Data`] also for several columns, and with the first row whose label is not a whole number or does
+/// not fit into i64.
 ///
 /// ```
 /// use wgpu_mlp::data::read_npy_labels;
@@ -101,11 +101,11 @@ pub fn read_npy_labels(path: impl AsRef<Path>) -> Result<Vec<i64>> {
     read_labels(&mut source, &layout)
 }
 
-/// Reads class ids from the bytes of a `.npy` file, as [`read_npy_labels`] does from the file: from any reader, for
-/// example from `&[u8]`.
+/// Reads class ids from the bytes of a `.npy` file, as [`read_npy_labels`] does from the file. The bytes come from any reader,
+/// for example from `&[u8]`.
 ///
 /// # Errors
-/// As [`read_npy_labels`], with `the given bytes` in the place of a path.
+/// As [`read_npy_labels`]. Errors name `the given bytes` instead of a path.
 ///
 /// ```
 /// use wgpu_mlp::data::read_npy_labels_from;
@@ -132,12 +132,12 @@ fn read_labels(source: &mut Source<'_>, layout: &Layout) -> Result<Vec<i64>> {
 /// A view of the array in the bytes of a `.npy` file, without a copy; errors name `path`.
 ///
 /// This is for files larger than memory: [`Mlp::predict`](crate::Mlp::predict) uploads such a view batch by batch.
-/// [`npy_rows`](super::npy_rows) takes numbers of all types, in either order and at any address.
+/// [`npy_rows`](super::npy_rows) reads numbers of all types, in either order and at any address.
 ///
 /// # Errors
-/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] unless it is whole, its numbers are
-/// f32 in this machine's byte order and in C order, and its data lie at an address divisible by four, as a mapped
-/// file's do.
+/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] unless the file is complete, its numbers are
+/// f32 in this machine's byte order and in C order, and its data begin at an address divisible by four, as those of a mapped file
+/// do.
 ///
 /// ```
 /// use wgpu_mlp::data::{npy_view, write_npy};
@@ -171,15 +171,15 @@ pub fn npy_view(bytes: &[u8], path: impl AsRef<Path>) -> Result<ArrayView2<'_, f
         .or_else(|error| refuse(path, "the array must fit into this machine's memory", error.to_string()))
 }
 
-/// Reads all numbers behind the header, in the file's order.
+/// Reads all numbers after the header, in the order of the file.
 fn read_values<T: Copy + Default>(source: &mut Source<'_>, layout: &Layout, decode: Decoder<T>) -> Result<Vec<T>> {
     let mut values = Vec::new();
-    // The length of a pipe or a reader is not known, so that the memory grows with what is read.
+    // The length of a pipe or a reader is not known, so memory grows with the bytes that are read.
     if source.length().is_some() {
         values = host_room(OP, layout.rows, layout.cols)?;
     }
     let (mut read, mut chunk, whole) = (0, Vec::new(), layout.bytes());
-    // Reads up to one byte more than the header says, to find out whether the file is too long.
+    // One byte more than the header says is read, to detect a file that is too long.
     while read <= whole {
         chunk.clear();
         source.read(CHUNK.min(whole - read + 1), &mut chunk)?;

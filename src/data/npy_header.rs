@@ -1,4 +1,4 @@
-//! The header of a `.npy` file: parsed by ndarray-npy, and checked before and after.
+//! The header of a `.npy` file: parsed by ndarray-npy, with checks before and after.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ use crate::files::{Source, failed};
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// The maximal length of a header in bytes, which is also that of NumPy.
 const MAX_HEADER: usize = 10_000;
-/// The number of bytes at the file's start that tell the header's length.
+/// The number of bytes at the start of the file that contain the header's length.
 const START: u64 = 12;
 
-/// Parses a header from these bytes, which hold nothing else.
+/// Parses a header from its bytes, which must contain nothing else.
 fn parse(path: &Path, bytes: &[u8]) -> Result<Layout> {
-    // The parser visits each bracket twice at every level, so that nested brackets would take it exponential time.
-    // Before the header are the magic, the version, and the header's length in two bytes or four, which may look like brackets.
+    // The parser visits each bracket twice at every level, so nested brackets would take exponential time. The magic, the version
+    // and the header's length, in two or four bytes, come before the header. They are skipped, since they may look like brackets.
     let start = if bytes.get(MAGIC.len()) == Some(&1) { 10 } else { 12 };
     let brackets = bytes.iter().skip(start).filter(|byte| b"([{".contains(byte)).count();
     if brackets > 2 {
@@ -38,14 +38,14 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Layout> {
     Layout::new(path, dtype, &parsed.shape, parsed.layout.is_fortran())
 }
 
-/// Opens a file and reads its header, which is checked against the file's length.
+/// Opens a file and reads its header. The header is checked against the length of the file.
 pub(super) fn open(path: &Path) -> Result<(Source<'_>, Layout)> {
     let mut source = Source::open(path)?;
     let layout = read(&mut source)?;
     Ok((source, layout))
 }
 
-/// Reads the header that a source begins with, and checks it against the source's length, where that is known.
+/// Reads the header at the beginning of a source, and checks it against the length of the source, if that is known.
 pub(super) fn read(source: &mut Source<'_>) -> Result<Layout> {
     let path = source.path();
     let mut head = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Layout> {
     Ok(layout)
 }
 
-/// The layout of the array in a file that lies in memory, and the data behind the header.
+/// Splits a file in memory into the layout of its array and the data after the header.
 pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Layout, &'a [u8])> {
     let length = header_length(path, &bytes[..bytes.len().min(START as usize)])?;
     let Some((head, data)) = bytes.split_at_checked(length) else { return cut_short(path, bytes.len()) };
@@ -69,7 +69,7 @@ pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Layout, &'a [u8
     Ok((layout, data))
 }
 
-/// The header's length in bytes, from the file's first [`START`] bytes, or from all of a shorter file.
+/// The header's length in bytes, from the first [`START`] bytes of the file, or from all bytes of a shorter file.
 fn header_length(path: &Path, start: &[u8]) -> Result<usize> {
     let unusable = |source: ParseHeaderError| Err(Error::Format { path: path.into(), source: source.into() });
     let Some(version) = start.strip_prefix(MAGIC) else { return unusable(ParseHeaderError::MagicString) };

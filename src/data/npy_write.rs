@@ -1,4 +1,4 @@
-//! Writing `.npy` files, as NumPy's `np.load` reads them.
+//! Writing `.npy` files that NumPy's `np.load` reads.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,15 +15,16 @@ use crate::error::Result;
 use crate::files::{failed, replace};
 use crate::source::{RowSource, dim_of};
 
-/// How many values that lie apart are gathered before they are written: a writer may call the system each time.
+/// The number of values that are gathered before they are written, if they do not lie one after the other. A writer may make a
+/// system call for each write.
 const GATHERED: usize = 1 << 14;
 
-/// Writes a `.npy` file of f32 that `np.load` and [`read_npy`](super::read_npy) read.
+/// Writes a `.npy` file of f32. `np.load` and [`read_npy`](super::read_npy) can read it.
 ///
-/// The file appears complete or not at all: it is written beside `path` and renamed.
+/// The file appears complete or not at all: it is written under another name in the same folder, and then renamed.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written.
+/// [`Error::File`] when the file cannot be written.
 ///
 /// ```
 /// use wgpu_mlp::data::write_npy;
@@ -36,10 +37,10 @@ pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<
     write_rows(path.as_ref(), values)
 }
 
-/// Writes the bytes of the `.npy` file that [`write_npy`] writes to any writer, for example to a `Vec<u8>`.
+/// Writes a `.npy` file as [`write_npy`] does, but to any writer, for example to a `Vec<u8>`.
 ///
 /// # Errors
-/// [`Error::File`], with `the given writer` in the place of a path, when the writer fails.
+/// [`Error::File`] when the writer fails. It names `the given writer` instead of a path.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_npy_from, write_npy_to};
@@ -52,13 +53,13 @@ pub fn write_npy_to(mut writer: impl Write, values: ArrayView2<'_, f32>) -> Resu
     write_array(&mut writer, values).map_err(|source| failed(Path::new("the given writer"), source))
 }
 
-/// Writes the rows of a source to a `.npy` file of f32, batch by batch: for a source that is slow to read, or whose
-/// numbers should be converted once.
+/// Writes the rows of a source to a `.npy` file of f32, batch by batch. This is for a source that is slow to read, or whose
+/// numbers should be converted only once.
 ///
-/// The file appears complete or not at all: it is written beside `path` and renamed.
+/// The file appears complete or not at all: it is written under another name in the same folder, and then renamed.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written; [`Error::Source`] with the row that could not be read.
+/// [`Error::File`] when the file cannot be written; [`Error::Source`] with the row that could not be read.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_npy, write_npy_rows};
@@ -71,7 +72,7 @@ pub fn write_npy_to(mut writer: impl Write, values: ArrayView2<'_, f32>) -> Resu
 pub fn write_npy_rows(path: impl AsRef<Path>, source: impl RowSource) -> Result<()> {
     let path = path.as_ref();
     let dim = dim_of("write_npy_rows", &source)?;
-    // The writer knows errors of the system alone, so that the source's own waits here.
+    // `replace` only handles errors of the system, so the source's own error is kept here.
     let mut own = None;
     let outcome = replace(path, |file| {
         file.write_all(&header::<f32>(dim)?)?;
@@ -95,7 +96,7 @@ pub(super) fn write_array<T: WritableElement + NoUninit>(
     writer: &mut impl Write,
     values: ArrayView2<'_, T>,
 ) -> io::Result<()> {
-    // ndarray-npy's own `write_npy` panics on some views without rows.
+    // The header is written here, since ndarray-npy's `write_npy` panics on some views without rows.
     writer.write_all(&header::<T>(values.dim())?)?;
     if let Some(all) = values.as_slice() {
         writer.write_all(bytemuck::cast_slice(all))?;

@@ -1,9 +1,9 @@
-//! Files that are read at any place, by several threads at once.
+//! Files that several threads can read at any position at the same time.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
 
-/// An open file. Where the system reads at a place without moving the file's own, no thread waits for another.
+/// An open file. On systems that can read at a position without moving the file's cursor, threads do not wait for each other.
 #[derive(Debug)]
 pub(super) struct Positioned {
     #[cfg(any(unix, windows))]
@@ -23,7 +23,7 @@ impl Positioned {
         Positioned { file: parking_lot::Mutex::new(file) }
     }
 
-    /// Fills `into` with the bytes from this place on.
+    /// Fills `into` with the bytes from this position on.
     pub(super) fn read_at(&self, place: u64, into: &mut [u8]) -> io::Result<()> {
         let mut read = 0;
         while read < into.len() {
@@ -37,19 +37,19 @@ impl Positioned {
         Ok(())
     }
 
-    /// Reads bytes from this place on, as many as the system gives at once: none at the file's end.
+    /// Reads bytes from this position on, as many as the system returns at once; 0 at the end of the file.
     #[cfg(unix)]
     pub(super) fn read_some(&self, place: u64, into: &mut [u8]) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(&self.file, into, place)
     }
 
-    /// Reads bytes from this place on, as many as the system gives at once: none at the file's end.
+    /// Reads bytes from this position on, as many as the system returns at once; 0 at the end of the file.
     #[cfg(windows)]
     pub(super) fn read_some(&self, place: u64, into: &mut [u8]) -> io::Result<usize> {
         std::os::windows::fs::FileExt::seek_read(&self.file, into, place)
     }
 
-    /// Reads bytes from this place on, as many as the system gives at once: none at the file's end.
+    /// Reads bytes from this position on, as many as the system returns at once; 0 at the end of the file.
     #[cfg(not(any(unix, windows)))]
     pub(super) fn read_some(&self, place: u64, into: &mut [u8]) -> io::Result<usize> {
         use std::io::{Read, Seek, SeekFrom};

@@ -1,17 +1,17 @@
-//! A reader that remembers the bytes that it gave last.
+//! A reader that remembers the bytes that it returned last.
 
 use std::io::{self, Read};
 
-/// The mark of byte order that programs write before text in UTF-8.
+/// The byte order mark that some programs write before text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A reader with the bytes that it gave since a place that moves along: a row of CSV, and what was read ahead of it.
+/// A reader that keeps the bytes that it returned since a moving position: a row of CSV, and the bytes read ahead of it.
 pub(super) struct RecentBytes<'a> {
     reader: &'a mut dyn Read,
     recent: Vec<u8>,
-    /// The place of the first of them.
+    /// The position of the first byte that is kept.
     start: u64,
-    /// The place from which they are needed.
+    /// The position of the first byte that is still needed.
     needed: u64,
 }
 
@@ -20,16 +20,16 @@ impl<'a> RecentBytes<'a> {
         RecentBytes { reader, recent: Vec::new(), start: 0, needed: 0 }
     }
 
-    /// Tells that bytes before this place are not needed any more. They go with the next read, so that the others do not
-    /// move for every row.
+    /// Declares that bytes before this position are not needed any more. They are removed at the next read, so that the other
+    /// bytes are not moved for every row.
     pub(super) fn forget_before(&mut self, place: u64) {
         self.needed = place;
     }
 
-    /// The number of newlines among the ends of lines that stand at this place, one after the other.
+    /// The number of newlines among the consecutive line ends at this position.
     pub(super) fn newlines_at(&self, place: u64) -> u64 {
         let skipped = usize::try_from(place.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        // A mark of byte order at the file's beginning stands before its first line.
+        // A byte order mark at the beginning of the file comes before its first line.
         let mark =
             if place + self.start == 0 && self.recent.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let ends = self.recent.iter().skip(skipped.max(mark)).take_while(|byte| b"\r\n".contains(byte));
@@ -43,8 +43,8 @@ impl Read for RecentBytes<'_> {
         let forgotten = forgotten.min(self.recent.len());
         self.recent.drain(..forgotten);
         self.start += forgotten as u64;
-        // The CSV reader takes an interruption for an error, and a mark of byte order that comes alone for an empty file: it
-        // gets as much at a time as it has room for.
+        // The buffer is filled as far as possible. Otherwise the CSV reader would take an interruption for an error, and a byte
+        // order mark that comes alone for an empty file.
         let mut read = 0;
         while let Some(rest) = into.get_mut(read..).filter(|rest| !rest.is_empty()) {
             match self.reader.read(rest) {

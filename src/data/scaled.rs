@@ -1,4 +1,4 @@
-//! A source whose rows are scaled while they are read.
+//! A source that scales the rows of another source while they are read.
 
 use super::scaler::{Scaler, check_rows, scaled};
 #[cfg(doc)]
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::source::{RowError, RowSource, dim_of};
 
-/// Another source, each of whose rows is scaled while it is read: the bits of [`Scaler::transform`].
+/// A source that scales each row of another source while it is read. It gives the same bits as [`Scaler::transform`].
 ///
 /// ```
 /// use ndarray::array;
@@ -27,13 +27,13 @@ pub struct Scaled<'a, S> {
 }
 
 impl Scaler {
-    /// The rows of a source, scaled as [`Scaler::transform`] scales them while they are read.
+    /// Makes a source whose rows are those of `source`, scaled as by [`Scaler::transform`] while they are read.
     ///
     /// Reading a value that is NaN or infinite is an [`Error::Feature`], with the row's number in the source.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of columns than the scaler was fitted to; [`Error::Source`] for a source that
-    /// panics when it is asked for it.
+    /// [`Error::Shape`] if the source has another number of columns than the scaler was fitted to; [`Error::Source`] if the
+    /// source panics when it is asked for its number of columns.
     ///
     /// ```
     /// use ndarray::array;

@@ -1,4 +1,4 @@
-//! Scaler: brings features to mean 0 and variance 1, column by column.
+//! Scaler: scales features to mean 0 and variance 1, column by column.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use crate::source::{RowSource, Wanted, dim_of};
 
 const OP: &str = "scaler";
 
-/// A scaler, which standardises features as scikit-learn's `StandardScaler`: (x - mean) / scale, column by column, with
-/// the mean and the standard deviation √(Σ (x - mean)² / rows) of the rows that it was fitted to.
+/// A scaler standardises features as scikit-learn's `StandardScaler` does: it computes (x - mean) / scale, column by column. The
+/// mean and the scale √(Σ (x - mean)² / rows), which is the standard deviation, come from the rows that the scaler was fitted to.
 ///
-/// A column of equal values gets the scale 1, so that its values become 0. Sums are in f64. Fit the scaler to the
-/// training rows alone, and transform the test rows and all later rows with it.
+/// A column of equal values gets the scale 1, so its values become 0. Sums are computed in f64. Fit the scaler only to the
+/// training rows, and transform the test rows and all later rows with it.
 ///
 /// ```
 /// use ndarray::array;
@@ -38,8 +38,8 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// A scaler with the mean and scale of these features, `rows x columns`: of an array, or of any source, which is
-    /// read twice, batch by batch.
+    /// Fits a scaler to these features, `rows x columns`: computes the mean and the scale of each column. The features are an
+    /// array or any other source, which is read twice, batch by batch.
     ///
     /// # Errors
     /// [`Error::Empty`] without rows or columns; [`Error::Feature`] with the first value that is NaN or infinite; the
@@ -53,7 +53,8 @@ impl Scaler {
     pub fn fit(x: impl RowSource) -> Result<Self> {
         let (rows, cols) = dim_of(OP, &x)?;
         not_empty(OP, rows, cols)?;
-        // Sums of distances from the first row give equal values exactly their own mean, and a variance of 0.
+        // Distances from the first row are added instead of the values. So a column of equal values gets exactly that value as
+        // its mean, and a variance of 0.
         let first: Vec<f64> = Wanted::new(OP, &x, cols, &[0]).read_all()?.into_iter().map(f64::from).collect();
         let sums = column_sums(&x, &first, |distance| distance)?;
         let mean: Vec<f64> = sums.iter().zip(&first).map(|(sum, first)| first + sum / rows as f64).collect();
@@ -62,7 +63,7 @@ impl Scaler {
         Ok(Scaler { scale: squares.into_iter().map(deviation).collect(), mean })
     }
 
-    /// Transforms features to (x - mean) / scale, as f32; a value beyond its range becomes infinite.
+    /// Transforms features to (x - mean) / scale, as f32. A result beyond the range of f32 becomes infinite.
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of columns than the scaler was fitted to; otherwise as [`Scaler::fit`].
@@ -78,7 +79,7 @@ impl Scaler {
         self.map(x, scaled)
     }
 
-    /// Transforms scaled features back to x · scale + mean.
+    /// Transforms scaled features back, to x · scale + mean.
     ///
     /// # Errors
     /// As [`Scaler::transform`].
@@ -99,18 +100,18 @@ impl Scaler {
         &self.mean
     }
 
-    /// The scale of each column, by which it is divided: scikit-learn's `scale_`.
+    /// The scale of each column, by which values are divided: scikit-learn's `scale_`.
     pub fn scale(&self) -> &[f64] {
         &self.scale
     }
 
-    /// Writes the scaler to a `.npy` file of f64, `2 x columns`: the means, then the scales. NumPy reads it with
+    /// Writes the scaler to a `.npy` file of f64 with `2 x columns`: a row of means, then a row of scales. NumPy reads it with
     /// `mean, scale = np.load(path)`.
     ///
     /// The file appears complete or not at all.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be written.
+    /// [`Error::File`] when the file cannot be written.
     ///
     /// ```
     /// use wgpu_mlp::data::Scaler;
@@ -125,10 +126,10 @@ impl Scaler {
         write_rows(path.as_ref(), self.rows().view())
     }
 
-    /// The bytes of the file that [`Scaler::save`] writes.
+    /// The bytes of the file that [`Scaler::save`] would write.
     ///
     /// # Errors
-    /// [`Error::HostMemory`] where the host has no room for them.
+    /// [`Error::HostMemory`] if the host has no memory for the bytes.
     ///
     /// ```
     /// use wgpu_mlp::data::Scaler;
@@ -142,12 +143,13 @@ impl Scaler {
         Ok(bytes)
     }
 
-    /// The means and the scales, each in a row.
+    /// The means and the scales as an array of two rows.
     fn rows(&self) -> Array2<f64> {
         stack![ndarray::Axis(0), aview1(&self.mean), aview1(&self.scale)]
     }
 
-    /// Reads a scaler that [`Scaler::save`] wrote, or NumPy with `np.save(path, [scaler.mean_, scaler.scale_])`.
+    /// Reads a scaler from a file that [`Scaler::save`] wrote, or that NumPy wrote with
+    /// `np.save(path, [scaler.mean_, scaler.scale_])`.
     ///
     /// # Errors
     /// As [`read_npy`](super::read_npy); [`Error::Data`] also unless there are two rows of finite numbers and the
@@ -162,10 +164,11 @@ impl Scaler {
         Self::from_rows(path, &read_doubles(&mut Source::open(path)?)?)
     }
 
-    /// Reads a scaler from the bytes that [`Scaler::to_bytes`] gives, or those of a file that [`Scaler::load`] takes.
+    /// Reads a scaler from the bytes that [`Scaler::to_bytes`] returns, or from the content of a file that [`Scaler::load`]
+    /// reads.
     ///
     /// # Errors
-    /// As [`Scaler::load`], with `the given bytes` in the place of a path.
+    /// As [`Scaler::load`]. Errors name `the given bytes` instead of a path.
     ///
     /// ```
     /// use wgpu_mlp::data::Scaler;
@@ -176,7 +179,7 @@ impl Scaler {
         Self::from_rows(Path::new(GIVEN_BYTES), &read_doubles(&mut Source::reader(&mut bytes))?)
     }
 
-    /// The scaler with these means and scales; errors name `path`.
+    /// Makes the scaler of these means and scales; errors name `path`.
     fn from_rows(path: &Path, array: &Array2<f64>) -> Result<Self> {
         let shape = || Shape::from(array.dim()).to_string();
         let (2, 1..) = array.dim() else {
@@ -216,12 +219,12 @@ impl Scaler {
     }
 }
 
-/// A value with its column's mean and scale, scaled.
+/// The scaled value, given the mean and scale of its column.
 pub(super) fn scaled(value: f64, mean: f64, scale: f64) -> f64 {
     (value - mean) / scale
 }
 
-/// The sums of each column, Σ_r of(x - origin), over the rows in their order.
+/// The sum of each column, Σ_r of(x - origin), added in the order of the rows.
 fn column_sums(x: &dyn RowSource, origin: &[f64], of: impl Fn(f64) -> f64) -> Result<Vec<f64>> {
     let (cols, mut sums) = (origin.len(), vec![0.0; origin.len()]);
     each_batch(OP, x, |row, values| {
@@ -242,7 +245,7 @@ fn check_finite(x: ArrayView2<'_, f32>) -> Result<()> {
     }
 }
 
-/// Checks that all values of these rows are finite; `row_of` numbers the rows.
+/// Checks that all values of these rows are finite. `row_of` converts an index of a row to its number in errors.
 pub(super) fn check_rows(values: &[f32], cols: usize, row_of: impl Fn(usize) -> usize) -> Result<()> {
     match values.iter().position(|value| !value.is_finite()) {
         Some(index) => {

@@ -1,4 +1,4 @@
-//! Splits of the data into rows to train on and rows to test on.
+//! Splits of data into rows to train on and rows to test on.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::targets::Label;
 
 const OP: &str = "train_test_split";
 
-/// Options of [`train_test_split`]: how rows are drawn.
+/// Options of [`train_test_split`].
 ///
 /// ```
 /// use wgpu_mlp::data::SplitOptions;
@@ -25,12 +25,12 @@ const OP: &str = "train_test_split";
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct SplitOptions {
-    /// The share of the rows to test on, above 0 and below 1; rounded up to whole rows, as in scikit-learn.
+    /// The share of the rows to test on, above 0 and below 1. It is rounded up to whole rows, as in scikit-learn.
     pub test_fraction: f64,
-    /// The seed of the draw.
+    /// The seed of the generator that draws the rows.
     pub seed: u64,
-    /// Whether each class is split in the same proportion: scikit-learn's `stratify=y`. A class keeps at least one row
-    /// to train on.
+    /// Whether each class is split in the same proportion: scikit-learn's `stratify=y`. Of each class at least one row is kept to
+    /// train on.
     pub stratify: bool,
 }
 
@@ -40,12 +40,12 @@ impl Default for SplitOptions {
     }
 }
 
-/// Splits features and labels into `(x_train, x_test, labels_train, labels_test)`, the order of scikit-learn's function
-/// of this name.
+/// Splits features and labels into `(x_train, x_test, labels_train, labels_test)`, in the order of scikit-learn's
+/// `train_test_split`.
 ///
-/// Rows are drawn without replacement by a generator with the options' seed, and come in the order in which they were
-/// drawn. Equal seeds and labels give equal splits, though not those of scikit-learn. For large arrays that should not
-/// be copied, [`train_test_rows`] gives the rows' numbers.
+/// A generator with the options' seed draws the rows without replacement, and the rows stay in the order in which they were
+/// drawn. Equal seeds and labels give equal splits, but not the splits of scikit-learn. For large arrays that should not be
+/// copied, [`train_test_rows`] returns only the numbers of the rows.
 ///
 /// # Errors
 /// [`Error::Shape`] unless there is a label for each row; otherwise as [`train_test_rows`].
@@ -75,11 +75,11 @@ pub fn train_test_split<L: Label>(
     Ok((features(&train), features(&test), select(labels, &train), select(labels, &test)))
 }
 
-/// The numbers of the rows to train on, and of those to test on, for rows with these labels.
+/// Splits the rows with these labels, and returns the numbers of the rows to train on and of the rows to test on.
 ///
 /// # Errors
-/// [`Error::Empty`] without labels; [`Error::Option`] unless the fraction is above 0 and below 1, and leaves rows to
-/// train on and rows to test on: where classes keep their proportions, one with a single row is trained on.
+/// [`Error::Empty`] without labels; [`Error::Option`] unless the fraction is above 0 and below 1, and leaves rows to train on and
+/// rows to test on. If classes keep their proportions, a class with a single row is only trained on.
 ///
 /// ```
 /// use wgpu_mlp::data::{SplitOptions, train_test_rows};
@@ -112,13 +112,13 @@ pub fn train_test_rows<L: Label>(labels: &[L], options: &SplitOptions) -> Result
         train.extend(group.split_off(share));
         test.extend(group);
     }
-    // Until here the rows are sorted by group.
+    // Until here the rows are in the order of their groups.
     train.shuffle(&mut rng);
     test.shuffle(&mut rng);
     Ok((train, test))
 }
 
-/// The rows of each label, in the order of the labels.
+/// Groups the rows by label, in the order of the labels.
 fn by_label<L: Label>(labels: &[L]) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<i128, Vec<usize>> = BTreeMap::new();
     for (row, label) in labels.iter().enumerate() {
@@ -132,7 +132,7 @@ fn select<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
 }
 
 impl Table {
-    /// Splits the table into one with the rows to train on and one with those to test on. Both keep all classes and
+    /// Splits the table into a table with the rows to train on and one with the rows to test on. Both keep all classes and
     /// columns.
     ///
     /// # Errors

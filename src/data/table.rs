@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::files::{GIVEN_BYTES, failed};
 use crate::host_memory::no_room;
 
-/// A CSV file's features and labels.
+/// The features and labels of a CSV file.
 ///
 /// ```
 /// # let path = std::env::temp_dir().join("wgpu-mlp-doc-table.csv");
@@ -33,13 +33,13 @@ pub struct Table {
     pub features: Array2<f32>,
     /// The label of each row: an index into `classes`.
     pub labels: Vec<u32>,
-    /// The labels as the file spells them, each once, in the order of their numbers.
+    /// The classes: the different labels as the file spells them, in the order of their ids.
     pub classes: Vec<String>,
-    /// Names of the features' columns; without a header their indices in the file.
+    /// The names of the features' columns, or their indices in the file if there is no header.
     pub columns: Vec<String>,
 }
 
-/// A CSV file's features, without labels.
+/// The features of a CSV file without labels.
 ///
 /// ```
 /// # let path = std::env::temp_dir().join("wgpu-mlp-doc-columns.csv");
@@ -53,22 +53,22 @@ pub struct Table {
 pub struct Features {
     /// The features, a row for each row of the file.
     pub features: Array2<f32>,
-    /// Names of the columns; without a header their indices.
+    /// The names of the columns, or their indices in the file if there is no header.
     pub columns: Vec<String>,
 }
 
-/// Reads features and labels from a CSV file, in which all columns but that of the labels are numbers.
+/// Reads features and labels from a CSV file. All columns except the labels must be numbers.
 ///
-/// The labels' column may hold integers or names; two labels are equal when they are spelt alike. Words such as `NA`, `nan`
-/// and `?`, which stand for a missing feature, count as names of classes, and a warning is logged; so it is for a column of
-/// features whose name is empty, as that of a pandas index is. Spaces around cells and empty lines do not count; cells may
-/// stand in double quotes.
+/// The column of the labels may hold integers or names. Two labels are equal if they are spelt alike. Words that stand for a
+/// missing feature, such as `NA`, `nan` and `?`, are names of classes in this column, and a warning is logged. A warning is also
+/// logged for a column of features whose name is empty, as that of a pandas index is. Spaces around cells and empty lines are
+/// ignored, and cells may be in double quotes.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a
-/// finite number, a row of another length than the first, a label that is not among [`CsvOptions::classes`], and cells
-/// that seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows or
-/// without the column of labels or one of those to leave out; [`Error::HostMemory`] where the host has no room for the rows.
+/// [`Error::File`] when the file cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a finite
+/// number, for a row of another length than the first, for a label that is not among [`CsvOptions::classes`], and for cells that
+/// seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows, without the column
+/// of labels, or without a column to leave out; [`Error::HostMemory`] if the host has no memory for the rows.
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions, read_csv};
@@ -89,11 +89,11 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
     read_table(path, &mut opened(path)?, options)
 }
 
-/// Reads features and labels from the bytes of a CSV file, as [`read_csv`] does from the file: from any reader, for
-/// example from `&[u8]`.
+/// Reads features and labels from the bytes of a CSV file, as [`read_csv`] does from the file. The bytes come from any reader,
+/// for example from `&[u8]`.
 ///
 /// # Errors
-/// As [`read_csv`], with `the given bytes` in the place of a path.
+/// As [`read_csv`]. Errors name `the given bytes` instead of a path.
 ///
 /// ```
 /// use wgpu_mlp::data::{CsvOptions, read_csv_from};
@@ -130,7 +130,7 @@ fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result
     Ok(Table { features, labels, classes, columns: rows.columns() })
 }
 
-/// Reads a CSV file of features alone; the options' label and classes are not used.
+/// Reads a CSV file that has only features. The options' label and classes are not used.
 ///
 /// # Errors
 /// As [`read_csv`].
@@ -148,8 +148,8 @@ pub fn read_csv_features(path: impl AsRef<Path>, options: &CsvOptions) -> Result
     read_features(path, &mut opened(path)?, options)
 }
 
-/// Reads features alone from the bytes of a CSV file, as [`read_csv_features`] does from the file: from any reader, for
-/// example from `&[u8]`.
+/// Reads only features from the bytes of a CSV file, as [`read_csv_features`] does from the file. The bytes come from any reader,
+/// for example from `&[u8]`.
 ///
 /// # Errors
 /// As [`read_csv_from`].
@@ -170,7 +170,7 @@ fn read_features(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Res
     Ok(Features { features, columns: rows.columns() })
 }
 
-/// The file at this path, open.
+/// Opens the file at this path.
 fn opened(path: &Path) -> Result<File> {
     File::open(path).map_err(|source| failed(path, source))
 }

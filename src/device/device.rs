@@ -10,7 +10,7 @@ use crate::options::GpuOptions;
 use crate::tuning;
 use crate::waiting::{Waiting, blocking_and_async, give_way};
 
-/// A GPU or the CPU path; a cheap clone, chosen as the program runs.
+/// A GPU or the CPU path, chosen at run time. Clones are cheap and stand for the same device.
 ///
 /// ```
 /// use wgpu_mlp::Device;
@@ -28,12 +28,12 @@ struct Inner {
 
 impl Device {
     blocking_and_async! {
-        /// A hardware GPU, else the CPU path; [`Device::info`] says which and why.
+        /// Opens a hardware GPU; if there is none, returns the CPU path. [`Device::info`] says which, and why.
         ///
-        /// A software driver is taken only when `WGPU_ADAPTER_NAME` asks for it by name.
+        /// A software driver is used only if `WGPU_ADAPTER_NAME` asks for it by name.
         ///
         /// # Errors
-        /// [`Error::NoAdapter`] when `WGPU_ADAPTER_NAME` is set and no adapter has that name.
+        /// [`Error::NoAdapter`] if `WGPU_ADAPTER_NAME` is set and no adapter's name contains it.
         pub fn auto, auto_async() -> Result<Self> = |_waiting| {
             match Self::choose(&GpuOptions::default(), false).await {
                 Ok(device) => Ok(device),
@@ -42,19 +42,19 @@ impl Device {
             }
         }
 
-        /// A GPU, or a software driver where there is no GPU.
+        /// Opens a GPU, or a software driver if there is no GPU.
         ///
         /// # Errors
-        /// [`Error::NoAdapter`] says what was looked for and what was there; [`Error::NoDevice`] when an adapter refuses.
+        /// [`Error::NoAdapter`] says what was looked for and found; [`Error::NoDevice`] if an adapter gives no device.
         pub fn gpu, gpu_async() -> Result<Self> = |_waiting| {
             Self::choose(&GpuOptions::default(), true).await
         }
 
-        /// A GPU as [`Device::gpu`] finds it, with options.
+        /// Opens a GPU as [`Device::gpu`] does, with options.
         ///
         /// # Errors
-        /// As [`Device::gpu`]; [`Error::Option`] for a limit below what the device needs; [`Error::NoMatrixUnits`] where these are
-        /// to be used and the adapter has none.
+        /// As [`Device::gpu`]; [`Error::Option`] for a limit below what the device needs; [`Error::NoMatrixUnits`] if matrix
+        /// units are on and the adapter has none.
         ///
         /// ```
         /// use wgpu_mlp::{Device, Error, GpuOptions};
@@ -65,33 +65,33 @@ impl Device {
             Self::choose(options, true).await
         }
 
-        /// Waits until everything asked for so far is done; nothing to wait for on the CPU path.
+        /// Waits until all work that was asked for so far is done. On the CPU path there is nothing to wait for.
         ///
-        /// Only benchmarks need it: reads wait by themselves.
+        /// Only benchmarks need this, since reads wait by themselves.
         ///
         /// # Errors
-        /// Whatever went wrong on the device since the last call.
+        /// Any error of the device since the last call.
         pub fn wait, wait_async(&self) -> Result<()> = |waiting| {
             self.wait_by(waiting).await
         }
     }
 
-    /// The CPU path: no adapter, no driver, the same results within the ops' bounds.
+    /// The CPU path. It uses no adapter and no driver, and its results are within the same bounds.
     pub fn cpu() -> Self {
         Self::cpu_because("asked for".into())
     }
 
-    /// Shares the caller's adapter, device and queue, which keep working for the caller.
+    /// Shares the caller's adapter, device and queue. The caller can keep using them.
     ///
-    /// The device's uncaptured-error and device-lost handlers are replaced: errors come back from this crate's calls. A second call
-    /// for one wgpu device replaces those of the first, so call it once and clone the result. Where the device was
-    /// opened with them, kernels use the features `SUBGROUP` and, on software drivers, `SHADER_INT64`, and tuning
-    /// `TIMESTAMP_QUERY`; with [`GpuOptions::matrix_units`] on, `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`. wgpu runs the
-    /// caller's own callbacks (of `map_async`, say) within the crate's submits, too: they must not call the crate.
+    /// The device's uncaptured-error and device-lost handlers are replaced, and errors are returned by this crate's calls. A
+    /// second call for one wgpu device replaces the handlers of the first: call it once and clone the result. Features are used
+    /// if the device was opened with them: `SUBGROUP` by kernels, `SHADER_INT64` by kernels on software drivers,
+    /// `TIMESTAMP_QUERY` by tuning, and with [`GpuOptions::matrix_units`] on, `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`.
+    /// wgpu also runs the caller's callbacks during the crate's submits: they must not call the crate.
     ///
     /// # Errors
-    /// [`Error::Limit`] when the device was opened with less than the kernels need: storage buffers a stage, workgroup memory,
-    /// threads a workgroup.
+    /// [`Error::Limit`] if the device was opened with lower limits than the kernels need: storage buffers a stage, workgroup
+    /// memory, threads a workgroup.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Result, wgpu};
@@ -103,11 +103,11 @@ impl Device {
         Self::from_wgpu_with(adapter, device, queue, &GpuOptions::default())
     }
 
-    /// Like [`Device::from_wgpu`], with those options that do not choose or open the device.
+    /// Shares the caller's device as [`Device::from_wgpu`], with options. Those that choose or open a device have no effect.
     ///
     /// # Errors
-    /// As [`Device::from_wgpu`]; [`Error::Option`] for a limit below what the kernels need; [`Error::NoMatrixUnits`] where these are
-    /// to be used and the device was opened without them.
+    /// As [`Device::from_wgpu`]; [`Error::Option`] for a limit below what the kernels need; [`Error::NoMatrixUnits`] if matrix
+    /// units are on and the device was opened without them.
     pub fn from_wgpu_with(
         adapter: &wgpu::Adapter,
         device: wgpu::Device,
@@ -118,21 +118,21 @@ impl Device {
         Ok(Self::with_context(adapter, context, "handed over by the caller".into()))
     }
 
-    /// The device's kind, name and limits, and why it was chosen.
+    /// Information about the device: its kind, name and limits, and why it was chosen.
     pub fn info(&self) -> &DeviceInfo {
         &self.0.info
     }
 
-    /// Counters of what the device was made to do so far; all zero on the CPU path.
+    /// Counters of the work of this device so far. On the CPU path all are zero.
     pub fn counters(&self) -> Counters {
         self.0.context.as_ref().map(Context::counters).unwrap_or_default()
     }
 
-    /// Waits, without blocking the thread, until the device has caught up so far that it takes more work at once.
+    /// Waits, without blocking the thread, until the device can take more work at once.
     ///
-    /// Ops and uploads return as soon as they are recorded; but where the device lags far behind, by 16 submits or 128 MiB of
-    /// uploads, the next one blocks until the oldest is done. Await this before each step or upload, and it need not. The
-    /// `_async` calls do it themselves.
+    /// Ops and uploads return as soon as they are recorded. But if the device is far behind, by 16 submits or 128 MiB of uploads,
+    /// the next one blocks until the oldest is done. To avoid that, await this call before each step or upload. The `_async`
+    /// calls do so themselves.
     ///
     /// # Errors
     /// As [`Device::wait`].
@@ -159,8 +159,8 @@ impl Device {
         }
     }
 
-    /// [`Device::ready_async`] for those who yield, whose executor's other tasks get their turn each time. Where the thread may
-    /// block there is nothing to do: what is recorded waits by itself.
+    /// Awaits [`Device::ready_async`] in calls that yield, and lets the executor's other tasks run. In blocking calls it does
+    /// nothing, since recording waits by itself.
     pub(crate) async fn make_room(&self, waiting: Waiting) -> Result<()> {
         if waiting == Waiting::Blocking {
             return Ok(());
@@ -169,7 +169,7 @@ impl Device {
         self.ready_async().await
     }
 
-    /// [`Device::wait`], either way.
+    /// Waits as [`Device::wait`] does, blocking or yielding.
     pub(crate) async fn wait_by(&self, waiting: Waiting) -> Result<()> {
         match (&self.0.context, waiting) {
             (Some(context), Waiting::Blocking) => context.wait(),
@@ -178,7 +178,7 @@ impl Device {
         }
     }
 
-    /// The kernels that this device has compiled so far, each variant by itself: for those who want to see what drivers get.
+    /// The kernels that this device has compiled so far. Each variant is listed by itself, with its source.
     ///
     /// ```
     /// use wgpu_mlp::Device;
@@ -189,13 +189,13 @@ impl Device {
         self.context().map(|gpu| gpu.compiled().into_iter().map(source).collect()).unwrap_or_default()
     }
 
-    /// A dry device like this one: it goes through every step and computes nothing, so that a plan can be made on it.
+    /// A dry device like this one: it goes through all steps without computing, so that a plan can be made.
     pub(crate) fn dry(&self) -> Self {
         let context = self.context().map_or_else(Context::dry_unlimited, Context::dry);
         Device(Arc::new(Inner { info: self.info().clone(), context: Some(context) }))
     }
 
-    /// Compiles in parallel the kernels that `run` will launch on this device, as a dry run of it shows.
+    /// Compiles in parallel the kernels that `run` will launch on this device. A dry run of it shows which these are.
     pub(crate) fn compile_ahead(&self, run: impl FnOnce(&Device) -> Result<()>) {
         let Some(gpu) = self.context().filter(|gpu| gpu.compiles_at_once()) else { return };
         let dry = self.dry();
@@ -205,25 +205,25 @@ impl Device {
         }
     }
 
-    /// A dry device of this preset.
+    /// A dry device with this preset.
     #[cfg(test)]
     pub(crate) fn dry_as(preset: gpu::Preset) -> Self {
         let info = Self::cpu_because(format!("{preset:?}")).info().clone();
         Device(Arc::new(Inner { info, context: Some(Context::dry_as(preset)) }))
     }
 
-    /// This device with other options; a matrix belongs to one of the two. The CPU path has no options.
+    /// This device with other options. A matrix can be used on only one of the two. The CPU path has no options.
     pub(crate) fn with_options(&self, change: impl FnOnce(&mut GpuOptions)) -> Result<Self> {
         let context = self.context().map(|context| context.with_options(change)).transpose()?;
         Ok(Device(Arc::new(Inner { info: self.info().clone(), context })))
     }
 
-    /// The GPU context; none on the CPU path.
+    /// The GPU context; `None` on the CPU path.
     pub(crate) fn context(&self) -> Option<&Context> {
         self.0.context.as_ref()
     }
 
-    /// Whether operands on both may meet in one op: one GPU context, or the CPU path on both sides.
+    /// Whether operands on both devices can be used in one op: both have the same GPU context, or both are the CPU path.
     pub(crate) fn same(&self, other: &Device) -> bool {
         match (self.context(), other.context()) {
             (Some(a), Some(b)) => a.same(b),
@@ -262,7 +262,7 @@ impl Device {
                 }
             }
         }
-        // Where there is no adapter at all, `choices` has said so.
+        // If there is no adapter at all, `choices` has already returned the error.
         let none = || Error::NoAdapter { wanted: "a GPU".into(), found: Vec::new() };
         Err(refused.unwrap_or_else(none))
     }

@@ -1,4 +1,4 @@
-//! Information about a device: its kind, its name and limits, and the kernels it has compiled.
+//! Information about a device: its kind, name and limits, and the kernels that it has compiled.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::tuning;
 #[cfg(doc)]
 use crate::options::GpuOptions;
 
-/// A device's kind, name and limits, and why it was chosen.
+/// Information about a device: its kind, name and limits, and why it was chosen.
 ///
 /// ```
 /// use wgpu_mlp::{Device, DeviceKind};
@@ -19,25 +19,25 @@ use crate::options::GpuOptions;
 pub struct DeviceInfo {
     /// A GPU, a software driver, or the CPU path.
     pub kind: DeviceKind,
-    /// The adapter's own name; `CPU path` where there is none.
+    /// The adapter's name, or `CPU path`.
     pub name: String,
     /// The backend: `vulkan`, `metal`, `dx12`, `gl` or `webgpu`; `ndarray` for the CPU path.
     pub backend: String,
-    /// The driver and its version, as far as it tells.
+    /// The driver and its version, if the driver tells them.
     pub driver: String,
-    /// Why this device was chosen.
+    /// The reason why this device was chosen.
     pub reason: String,
     /// Whether the adapter has subgroup operations.
     pub subgroups: bool,
     /// Whether the adapter has matrix units that [`GpuOptions::matrix_units`] can turn on.
     #[cfg_attr(feature = "serde", serde(default))]
     pub has_matrix_units: bool,
-    /// Whether products go through matrix units.
+    /// Whether products use matrix units.
     #[cfg_attr(feature = "serde", serde(default))]
     pub matrix_units: bool,
-    /// The largest piece of a buffer that a kernel can see, in bytes.
+    /// The size of the largest binding, in bytes.
     pub max_binding_bytes: u64,
-    /// The largest buffer, in bytes.
+    /// The size of the largest buffer, in bytes.
     pub max_buffer_bytes: u64,
 }
 
@@ -65,7 +65,7 @@ pub enum DeviceKind {
     Cpu,
 }
 
-/// The source of a kernel's variant, as a driver compiles it.
+/// The source of a kernel's variant, in the form in which a driver compiles it.
 ///
 /// ```
 /// for kernel in wgpu_mlp::Device::cpu().kernels() {
@@ -75,18 +75,18 @@ pub enum DeviceKind {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KernelSource {
-    /// The op for which it was compiled first.
+    /// The op for which the variant was first compiled.
     pub name: &'static str,
-    /// The form of this variant, such as `by fours` for values loaded as `vec4`s.
+    /// The form of this variant, for example `by fours` if values are loaded as `vec4`s.
     pub form: Vec<&'static str>,
     /// The constants of this variant.
     pub constants: Vec<(&'static str, f64)>,
-    /// Its WGSL, with the constants in place.
+    /// The WGSL of this variant, with the constants in place.
     pub wgsl: String,
 }
 
 impl DeviceInfo {
-    /// The properties that a file of tuning results belongs to.
+    /// The properties that identify the device's file of tuning results.
     pub(crate) fn adapter(&self) -> tuning::AdapterInfo<'_> {
         let DeviceInfo { name, backend, driver, matrix_units, .. } = self;
         tuning::AdapterInfo { name, backend, driver, matrix_units: *matrix_units }

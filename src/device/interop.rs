@@ -1,4 +1,4 @@
-//! Sharing buffers with a program's own wgpu commands.
+//! Interop: shares buffers with a program's own wgpu commands.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::storage::Storage;
 use crate::targets::{Kind, Targets};
 
 impl Device {
-    /// Hands everything recorded so far to the device's queue, without waiting: what a caller does who goes on with
-    /// [`Matrix::wgpu_buffer`] on the same queue.
+    /// Submits all recorded work to the device's queue, without waiting. Call this before you use a [`Matrix::wgpu_buffer`] in
+    /// your own commands on the same queue.
     ///
     /// # Errors
-    /// Whatever went wrong on the device since the last call.
+    /// Any error of the device since the last call.
     ///
     /// ```
     /// wgpu_mlp::Device::cpu().flush()?;
@@ -25,19 +25,19 @@ impl Device {
         self.context().map_or(Ok(()), Context::flush)
     }
 
-    /// A matrix on a buffer of the caller's own, without a copy: row-major f32 from this byte of the buffer on, which is a multiple
-    /// of 256, since every device can bind that. The buffer's usage must hold `STORAGE`, `COPY_SRC` and `COPY_DST`. Ops that work in
-    /// place change the caller's buffer.
+    /// A matrix on the caller's own buffer, without a copy. Its values are row-major f32 from byte `offset` of the buffer on. The
+    /// offset must be a multiple of 256, since every device can bind those. The buffer's usage must include `STORAGE`, `COPY_SRC`
+    /// and `COPY_DST`. Ops that work in place change the caller's buffer.
     ///
-    /// Several matrices may lie in one buffer, or one buffer be wrapped more than once: the crate knows buffers by their identity,
-    /// and what an op reads of a buffer that it also writes is copied first. Two matrices that an op writes must not overlap
-    /// ([`Error::Combination`]). A caller who destroys a buffer that is still to be read loses the results of that, and of all
-    /// that was recorded beside it ([`Error::Unwritten`]).
+    /// Several matrices may lie in one buffer, and a buffer may be wrapped more than once. The crate recognises a buffer by its
+    /// identity: if an op reads and writes the same buffer, it first copies what it reads. Two matrices that an op writes must
+    /// not overlap ([`Error::Combination`]). If the caller destroys a buffer that is still to be read, the results of that read
+    /// are lost, and so are those of all work recorded with it ([`Error::Unwritten`]).
     ///
     /// # Errors
-    /// [`Error::Limit`] when the buffer is too short, [`Error::Option`] for an offset that is no multiple of 256,
-    /// [`Error::Combination`] when the usage does not suffice, [`Error::OtherDevice`] on the CPU path, [`Error::Device`] for a
-    /// buffer of another device. One of another wgpu instance cannot be told apart.
+    /// [`Error::Limit`] if the buffer is too short, [`Error::Option`] for an offset that is not a multiple of 256,
+    /// [`Error::Combination`] if a usage is missing, [`Error::OtherDevice`] on the CPU path, [`Error::Device`] for a buffer of
+    /// another device. A buffer of another wgpu instance cannot be recognised.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix};
@@ -58,10 +58,10 @@ impl Device {
         Ok(Matrix::on_gpu(self, rows, cols, gpu.wrap("matrix", buffer, offset, rows, cols)?))
     }
 
-    /// Class ids that the caller's own commands produce, one u32 a row, in a buffer as in [`Device::wrap_matrix`].
+    /// Class ids that the caller's own commands write: one u32 for each row, in a buffer as in [`Device::wrap_matrix`].
     ///
-    /// The ids are not checked here: the kernels check them. A row whose id is no class gives NaN in its own loss and gradient, is
-    /// counted in [`Statistics`](crate::ops::Statistics), and is a miss in [`accuracy`](crate::ops::accuracy).
+    /// The ids are not checked by this call, but by the kernels. A row whose id is not a class has NaN as its loss and gradient,
+    /// is counted in [`Statistics`](crate::ops::Statistics), and is never correct in [`accuracy`](crate::ops::accuracy).
     ///
     /// # Errors
     /// As [`Device::wrap_matrix`].
@@ -95,12 +95,12 @@ impl Device {
 }
 
 impl Matrix {
-    /// The wgpu buffer that holds the matrix, row-major f32, and the byte at which the matrix starts, for the caller's own
-    /// commands; none on the CPU path.
+    /// The wgpu buffer that holds the matrix, as row-major f32, and the byte at which the matrix starts. It is for the caller's
+    /// own commands. `None` on the CPU path.
     ///
-    /// It may be longer than the matrix, as one buffer holds all parameters of an [`Mlp`](crate::Mlp), and goes on to serve
-    /// other matrices once this one and its clones are dropped. In browsers it is destroyed when the crate lets go of it, also
-    /// under a clone of the handle.
+    /// The buffer may be longer than the matrix: one buffer holds all parameters of an [`Mlp`](crate::Mlp). When the matrix and
+    /// its clones are dropped, the buffer is reused for other matrices. In browsers it is destroyed when the crate no longer
+    /// needs it, even if the caller has a clone of the handle.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix};

@@ -1,10 +1,10 @@
-//! Likeness of devices: which of them give the same bits.
+//! Likeness of devices: tells which devices give the same bits.
 
 use super::device::Device;
 
 impl Device {
-    /// The device in words, as far as results depend on it: devices that are alike give the same
-    /// bits, as long as no knob of tests says otherwise.
+    /// A text of the properties that results depend on. Devices with equal texts give the same bits, unless debug options change
+    /// that.
     pub(crate) fn likeness(&self) -> String {
         let info = self.info();
         let units = if info.matrix_units { ", matrix units" } else { "" };

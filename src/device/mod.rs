@@ -1,4 +1,4 @@
-//! Devices: where the numbers live and the work is done.
+//! Devices: they hold matrices and run ops.
 
 #[allow(clippy::module_inception, reason = "the type's own file")]
 mod device;
@@ -13,5 +13,5 @@ pub use info::{DeviceInfo, DeviceKind, KernelSource};
 
 pub use crate::gpu::Counters;
 
-/// The version of wgpu that [`Device::from_wgpu`] and some errors speak.
+/// The version of wgpu that is used by [`Device::from_wgpu`] and some errors.
 pub use wgpu;

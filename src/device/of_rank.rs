@@ -1,4 +1,4 @@
-//! Devices of ranks: those of one machine take its GPUs in turn.
+//! Devices of ranks: the ranks of one machine take its GPUs in turn.
 
 use super::device::Device;
 use crate::distributed::Ranks;
@@ -8,12 +8,13 @@ use crate::options::GpuOptions;
 use crate::waiting::at_once;
 
 impl Device {
-    /// The device of a rank: of the machine's best hardware GPUs, which are of one kind and on one backend, the one whose turn
-    /// it is by [`Ranks::local_rank`]; the CPU path where there is none, or where it does not open.
-    /// [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] say otherwise. The log tells which rank has which.
+    /// Opens the device of a rank. The ranks of a machine take its best hardware GPUs in turn, by [`Ranks::local_rank`]; these
+    /// GPUs are of one kind and backend. If there is no GPU, or it cannot be opened, the rank gets the CPU path.
+    /// [`GpuOptions::adapter_name`] and [`GpuOptions::adapter_index`] choose another adapter. The log says which rank has which
+    /// device.
     ///
     /// # Errors
-    /// As [`Device::gpu_with`]; but a machine without a GPU that opens is no error, unless an adapter was asked for by name.
+    /// As [`Device::gpu_with`]. But if no GPU can be opened, this is an error only if an adapter was asked for by name.
     /// [`Ranks::agree`] tells all ranks of an error.
     ///
     /// ```
@@ -36,7 +37,7 @@ impl Device {
     }
 }
 
-/// Whether an error says that the options cannot be had, and not that there is no GPU that serves.
+/// Whether an error is about the options. Otherwise there is no GPU that can be used.
 fn is_of_options(error: &Error) -> bool {
     matches!(error, Error::Option { .. } | Error::NoMatrixUnits { .. })
 }

@@ -1,8 +1,8 @@
-//! A process by itself: a communicator of one rank, which costs nothing.
+//! A process that works alone: a communicator of one rank, whose calls cost nothing.
 
 use super::communicator::{CommunicationError, Communicator};
 
-/// The only rank there is.
+/// The communicator of the only rank.
 pub(super) struct Alone;
 
 impl Communicator for Alone {

@@ -1,41 +1,41 @@
-//! The trait between a training and what carries its messages from rank to rank.
+//! The trait of communicators, which carry messages from rank to rank.
 
-/// An error of what carries messages, in its own words.
+/// An error of a communicator, with its own message.
 pub type CommunicationError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A communicator: ranks that work together, counted from 0, and the calls by which they do.
+/// A communicator lets ranks, which are counted from 0, exchange and add values.
 ///
-/// Every rank makes the same calls in the same order, with as many values; a call returns once it has what it needs of the
-/// others. [`Ranks`](super::Ranks) keeps to that, whatever fails on one of them. The crate has three: a process by itself,
-/// threads of one process ([`Ranks::in_threads`](super::Ranks::in_threads)), and with the feature `mpi` the processes of an MPI
-/// job.
+/// Every rank must make the same calls in the same order, with equal numbers of values. A call returns once it has received what
+/// it needs from the other ranks. [`Ranks`](super::Ranks) makes sure of this, even if something fails on a rank. The crate has
+/// three communicators: a process alone, threads of one process ([`Ranks::in_threads`](super::Ranks::in_threads)), and with the
+/// feature `mpi` the processes of an MPI job.
 pub trait Communicator: Send + Sync {
-    /// The number of this rank.
+    /// The number of this rank, counted from 0.
     fn rank(&self) -> usize;
 
     /// The number of all ranks.
     fn size(&self) -> usize;
 
-    /// The number of this rank among those of its machine.
+    /// The number of this rank among the ranks on the same machine.
     fn local_rank(&self) -> usize;
 
-    /// Adds the values of all ranks, each in its place. Every rank ends with the same bits, which depend on the values and on the
-    /// number of ranks alone.
+    /// Adds the values of all ranks element by element. Every rank gets the same bits, which depend only on the values and on the
+    /// number of ranks.
     ///
     /// # Errors
-    /// Its own, where a message cannot be carried.
+    /// The communicator's own error, if a message cannot be sent or received.
     fn sum(&self, values: &mut Vec<f32>) -> Result<(), CommunicationError>;
 
-    /// Sends the bytes of rank `root` to all ranks, whose own bytes they replace; all have the same length.
+    /// Sends the bytes of rank `root` to all ranks, where they replace `bytes`. All ranks must pass equal lengths.
     ///
     /// # Errors
-    /// Its own, where a message cannot be carried.
+    /// The communicator's own error, if a message cannot be sent or received.
     fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), CommunicationError>;
 
-    /// The bytes of all ranks, one rank's after the other's, by which they agree on what comes next. Every rank passes the same
-    /// number of bytes.
+    /// Returns the bytes of all ranks, in the order of the ranks. By this call ranks agree on their next step. Every rank must
+    /// pass the same number of bytes.
     ///
     /// # Errors
-    /// Its own, where a message cannot be carried.
+    /// The communicator's own error, if a message cannot be sent or received.
     fn exchange(&self, own: Vec<u8>) -> Result<Vec<u8>, CommunicationError>;
 }

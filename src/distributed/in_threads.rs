@@ -10,12 +10,12 @@ use super::threads::Thread;
 use crate::error::{Error, RanksError};
 
 impl Ranks {
-    /// Runs a program on so many ranks, each a thread of this process, and returns what each of them returned.
+    /// Runs a program on this number of ranks, each a thread of this process, and returns the result of each.
     ///
-    /// This is for several GPUs of one machine ([`Device::of_rank`](crate::Device::of_rank)), and for trials of a program
-    /// without a launcher: the parameters have the same bits as over MPI with as many ranks. A rank whose own outcome is good
-    /// returns [`RanksError::Failed`] where another fails after it. Where the system has no thread for a rank, all return
-    /// [`RanksError::Communication`], and no program runs. A panic on a rank goes on here, once all ranks have ended.
+    /// This is for several GPUs of one machine ([`Device::of_rank`](crate::Device::of_rank)), and for trials of a program without
+    /// a launcher: the parameters have the same bits as over MPI with as many ranks. If a rank succeeds and another rank fails
+    /// later, the first returns [`RanksError::Failed`] too. If the system has no thread for a rank, all ranks return
+    /// [`RanksError::Communication`], and no program runs. If a rank panics, this call panics once all ranks have ended.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -30,7 +30,7 @@ impl Ranks {
         thread::scope(|scope| {
             let (program, mut gates, mut started) = (&program, Vec::new(), Vec::new());
             for rank in Thread::all(size) {
-                // None begins before all are there: it would wait for one that never comes.
+                // No rank begins before all threads exist. It would wait for a rank that never starts.
                 let (gate, opened) = channel::<()>();
                 let run = move || opened.recv().is_ok().then(|| Ranks::new(rank).run(program));
                 match thread::Builder::new().spawn_scoped(scope, run) {
@@ -44,7 +44,7 @@ impl Ranks {
                 }
                 gates.push(gate);
             }
-            // Who waits at a gate takes it.
+            // Sending cannot fail, since each thread waits at its gate.
             gates.iter().for_each(|gate| gate.send(()).unwrap_or_default());
             let ended: Vec<_> = started.into_iter().map(|thread| thread.join()).collect();
             ended.into_iter().filter_map(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic))).collect()

@@ -1,8 +1,8 @@
-//! What ranks say to each other in a round: which call they are in, whether it went well, and a few numbers.
+//! Messages of a round: the call that a rank is in, whether it has failed, and a few numbers.
 
 use super::communicator::CommunicationError;
 
-/// The call that a rank is in, as far as ranks could be in different ones.
+/// The call that a rank is in. Ranks compare it, since they may be in different calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "calls that block are native"))]
 #[repr(u8)]
@@ -19,7 +19,7 @@ pub(crate) enum Call {
     ConfusionMatrix,
     Verify,
     Sum,
-    /// A call of the program's own.
+    /// A call of the program itself.
     Agree,
     /// The program ends.
     Leave,
@@ -42,7 +42,7 @@ impl Call {
         Call::Leave,
     ];
 
-    /// Its name in errors.
+    /// The name of the call in errors.
     pub fn name(self) -> &'static str {
         match self {
             Call::Fit => "fit",
@@ -69,13 +69,13 @@ pub(crate) type Numbers = [u64; 8];
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Message {
     pub call: Call,
-    /// The length of the words in which a failed rank says what is wrong.
+    /// The length of the failed rank's error message; `None` if the rank has not failed.
     pub failed: Option<u32>,
     pub numbers: Numbers,
 }
 
 impl Message {
-    /// The bytes of each message.
+    /// The number of bytes of each message.
     pub const BYTES: usize = 8 + size_of::<Numbers>();
 
     pub fn bytes(&self) -> Vec<u8> {

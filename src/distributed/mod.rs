@@ -1,10 +1,10 @@
 //! Training over several ranks: threads, processes, or machines, each with its own device and its own rows.
 //!
-//! [`Trainer::over`](crate::Trainer::over) trains as one process would on the rows of all ranks, one rank's after the other's:
-//! the same batches, the gradient of the loss over all rows of each, and on every rank the same parameters, bit for bit. The
-//! guide's page on [several machines](crate::guide::several_machines) shows how to start such a job.
+//! [`Trainer::over`](crate::Trainer::over) trains as one process would on the rows of all ranks, in the order of the ranks: with
+//! the same batches, and with the gradient of the loss over all rows of each batch. Every rank ends with the same parameters, bit
+//! for bit. The guide's page on [several machines](crate::guide::several_machines) shows how to start such a job.
 //!
-//! [`Ranks`] is what a program holds of it. [`Communicator`] carries its messages.
+//! [`Ranks`] represents the ranks in a program. A [`Communicator`] carries the messages between them.
 
 mod alone;
 mod communicator;

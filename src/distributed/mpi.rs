@@ -1,4 +1,4 @@
-//! Ranks as the processes of an MPI job. MPI is called by one thread of its own, to which others hand their values.
+//! Ranks as the processes of an MPI job. One thread calls MPI, and other threads hand their values to it.
 
 use std::fmt::Display;
 use std::io::{Write, stderr};
@@ -15,37 +15,37 @@ use super::communicator::{CommunicationError, Communicator};
 use super::ranks::Ranks;
 use crate::error::{Error, RanksError};
 
-/// The most bytes that one call of MPI carries, which counts them in 32 bits.
+/// The maximal number of bytes in one call of MPI. MPI counts them in 32 bits.
 const MOST_BYTES: usize = 1 << 26;
-/// The most values that are added up at a time: room for them is taken before MPI begins, since a process that finds none in a sum
-/// would leave the others waiting.
+/// The maximal number of values that are added at a time. Memory for them is allocated before MPI begins: a process that ran out
+/// of memory during a sum would leave the others waiting.
 const MOST_VALUES: usize = 1 << 24;
 
-/// What the thread is to do.
+/// A job for the thread that calls MPI.
 enum Job {
     Sum(Vec<f32>),
     Broadcast(usize, Vec<u8>),
     Exchange(Vec<u8>),
 }
 
-/// What it has done.
+/// The result of a job.
 enum Done {
     Values(Vec<f32>),
     Bytes(Vec<u8>),
 }
 
-/// A process among those of its job.
+/// A process of an MPI job, with the channels to the thread that calls MPI.
 struct World {
     rank: usize,
     size: usize,
     local_rank: usize,
-    /// None only while it is dropped.
+    /// The channels to the thread. They are `None` only while this value is dropped.
     line: Mutex<Option<(Sender<Job>, Receiver<Done>)>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl World {
-    /// Begins MPI, which a process can do once.
+    /// Begins MPI. A process can do this only once.
     fn begin() -> Result<Self, CommunicationError> {
         let ((jobs, to_do), (say, done), (tell, told)) = (channel(), channel(), channel());
         let mut room: Vec<f32> = Vec::new();
@@ -61,7 +61,8 @@ impl World {
             let world = universe.world();
             let _ = tell.send(Ok(numbers));
             for job in to_do {
-                // A panic would end MPI here, which waits for the other processes, while these wait for this one's part.
+                // The job is aborted after a panic. Otherwise MPI would end on this thread and wait for the other processes,
+                // while these wait for this one.
                 let Ok(done) = catch_unwind(AssertUnwindSafe(|| carried(&world, job, &mut room))) else {
                     let _ = writeln!(stderr(), "rank {}: a message panicked, which ends the job", numbers[0]);
                     world.abort(1);
@@ -70,7 +71,7 @@ impl World {
                     break;
                 }
             }
-            // MPI ends with the universe.
+            // MPI ends here, when the universe is dropped.
         };
         let thread = thread::Builder::new().name("wgpu-mlp mpi".into()).spawn(work)?;
         let [rank, size, local_rank] = told.recv().map_err(|_| "MPI could not begin")??;
@@ -88,16 +89,16 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The process must not end before MPI has.
+        // The process must not end before MPI has ended.
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-/// Begins MPI on this thread, and tells the numbers of the process: its rank, those of all, and its rank on its machine.
+/// Begins MPI on this thread. Returns it with the rank of the process, the number of all ranks, and the rank on its machine.
 fn begun() -> Result<(Universe, [usize; 3]), &'static str> {
-    // No other thread calls MPI, but there are others.
+    // Funneled: only this thread calls MPI, but the process has other threads.
     let begun = mpi::initialize_with_threading(Threading::Funneled);
     let (universe, provided) = begun.ok_or("MPI has begun in this process before, and can only once")?;
     if provided < Threading::Funneled {
@@ -109,12 +110,13 @@ fn begun() -> Result<(Universe, [usize; 3]), &'static str> {
     Ok((universe, numbers))
 }
 
-/// Does a job together with the other processes. `room` stays from job to job: fresh memory would cost as much as a message.
+/// Does a job together with the other processes. `room` is kept between jobs, since allocating it would take as long as a
+/// message.
 fn carried(world: &impl CommunicatorCollectives, job: Job, room: &mut Vec<f32>) -> Done {
     match job {
         Job::Sum(mut values) => {
             let (length, size) = (values.len(), world.size() as usize);
-            // For these zeros there is room: see `Ranks::room_to_sum`.
+            // There is memory for these zeros: see `Ranks::room_to_sum`.
             values.resize(length.next_multiple_of(size), 0.0);
             values.chunks_mut(MOST_VALUES / size * size).for_each(|values| sum(world, values, room));
             values.truncate(length);
@@ -133,12 +135,12 @@ fn carried(world: &impl CommunicatorCollectives, job: Job, room: &mut Vec<f32>) 
     }
 }
 
-/// Each process adds up its part of all values, in the order of the ranks, and gives the sums to all: the order of additions is
-/// fixed, which `MPI_Allreduce` only recommends, and each value travels twice, as in the best of its algorithms. All parts have
-/// as many values.
+/// Adds the values of all processes. Each process adds one part of the values, in the order of the ranks, and sends the sums to
+/// all. So the order of the additions is fixed, which `MPI_Allreduce` only recommends, and each value is sent twice, as in the
+/// best algorithms for it. All parts have equal lengths.
 fn sum(world: &impl CommunicatorCollectives, values: &mut [f32], room: &mut Vec<f32>) {
     if room.len() < values.len() {
-        // The system may give memory only once it is written to: no more of it is than is needed.
+        // The system may provide memory only when it is first written to. So only the needed part is written.
         room.resize(values.len(), 0.0);
     }
     let room = &mut room[..values.len()];
@@ -186,11 +188,11 @@ impl Communicator for World {
 }
 
 impl Ranks {
-    /// Runs a program on this rank of an MPI job, which is a process that `mpirun` or Slurm's `srun` has started; without them
-    /// it is the only rank. MPI begins and ends here, so that a process can call this once.
+    /// Runs a program on this rank of an MPI job. The process is one that `mpirun` or Slurm's `srun` has started; otherwise it is
+    /// the only rank. MPI begins and ends in this call, so a process can call it only once.
     ///
-    /// Let `program` return, also after an error, and do not end the process in it. When `program` returns or panics, the
-    /// other ranks are told; when the process ends, they are not.
+    /// `program` should return, also after an error, and must not end the process. When it returns or panics, the other ranks are
+    /// told; if the process ends, they are not.
     ///
     /// ```no_run
     /// use wgpu_mlp::distributed::Ranks;
@@ -210,7 +212,8 @@ impl Ranks {
     /// ```
     ///
     /// # Errors
-    /// [`RanksError::Communication`] where MPI cannot begin; the program's own; [`RanksError::Failed`] where another rank failed after it.
+    /// [`RanksError::Communication`] if MPI cannot begin; the error of the program; [`RanksError::Failed`] if another rank failed
+    /// later.
     pub fn over_mpi<T, E: Display + From<Error>>(program: impl FnOnce(&Ranks) -> Result<T, E>) -> Result<T, E> {
         let world = World::begin().map_err(|source| Error::Ranks(RanksError::Communication { source }))?;
         Ranks::new(world).run(program)
@@ -225,10 +228,11 @@ mod tests {
 
     use super::*;
 
-    /// Set where the test below is a rank of its own job.
+    /// The environment variable that tells the test below that it runs as a rank of its own job.
     const RANK: &str = "WGPU_MLP_PANICKING_RANK";
 
-    /// No call of the public interface panics in a message: this one is to no rank that there is. The other rank waits for it.
+    /// The message panics since it names a rank that does not exist; no public call does that. The other rank waits for the
+    /// message.
     #[test]
     fn a_message_that_panics_ends_the_job() {
         if env::var_os(RANK).is_some() {
@@ -245,7 +249,7 @@ mod tests {
         let ended = job.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none").output().unwrap();
         let words = String::from_utf8_lossy(&ended.stderr);
         assert!(!ended.status.success(), "{words}");
-        // The launcher names the call that ended the job: it was not the deadline.
+        // The launcher names the call that ended the job. This shows that the job did not end by its deadline.
         for told in ["rank 1: a message panicked, which ends the job", "MPI_ABORT was invoked on rank 1"] {
             assert!(words.contains(told), "no {told:?}: {words}");
         }

@@ -1,4 +1,4 @@
-//! Ranks: what works together over a communicator, and the rounds in which it agrees.
+//! Ranks: a rank's handle to the others, through which they agree, add values and run programs.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,12 +13,12 @@ use crate::error::RanksError;
 use crate::error::{Error, Result};
 use crate::host_memory::no_room;
 
-/// This rank among those that work together: threads, processes, or machines.
+/// A rank of a group that works together: a thread, a process or a machine.
 ///
-/// Every rank runs the same program and makes the same calls in the same order, one after the other: also a program with threads of
-/// its own. What fails on one of them is told to all in the next round, so that each returns [`RanksError::Failed`] and none waits
-/// for ever; a rank that panics or ends early counts as failed. If a process is killed, the job's launcher decides whether the
-/// other ranks end too.
+/// Every rank runs the same program, and makes the same calls in the same order, one after the other. This also holds for a
+/// program with threads of its own. If something fails on a rank, all ranks are told in the next round, so that each returns
+/// [`RanksError::Failed`] and none waits for ever. A rank that panics or ends early counts as failed. If a process is killed, the
+/// job's launcher decides whether the other ranks end too.
 ///
 /// ```
 /// use wgpu_mlp::distributed::Ranks;
@@ -37,9 +37,9 @@ use crate::host_memory::no_room;
 /// ```
 pub struct Ranks {
     pub(super) communicator: Box<dyn Communicator>,
-    /// The rank that has ended while others were in a call: nothing can be said any more.
+    /// The rank that has ended while others were in a call. After that no messages are possible.
     pub(super) left: OnceLock<usize>,
-    /// Whether the last round ended with an error, which all ranks have then.
+    /// Whether the last round ended with an error. All ranks then know it.
     pub(super) told: AtomicBool,
 }
 
@@ -50,13 +50,13 @@ impl fmt::Debug for Ranks {
 }
 
 impl Ranks {
-    /// The rank of a communicator of your own, which must not be used for anything else. Such a rank must make the calls that
-    /// the others make until all have ended: if it ends early, the others are not told.
+    /// A rank over your own communicator, which must not be used for anything else. The rank must make the same calls as the
+    /// others until all have ended: if it ends early, the others are not told.
     pub fn new(communicator: impl Communicator + 'static) -> Self {
         Ranks { communicator: Box::new(communicator), left: OnceLock::new(), told: AtomicBool::new(false) }
     }
 
-    /// One rank alone: calls over it behave as those without ranks.
+    /// A single rank. Calls over it behave like calls without ranks.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::distributed::Ranks::alone().size(), 1);
@@ -65,7 +65,7 @@ impl Ranks {
         Ranks::new(Alone)
     }
 
-    /// The number of this rank, from 0.
+    /// The number of this rank, counted from 0.
     pub fn rank(&self) -> usize {
         self.communicator.rank()
     }
@@ -75,13 +75,13 @@ impl Ranks {
         self.communicator.size()
     }
 
-    /// The number of this rank among those of its machine.
+    /// The number of this rank among the ranks on the same machine.
     pub fn local_rank(&self) -> usize {
         self.communicator.local_rank()
     }
 
-    /// This rank's share of so many rows, where all ranks can see all of them. The rows of a share are neighbours. The shares
-    /// differ by one row at most.
+    /// This rank's share of this number of rows, for data that all ranks can read. The rows of a share lie one after the other.
+    /// The sizes of the shares differ by at most one row.
     ///
     /// ```
     /// assert_eq!(wgpu_mlp::distributed::Ranks::alone().share_of(10), 0..10);
@@ -93,12 +93,12 @@ impl Ranks {
         first(self.rank())..first(self.rank() + 1)
     }
 
-    /// Agrees on the outcome of what each rank did by itself, such as opening its files: the value where all have one, or on
-    /// all the error of the first rank that failed.
+    /// Agrees on the outcome of work that each rank did by itself, such as opening files. If all ranks succeeded, each returns
+    /// its own value. Otherwise all return the error of the first rank that failed.
     ///
     /// # Errors
-    /// [`RanksError::Failed`] with the rank that failed; there the source is the error itself. [`RanksError::Differ`] where another rank
-    /// is in another call.
+    /// [`RanksError::Failed`] with the rank that failed; on that rank its source is the error itself. [`RanksError::Differ`] if
+    /// another rank is in another call.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -115,7 +115,7 @@ impl Ranks {
         match outcome.map_err(Into::into) {
             Ok(value) => self.round(Call::Agree, Ok(Numbers::default())).map(|_| value),
             Err(error) => match error.downcast::<Error>() {
-                // What came from ranks says which it was; all hear of it all the same.
+                // An error of an earlier round already names its rank. The other ranks are told it too.
                 Ok(error) if matches!(*error, Error::Ranks(_)) => {
                     let _ = self.round(Call::Agree, Err(error.to_string().into()));
                     Err(*error)
@@ -126,12 +126,13 @@ impl Ranks {
         }
     }
 
-    /// Adds the values of all ranks, each in its place: all ranks call it with as many, and end with the same bits. For what a
-    /// program adds up by itself.
+    /// Adds the values of all ranks element by element. All ranks call it with equal numbers of values, and get the same bits.
+    /// This is for sums of the program itself.
     ///
     /// # Errors
-    /// [`RanksError::Failed`] where another rank has failed or ended, or one has no memory for it; [`RanksError::Differ`] where another
-    /// is in another call, or has another number of values; [`RanksError::Communication`] where the messages could not be carried.
+    /// [`RanksError::Failed`] if another rank has failed or ended, or if a rank has no memory for the sum; [`RanksError::Differ`]
+    /// if another rank is in another call, or has another number of values; [`RanksError::Communication`] if the messages could
+    /// not be carried.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -143,7 +144,7 @@ impl Ranks {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
-        // As `room_to_sum` makes it, where the values are there already.
+        // The same reservation as in `room_to_sum`, for values that already exist.
         if values.try_reserve_exact(self.most_zeros()).is_err() {
             let needed = values.len().saturating_add(self.most_zeros());
             return self.fail(Call::Sum, no_room::<f32>("sum", needed, 1).into());
@@ -152,7 +153,7 @@ impl Ranks {
         self.sum_after_a_round(values)
     }
 
-    /// Runs a program on this rank, and leaves the others in a last round that all of them have.
+    /// Runs a program on this rank, then ends with a last round in which all ranks take part.
     #[cfg(not(target_family = "wasm"))]
     pub(super) fn run<T, E: fmt::Display + From<Error>>(
         self,
@@ -160,7 +161,7 @@ impl Ranks {
     ) -> std::result::Result<T, E> {
         let leaving = self.leaving(Call::Leave);
         let outcome = program(&self);
-        // An error of the program's own may panic while it says what is wrong: the others are told so, too.
+        // The program's own error type may panic while it is converted to text. The other ranks are told of that too.
         let own = outcome.as_ref().map(|_| Numbers::default()).map_err(|error| error.to_string().into());
         leaving.not_early();
         match (self.round(Call::Leave, own), outcome) {

@@ -1,4 +1,4 @@
-//! Rounds, in which ranks agree: each says in which call it is, and gives its numbers or says what is wrong.
+//! Rounds, in which ranks agree: each rank sends its call, with its numbers or its error.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,15 +8,15 @@ use super::ranks::Ranks;
 use crate::error::{Error, RanksError, Result};
 use crate::host_memory::{host_filled, host_room};
 
-/// The most bytes of words in which a failed rank says what is wrong.
+/// The maximal number of bytes of a failed rank's error message.
 const MOST_WORDS: usize = 1 << 16;
 
-/// An error of any kind, on its way into [`RanksError::Failed`].
+/// An error of any type that becomes the source of [`RanksError::Failed`].
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Ranks {
-    /// Ends a call: with the value where all ranks have one, else on all with the error of the first that failed. An error of the
-    /// last round is known to all.
+    /// Ends a call. If all ranks have a value, each returns its own. Otherwise all return the error of the first rank that
+    /// failed. An error of the last round is already known to all ranks.
     pub(crate) fn settled<T>(&self, call: Call, outcome: Result<T>) -> Result<T> {
         match outcome {
             outcome if self.size() == 1 => outcome,
@@ -26,7 +26,7 @@ impl Ranks {
         }
     }
 
-    /// Tells all that this rank has failed. The log has what is wrong here where another rank is the one that is reported.
+    /// Tells all ranks that this rank has failed. If the error of another rank is reported, this rank's error is logged.
     pub(super) fn fail<T>(&self, call: Call, cause: Cause) -> Result<T> {
         let words = cause.to_string();
         let error = match self.round(call, Err(cause)) {
@@ -41,14 +41,14 @@ impl Ranks {
         Err(error)
     }
 
-    /// One round, as [`Ranks::one_round`]; remembers whether it ended with an error.
+    /// Makes one round as [`Ranks::one_round`] does, and remembers whether it ended with an error.
     pub(crate) fn round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
         let outcome = self.one_round(call, own);
         self.told.store(outcome.is_err(), Relaxed);
         outcome
     }
 
-    /// One round: every rank says in which call it is, and gives its numbers or says what is wrong. Returns the numbers of all.
+    /// Makes one round: every rank sends its call, with its numbers or its error. Returns the numbers of all ranks.
     fn one_round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
         if let Some(rank) = self.left.get() {
             return Err(failed(*rank, "has ended".into()));
@@ -65,7 +65,7 @@ impl Ranks {
         if call != Call::Leave
             && let Some(rank) = all.iter().position(|message| message.call == Call::Leave)
         {
-            // It is set once, since nothing is said afterwards.
+            // It is set only once, since no round follows.
             let _ = self.left.set(rank);
         }
         if let Some((rank, length)) = all.iter().enumerate().find_map(|(rank, one)| Some((rank, one.failed?))) {
@@ -89,7 +89,7 @@ impl Ranks {
         Ok(all.into_iter().map(|message| message.numbers).collect())
     }
 
-    /// The bytes of all ranks, which may be of different lengths.
+    /// Collects the bytes of all ranks, whose lengths may differ.
     pub(crate) fn gather(&self, call: Call, own: &[u8]) -> Result<Vec<Vec<u8>>> {
         let filled = |length: &usize| host_filled(call.name(), (*length, 1), 0);
         let room = |lengths: &[usize]| lengths.iter().map(filled).collect::<Result<Vec<Vec<u8>>>>();
@@ -104,7 +104,7 @@ impl Ranks {
         Ok(all)
     }
 
-    /// The values of all ranks, one rank's after the other's, as many of each as it has.
+    /// Collects the values of all ranks, in the order of the ranks. The numbers of values may differ.
     pub(crate) fn joined<T: bytemuck::Pod>(&self, call: Call, own: &[T]) -> Result<Vec<T>> {
         let room = |lengths: &[usize]| {
             let bytes = lengths.iter().fold(0usize, |sum, length| sum.saturating_add(*length));
@@ -115,7 +115,7 @@ impl Ranks {
         })
     }
 
-    /// The sums of the counts of all ranks, each in its place; all have as many.
+    /// Adds the counts of all ranks element by element. All ranks must pass equal numbers of counts.
     pub(crate) fn sum_counts(&self, call: Call, own: &[u64]) -> Result<Vec<u64>> {
         let room = |_: &[usize]| host_filled(call.name(), (own.len(), 1), 0);
         self.visit(call, bytemuck::cast_slice(own), room, |sums: &mut Vec<u64>, bytes| {
@@ -124,8 +124,8 @@ impl Ranks {
         })
     }
 
-    /// Looks at the bytes of one rank after another, in memory one at a time, with room for what is kept of them, for which `room`
-    /// is told the lengths.
+    /// Calls `look` with the bytes of each rank in turn. Only one rank's bytes are in memory at a time. `room` gets the lengths
+    /// of all, and allocates what `look` keeps.
     fn visit<R>(
         &self,
         call: Call,
@@ -150,8 +150,8 @@ impl Ranks {
         Ok(kept)
     }
 
-    /// Makes room for bytes of all ranks, which tell each other how many they have: on every rank, or an error on all. Returns the
-    /// numbers of bytes too.
+    /// Allocates memory for the bytes of all ranks, which first exchange their lengths. If this fails on a rank, all return an
+    /// error. Returns the lengths too.
     fn room_for<R>(&self, call: Call, own: usize, room: impl FnOnce(&[usize]) -> Result<R>) -> Result<(Vec<usize>, R)> {
         let mut numbers = Numbers::default();
         numbers[0] = own as u64;
@@ -163,23 +163,23 @@ impl Ranks {
         }
     }
 
-    /// Room for so many values that are to be added, with that for the zeros that may fill them up to parts of one length: once the
-    /// others add, it is too late to say that there is none.
+    /// Allocates room for values to add, and for the zeros that may follow them to make parts of equal length. This comes before
+    /// the sum, since a rank cannot report an error once the others add.
     pub(crate) fn room_to_sum(&self, op: &'static str, values: usize) -> Result<Vec<f32>> {
         host_room(op, values.saturating_add(self.most_zeros()), 1)
     }
 
-    /// The most zeros that may fill up values to parts of one length, one part for each rank.
+    /// The maximal number of zeros that may follow the values, so that each rank adds a part of the same length.
     pub(super) fn most_zeros(&self) -> usize {
         self.size().saturating_sub(1)
     }
 
-    /// [`Ranks::sum`] of what is known to be there on all ranks, as many values on each.
+    /// Adds as [`Ranks::sum`] does, when an earlier round has shown that all ranks have the same number of values.
     pub(crate) fn sum_after_a_round(&self, values: &mut Vec<f32>) -> Result<()> {
         self.communicator.sum(values).map_err(communication)
     }
 
-    /// A round in which a number must be the same on all ranks.
+    /// Makes a round in which a number must be equal on all ranks.
     pub(crate) fn same(&self, call: Call, what: &str, own: u64) -> Result<()> {
         let mut numbers = Numbers::default();
         numbers[0] = own;
@@ -191,27 +191,27 @@ impl Ranks {
         })
     }
 
-    /// The error for what all ranks see alike, so that none has to be told.
+    /// An error that every rank detects by itself, so that no rank has to be told.
     pub(crate) fn seen_by_all(&self, error: RanksError) -> Error {
         self.told.store(true, Relaxed);
         Error::Ranks(error)
     }
 
-    /// Tells all others, when it is dropped, that this rank has left a call by a panic, or by dropping its future: unless it
-    /// is told that this is not early.
+    /// A guard that tells the other ranks, when it is dropped, that this rank has left a call early: by a panic, or because a
+    /// future was dropped. [`Leaving::not_early`] prevents that.
     pub(crate) fn leaving(&self, call: Call) -> Leaving<'_> {
         Leaving { ranks: self, call }
     }
 }
 
-/// A call of this rank, which ends early where this is dropped.
+/// A call of this rank. If this guard is dropped, the call has ended early.
 pub(crate) struct Leaving<'a> {
     ranks: &'a Ranks,
     call: Call,
 }
 
 impl Leaving<'_> {
-    /// The call has come to its end.
+    /// Ends the guard without telling the others, since the call has ended normally.
     pub fn not_early(self) {
         std::mem::forget(self);
     }
@@ -220,7 +220,7 @@ impl Leaving<'_> {
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let why = if std::thread::panicking() { "panicked" } else { "was dropped" };
-        // The error is that of this rank, which nobody here is told any more.
+        // The result is the error of this rank itself, which has no caller to return it to.
         let _ = self.ranks.round(self.call, Err(why.into()));
     }
 }
@@ -233,7 +233,7 @@ fn failed(rank: usize, source: Cause) -> Error {
     Error::Ranks(RanksError::Failed { rank, source })
 }
 
-/// No more words than all ranks have room for.
+/// Cuts an error message to the length that all ranks have room for.
 fn shortened(mut words: String) -> String {
     let most = (0..=MOST_WORDS.min(words.len())).rev().find(|end| words.is_char_boundary(*end));
     words.truncate(most.unwrap_or(0));
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    /// On all ranks, or on one of them alone.
+    /// The memory is missing on all ranks, or on only one of them.
     #[test]
     fn memory_that_is_not_there_is_an_error_on_all_ranks() {
         let told = |room: &(dyn Fn(usize) -> Result<Vec<u8>> + Sync), first: usize| {

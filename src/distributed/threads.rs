@@ -1,18 +1,18 @@
-//! Ranks as threads of one process, which hand each other their values.
+//! Ranks as threads of one process, which exchange their values in shared memory.
 
 use std::ops::Range;
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 
 use super::communicator::{CommunicationError, Communicator};
 
-/// What the threads share: what each of them has laid down, and where they meet.
+/// The memory that the threads share: the values of each thread, and the barrier at which they meet.
 struct Table {
     values: Mutex<Vec<Arc<Vec<f32>>>>,
     bytes: Mutex<Vec<Vec<u8>>>,
     meeting: Barrier,
 }
 
-/// One of the threads.
+/// A rank that is a thread of this process.
 pub(super) struct Thread {
     rank: usize,
     size: usize,
@@ -20,7 +20,7 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    /// So many of them.
+    /// The ranks of a group of this size.
     pub fn all(size: usize) -> impl Iterator<Item = Thread> {
         let values = Mutex::new(vec![Arc::default(); size]);
         let bytes = Mutex::new(vec![Vec::new(); size]);
@@ -28,17 +28,17 @@ impl Thread {
         (0..size).map(move |rank| Thread { rank, size, table: table.clone() })
     }
 
-    /// Lays down bytes, waits for those of others, and takes what it needs of all.
+    /// Shares this rank's bytes, waits for the other ranks, and reads from the bytes of all.
     fn lay<T>(&self, own: Vec<u8>, take: impl FnOnce(&[Vec<u8>]) -> T) -> T {
         locked(&self.table.bytes)[self.rank] = own;
         self.table.meeting.wait();
         let taken = take(&locked(&self.table.bytes));
-        // Nobody lays down the next before all have taken these.
+        // No rank shares its next bytes before all ranks have read these.
         self.table.meeting.wait();
         taken
     }
 
-    /// Lays down values, waits for those of others, and takes all of them, which are not copied.
+    /// Shares this rank's values, waits for the other ranks, and returns the values of all without copying them.
     fn lay_values(&self, own: Vec<f32>) -> Vec<Arc<Vec<f32>>> {
         locked(&self.table.values)[self.rank] = Arc::new(own);
         self.table.meeting.wait();
@@ -82,7 +82,7 @@ impl Communicator for Thread {
             }
         });
         if first {
-            // All others have copied it.
+            // All other ranks have copied the bytes by now.
             *bytes = std::mem::take(&mut locked(&self.table.bytes)[root]);
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Communicator for Thread {
     }
 }
 
-/// The part of so many values that a rank adds up for all: parts are of one length, and the last may be shorter.
+/// The range of the values that a rank adds for all ranks. Ranges have equal lengths, except that the last may be shorter.
 fn part(values: usize, size: usize, rank: usize) -> Range<usize> {
     let length = values.div_ceil(size);
     let first = values.min(length * rank);

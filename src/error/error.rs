@@ -8,7 +8,7 @@ use super::ranks_error::RanksError;
 use super::read_error::ReadError;
 use super::shape::{Shape, list, non_finite, number, out_of_memory};
 
-/// An error, with what would have been right.
+/// An error. Its message says what was wrong, and what would have been right.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, Error, Matrix, ops};
@@ -23,19 +23,19 @@ pub enum Error {
     /// Two shapes do not fit each other.
     #[error("{op}: {rule}; got {left} and {right}")]
     Shape {
-        /// The operation that was asked for.
+        /// The op or call that returned the error.
         op: &'static str,
-        /// What would be right.
+        /// The rule that was broken.
         rule: &'static str,
-        /// Shape of the first operand.
+        /// The shape of the first operand.
         left: Shape,
-        /// Shape of the second operand.
+        /// The shape of the second operand.
         right: Shape,
     },
     /// A matrix without rows or columns, or a list without entries.
     #[error("{op}: needs at least one row and one column; got {shape}")]
     Empty {
-        /// The operation that was asked for.
+        /// The op or call that returned the error.
         op: &'static str,
         /// The shape that was given.
         shape: Shape,
@@ -43,7 +43,7 @@ pub enum Error {
     /// Flat data whose length is not `rows * cols`.
     #[error("{op}: {shape} needs {} values; got {values}", shape.rows as u128 * shape.cols as u128)]
     Length {
-        /// The operation that was asked for.
+        /// The op or call that returned the error.
         op: &'static str,
         /// The shape that was asked for.
         shape: Shape,
@@ -53,7 +53,7 @@ pub enum Error {
     /// A class id that is not one of the classes.
     #[error("{op}: row {row} has class {class}; classes run from 0 to {}", classes.saturating_sub(1))]
     Target {
-        /// What the rows are of: `targets`, the `validation` set, or `predictions`.
+        /// The name of the rows' set: `targets`, the `validation` set, or `predictions`.
         op: &'static str,
         /// The first row with a class out of range.
         row: usize,
@@ -67,7 +67,7 @@ pub enum Error {
     Distribution {
         /// The first row with such an entry.
         row: usize,
-        /// Its column.
+        /// The entry's column.
         col: usize,
         /// The entry.
         value: f32,
@@ -75,9 +75,9 @@ pub enum Error {
     /// A weight of a row or of a class that is negative, infinite or NaN.
     #[error("{op}: the weight of {what} {index} is {value}; weights are finite and not negative")]
     Weight {
-        /// The operation that was asked for.
+        /// The op or call that returned the error.
         op: &'static str,
-        /// What has the weight: `row` or `class`.
+        /// The owner of the weight: `row` or `class`.
         what: &'static str,
         /// The first row or class with such a weight, counted from 0.
         index: usize,
@@ -87,11 +87,11 @@ pub enum Error {
     /// An option outside its range.
     #[error("{op}: {option} must be {rule}; got {}", number(*value))]
     Option {
-        /// The operation or constructor.
+        /// The op or constructor that returned the error.
         op: &'static str,
         /// The option's name.
         option: &'static str,
-        /// What would be right.
+        /// The rule that was broken.
         rule: &'static str,
         /// The value given.
         value: f64,
@@ -99,19 +99,19 @@ pub enum Error {
     /// Options that exclude each other, or that leave nothing to do.
     #[error("{op}: {rule}")]
     Combination {
-        /// The operation.
+        /// The op or call that returned the error.
         op: &'static str,
-        /// Why they exclude each other.
+        /// The reason why they exclude each other.
         rule: &'static str,
     },
-    /// An operand lives on another device than the first one.
+    /// An operand is on another device than the first one.
     #[error("{op}: both operands must live on one device; got one on {left} and one on {right}")]
     OtherDevice {
-        /// The operation.
+        /// The op or call that returned the error.
         op: &'static str,
-        /// Name of the first operand's device.
+        /// The name of the first operand's device.
         left: String,
-        /// Name of the second operand's device.
+        /// The name of the second operand's device.
         right: String,
     },
     /// `backward` was called before `forward`.
@@ -120,79 +120,79 @@ pub enum Error {
         /// The layer's name.
         layer: &'static str,
     },
-    /// A training met NaN or infinity. The model is that of before the step, or of after it where only the validation did.
+    /// A training met NaN or infinity. The model is as before the step, or as after it if only the validation met it.
     #[error("{}", non_finite(op, *layer, *row, [*epoch, *step]))]
     NonFinite {
-        /// What went wrong first: `features`, `linear`, `softmax_cross_entropy`, the step's `update`, a slot of the optimizer, the
+        /// The origin: `features`, `linear`, `softmax_cross_entropy`, the step's `update`, a slot of the optimizer, the
         /// `parameters` that the training began with, or the `validation` after the step.
         op: &'static str,
         /// The layer, counted from 0.
         layer: usize,
-        /// The row of the training data, or of the validation set, where a row made the difference.
+        /// The row of the training data or of the validation set, if a single row is the origin.
         row: Option<usize>,
         /// The epoch, counted from 0.
         epoch: usize,
-        /// The step within it, counted from 0.
+        /// The step within the epoch, counted from 0.
         step: usize,
     },
-    /// The device cannot hold or bind that much.
+    /// The device cannot hold or bind this much.
     #[error("{op}: needs {needed} {what}; the device allows {allowed}")]
     Limit {
-        /// The operation or the buffer's purpose.
+        /// The op that needed it, or the purpose of the buffer.
         op: &'static str,
-        /// What is limited, with its unit.
+        /// The name of the limit, with its unit.
         what: &'static str,
-        /// How much was needed.
+        /// The number that was needed.
         needed: u64,
-        /// How much there is.
+        /// The number that is allowed.
         allowed: u64,
     },
-    /// No adapter matches what was asked for.
+    /// No adapter matches the request.
     #[error("no GPU adapter: looked for {wanted}; found {}", list(found))]
     NoAdapter {
-        /// What was looked for.
+        /// A description of the adapter that was looked for.
         wanted: String,
-        /// The adapters that were there.
+        /// The adapters that were found.
         found: Vec<String>,
     },
-    /// The adapter is there but gave no device.
+    /// The adapter exists but gave no device.
     #[error("adapter {adapter} gave no device: {source}")]
     NoDevice {
         /// The adapter's name.
         adapter: String,
-        /// wgpu's own words.
+        /// The error of wgpu.
         source: wgpu::RequestDeviceError,
     },
-    /// [`GpuOptions::matrix_units`](crate::GpuOptions::matrix_units) is on, and the adapter or device has none that could be used.
+    /// [`GpuOptions::matrix_units`](crate::GpuOptions::matrix_units) is on, and the adapter or device has no usable matrix units.
     #[error("no matrix units on {adapter}: {why}; leave GpuOptions::matrix_units off there")]
     NoMatrixUnits {
         /// The adapter's name.
         adapter: String,
-        /// What is missing.
+        /// The reason: what is missing.
         why: &'static str,
     },
     /// The device's memory is used up; the device itself stays usable.
     #[error("{}", out_of_memory(*bytes))]
     OutOfMemory {
-        /// Size of the buffer that could not be had; 0 where the driver did not say.
+        /// The size of the buffer that could not be allocated; 0 if the driver did not say.
         bytes: u64,
-        /// wgpu's own words; none where [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes) said no.
+        /// The error of wgpu; `None` if the limit is [`GpuOptions::max_memory_bytes`](crate::GpuOptions::max_memory_bytes).
         source: Option<wgpu::Error>,
     },
-    /// The host's memory has no room for a result.
+    /// The host has no memory for a result.
     #[error("{op}: {shape} needs {bytes} bytes of host memory, which could not be had")]
     HostMemory {
-        /// The operation.
+        /// The op or call that returned the error.
         op: &'static str,
         /// The shape of the result.
         shape: Shape,
-        /// Its size.
+        /// The size of the result in bytes.
         bytes: u64,
     },
-    /// The device is gone, and everything on it. Every call says so from then on.
+    /// The device is lost, with everything on it. Every later call returns this error.
     #[error("the device was lost: {reason}")]
     DeviceLost {
-        /// The driver's words.
+        /// The reason in the driver's words.
         reason: String,
     },
     /// A driver or wgpu rejected a kernel.
@@ -200,62 +200,62 @@ pub enum Error {
     Shader {
         /// The kernel's name.
         kernel: &'static str,
-        /// The driver's or the compiler's words.
+        /// The error of the driver or the compiler.
         source: wgpu::Error,
     },
-    /// The device rejected the commands that should have written a matrix: it holds whatever was there before.
+    /// The device rejected the commands that should have written a matrix, which still has its old content.
     #[error("the commands that should have written this were rejected: {source}")]
     Unwritten {
-        /// wgpu's own words.
+        /// The error of wgpu.
         source: Arc<wgpu::Error>,
     },
-    /// wgpu reported an error outside any of the cases above.
+    /// An error of wgpu that fits none of the cases above.
     #[error("the device reported: {source}")]
     Device {
-        /// wgpu's own words.
+        /// The error of wgpu.
         source: wgpu::Error,
     },
-    /// Reading results back failed.
+    /// Results could not be read back.
     #[error("reading results back failed: {source}")]
     Read {
-        /// wgpu's own words.
+        /// The reason why the read failed.
         source: ReadError,
     },
-    /// Reading or writing a file failed.
+    /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// The file; `the given bytes` where the call was handed bytes or a reader.
+        /// The file, or `the given bytes` if the caller passed bytes or a reader.
         path: PathBuf,
-        /// The system's error; where a row of an array could not be read, a [`RowError`](crate::source::RowError) that
-        /// holds it.
+        /// The system's error. If a row of an array could not be read, it is a [`RowError`](crate::source::RowError) with the
+        /// system's error inside.
         source: std::io::Error,
     },
-    /// A file that does not keep to its format.
+    /// A file that breaks the rules of its format.
     #[error("{}: {source}", path.display())]
     Format {
-        /// The file; `the given bytes` where the call was handed bytes or a reader.
+        /// The file, or `the given bytes` if the caller passed bytes or a reader.
         path: PathBuf,
-        /// What is wrong, and which format it is.
+        /// The format, and the rule that the file breaks.
         source: FormatError,
     },
     /// A safetensors file that does not hold a model of this crate.
     #[error("{}: tensor {tensor}: {rule}", path.display())]
     Model {
-        /// The file; `the given bytes` where the call was handed bytes or a reader.
+        /// The file, or `the given bytes` if the caller passed bytes or a reader.
         path: PathBuf,
-        /// The tensor in question.
+        /// The name of the tensor.
         tensor: String,
-        /// What would be right.
+        /// The rule that was broken.
         rule: &'static str,
     },
     /// A feature that is NaN or infinite.
     #[error("{op}: row {row}, column {col} is {value}; features must be finite")]
     Feature {
-        /// The operation.
+        /// The op or call that returned the error.
         op: &'static str,
         /// The first row with such a value.
         row: usize,
-        /// Its column.
+        /// The column of the value.
         col: usize,
         /// The value.
         value: f32,
@@ -263,35 +263,35 @@ pub enum Error {
     /// A row that its [`RowSource`](crate::source::RowSource) could not read.
     #[error("{op}: row {row} could not be read: {source}")]
     Source {
-        /// The operation that asked for the row.
+        /// The op or call that asked for the row.
         op: &'static str,
-        /// The row, counted from 0; after a panic of the source the first of those that were read together.
+        /// The row, counted from 0. After a panic of the source, it is the first of the rows that were read together.
         row: usize,
         /// The source's own error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A file of data (`.npy`, safetensors, CSV, Parquet) that is not, as a whole, what was asked for.
+    /// A data file (`.npy`, safetensors, CSV, Parquet) that does not hold what the call needs.
     #[error("{}: {rule}; got {found}", path.display())]
     Data {
-        /// The file; `the given bytes` where the call was handed bytes or a reader.
+        /// The file, or `the given bytes` if the caller passed bytes or a reader.
         path: PathBuf,
-        /// What would be right.
+        /// The rule that was broken.
         rule: &'static str,
-        /// What was there.
+        /// A text of what was found instead.
         found: String,
     },
-    /// A cell of a CSV file, or a row too long or too short.
+    /// A wrong cell of a CSV file, or a row that is too long or too short.
     #[error("{}: line {line}, column {column}: {rule}; got {found}", path.display())]
     Cell {
-        /// The file; `the given bytes` where the call was handed bytes or a reader.
+        /// The file, or `the given bytes` if the caller passed bytes or a reader.
         path: PathBuf,
-        /// The line that its row begins on, from 1.
+        /// The line on which the cell's row begins, counted from 1.
         line: u64,
-        /// The column, from 1.
+        /// The column, counted from 1.
         column: usize,
-        /// What would be right.
+        /// The rule that was broken.
         rule: &'static str,
-        /// What was there.
+        /// A text of what was found instead.
         found: String,
     },
     /// A call over several ranks failed.

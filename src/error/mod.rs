@@ -1,7 +1,7 @@
-//! The one error type of the crate.
+//! The error type of the crate.
 //!
-//! Every variant carries what a caller needs to put things right: the operation, both shapes or the row, and the
-//! error underneath. Messages read `matmul: left columns must equal right rows; got 64x128 and 127x10`.
+//! Every variant has what a caller needs to correct the call: the op, both shapes or the row, and the underlying error. A message
+//! reads like this: `matmul: left columns must equal right rows; got 64x128 and 127x10`.
 
 #[allow(clippy::module_inception, reason = "the type's own file")]
 mod error;

@@ -1,6 +1,6 @@
 //! Errors of Parquet files.
 
-/// Why a Parquet file could not be read: the source of [`FormatError::Parquet`](crate::FormatError::Parquet).
+/// The reason why a Parquet file could not be read: the source of [`FormatError::Parquet`](crate::FormatError::Parquet).
 ///
 /// ```
 /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
@@ -11,10 +11,10 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParquetError {
-    /// The file is no Parquet file, or a damaged one, or it is written in a way that the decoder does not know.
+    /// The file is not a Parquet file, it is damaged, or the decoder does not support the way in which it is written.
     #[error("not a Parquet file that can be read: {0}")]
     Decoder(#[from] parquet::errors::ParquetError),
-    /// A value that can be neither a feature nor a label, or a list of another length than the first.
+    /// A value that can be neither a feature nor a label, or a list whose length is not that of the first list.
     #[error("row group {row_group}, row {row}, column {column}: {rule}; got {found}")]
     Value {
         /// The row group, counted from 0.
@@ -23,9 +23,9 @@ pub enum ParquetError {
         row: usize,
         /// The column's name.
         column: String,
-        /// What would be right.
+        /// The rule that was broken.
         rule: &'static str,
-        /// What was there.
+        /// A text of what was found instead.
         found: String,
     },
 }

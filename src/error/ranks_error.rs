@@ -1,6 +1,6 @@
 //! Errors of ranks that work together.
 
-/// What keeps ranks from working together: see [`distributed`](crate::distributed).
+/// An error of ranks that work together: see [`distributed`](crate::distributed).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RanksError {
@@ -9,25 +9,25 @@ pub enum RanksError {
     Failed {
         /// The first rank that failed.
         rank: usize,
-        /// The error itself on the rank that failed; on other ranks its message.
+        /// On the rank that failed, the error itself; on the other ranks its message.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The ranks do not do the same.
+    /// The ranks were given different settings, or are in different calls.
     #[error("the ranks differ in {what}: {value} on rank {rank}, {wanted} on rank 0")]
     Differ {
-        /// What differs: an option, a shape, the crate's version.
+        /// The name of what differs: an option, a shape, the crate's version.
         what: String,
         /// The first rank that differs from rank 0.
         rank: usize,
-        /// What is there.
+        /// The value on that rank.
         value: String,
-        /// What is on rank 0.
+        /// The value on rank 0.
         wanted: String,
     },
-    /// A rank's messages could not be carried.
+    /// The ranks' messages could not be sent or received.
     #[error("the ranks cannot communicate: {source}")]
     Communication {
-        /// The words of what carries them.
+        /// The error of the communicator.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -16,10 +16,10 @@ pub enum ReadError {
     /// Mapping the staging buffer failed.
     #[error(transparent)]
     Map(#[from] wgpu::BufferAsyncError),
-    /// The mapped range could not be had.
+    /// The mapped range of the staging buffer could not be accessed.
     #[error(transparent)]
     Range(#[from] wgpu::MapRangeError),
-    /// A kernel wrote behind the end of its output; only devices with guarded buffers can tell.
+    /// A kernel wrote beyond the end of its output. Only devices with guarded buffers detect this.
     #[error("a kernel wrote behind the end of a buffer")]
     Guard,
 }

@@ -1,4 +1,4 @@
-//! Shapes, rows and lists as errors print them.
+//! Shapes, rows and lists in the form in which errors print them.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Shape {
-    /// Number of rows.
+    /// The number of rows.
     pub rows: usize,
-    /// Number of columns.
+    /// The number of columns.
     pub cols: usize,
 }
 
@@ -28,7 +28,7 @@ impl From<(usize, usize)> for Shape {
     }
 }
 
-/// The message of [`Error::NonFinite`](crate::Error::NonFinite), with the row where one is known.
+/// The message of [`Error::NonFinite`](crate::Error::NonFinite), with the row if it is known.
 pub(super) fn non_finite(op: &str, layer: usize, row: Option<usize>, [epoch, step]: [usize; 2]) -> String {
     let row = row.map(|row| format!(" for row {row}")).unwrap_or_default();
     format!(
@@ -37,8 +37,8 @@ pub(super) fn non_finite(op: &str, layer: usize, row: Option<usize>, [epoch, ste
     )
 }
 
-/// The message of [`Error::OutOfMemory`](crate::Error::OutOfMemory). Of memory that runs out behind a call, drivers do not say how
-/// much it was.
+/// The message of [`Error::OutOfMemory`](crate::Error::OutOfMemory). Drivers do not say the size if memory runs out inside a
+/// call.
 pub(super) fn out_of_memory(bytes: u64) -> String {
     match bytes {
         0 => "out of device memory; the driver does not say how much was wanted".into(),
@@ -46,12 +46,12 @@ pub(super) fn out_of_memory(bytes: u64) -> String {
     }
 }
 
-/// The entries with commas between, or `none`.
+/// The entries as a text with commas between them, or `none`.
 pub(super) fn list(found: &[String]) -> String {
     if found.is_empty() { "none".into() } else { found.join(", ") }
 }
 
-/// A number as it is read most easily: with an exponent where it would have many zeros.
+/// The text of a number in its most readable form: with an exponent if it would have many zeros otherwise.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
         size if size == 0.0 || (1e-5..1e16).contains(&size) => value.to_string(),

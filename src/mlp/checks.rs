@@ -6,7 +6,7 @@ use crate::host_memory::not_empty;
 use crate::source::{RowSource, dim_of};
 
 impl Mlp {
-    /// Checks that there are rows of features with a column for each input.
+    /// Refuses features without rows, and features that do not have one column for each input of the model.
     pub(super) fn check_inputs(&self, op: &'static str, x: &dyn RowSource) -> Result<()> {
         let (rows, cols) = dim_of(op, x)?;
         not_empty(op, rows, cols)?;

@@ -1,4 +1,4 @@
-//! Names of a model's classes, which go with it into files and tables.
+//! Names of a model's classes. They are saved with the model, and tables print them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,22 +37,23 @@ impl Mlp {
         Ok(Mlp { class_names, ..self })
     }
 
-    /// The names of the classes, in the order of their ids; none if none were given.
+    /// The names of the classes, in the order of their ids; an empty list if they have no names.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
     }
 
-    /// The confusion matrix with the names of this model's classes, if they have any.
+    /// The confusion matrix with the names of this model's classes, if they have names.
     pub(super) fn named(&self, matrix: ConfusionMatrix) -> Result<ConfusionMatrix> {
         if self.class_names.is_empty() { Ok(matrix) } else { matrix.with_names(self.class_names.iter()) }
     }
 
-    /// The text of a file that holds the names, and its key; none without names.
+    /// The text in which a file holds the names, with its key; `None` if the classes have no names.
     pub(super) fn names_text(&self) -> Option<(&'static str, String)> {
         (!self.class_names.is_empty()).then(|| (KEY, serde_json::json!(&*self.class_names).to_string()))
     }
 
-    /// The model with the names that a file's texts have. A text that does not name these classes is another program's.
+    /// The model with the class names from a file's texts. A text that is not a list of names for these classes is ignored:
+    /// another program may have written it.
     pub(super) fn with_names_of(self, path: &Path, metadata: &Metadata) -> Self {
         let Some(text) = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY)) else { return self };
         match serde_json::from_str::<Vec<String>>(text) {

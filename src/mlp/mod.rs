@@ -1,4 +1,4 @@
-//! Mlp: a multilayer perceptron with ReLU between its layers and softmax at its end.
+//! Mlp: a multilayer perceptron, with ReLU between its layers and softmax after the last.
 
 mod checks;
 mod class_names;

@@ -34,13 +34,13 @@ use crate::ops::{Activation, bank};
 pub struct Mlp {
     pub(super) device: Device,
     pub(super) layers: Vec<Dense>,
-    /// The names of the classes, or none.
+    /// The names of the classes; empty if they have no names.
     pub(super) class_names: Arc<[String]>,
-    /// The parameters as they were when they were last on the host.
+    /// The last copy of the parameters on the host.
     pub(super) copy: Arc<[Parameters]>,
     /// The state that the next [`Mlp::partial_fit`] continues from.
     pub(super) partial: Option<Box<TrainingState>>,
-    /// The steps whose kernels were compiled.
+    /// The training steps whose kernels have been compiled.
     pub(super) prepared: Vec<PreparedStep>,
 }
 
@@ -48,7 +48,7 @@ impl Mlp {
     /// A network with these widths: inputs, hidden layers, classes.
     ///
     /// The weights are √(2 / inputs) · N(0, 1) (He et al., [2015](https://arxiv.org/abs/1502.01852)), the biases 0.
-    /// They are drawn on the host by a generator with this seed, so that they are equal on every device.
+    /// A generator on the host draws them from this seed, so they are equal on every device.
     ///
     /// # Errors
     /// [`Error::Option`] for fewer than two widths; [`Error::Empty`] for a width of 0.
@@ -63,7 +63,7 @@ impl Mlp {
         Self::with_init(device, widths, Init::He, seed)
     }
 
-    /// A network with another spread of the initial weights than that of [`Mlp::new`].
+    /// A network whose initial weights are drawn with another distribution than in [`Mlp::new`].
     ///
     /// # Errors
     /// As [`Mlp::new`]; [`Error::Option`] also for a standard deviation that is negative or not finite.
@@ -86,7 +86,7 @@ impl Mlp {
         Self::from_host(device, widths.windows(2).map(layer).collect::<Result<_>>()?)
     }
 
-    /// Resets all parameters to initial ones, as [`Mlp::with_init`] draws them, so that training starts anew.
+    /// Resets all parameters to new initial values, drawn as by [`Mlp::with_init`], so that training starts anew.
     ///
     /// # Errors
     /// As [`Mlp::with_init`].
@@ -110,11 +110,11 @@ impl Mlp {
         std::iter::once(self.inputs()).chain(outputs).collect()
     }
 
-    /// A network with these parameters, layer by layer: those of [`Mlp::parameters`] or of another program.
+    /// A network with these parameters, layer by layer. They may come from [`Mlp::parameters`] or from another program.
     ///
     /// # Errors
-    /// [`Error::Option`] without layers; [`Error::Shape`] for biases that are not one row with a value for each column
-    /// of their weights, or for a layer with other inputs than the outputs of the one before; otherwise as
+    /// [`Error::Option`] without layers; [`Error::Shape`] for biases that are not one row with a value for each column of their
+    /// weights, or for a layer whose number of inputs is not the number of outputs of the layer before; otherwise as
     /// [`Mlp::new`].
     ///
     /// ```
@@ -144,7 +144,7 @@ impl Mlp {
         Self::from_host(device, layers)
     }
 
-    /// A network of these layers' parameters. There must be at least one layer, and each must fit the next.
+    /// A network with these parameters. There must be at least one layer, and each layer must fit the next.
     pub(super) fn from_host(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
         let arrays: Vec<_> = layers.iter().flat_map(|layer| [layer.weights.view(), layer.biases.view()]).collect();
         let mut matrices = bank::from_arrays(device, "parameters", &arrays)?.into_iter();
@@ -164,8 +164,8 @@ impl Mlp {
         Mlp { device: device.clone(), layers, class_names, copy, partial: None, prepared: Vec::new() }
     }
 
-    /// Replaces the parameters, of which there are as many as before. The names of the classes and the kernels that were
-    /// compiled stay.
+    /// Replaces the parameters by as many others. The names of the classes stay, and so does the list of steps whose kernels have
+    /// been compiled.
     pub(super) fn replace_parameters(&mut self, layers: Vec<Parameters>) -> Result<()> {
         let new = Self::from_host(&self.device, layers)?;
         let (class_names, prepared) = (self.class_names.clone(), std::mem::take(&mut self.prepared));
@@ -173,7 +173,7 @@ impl Mlp {
         Ok(())
     }
 
-    /// The rows and columns of all parameters: weights and biases in turn.
+    /// The shapes of all parameters: the weights and then the biases of each layer.
     pub(super) fn parameter_shapes(&self) -> Vec<(usize, usize)> {
         self.layers.iter().flat_map(|layer| [layer.weights().shape(), layer.biases().shape()]).collect()
     }
@@ -200,7 +200,7 @@ impl Mlp {
         self.layers.last().map_or(0, |layer| layer.weights().cols())
     }
 
-    /// The layers, first to last; all but the last have ReLU built in.
+    /// The layers, first to last. All except the last apply ReLU to their outputs.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, Mlp};
@@ -223,7 +223,7 @@ impl Mlp {
     }
 }
 
-/// Refuses widths of 0, and fewer widths than a network needs.
+/// Refuses a width of 0, and fewer than two widths.
 pub(crate) fn check_widths(widths: &[usize]) -> Result<()> {
     if widths.len() < 2 {
         let rule = "at least the inputs and the classes";

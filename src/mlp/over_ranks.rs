@@ -1,4 +1,4 @@
-//! Predictions and scores over ranks: each works on its own rows, and all get the results of all.
+//! Predictions and scores over ranks: each rank works on its own rows, and every rank gets the results for all rows.
 
 use ndarray::Array2;
 
@@ -11,12 +11,12 @@ use crate::source::{RowSource, dim_of};
 use crate::statistics::Statistics;
 use crate::targets::{Label, ignored_rows};
 
-/// What must be the same on all ranks.
+/// The name of the model's number of classes, which must be equal on all ranks.
 const CLASSES: &str = "the model's classes";
 
 impl Mlp {
-    /// Predicts the classes of all ranks' rows, one rank's after the other's: on every rank those of all. Each rank has its
-    /// own rows, or none, so that files can be larger than a machine's memory.
+    /// Predicts the classes of all ranks' rows, and returns all of them on every rank, in the order of the ranks. Each rank has
+    /// its own rows, or none, so that all rows together can be larger than the memory of one machine.
     ///
     /// # Errors
     /// As [`Mlp::predict`], on every rank: see [`distributed`](crate::distributed).
@@ -42,7 +42,7 @@ impl Mlp {
         })
     }
 
-    /// Evaluates loss and accuracy on all ranks' rows, as [`Mlp::evaluate`] on its own.
+    /// Evaluates loss and accuracy on the rows of all ranks, as [`Mlp::evaluate`] does on the rows of one process.
     ///
     /// # Errors
     /// As [`Mlp::evaluate`], on every rank.
@@ -66,7 +66,8 @@ impl Mlp {
         })
     }
 
-    /// The accuracy on all ranks' rows, as [`Mlp::score`] on its own. NaN where no row of any rank counts.
+    /// The accuracy on the rows of all ranks, as [`Mlp::score`] computes it for one process. It is NaN if no row of any rank
+    /// counts.
     ///
     /// # Errors
     /// As [`Mlp::score`], on every rank.
@@ -74,7 +75,7 @@ impl Mlp {
         self.share_over(ranks, (Call::Score, 1), (&x, labels), |model, x| model.score(x, labels))
     }
 
-    /// The top-k accuracy on all ranks' rows, as [`Mlp::score_top_k`] on its own.
+    /// The top-k accuracy on the rows of all ranks, as [`Mlp::score_top_k`] computes it for one process.
     ///
     /// # Errors
     /// As [`Mlp::score_top_k`], on every rank.
@@ -82,7 +83,7 @@ impl Mlp {
         self.share_over(ranks, (Call::ScoreTopK, k), (&x, labels), |model, x| model.score_top_k(x, labels, k))
     }
 
-    /// The confusion matrix of all ranks' rows, as [`Mlp::confusion_matrix`] on its own.
+    /// The confusion matrix of the rows of all ranks, as [`Mlp::confusion_matrix`] computes it for one process.
     ///
     /// # Errors
     /// As [`Mlp::confusion_matrix`], on every rank.
@@ -107,7 +108,8 @@ impl Mlp {
         })
     }
 
-    /// A share of all ranks' rows that count, those among the k most probable, from each rank's share of its own.
+    /// Computes a share over the rows of all ranks that count: the hits of all ranks divided by the rows of all ranks. `share`
+    /// computes the share of this rank's rows.
     fn share_over<L: Label>(
         &self,
         ranks: &Ranks,
@@ -119,11 +121,12 @@ impl Mlp {
             ranks.same(call, CLASSES, self.classes() as u64)?;
             ranks.same(call, "k", k as u64)?;
             let counted = labels.len() - ignored_rows(labels);
-            // What a call without rows refuses is no error on one of several ranks.
+            // A call without rows is an error, but one of several ranks may have no rows.
             let without = ranks.size() > 1 && labels.is_empty() && dim_of("score", x)?.0 == 0;
             let own = if without { 0.0 } else { share(self, x)? };
             let mut numbers = Numbers::default();
-            // A share of so many rows is a whole number of hits. Of no rows it is NaN, and there are none.
+            // The share times the number of rows that count is the number of hits. If no row counts, the share is NaN, which
+            // becomes 0 hits.
             (numbers[0], numbers[1]) = ((own * counted as f64).round() as u64, counted as u64);
             let all = ranks.round(call, Ok(numbers))?;
             let [hits, counted] = [0, 1].map(|index| all.iter().map(|numbers| numbers[index]).sum::<u64>());
@@ -132,7 +135,7 @@ impl Mlp {
     }
 }
 
-/// Makes a call over ranks, whose outcome all of them get.
+/// Makes a call over ranks, and returns the same outcome on all of them.
 fn in_call<T>(ranks: &Ranks, call: Call, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let leaving = ranks.leaving(call);
     let outcome = work();

@@ -33,7 +33,7 @@ impl Mlp {
             self.predict_by(waiting, "predict", &x).await
         }
 
-        /// Predicts the probability of each class, `rows x classes`.
+        /// Predicts the probability of each class of each row, as `rows x classes`.
         ///
         /// # Errors
         /// As [`Mlp::predict`].
@@ -41,8 +41,8 @@ impl Mlp {
             self.predict_by_class(waiting, "predict_proba", &x, ops::softmax).await
         }
 
-        /// Predicts the logarithm of each class's probability, `rows x classes`. It is finite where the probability is
-        /// so small that [`Mlp::predict_proba`] rounds it to 0.
+        /// Predicts the logarithm of the probability of each class of each row, as `rows x classes`. It stays finite if a
+        /// probability is so small that [`Mlp::predict_proba`] rounds it to 0.
         ///
         /// # Errors
         /// As [`Mlp::predict`].
@@ -60,7 +60,7 @@ impl Mlp {
         Ok(classes)
     }
 
-    /// Predicts a value for each class, which `of` computes from the logits.
+    /// Predicts a value for each class. `of` computes the values from the logits.
     async fn predict_by_class(
         &self,
         waiting: Waiting,
@@ -87,7 +87,7 @@ impl Mlp {
         Ok(InFlight::new(ops::argmax(&self.logits(&x)?)?.read_later()?, x))
     }
 
-    /// Starts to compute a value for each class of these rows, which `of` computes from the logits.
+    /// Starts to compute a value for each class of these rows. `of` computes the values from the logits.
     pub(super) fn start_by_class(
         &self,
         op: &'static str,
@@ -105,16 +105,16 @@ impl Mlp {
         Matrix::from_rows(&self.device, Wanted::new(op, x, self.inputs(), &rows))
     }
 
-    /// The logits of features that are on the model's device already: `rows x inputs` to `rows x classes`, with a
-    /// dispatch for each layer.
+    /// The logits of features that are already on the model's device, with a dispatch for each layer. Features are
+    /// `rows x inputs`, and logits `rows x classes`.
     ///
-    /// The dispatches are recorded and not waited for, and nothing is copied or read back. [`ops::softmax`] computes
-    /// probabilities from the logits, and [`ops::argmax`] classes, which stay on the device too. All rows go through the
-    /// model at once; [`Mlp::predict`] goes through them in batches.
+    /// The dispatches are recorded. The call waits for none of them, and copies nothing to the host. [`ops::softmax`] computes
+    /// probabilities from the logits, and [`ops::argmax`] classes; both results stay on the device. All rows are computed at
+    /// once, while [`Mlp::predict`] works in batches.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless x has a column for each input; [`Error::OtherDevice`] for x of another device;
-    /// [`Error::OutOfMemory`] where the device has no room for a layer's outputs.
+    /// [`Error::Shape`] unless x has a column for each input; [`Error::OtherDevice`] if x is on another device;
+    /// [`Error::OutOfMemory`] if the device has no memory for a layer's outputs.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, Mlp, ops};

@@ -18,8 +18,8 @@ use crate::waiting::{Waiting, blocking_and_async};
 
 impl Mlp {
     blocking_and_async! {
-        /// The accuracy: the share of rows whose most probable class is their label. A row with NaN is a miss. Rows
-        /// with the label -100 are ignored; if all are, the result is NaN.
+        /// The accuracy: the share of rows whose most probable class is their label. A row with NaN is never correct. Rows with
+        /// the label -100 are ignored. If all rows are ignored, the result is NaN.
         ///
         /// # Errors
         /// As [`Mlp::predict`]; [`Error::Shape`] unless there is a label for each row; [`Error::Target`] for a label
@@ -40,7 +40,7 @@ impl Mlp {
             Ok(share_of(hits, labels))
         }
 
-        /// Evaluates loss and accuracy on these rows, as Keras's `evaluate`. Rows with the label -100 are ignored.
+        /// Evaluates loss and accuracy on these rows, as Keras's `evaluate` does. Rows with the label -100 are ignored.
         ///
         /// # Errors
         /// As [`Mlp::score`].
@@ -57,9 +57,9 @@ impl Mlp {
 
         /// The top-k accuracy: the share of rows whose label is among their `k` most probable classes.
         ///
-        /// Among equal classes the lower one comes first, and a row with NaN is a miss. It is
-        /// [`metrics::top_k_accuracy`] of the logits, of which the host holds one batch at a time. With k = 1 it is
-        /// [`Mlp::score`].
+        /// If classes are equally probable, the lower one comes first. A row with NaN is never a hit. The result is
+        /// [`metrics::top_k_accuracy`] of the logits, but the host holds the logits of only one batch at a time. With k = 1 it
+        /// equals [`Mlp::score`].
         ///
         /// # Errors
         /// As [`Mlp::score`]; [`Error::Option`] for k = 0.
@@ -82,7 +82,8 @@ impl Mlp {
             Ok(share_of(hits, labels))
         }
 
-        /// The confusion matrix of [`Mlp::predict`] on these rows: row = label, column = prediction.
+        /// The confusion matrix of the predictions of [`Mlp::predict`] for these rows. Its rows are labels, its columns
+        /// predictions.
         ///
         /// # Errors
         /// As [`Mlp::score`].
@@ -98,7 +99,8 @@ impl Mlp {
         }
     }
 
-    /// The joined statistics of so many rows. `batch` uploads a batch of them, with its loss options.
+    /// Computes the statistics of this number of rows, batch by batch. `batch` uploads a batch and returns it with its loss
+    /// options.
     pub(super) async fn losses(
         &self,
         waiting: Waiting,
@@ -118,7 +120,7 @@ impl Mlp {
         Ok(total)
     }
 
-    /// Starts to count how many of these rows are classified correctly.
+    /// Starts to count the rows that are classified correctly among these.
     fn start_score<L: Label>(
         &self,
         op: &'static str,
@@ -136,7 +138,7 @@ impl Mlp {
         Ok(InFlight::new(head.into_pending().read_later()?, x))
     }
 
-    /// Uploads these rows and their labels.
+    /// Uploads the features and labels of these rows.
     fn labelled<L: Label>(
         &self,
         op: &'static str,
@@ -148,7 +150,7 @@ impl Mlp {
         Ok((self.upload(op, x, rows)?, targets))
     }
 
-    /// Checks that features and labels can be scored, and returns the labels as class ids.
+    /// Checks that features and labels fit each other and the model, and returns the labels as class ids.
     fn check_scored<L: Label>(&self, op: &'static str, x: &dyn RowSource, labels: &[L]) -> Result<Vec<u32>> {
         self.check_inputs(op, x)?;
         check_rows(op, x, labels.len())?;
@@ -156,12 +158,12 @@ impl Mlp {
     }
 }
 
-/// The number of rows of these logits whose class is among the `k` most probable. Takes the rows' classes out of `ids`.
+/// The number of rows whose class is among the `k` most probable, by these logits. Takes the rows' classes from `ids`.
 fn hits_in_top_k<'a>(logits: &[f32], classes: usize, ids: &mut impl Iterator<Item = &'a u32>, k: usize) -> usize {
     logits.chunks(classes).zip(ids).filter(|(row, id)| metrics::in_top_k(row.iter().copied(), **id, k)).count()
 }
 
-/// The share of hits among the rows that are not ignored.
+/// The number of hits divided by the number of rows that are not ignored.
 fn share_of<L: Label>(hits: usize, labels: &[L]) -> f64 {
     hits as f64 / (labels.len() - ignored_rows(labels)) as f64
 }

@@ -9,7 +9,7 @@ use crate::ops::{self, CrossEntropy, GradientRoom, InputGradient, Pending, Reduc
 use crate::optim::OptimizerState;
 use crate::targets::Targets;
 
-/// The gradients of a step, layer by layer, each with the room that it lies in, and the step's statistics.
+/// The gradients of a step with the memory that they lie in, layer by layer, and the step's statistics.
 #[derive(Default)]
 pub(crate) struct StepGradients {
     layers: Vec<(GradientRoom, [Gradient; 2])>,
@@ -17,12 +17,12 @@ pub(crate) struct StepGradients {
 }
 
 impl StepGradients {
-    /// The gradients of weights and biases in turn, as updates take them.
+    /// The gradients of all parameters, the weights and then the biases of each layer, in the form that updates take.
     fn in_banks(&self) -> Vec<Gradient> {
         self.layers.iter().flat_map(|(_, gradients)| gradients.iter().cloned()).collect()
     }
 
-    /// The gradients of weights and biases in turn, as whole matrices.
+    /// The gradients of all parameters, the weights and then the biases of each layer, as whole matrices.
     pub fn whole(&self) -> Result<Vec<Matrix>> {
         let mut whole = Vec::with_capacity(2 * self.layers.len());
         for (room, gradients) in &self.layers {
@@ -34,8 +34,8 @@ impl StepGradients {
 }
 
 impl Mlp {
-    /// Records a training step as [`Mlp::train_step_with`] does. Each kernel that is not compiled yet is compiled when
-    /// it is recorded.
+    /// Records a training step as [`Mlp::train_step_with`] does, but does not compile kernels ahead: a kernel that is missing is
+    /// compiled when it is recorded.
     pub(crate) fn record_step(
         &mut self,
         x: &Matrix,
@@ -48,7 +48,8 @@ impl Mlp {
         Ok(gradients.pending)
     }
 
-    /// Records the gradients of the sum of the losses of rows that are a part of a batch, given their places in it.
+    /// Records the gradients of this rank's share of a batch: of the sum of its rows' losses. `places` are the places of the rows
+    /// in the batch.
     pub(crate) fn record_share(
         &self,
         (x, places): (&Matrix, &[u64]),
@@ -60,7 +61,7 @@ impl Mlp {
         self.record_gradients((x, Some(places)), targets, &StepOptions { loss, ..*options }, step)
     }
 
-    /// Records the update of all parameters by gradients that lie side by side, each in one piece.
+    /// Records the update of all parameters by gradients that lie side by side in a bank, each of them in one piece.
     pub(crate) fn record_update_by(&mut self, gradients: Vec<Matrix>, state: &mut OptimizerState) -> Result<()> {
         let gradients: Vec<_> = gradients.into_iter().map(Gradient::whole_in_bank).collect();
         self.record_update(&gradients, state)
@@ -71,8 +72,8 @@ impl Mlp {
         state.step_all(self.layers.iter_mut().flat_map(Dense::all_parameters_mut).collect(), gradients)
     }
 
-    /// Records the forward pass, the loss and the backward pass of this step. Rows that are a part of a batch come with their
-    /// places in it, which decide what dropout leaves out.
+    /// Records the forward pass, the loss and the backward pass of this step. Rows that are only a part of a batch come with
+    /// their places in the batch, by which dropout chooses the outputs that it leaves out.
     fn record_gradients(
         &self,
         (x, places): (&Matrix, Option<&[u64]>),
@@ -83,9 +84,9 @@ impl Mlp {
         let Some((last, hidden)) = self.layers.split_last() else { return Ok(StepGradients::default()) };
         let StepOptions { loss, dropout, seed } = options;
         ops::check_rate("dropout", *dropout)?;
-        // Each layer in each step draws with a counter of its own.
+        // Each layer in each step has its own counter, so that each draws other random numbers.
         let counter = |index: usize| step.wrapping_mul(self.layers.len() as u64).wrapping_add(index as u64);
-        // The backward pass draws with the same counter, and so leaves out the same values.
+        // The backward pass uses the same counter, so it leaves out the same values as the forward pass.
         let dropped = |x: &Matrix, index: usize| match places {
             Some(places) => ops::dropout_rows(x, places, *dropout, *seed, counter(index)),
             None => ops::dropout(x, *dropout, *seed, counter(index)),
@@ -101,7 +102,7 @@ impl Mlp {
         let mut layers = Vec::with_capacity(rooms.len());
         let mut dy = head.dlogits().clone();
         for (index, (layer, room)) in self.layers.iter().zip(rooms).enumerate().rev() {
-            // The input is popped so that its memory is reused by the next layer.
+            // The input is removed from the list, so that the next layer can reuse its memory.
             let Some(input) = inputs.pop() else { break };
             let gradients = if index == 0 {
                 room.parameters(&input, &dy)?

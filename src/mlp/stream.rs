@@ -1,4 +1,4 @@
-//! Streaming: rows go through a model batch by batch, with two batches in flight.
+//! Streaming: the rows go through a model batch by batch, with two batches in flight.
 
 use std::ops::Range;
 
@@ -7,14 +7,14 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::waiting::{Arrive, Waiting};
 
-/// The number of values that a batch has in its widest layer, about.
+/// The approximate number of values of a batch in the widest layer.
 const BATCH_VALUES: usize = 1 << 22;
 
-/// A batch in flight: its results are on their way from the device.
+/// A batch in flight: its results have not arrived from the device.
 pub(super) struct InFlight<R> {
     results: R,
-    /// The input is kept until the results are here, so that two batches in flight never share a buffer: freed earlier,
-    /// the pool would hand it to the next batch.
+    /// The batch's features. They are kept until the results arrive: if they were freed earlier, the pool would give their buffer
+    /// to the next batch, and two batches in flight would share it.
     _input: Matrix,
 }
 
@@ -25,11 +25,11 @@ impl<R> InFlight<R> {
 }
 
 impl Mlp {
-    /// Streams the rows in batches, of which two are in flight: while the device works on one, the next is uploaded.
+    /// Streams the rows in batches. Two batches are in flight: while the device works on one, the next is uploaded.
     ///
-    /// `start` records a batch of rows. Its results arrive in `values`, in the rows' order, and `arrived` is then
-    /// called with the values and the number of the batch's rows. When the device's memory runs out, the batch before
-    /// is finished first; if that does not help, batches become half as long.
+    /// `start` records a batch of rows. Its results are put into `values`, in the order of the rows. Then `arrived` is called
+    /// with the values and with the number of rows in the batch. When the device's memory runs out, the batch before is finished
+    /// first. If that does not help, batches become half as long.
     pub(super) async fn stream<R: Arrive>(
         &self,
         waiting: Waiting,
@@ -66,7 +66,7 @@ impl Mlp {
         Ok(())
     }
 
-    /// The number of rows in a batch, so that its widest layer holds about [`BATCH_VALUES`].
+    /// The number of rows in a batch. It is chosen so that the widest layer holds about [`BATCH_VALUES`] values.
     pub(crate) fn batch_rows(&self) -> usize {
         let widest = self.layers.iter().map(|layer| layer.weights().cols()).fold(self.inputs(), usize::max);
         (BATCH_VALUES / widest).max(1)

@@ -10,10 +10,10 @@ use crate::waiting::{Waiting, blocking_and_async};
 
 impl Mlp {
     blocking_and_async! {
-        /// The parameters, layer by layer, copied to the host. On a GPU this waits.
+        /// Copies the parameters to the host, layer by layer. On a GPU this waits.
         ///
         /// # Errors
-        /// As [`Matrix::to_array`]; after [`Error::DeviceLost`] there is still [`Mlp::last_copy`].
+        /// As [`Matrix::to_array`]. After [`Error::DeviceLost`], [`Mlp::last_copy`] still has a copy.
         pub fn parameters, parameters_async(&self) -> Result<Vec<Parameters>> = |waiting| {
             self.parameters_by(waiting).await
         }
@@ -28,13 +28,14 @@ impl Mlp {
         Ok(parameters)
     }
 
-    /// The last copy of the parameters on the host: as they were made or loaded, or after the last [`Mlp::fit`]. During
-    /// a long fit they are also copied after some epochs, at least a second apart. This call does not use the device.
+    /// The last copy of the parameters on the host: from when the model was made or loaded, or from the end of the last
+    /// [`Mlp::fit`] or [`Mlp::partial_fit`]. During a long fit, parameters are also copied after some epochs, at least a second
+    /// apart. This call does not use the device.
     pub fn last_copy(&self) -> &[Parameters] {
         &self.copy
     }
 
-    /// Copies the parameters to the host. A device that is lost leaves the copy that was made before.
+    /// Copies the parameters to the host. If the device is lost, the copy before stays.
     pub(super) async fn renew_copy(&mut self, waiting: Waiting) {
         if let Ok(parameters) = self.parameters_by(waiting).await {
             self.copy = parameters.into();
@@ -42,11 +43,11 @@ impl Mlp {
     }
 
     blocking_and_async! {
-        /// A copy of the model on another device; from [`Mlp::last_copy`] if this model's own device is lost. The state of
-        /// [`Mlp::partial_fit`] stays behind: the copy begins anew.
+        /// Copies the model to another device. If this model's own device is lost, [`Mlp::last_copy`] is used. The state of
+        /// [`Mlp::partial_fit`] is not copied, so the copy begins anew.
         ///
         /// # Errors
-        /// As [`Mlp::parameters`] for any error but a lost device, and as [`Matrix::from_array`] on the other device.
+        /// As [`Mlp::parameters`], unless the device is lost, and as [`Matrix::from_array`] on the other device.
         ///
         /// ```
         /// # use wgpu_mlp::{Device, Mlp};
@@ -66,7 +67,7 @@ impl Mlp {
         }
     }
 
-    /// This model with these parameters on another device.
+    /// A model with these parameters and this model's class names, on another device.
     fn moved(&self, device: &Device, parameters: Vec<Parameters>) -> Result<Self> {
         Ok(Mlp { class_names: self.class_names.clone(), ..Self::from_host(device, parameters)? })
     }

@@ -1,6 +1,6 @@
-//! Activations that a product applies to its sums.
+//! Activations that a product applies to its results.
 
-/// The activation that [`linear`](crate::ops::linear) applies to the sums.
+/// The activation that [`linear`](crate::ops::linear) applies to XW + b.
 ///
 /// ```
 /// assert_eq!(wgpu_mlp::ops::Activation::default(), wgpu_mlp::ops::Activation::None);
@@ -8,9 +8,9 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Activation {
-    /// Nothing: XW + b.
+    /// No activation: XW + b.
     #[default]
     None,
-    /// max(XW + b, 0).
+    /// The activation ReLU: max(XW + b, 0).
     Relu,
 }

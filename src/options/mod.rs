@@ -1,4 +1,4 @@
-//! Options as plain data: of devices, of optimizers, and of products. Nothing here computes.
+//! Options of devices, optimizers and products. They are plain data.
 
 mod activation;
 mod gpu;

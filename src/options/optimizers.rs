@@ -10,11 +10,11 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct MomentumOptions {
-    /// Step size.
+    /// The learning rate.
     pub learning_rate: f64,
-    /// The share of the velocity that is left after a step, from 0 up to but not including 1, also when it is rounded to f32.
+    /// The share of the velocity that remains after a step, from 0 up to but not including 1, also when it is rounded to f32.
     pub momentum: f64,
-    /// Whether the step goes where the velocity leads, as Nesterov has it.
+    /// Whether to use Nesterov's momentum: steps are along dw + momentum · velocity instead of the velocity alone.
     pub nesterov: bool,
 }
 
@@ -33,10 +33,10 @@ impl Default for MomentumOptions {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AdaGradOptions {
-    /// Step size.
+    /// The learning rate.
     pub learning_rate: f64,
-    /// The epsilon that is added to the root, so that nothing is divided by zero. Squares are f32, as in PyTorch: that of a
-    /// gradient below 10⁻¹⁹ may be 0, and the gradient is then divided by epsilon alone. With an epsilon far below 10⁻¹⁹ such a
+    /// The epsilon that is added to the root, so that nothing is divided by zero. Squares are f32, as in PyTorch, so the square
+    /// of a gradient below 10⁻¹⁹ may be 0. The gradient is then divided by epsilon alone. If epsilon is far below 10⁻¹⁹, such a
     /// step is too long: up to 10⁻¹⁹ / epsilon times the learning rate.
     pub epsilon: f64,
 }
@@ -57,13 +57,13 @@ impl Default for AdaGradOptions {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct RmsPropOptions {
-    /// Step size.
+    /// The learning rate.
     pub learning_rate: f64,
-    /// The decay of the mean of the gradients' squares: PyTorch's `alpha`, from 0 up to but not including 1, also when it is
+    /// The decay of the mean of the squared gradients, PyTorch's `alpha`. It is from 0 up to but not including 1, also when it is
     /// rounded to f32.
     pub decay: f64,
-    /// The epsilon that is added to the root, so that nothing is divided by zero; one below 10⁻¹⁷ may make steps of tiny gradients
-    /// too long, as [`AdaGradOptions::epsilon`] says.
+    /// The epsilon that is added to the root, so that nothing is divided by zero. An epsilon below 10⁻¹⁷ may make steps of tiny
+    /// gradients too long, as [`AdaGradOptions::epsilon`] explains.
     pub epsilon: f64,
 }
 
@@ -73,11 +73,11 @@ impl Default for RmsPropOptions {
     }
 }
 
-/// Adam's constants; the default is that of the paper and of PyTorch.
+/// The constants of Adam; the default is that of the paper and of PyTorch.
 ///
-/// Decays are rounded to f32, and the share of the new value, 1 - β, is computed from the f64. Next to 1 the two differ: the mean
-/// of a constant settles within 3 · 10⁻⁸ / (1 - β) of it, which is 3 percent at β = 1 - 10⁻⁶. The default β₂ = 0.999 is off by
-/// less than 3 · 10⁻⁵.
+/// The decays are rounded to f32, but the share of the new value, 1 - β, is computed in f64. If β is close to 1, they no longer
+/// add up to 1: the mean of a constant then differs from it by up to 3 · 10⁻⁸ / (1 - β), which is 3 percent at β = 1 - 10⁻⁶. With
+/// the default β₂ = 0.999 the difference is less than 3 · 10⁻⁵.
 ///
 /// ```
 /// use wgpu_mlp::ops::AdamOptions;
@@ -87,17 +87,17 @@ impl Default for RmsPropOptions {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct AdamOptions {
-    /// Step size.
+    /// The learning rate.
     pub learning_rate: f64,
     /// The decay β₁ of the mean of the gradients, from 0 up to but not including 1, also when it is rounded to f32.
     pub beta1: f64,
-    /// The decay β₂ of the mean of their squares, from 0 up to but not including 1, also when it is rounded to f32.
+    /// The decay β₂ of the mean of the squared gradients, from 0 up to but not including 1, also when it is rounded to f32.
     pub beta2: f64,
-    /// The epsilon that is added to the root, so that nothing is divided by zero; one below 10⁻¹⁷ may make steps of tiny gradients
-    /// too long, as [`AdaGradOptions::epsilon`] says.
+    /// The epsilon that is added to the root, so that nothing is divided by zero. An epsilon below 10⁻¹⁷ may make steps of tiny
+    /// gradients too long, as [`AdaGradOptions::epsilon`] explains.
     pub epsilon: f64,
-    /// The decoupled weight decay λ: each step also multiplies every parameter by 1 - learning rate · λ. Where it is not 0, this
-    /// is AdamW.
+    /// The decoupled weight decay λ: each step also multiplies every parameter by 1 - learning rate · λ. If it is not 0, this is
+    /// AdamW.
     pub weight_decay: f64,
 }
 
@@ -107,12 +107,12 @@ impl Default for AdamOptions {
     }
 }
 
-/// Penalties on a matrix of parameters: l1 Σ |w| + l2 Σ w² in the loss.
+/// Rates of the penalties on a matrix of parameters: l1 Σ |w| + l2 Σ w² is added to the loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct PenaltyRates {
     pub l1: f64,
     pub l2: f64,
 }
 
-/// The number that clipping adds to the norm before the limit is divided by it, as PyTorch's `clip_grad_norm_` does.
+/// A number that clipping adds to the norm before it divides the limit by it, as PyTorch's `clip_grad_norm_` does.
 pub(crate) const CLIP_EPSILON: f64 = 1e-6;

@@ -1,4 +1,4 @@
-//! Arrays as sources, in whatever layout they are: of f32 as they are, of other numbers through a wrapper.
+//! Arrays as sources, in any memory layout. Arrays of f32 are sources themselves; arrays of other numbers need a wrapper.
 
 use ndarray::{ArrayBase, ArrayView2, Data, Ix2};
 
@@ -6,11 +6,11 @@ use super::number::Number;
 use super::row_error::RowError;
 use super::row_source::RowSource;
 
-/// The bytes of rows that are copied before they are converted: few enough for the cache that is nearest.
+/// The number of bytes of rows that are copied before they are converted. They fit into the first-level cache.
 pub(crate) const GATHERED: usize = 1 << 14;
 
-/// Reads rows of an array, a few at a time. They are copied first: a processor waits for the memory of several rows at once
-/// while it copies, and for that of one while it converts.
+/// Reads rows of an array, a few at a time. They are copied before they are converted: while it copies, a processor waits for the
+/// memory of several rows at once, and while it converts, for the memory of only one.
 fn read_rows<T: Number>(array: ArrayView2<'_, T>, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
     let (count, cols) = array.dim();
     if let Some(row) = rows.iter().find(|row| **row >= count) {
@@ -31,7 +31,7 @@ fn read_rows<T: Number>(array: ArrayView2<'_, T>, rows: &[usize], into: &mut [f3
     Ok(())
 }
 
-// Only arrays of f32 are sources themselves, so that a call with an array of literals still tells the compiler their type.
+// Only arrays of f32 are sources themselves. So the compiler knows the type of the numbers in a call with an array literal.
 impl<S: Data<Elem = f32>> RowSource for ArrayBase<S, Ix2>
 where
     Self: Send + Sync,
@@ -61,7 +61,7 @@ where
     }
 }
 
-/// An array of [f32], [f64], [`half::f16`], [`half::bf16`] or [u8], whose numbers are converted to f32 while they are read.
+/// An array of [f32], [f64], [`half::f16`], [`half::bf16`] or [u8]. Its numbers are converted to f32 while they are read.
 ///
 /// ```
 /// use wgpu_mlp::source::{Converted, half::f16};

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use super::row_error::RowError;
 use super::row_source::RowSource;
 
-/// A source whose rows a function writes: it is given the row's number and a place for each of its values.
+/// A source whose rows are written by a function. The function gets the number of a row and a place for each of its values.
 ///
 /// ```
 /// use wgpu_mlp::source::FromFn;
@@ -24,7 +24,7 @@ pub struct FromFn<F> {
 }
 
 impl<F> FromFn<F> {
-    /// A source of so many rows and columns, which `write` writes row by row.
+    /// A source with this number of rows and columns. `write` writes its rows, one per call.
     pub fn new<E>(dim: (usize, usize), write: F) -> Self
     where
         F: Fn(usize, &mut [f32]) -> Result<(), E>,

@@ -1,9 +1,9 @@
-//! Sources of rows: what trainings and predictions read features from.
+//! Sources of rows: trainings and predictions read their features from them.
 //!
-//! [`Mlp::fit`], [`Trainer`], [`Mlp::predict`] and their siblings take any [`RowSource`]. An ndarray of [f32] is one, and
-//! so are references, boxes and [`Arc`](std::sync::Arc)s of a source.
-//! Rows are read batch by batch, in the order in which they are needed: a source that is not in memory is never read into it as
-//! a whole. A source gives the same bits as the array of f32 that it stands for.
+//! [`Mlp::fit`], [`Trainer`], [`Mlp::predict`] and related calls take any [`RowSource`]. An ndarray of [f32] is a source, and so
+//! are references, boxes and [`Arc`](std::sync::Arc)s of sources. Rows are read batch by batch, in the order in which they are
+//! needed, so a source that is not in memory is never loaded as a whole. A source gives the same bits as an array of f32 with its
+//! values.
 //!
 //! | source | what it reads |
 //! |---|---|
@@ -81,5 +81,5 @@ pub use row_source::RowSource;
 pub use selected::Selected;
 pub use shards::Shards;
 
-/// The version of the crate half whose numbers this module reads.
+/// The version of the crate half whose types [`Converted`] reads.
 pub use half;

@@ -3,7 +3,7 @@
 use super::row_error::RowError;
 use super::row_source::RowSource;
 
-/// Another source, each of whose values is multiplied by a factor while it is read: x · factor, in f32.
+/// A source that multiplies each value of another source by a factor while it is read: x · factor, in f32.
 ///
 /// ```
 /// use wgpu_mlp::source::{Converted, Multiplied, RowSource};
@@ -19,7 +19,7 @@ pub struct Multiplied<S> {
 }
 
 impl<S: RowSource> Multiplied<S> {
-    /// The source's values times the factor.
+    /// A source with the values of `source` times the factor.
     pub fn new(source: S, factor: f32) -> Self {
         Multiplied { source, factor }
     }

@@ -1,15 +1,15 @@
-//! Numbers that arrays of features may hold, and their conversion to f32.
+//! Number types that arrays of features may have, and their conversion to f32.
 
 use half::{bf16, f16};
 
-/// A number that an array of features may hold: [f32], [f64], [`struct@f16`], [`bf16`] and [u8].
+/// A number type that an array of features may have: [f32], [f64], [`struct@f16`], [`bf16`] and [u8].
 ///
-/// f64 is rounded to the nearest f32; all others are f32 exactly.
+/// An f64 is rounded to the nearest f32. Numbers of the other types are converted exactly.
 pub trait Number: Copy + Send + Sync + sealed::Sealed {
     /// The number as f32.
     fn to_f32(self) -> f32;
 
-    /// Converts numbers to f32. Both slices must have one length.
+    /// Converts numbers to f32. Both slices must have the same length.
     #[doc(hidden)]
     fn convert(from: &[Self], into: &mut [f32]) {
         pulp::Arch::new().dispatch(|| {
@@ -19,7 +19,7 @@ pub trait Number: Copy + Send + Sync + sealed::Sealed {
         });
     }
 
-    /// The numbers themselves, where they are f32 already.
+    /// The numbers without a conversion, if they are already f32.
     #[doc(hidden)]
     fn as_values(_: &[Self]) -> Option<&[f32]> {
         None
@@ -58,8 +58,8 @@ numbers! {
     bf16, |value| bf16_to_f32(value.to_bits()), {}
 }
 
-/// The f32 of these bits of an f16. The compiler vectorises it, which the conversion of the crate half is not, and the bits are
-/// the same on every processor, also those of NaN.
+/// Converts the bits of an f16 to f32. The compiler can vectorise this, unlike the conversion of the crate half. The result has
+/// the same bits on every processor, also for NaN.
 #[inline(always)]
 pub(crate) fn f16_to_f32(bits: u16) -> f32 {
     let bits = u32::from(bits);
@@ -77,7 +77,7 @@ pub(crate) fn f16_to_f32(bits: u16) -> f32 {
 /// The smallest positive f16, 2^-24.
 const SMALLEST_F16: f32 = f32::from_bits(0x3380_0000);
 
-/// The f32 of these bits of a bf16, which are its upper half.
+/// Converts the bits of a bf16 to f32: they are its upper half.
 #[inline(always)]
 pub(crate) fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)

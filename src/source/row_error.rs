@@ -1,8 +1,8 @@
-//! The error of a source, with the row that it is about.
+//! The error of a source about one of its rows.
 
 use std::error::Error as StdError;
 
-/// Why a row could not be read: an error of a [`RowSource`](super::RowSource), with the row's number.
+/// An error of a [`RowSource`](super::RowSource): the row that could not be read, and the reason.
 ///
 /// ```
 /// use wgpu_mlp::source::RowError;
@@ -20,12 +20,12 @@ pub struct RowError {
 }
 
 impl RowError {
-    /// An error about this row: the source's own error, or a text.
+    /// An error about this row. `source` is the source's own error, or a text.
     pub fn new(row: usize, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         RowError { row, source: source.into() }
     }
 
-    /// The error for a row behind the last one.
+    /// The error for a row after the last one.
     pub(crate) fn beyond(row: usize, rows: usize) -> Self {
         RowError::new(row, format!("there are only {rows} rows"))
     }

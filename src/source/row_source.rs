@@ -1,4 +1,4 @@
-//! The trait of sources: how many rows there are, and how rows are read.
+//! The trait of sources: gives the number of rows, and reads rows.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use super::row_error::RowError;
 
 /// A source of rows of features, like PyTorch's map-style `Dataset` and Burn's `Dataset`, but without labels.
 ///
-/// A training asks for rows in the order in which it needs them, several at a time, from several threads if
-/// [`FitOptions::workers`](crate::FitOptions::workers) says so. A row must have the same values each time that it is read:
-/// it is read once an epoch, and again when a step is replayed.
+/// A training asks for rows in the order in which it needs them, several at a time. If
+/// [`FitOptions::workers`](crate::FitOptions::workers) is not 0, several threads ask at once. A row must have the same values
+/// each time that it is read: it is read once in each epoch, and again when a step is replayed.
 ///
 /// ```
 /// use wgpu_mlp::source::{RowError, RowSource};
@@ -37,26 +37,26 @@ use super::row_error::RowError;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub trait RowSource: Send + Sync {
-    /// The number of rows and of columns, as `ndarray`'s method of this name. It must not change.
+    /// The numbers of rows and columns, as ndarray's method `dim` gives them. They must not change.
     fn dim(&self) -> (usize, usize);
 
-    /// Writes the values of these rows one after the other, in this order. `into` has a place for each value, and all
-    /// of them must be written: a value that is not written counts as NaN. A row may be asked for more than once. A
-    /// training ends only when all of its reads have returned.
+    /// Writes the values of these rows into `into`, one row after the other, in this order. `into` has a place for each value.
+    /// All of them must be written: a value that is not written counts as NaN. A row may be asked for more than once. A training
+    /// ends only when all of its reads have returned.
     ///
     /// # Errors
-    /// The source's own error, with the number of the row. It comes back as [`Error::Source`](crate::Error::Source);
-    /// [`Error::Feature`](crate::Error::Feature) comes back as it is, with this number as its row.
+    /// The source's own error, with the number of the row. The op returns it as [`Error::Source`](crate::Error::Source). An
+    /// [`Error::Feature`](crate::Error::Feature) is returned as such, with this number as its row.
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError>;
 
-    /// All values, row by row, if they lie so in memory: they are then copied without a call of
+    /// All values, row by row, if they are in memory in this form. They are then copied without a call of
     /// [`RowSource::read_rows`].
     fn as_values(&self) -> Option<&[f32]> {
         None
     }
 
-    /// Whether the rows lie in memory, so that reading them is a copy or a conversion. On a GPU several threads share such
-    /// reads also without workers, as they share other copies.
+    /// Whether the rows are in memory, so that reading them is only a copy or a conversion. On a GPU several threads then share
+    /// the reads even without workers, as they share other copies.
     fn is_in_memory(&self) -> bool {
         self.as_values().is_some()
     }
@@ -66,8 +66,9 @@ pub trait RowSource: Send + Sync {
         std::any::type_name::<Self>().into()
     }
 
-    /// Whether a read that ends without an error has written every value. Sources of this crate know it of themselves; into
-    /// all others NaN is written before, so that a value that they leave out is none of an earlier batch.
+    /// Whether a read that returns without an error has written every value. Sources of this crate know that they do. For all
+    /// other sources NaN is written into the places first, so that a value that they leave out is not a value of an earlier
+    /// batch.
     #[doc(hidden)]
     fn writes_all(&self) -> bool {
         false

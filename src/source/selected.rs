@@ -1,4 +1,4 @@
-//! Some rows of another source.
+//! A source of some rows of another source.
 
 use super::checked::{dim_of, row_failed};
 use super::row_error::RowError;
@@ -7,7 +7,7 @@ use super::row_source::RowSource;
 use crate::error::Error;
 use crate::error::Result;
 
-/// Some rows of another source, in any order: those of `train_test_rows`, for example, so that no data are copied.
+/// Some rows of another source, in any order, for example the rows of `train_test_rows`. No data are copied.
 ///
 /// ```
 /// use wgpu_mlp::source::{RowSource, Selected};
@@ -26,11 +26,11 @@ pub struct Selected<S> {
 }
 
 impl<S: RowSource> Selected<S> {
-    /// The rows of the source that have these numbers.
+    /// Selects the rows of the source with these numbers.
     ///
     /// # Errors
-    /// [`Error::Source`] with the first number that is not one of the source's rows, or for a source that panics when it
-    /// is asked how many there are.
+    /// [`Error::Source`] with the first number that is not a row of the source, or if the source panics when it is asked for its
+    /// number of rows.
     pub fn new(source: S, rows: Vec<usize>) -> Result<Self> {
         let count = dim_of("selected", &source)?.0;
         match rows.iter().find(|row| **row >= count) {

@@ -5,7 +5,7 @@ use super::row_error::RowError;
 use super::row_source::RowSource;
 use crate::error::{Error, Result, Shape};
 
-/// Several sources of equal width as one: the rows of the first, then those of the second, and so on.
+/// Several sources with equal numbers of columns as one source: the rows of the first, then those of the second, and so on.
 ///
 /// Shards of different types can be boxed: `Shards<Box<dyn RowSource>>`.
 ///
@@ -20,17 +20,17 @@ use crate::error::{Error, Result, Shape};
 #[derive(Clone, Debug)]
 pub struct Shards<S> {
     shards: Vec<S>,
-    /// The number of rows before each shard's end.
+    /// For each shard, the number of rows up to its end.
     ends: Vec<usize>,
     cols: usize,
 }
 
 impl<S: RowSource> Shards<S> {
-    /// These sources as one.
+    /// Joins these sources to one.
     ///
     /// # Errors
-    /// [`Error::Empty`] without sources; [`Error::Shape`] for a source of another width than the first; [`Error::Source`]
-    /// for one that panics when it is asked for its width.
+    /// [`Error::Empty`] without sources; [`Error::Shape`] for a source with another number of columns than the first;
+    /// [`Error::Source`] for a source that panics when it is asked for its number of columns.
     pub fn new(shards: Vec<S>) -> Result<Self> {
         let dims = shards.iter().map(|shard| dim_of("shards", shard)).collect::<Result<Vec<_>>>()?;
         let Some(&(first_rows, cols)) = dims.first() else {
@@ -51,7 +51,7 @@ impl<S: RowSource> Shards<S> {
         Ok(Shards { ends: dims.iter().map(end).collect::<Result<_>>()?, shards, cols })
     }
 
-    /// The shard that has this row.
+    /// The index of the shard that has this row.
     fn shard_of(&self, row: usize) -> Result<usize, RowError> {
         let shard = self.ends.partition_point(|end| *end <= row);
         if shard == self.shards.len() { Err(RowError::beyond(row, self.dim().0)) } else { Ok(shard) }
@@ -69,7 +69,7 @@ impl<S: RowSource> RowSource for Shards<S> {
     }
 
     fn read_rows(&self, rows: &[usize], into: &mut [f32]) -> Result<(), RowError> {
-        // A shard is asked once for all of its rows, since a read may cost it more than a row.
+        // Each shard is asked once for all of its rows, since a call may cost more than reading a row.
         let numbered = |(place, row): (usize, &usize)| Ok((self.shard_of(*row)?, place));
         let mut places = rows.iter().enumerate().map(numbered).collect::<Result<Vec<_>, RowError>>()?;
         places.sort_unstable();
@@ -87,7 +87,7 @@ impl<S: RowSource> RowSource for Shards<S> {
             }
             together.resize(places.len() * self.cols, 0.0);
             if !self.shards[shard].writes_all() {
-                // What a shard does not write is no value of the shard before it.
+                // A value that a shard does not write is then NaN, and not a value of the shard before it.
                 together.fill(f32::NAN);
             }
             read(&mut together)?;

@@ -1,4 +1,4 @@
-//! The file that keeps the results of tuning, one for each adapter and driver.
+//! The file with the results of tuning. There is one file for each adapter and driver.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,17 +11,17 @@ use crate::files::{failed, replace};
 use crate::gpu::{ShapeClass, Tuned};
 use crate::options::MatmulKernel;
 
-/// The version of the format; files of another one are ignored.
+/// The version of the format. Files of another version are ignored.
 const VERSION: &str = concat!("wgpu-mlp ", env!("CARGO_PKG_VERSION"), " tuning 2");
-/// The largest size that a file can have: there are not so many classes.
+/// The maximal size of a file. No file of this crate is that large, since there are not so many classes of shapes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The properties of an adapter that its file belongs to.
+/// The properties of an adapter that its file is for.
 pub(crate) struct AdapterInfo<'a> {
     pub name: &'a str,
     pub backend: &'a str,
     pub driver: &'a str,
-    /// Whether products go through matrix units. Winners without them are kept in a file of their own.
+    /// Whether products use matrix units. Winners with and without matrix units are kept in separate files.
     pub matrix_units: bool,
 }
 
@@ -32,7 +32,8 @@ fn path(folder: &Path, adapter: &AdapterInfo<'_>) -> PathBuf {
     folder.join(format!("{}.json", plain(&format!("{} {} {}{units}", adapter.name, adapter.backend, adapter.driver))))
 }
 
-/// Writes the winners to the adapter's file, whole or not at all. Those that another process has put there since stay.
+/// Writes the winners to the adapter's file, completely or not at all. Winners that another process has written to it since are
+/// kept.
 pub(super) fn save(
     folder: &Path,
     adapter: &AdapterInfo<'_>,
@@ -53,13 +54,13 @@ pub(super) fn save(
     replace(&path(folder, adapter), |out| writeln!(out, "{file:#}"))
 }
 
-/// Reads the winners of an earlier tuning of the same adapter and driver into `tuned`, if their file is whole.
+/// Reads the winners of an earlier tuning of the same adapter and driver into `tuned`, if their file is complete.
 pub(crate) fn load(folder: &Path, adapter: &AdapterInfo<'_>, tuned: &Tuned) {
     let chosen = read(folder, adapter).into_iter().flatten();
     chosen.for_each(|(class, kernel)| tuned.choose(class, kernel));
 }
 
-/// The winners in the adapter's file, if it is whole.
+/// Reads the winners from the adapter's file, if it is complete.
 fn read(folder: &Path, adapter: &AdapterInfo<'_>) -> Option<BTreeMap<ShapeClass, MatmulKernel>> {
     let path = path(folder, adapter);
     let fits = std::fs::metadata(&path).is_ok_and(|file| file.len() <= MAX_BYTES);
@@ -71,7 +72,7 @@ fn read(folder: &Path, adapter: &AdapterInfo<'_>) -> Option<BTreeMap<ShapeClass,
     chosen
 }
 
-/// The winners in the text of a file, if all of it is as [`save`] writes it for this adapter.
+/// The winners in the text of a file. The result is `None` unless the whole text is as [`save`] writes it for this adapter.
 fn parse(text: &str, adapter: &AdapterInfo<'_>) -> Option<BTreeMap<ShapeClass, MatmulKernel>> {
     let file: Value = serde_json::from_str(text).ok()?;
     let says = |name: &str, value: &str| file.get(name).and_then(Value::as_str) == Some(value);
@@ -86,7 +87,7 @@ fn parse(text: &str, adapter: &AdapterInfo<'_>) -> Option<BTreeMap<ShapeClass, M
     file.get("kernels")?.as_array()?.iter().map(entry).collect()
 }
 
-/// One winner of a file.
+/// A winner in a file: the class of shapes and its kernel.
 fn entry(value: &Value) -> Option<(ShapeClass, MatmulKernel)> {
     let [m, n, k, kernel] = value.as_array()?.as_slice() else { return None };
     let name = kernel.as_str()?;
@@ -115,7 +116,7 @@ mod tests {
             tuned.all()
         };
         assert_eq!(loaded(), chosen);
-        // Another process knows others: both are kept.
+        // Another process has winners for other classes: both are kept.
         let other = BTreeMap::from([([2, 2, 2], MatmulKernel::Small)]);
         save(folder.path(), adapter, &other).unwrap();
         assert_eq!(loaded(), chosen.iter().chain(&other).map(|(class, kernel)| (*class, *kernel)).collect());
@@ -139,7 +140,7 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
             assert_eq!(loaded(), BTreeMap::new(), "{text}");
         }
-        // Replaced by the next tuning.
+        // The next tuning replaces a damaged file.
         save(folder.path(), adapter, &chosen).unwrap();
         assert_eq!(loaded(), chosen);
         std::fs::write(&path, vec![b' '; 2 << 20]).unwrap();

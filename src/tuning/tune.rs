@@ -1,4 +1,4 @@
-//! Tuning: measures on the user's own device which kernel computes products of a shape fastest.
+//! Tuning: measures which kernel computes products of a shape fastest on the user's own device.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,9 +21,10 @@ use crate::options::MatmulKernel;
 use crate::verify;
 use crate::waiting::{Waiting, blocking_and_async};
 
-/// The least number of multiply-adds of a round of measurements, so many that the clock's resolution and the launch do not count.
+/// The minimal number of multiply-adds in a round. It is so large that the clock's resolution and the time of a launch do not
+/// matter.
 const ROUND: u64 = 1 << 24;
-/// The number of rounds a candidate. The fastest counts, since every disturbance makes a round slower.
+/// The number of rounds for each candidate. The fastest round counts, since every disturbance makes a round slower.
 const ROUNDS: usize = 5;
 
 /// The result of [`Device::tune`] for one shape. It is printed as one line.
@@ -39,10 +40,10 @@ const ROUNDS: usize = 5;
 pub struct TunedShape {
     /// The shape m, k, n.
     pub shape: [usize; 3],
-    /// Each candidate with the time of one product: by the device's clock where it has one and a round is a single pass,
-    /// else by the host's. No time for a candidate whose result was not within its bound.
+    /// Each candidate with its time for one product. The device's clock measures it if there is one and a round is a single pass;
+    /// otherwise the host's clock does. The time is `None` if the candidate's result was not within its bound.
     pub candidates: Vec<(MatmulKernel, Option<Duration>)>,
-    /// The fastest candidate with a right result, which computes products of this class from now on.
+    /// The fastest candidate with a correct result. It computes products of this class from now on.
     pub winner: Option<MatmulKernel>,
 }
 
@@ -64,26 +65,26 @@ impl fmt::Display for TunedShape {
 
 impl Device {
     blocking_and_async! {
-        /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device, and uses it from now on for
+        /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device. From now on it is used for
         /// all products of the same class: those whose m, k and n round up to the same powers of two.
         ///
-        /// Up to six candidates a shape are measured, and two more where matrix units are in use. Only a candidate whose result
-        /// is within the product's error bound can win. With [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are
-        /// kept in a file for this adapter and driver, which is read when the device is opened again; a file that is damaged, or
-        /// of another driver, is ignored and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a
-        /// training step.
+        /// Up to six candidates are measured for each shape, and two more if matrix units are in use. Only a candidate whose
+        /// result is within the product's error bound can win. With [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners
+        /// are kept in a file for this adapter and driver, which is read when the device is opened again. A file that is damaged,
+        /// or that belongs to another driver, is ignored and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives
+        /// the shapes of a training step.
         ///
-        /// Tuned results are within the same bounds, but their bits differ from untuned ones and from those of another machine,
-        /// which is why nothing is tuned unless you ask for it. Nothing else should run on the device meanwhile. The CPU path
-        /// has nothing to tune.
+        /// Tuned results are within the same bounds, but their bits differ from untuned results and from those of another
+        /// machine. For this reason nothing is tuned unless you ask for it. Nothing else should run on the device meanwhile. The
+        /// CPU path has nothing to tune.
         ///
-        /// Times by the host's clock include, in the asynchronous form, the time to wake the task, for all candidates alike. If the
-        /// future is dropped, the device keeps the winners found so far, and no file is written.
+        /// In the asynchronous form, times by the host's clock include the time to wake the task, for all candidates alike. If
+        /// the future is dropped, the device keeps the winners found so far, and no file is written.
         ///
         /// # Errors
         /// [`Error::Empty`](crate::Error::Empty) for a shape with a 0; [`Error::Limit`](crate::Error::Limit) and
-        /// [`Error::HostMemory`](crate::Error::HostMemory) for one that there is no room for; errors of the device;
-        /// [`Error::File`](crate::Error::File) when the winners cannot be kept.
+        /// [`Error::HostMemory`](crate::Error::HostMemory) for a shape for which there is not enough memory; errors of the
+        /// device; [`Error::File`](crate::Error::File) if the winners cannot be saved.
         ///
         /// ```
         /// use wgpu_mlp::Device;
@@ -117,7 +118,7 @@ impl Device {
     }
 }
 
-/// Refuses a shape that the device or the host has no room for, before anything is filled.
+/// Refuses a shape that is too large for the device or the host, before any memory is filled.
 fn check_room(device: &Device, [m, k, n]: [usize; 3]) -> Result<()> {
     let dry = device.dry();
     let operands = [Matrix::planned(&dry, "tune", m, k)?, Matrix::planned(&dry, "tune", k, n)?];
@@ -125,7 +126,7 @@ fn check_room(device: &Device, [m, k, n]: [usize; 3]) -> Result<()> {
     [(m, k), (k, n), (m, n)].into_iter().try_for_each(|(rows, cols)| host_room::<f64>("tune", rows, cols).map(drop))
 }
 
-/// A product by this kernel, which is forced for this call alone.
+/// Computes a product by this kernel, which is forced for this call only.
 fn product(gpu: &Context, kernel: MatmulKernel, [x, w]: &[Matrix; 2]) -> Result<Matrix> {
     gpu.tuned().force(Some(kernel));
     let made = ops::matmul(x, w);
@@ -133,8 +134,8 @@ fn product(gpu: &Context, kernel: MatmulKernel, [x, w]: &[Matrix; 2]) -> Result<
     made
 }
 
-/// The kernels that may suit a device: with and without workgroup memory on software drivers; with tiles of every size on
-/// GPUs; on matrix units where they are in use.
+/// The kernels that may suit a device. On software drivers these are kernels with and without workgroup memory; on GPUs those
+/// with tiles of every size; and with matrix units in use, also the kernels on these.
 fn candidates(info: &DeviceInfo) -> Vec<MatmulKernel> {
     use MatmulKernel::*;
     let mut kernels = match info.kind {
@@ -160,7 +161,7 @@ async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [u
     for kernel in candidates(device.info()) {
         timed.push((kernel, time(waiting, (device, gpu), kernel, (&trial, &on_device), launches).await?));
     }
-    // Times of different clocks cannot be compared.
+    // Times of different clocks cannot be compared, so all candidates use the same clock.
     let by_device = timed.iter().filter_map(|(_, times)| times.as_ref()).all(|times| times.by_device.is_some());
     let by_clock = |times: Times| if by_device { times.by_device } else { Some(times.by_host) };
     let timed: Vec<_> = timed.into_iter().map(|(kernel, times)| (kernel, times.and_then(by_clock))).collect();
@@ -169,14 +170,14 @@ async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [u
     Ok(TunedShape { shape: [m, k, n], candidates: timed, winner })
 }
 
-/// The time of one product.
+/// The time of one product, by the clocks of the host and of the device.
 struct Times {
     by_host: Duration,
-    /// No time where the device has no clock, or the product is no single pass.
+    /// The time by the device's clock; `None` if the device has no clock, or if a round took more than one pass.
     by_device: Option<Duration>,
 }
 
-/// The time of one product by this kernel; none where its result is wrong.
+/// Measures the time of one product by this kernel; `None` if its result is wrong.
 async fn time(
     waiting: Waiting,
     (device, gpu): (&Device, &Context),
@@ -184,7 +185,7 @@ async fn time(
     (trial, operands): (&Trial, &[Matrix; 2]),
     launches: u64,
 ) -> Result<Option<Times>> {
-    // The first product also compiles the kernel.
+    // The first product also compiles the kernel, so it is not measured.
     if !trial.agrees(&product(gpu, kernel, &trial.operands)?.to_array_by(waiting).await?) {
         return Ok(None);
     }
@@ -209,8 +210,7 @@ async fn time(
     Ok(Some(Times { by_host: each(by_host), by_device: by_device.map(each) }))
 }
 
-/// A product of small integers, which is exact in whatever order a kernel adds: so a kernel that is wrong in one element is
-/// found.
+/// A product of small integers. It is exact in any order of additions, so a kernel that is wrong in a single element is detected.
 struct Trial {
     operands: [Matrix; 2],
     want: Array2<f64>,
@@ -231,7 +231,7 @@ impl Trial {
         Ok(Trial { operands, want, steps: k })
     }
 
-    /// Whether every element is right.
+    /// Whether every element of a kernel's result is correct.
     fn agrees(&self, got: &Array2<f32>) -> bool {
         // The largest sum of an element's magnitudes. f32 represents all integers below 2^24 exactly.
         let most = f64::from(LARGEST).powi(2) * self.steps as f64;

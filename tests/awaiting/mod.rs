@@ -1,4 +1,4 @@
-//! Training that is awaited: what it promises on either device.
+//! Awaited trainings: what they promise, on the CPU path and on a GPU.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -26,7 +26,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls by hand, each time that the future wakes the task, up to so many times: what it gave, and how often it was pending.
+/// Polls a future by hand whenever it wakes the task, up to so many times. Returns its result, and how often it was pending.
 pub fn poll_up_to<F: Future>(times: usize, mut future: Pin<&mut F>) -> (Option<F::Output>, usize) {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     for pending in 0..times {
@@ -50,7 +50,7 @@ fn options() -> FitOptions {
     FitOptions { epochs: 4, batch: BATCH, optimizer: Optimizer::momentum(0.05, 0.9), ..Default::default() }
 }
 
-/// Without what differs from run to run.
+/// The history without the values that differ from run to run.
 fn timeless(mut history: History) -> History {
     history.epochs.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
     history
@@ -126,7 +126,7 @@ pub fn same_trainings(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A training that is dropped goes on from its checkpoint to the bits of one that never stopped.
+/// A training that is dropped continues from its checkpoint, and ends with the bits of a training that never stopped.
 pub fn checkpoints(device: &Device) -> Result<(), Failed> {
     let ((x, labels), options) = (data(), options());
     let folder = tempfile::tempdir().map_err(text)?;
@@ -148,7 +148,7 @@ pub fn checkpoints(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The parameters before the first step and behind each, of so many epochs without shuffling.
+/// The parameters before the first step and after each step, for so many epochs without shuffling.
 fn course(device: &Device, x: &Array2<f32>, labels: &[u32], options: &FitOptions) -> Result<Vec<Vec<Parameters>>> {
     let (mut model, mut state) = (model(device)?, OptimizerState::new(options.optimizer));
     let mut parameters = vec![model.parameters()?];
@@ -162,7 +162,7 @@ fn course(device: &Device, x: &Array2<f32>, labels: &[u32], options: &FitOptions
     Ok(parameters)
 }
 
-/// The model of a dropped future is that of a whole number of steps, and as good as any.
+/// After its future is dropped, a model has the parameters of a whole number of steps, and can be used like any other.
 pub fn dropped(device: &Device) -> Result<(), Failed> {
     let ((x, labels), options) = (data(), FitOptions { shuffle: false, epochs: 2, ..options() });
     let course = course(device, &x, &labels, &options)?;
@@ -178,7 +178,7 @@ pub fn dropped(device: &Device) -> Result<(), Failed> {
         assert!(done.is_none(), "done within {polls} polls");
         most = most.max(steps(&model)?);
         assert!(model.score(x.view(), &labels)? >= 0.0);
-        // A whole training behind that begins as any other does: its optimizer is a fresh one.
+        // A whole training after that starts like any other: with a new optimizer.
         let mut again = Mlp::from_parameters(device, model.parameters()?)?;
         let histories = [model.fit(x.view(), &labels, &options)?, again.fit(x.view(), &labels, &options)?];
         assert_eq!(model.parameters()?, again.parameters()?);
@@ -186,7 +186,7 @@ pub fn dropped(device: &Device) -> Result<(), Failed> {
     }
     assert!((1..course.len() - 1).contains(&most), "dropped behind {most} steps");
 
-    // What the optimizer keeps of a partial fit is that of the same step.
+    // After a partial fit, the optimizer's state belongs to the same step.
     for polls in [0, 1, 2, 3, 5, 8] {
         let mut model = model(device)?;
         let (done, _) = poll_up_to(polls, pin!(model.partial_fit_async(x.view(), &labels, &options)));
@@ -203,7 +203,7 @@ pub fn dropped(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What turns into NaN is named, and undone, as in a blocking fit.
+/// If something becomes NaN, the error names it and the step is undone, as in a blocking fit.
 pub fn non_finite(device: &Device) -> Result<(), Failed> {
     let ((mut x, labels), options) = (data(), options());
     let (mut blocking, mut awaited) = (model(device)?, model(device)?);
@@ -228,7 +228,7 @@ pub fn non_finite(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Files, other devices, and what an optimizer keeps.
+/// Files, other devices, and an optimizer's state.
 pub fn same_exports(device: &Device) -> Result<(), Failed> {
     let ((x, labels), folder) = (data(), tempfile::tempdir().map_err(text)?);
     let mut model = model(device)?;

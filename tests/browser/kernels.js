@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-// Do browsers take the kernels? Compiles each file of WGSL in a folder by WebGPU in a headless Chromium, on SwiftShader:
+// Checks that browsers accept the kernels: compiles each WGSL file of a folder with WebGPU in a headless Chromium, on SwiftShader:
 //   node tests/browser/kernels.js FOLDER [--chromium PATH]
 //
-// The unit tests write the kernels that every kind of device chooses, among them those of GPUs, which the page's own report does not run on
+// The unit tests write the kernels that every kind of device chooses, including those for GPUs, which the page's own report does not run on
 // a software driver: WGPU_MLP_TRANSLATED=FOLDER cargo test --lib gpu::translated. Chromium's compiler, Tint, refuses a barrier that it
-// cannot prove to be in uniform control flow, which wgpu's own does not look for.
+// cannot prove to be in uniform control flow, which wgpu's own compiler does not check.
 //
-// Left out is what WebGPU does not have (64-bit words, matrix units), and what takes more threads than the adapter has. Kernels with
-// subgroup operations, which wgpu does not offer in browsers yet, are checked, but no pipeline is made of them. Exits with 1 where a
-// kernel is refused, or costs the browser its device twice.
+// Kernels that need what WebGPU does not have (64-bit words, matrix units), or more threads than the adapter has, are left out. Kernels with
+// subgroup operations, which wgpu does not offer in browsers yet, are checked, but no pipeline is made of them. Exits with 1 if a
+// kernel is refused, or makes the browser lose its device twice.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -21,7 +21,7 @@ const files = readdirSync(folder).filter((name) => name.endsWith(".wgsl"));
 
 const NOT_OF_WEBGPU = /u64|wgpu_cooperative_matrix|enable f16/;
 const SUBGROUPS = /subgroup[A-Z]|subgroup_size/;
-/** A kernel that takes longer stands still: the slowest takes seconds, on a machine that does other things. */
+/** A kernel that takes longer is assumed to hang: the slowest one takes seconds, on a busy machine. */
 const SECONDS = 120;
 
 /** Opens the device, in the page. */
@@ -37,7 +37,7 @@ async function openDevice() {
   return { subgroups: requiredFeatures.length > 0, threads: adapter.limits.maxComputeInvocationsPerWorkgroup };
 }
 
-/** Compiles a kernel, in the page; what is wrong with it, and whether the device is lost. */
+/** Compiles a kernel, in the page. Returns what is wrong with it, and whether the device is lost. */
 async function compile({ code, isRun }) {
   const { device } = globalThis;
   device.pushErrorScope("validation");
@@ -49,7 +49,7 @@ async function compile({ code, isRun }) {
     await pipeline.catch((error) => (wrong = `${error.reason}: ${error.message}`));
   }
   const scoped = await device.popErrorScope().catch((error) => {
-    globalThis.lost ||= error.message; // only a device that is lost has no scope to end
+    globalThis.lost ||= error.message; // only a lost device has no error scope to end
   });
   return { wrong: wrong || (scoped?.message ?? ""), lost: globalThis.lost };
 }
@@ -61,7 +61,7 @@ function threads(code) {
   return size.split(",").reduce((product, name) => product * (Number(name) || value(name.trim())), 1);
 }
 
-/** A page of a browser of its own with a device, both of which are begun anew when they are lost. */
+/** A page in its own browser, with a device. Both are started again when they are lost. */
 class Compiler {
   async open() {
     this.browser = await launch({ executable: options.chromium });
@@ -74,7 +74,7 @@ class Compiler {
     await this.browser?.close().catch(() => {});
   }
 
-  /** What is wrong with a kernel, or nothing. One that loses the device is tried again on another. */
+  /** Returns what is wrong with a kernel, or nothing. A kernel that loses the device is tried again on another device. */
   async compile(name, kernel) {
     for (let trial = 1; ; trial += 1) {
       const answer = await this.#once(kernel);

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Whether the checks notice mistakes: makes each of these in a copy of the built page, and requires that a check fails.
+// Tests whether the checks notice mistakes: makes each of these mistakes in a copy of the built page, and requires that a check fails.
 //   node tests/browser/mutants.js [--dist FOLDER] [--only TEXT]
 
 import { execFile } from "node:child_process";
@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-// A mistake, which checks are to notice it, and what is changed: the file, the text that becomes wrong, and what it
-// becomes. In the module of WebAssembly a text keeps its length.
+// Each entry has a mistake, the checks that should notice it, and the change: the file, the right text, and the wrong text that
+// replaces it. In the WebAssembly module both texts have the same length.
 const MUTANTS = [
   {
     name: "a complaint in the console",
@@ -360,7 +360,7 @@ for (const { name, checks, changes } of MUTANTS.filter(({ name }) => name.includ
 console.log(`\n${noticed} noticed, ${survived} survived`);
 process.exit(Math.min(survived, 100));
 
-/** Whether the text was there. */
+/** Returns whether the text was found. */
 async function change(path, from, to) {
   const text = await readFile(path, "latin1");
   const [wanted, other] = [from, to].map((part) => Buffer.from(part, "utf8").toString("latin1"));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Takes the picture of the README: the page after a training, with a drawn seven.
+// Takes the picture for the README: the page after a training, with a drawn seven.
 //   node tests/browser/picture.js [--dist FOLDER] [--chromium PATH] [--to docs/browser.png]
 
 import { resolve } from "node:path";
@@ -25,7 +25,7 @@ try {
   await run(page, "#digits", "#digits-start", 300);
   await draw(page, seven);
   await page.waitForTimeout(500);
-  // A clip counts from the page's top, a box from the window's.
+  // A clip is measured from the top of the page, a box from the top of the window.
   await page.evaluate(() => scrollTo(0, 0));
   const [top, end] = [await page.locator("#digits").boundingBox(), await page.locator("section:has(#draw)").boundingBox()];
   const clip = { x: top.x - 8, y: top.y - 8, width: top.width + 16, height: end.y + end.height + 16 - top.y };

@@ -7,7 +7,7 @@
 //   --screenshots FOLDER  pictures of the page, wide and narrow, light and dark
 //   --chromium PATH       the browser, instead of Debian's
 //
-// Prints a line a check, and exits with the number of checks that failed.
+// Prints a line for each check, and exits with the number of checks that failed.
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -43,7 +43,7 @@ if (!existsSync(dist)) {
 
 const browsers = new Map();
 
-// A browser that has crashed is started anew.
+// A browser that has crashed is started again.
 async function browserWith(webgpu) {
   if (!browsers.get(webgpu)?.isConnected()) {
     browsers.set(webgpu, await launch({ executable: options.chromium, webgpu }));
@@ -51,7 +51,7 @@ async function browserWith(webgpu) {
   return browsers.get(webgpu);
 }
 
-/** A page from a server of its own; `ownBrowser` is one that has run nothing before. */
+/** Opens a page from its own server. With `ownBrowser` the browser is a new one that has run nothing before. */
 async function openPage({ webgpu = true, ownBrowser = false, beforeWorkers = "", isolated = false, ...rest }) {
   const browser = ownBrowser ? await launch({ executable: options.chromium, webgpu }) : await browserWith(webgpu);
   const server = await serve(dist, { beforeWorkers, isolated });
@@ -84,7 +84,7 @@ await runner.list("memory", memory, { beforeWorkers: COUNTED, isolated: true });
 await runner.list("layout", layout);
 await runner.list("access", access);
 await runner.list("speed", speed);
-// axe-core comes from the tests and not from the page's server.
+// axe-core is loaded from the tests, not from the page's server.
 await runner.list("parity", parity, { settings: { bypassCSP: true } });
 const failed = runner.finish();
 for (const browser of browsers.values()) await browser.close();

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// Clicks through the page's measurements and prints them as a table in Markdown:
+// Runs the page's measurements and prints them as a table in Markdown:
 //   node tests/browser/speed.js [--dist FOLDER] [--chromium PATH] [--adapter swiftshader|default] [--minutes 20] [--longest MS]
 //
-// A job of which one run would take longer than --longest milliseconds (2,500) is measured at a smaller size, which the table says.
-// TensorFlow.js is measured beside the crate where `npm install` in web/ has installed it before web/build. With `--adapter
-// default` the browser takes the machine's GPU, where it has one that Chromium lets WebGPU use.
+// If one run of a job would take longer than --longest milliseconds (2,500), a smaller size is measured, and the table says so.
+// TensorFlow.js is measured beside the crate if `npm install` in web/ has installed it before web/build. With `--adapter
+// default` the browser takes the machine's GPU, if it has one that Chromium allows WebGPU to use.
 
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";

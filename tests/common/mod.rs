@@ -1,4 +1,4 @@
-//! What the GPU tests share: the device they run on, how they skip, and which cases they take.
+//! Code that the GPU tests share: the device under test, skipping, and the choice of cases.
 
 #![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
 
@@ -27,17 +27,17 @@ pub fn full_cases() -> bool {
     env::var("WGPU_MLP_CASES").as_deref() != Ok("reduced")
 }
 
-/// Whether the user asked for everything, however long it takes.
+/// Whether the user asked for all tests, also those that take long.
 pub fn full() -> bool {
     env::var_os("WGPU_MLP_FULL").is_some()
 }
 
-/// Whether every device is to have its products go through matrix units.
+/// Whether every device should compute products on matrix units.
 pub fn by_matrix_units() -> bool {
     env::var_os("WGPU_MLP_MATRIX_UNITS").is_some()
 }
 
-/// Whether the stack takes many times as long as others, over compiling or computing.
+/// Whether the stack takes many times as long as others to compile or to compute.
 pub fn is_slow() -> bool {
     matches!(env::var("WGPU_MLP_STACK").as_deref(), Ok("gl" | "swiftshader"))
 }
@@ -52,13 +52,13 @@ pub fn is_software() -> bool {
     matches!(env::var("WGPU_MLP_STACK").as_deref(), Ok("lavapipe" | "gl" | "swiftshader"))
 }
 
-/// The small cases, or every third of them where the stack is slow.
+/// The small cases, or every third of them if the stack is slow.
 pub fn small_cases() -> impl Iterator<Item = Case> {
     let step = if is_slow() { 3 } else { 1 };
     verify::cases().into_iter().filter(|case| !case.large).step_by(step)
 }
 
-/// Says so where they are not all.
+/// Prints a note if these are not all cases.
 pub fn say_which_cases() {
     if is_slow() && !skipping() {
         say("skipped: two of three cases, since this stack is slow");
@@ -70,7 +70,7 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// The GPU device under test, and that it is the one the run is about.
+/// The GPU device under test. Checks that it is the device for which the run was started.
 pub fn device(options: &GpuOptions) -> Result<Device, Failed> {
     let matrix_units = if by_matrix_units() { MatrixUnits::On } else { options.matrix_units };
     let device = Device::gpu_with(&GpuOptions { matrix_units, ..options.clone() }).map_err(|error| {
@@ -93,7 +93,7 @@ pub fn device(options: &GpuOptions) -> Result<Device, Failed> {
     Ok(device)
 }
 
-/// Whether two lists of results have the same bits. Any NaN is like any other: which bits it has is left to compilers.
+/// Whether two lists of results have the same bits. All NaN count as equal, because their bits depend on compilers.
 pub fn same_bits(left: &[Array2<f32>], right: &[Array2<f32>]) -> bool {
     first_difference(left, right).is_none()
 }
@@ -113,13 +113,14 @@ pub fn first_difference(left: &[Array2<f32>], right: &[Array2<f32>]) -> Option<S
     Some(format!("result {index}, {at:?}: {} and {}, and {others} others", bits(a), bits(b)))
 }
 
-/// Numbers as everyday data has them.
+/// Numbers like those of everyday data.
 pub fn normal(rows: usize, cols: usize, seed: u64) -> Array2<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut rng))
 }
 
-/// Features round a centre for each class, far enough apart that every row's class is known, and those classes.
+/// Features around a centre for each class, with centres so far apart that the class of every row is certain; and these
+/// classes.
 pub fn clusters(rows: usize, features: usize, classes: usize, seed: u64) -> (Array2<f32>, Vec<u32>) {
     let (centres, noise) = (normal(classes, features, 1), normal(rows, features, seed));
     let labels: Vec<u32> = (0..rows).map(|row| (row * 7 + row / 3) as u32 % classes as u32).collect();
@@ -127,7 +128,7 @@ pub fn clusters(rows: usize, features: usize, classes: usize, seed: u64) -> (Arr
     (x, labels)
 }
 
-/// A device opened by the caller, as the device under test is, but for its limits.
+/// A device that the caller opened like the device under test, with other limits.
 #[allow(clippy::expect_used, reason = "tests")]
 pub fn yours(like: &Device, limits: impl Fn(&wgpu::Adapter) -> wgpu::Limits) -> Yours {
     let descriptor = wgpu::InstanceDescriptor::new_without_display_handle().with_env();
@@ -143,7 +144,7 @@ pub fn yours(like: &Device, limits: impl Fn(&wgpu::Adapter) -> wgpu::Limits) -> 
     Yours { adapter, device, queue }
 }
 
-/// What a caller has who opened a device by himself.
+/// The wgpu objects of a caller who opened the device.
 pub struct Yours {
     pub adapter: wgpu::Adapter,
     pub device: wgpu::Device,
@@ -151,7 +152,7 @@ pub struct Yours {
 }
 
 impl Yours {
-    /// Handed over, and still the caller's.
+    /// A device of the crate on these objects, which the caller can still use.
     pub fn share(&self) -> wgpu_mlp::Result<Device> {
         Device::from_wgpu(&self.adapter, self.device.clone(), self.queue.clone())
     }
@@ -177,7 +178,7 @@ pub fn exact_logits(x: &Array2<f32>, layers: &[Parameters]) -> (Array2<f64>, Arr
     (values, errors)
 }
 
-/// Probabilities of these logits, and how far f32 arithmetic may be off where the logits are off by their errors.
+/// Probabilities of these logits, and how far off f32 arithmetic may be if the logits have these errors.
 pub fn exact_softmax(logits: &Array2<f64>, errors: &Array2<f64>) -> (Array2<f64>, Array2<f64>) {
     let (mut probs, mut bounds) = (logits.clone(), errors.clone());
     for (mut row, mut bound) in probs.rows_mut().into_iter().zip(bounds.rows_mut()) {
@@ -196,7 +197,7 @@ pub fn exact_softmax(logits: &Array2<f64>, errors: &Array2<f64>) -> (Array2<f64>
     (probs, bounds)
 }
 
-/// Whether each value is finite and within its bound; the first that is not.
+/// Checks that each value is finite and within its bound; names the first that is not.
 pub fn within(got: &Array2<f32>, want: &Array2<f64>, bound: &Array2<f64>) -> Result<(), String> {
     if got.dim() != want.dim() || got.dim() != bound.dim() {
         return Err(format!("{:?} instead of {:?}", got.dim(), want.dim()));

@@ -9,7 +9,7 @@ use wgpu_mlp::{Device, GpuOptions};
 
 use super::{device, full, say, skipping};
 
-/// Trials that take so many seconds say how long they took.
+/// Trials that take more seconds than this print how long they took.
 const LONG: u64 = 15;
 
 /// One test of a subject, by its name within the subject.
@@ -29,7 +29,7 @@ impl Trial {
     }
 }
 
-/// A trial on a device opened with these options; skipped, and said so, when the user asked for that.
+/// A trial on a device opened with these options. If the user asked to skip it, it is skipped and says so.
 pub fn trial(
     name: impl Into<String>,
     options: GpuOptions,
@@ -38,7 +38,7 @@ pub fn trial(
     Trial::test(name, move || test(&device(&options)?)).with_ignored_flag(skipping())
 }
 
-/// A trial that says why it is left out, where there is a reason.
+/// A trial that prints why it is left out, if there is a reason.
 pub fn trial_unless(
     reason: Option<&str>,
     name: &str,
@@ -54,12 +54,12 @@ pub fn trial_unless(
     }
 }
 
-/// Why what takes long is left out, if it is.
+/// The reason why long trials are left out, if they are.
 pub fn not_full() -> Option<&'static str> {
     (!full()).then_some("WGPU_MLP_FULL is not set")
 }
 
-/// What a test program proves: a subject's name, and its trials.
+/// The subjects of a test program: the name of each, and its trials.
 pub type Subject = (&'static str, fn() -> Vec<Trial>);
 
 /// Runs a program's subjects. A trial is called `subject::name`; a filter `subject::` takes that subject alone, and the
@@ -87,8 +87,9 @@ fn run_with(mut arguments: Arguments, subjects: &[Subject]) -> ExitCode {
     if skipping() {
         say(&format!("skipped: {} GPU tests, since WGPU_MLP_SKIP_GPU is set", trials.len()));
     }
-    // A software driver uses several cores by itself, so that two threads are enough. Through GL all tests run on the main thread: Mesa frees what it keeps
-    // for a thread as that thread ends, and again, now and then, where the process ends at the same moment.
+    // A software driver uses several cores by itself, so that two threads are enough. Through GL all tests run on the main
+    // thread: Mesa frees its data of a thread when that thread ends, and sometimes a second time if the process ends at the
+    // same moment.
     let gl = env::var("WGPU_MLP_STACK").as_deref() == Ok("gl");
     arguments.test_threads.get_or_insert(if gl { 1 } else { 2 });
     libtest_mimic::run(&arguments, trials).exit_code()

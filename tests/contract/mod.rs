@@ -1,5 +1,5 @@
-//! The whole contract of cross-entropy against PyTorch's formulas, written down here once more in f64, with gradients by
-//! central differences.
+//! The whole contract of cross-entropy, compared with PyTorch's formulas, which are written here again in f64, with gradients
+//! by central differences.
 
 use ndarray::{Array2, array};
 use wgpu_mlp::ops::{self, CrossEntropy, Reduction};
@@ -93,7 +93,7 @@ impl Choice {
         (0..ROWS).map(loss).collect()
     }
 
-    /// What a mean divides by.
+    /// The divisor of a mean.
     fn weight_sum(&self) -> f64 {
         let weight = |row: usize| {
             let own = self.sample_weights.as_ref().map_or(1.0, |v| v[row]);
@@ -105,7 +105,7 @@ impl Choice {
         (0..ROWS).filter(|row| self.counts(*row)).map(weight).sum()
     }
 
-    /// The number whose gradient is wanted: rows do not mix, so for `None` their sum does.
+    /// The number whose gradient is computed. Rows do not affect each other, so for `None` it can be their sum.
     fn loss(&self, log_probs: &Array2<f64>) -> f64 {
         let sum: f64 = self.losses(log_probs).iter().sum();
         if self.reduction == Reduction::Mean { sum / self.weight_sum() } else { sum }
@@ -208,7 +208,7 @@ fn one(device: &Device, choice: &Choice) -> Result<Result<(), String>> {
         .and_then(|()| close("dprobs", choice, &dprobs, &choice.gradient(&probs, ln))))
 }
 
-/// A mean over nothing is NaN, and moves nothing.
+/// A mean over no rows is NaN, and its gradients are 0.
 pub fn mean_over_nothing(device: &Device) -> Result<()> {
     let logits = Matrix::from_slice(device, 2, 3, &[1.0, 2.0, 0.5, -1.0, 0.0, 3.0])?;
     let probs = ops::softmax(&logits)?;
@@ -240,8 +240,8 @@ pub fn mean_over_nothing(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A class that a logit of -inf rules out adds nothing to the loss where it has no share or no weight, and makes it infinite where
-/// it has both, as smoothing gives to every class. The gradient is finite in each case.
+/// A class that a logit of -inf rules out adds nothing to the loss if its share or its weight is 0. If both are above 0, the
+/// loss is infinite; smoothing gives every class a share. The gradient is finite in each case.
 pub fn ruled_out(device: &Device) -> Result<()> {
     let logits = Matrix::from_slice(device, 1, 3, &[f32::NEG_INFINITY, 0.0, 0.0])?;
     let (x, w) = (Matrix::zeros(device, 1, 2)?, Matrix::zeros(device, 2, 3)?);
@@ -262,7 +262,7 @@ pub fn ruled_out(device: &Device) -> Result<()> {
         (shares([0.0, 0.5, 0.5])?, &smoothed, f32::INFINITY),
     ];
     for (targets, options, wanted) in &cases {
-        // Through a bias of -inf the last layer comes to these logits.
+        // With a bias of -inf the last layer gives these logits.
         let layer = ops::linear_cross_entropy(&x, &w, &logits, targets, options)?;
         for head in [ops::softmax_cross_entropy(&logits, targets, options)?, layer] {
             let loss = head.losses().to_array()?[[0, 0]];

@@ -62,7 +62,7 @@ fn same_results(device: &Device) -> Result<(), Failed> {
         assert_eq!(head.stats_async().await?, head.stats()?);
         assert_eq!(ops::accuracy_async(&logits, &targets).await?, ops::accuracy(&logits, &targets)?);
         assert_eq!(targets.to_classes_async().await?, targets.to_classes()?);
-        // More than one staging buffer holds.
+        // More bytes than one staging buffer holds.
         let array = common::normal(4200, 4097, 3);
         let large = Matrix::from_array_async(device, array.view()).await?;
         assert_eq!(large.to_array_async().await?, array);
@@ -126,7 +126,7 @@ fn many_at_once(device: &Device) -> Result<(), Failed> {
 fn dropped(device: &Device) -> Result<(), Failed> {
     let array = common::normal(100, 100, 1);
     let matrix = Matrix::from_array(device, array.view())?;
-    // What executors with several threads want.
+    // Executors with several threads require this of a future.
     fn can_move<T: Send>(_: &T) {}
     can_move(&matrix.to_array_async());
     can_move(&device.wait_async());
@@ -134,7 +134,7 @@ fn dropped(device: &Device) -> Result<(), Failed> {
     let before = device.counters().memory_bytes;
     for _ in 0..50 {
         let mut future = pin!(matrix.to_array_async());
-        // Once, so that the copy is under way.
+        // Polled once, so that the copy has started.
         let _ = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
     assert_eq!(matrix.to_array()?, array);
@@ -151,7 +151,7 @@ fn elsewhere(device: &Device) -> Result<(), Failed> {
         let squared = ops::matmul(&matrix, &matrix)?;
         pollster::block_on(squared.to_array_async())
     });
-    // A future that was begun here, too.
+    // This also holds for a future that was started on this thread.
     let begun = Matrix::from_array(device, array.view())?;
     let mut reading = Box::pin(async move { begun.to_array_async().await });
     let begins = reading.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -229,13 +229,13 @@ fn ready(device: &Device) -> Result<(), Failed> {
 fn tuned(_: &Device) -> Result<(), Failed> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let options = GpuOptions { tuning: Some(folder.path().into()), ..Default::default() };
-    // Small ones: software drivers run tiles slowly.
+    // The products are small, because software drivers run tiles slowly.
     let (device, shapes) = (common::device(&options)?, [[33, 65, 17], [9, 16, 20]]);
     let (a, b) = (common::normal(33, 65, 1), common::normal(65, 17, 2));
     let product = || ops::matmul(&Matrix::from_array(&device, a.view())?, &Matrix::from_array(&device, b.view())?);
     let before = product()?.to_array()?;
     for polls in [1, 4] {
-        // Within the first shape at the latest: five candidates are waited for eleven times each.
+        // At the latest this is within the first shape, for which five candidates are awaited eleven times each.
         let (done, _) = awaiting::poll_up_to(polls, pin!(device.tune_async(&shapes)));
         if device.info().backend != "gl" {
             assert!(done.is_none(), "done within {polls} polls");
@@ -259,7 +259,7 @@ fn tuned(_: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// One of each op, and some more.
+/// At least one call of each op.
 fn cases(device: &Device) -> Result<(), Failed> {
     let cases = verify::cases();
     let first = |index: usize| index == 0 || cases[index].op != cases[index - 1].op;
@@ -289,7 +289,7 @@ fn lost_fit(device: &Device) -> Result<(), Failed> {
         pollster::block_on(fit)
     };
     assert!(matches!(result, Err(Error::DeviceLost { .. })), "{result:?}");
-    // What was last on the host is not lost.
+    // The last copy on the host is not lost.
     let moved = pollster::block_on(model.to_device_async(&Device::cpu()))?;
     assert_eq!(moved.parameters()?, model.last_copy());
     Ok(())

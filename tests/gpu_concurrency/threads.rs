@@ -1,4 +1,4 @@
-//! Sixteen threads share a device, each checks its own results.
+//! Sixteen threads share a device, and each checks its own results.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -28,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A product of factors whose rows add up to 1, over and over: work that takes a while, and stays within f32.
+/// Repeated products of factors whose rows add up to 1: work that takes a while without overflow.
 fn long_work(device: &Device, products: usize) -> Result<Array2<f32>> {
     let x = ops::softmax(&Matrix::from_array(device, common::normal(512, 512, 1).view())?)?;
     let mut y = x.clone();
@@ -38,7 +38,7 @@ fn long_work(device: &Device, products: usize) -> Result<Array2<f32>> {
     y.to_array()
 }
 
-/// With --full so long that wgpu would take the lock of an OpenGL context for dead, which it does after 6 s.
+/// With --full the work takes longer than 6 s, after which wgpu assumes that the lock of an OpenGL context is dead.
 fn beside_a_wait(device: &Device) -> Result<(), Failed> {
     let products = match (common::full(), common::full_cases()) {
         (true, true) => 1000,
@@ -81,7 +81,7 @@ fn two_devices(device: &Device) -> Result<(), Failed> {
 fn sixteen(device: &Device) -> Result<(), Failed> {
     let seconds = if std::env::var_os("WGPU_MLP_FULL").is_some() { 10 } else { 2 };
     let model = Mlp::new(device, &[17, 24, 5], 3)?;
-    // Once alone: every kernel is compiled before the threads meet.
+    // The work runs once on one thread, so that every kernel is compiled before the threads start.
     round(device, &model, 0)?;
     let end = Instant::now() + Duration::from_secs(seconds);
     let rounds = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Buffers of the caller's: matrices side by side in one, class ids that the device made, and one that is destroyed too early.
+//! The caller's buffers: several matrices in one buffer, class ids that the device made, and one that is destroyed too early.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -43,7 +43,7 @@ fn shared(like: &Device) -> Result<(common::Yours, Device), Failed> {
 const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
-/// Features, class ids and a second matrix in one buffer, each behind the one before it, with marks in the gaps.
+/// Features, class ids and a second matrix one after the other in one buffer, with marks in the gaps.
 fn side_by_side(like: &Device) -> Result<(), Failed> {
     const MARK: u32 = 0x7fc0_1234;
     let (yours, device) = shared(like)?;
@@ -62,7 +62,7 @@ fn side_by_side(like: &Device) -> Result<(), Failed> {
     assert_eq!((on_device.to_array()?, weights.to_array()?), (x.clone(), w.clone()));
     let targets = device.wrap_classes(buffer.clone(), at_ids, 37, 70)?;
     assert_eq!(targets.to_classes()?, ids);
-    // Read side by side, as copies of their own would be.
+    // They are read like separate copies.
     let copied = |array: &Array2<f32>| Matrix::from_array(&device, array.view());
     let logits = ops::matmul(&on_device, &weights)?;
     assert_eq!(logits.to_array()?, ops::matmul(&copied(&x)?, &copied(&w)?)?.to_array()?);
@@ -70,7 +70,7 @@ fn side_by_side(like: &Device) -> Result<(), Failed> {
     let own = Targets::classes(&device, &ids, 70)?;
     let wanted = ops::softmax_cross_entropy(&logits, &own, &Default::default())?;
     assert_eq!(head.dlogits().to_array()?, wanted.dlogits().to_array()?);
-    // In place, between the marks.
+    // An op in place writes only between the marks.
     ops::sgd(&mut weights, &copied(&w)?, 1.0)?;
     assert_eq!(weights.wgpu_buffer(), Some((buffer.clone(), at_w)));
     let all = device.wrap_matrix(buffer.clone(), 0, 1, 1000)?.to_array()?;
@@ -86,7 +86,7 @@ fn side_by_side(like: &Device) -> Result<(), Failed> {
     one_memory_under_two_names(&device, &x, matrix)
 }
 
-/// Operands of one call that lie in one buffer: what is only read is copied, and two that are written are refused.
+/// Operands of one call in the same buffer: an operand that is only read is copied, and two that are written are refused.
 fn one_memory_under_two_names(
     device: &Device,
     x: &Array2<f32>,
@@ -94,22 +94,23 @@ fn one_memory_under_two_names(
 ) -> Result<(), Failed> {
     let (at_x, at_ids) = (256, 1024);
     let copied = |array: &Array2<f32>| Matrix::from_array(device, array.view());
-    // wgpu lets no dispatch read and write one buffer, whatever its parts: the crate knows it as one, and copies what is read.
+    // wgpu lets no dispatch read and write the same buffer, even in different parts. The crate notices the common buffer and
+    // copies the operand that is read.
     let (mut first, second) = (matrix(at_x, 1, 4)?, matrix(at_ids, 1, 4)?);
     let other = second.to_array()?;
     ops::sgd(&mut first, &second, 1.0)?;
     assert_eq!(first.to_array()?, x.slice(s![..1, ..4]).to_owned() - other);
-    // Itself too, under two names.
+    // A matrix that is both operands, under two names, is copied too.
     let (mut one, again) = (matrix(at_x, 37, 5)?, matrix(at_x, 37, 5)?);
     let before = one.to_array()?;
     ops::sgd(&mut one, &again, 0.5)?;
     assert_eq!(again.to_array()?, before.mapv(|x| 0.5f32.mul_add(-x, x)));
-    // Two that are written on the same memory.
+    // Two operands that are written to the same memory.
     let mut twice = [matrix(at_x, 1, 4)?, matrix(at_x, 1, 4)?];
     let [w, velocity] = &mut twice;
     let refused = ops::momentum(w, &copied(&x.slice(s![..1, ..4]).to_owned())?, velocity, &Default::default());
     assert!(matches!(refused, Err(Error::Combination { op: "momentum", .. })), "{refused:?}");
-    // A buffer of the crate's own that comes back as the caller's is the same buffer, too.
+    // A buffer that the crate allocated and the caller wrapped also counts as the same buffer.
     let mut own = copied(x)?;
     let (buffer, offset) = own.wgpu_buffer().expect("a GPU's");
     let alias = device.wrap_matrix(buffer, offset, 37, 5)?;
@@ -118,7 +119,8 @@ fn one_memory_under_two_names(
     Ok(())
 }
 
-/// A matrix round a buffer of the crate's own keeps it from serving others, whichever of the two handles came first.
+/// If a matrix wraps a buffer that the crate allocated, the buffer is not reused for others, whichever of the two handles is
+/// dropped first.
 fn outlives(device: &Device) -> Result<(), Failed> {
     let filled = |value: f32| Matrix::from_slice(device, 1, 64, &[value; 64]);
     let whole = |matrix: &Matrix, value: f32| -> Result<bool, Error> {
@@ -136,7 +138,7 @@ fn outlives(device: &Device) -> Result<(), Failed> {
         let others = [filled(2.0)?, filled(3.0)?];
         assert!(whole(&wrapped, 1.0)? && whole(&others[0], 2.0)? && whole(&others[1], 3.0)?);
         drop(wrapped);
-        // Now it serves others again.
+        // Now the buffer is reused again.
         let before = device.counters().allocations;
         assert!(whole(&filled(4.0)?, 4.0)?);
         assert_eq!(device.counters().allocations, before);
@@ -145,7 +147,8 @@ fn outlives(device: &Device) -> Result<(), Failed> {
 }
 
 /// A buffer that its caller destroys before the device has read it: wgpu rejects all commands that were recorded beside those
-/// which read it. Everybody whose results are lost by that is told, whenever they ask, and nobody else.
+/// which read it. Every use of a result that is lost because of this returns an error, at any later time, and no other call
+/// does.
 fn rejected(like: &Device) -> Result<(), Failed> {
     let (yours, device) = shared(like)?;
     let (x, bytes) = (common::normal(8, 16, 1), 4 * 8 * 16);
@@ -171,11 +174,11 @@ fn rejected(like: &Device) -> Result<(), Failed> {
             }
             assert!(matches!(ops::softmax(lost), Err(Error::Unwritten { .. })), "{round}");
         }
-        // What was there before is there, and the device goes on.
+        // Earlier content is still there, and the device can be used.
         assert_eq!(earlier.to_array()?, wanted);
         assert_eq!(ops::relu(&on_device)?.to_array()?, wanted);
         parameters = on_device.clone();
-        // Bound for the first time when it is no longer there: told at once, and nobody loses anything.
+        // The buffer is already destroyed when it is bound for the first time: this is an error at once, and no result is lost.
         let (mine, refused) = (ops::relu(&on_device)?, ops::softmax(&foreign));
         assert!(matches!(refused, Err(Error::Device { .. })), "{refused:?}");
         assert_eq!(mine.to_array()?, wanted);
@@ -183,11 +186,11 @@ fn rejected(like: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A recording that is rejected in the middle of an op, which has looked at its operands before; and one of whose rejection another
-/// thread hears first.
+/// A recording that is rejected in the middle of an op, after the op has checked its operands; and a rejection that another
+/// thread notices first.
 fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
     let yours = common::yours(like, wgpu::Adapter::limits);
-    // Without guards, which would write each result's buffer once more, and earlier.
+    // This runs without guards, which would write the buffer of each result a second time, and earlier.
     let device = yours.share()?;
     let (x, bytes) = (common::normal(8, 16, 1), 4 * 8 * 16);
     let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage: USAGE, mapped_at_creation: false };
@@ -200,7 +203,7 @@ fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
         Ok(())
     };
     device.wait()?;
-    // Who reads what was lost is told, and the next call has nothing to do with it.
+    // A read of a lost result returns the error, and the next call is not affected.
     let lost = ops::relu(&on_device)?;
     spoil()?;
     assert!(matches!(lost.to_array(), Err(Error::Unwritten { .. })));
@@ -284,7 +287,7 @@ fn device_made(like: &Device) -> Result<(), Failed> {
     assert!(matches!(short, Err(Error::Limit { needed: 28, allowed: 24, .. })));
     let useless = device.wrap_matrix(buffer(28, wgpu::BufferUsages::STORAGE), 0, 7, 1);
     assert!(matches!(useless, Err(Error::Combination { .. })));
-    // In place is in place: the caller's own buffer changes.
+    // An op in place changes the caller's own buffer.
     let own = buffer(8, usage);
     yours.queue.write_buffer(&own, 0, bytemuck::cast_slice(&[1.0f32, 2.0]));
     let mut w = device.wrap_matrix(own.clone(), 0, 1, 2)?;

@@ -1,5 +1,5 @@
-//! Bad operands on a device are typed errors, as on the CPU path; matrices travel unchanged, and a device that the caller
-//! handed over stays the caller's too.
+//! Bad operands on a device are typed errors, as on the CPU path; matrices are transferred unchanged, and the caller can still
+//! use a device that was handed over.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -26,14 +26,14 @@ pub(super) fn ones(device: &Device, rows: usize, cols: usize) -> Matrix {
     Matrix::from_array(device, Array2::ones((rows, cols)).view()).unwrap()
 }
 
-/// A product that must be right, whatever went wrong before.
+/// A product that must be right, regardless of earlier errors.
 pub(super) fn still_works(device: &Device) {
     let a = Matrix::from_slice(device, 2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
     let product = ops::matmul_nt(&a, &a).unwrap().to_array().unwrap();
     assert_eq!(product, array![[14.0, 32.0], [32.0, 77.0]]);
 }
 
-/// Fails unless the call fails; gives its error.
+/// Fails unless the call fails. Returns the call's error.
 #[track_caller]
 pub(super) fn refused<T>(outcome: Result<T>) -> Error {
     outcome.err().expect("an error")
@@ -108,7 +108,7 @@ fn other_devices(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Refused where it is wrapped: recorded beside other commands, it would spoil their results.
+/// Such a buffer is refused when it is wrapped: in a recording, it would spoil the results of other commands.
 fn buffer_of_another(like: &Device) -> Result<(), Failed> {
     let yours = common::yours(like, wgpu::Adapter::limits);
     let device = yours.share()?;
@@ -119,7 +119,7 @@ fn buffer_of_another(like: &Device) -> Result<(), Failed> {
     let wrapped = device.wrap_matrix(other.create_buffer(&descriptor), 0, 16, 16);
     assert!(matches!(wrapped, Err(Error::Device { .. })), "{wrapped:?}");
     assert_eq!(mine.to_array()?, Array2::<f32>::ones((4, 4)));
-    // Its own is taken, however large.
+    // A buffer of the device itself is accepted at any size.
     let own = device.wrap_matrix(yours.device.create_buffer(&descriptor), 0, 16, 16)?;
     assert_eq!(own.to_array()?, Array2::<f32>::zeros((16, 16)));
     Ok(())
@@ -163,7 +163,7 @@ fn round_trips(device: &Device) -> Result<(), Failed> {
         if array.len() > 1 << 20 {
             return Ok(());
         }
-        // Into every other column of a wider array, whose others stay.
+        // Reads into every other column of a wider array, and leaves the columns between them unchanged.
         let mut wide = Array2::from_elem((rows, 2 * cols), 7.0);
         matrix.read_into(wide.slice_mut(s![.., ..;2]))?;
         assert!(common::same_bits(&[wide.slice(s![.., ..;2]).to_owned()], &[array.to_owned()]), "{rows}x{cols}");
@@ -205,7 +205,7 @@ fn handed_over(like: &Device) -> Result<(), Failed> {
     raw.poll(wgpu::PollType::wait_indefinitely())?;
     assert_eq!(buffer.get_mapped_range(..)?[..], [1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(waiting.to_array()?, Array2::<f32>::ones((3, 5)));
-    // An error of the caller's that nobody catches comes back from the next call, once.
+    // An error in the caller's own work that nobody catches is returned by the next call, once.
     let _ = raw.create_buffer(&describe(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE));
     assert!(matches!(refused(Matrix::zeros(&device, 1, 1)), Error::Device { .. }));
     still_works(&device);

@@ -1,4 +1,4 @@
-//! Memory that runs out, features larger than it, and plans against what really happens.
+//! Memory that runs out, features larger than the memory, and plans compared with real runs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -39,7 +39,7 @@ fn planned(device: &Device) -> Result<(), Failed> {
         let mut model = Mlp::new(device, &[9, 24, 5], 1)?;
         let before = device.counters().dispatches;
         model.fit(x.view(), &labels, &options)?;
-        // The look at the parameters, and at what the optimizer keeps, comes on top, once for the whole epoch.
+        // The check of the parameters and of the optimizer's state adds to this, once for the whole epoch.
         let look = 2 + optimizer.slots().len() as u64;
         assert_eq!(device.counters().dispatches - before, 3 * plan.dispatches as u64 + look, "{plan}");
         let careless = FitOptions { stop_on_non_finite: false, ..options };
@@ -54,7 +54,7 @@ fn planned(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Many matrices, each with a rate of its own, then all once more with others: nothing waits in between.
+/// Many matrices, each with its own rate, then all again with other rates, without a wait in between.
 fn many_dispatches(device: &Device) -> Result<(), Failed> {
     let gradient = Matrix::from_slice(device, 1, 4, &[1.0; 4])?;
     let mut matrices = (0..1100).map(|_| Matrix::zeros(device, 1, 4)).collect::<Result<Vec<_>, _>>()?;
@@ -72,7 +72,7 @@ fn many_dispatches(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The memory that fits take on a device of their own, with everything that takes some.
+/// The memory of fits on a device of their own, with every option that needs memory.
 fn planned_memory(_: &Device) -> Result<(), Failed> {
     let widths = [24, 200, 100, 7];
     let x = common::normal(120, 24, 1);
@@ -100,7 +100,7 @@ fn planned_memory(_: &Device) -> Result<(), Failed> {
         assert_eq!(plan.peak_bytes, peak, "{plan}");
         peaks.push(peak);
     }
-    // Wide enough that software drivers choose the last layer's kernel by whether they have subgroups.
+    // So wide that the choice of the last layer's kernel on software drivers depends on whether they have subgroups.
     let wide = [24, 512, 10];
     let device = common::device(&GpuOptions::default())?;
     let mut model = Mlp::new(&device, &wide, 1)?;
@@ -113,7 +113,7 @@ fn planned_memory(_: &Device) -> Result<(), Failed> {
         (counters.peak_memory_bytes, counters.dispatches - before),
         "{plan}"
     );
-    // Weights, biases and Adam's two moments once more.
+    // Weights, biases and Adam's two moments, a second time.
     let copies = 3 * 4 * (24 * 200 + 200 * 100 + 100 * 7);
     assert!(peaks[1] >= peaks[0] + copies && peaks[2] > peaks[1], "{peaks:?}");
     Ok(())

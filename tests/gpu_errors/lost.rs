@@ -1,4 +1,4 @@
-//! A device that is lost: every call says so, and what was on the host lives on.
+//! A lost device: every call reports it, and copies on the host can still be used.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -28,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What was made while the device was there.
+/// Objects that were made before the device was lost.
 struct Belongings {
     x: Matrix,
     targets: Targets,
@@ -50,10 +50,10 @@ fn belongings(device: &Device) -> Result<Belongings, Failed> {
     Ok(Belongings { x, targets, head, model, dense, file })
 }
 
-/// A call after the device has gone.
+/// A call after the device is lost.
 type LateCall = fn(&mut Belongings) -> Result<()>;
 
-/// Every call that has to do with the device, whether it waits for it or only records.
+/// Every call that uses the device, whether it waits for the device or only records.
 const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("from_array", |b| Matrix::from_array(b.x.device(), array![[1.0, 2.0]].view()).map(drop)),
     ("from_slice", |b| Matrix::from_slice(b.x.device(), 1, 2, &[1.0, 2.0]).map(drop)),
@@ -135,12 +135,12 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("verify", |b| verify::cases()[0].verify(b.x.device(), 0).map(drop)),
 ];
 
-/// Every call, twice, must say that the device is lost, within a minute.
+/// Every call, made twice, must return that the device is lost, within five minutes.
 fn all_say_lost(mut belongings: Belongings) -> Result<(), Failed> {
     let (sender, receiver) = mpsc::channel();
     let calls = thread::spawn(move || {
         for (name, call) in AFTER_THE_END {
-            // Nobody listens any more once the time below is up.
+            // After the time below nobody receives this message.
             let _ = sender.send((*name, [call(&mut belongings), call(&mut belongings)]));
         }
     });
@@ -154,7 +154,7 @@ fn all_say_lost(mut belongings: Belongings) -> Result<(), Failed> {
     calls.join().map_err(|_| "dropping what is left panics".into())
 }
 
-/// A driver that ends work and does not tell: no read gives what was there before, and the device is given up.
+/// A driver that ends work without reporting it: no read returns old content, and the device counts as lost.
 fn left_out(_: &Device) -> Result<(), Failed> {
     let (x, labels) = common::clusters(64, 4, 3, 5);
     for submit in 1..=8 {
@@ -173,7 +173,7 @@ fn left_out(_: &Device) -> Result<(), Failed> {
         let lost = outcomes.iter().position(Result::is_err).ok_or("nobody was told")?;
         let rest = &outcomes[lost..];
         assert!(rest.iter().all(|outcome| matches!(outcome, Err(Error::DeviceLost { .. }))), "{rest:?}");
-        // Every third round is two submits.
+        // Every third round has two submits.
         let submits = |rounds: usize| (rounds + rounds / 3) as u64;
         assert!(submits(lost) < submit && submits(lost + 1) >= submit, "told in round {lost} of submit {submit}");
     }
@@ -199,8 +199,8 @@ fn destroyed(like: &Device) -> Result<(), Failed> {
     all_say_lost(belongings)
 }
 
-/// A device that is destroyed while it is busy. wgpu tells of the loss when the work in flight has ended, so until then a call may
-/// still go through; it must not fail in any other way.
+/// A device that is destroyed while it is busy. wgpu reports the loss when the submitted work has ended. Until then a call may
+/// still succeed, but it must not fail in any other way.
 fn destroyed_at_work(like: &Device) -> Result<(), Failed> {
     let busy = if common::full_cases() { 700 } else { 200 };
     if !common::full() {
@@ -248,7 +248,7 @@ fn outlived(like: &Device) -> Result<(), Failed> {
     assert_ne!(model.last_copy(), untrained);
     let (classes, probs) = (model.predict(x.view())?, model.predict_proba(x.view())?);
     let second = common::device(&GpuOptions::default())?;
-    // While the device is there, and after.
+    // Before the device is lost, and after.
     for lost in [false, true] {
         if lost {
             yours.device.destroy();

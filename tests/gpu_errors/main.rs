@@ -1,4 +1,4 @@
-//! What a device cannot do is a typed error, and the next call works: bad operands, limits, memory, lost devices.
+//! Errors of a device are typed, and the next call works: bad operands, limits, memory, lost devices.
 
 #[path = "../common/mod.rs"]
 mod common;

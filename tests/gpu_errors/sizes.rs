@@ -1,4 +1,4 @@
-//! Matrices, buffers and grids of sizes that a device cannot have: told, or worked round.
+//! Matrices, buffers and grids that are too large for a device: they are an error, or are split.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -68,14 +68,14 @@ fn too_large_for_a_buffer(device: &Device) -> Result<(), Failed> {
     for (rows, cols) in [(1 << 40, 1 << 20), (usize::MAX, 2), (usize::MAX, usize::MAX)] {
         assert!(matches!(refused(Matrix::zeros(device, rows, cols)), Error::Limit { op: "matrix", .. }));
     }
-    // What just fits is worked on to its last element.
+    // A matrix that just fits is processed up to its last element.
     let full = ops::relu(&ones(device, 128, 128))?;
     assert_eq!(ops::column_sum(&full)?.to_array()?, Array2::from_elem((1, 128), 128.0));
     still_works(device);
     Ok(())
 }
 
-/// Whatever the largest buffer, a call works or says that it is too small.
+/// For every limit of the buffer size, a call works or reports that the limit is too small.
 fn odd_buffers(_: &Device) -> Result<(), Failed> {
     for bytes in [0, 1, 4, 7, 24, 63, 100, 256, 999, 1000, 4097] {
         for guarded_buffers in [false, true] {
@@ -173,7 +173,8 @@ fn silly_limits(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A device whose limits are below what some kernels need: told when it is handed over, not by the op that comes to it first.
+/// A device whose limits are lower than some kernels need: this is an error when the device is handed over, not in the first op
+/// that needs more.
 fn too_small(like: &Device) -> Result<(), Failed> {
     type Lower = fn(wgpu::Limits) -> wgpu::Limits;
     let lowered: [(&str, Lower); 2] = [
@@ -194,8 +195,8 @@ fn too_small(like: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Parameters that each fit a buffer and together do not: each has its own, their gradients come from other kernels, and training
-/// gives what one buffer for all gives, but for roundings.
+/// Parameters that each fit into a buffer but do not fit together: each has its own buffer, their gradients come from other
+/// kernels, and training gives the result of one common buffer, except for rounding.
 fn parameters_apart(device: &Device) -> Result<(), Failed> {
     const WIDTHS: [usize; 3] = [16, 32, 8];
     let trained = |device: &Device| -> Result<_, Failed> {
@@ -223,7 +224,7 @@ fn parameters_apart(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Whichever of Adam's slots is the first without room, nothing of the snapshot is lost.
+/// No part of the snapshot is lost, whichever of Adam's slots is the first that finds no memory.
 fn restored_without_memory(_: &Device) -> Result<(), Failed> {
     let adam = Optimizer::adam(0.1);
     let slot = |value| vec![Array2::from_elem((1, 64), value)];

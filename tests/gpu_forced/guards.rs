@@ -29,7 +29,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Every matrix but the smallest comes in windows, many rows of elementwise kernels in pieces, and every grid is folded.
+/// All matrices except the smallest are split into windows, elementwise kernels split their rows into pieces, and every grid is
+/// folded.
 fn tiny() -> GpuOptions {
     GpuOptions {
         debug: DebugOptions {
@@ -41,7 +42,7 @@ fn tiny() -> GpuOptions {
     }
 }
 
-/// Buffers begin as NaN with a guard behind them, which every read looks at.
+/// Buffers are filled with NaN at first and have a guard value after their end, which every read checks.
 fn guarded(runtime_checks: bool) -> GpuOptions {
     GpuOptions {
         runtime_checks,
@@ -50,7 +51,7 @@ fn guarded(runtime_checks: bool) -> GpuOptions {
     }
 }
 
-/// Ops that see rows whole, of those that have cases with rows so long.
+/// Ops that need whole rows, among the ops that have cases with such long rows.
 const BY_ROWS: [&str; 8] = [
     "accuracy",
     "argmax",
@@ -62,8 +63,8 @@ const BY_ROWS: [&str; 8] = [
     "softmax_cross_entropy",
 ];
 
-/// All cases within their bounds, but those whose rows are longer than a binding: ops that see rows whole refuse these, and no
-/// others do.
+/// All cases are within their bounds, except those whose rows are longer than a binding. Ops that need whole rows refuse these,
+/// and no other op does.
 fn in_windows(device: &Device) -> Result<(), Failed> {
     let mut refused = BTreeSet::new();
     for case in common::small_cases() {
@@ -90,7 +91,7 @@ fn within_bounds(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Each product as one dispatch, and as several: a workgroup at a time where k is long, else some.
+/// Each product as one dispatch, and as several: one workgroup in each if k is long, otherwise a few.
 fn cut_by_work() -> Result<(), Failed> {
     use MatmulKernel::{LargeUnits, MediumUnits, Narrow, Small};
     let kernels: &[MatmulKernel] = match (common::by_matrix_units(), common::full()) {

@@ -1,4 +1,4 @@
-//! Kernels are right that this device would not choose by itself: each is forced, guarded, folded and cut up.
+//! Kernels that this device would not choose by itself give right results: each is forced, guarded, folded and split.
 
 #[path = "../common/mod.rs"]
 mod common;

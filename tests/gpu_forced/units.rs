@@ -1,4 +1,4 @@
-//! Matrix units: off unless asked for, refused where there are none, and as exact as other kernels where there are.
+//! Matrix units: off by default, an error if the device has none, and as exact as other kernels if it has them.
 
 use libtest_mimic::Failed;
 use ndarray::{Array2, Axis};
@@ -73,13 +73,13 @@ fn matmul_takes_units(device: &Device, [m, k, n]: [usize; 3]) -> Result<bool, Fa
     Ok(takes_units(device))
 }
 
-/// Whether any product did so far.
+/// Whether any product has used matrix units so far.
 fn takes_units(device: &Device) -> bool {
     device.kernels().iter().any(|kernel| kernel.wgsl.contains("enable wgpu_cooperative_matrix"))
 }
 
 fn chosen_by_shape(device: &Device) -> Result<(), Failed> {
-    // On hardware only what has two billion multiply-adds does.
+    // On hardware only products with two billion multiply-adds use them.
     let (long, short) = match device.info().kind {
         DeviceKind::Gpu => ([1024, 2048, 1024], [[8192, 127, 2100], [31, 8192, 8500], [8500, 8192, 31]]),
         _ => ([64, 128, 64], [[64, 127, 64], [31, 256, 64], [64, 256, 31]]),
@@ -102,8 +102,8 @@ fn largest(x: &Array2<f32>) -> Vec<f64> {
     x.rows().into_iter().map(|row| row.iter().fold(0.0, |top, x| f64::max(top, f64::from(x.abs())))).collect()
 }
 
-/// Holds `a b` in all three layouts to the bound of the guide's page on matrix units: that of every kernel, and what small numbers
-/// lose beside a row's or a column's largest.
+/// Holds `a b` in all three layouts to the bound of the guide's page on matrix units: that of every kernel, plus the error of
+/// numbers that are small compared with the largest of their row or column.
 fn holds(device: &Device, a: &Array2<f32>, b: &Array2<f32>) -> Result<(), Failed> {
     let (want, magnitude) = product(a, b);
     // Each slice of k may be flushed to zero; none is shorter than 128 steps.
@@ -142,7 +142,7 @@ fn every_size(device: &Device) -> Result<(), Failed> {
         x.zip_mut_with(&exponents, |x, e| *x *= 10f32.powf((15.0 * e).clamp(-30.0, 30.0)));
         x
     };
-    // Large ones meet some of their like, and those sums overflow; others are within range.
+    // Some large numbers are multiplied by large ones, and these sums overflow; the others stay within range.
     holds(device, &spread(70, 260, 1), &common::normal(260, 68, 2))?;
     holds(device, &common::normal(68, 260, 2), &spread(70, 260, 1).t().as_standard_layout().into_owned())?;
     holds(device, &spread(70, 260, 1), &spread(260, 68, 3).mapv(|x| x * 1e-8))?;
@@ -158,8 +158,8 @@ fn every_size(device: &Device) -> Result<(), Failed> {
     holds(device, &a, &b.t().as_standard_layout().into_owned())
 }
 
-/// Numbers so small beside their row's largest that f16 has no first bits of them: with a number whose rest is as large as it can
-/// be, their product loses the most; and with one as small, all of it.
+/// Numbers so small compared with the largest of their row that their first half in f16 is 0. Multiplied by a number whose
+/// remainder is as large as possible, they lose the most; multiplied by an equally small number, the whole product is lost.
 fn small_beside_the_largest(device: &Device) -> Result<(), Failed> {
     let fill = |rows: usize, first: [f32; 2], others: f32| {
         Array2::from_shape_fn((rows, 128), |(row, k)| match k {
@@ -175,7 +175,8 @@ fn small_beside_the_largest(device: &Device) -> Result<(), Failed> {
     holds(device, &fill(33, [1.0, 0.0], small), &columns(fill(32, [0.0, 1.0], small)))
 }
 
-/// Rows and columns whose last number is by far the largest: a factor that does not count it would make it too large for f16.
+/// Rows and columns whose last number is by far the largest: a scale that does not take it into account would make it too large
+/// for f16.
 fn largest_comes_last(device: &Device) -> Result<(), Failed> {
     for k in [128, 131, 200] {
         let last_large = |rows: usize, seed| {
@@ -210,7 +211,8 @@ fn beyond_halves(device: &Device) -> Result<(), Failed> {
     holds(device, &tiny, &columns(&unit(20).mapv(|x| x * 1e30)))
 }
 
-/// NaN in all of a row of a, and of a column of b, that has NaN or infinity: never a number, and nowhere else. ReLU lets it through.
+/// NaN in all of a row of a, and of a column of b, that has NaN or infinity: these sums are never a number, and all others are.
+/// ReLU lets NaN through.
 fn not_finite(device: &Device) -> Result<(), Failed> {
     for special in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0x7f80_0001)] {
         let (mut a, mut b) = (common::normal(40, 150, 7), common::normal(150, 36, 8));
@@ -245,7 +247,7 @@ fn nearly_as_exact(device: &Device) -> Result<(), Failed> {
             let got = matmul(&up(&a)?, &up(&b)?)?.to_array()?;
             let errors =
                 got.iter().zip(&want).zip(&magnitude).map(|((got, want), size)| (f64::from(*got) - want).abs() / size);
-            // A NaN would be passed over by the largest of all.
+            // A maximum over all elements would ignore a NaN.
             Ok(errors.fold(0.0, |most, error| if most.is_nan() || error.is_nan() { f64::NAN } else { most.max(error) }))
         };
         let (units, others) = (worst(device)?, worst(&plain)?);
@@ -276,6 +278,6 @@ fn cut_up(device: &Device) -> Result<(), Failed> {
     holds(device, &common::normal(130, 700, 13), &common::normal(700, 100, 14))?;
     assert!(takes_units(device), "other kernels");
     holds(device, &common::normal(64, 3000, 15), &common::normal(3000, 36, 16))?;
-    // A last window that would have more slices than others, and so longer lines.
+    // The last window would have more slices than the others, and so longer lines.
     holds(device, &common::normal(151, 153, 24), &common::normal(153, 106, 25))
 }

@@ -1,4 +1,4 @@
-//! The cases with every kernel for products and every number of lanes a row, whatever the device would choose, with subgroup
+//! The cases with every kernel for products and every number of lanes a row, regardless of the device's choice, with subgroup
 //! operations and without; with --full also with run-time checks, and on stacks whose cases are reduced.
 
 use std::ops::RangeInclusive;
@@ -29,7 +29,7 @@ pub fn trials() -> Vec<Trial> {
             debug: DebugOptions { guarded_buffers: true, ..Default::default() },
             ..Default::default()
         };
-        // The checks are in a kernel's text wherever it is launched, and compiling it takes software drivers minutes.
+        // The checks are part of a kernel's text for every launch, and software drivers take minutes to compile it.
         let few = runtime_checks && common::is_software();
         if few && !common::skipping() {
             common::say(
@@ -60,7 +60,7 @@ pub fn trials() -> Vec<Trial> {
     trials.into_iter().map(|trial| trial.with_ignored_flag(elsewhere || common::skipping())).collect()
 }
 
-/// What the name of a trial ends with.
+/// The end of a trial's name.
 fn mark(options: &GpuOptions) -> &'static str {
     if options.runtime_checks { " [checked]" } else { "" }
 }
@@ -73,11 +73,12 @@ fn on_gl() -> bool {
 fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
     let runtime_checks = guarded.runtime_checks;
     let suits = |kernel: &MatmulKernel| {
-        // Where matrix units are not in use, others would take their place. Where they are, what is special is enough.
+        // If matrix units are not in use, other kernels would run instead of theirs. If they are in use, their own kernels are
+        // enough.
         let on_units = matches!(kernel, MatmulKernel::LargeUnits | MatmulKernel::MediumUnits);
-        // Tiles are one text, so that checks in one are checks in all, and take long to compile.
+        // All tiles have one text, so it is enough to check one of them; they take long to compile.
         let is_checked = matches!(kernel, MatmulKernel::Small | MatmulKernel::MediumUnits);
-        // Minutes each in a slow driver, for the text of the small tile with other sizes.
+        // Each would take minutes on a slow driver, and only repeats the text of the small tile with other sizes.
         let is_long = common::is_brief() && !on_units && is_tile(*kernel) && *kernel != MatmulKernel::Small;
         on_units == common::by_matrix_units() && !is_long && (!runtime_checks || !is_tile(*kernel) || is_checked)
     };
@@ -85,8 +86,8 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
         let options =
             GpuOptions { debug: DebugOptions { matmul_kernel: Some(kernel), ..guarded.debug }, ..guarded.clone() };
         common::trial(format!("products by {kernel:?}{}", mark(guarded)), options, move |device| {
-            // On software drivers the large cases take minutes with kernels that these never choose, and hardware has them in a
-            // second.
+            // On software drivers the large cases take minutes with kernels that these drivers never choose; hardware runs them
+            // in a second.
             let large =
                 common::full() && !runtime_checks && (!is_tile(kernel) || device.info().kind == DeviceKind::Gpu);
             within_bounds(device, |case| is_product(case) && (!case.large || large))
@@ -100,7 +101,7 @@ fn is_tile(kernel: MatmulKernel) -> bool {
     !matches!(kernel, MatmulKernel::Direct | MatmulKernel::Panel | MatmulKernel::Plain)
 }
 
-/// Windows, so that products go on with what earlier steps of k have left in c.
+/// Splits products into windows, so that later ones add to the sums that earlier steps of k stored in c.
 fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
     let kernels = match (common::by_matrix_units(), common::is_brief()) {
         (true, _) => [MatmulKernel::MediumUnits].as_slice(),
@@ -119,9 +120,9 @@ fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
     kernels.iter().map(trial).collect()
 }
 
-/// As GPUs get them, loops written out: which takes software drivers long to compile.
+/// Kernels in the form for GPUs, with loops written out; software drivers take long to compile them.
 fn as_for_gpus(guarded: &GpuOptions) -> Vec<Trial> {
-    // There, Mesa's compiler takes ten times as long over loops that are written out.
+    // On this driver Mesa's compiler takes ten times as long for loops that are written out.
     if on_gl() {
         common::say("skipped: kernels for GPUs, which OpenGL's software driver takes too long to compile");
     }
@@ -134,7 +135,7 @@ fn as_for_gpus(guarded: &GpuOptions) -> Vec<Trial> {
             ..guarded.clone()
         };
         let name = kernel.map_or("as chosen for GPUs".into(), |kernel| format!("by {kernel:?} for GPUs"));
-        // Minutes go by in the driver's compiler: what is forced takes a third of its cases.
+        // The driver's compiler takes minutes, so forced kernels run a third of their cases.
         let step = if kernel.is_none() { 1 } else { 3 };
         common::trial(format!("products {name}"), options, move |device| {
             every_within_bounds(device, step, |case| is_product(case) && (kernel.is_none() || case.dims[0] >= 256))
@@ -143,7 +144,7 @@ fn as_for_gpus(guarded: &GpuOptions) -> Vec<Trial> {
     [None, Some(MatmulKernel::Large), Some(MatmulKernel::Medium)].into_iter().map(trial).collect()
 }
 
-/// About as long as rows are that get so many lanes: each length more is a variant more to compile.
+/// The approximate length of rows that get so many lanes. Each further length is one more variant to compile.
 fn by_lanes(guarded: &GpuOptions, few: bool) -> Vec<Trial> {
     let lengths = [
         (1, 1..=64),
@@ -168,7 +169,7 @@ fn by_lanes(guarded: &GpuOptions, few: bool) -> Vec<Trial> {
     lengths.into_iter().filter(|(lanes, _)| is_run(*lanes) && offers_lanes(*lanes)).map(trial).collect()
 }
 
-/// Windows of few rows, some of which start where no vector may.
+/// Windows of few rows, some of which start at an address at which no vector may start.
 fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
     let trial = |lanes: u32| {
         let options = GpuOptions {
@@ -183,7 +184,7 @@ fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
     all.iter().copied().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
 }
 
-/// What differs without subgroups.
+/// The trials that differ without subgroups.
 fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
     let alone = GpuOptions { debug: DebugOptions { without_subgroups: true, ..guarded.debug }, ..guarded.clone() };
     let options = GpuOptions { debug: DebugOptions { row_lanes: Some(128), ..alone.debug }, ..alone.clone() };
@@ -198,7 +199,7 @@ fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
     vec![rows, products]
 }
 
-/// Whether the device has so many threads a workgroup; where there is no device, the trials tell.
+/// Whether the device has so many threads a workgroup. If there is no device, the trials report it.
 fn offers_lanes(lanes: u32) -> bool {
     let options =
         GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..Default::default() }, ..Default::default() };
@@ -214,7 +215,7 @@ fn is_product(case: &Case) -> bool {
     case.op.starts_with("matmul") || case.op.starts_with("linear")
 }
 
-/// Ops whose kernels share rows out among lanes.
+/// Ops whose kernels divide rows among lanes.
 fn has_rows(case: &Case) -> bool {
     const ELSE: [&str; 13] = [
         "adagrad",
@@ -234,12 +235,12 @@ fn has_rows(case: &Case) -> bool {
     !is_product(case) && !ELSE.contains(&case.op)
 }
 
-/// Ops that have forms for hardware of their own.
+/// Ops that have special kernels for hardware.
 fn is_by_row(case: &Case) -> bool {
     reads_rows_again(case) || case.op == "nll_backward"
 }
 
-/// Ops that reduce along a row and go back to it.
+/// Ops that reduce along a row and then read it again.
 fn reads_rows_again(case: &Case) -> bool {
     (case.op.contains("softmax") && !case.op.starts_with("gradient")) || matches!(case.op, "argmax" | "accuracy")
 }
@@ -248,7 +249,7 @@ fn within_bounds(device: &Device, which: impl Fn(&Case) -> bool) -> Result<(), F
     every_within_bounds(device, if common::is_slow() { 3 } else { 1 }, which)
 }
 
-/// Each of so many cases within its bounds.
+/// Checks that each of these cases is within its bounds.
 fn every_within_bounds(device: &Device, step: usize, which: impl Fn(&Case) -> bool) -> Result<(), Failed> {
     let mut ran = 0;
     for case in verify::cases().iter().filter(|case| which(case)).step_by(step) {

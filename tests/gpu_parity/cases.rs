@@ -13,7 +13,7 @@ const SEED: u64 = 1;
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for runtime_checks in [false, true] {
-        // One device for all cases: an error that leaked from one case into the next would show.
+        // All cases use one device, so that an error that leaks from one case into the next is noticed.
         let shared: Arc<OnceLock<Result<Device, String>>> = Arc::default();
         for case in verify::cases() {
             // With the checks on, the small cases are enough: they compile every variant.

@@ -8,7 +8,7 @@ use crate::contract;
 pub fn trials() -> Vec<Trial> {
     let guarded =
         || GpuOptions { debug: DebugOptions { guarded_buffers: true, ..Default::default() }, ..Default::default() };
-    // Rows longer than a binding come piece by piece only with thousands of classes; this cuts between rows.
+    // Rows are read piece by piece only with thousands of classes. Here matrices are split between rows.
     let narrow = GpuOptions { debug: DebugOptions { max_binding_bytes: Some(256), ..guarded().debug }, ..guarded() };
     let lanes = |lanes| GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..guarded().debug }, ..guarded() };
     let mut trials = Vec::new();

@@ -1,7 +1,7 @@
-//! Random ops on random shapes, numbers and labels, good and bad: the device and the CPU path give the same error, or
-//! results that agree within a derived bound, and an everyday call behind every draw is right.
+//! Random ops on random shapes, numbers and labels, good and bad: the device and the CPU path give the same error, or results
+//! that agree within a derived bound. An everyday call after every draw is right.
 //!
-//! `WGPU_MLP_SEED` takes the place of the seed; a failure prints it, and the smallest draw that fails.
+//! `WGPU_MLP_SEED` replaces the seed. A failure prints the seed and the smallest draw that fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -26,8 +26,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// How many elements were compared, and how many were left alone because they may overflow; how many draws failed on
-/// both sides, as they should.
+/// How many elements were compared, and how many were skipped because they may overflow; how many draws failed on both sides,
+/// as they should.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     compared: u64,
@@ -91,7 +91,7 @@ fn same_error(got: &Error, want: &Error) -> Result<(), String> {
     if same { Ok(()) } else { Err(format!("the device says {got:?}, the CPU path {want:?}")) }
 }
 
-/// Every element agrees with one of the references: that of the numbers as they are, or of flushed ones.
+/// Every element agrees with one of two references: that of the unchanged numbers, or that of the flushed ones.
 fn same_numbers(
     got: &Outputs,
     references: [(&Outputs, &Vec<Array2<f64>>); 2],
@@ -118,13 +118,13 @@ fn same_numbers(
     if references.iter().any(|(want, _)| want.len() != got.len()) { Err("an output is missing".into()) } else { Ok(()) }
 }
 
-/// Equal, NaN for NaN, or both finite and within the bound; anything goes within an infinite one.
+/// Equal, NaN for NaN, or both finite and within the bound; with an infinite bound any result passes.
 fn near(got: f32, want: f32, bound: f64) -> bool {
     let close = want.is_finite() && (f64::from(got) - f64::from(want)).abs() <= bound;
     bound == f64::INFINITY || got == want || (got.is_nan() && want.is_nan()) || close
 }
 
-/// What must be right behind every draw.
+/// A call that must be right after every draw.
 fn everyday(device: &Device) -> Result<(), String> {
     let product = Matrix::from_slice(device, 2, 2, &[1.0, 2.0, 3.0, 4.0]).and_then(|x| ops::matmul(&x, &x)?.to_array());
     match product {

@@ -9,14 +9,14 @@ use wgpu_mlp::{Device, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Targe
 
 use crate::common::{self, Trial};
 
-/// Set where this program runs as the other process: it prints its bits and ends.
+/// Set if this program runs as the other process, which prints its bits and ends.
 const PRINT: &str = "WGPU_MLP_PRINT_BITS";
 /// Begins the line that has the bits: a driver or a layer may print lines of its own.
 const BITS: &str = "bits: ";
 /// Rows, inputs, hidden units and classes: for the kernels of small products and of large ones.
 const SHAPES: [[usize; 4]; 2] = [[97, 5, 24, 3], [300, 131, 70, 19]];
 
-/// What the other process does, where this is it.
+/// The work of the other process, if this is that process.
 pub fn child() -> Option<ExitCode> {
     env::var_os(PRINT)?;
     Some(match common::device(&GpuOptions::default()).and_then(|device| all_bits(&device)) {
@@ -35,7 +35,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// The bits of the parameters and of the loss after two steps from the same place.
+/// The bits of the parameters and of the loss after two steps from the same parameters.
 fn bits(device: &Device, [rows, inputs, hidden, classes]: [usize; 4]) -> Result<Vec<u64>, Failed> {
     let x = Matrix::from_array(device, common::normal(rows, inputs, 4).view())?;
     let labels: Vec<u32> = (0..rows).map(|row| (row * 7 % classes) as u32).collect();

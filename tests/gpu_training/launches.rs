@@ -1,4 +1,4 @@
-//! A training step's cost on the device: launches, bytes, waits and allocations, which counters tell.
+//! The cost of a training step on the device, from counters: launches, bytes, waits and allocations.
 
 use libtest_mimic::Failed;
 use wgpu_mlp::{
@@ -34,7 +34,7 @@ fn no_waits(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Forward passes on features that are on the device: a launch a layer, and the bits of the predictions.
+/// Forward passes on features that are on the device: one launch for each layer, and the bits of the predictions.
 fn logits_stay(device: &Device) -> Result<(), Failed> {
     let (x, _) = data(100);
     let (model, on_device) =
@@ -82,7 +82,7 @@ fn six_launches(device: &Device) -> Result<(), Failed> {
         let before = device.counters();
         let statistics = step()?;
         let after = device.counters();
-        // The norm takes two more.
+        // The norm takes two more launches.
         assert_eq!(after.dispatches - before.dispatches, if clips { 8 } else { 6 }, "{optimizer:?}");
         let others =
             [after.submits - before.submits, after.waits - before.waits, after.allocations - before.allocations];
@@ -95,8 +95,8 @@ fn six_launches(device: &Device) -> Result<(), Failed> {
         let parameters = inputs * hidden + hidden + hidden * classes + classes;
         let [b, d, h, c] = [batch, inputs, hidden, classes];
         let least = 4 * (2 * b * d + 6 * b * h + 3 * b * c + b + d * h + 2 * h * c + 4 * parameters);
-        // The update overwrites what it has read: those words are counted once, and twice in the schedule. What the
-        // optimizer keeps comes on top, each word read and written.
+        // The update overwrites what it has read: those words are counted once, and twice in the schedule. The optimizer's
+        // state is added, with each word read and written.
         let in_place = 4 * parameters;
         let kept = 4 * optimizer.slots().len() * parameters;
         // The gradients come in slices of 128 rows, so that a GPU has enough workgroups: all but the first cost a write and a read.
@@ -107,7 +107,7 @@ fn six_launches(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What a small layer's way back gives comes from one launch, where launches are what costs.
+/// On devices where launches are the main cost, one launch computes all results of a small layer's backward pass.
 fn five_launches(device: &Device) -> Result<(), Failed> {
     let software = device.info().kind == DeviceKind::SoftwareDriver;
     let (x, y) = batch(device)?;

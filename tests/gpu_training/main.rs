@@ -1,4 +1,4 @@
-//! Training on the device: how many launches and bytes it takes, the same bits every time, and what a fit promises.
+//! Training on the device: how many launches and bytes it takes, the same bits every time, and the promises of a fit.
 
 #[path = "../common/mod.rs"]
 mod common;

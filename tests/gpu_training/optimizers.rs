@@ -30,7 +30,7 @@ fn pieces() -> GpuOptions {
     }
 }
 
-/// More layers than one launch of an update takes.
+/// More layers than one launch of an update can process.
 fn deep(device: &Device) -> Result<(), Failed> {
     let widths: Vec<usize> = [vec![FEATURES], (0..16).map(|i| 8 + i % 3).collect(), vec![CLASSES]].concat();
     let plain = OptimizerState::new;
@@ -60,7 +60,7 @@ fn near(got: &[Parameters], want: &[Parameters], what: &str) {
     }
 }
 
-/// Five steps of each optimizer, as it is and with clipping and penalties.
+/// Five steps of each optimizer, without and with clipping and penalties.
 fn every_optimizer(device: &Device) -> Result<(), Failed> {
     for optimizer in optimizers() {
         let plain = OptimizerState::new(optimizer);
@@ -80,7 +80,7 @@ fn every_optimizer(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Layers of the user's own, whose parameters and gradients are buffers of their own.
+/// Layers that the user combines, whose parameters and gradients are separate buffers.
 fn parameters_apart(device: &Device) -> Result<(), Failed> {
     for optimizer in optimizers() {
         let trained = |device: &Device| -> Result<_, Failed> {
@@ -130,7 +130,8 @@ fn norm_beyond_f32(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Three steps, a snapshot, three more: on the device the bits of six at once, on the CPU path near them.
+/// Three steps, a snapshot, three more: on the device the result has the bits of six steps without a snapshot; on the CPU path
+/// it is close to them.
 fn restored(device: &Device) -> Result<(), Failed> {
     let shapes = [(FEATURES, 10), (1, 10), (10, CLASSES), (1, CLASSES)];
     for optimizer in optimizers() {

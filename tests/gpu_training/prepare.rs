@@ -1,4 +1,4 @@
-//! What is compiled before the first step of a training is what this launches: nothing is missing, and nothing too many.
+//! The kernels that are compiled before the first step of a training are exactly those that the training launches.
 
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ fn compiles_ahead(device: &Device) -> bool {
     ahead
 }
 
-/// What was compiled, without the op that came first to it, which is chance.
+/// The kernels that were compiled, without the name of the op that compiled each first, which depends on chance.
 fn compiled(device: &Device) -> BTreeSet<String> {
     device
         .kernels()
@@ -84,7 +84,8 @@ fn step_options(device: &Device, options: &FitOptions) -> Result<StepOptions, Fa
     Ok(StepOptions { loss, dropout, seed: 1 })
 }
 
-/// A step that is refused for features of another device has compiled its kernels by then. One that is not compiles no more.
+/// A step that is refused because its features are on another device has compiled its kernels by then. The next step, which is
+/// accepted, compiles none.
 fn finds_its_kernels(device: &Device, options: &FitOptions) -> Result<(), Failed> {
     if !compiles_ahead(device) {
         return Ok(());
@@ -108,7 +109,7 @@ fn finds_its_kernels(device: &Device, options: &FitOptions) -> Result<(), Failed
     Ok(())
 }
 
-/// A training that must not block compiles each kernel when it comes to it: no others than the one that blocks.
+/// An awaited training compiles each kernel when it needs it: the same kernels as a blocking training.
 fn nothing_too_many(device: &Device, options: &FitOptions) -> Result<(), Failed> {
     if !compiles_ahead(device) {
         return Ok(());

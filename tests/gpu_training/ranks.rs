@@ -31,8 +31,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What is compiled by the time that the first rows are read is what the training launches. A rank has all rows of a batch or
-/// none, so that its steps have one shape.
+/// The kernels that are compiled before the first rows are read are those that the training launches. A rank has all rows of a
+/// batch or none, so its steps have one shape.
 fn finds_its_kernels(device: &Device) -> Result<(), Failed> {
     if device.info().backend == "gl" {
         common::say("skipped: ranks find their kernels, since through OpenGL each is compiled when it is launched");
@@ -51,7 +51,7 @@ fn finds_its_kernels(device: &Device) -> Result<(), Failed> {
     let other = common::device(&GpuOptions::default())?;
     let devices = [device, &other];
     let ranks = Ranks::in_threads(2, |ranks| {
-        // Each has its own, so that neither finds what the other has compiled.
+        // Each has its own device, so that neither can use kernels that the other has compiled.
         let device = devices[ranks.rank()];
         let (own, ahead) = (ranks.share_of(128), OnceLock::new());
         let rows = FromFn::new((own.len(), 6), |row, into: &mut [f32]| {
@@ -70,7 +70,7 @@ fn finds_its_kernels(device: &Device) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Devices that round differently drift apart within an epoch, and take what rank 0 has at its end.
+/// Devices that round differently drift apart within an epoch, and take the parameters of rank 0 at its end.
 fn on_different_devices(gpu: &Device) -> Result<(), Failed> {
     let (x, labels) = common::clusters(150, 6, 3, 4);
     let options = FitOptions { epochs: 3, batch: 32, optimizer: Optimizer::adam(0.01), ..Default::default() };
@@ -80,7 +80,8 @@ fn on_different_devices(gpu: &Device) -> Result<(), Failed> {
         let mut model = Mlp::new(&device, &[6, 16, 3], 1)?;
         let x = x.slice(s![own.clone(), ..]);
         let mut by_epoch = Vec::new();
-        // What callbacks see has been made equal, each time; what the training ends with is made equal once more.
+        // The parameters that callbacks see have been made equal each time; those at the end of the training are made equal
+        // again.
         let mut watch = |model: &Mlp, _: &Epoch| {
             by_epoch.push(model.parameters()?);
             Ok(ControlFlow::Continue(()))

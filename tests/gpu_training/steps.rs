@@ -1,4 +1,4 @@
-//! Training on the GPU: without waits, with the same bits every time, along the CPU path's losses.
+//! Training on the GPU: without waits, with the same bits every time, and with losses close to those of the CPU path.
 
 use libtest_mimic::Failed;
 use ndarray::Array2;
@@ -42,7 +42,7 @@ pub(super) fn optimizers() -> [Optimizer; 7] {
     ]
 }
 
-/// Clusters round a centre for each class.
+/// Clusters around a centre for each class.
 pub(super) fn data(rows: usize) -> (Array2<f32>, Vec<u8>) {
     let mut rng = ChaCha12Rng::seed_from_u64(5);
     let mut draw = |rows| Array2::from_shape_simple_fn((rows, FEATURES), || StandardNormal.sample(&mut rng));
@@ -87,7 +87,7 @@ pub(super) fn batch(device: &Device) -> Result<(Matrix, Targets), Failed> {
     Ok((Matrix::from_array(device, x.view())?, Targets::classes(device, &labels, CLASSES)?))
 }
 
-/// A little of everything, on so many layers.
+/// Options of all kinds, for a network of so many layers.
 pub(super) fn penalties(layers: usize) -> Vec<Penalty> {
     let penalty = |i| {
         let share = 1e-3 * (i % 3) as f64;

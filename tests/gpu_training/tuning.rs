@@ -1,4 +1,4 @@
-//! Tuning: only when asked for, right whatever wins, kept for the next time.
+//! Tuning: it runs only when it is called, results are right whichever kernel wins, and the choice is kept.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ fn kept(_: &Device) -> Result<(), Failed> {
     for (tuned, shape) in found.iter().zip(SHAPES) {
         assert_eq!(tuned.shape, shape);
         assert!((2..=8).contains(&tuned.candidates.len()) && tuned.winner.is_some(), "{tuned}");
-        // Whatever clock it was.
+        // This holds for any clock.
         let times = tuned.candidates.iter().filter_map(|(_, time)| *time);
         assert!(times.clone().all(|time| time > Duration::ZERO) && times.sum::<Duration>() < elapsed, "{tuned}");
         let fastest = tuned.candidates.iter().filter(|(_, time)| time.is_some()).min_by_key(|(_, time)| *time);
@@ -73,7 +73,7 @@ fn kept(_: &Device) -> Result<(), Failed> {
     let compiled = again.counters().pipelines;
     assert!(compiled <= 2 * SHAPES.len() as u64, "{compiled} kernels for products that are known");
 
-    // A damaged file counts for nothing, and is replaced.
+    // A damaged file is ignored and replaced.
     const DAMAGED: &str = "{ \"version\": 7";
     let mut entries = std::fs::read_dir(folder.path())?;
     let path = entries.next().ok_or("no file")??.path();
@@ -96,7 +96,7 @@ fn untuned(device: &Device) -> Result<(), Failed> {
     let (before, waits) = (product(device)?, device.counters().waits);
     assert!(common::same_bits(std::slice::from_ref(&before), &[product(device)?]));
     assert_eq!(device.counters().waits, waits + 1);
-    // What one device is tuned to is not the other's business.
+    // The tuning of one device does not affect the other.
     other.tune(&SHAPES[..1])?;
     assert!(common::same_bits(&[before], &[product(device)?]));
     Ok(())

@@ -1,4 +1,4 @@
-//! Async forms on the CPU path: the same results, turns for others in between, and futures that can go to another thread.
+//! Async forms on the CPU path: the same results, pauses for other tasks, and futures that can move to another thread.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

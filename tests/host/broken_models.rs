@@ -1,5 +1,5 @@
-//! Model files that were cut short, changed, or made to mislead: never a panic, nothing absurd allocated, always an
-//! error with the file's name.
+//! Model files that were cut short, changed, or made with false claims: there is never a panic or a huge allocation, and always
+//! an error with the file's name.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -26,7 +26,7 @@ fn whole() -> Vec<u8> {
     BYTES.get_or_init(save).clone()
 }
 
-/// Loads a file with these bytes; any error must name the file and be one of a file's.
+/// Loads a file with these bytes; any error must name the file and be an error of a file.
 fn load(dir: &TempDir, bytes: &[u8]) -> Result<Mlp, Error> {
     let path = dir.path().join("tried.safetensors");
     fs::write(&path, bytes).unwrap();
@@ -42,7 +42,7 @@ fn file(header: &str, data: usize) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
 }
 
-/// One tensor as a header has it.
+/// The entry of one tensor in a header.
 fn tensor(name: &str, dtype: &str, shape: &str, start: u64, end: u64) -> String {
     format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}"#)
 }
@@ -108,7 +108,7 @@ fn headers_that_lie() {
     assert!(matches!(load(&dir, &random), Err(Error::Format { .. })));
 }
 
-/// Eight tensors of 2^61 bytes, about: their sizes and the header's length add up to more than u64 has.
+/// Eight tensors of about 2^61 bytes: the sum of their sizes and the header's length is beyond u64.
 #[test]
 fn sizes_that_overflow() {
     let dir = tempdir().unwrap();
@@ -143,7 +143,7 @@ fn names_and_types_that_cannot_be() {
     refused(&dir, &[format!(r#""a":{}"#, "[".repeat(100_000))], 0, "invalid JSON in header");
 }
 
-/// A file of a tebibyte (with nothing in it) is refused for its header, unread.
+/// A file of a tebibyte (a sparse file) is refused because of its header, and is not read.
 #[cfg(target_os = "linux")]
 #[test]
 fn large_files_are_not_read() {
@@ -230,7 +230,7 @@ proptest! {
     }
 }
 
-/// Counts that no training reaches, and numbers that count nothing, in the tensors that a training goes on from.
+/// Counts that no training reaches, and numbers that are not counts, in the tensors from which a training continues.
 #[test]
 fn checkpoints_whose_counts_make_no_sense() {
     let dir = tempdir().unwrap();
@@ -246,7 +246,8 @@ fn checkpoints_whose_counts_make_no_sense() {
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let tensors: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
     let place = |name: &str| 8 + header + tensors[name]["data_offsets"][0].as_u64().unwrap() as usize;
-    // Where the counts stand: the step, epochs waited and the best epoch; steps, epochs, stale ones and reductions; rows.
+    // The tensors that hold counts: the step, epochs waited and the best epoch; steps, epochs, stale epochs and reductions;
+    // rows.
     let counts: [(&str, &[usize]); 3] = [("run", &[5, 6, 7]), ("schedule", &[0, 1, 3, 4]), ("history", &[6, 7, 15])];
     for (name, numbers) in counts {
         for (number, bad) in numbers.iter().flat_map(|number| [1e300, -2.0, 0.5, f64::NAN].map(|bad| (number, bad))) {

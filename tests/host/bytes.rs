@@ -1,4 +1,4 @@
-//! Models and checkpoints as bytes: those of the files, with the same checks and the same bits.
+//! Models and checkpoints as bytes: the bytes of the files, with the same checks and the same bits.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -49,7 +49,7 @@ fn a_model_as_bytes_is_its_file() {
     assert_eq!(bytes, fs::read(&path).unwrap());
     assert_eq!(pollster::block_on(model.to_bytes_async()).unwrap(), bytes);
     assert_eq!(bits(&Mlp::from_bytes(&cpu, &bytes).unwrap()), bits(&model));
-    // The bytes may lie at any address.
+    // The bytes may be at any address.
     let moved = [&[0], &bytes[..]].concat();
     assert_eq!(bits(&Mlp::from_bytes(&cpu, &moved[1..]).unwrap()), bits(&model));
 }
@@ -103,7 +103,7 @@ fn the_program_gets_every_checkpoint_that_the_file_gets() {
     let mut trained = model();
     trainer.fit(&mut trained, x.view(), &labels).unwrap();
     assert_eq!((kept.len(), &kept), (3, &files));
-    // A checkpoint is a model, too.
+    // A checkpoint is also a model.
     let last = Mlp::from_bytes(&Device::cpu(), &kept[2]).unwrap();
     assert_eq!((last.inputs(), last.classes()), (5, 3));
 }
@@ -128,7 +128,7 @@ fn a_training_resumed_from_bytes_ends_with_the_same_bits() {
     let third = pollster::block_on(resume().fit_async(&mut awaited, x.view(), &labels)).unwrap();
     assert_eq!((bits(&resumed), bits(&awaited)), (bits(&whole), bits(&whole)));
     assert_eq!((course(&second), course(&third)), (course(&history), course(&history)));
-    // Bytes count before a file: this one would go on to nothing.
+    // Bytes take precedence over a file: no training could be resumed from this file.
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run.checkpoint");
     fs::write(&path, "no checkpoint").unwrap();

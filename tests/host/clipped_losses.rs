@@ -1,4 +1,4 @@
-//! The clipped loss where probabilities are NaN, on the CPU path: which rows and which elements that spoils.
+//! The clipped loss if probabilities are NaN, on the CPU path: which rows and which elements become NaN.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -26,7 +26,7 @@ fn the_probability_of_another_class_spoils_no_loss_of_class_ids() {
     let (loss, slopes) = of_row(&id(1), 0.0);
     assert!((loss - LN_2).abs() < 1e-6, "{loss}");
     assert_eq!(slopes, [0.0, -2.0, 0.0]);
-    // That of its own class does, in the element that has a share of the loss.
+    // A NaN for the row's own class does, in the element that has a share of the loss.
     let (loss, slopes) = of_row(&id(0), 0.0);
     assert!(loss.is_nan() && slopes[0].is_nan(), "{loss}, {slopes:?}");
     assert_eq!(slopes[1..], [0.0, 0.0]);
@@ -38,7 +38,7 @@ fn any_probability_spoils_the_loss_of_a_distribution() {
     let shares = Targets::distributions(&Device::cpu(), array![[0.0, 0.5, 0.5]].view()).unwrap();
     let (loss, slopes) = of_row(&shares, 0.0);
     assert!(loss.is_nan(), "{loss}");
-    // A class without a share has no gradient, whatever its probability is.
+    // A class without a share has gradient 0 for any probability.
     assert_eq!(slopes, [0.0, -1.0, -2.0]);
     // Smoothing gives every class a share.
     let (loss, slopes) = of_row(&id(1), 0.75);

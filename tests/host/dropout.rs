@@ -1,4 +1,4 @@
-//! Dropout on the CPU path: which elements it leaves out, and what becomes of the others.
+//! Dropout on the CPU path: which elements it sets to 0, and how it scales the others.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,7 +16,7 @@ fn dropped(x: &Array2<f32>, seed: u64, counter: u64) -> Array2<f32> {
     ops::dropout(&matrix(x), RATE, seed, counter).unwrap().to_array().unwrap()
 }
 
-/// Seed, counter and place decide, and the others are divided by 1 - rate.
+/// Seed, counter and index decide which elements are 0; the others are divided by 1 - rate.
 #[test]
 fn seed_counter_and_place_decide() {
     let ones = Array2::ones((100, 100));
@@ -30,10 +30,10 @@ fn seed_counter_and_place_decide() {
     for (seed, counter) in [(8, 0), (7, 1), (7, 1 << 32), (7 + (1 << 32), 0), (0, 7)] {
         let other = dropped(&ones, seed, counter);
         let apart = other.iter().zip(&first).filter(|(one, other)| one != other).count();
-        // Two draws that know nothing of each other differ in 2 · 0.25 · 0.75 of the places.
+        // Two independent draws differ in 2 · 0.25 · 0.75 of the elements.
         assert!((3000..4500).contains(&apart), "{seed}, {counter}: {apart} of 10000 differ");
     }
-    // Rows are drawn each by itself.
+    // Each row is drawn separately.
     assert!((1..100).all(|row| first.row(row) != first.row(row - 1)));
 }
 
@@ -74,7 +74,8 @@ fn the_layer_draws_anew_in_training_and_changes_nothing_outside() {
     let [first, second] = [forward(true), forward(true)];
     assert_eq!(forward(false), ones);
     assert_ne!(first, second);
-    // Outside of training the gradient goes through whole; behind a pass in training it loses what the pass lost.
+    // Outside of training the gradient passes unchanged; after a forward pass in training it is 0 for the elements that the
+    // pass set to 0.
     let backward = |layer: &Dropout| layer.backward(&x).unwrap().to_array().unwrap();
     assert_eq!(backward(&layer), ones);
     let third = layer.forward(&x, true).unwrap().to_array().unwrap();

@@ -1,4 +1,4 @@
-//! Errors of values, options and calls on the CPU path, each with its words.
+//! Errors of values, options and calls on the CPU path, each with its message.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -49,7 +49,7 @@ fn wrong_number_of_values() {
     refused!(Matrix::from_slice(&cpu, 2, 3, &[0.0; 7]), Error::Length { .. }, "matrix: 2x3 needs 6 values; got 7");
     let huge = format!("matrix: {max}x2 needs {} values; got 4", usize::MAX as u128 * 2, max = usize::MAX);
     refused!(Matrix::from_slice(&cpu, usize::MAX, 2, &[0.0; 4]), Error::Length { .. }, huge);
-    // usize::MAX / 2 + 1 rows of 2 wrap round to nothing at all.
+    // The size of usize::MAX / 2 + 1 rows of 2 overflows to 0.
     assert!(matches!(Matrix::from_slice(&cpu, usize::MAX / 2 + 1, 2, &[]), Err(Error::Length { .. })));
 }
 
@@ -160,7 +160,7 @@ fn backward_before_forward() {
     refused!(loss.output(), Error::NoForward { .. }, words("softmax_cross_entropy"));
 }
 
-/// An element's place decides whether it is left out: a gradient of another shape would lose others.
+/// Dropout chooses elements by their index, so with a gradient of another shape it would choose other elements.
 #[test]
 fn a_gradient_of_another_shape_than_dropout_had() {
     let mut dropout = Dropout::new(0.5, 7);

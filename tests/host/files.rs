@@ -1,5 +1,5 @@
-//! Model files: what is saved comes back, bit by bit; what is no model is refused with the file's name and the
-//! tensor's. (Files that lie: broken_models.)
+//! Model files: a saved model is loaded with the same bits; a file that is not a model is refused with the names of the
+//! file and the tensor. (broken_models has files with false claims.)
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -39,7 +39,7 @@ fn names_in(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Writes the bytes to a file and loads that; the message of any error must begin with the file's name.
+/// Writes the bytes to a file and loads it. The message of any error must begin with the file's name.
 pub(super) fn load(dir: &TempDir, bytes: &[u8]) -> Result<Mlp, Error> {
     let path = dir.path().join("tried.safetensors");
     fs::write(&path, bytes).unwrap();
@@ -99,7 +99,7 @@ fn a_relative_path() {
         }
         return;
     }
-    // A process has one current directory for all its threads: this test runs once more in a process of its own.
+    // A process has one current directory for all its threads: so this test runs again in a process of its own.
     let dir = tempdir().unwrap();
     fs::create_dir(dir.path().join("below")).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());

@@ -184,7 +184,7 @@ fn dropout_goes_back_as_the_layers_do() {
     training::effects::dropout_by_layers(&Device::cpu()).unwrap();
 }
 
-/// Options that no fit takes, each with the words of its error.
+/// Options that no fit accepts, each with the message of its error.
 fn senseless_options() -> [(FitOptions, &'static str); 12] {
     let plain = FitOptions::default;
     [
@@ -281,7 +281,7 @@ fn counts_near_their_end_neither_overflow_nor_wrap() {
     assert_eq!((schedule.progress().steps, schedule.progress().reductions), (u64::MAX, u64::MAX));
     assert_eq!(schedule.rate(), 0.0);
 
-    // The whole data set as one batch, however long it will be.
+    // The whole data set is one batch, for any number of rows.
     let options = FitOptions { batch: usize::MAX, ..Default::default() };
     let plan = Plan::training_step(&Device::cpu(), &[784, 10], &options).unwrap();
     assert!(matches!(plan.obstacle, Some(Error::Limit { .. })), "{plan}");

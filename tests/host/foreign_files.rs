@@ -1,4 +1,4 @@
-//! Model files that other programs write: names, types and shapes of tensors that make a model, and those that make none.
+//! Model files that other programs write: names, types and shapes of tensors that are a model, and those that are not.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -75,7 +75,8 @@ fn tensors_that_make_no_model() {
         refused(&[("0.weight", F32, &shape), bias], "0.weight", "must not be empty");
     }
     refused(&[weight, ("0.bias", F32, &[0])], "0.bias", "must not be empty");
-    // What does not belong there is named itself: also a module of another kind, and a second prefix.
+    // The error names a tensor that does not belong in the file, also one of another kind of module, or one with a second
+    // prefix.
     for name in
         ["extra", "1.weight", "0.Weight", "running_mean", "1.running_mean", "net.1.weight", "01.weight", "-1.bias"]
     {
@@ -84,7 +85,7 @@ fn tensors_that_make_no_model() {
     }
 }
 
-/// The bytes of values in one of the types that models come in.
+/// The bytes of values in one of the types that model files may have.
 fn bytes_of(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     match dtype {
         Dtype::F64 => values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect(),
@@ -144,7 +145,7 @@ fn modules_without_parameters_leave_gaps_and_names_have_a_prefix() {
         assert!(matches!(&error, Error::Model { tensor, .. } if tensor == stranger), "{error}");
         assert!(error.to_string().contains("does not belong; a model has N.weight and N.bias"), "{error}");
     }
-    // The order is that of the numbers: turned round, the layers do not fit.
+    // The layers have the order of their numbers; in reverse order they do not fit each other.
     let error = load(&dir, &sequential(["2", "0"], Dtype::F32)).unwrap_err();
     assert!(error.to_string().ends_with("tensor 2.weight: must have a column for each output of the layer before it"));
 }

@@ -58,7 +58,7 @@ fn everything_comes_back_as_it_was() {
     broken.epochs[5].validation_loss = Some(f64::NEG_INFINITY);
     broken.epochs[6].accuracy = f64::NAN; // of an epoch that a callback ended before a row counted
     there_and_back(&broken);
-    // As they were written before: what is not finite was null.
+    // Older reports and histories: numbers that are not finite were written as null.
     let progress = r#"{ "steps": 0, "epochs": 0, "best_loss": null, "stale_epochs": 0, "reductions": 0 }"#;
     assert_eq!(serde_json::from_str::<ScheduleProgress>(progress).unwrap(), ScheduleProgress::default());
     let matrix = ConfusionMatrix::new(&[0u8, 1, 1], &[0u8, 1, 0], 2).unwrap().with_names(["no", "yes"]).unwrap();
@@ -93,7 +93,7 @@ fn options_for_parquet_files_are_strict() {
     strict::<wgpu_mlp::data::ParquetOptions>();
 }
 
-/// What a file leaves out is as by default, and a name that no option has is told.
+/// An option that a file leaves out has its default, and an unknown name is an error that names it.
 fn strict<T: Default + DeserializeOwned + std::fmt::Debug>() {
     let empty: T = serde_json::from_str("{}").unwrap();
     assert_eq!(format!("{empty:?}"), format!("{:?}", T::default()));
@@ -115,7 +115,7 @@ fn options_of_every_kind_are_strict() {
     strict::<AdamOptions>();
 }
 
-/// A file may claim what no matrix is.
+/// A file may claim a shape that no matrix has.
 #[test]
 fn a_confusion_matrix_is_whole_or_none() {
     let read = |text: &str| serde_json::from_str::<ConfusionMatrix>(text).map_err(|error| error.to_string());

@@ -27,7 +27,7 @@ fn shares(array: Array2<f32>) -> Targets {
     Targets::distributions(&Device::cpu(), array.view()).unwrap()
 }
 
-/// Fails where two matrices differ by more than `room`; NaN counts as equal to NaN, and infinity to infinity.
+/// Fails if two matrices differ by more than `room`. NaN counts as equal to NaN, and infinity to infinity.
 #[track_caller]
 pub(super) fn close(got: &Matrix, want: &Array2<f32>, room: f32) {
     let got = got.to_array().unwrap();
@@ -43,7 +43,8 @@ fn notebook() -> (Array2<f32>, [Targets; 2], Matrix) {
     (probs, [ids(&[0, 1, 1], 3), one_hot], logits)
 }
 
-/// PyTorch's sum is the loss that its gradient is of, weights and smoothing included; the notebook's mean stays the default.
+/// With PyTorch's sum, the gradient belongs to the sum of the losses, weights and smoothing included. The notebook's mean stays
+/// the default.
 #[test]
 fn losses_are_what_their_gradients_are_of() {
     let device = Device::cpu();
@@ -154,7 +155,7 @@ fn dense_begins_small_and_computes_both_ways() {
     close(&dense.backward(&dy).unwrap(), &array![[-9.0, 2.0, 13.0], [-18.0, 4.0, 26.0]], 0.0);
     close(dense.dweights().unwrap(), &array![[1.0, 10.0], [4.0, 40.0], [1.0, 10.0]], 0.0);
     close(dense.dbiases().unwrap(), &array![[3.0, 30.0]], 0.0);
-    // Fused in, ReLU is what it is behind the layer.
+    // A fused ReLU gives the result of a ReLU after the layer.
     let (mut fused, mut relu) = (dense.clone().with_activation(Activation::Relu), ReLU::new());
     let y = relu.forward(&dense.forward(&x).unwrap()).unwrap();
     close(&fused.forward(&x).unwrap(), &y.to_array().unwrap(), 0.0);
@@ -163,7 +164,7 @@ fn dense_begins_small_and_computes_both_ways() {
     close(fused.dweights().unwrap(), &dense.dweights().unwrap().to_array().unwrap(), 0.0);
 }
 
-/// A model begins as He has it, and another seed draws other weights.
+/// A model begins with He's initialisation, and another seed draws other weights.
 #[test]
 fn models_begin_with_the_spread_of_their_inputs() {
     let of = |seed| Mlp::new(&Device::cpu(), &[200, 300, 50], seed).unwrap().parameters().unwrap();
@@ -208,7 +209,7 @@ fn rows_with_nan_and_infinity_spoil_themselves_alone() {
     assert_eq!((stats.rows, stats.correct, stats.non_finite_rows, stats.first_bad_row), (6, 2, 4, Some(1)));
     assert!(stats.mean_loss().is_nan() && stats.weight_sum == 6.0);
 
-    // A masked target costs infinity, and its gradient is finite.
+    // A masked target has an infinite loss and a finite gradient.
     let masked = ops::softmax_cross_entropy(&matrix(array![[-INF, 0.0]]), &ids(&[0], 2), &options).unwrap();
     close(masked.losses(), &array![[INF]], 0.0);
     close(masked.dlogits(), &array![[-1.0, 1.0]], 0.0);
@@ -219,7 +220,7 @@ fn rows_with_nan_and_infinity_spoil_themselves_alone() {
     close(&ops::relu_mask(&x).unwrap(), &array![[0.0, 0.0, 1.0, 0.0, 1.0, 0.0]], 0.0);
     let dx = ops::relu_backward(&x, &matrix(array![[5.0; 6]])).unwrap();
     close(&dx, &array![[0.0, 0.0, 5.0, 0.0, 5.0, 0.0]], 0.0);
-    // argmax finds the NaN, and the row is a miss all the same.
+    // argmax finds the NaN, but the row is still a miss.
     let x = matrix(array![[NAN, 1.0], [1.0, NAN], [1.0, INF]]);
     assert_eq!(ops::argmax(&x).unwrap().to_classes().unwrap(), [0, 1, 1]);
     assert_eq!(ops::accuracy(&x, &ids(&[0, 1, 1], 2)).unwrap(), 1.0 / 3.0);

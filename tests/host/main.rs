@@ -1,4 +1,4 @@
-//! What needs no GPU: the CPU path, options and errors, files, documents, and the source's own rules.
+//! Tests that need no GPU: the CPU path, options and errors, files, documents, and the source's own rules.
 
 #[path = "../awaiting/mod.rs"]
 mod awaiting;

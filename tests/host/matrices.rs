@@ -1,4 +1,4 @@
-//! Matrices on the CPU path: they take arrays in every layout, and are read into arrays that are there.
+//! Matrices on the CPU path: they take arrays in every layout, and can be read into existing arrays.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,7 +9,7 @@ fn bits(array: ArrayView2<'_, f32>) -> Vec<u32> {
     array.iter().map(|value| value.to_bits()).collect()
 }
 
-/// Numbers of which each has its place, with a NaN, an infinity, -0 and a number below the normal ones among them.
+/// Numbers that are all different, among them a NaN, an infinity, -0 and a subnormal number.
 fn numbers(rows: usize, cols: usize) -> Array2<f32> {
     let special = [f32::NAN, f32::NEG_INFINITY, -0.0, 1e-40];
     Array2::from_shape_fn((rows, cols), |(r, c)| match r * cols + c {
@@ -51,7 +51,7 @@ fn arrays_that_are_there_are_read_into() {
     let mut turned = Array2::zeros((6, 4));
     matrix.read_into(turned.view_mut().reversed_axes()).unwrap();
     assert_eq!(bits(turned.t()), bits(x.view()));
-    // Every other column of a wider array, whose others stay.
+    // Every other column of a wider array. The columns between them are not changed.
     for awaited in [false, true] {
         let mut wide = Array2::from_elem((4, 12), 7.0);
         let part = wide.slice_mut(s![.., ..;2]);

@@ -1,4 +1,4 @@
-//! Metrics against scikit-learn's figures, their errors, and their edges.
+//! Metrics compared with scikit-learn's figures, their errors, and extreme cases.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -44,7 +44,7 @@ fn wrong_inputs_are_typed_errors() {
     assert!(matches!(wrong, Err(Error::Target { op: "targets", row: 9, class: 3, classes: 3 })));
     let error = ConfusionMatrix::new(&[0u8], &[-1i8], 3).unwrap_err().to_string();
     assert_eq!(error, "predictions: row 0 has class -1; classes run from 0 to 2");
-    // A row may be without a label, and not without a prediction.
+    // A row may have no label, but it must have a prediction.
     let unpredicted = ConfusionMatrix::new(&[0i64, 1], &[0i64, -100], 2);
     assert!(matches!(unpredicted, Err(Error::Target { op: "predictions", row: 1, class: -100, classes: 2 })));
     let ignored = ConfusionMatrix::new(&[-100i64, -100], &[0i64, -100], 2).unwrap();
@@ -88,7 +88,7 @@ fn balanced_weights_add_up_to_the_rows() {
     assert!((total - 10.0).abs() < 1e-5 && weights[4..] == [0.0, 0.0]);
 }
 
-/// Rows with the label -100 have no part in a score or a weight.
+/// Rows with the label -100 do not count in scores and weights.
 #[test]
 fn rows_without_a_label_do_not_count() {
     let probs = array![[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.2, 0.3, 0.5], [f32::NAN, 0.5, 0.5]];

@@ -1,11 +1,11 @@
-//! Trainings without a row to learn from or to validate on: refused at the start, with the model as it was.
+//! Trainings without any row for training or validation: refused at the start, with the model as it was.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use ndarray::Array2;
 use wgpu_mlp::{ClassWeights, Device, Error, FitOptions, Mlp, Targets, Trainer};
 
-/// Each class of its own: a validation by fractions would hold no row back, and early stopping would watch the training.
+/// Each row has its own class: a validation fraction would hold no row back, and early stopping would use the training loss.
 #[test]
 fn a_validation_without_rows_is_refused() {
     let x = ndarray::Array2::from_shape_fn((3, 4), |(row, col)| (row + col) as f32);
@@ -19,7 +19,7 @@ fn a_validation_without_rows_is_refused() {
     let weightless = Trainer::new(&options).row_weights(&[1.0, 0.0, 0.0]);
     let error = weightless.fit(&mut model, x.view(), &[0u8, 1, 1]).unwrap_err();
     assert!(error.to_string().starts_with("fit: no row is left to validate on"), "{error}");
-    // A validation set takes the fraction's place: all rows are trained on.
+    // A validation set replaces the fraction, so all rows are trained on.
     let history = Trainer::new(&options).validation_set(x.view(), &[0u8, 1, 1]).fit(&mut model, x.view(), &[0u8, 1, 1]);
     assert_eq!(history.unwrap().epochs[0].rows, 3);
     assert!(fit(&[0, 1, 1]).unwrap().epochs[0].validation_loss.is_some_and(f64::is_finite));
@@ -29,7 +29,7 @@ fn model() -> Mlp {
     Mlp::new(&Device::cpu(), &[4, 3], 1).unwrap()
 }
 
-/// Trains on labels, row weights and class weights of which nothing is left, in each way, and returns the error's text.
+/// Trains in each way on labels, row weights and class weights that leave no row that counts, and returns the error's text.
 fn refused(labels: &[i64], weights: Option<&[f32]>, options: &FitOptions) -> String {
     let (x, mut model) = (Array2::from_elem((labels.len(), 4), 0.5), model());
     let before = model.parameters().unwrap();
@@ -73,7 +73,7 @@ fn one_row_that_counts_is_a_training() {
     let mut model = model();
     let history = Trainer::new(&options).row_weights(&[1.0, 2.0, 1.0]).fit(&mut model, &x, &[0, 1, -100]).unwrap();
     assert!(history.epochs.iter().all(|epoch| epoch.loss.is_finite()));
-    // Of the rows that a fraction leaves to train on none counts, though one that is held back does.
+    // None of the rows that a fraction leaves for training counts, but one of the rows held back does.
     let half = FitOptions { validation_fraction: 0.5, ..Default::default() };
     let weights = [1.0, 0.0];
     let outcomes = (0..20).map(|seed| {

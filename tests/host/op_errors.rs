@@ -1,4 +1,4 @@
-//! Errors of ops for layers and updates, of models made by hand, and of plans, on the CPU path, each with its words.
+//! Errors of ops for layers and updates, of models made by hand, and of plans, on the CPU path, each with its message.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

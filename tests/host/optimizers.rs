@@ -35,7 +35,7 @@ fn walk(state: &mut OptimizerState, start: f32, gradients: &[f32]) -> f64 {
     w.to_array().unwrap()[[0, 0]].into()
 }
 
-/// As docs.pytorch.org/docs/stable/optim.html has them, one number at a time.
+/// The rules of docs.pytorch.org/docs/stable/optim.html, one number at a time.
 fn by_the_book(optimizer: &Optimizer, mut w: f64, gradients: &[f32]) -> f64 {
     let (mut a, mut b, lr) = (0.0, 0.0, optimizer.learning_rate());
     for (t, g) in (1..).zip(gradients.iter().map(|g| f64::from(*g))) {
@@ -130,7 +130,7 @@ fn penalties_pull_as_their_loss_has_it() {
     for (at, after) in b.to_array().unwrap().indexed_iter() {
         near(layer.biases[at] - after, slope(&|layer, by| layer.biases[at] += by));
     }
-    // Nothing pulls at 0, and what has no penalty is left alone, be it infinite.
+    // A penalty on 0 has gradient 0, and a parameter without a penalty is not changed, even if it is infinite.
     let mut w = Matrix::from_slice(&device, 1, 2, &[0.0, -0.0]).unwrap();
     let mut b = Matrix::from_slice(&device, 1, 2, &[f32::INFINITY, 1.0]).unwrap();
     let zero = Matrix::zeros(&device, 1, 2).unwrap();
@@ -152,7 +152,7 @@ fn clipping_is_by_the_norm_of_all_gradients_before_penalties() {
     state.step([(&mut w, &dw), (&mut b, &db)].into_iter()).unwrap();
     let got = [w, b].map(|x| x.to_array().unwrap()[[0, 0]]);
     assert!((got[0] - (1.0 - 3.0 - 1.0)).abs() < 1e-5 && (got[1] - (1.0 + 4.0)).abs() < 1e-5, "{got:?}");
-    // A NaN spoils everything, as it must: nobody could miss it.
+    // A NaN makes everything NaN, so it cannot be overlooked.
     let (mut w, mut b) = (one(1.0), one(1.0));
     let nan = Matrix::from_slice(&device, 1, 1, &[f32::NAN]).unwrap();
     state.step([(&mut w, &dw), (&mut b, &nan)].into_iter()).unwrap();
@@ -245,7 +245,7 @@ fn an_export_before_the_first_step_is_all_zeros() {
     assert_eq!(snapshot, OptimizerSnapshot { slots: vec![vec![Array2::zeros((2, 3))]; 2], ..Default::default() });
 }
 
-/// A step that is refused has moved nothing, not even the parameters before the one that does not fit.
+/// A step that is refused changes nothing, not even the parameters before the one that does not fit.
 #[test]
 fn a_step_is_taken_whole_or_not_at_all() {
     let device = Device::cpu();
@@ -257,7 +257,7 @@ fn a_step_is_taken_whole_or_not_at_all() {
         assert!(matches!(error, Error::Shape { .. }), "{error}");
         let untouched = |matrix: &Matrix| matrix.to_array().unwrap().iter().all(|value| *value == 1.0);
         assert!(untouched(&first) && untouched(&second) && state.steps() == 0, "{optimizer:?}");
-        // And the next one, which fits, is the first.
+        // The next step, which fits, counts as the first.
         let (mut fresh, mut alone) = (OptimizerState::new(optimizer), [ones(2, 3), ones(1, 3)]);
         let [one, two] = &mut alone;
         fresh.step([(one, &good), (two, &ones(1, 3))].into_iter()).unwrap();
@@ -269,7 +269,7 @@ fn a_step_is_taken_whole_or_not_at_all() {
     }
 }
 
-/// Parameters that come later have slots of their own, which begin with zeros; those of the others go on.
+/// Parameters that are added later have their own slots, which begin with zeros; the slots of the others are kept.
 #[test]
 fn a_later_step_may_bring_more_parameters() {
     for optimizer in all() {
@@ -284,7 +284,7 @@ fn a_later_step_may_bring_more_parameters() {
         assert!(second.to_array().unwrap()[[0, 0]] > 2.0, "{optimizer:?}");
         let snapshot = state.export(&[(1, 1), (1, 1)]).unwrap();
         assert_eq!(snapshot.slots.iter().map(Vec::len).collect::<Vec<_>>(), vec![2; optimizer.slots().len()]);
-        // It goes where a state of its own brings it, also after a restoration: Adam knows that it has taken one step.
+        // Its step is that of a separate state, also after a restoration: Adam knows that this parameter has had one step.
         assert_eq!((snapshot.step, &snapshot.steps[..]), (3, &[3, 1][..]));
         let (mut restored, mut own) =
             (OptimizerState::restore(optimizer, snapshot).unwrap(), OptimizerState::new(optimizer));

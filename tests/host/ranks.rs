@@ -27,14 +27,14 @@ fn scores_are_those_of_one_process_on_all_rows() -> Result<()> {
     over_ranks::scores(&Device::cpu())
 }
 
-/// Every one of so many ranks must end with an error of these words.
+/// All of so many ranks must end with an error that has these words.
 fn told(size: usize, call: &(dyn Fn(&Ranks) -> Result<()> + Sync), words: &str) {
     for (rank, outcome) in Ranks::in_threads(size, call).into_iter().enumerate() {
         assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), Some(words), "rank {rank}");
     }
 }
 
-/// A rank that was given something else is an error on every rank, with both values.
+/// If one rank gets another value, every rank returns an error with both values.
 #[test]
 fn ranks_that_were_given_different_things_are_told_so() {
     let train = |ranks: &Ranks, data: &Data, options: &FitOptions| {
@@ -58,7 +58,7 @@ fn ranks_that_were_given_different_things_are_told_so() {
         Trainer::new(&options).over(ranks).fit(&mut model, x.slice(s![own.clone(), ..]), &labels[own]).map(drop)
     };
     told(3, &width, "the ranks differ in the model's widths: [4, 12, 8, 3] on rank 2, [4, 12, 9, 3] on rank 0");
-    // Weights and a validation set on one rank alone, which is the last or the first.
+    // Weights or a validation set on only one rank, the last or the first.
     let plain = FitOptions::default();
     for (with, said) in [(2, "true on rank 2, false on rank 0"), (0, "false on rank 1, true on rank 0")] {
         let weights = |ranks: &Ranks| {
@@ -74,7 +74,7 @@ fn ranks_that_were_given_different_things_are_told_so() {
     }
 }
 
-/// One predicts while the others train, two score in other ways, and two by another k.
+/// One rank predicts while the others train, two ranks compute different scores, and two use different k.
 #[test]
 fn ranks_in_different_calls_are_told_so() -> Result<()> {
     let device = Device::cpu();

@@ -1,4 +1,4 @@
-//! Ranks that end before the others, or leave a call: the others are told who it was, and none waits for ever.
+//! Ranks that end before the others, or leave a call: the others get an error that names this rank, and none waits for ever.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -19,10 +19,11 @@ use crate::training::over_ranks::{self, Data, ROWS, WIDTHS};
 use crate::training::rich;
 
 type Failure = Box<dyn Error + Send + Sync>;
-/// What a rank has said.
+/// The result of a rank.
 type Said = (usize, String);
 
-/// What so many threads say, in the order of the ranks, and whether a panic has gone on behind them: in time.
+/// The results of so many threads in the order of the ranks, and whether a panic continued after all had ended. All must end in
+/// time.
 fn said(
     size: usize,
     program: impl Fn(&Ranks, &dyn Fn(String)) -> Result<(), Failure> + Send + Sync + 'static,

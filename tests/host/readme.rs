@@ -1,4 +1,4 @@
-//! The README's example from a CSV file to a confusion matrix: the code is the example's, and prints that matrix.
+//! The README's example from a CSV file to a confusion matrix: the code is that of the example, and prints the README's matrix.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::fs;
 
 thread_local! {
-    /// What the examples print.
+    /// The text that the examples print.
     static PRINTED: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -31,7 +31,7 @@ fn printed() -> String {
     PRINTED.take()
 }
 
-/// The README's fenced blocks behind this heading, without their fences.
+/// The README's fenced blocks after this heading, without their fences.
 fn blocks(heading: &str) -> Vec<String> {
     let readme = file("README.md");
     let (_, section) = readme.split_once(heading).unwrap();

@@ -1,4 +1,4 @@
-//! What is refused changes nothing: the model, the state of its partial fits, and what was last copied.
+//! A call that is refused changes nothing: neither the model, nor the state of its partial fits, nor its last copy.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -23,7 +23,7 @@ fn few() -> FitOptions {
     FitOptions { epochs: 2, batch: 16, optimizer: Optimizer::adam(1e-3), warm_up_steps: 9, ..Default::default() }
 }
 
-/// Options that a model of two layers and three classes cannot be trained with.
+/// Options with which a model of two layers and three classes cannot be trained.
 fn refused() -> Vec<FitOptions> {
     let plateau = Schedule::OnPlateau { factor: 2.0, patience: 1, threshold: 0.0, minimum: 0.0 };
     vec![
@@ -59,7 +59,7 @@ fn options_change_neither_the_model_nor_its_partial_fits() {
         }
         assert_eq!(training::bits(&tried).unwrap(), before, "{options:?}");
     }
-    // Both go on from the state of the first call.
+    // Both continue from the state of the first call.
     let [one, same] = [&mut tried, &mut other].map(|model| model.partial_fit(x.view(), &labels, &few()).unwrap());
     assert_eq!((one.index, one.loss, one.learning_rate), (1, same.loss, same.learning_rate));
     assert_eq!(training::bits(&tried).unwrap(), training::bits(&other).unwrap());
@@ -95,7 +95,7 @@ fn the_copy_on_the_host_is_that_of_the_last_step_behind_an_error() {
     assert_ne!(training::bits(&trained).unwrap(), untrained);
 }
 
-/// A source that has a row more each time that it is asked.
+/// A source that reports one more row each time it is asked.
 struct Growing(std::sync::atomic::AtomicUsize);
 
 impl RowSource for Growing {
@@ -111,7 +111,8 @@ impl RowSource for Growing {
 
 #[test]
 fn sources_that_grow_are_read_as_far_as_there_are_labels() {
-    // Some questions come before that which is compared with the labels: one of these has 90 rows by then, and more behind it.
+    // Scores ask for the shape several times, some of them before they compare it with the labels. One of these sources has 90
+    // rows at that comparison, and more rows later.
     let mut went = [false; 3];
     for first in 86..=90 {
         let growing = || Growing(first.into());
@@ -163,7 +164,7 @@ fn calls_over_one_rank_refuse_what_calls_without_do() -> Result<()> {
     Ok(())
 }
 
-/// It would show when the first checkpoint is written, after an epoch.
+/// Otherwise the error would come when the first checkpoint is written, after an epoch.
 #[test]
 fn a_checkpoint_in_no_folder_is_refused_before_the_first_step() {
     let folder = tempfile::tempdir().unwrap();
@@ -178,7 +179,7 @@ fn a_checkpoint_in_no_folder_is_refused_before_the_first_step() {
     }
 }
 
-/// A checkpoint that cannot be asked for is not taken for none.
+/// If it is unknown whether a checkpoint exists, this does not count as no checkpoint.
 #[cfg(unix)]
 #[test]
 fn a_checkpoint_out_of_reach_is_an_error() {

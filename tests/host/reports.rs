@@ -1,4 +1,5 @@
-//! Saved reports of `verify`: written and read again, side by side, and from files that are older, damaged or missing.
+//! Saved reports of `verify`: written and read again, printed side by side, and read from files that are older, damaged or
+//! missing.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -45,7 +46,7 @@ fn a_report_comes_back_as_it_was() {
         assert_eq!((saved.share, saved.likely), (row.worst.share, Some(row.worst.likely)));
         assert_eq!((saved.got.to_bits(), saved.want.to_bits()), (row.worst.got.to_bits(), row.worst.want.to_bits()));
         assert_eq!((saved.ran.len(), saved.ran.contains(&row.case)), (row.cases, true));
-        // By its name a case is found in another report.
+        // A case is found by its name in another report.
         let names: BTreeSet<_> = saved.ran.iter().collect();
         assert_eq!(names.len(), row.cases, "{} has cases of one name", row.op);
     }
@@ -87,7 +88,7 @@ fn nan_and_infinity_come_back() {
         let row = &saved.rows[0];
         let found = [row.share, row.likely.unwrap(), f64::from(row.got), row.want];
         assert_eq!(found.map(|found| found.to_string()), [(); 4].map(|()| number.to_string()));
-        // And again, through the words that are written.
+        // And again, through the text that is written.
         let text = serde_json::to_string(&saved).unwrap();
         assert!(!text.contains("null"), "{text}");
         assert_eq!(serde_json::from_str::<SavedReport>(&text).unwrap(), saved);
@@ -113,7 +114,7 @@ fn older_files_are_read() {
     assert_eq!((row.share, row.likely, row.ran.len()), (f64::INFINITY, None, 0));
     assert!(row.got.is_nan() && row.want.is_nan());
     assert_eq!(saved.rows[1].share, REPORT.rows()[1].worst.share);
-    // Without the names of cases no case is said to be missing.
+    // Without the names of cases, no case is reported as missing.
     let now = SavedReport::from(&*REPORT);
     let differences = Differences::between(&saved, &now);
     assert_eq!(differences.cases, [Vec::<String>::new(), Vec::new()]);
@@ -195,7 +196,7 @@ fn two_reports_are_told_apart() {
     assert!(!three.contains("differences"), "{three}");
 }
 
-/// Of long lists the first entries are printed; the lists themselves are whole.
+/// Only the first entries of long lists are printed; the lists themselves are complete.
 #[test]
 fn long_lists_are_cut_where_they_are_printed() {
     let names: Vec<_> = (0..50).map(|number| format!("variant {number:02}")).collect();
@@ -220,7 +221,7 @@ fn a_report_says_that_the_large_cases_were_left_out() {
     assert!(text.ends_with(" cases, 0 over their bound; the large cases were left out"), "{text}");
 }
 
-/// Nobody else runs on, and calls what has panicked again and again.
+/// If a watch panics, no other thread continues the verification, and the watch is not called again and again.
 #[test]
 fn a_watch_that_panics_ends_the_verification() {
     let mut told = 0;

@@ -1,4 +1,4 @@
-//! Resumed trainings: from which checkpoints they go on, and what they take over.
+//! Resumed trainings: from which checkpoints they continue, and what they take from them.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -24,7 +24,7 @@ fn a_training_that_is_to_be_resumed_from_no_file_is_refused() {
     assert_eq!(bits(&tried).unwrap(), bits(&model()).unwrap());
 }
 
-/// Rows that are held back for the validation are such that the training has not seen.
+/// Rows that are held back for the validation are rows that the training has not seen.
 #[test]
 fn a_checkpoint_with_other_rows_to_validate_on_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -44,7 +44,8 @@ fn a_checkpoint_with_other_rows_to_validate_on_is_refused() {
     assert_eq!(fit(&held(0.1, 4), &mut model()).unwrap().epochs.len(), 4);
 }
 
-/// The best epoch of a training without early stopping has no parameters to restore, and the best loss says nothing of accuracies.
+/// The best epoch of a training without early stopping has no parameters to restore, and the best loss says nothing about
+/// accuracies.
 #[test]
 fn early_stopping_begins_anew_where_the_best_epoch_cannot_be_restored() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +59,7 @@ fn early_stopping_begins_anew_where_the_best_epoch_cannot_be_restored() {
         (trained, history)
     };
     let stopping = |monitor| Some(EarlyStopping { monitor, patience: 3, ..Default::default() });
-    // So fast that the loss goes up and down.
+    // The rate is so high that the loss goes up and down.
     let wild = |epochs, early_stopping| FitOptions { optimizer: Optimizer::adam(0.3), early_stopping, ..few(epochs) };
     fit(&wild(6, None));
     let monitors = [Monitor::ValidationLoss, Monitor::ValidationAccuracy, Monitor::ValidationLoss];
@@ -71,8 +72,8 @@ fn early_stopping_begins_anew_where_the_best_epoch_cannot_be_restored() {
     }
 }
 
-/// A training without early stopping finds a better epoch and keeps none of its parameters: those of the epoch that was the best
-/// before must not take their place.
+/// A training without early stopping finds a better epoch and keeps none of its parameters: the parameters of the epoch that
+/// was best before must not be used instead.
 #[test]
 fn an_epoch_that_is_the_best_no_longer_is_not_restored() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,19 +90,19 @@ fn an_epoch_that_is_the_best_no_longer_is_not_restored() {
     let (_, first) = fit(&FitOptions { early_stopping, ..few(2) });
     let (_, second) = fit(&few(5));
     assert!(first.best_epoch.is_some() && second.best_epoch > first.best_epoch, "{second}");
-    // With this rate nothing changes any more, so that no epoch is better.
+    // With this rate nothing changes any more, so no epoch is better.
     let (trained, third) = fit(&FitOptions { optimizer: Optimizer::adam(0.0), early_stopping, ..few(7) });
     let (loss, wanted) = (trained.evaluate(x_held.view(), &held).unwrap(), &third.epochs[third.best_epoch.unwrap()]);
     assert_eq!(Some(loss.mean_loss()), wanted.validation_loss);
 }
 
-/// Without a validation the best epoch is that of the lowest loss in training, which says nothing of a validation.
+/// Without a validation the best epoch is the one with the lowest training loss, which says nothing about a validation loss.
 #[test]
 fn a_validation_that_comes_later_is_not_compared_with_the_training() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let (x, labels) = blobs(60, 5);
-    // The better the model knows the right ones, the higher is the loss with these.
+    // These labels are wrong: the better the model knows the right ones, the higher is the loss with these.
     let wrong: Vec<u8> = labels.iter().map(|label| (label + 1) % 3).collect();
     let schedule = Schedule::OnPlateau { factor: 0.5, patience: 0, threshold: 0.0, minimum: 0.0 };
     let alone = FitOptions { schedule, ..few(3) };
@@ -114,7 +115,8 @@ fn a_validation_that_comes_later_is_not_compared_with_the_training() {
     assert_eq!(history.epochs[3].learning_rate, history.epochs[4].learning_rate, "{history}");
 }
 
-/// Epochs of which none was the best were waited for: a training that is resumed ends when it would have ended by itself.
+/// Epochs that were not the best count towards the patience: a resumed training ends when it would have ended without the
+/// interruption.
 #[test]
 fn epochs_of_nan_are_waited_for_across_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,14 +175,14 @@ fn the_names_of_classes_go_through_files_trainings_and_tables() {
     assert!(matches!(error, Error::Shape { op: "class_names", .. }), "{error}");
 }
 
-/// Another program may have the same key for something else.
+/// Another program may use the same key for another purpose.
 #[test]
 fn names_that_are_not_those_of_the_classes_are_left_out() {
     let bytes = model().with_class_names(["a", "b", "c"]).unwrap().to_bytes().unwrap();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let written = r#"[\"a\",\"b\",\"c\"]"#;
     assert_eq!(text.matches(written).count(), 1, "{text}");
-    // As long as what it replaces, so that no offset changes.
+    // This text is as long as the one that it replaces, so that no offset changes.
     for other in [r#"[\"a\",\"b\",\"c\"}"#, r#"[\"a\",\"b_____c\"]"#, "a, b, c, d, e, f, g"] {
         let place = bytes.windows(written.len()).position(|window| window == written.as_bytes()).unwrap();
         assert_eq!(other.len(), written.len(), "{other}");

@@ -1,4 +1,4 @@
-//! Schedules of learning rates and warm-ups, against values computed elsewhere.
+//! Schedules of learning rates and warm-ups, compared with values from another program.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,7 +9,7 @@ fn rates(schedule: Schedule, losses: &[f64]) -> Vec<f64> {
     let mut state = ScheduleState::new(schedule.into(), 0.1).unwrap();
     let mut rates = vec![state.rate()];
     for loss in losses {
-        // Through its exported progress, which must be all there is.
+        // The schedule is restored from its exported progress, which must be its complete state.
         let progress = state.progress();
         state = ScheduleState::new(schedule.into(), 0.1).unwrap().with_progress(progress);
         state.end_of_epoch(*loss);
@@ -24,7 +24,7 @@ fn close(got: &[f64], want: &[f64]) {
     assert!(near, "{got:?}, not {want:?}");
 }
 
-/// Against the recursive formulas of torch.optim.lr_scheduler, evaluated elsewhere.
+/// Compared with the recursive formulas of torch.optim.lr_scheduler, evaluated in another program.
 #[test]
 fn schedules_are_those_of_pytorch() {
     close(&rates(Schedule::Constant, &[1.0; 2]), &[0.1; 3]);

@@ -1,4 +1,4 @@
-//! Errors of operands whose shapes do not fit, or that no memory holds, on the CPU path.
+//! Errors of operands whose shapes do not fit, or that are larger than any memory, on the CPU path.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -112,11 +112,11 @@ fn shapes_that_no_memory_holds() {
     for widths in [[usize::MAX, 3], [3, usize::MAX], [1 << 40, 1 << 20]] {
         assert!(matches!(Mlp::new(&cpu, &widths, 0), Err(Error::HostMemory { .. })), "{widths:?}");
     }
-    // One stored value that claims to be very many.
+    // An array with one stored value that claims to have very many.
     let view = array![[1.0f32]];
     let view = view.broadcast((1 << 40, 1 << 20)).unwrap();
     assert!(matches!(Matrix::from_array(&cpu, view), Err(Error::HostMemory { .. })));
-    // A product may be too large where its factors are not.
+    // A product may be too large even if its factors are not.
     let tall = zeros(1 << 23, 1);
     assert!(matches!(ops::matmul_nt(&tall, &tall), Err(Error::HostMemory { op: "matmul_nt", .. })));
 }

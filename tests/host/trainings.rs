@@ -1,4 +1,4 @@
-//! Tests of callbacks, of best epochs, of what partial fits keep, and of scores, on the CPU path.
+//! Tests of callbacks, best epochs, the state of partial fits, and scores, on the CPU path.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,5 +1,5 @@
-//! Updates at their edges: gradients as small as an epsilon, gradients whose norm f32 does not hold, and what a restored state
-//! leaves behind, on the CPU path.
+//! Updates in extreme cases, on the CPU path: gradients as small as epsilon, gradients whose norm is beyond f32, and the
+//! settings that a restored state does not contain.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,14 +13,14 @@ fn value(matrix: &Matrix) -> f32 {
     matrix.to_array().unwrap()[[0, 0]]
 }
 
-/// Where w comes to from here, in a step along this gradient.
+/// The value of w after one step along this gradient.
 fn stepped(state: &mut OptimizerState, start: f32, gradient: f32) -> f32 {
     let mut w = one(start);
     state.step([(&mut w, &one(gradient))].into_iter()).unwrap();
     value(&w)
 }
 
-/// PyTorch's defaults, each added to the root and not under it.
+/// PyTorch's default epsilons, each added after the square root and not before it.
 #[test]
 fn epsilons_halve_the_step_of_a_gradient_of_their_size() {
     // A first step along g: AdaGrad's root and Adam's are g, that of RMSprop is a tenth of it.
@@ -47,18 +47,18 @@ fn a_norm_beyond_f32_moves_nothing() {
         value(&ops::clip_scale(&gradients.iter().collect::<Vec<_>>(), 1.0).unwrap())
     };
     assert_eq!(scale(&[1e20]), 0.0);
-    // Neither square is beyond f32, and their sum is.
+    // Each square is within f32, but their sum is not.
     assert_eq!(scale(&[1.5e19, 1.5e19]), 0.0);
     assert!(scale(&[1.5e19]) > 0.0);
     assert!(scale(&[1.0, f32::NAN]).is_nan() && scale(&[1e20, f32::NAN]).is_nan());
     let mut state = OptimizerState::new(Optimizer::sgd(1.0)).with_clip_norm(1.0);
     assert_eq!(stepped(&mut state, 3.0, 1e20), 3.0);
     assert_eq!(state.steps(), 1);
-    // The next step is one like any other.
+    // The next step is a normal step.
     assert!((stepped(&mut state, 3.0, 10.0) - 2.0).abs() < 1e-5);
 }
 
-/// A snapshot has what an optimizer keeps, and neither its penalties nor its limit.
+/// A snapshot has an optimizer's state, but neither its penalties nor its limit for the norm.
 #[test]
 fn penalties_and_clipping_are_set_again() {
     let penalty = Penalty { l2_weights: 0.25, ..Default::default() };
@@ -70,7 +70,7 @@ fn penalties_and_clipping_are_set_again() {
         value(&w)
     };
     let mut state = limited(OptimizerState::new(sgd));
-    // The clipped gradient is 1, and so is that of the penalty.
+    // The clipped gradient is 1, and the gradient of the penalty is 1.
     assert!(step(&mut state).abs() < 1e-5);
     let restored = || OptimizerState::restore(sgd, state.export(&[(1, 1); 2]).unwrap()).unwrap();
     assert_eq!(step(&mut restored()), -8.0);

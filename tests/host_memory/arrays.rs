@@ -1,4 +1,4 @@
-//! Arrays in files: whole ones, headers that lie, and files that were changed.
+//! Arrays in files: intact files, headers with false claims, and changed files.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ use wgpu_mlp::source::RowSource;
 
 use super::{MIB, changed, measured};
 
-/// What the work gives, which may take eight bytes for each one of a file: a label has eight. And a MiB more.
+/// The result of the work, which may take eight bytes of memory for each byte of a file, because a label has eight, and one MiB
+/// more.
 #[track_caller]
 fn within<T>(name: &str, length: usize, work: impl FnOnce() -> T) -> T {
     let (outcome, most) = measured(work);
@@ -21,7 +22,7 @@ fn within<T>(name: &str, length: usize, work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Opens a file and reads all of its rows into memory that is there already.
+/// Opens a file and reads all of its rows into memory that is already allocated.
 #[track_caller]
 fn rows<'a>(name: &str, length: usize, open: impl FnOnce() -> Result<FileRows<'a>>) {
     let Ok(rows) = within(name, length, open) else { return };
@@ -32,7 +33,7 @@ fn rows<'a>(name: &str, length: usize, open: impl FnOnce() -> Result<FileRows<'a
     }
 }
 
-/// All readers of these bytes, and of a file with them.
+/// Calls all readers on these bytes, and on a file with these bytes.
 #[track_caller]
 fn read_all(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! How much memory it takes to read files, and that it is an error where there is no more.
+//! How much memory reading a file takes; if there is not enough, that is an error.
 
 #![cfg(feature = "data")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -19,7 +19,7 @@ use wgpu_mlp::data::{Column, CsvOptions, read_csv_from};
 
 const MIB: usize = 1 << 20;
 
-/// The bytes of a thread: those that it has, the most that it had, and the most that it may have.
+/// The memory of a thread in bytes: now, at most so far, and the limit.
 #[derive(Clone, Copy)]
 struct Account {
     now: isize,
@@ -31,13 +31,13 @@ thread_local! {
     static ACCOUNT: Cell<Account> = const { Cell::new(Account { now: 0, most: 0, limit: isize::MAX }) };
 }
 
-/// The system's allocator, which counts what each thread takes and gives back, and refuses what is beyond the limit.
+/// The system's allocator, which counts what each thread allocates and frees, and refuses allocations beyond the limit.
 struct Counting;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Takes so many bytes into the account, if the limit allows it.
+/// Adds so many bytes to the count, if the limit allows it.
 fn take(bytes: usize) -> bool {
     let Account { now, most, limit } = ACCOUNT.get();
     let now = now.saturating_add_unsigned(bytes);
@@ -69,7 +69,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Where it cannot grow in its place there are two of it for a while.
+        // If an allocation cannot grow in place, two copies of it exist for a while.
         if !take(size) {
             return null_mut();
         }
@@ -78,7 +78,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What the work gives where this thread may take no more than so many bytes.
+/// The result of the work if this thread may allocate no more than so many bytes.
 fn limited<T>(bytes: isize, work: impl FnOnce() -> T) -> T {
     let account = ACCOUNT.get();
     ACCOUNT.set(Account { limit: account.now + bytes, ..account });
@@ -87,7 +87,7 @@ fn limited<T>(bytes: isize, work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// What the work gives, and the most bytes that this thread had meanwhile beyond those that it had before.
+/// The result of the work, and the peak of this thread's memory meanwhile, less what it had before.
 fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let account = ACCOUNT.get();
     ACCOUNT.set(Account { most: account.now, ..account });
@@ -95,7 +95,7 @@ fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (outcome, (ACCOUNT.get().most - account.now).unsigned_abs())
 }
 
-/// Changes up to three bytes of a file; one of four is cut short, too.
+/// Changes up to three bytes of a file; one file of four is also cut short.
 fn changed(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..rng.random_range(1..4) {
@@ -124,7 +124,7 @@ fn a_table_without_end() {
         let error = limited(4 << 20, || read_csv_from(Endless(row.as_bytes().iter().cycle()), &Default::default()));
         assert!(matches!(error, Err(Error::HostMemory { op: "read_csv", .. })));
     }
-    // Where no column is a feature, the labels alone grow.
+    // If no column is a feature, only the labels grow.
     let options = CsvOptions { skip: vec![Column::Index(0)], ..Default::default() };
     let error = limited(4 << 20, || read_csv_from(Endless(b"1.5,rose\n".iter().cycle()), &options));
     assert!(

@@ -1,4 +1,4 @@
-//! Parquet files that were changed, and labels that take more memory than there is.
+//! Damaged Parquet files, and labels that need more memory than is available.
 
 use std::panic::{set_hook, take_hook};
 use std::path::Path;
@@ -17,10 +17,10 @@ use wgpu_mlp::source::RowSource;
 
 use super::{MIB, changed, limited, measured};
 
-/// The bytes that a byte of the files below may take. One of a footer stands for an element of a list at most, which has
-/// some hundreds in memory, and one of a page for 22 with Snappy.
+/// The memory in bytes that a byte of the files below may need. A byte of a footer stands for at most one element of a list,
+/// which takes some hundreds of bytes in memory; a byte of a page stands for 22 with Snappy.
 const FACTOR: usize = 512;
-/// What comes on top: rows are decoded some thousands at a time, of up to five columns.
+/// A constant amount in addition: some thousands of rows are decoded at a time, with up to five columns.
 const ON_TOP: usize = 4 * MIB;
 
 /// A file of twelve rows with a column of each kind.
@@ -37,7 +37,7 @@ fn file(properties: WriterProperties) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-/// The first of many changed files that takes more memory than it may, in words.
+/// The description of the first changed file that takes more memory than it may.
 fn first_beyond(files: &[Vec<u8>]) -> Option<String> {
     let (folder, mut rng) = (tempfile::tempdir().unwrap(), ChaCha8Rng::seed_from_u64(1));
     let path = folder.path().join("file.parquet");
@@ -67,7 +67,7 @@ fn changed_parquet_files() {
     let delta = delta.set_column_encoding("y".into(), Encoding::DELTA_BINARY_PACKED);
     let delta = delta.set_column_encoding("label".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
     let files = [file(short().build()), file(delta.build())];
-    // The decoder's panics, which are caught, print nothing meanwhile: a backtrace would take memory, too.
+    // The decoder's panics are caught, and print nothing meanwhile, because a backtrace would take memory too.
     let (hook, silent) = (take_hook(), thread::current().id());
     set_hook(Box::new(move |panic| {
         if thread::current().id() != silent {
@@ -79,7 +79,7 @@ fn changed_parquet_files() {
     assert_eq!(beyond, None);
 }
 
-/// Equal values, of which a file holds any number in few bytes.
+/// Equal values: a file stores any number of them in few bytes.
 const ROWS: usize = 1_100_000;
 
 /// Writes a file of numbers and labels.
@@ -118,7 +118,8 @@ fn labels_without_end() {
     }
 }
 
-/// There is room for the ids of four bytes, which grow as the rows are read, and none for the labels that they become.
+/// There is memory for the ids of four bytes, whose list grows as rows are read, but not for the labels that are made from
+/// them.
 #[test]
 fn labels_of_names_without_end() {
     let folder = tempfile::tempdir().unwrap();
@@ -140,7 +141,7 @@ fn features_without_end() {
         let mut into = [0.0; 2];
         limited(4 << 20, || source.read_rows(&[3, ROWS - 1], &mut into)).map(|()| into)
     };
-    // A row group that is kept is decoded as a whole, and one that is not batch by batch.
+    // A row group that the cache keeps is decoded as a whole, any other batch by batch.
     let error = *read(usize::MAX).unwrap_err().source.downcast::<Error>().unwrap();
     assert!(matches!(error, Error::HostMemory { op: "ParquetRows", .. }), "{error:?}");
     assert_eq!(read(0).unwrap(), [0.5; 2]);

@@ -1,4 +1,4 @@
-//! Checkpoints of trainings over processes: rank 0 writes them, and any number of ranks goes on from them.
+//! Checkpoints of trainings over processes: rank 0 writes them, and any number of ranks can continue from them.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -13,8 +13,9 @@ use crate::job::Job;
 use crate::training::{self, over_ranks};
 use crate::{digest, say_alike};
 
-/// Four of six epochs on three ranks, and the other two by another job: on as many ranks with the bits of a training
-/// that was not interrupted, on more or fewer near them, and with the bits of threads that go on from there.
+/// Four of six epochs on three ranks, and the other two in another job. On the same number of ranks the result has the bits of
+/// a training that was not interrupted; on more or fewer it is close to them, and has the bits of threads that continue from
+/// this checkpoint.
 pub fn resumed() -> Result<(), Failed> {
     let (device, folder, other) = (Device::cpu(), tempfile::tempdir()?, tempfile::tempdir()?);
     let checkpoint = over_ranks::checkpoint(folder.path(), 0);
@@ -27,7 +28,7 @@ pub fn resumed() -> Result<(), Failed> {
     assert!(checkpoint.exists() && files == 1, "{files} files, where rank 0 alone keeps one");
     let kept = fs::read(&checkpoint)?;
     for size in [3, 4, 1] {
-        // With the seed of other parameters, a training that began anew would come to others.
+        // The seed is another one, so a training that started from the beginning would end with other parameters.
         fs::write(&checkpoint, &kept)?;
         let said = run(size, "6", "99")?;
         fs::write(&checkpoint, &kept)?;
@@ -44,8 +45,8 @@ pub fn resumed() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A training of many epochs, with a checkpoint after each. It ends by itself after minutes, for the case that whoever
-/// wanted to interrupt it is gone.
+/// A training of many epochs, with a checkpoint after each. It ends by itself after minutes, in case the process that should
+/// interrupt it has ended.
 pub fn long(device: &Device, ranks: &Ranks, checkpoint: &str) -> Result<String> {
     let (x, labels) = training::blobs(90, 5);
     let own = ranks.share_of(labels.len());
@@ -60,7 +61,7 @@ pub fn long(device: &Device, ranks: &Ranks, checkpoint: &str) -> Result<String> 
     trainer.fit(&mut model, x.slice(s![own.clone(), ..]), &labels[own]).map(|_| "ended".into())
 }
 
-/// Ctrl-C in a training leaves a checkpoint of a whole epoch, from which one process goes on.
+/// Ctrl-C in a training leaves a checkpoint of a whole epoch, from which one process can continue.
 pub fn interrupted() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("training.checkpoint");

@@ -1,4 +1,4 @@
-//! Ranks of which one was given something else: every one of them returns an error with both values.
+//! One rank gets another value than the others: every rank returns an error with both values.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::training::rich;
 const SIZE: usize = 3;
 const RATES: [f64; 2] = [0.02, 0.03];
 
-/// The widths and the options of a rank. In each way one rank, the first or another, is given one thing otherwise.
+/// The widths and the options of a rank. In each variation one rank, the first or another, gets one other value.
 fn given(way: &str, rank: usize) -> ([usize; 4], FitOptions) {
     let optimizer = |rate| Optimizer::adamw(rate, 1e-3);
     let (mut widths, mut options) = (WIDTHS, FitOptions { optimizer: optimizer(RATES[0]), ..rich() });
@@ -28,7 +28,7 @@ fn given(way: &str, rank: usize) -> ([usize; 4], FitOptions) {
     (widths, options)
 }
 
-/// Trains on this rank's share with what it is given.
+/// Trains on this rank's share with this rank's values.
 pub fn train(device: &Device, ranks: &Ranks, way: &str) -> Result<String> {
     let (data, own, (widths, options)) = (Data::new(), ranks.share_of(ROWS), given(way, ranks.rank()));
     let mut model = Mlp::new(device, &widths, 3)?;
@@ -36,7 +36,7 @@ pub fn train(device: &Device, ranks: &Ranks, way: &str) -> Result<String> {
     trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own]).map(|_| "trained".into())
 }
 
-/// Each rank prints the error, whichever it was that differs.
+/// Each rank prints the error, whichever rank differs.
 pub fn told() -> Result<(), Failed> {
     let rates = RATES.map(|rate| format!("{:?}", Optimizer::adamw(rate, 1e-3)));
     let ways = [

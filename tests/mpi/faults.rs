@@ -1,4 +1,4 @@
-//! Faults of ranks that are processes: each job ends in time, and every rank that can still speak says who it was.
+//! Faults of ranks that are processes: each job ends in time, and every rank that can still print names the rank that failed.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ impl FaultyJob {
     fn drawn(run: u64, device: &'static str, rng: &mut ChaCha8Rng) -> FaultyJob {
         let faults: Vec<_> = FAULTS.into_iter().chain(OF_PROCESSES).collect();
         let (size, fault) = (rng.random_range(2..=4), faults[rng.random_range(0..faults.len())]);
-        // A device that is lost is what the CPU path does not show.
+        // The CPU path has no lost device.
         let fault = if device == "gpu" && run.is_multiple_of(3) { Fault::Lost } else { fault };
         FaultyJob { run, device, size, fault, rank: rng.random_range(0..size), step: rng.random_range(0..12) }
     }
@@ -63,9 +63,9 @@ impl FaultyJob {
         let well = match fault {
             // All ranks end in one epoch.
             Fault::Break => ended.success && ended.alike("said: ", *size).is_some(),
-            // The launcher ends the others, which wait for the one that has gone.
+            // The launcher ends the others, which are waiting for the rank that has ended.
             Fault::Kill | Fault::Exit => !ended.success && said.is_empty(),
-            // One that panics has nothing to return. All others return an error.
+            // A rank that panics returns nothing. All others return an error.
             _ => {
                 let (panics, lost) = (matches!(fault, Fault::Panic), matches!(fault, Fault::Lost));
                 let words = format!("rank {rank}: {}", if lost { "the device was lost" } else { "" });

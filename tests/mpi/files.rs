@@ -1,4 +1,4 @@
-//! Rows in files: of one that all ranks see, or of one for each rank, they train as rows of arrays do.
+//! Rows in files, in one file for all ranks or one for each rank: the training is the same as with rows of arrays.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::{digest, say_alike};
 
 const SIZE: usize = 3;
 
-/// Trains on this rank's rows, wherever they are, and predicts those of all.
+/// Trains on this rank's rows from any source, and predicts those of all ranks.
 fn trained(device: &Device, ranks: &Ranks, rows: impl RowSource, labels: &[i64]) -> Result<String> {
     let options = FitOptions { epochs: 2, batch: 20, ..Default::default() };
     let mut model = Mlp::new(device, &WIDTHS, 1)?;
     let history = Trainer::new(&options).over(ranks).fit(&mut model, &rows, labels)?;
     let losses: Vec<_> = history.epochs.iter().map(|epoch| epoch.loss).collect();
     let classes = model.predict_over(ranks, &rows)?;
-    // This process has the rows of all in an array, too.
+    // This process also has the rows of all ranks in an array.
     assert_eq!(classes, model.predict(Data::new().x.view())?);
     Ok(format!("{:08x?} {losses:?} {classes:?}", bits(&model)?))
 }
@@ -40,7 +40,7 @@ pub fn mapped(device: &Device, ranks: &Ranks, path: &Path) -> Result<String> {
     trained(device, ranks, rows.slice(s![own.clone(), ..]), &data.labels[own])
 }
 
-/// Trains on the files of this rank among those of all.
+/// Trains on this rank's files, which are some of the files of all ranks.
 pub fn of_rank(device: &Device, ranks: &Ranks, folder: &Path) -> Result<String> {
     let own = |part: &str| -> Result<PathBuf> {
         Ok(shard_paths(folder.join(format!("{part}-*.npy")))?.swap_remove(ranks.rank()))
@@ -65,7 +65,7 @@ pub fn one_for_each() -> Result<(), Failed> {
     as_from_arrays("files", folder.path())
 }
 
-/// A job that finds its rows there has the bits of as many threads whose rows are in arrays.
+/// A job that reads its rows from files has the bits of the same number of threads with rows in arrays.
 fn as_from_arrays(what: &str, path: &Path) -> Result<(), Failed> {
     let (device, data) = (Device::cpu(), Data::new());
     let threads = Ranks::in_threads(SIZE, |ranks| {

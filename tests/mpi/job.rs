@@ -1,4 +1,4 @@
-//! A job of MPI: this program again, as several ranks, with a deadline.
+//! A job of MPI: starts this program again, as several ranks, with a deadline.
 
 use std::env;
 use std::fs::File;
@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Failed;
 use tempfile::NamedTempFile;
 
-/// A job that runs.
+/// A running job.
 pub struct Job {
     launcher: Child,
-    /// What the ranks print, and what they and the launcher complain of: its pieces would cut lines of the other.
+    /// Standard output of the ranks, and standard error of the ranks and the launcher. They are separate, because pieces of one
+    /// would split lines of the other.
     files: [NamedTempFile; 2],
 }
 
@@ -24,7 +25,7 @@ pub struct Ended {
 }
 
 impl Job {
-    /// Starts so many ranks of this program, which do what these words say.
+    /// Starts so many ranks of this program with these words as their task.
     pub fn start(ranks: usize, words: &[&str]) -> io::Result<Job> {
         let files = [NamedTempFile::new()?, NamedTempFile::new()?];
         let [printed, complaints] = &files;
@@ -34,7 +35,7 @@ impl Job {
             .arg(env::current_exe()?)
             .arg("--rank")
             .args(words)
-            // In containers everybody is root, and processes may not read each other's memory.
+            // In containers every user is root, and processes may not read each other's memory.
             .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
             .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
             .env("OMPI_MCA_btl_vader_single_copy_mechanism", "none")
@@ -44,7 +45,7 @@ impl Job {
         Ok(Job { launcher, files })
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub fn when(&self, so: impl Fn() -> bool, deadline: Duration) -> Result<(), Failed> {
         let begun = Instant::now();
         while !so() {
@@ -56,12 +57,12 @@ impl Job {
         Ok(())
     }
 
-    /// What Ctrl-C does.
+    /// Does what Ctrl-C does.
     pub fn interrupt(&self) -> io::Result<()> {
         Command::new("kill").args(["-INT", &self.launcher.id().to_string()]).status().map(drop)
     }
 
-    /// Waits for the end of the job; one that is late is killed, and an error.
+    /// Waits for the end of the job. A job that is late is killed, and is an error.
     pub fn ended(mut self, deadline: Duration) -> Result<Ended, Failed> {
         let begun = Instant::now();
         loop {
@@ -92,7 +93,7 @@ impl Drop for Job {
             if begun.elapsed() > Duration::from_secs(20) {
                 let _ = self.launcher.kill();
             } else if !is_told {
-                // The launcher ends its ranks when it is told to end; killed, it leaves them to themselves.
+                // A launcher that is asked to end also ends its ranks; a launcher that is killed leaves them running.
                 let _ = Command::new("kill").arg(self.launcher.id().to_string()).status();
                 is_told = true;
             }
@@ -102,25 +103,25 @@ impl Drop for Job {
 }
 
 impl Ended {
-    /// What the ranks printed behind this word.
+    /// The text that the ranks printed after this word.
     pub fn lines(&self, beginning: &str) -> Vec<String> {
         self.printed.lines().filter_map(|line| line.strip_prefix(beginning)).map(str::to_owned).collect()
     }
 
-    /// What each of so many ranks printed behind this word, where that was one line of each, and alike.
+    /// The text that each of so many ranks printed after this word, if each printed one line and all are equal.
     pub fn alike(&self, beginning: &str, ranks: usize) -> Option<String> {
         let mut lines = self.lines(beginning);
         let alike = lines.len() == ranks && lines.iter().all(|line| *line == lines[0]);
         alike.then(|| lines.swap_remove(0))
     }
 
-    /// All that was printed, and all complaints.
+    /// All of standard output and standard error.
     pub fn text(&self) -> String {
         [&*self.printed, &*self.complaints].concat()
     }
 }
 
-/// Runs jobs, two at a time, since they mostly begin and end.
+/// Runs jobs, two at a time, because most of their time is starting and ending.
 pub fn two_at_a_time<T: Sync>(jobs: &[T], ends_well: impl Fn(&T) -> Result<(), Failed> + Sync) -> Result<(), Failed> {
     let lane = |first: usize| jobs.iter().skip(first).step_by(2).try_for_each(&ends_well);
     std::thread::scope(|scope| {

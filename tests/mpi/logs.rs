@@ -1,4 +1,4 @@
-//! What a rank that is a process says to the crate `log`.
+//! The messages to the crate `log` of a rank that is a process.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use wgpu_mlp::{Device, DeviceInfo, DeviceKind, FitOptions, GpuOptions, Mlp, Resu
 
 use crate::training::over_ranks::{Data, ROWS, WIDTHS};
 
-/// Keeps what it is told.
+/// A logger that keeps all messages.
 struct Collector(Mutex<Vec<String>>);
 
 impl Log for Collector {
@@ -27,8 +27,8 @@ impl Log for Collector {
 
 static COLLECTOR: Collector = Collector(Mutex::new(Vec::new()));
 
-/// Each rank tells its own device and its own rows, and its error where another one's is reported. A software driver is taken
-/// where it is asked for by name.
+/// Each rank logs its own device and its own rows, and logs its own error if another rank's error is reported. A software
+/// driver is used if its name is given.
 pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     log::set_logger(&COLLECTOR).unwrap();
     log::set_max_level(LevelFilter::Info);
@@ -45,7 +45,7 @@ pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     Trainer::new(&options).over(ranks).fit(&mut model, x, &data.labels[own.clone()])?;
     let error = ranks.agree(Err::<(), _>(format!("no file on {rank}"))).unwrap_err();
     assert_eq!(error.to_string(), "rank 0: no file on 0");
-    // An error that all have is no second one: neither where they agree on it, nor where they end with it.
+    // An error that all ranks have is not logged as a second one: neither when they agree on it, nor when they end with it.
     let known = Ranks::in_threads(2, |threads| {
         threads.agree(threads.agree(if threads.rank() == 0 { Err("gave up") } else { Ok(()) }))
     });

@@ -1,4 +1,4 @@
-//! Ranks over MPI: this program starts itself by `mpirun`, with 1 to 4 ranks, and compares what they say with ranks
+//! Ranks over MPI: this program starts itself with `mpirun`, with 1 to 4 ranks, and compares their results with those of ranks
 //! that are threads.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -66,15 +66,15 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Runs as a rank that was started by this program, and prints one line: what it has come to.
+/// Runs as a rank that this program started, and prints one line with its result.
 fn as_rank(words: &[&str]) -> ExitCode {
-    // The launcher ends a job as soon as one process ends with an error, perhaps before others have printed theirs.
-    // Where all ranks are to print one, each ends well: MPI has ended on it by then, so that no other waits for it.
+    // The launcher ends a job as soon as one process ends with an error, perhaps before others have printed their own. If all
+    // ranks should print an error, each ends with exit code 0. MPI has ended on it by then, so no other rank waits for it.
     let failed = match words.first() {
         Some(&"fault" | &"differ") => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     };
-    // One short write for each rank: the launcher mixes what ranks write in several.
+    // Each rank writes once, and little: if ranks write several times, the launcher mixes their output.
     match catch_unwind(AssertUnwindSafe(|| Ranks::over_mpi(|ranks| program(ranks, words)))) {
         Ok(Ok(said)) => {
             println!("said: {}", digest(&said));
@@ -91,7 +91,7 @@ fn as_rank(words: &[&str]) -> ExitCode {
     }
 }
 
-/// What a rank does: the first word says what, the second on which device.
+/// The work of a rank: the first word names the task, the second the device.
 fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
     let [what, device, rest @ ..] = words else { panic!("{words:?} are too few") };
     let device = ranks.agree(opened(device))?;
@@ -126,21 +126,21 @@ fn opened(device: &str) -> Result<Device> {
     if device == "gpu" { Device::gpu_with(&GpuOptions::default()) } else { Ok(Device::cpu()) }
 }
 
-/// All ranks must say the same, which this returns.
+/// Requires that all ranks print the same text, and returns it.
 fn say_alike(words: &[&str], size: usize) -> Result<String, Failed> {
     let ended = Job::start(size, words)?.ended(Duration::from_secs(300))?;
     let said = ended.alike("said: ", size).filter(|_| ended.success);
     said.ok_or_else(|| format!("{words:?} on {size} ranks: {}", ended.text()).into())
 }
 
-/// A number that stands for a text, the same in every process of this program.
+/// A hash of a text that is equal in every process of this program.
 fn digest(text: &str) -> String {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// A training over MPI has the bits of one over as many threads.
+/// A training over MPI has the bits of a training over the same number of threads.
 fn as_threads(device: &str, size: usize) -> Result<(), Failed> {
     let said = say_alike(&["train", device], size)?;
     let threads = over_ranks::train_over(&opened(device)?, size, &Data::new().weighted(), &training::rich())?;

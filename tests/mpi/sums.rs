@@ -1,12 +1,12 @@
-//! Sums of more values than MPI is given at a time.
+//! Sums of more values than are passed to MPI at a time.
 
 use wgpu_mlp::Result;
 use wgpu_mlp::distributed::Ranks;
 
-/// More than are added up at a time, and no multiple of the number of ranks.
+/// More values than are added at a time, and not a multiple of the number of ranks.
 const VALUES: usize = (1 << 24) + 3;
 
-/// Adds values whose sums f32 has exactly, so that each of them is known.
+/// Adds values whose sums are exact in f32, so that every sum is known.
 pub fn added(ranks: &Ranks) -> Result<String> {
     let (rank, size) = (ranks.rank(), ranks.size());
     let mut values: Vec<f32> = (0..VALUES).map(|place| (place % 1000 + rank) as f32).collect();

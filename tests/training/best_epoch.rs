@@ -13,8 +13,8 @@ fn wild(epochs: usize) -> FitOptions {
     FitOptions { epochs, batch: 9, optimizer: Optimizer::adam(0.05), ..Default::default() }
 }
 
-/// Early stopping leaves the parameters of the best epoch, or those of the last where it is to restore nothing: each as a training
-/// of so many epochs has them.
+/// After early stopping the model has the parameters of the best epoch, or those of the last one without `restore_best`. Both
+/// are those of a training of as many epochs.
 pub fn restored_or_not(device: &Device) -> Result<()> {
     let ((x, labels), (x_held, held)) = (blobs(45, 2), blobs(90, 3));
     let after = |epochs: usize| -> Result<Vec<u32>> {
@@ -41,8 +41,8 @@ fn lowest(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Option<usize> {
     epochs.iter().min_by(|one, other| value(one).total_cmp(&value(other))).map(|epoch| epoch.index)
 }
 
-/// Without early stopping the best epoch is that of the lowest loss in the validation, or in training where nothing is validated,
-/// and the model keeps what it has after the last.
+/// Without early stopping the best epoch is the one with the lowest validation loss, or with the lowest training loss if there
+/// is no validation, and the model keeps the parameters of the last epoch.
 pub fn without_early_stopping(device: &Device) -> Result<()> {
     let ((x, labels), (x_held, held)) = (blobs(45, 2), blobs(90, 3));
     let options = wild(20);
@@ -57,7 +57,8 @@ pub fn without_early_stopping(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// The best epoch and the number of epochs by the rule: better is what is lower than the best by more than `min_delta`.
+/// The best epoch and the number of epochs by the rule that an epoch is better if its loss is lower than the best by more than
+/// `min_delta`.
 fn by_the_rule(losses: &[f64], min_delta: f64, patience: usize) -> (usize, usize) {
     let mut best = 0;
     for (epoch, loss) in losses.iter().enumerate() {
@@ -71,14 +72,14 @@ fn by_the_rule(losses: &[f64], min_delta: f64, patience: usize) -> (usize, usize
     (best, losses.len())
 }
 
-/// An epoch that is better by less than `min_delta` is waited for like one that is no better.
+/// An epoch that is better by less than `min_delta` counts as not better.
 pub fn better_by_more(device: &Device) -> Result<()> {
     const EPOCHS: usize = 150;
     let (x, labels) = blobs(60, 5);
     let plain = FitOptions { epochs: EPOCHS, batch: 60, optimizer: Optimizer::sgd(0.02), ..Default::default() };
     let losses: Vec<f64> =
         model(device)?.fit(x.view(), &labels, &plain)?.epochs.into_iter().map(|epoch| epoch.loss).collect();
-    // Half of the first step: the first epochs are better by more, and later ones by less and less.
+    // Half of the first improvement: the first epochs improve by more, and later ones by less and less.
     let (min_delta, patience) = (0.5 * (losses[0] - losses[1]), 6);
     assert!(min_delta > 0.0, "{losses:?}");
     let stopping = EarlyStopping { monitor: Monitor::Loss, patience, min_delta, ..Default::default() };

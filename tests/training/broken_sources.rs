@@ -1,4 +1,4 @@
-//! Sources that fail, panic, lie or take their time: an error with the row, and a model that is whole.
+//! Sources that fail, panic, give false answers or are slow: an error names the row, and the model stays consistent.
 
 mod lies;
 
@@ -15,12 +15,12 @@ use wgpu_mlp::{Callback, Device, Error, FitOptions, Result, Step, Trainer};
 use super::sources::{ROWS, WORKERS, model};
 use super::{bits, blobs, rich};
 
-/// Sources that break their promises.
+/// Sources that do not do what they promise.
 pub fn lies(device: &Device) -> Result<()> {
     lies::all(device)
 }
 
-/// A source that fails, or panics, when a row is read for the so-manieth time.
+/// A source that fails or panics when a row is read for the n-th time.
 struct Broken<'a> {
     x: &'a Array2<f32>,
     row: usize,
@@ -64,7 +64,7 @@ pub fn failures(device: &Device) -> Result<()> {
     own_errors(device)
 }
 
-/// What a fit says about row 7, in a first batch of 16 rows.
+/// The error of a fit about row 7, in a first batch of 16 rows.
 fn words(panics: bool) -> &'static str {
     match panics {
         false => "fit: row 7 could not be read: out of ink",
@@ -72,7 +72,7 @@ fn words(panics: bool) -> &'static str {
     }
 }
 
-/// A training that is awaited ends likewise, whether one thread reads a step's rows or several.
+/// An awaited training ends in the same way, whether one thread or several read the rows of a step.
 fn awaited_failures(device: &Device) -> Result<()> {
     let (x, labels) = blobs(ROWS, 1);
     for (panics, workers) in [(false, 0), (false, 5), (true, 0), (true, 5)] {
@@ -89,7 +89,7 @@ fn awaited_failures(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// What a source of the tests below fails with.
+/// The error of the sources in the tests below.
 #[derive(Debug, PartialEq)]
 struct Jammed {
     tray: usize,
@@ -103,7 +103,7 @@ impl std::fmt::Display for Jammed {
 
 impl std::error::Error for Jammed {}
 
-/// The error of a source comes back as what it is, whichever sources lie around it.
+/// The error of a source is returned with its own type, whichever sources wrap it.
 fn own_errors(device: &Device) -> Result<()> {
     let (x, labels) = blobs(ROWS, 1);
     for workers in WORKERS {
@@ -128,7 +128,7 @@ fn own_errors(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A row in the middle of an epoch fails: the steps before it are done, whatever was read ahead.
+/// A row in the middle of an epoch fails: the steps before it are done, regardless of the rows that were read ahead.
 pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
     let (x, labels) = blobs(ROWS, 1);
     for workers in WORKERS {
@@ -139,13 +139,13 @@ pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
         let mut wanted = model(device)?;
         wanted.fit(x.slice(s![..48, ..]), &labels[..48], &FitOptions { epochs: 1, ..options.clone() })?;
         assert_eq!(bits(&broken)?, bits(&wanted)?, "{workers} workers");
-        // A step that went wrong before the row was read is told, and undone.
+        // If an earlier step went wrong before the row was read, that step is reported and undone.
         let mut spoilt = x.clone();
         spoilt[[20, 1]] = f32::NAN;
         let source = Broken { x: &spoilt, row: 50, reads_left: 1.into(), panics: false };
         let error = model(device)?.fit(&source, &labels, &options).unwrap_err();
         assert!(matches!(error, Error::NonFinite { row: Some(20), .. }), "{error}");
-        // A row that could be read, and cannot be read again when the steps are repeated: they are all undone.
+        // A row that could be read once, but not again when the steps are repeated: all these steps are undone.
         let source = Broken { x: &spoilt, row: 10, reads_left: 2.into(), panics: false };
         let mut undone = model(device)?;
         assert!(matches!(undone.fit(&source, &labels, &options), Err(Error::Source { row: 10, .. })));
@@ -156,7 +156,7 @@ pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
     let failed = |source: &dyn RowSource, labels: &[u8]| model(device)?.score(source, labels);
     let words = |row: usize| format!("score: row {row} could not be read: out of ink");
     assert_eq!(failed(&broken(), &labels).unwrap_err().to_string(), words(50));
-    // Errors count the rows as the caller does.
+    // Errors use the caller's row numbers.
     let backwards = Selected::new(broken(), (0..ROWS).rev().collect())?;
     assert_eq!(failed(&backwards, &labels).unwrap_err().to_string(), words(ROWS - 1 - 50));
     let first = x.slice(s![..30, ..]);
@@ -166,7 +166,7 @@ pub fn failures_in_an_epoch(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A callback that ended the training is obeyed, whatever could not be read behind the step that it saw.
+/// A callback can end the training, even if rows after the step that it was called for could not be read.
 fn stopped_before_a_failure(device: &Device) -> Result<()> {
     struct AtOnce;
     impl Callback for AtOnce {
@@ -182,7 +182,7 @@ fn stopped_before_a_failure(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A source whose first reads wait for each other, which counts its readers and keeps the order of the rows it was asked for.
+/// A source whose first reads wait for each other. It counts its readers, and records the order of the requested rows.
 struct Watched<'a> {
     x: &'a Array2<f32>,
     readers: Mutex<(usize, usize)>,
@@ -201,7 +201,7 @@ impl RowSource for Watched<'_> {
         readers.0 += 1;
         readers.1 = readers.1.max(readers.0);
         self.entered.notify_all();
-        // Goes on when so many have been inside at once, or when that seems not to come.
+        // Continues when so many readers have been inside at once, or after a time without that.
         let patience = Duration::from_secs(120);
         let waiting = |readers: &mut (usize, usize)| readers.1 < self.wanted;
         readers = self.entered.wait_timeout_while(readers, patience, waiting).map_err(|_| fail("poisoned"))?.0;
@@ -211,7 +211,7 @@ impl RowSource for Watched<'_> {
     }
 }
 
-/// So many workers read at once, ahead of the first step, and none is there without them.
+/// This number of workers read at the same time, before the first step. Without workers there is no such thread.
 pub fn workers_read_at_once(device: &Device) -> Result<()> {
     let (x, labels) = blobs(ROWS, 1);
     for workers in [0, 1, 3] {
@@ -225,7 +225,8 @@ pub fn workers_read_at_once(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A partial fit whose source fails counts no step that was not done, and goes on as if nothing had been.
+/// A partial fit whose source fails counts only the steps that were done, and the next one continues as if there had been no
+/// failure.
 pub fn partial_failures(device: &Device) -> Result<()> {
     let (x, labels) = blobs(ROWS, 1);
     for workers in WORKERS {

@@ -52,7 +52,8 @@ fn by_hand(device: &Device, step: &StepOptions, mut state: OptimizerState, rates
     bits(&model)
 }
 
-/// Fits of one batch an epoch are the steps that somebody would take by hand with the same options, and other than without.
+/// A fit with one batch an epoch gives the result of the same steps by hand with the same options, and another result without
+/// the options.
 pub fn steps_by_hand(device: &Device) -> Result<()> {
     let loss = |loss| StepOptions { loss, seed: 9, ..Default::default() };
     let (usual, fresh) = (loss(CrossEntropy::default()), || OptimizerState::new(Optimizer::adam(RATE)));
@@ -106,7 +107,7 @@ pub fn steps_by_hand(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// What each epoch says that its learning rate was, for every schedule.
+/// The learning rate that each epoch records, for every schedule.
 pub fn learning_rates(device: &Device) -> Result<()> {
     let rates = |schedule, warm_up_steps, batch| -> Result<Vec<f64>> {
         let ((x, labels), mut model) = (data(), model(device)?);
@@ -122,16 +123,16 @@ pub fn learning_rates(device: &Device) -> Result<()> {
     near(rates(Schedule::Exponential { factor: half }, 0, 10)?, [1.0, 0.5, 0.25, 0.125, 0.0625]);
     let cosine = Schedule::Cosine { epochs: 4, minimum: 0.0 };
     near(rates(cosine, 0, 10)?, [1.0, (1.0 + root) / 2.0, 0.5, (1.0 - root) / 2.0, 0.0]);
-    // No loss is a hundredth of the one before.
+    // No loss falls to a hundredth of the one before.
     let plateau = Schedule::OnPlateau { factor: half, patience: 1, threshold: 0.99, minimum: 0.3 * RATE };
     near(rates(plateau, 0, 10)?, [1.0, 1.0, 1.0, 0.5, 0.5]);
-    // Four steps an epoch, of which the first counts.
+    // There are four steps an epoch; the rate of the first is recorded.
     near(rates(Schedule::Constant, 10, 10)?, [0.1, 0.5, 0.9, 1.0, 1.0]);
     near(rates(Schedule::Step { every: 1, factor: half }, 10, 10)?, [0.1, 0.25, 0.225, 0.125, 0.0625]);
     Ok(())
 }
 
-/// Balanced weights are those that the metrics tell, of the rows that train.
+/// Balanced weights are those of the module `metrics` for the rows that are trained on.
 pub fn balanced(device: &Device) -> Result<()> {
     let (_, labels) = data();
     let weights = balanced_class_weights(&labels, 3)?;
@@ -142,7 +143,7 @@ pub fn balanced(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Three steps with dropout, forward and back, are those of layers and of the op with the same counters.
+/// Three steps with dropout, forward and backward, give the results of layers and of the op with the same counters.
 pub fn dropout_by_layers(device: &Device) -> Result<()> {
     const SHARE: f32 = 0.4;
     let ((x, labels), mut trained) = (data(), model(device)?);

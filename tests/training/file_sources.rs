@@ -13,7 +13,7 @@ use wgpu_mlp::{Device, DeviceKind, Result};
 
 use super::sources::{exact, same_results};
 
-/// The bytes of a `.npy` file with these values in numbers of this type, which `encode` makes of them.
+/// The bytes of a `.npy` file with these values as numbers of this type, which `encode` converts them to.
 fn npy<const N: usize>(descr: &str, x: ArrayView2<'_, f32>, fortran: bool, encode: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
     let ((rows, cols), order) = (x.dim(), if fortran { "True" } else { "False" });
     let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({rows}, {cols}), }}");
@@ -70,7 +70,7 @@ pub(super) fn as_the_array(device: &Device) -> Result<()> {
         [("u1", Box::new(npy_rows(&pixels, "u1")?)), ("u1, opened", Box::new(open_npy(written("u1.npy", &pixels))?))];
     same_results(device, &x.mapv(|value| 8.0 * value), &labels, &bytes)?;
     scaled_as_the_array(device, &x, &labels, &halves)?;
-    // The host decodes numbers, whatever the device is.
+    // The host decodes numbers, so the device makes no difference.
     if device.info().kind == DeviceKind::Cpu {
         types_as_the_array(device, &x, &labels)?;
     }

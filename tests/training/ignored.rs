@@ -20,7 +20,7 @@ fn options(ignore_index: Option<i64>) -> FitOptions {
     }
 }
 
-/// How far the parameters of two models are apart, at most; infinity where one of them is NaN.
+/// The largest difference between the parameters of two models; infinity if one of them is NaN.
 fn distance(a: &Mlp, b: &Mlp) -> Result<f32> {
     let (a, b) = (a.parameters()?, b.parameters()?);
     assert_eq!(a.len(), b.len());
@@ -33,7 +33,7 @@ fn distance(a: &Mlp, b: &Mlp) -> Result<f32> {
 pub fn left_out(device: &Device) -> Result<()> {
     let (x, labels) = blobs(60, 5);
     let few = x.slice(s![..30, ..]);
-    // Plain descent, since Adam's first steps are as long for every gradient of one sign.
+    // Plain gradient descent, because Adam's first steps have the same length for every gradient of the same sign.
     let options =
         FitOptions { epochs: 3, batch: 60, shuffle: false, optimizer: Optimizer::sgd(0.1), ..Default::default() };
     let (mut wanted, mut all) = (model(device)?, model(device)?);
@@ -41,7 +41,7 @@ pub fn left_out(device: &Device) -> Result<()> {
     all.fit(x.view(), &labels, &options)?;
     let close = |a: &Mlp, b: &Mlp| -> Result<()> {
         assert!(distance(a, b)? < 1e-5, "{}", distance(a, b)?);
-        // All rows lead elsewhere.
+        // Training on all rows gives other parameters.
         assert!(distance(a, &all)? > 1e-3, "{}", distance(a, &all)?);
         Ok(())
     };
@@ -62,12 +62,12 @@ pub fn left_out(device: &Device) -> Result<()> {
     close(&by_class, &by_weight)
 }
 
-/// The labels with -100 in the place of `ignored`.
+/// The labels with -100 instead of `ignored`.
 fn marked(labels: &[i64], ignored: i64) -> Vec<i64> {
     labels.iter().map(|label| if *label == ignored { Targets::IGNORED } else { *label }).collect()
 }
 
-/// Trains in every way there is on these labels: returns the histories of the fits and the bits of the models.
+/// Trains in every possible way on these labels: returns the histories of the fits and the bits of the models.
 fn trained<L: Label>(device: &Device, labels: &[L], ignored: Option<i64>) -> Result<(Vec<wgpu_mlp::Epoch>, Vec<u32>)> {
     let ((x, _), options) = (blobs(60, 5), options(ignored));
     let (mut fitted, mut held, mut parts) = (model(device)?, model(device)?, model(device)?);
@@ -94,9 +94,9 @@ pub fn any_label(device: &Device) -> Result<()> {
     }
     let bytes: Vec<u8> = with(255).iter().map(|label| *label as u8).collect();
     assert_eq!(trained(device, &bytes, Some(255))?, wanted);
-    // A class can be ignored, too.
+    // A class can be ignored too.
     assert_eq!(trained(device, &labels, Some(2))?, trained(device, &marked(&labels, 2), None)?);
-    // Without rows of that label nothing changes.
+    // If no row has that label, nothing changes.
     let ((x, labels), [mut one, mut other]) = (blobs(60, 5), [model(device)?, model(device)?]);
     one.fit(x.view(), &labels, &options(Some(7)))?;
     other.fit(x.view(), &labels, &options(None))?;

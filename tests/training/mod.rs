@@ -1,4 +1,4 @@
-//! Tests of training, on whatever device.
+//! Tests of training, for any device.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "tests, of which each program has its own part")]
 
 pub mod best_epoch;
@@ -46,7 +46,7 @@ pub fn bits(model: &Mlp) -> Result<Vec<u32>> {
     Ok(layers.iter().flat_map(|layer| layer.weights.iter().chain(&layer.biases).map(|w| w.to_bits())).collect())
 }
 
-/// Everything that a training's state is made of, all at once.
+/// Options that together use every part of a training's state.
 pub fn rich() -> FitOptions {
     FitOptions {
         epochs: 6,
@@ -66,7 +66,7 @@ pub fn rich() -> FitOptions {
     }
 }
 
-/// Stops after some epochs, as a power cut would.
+/// Stops after some epochs, as a power failure would.
 struct Stop(usize);
 
 impl Callback for Stop {
@@ -81,7 +81,7 @@ fn without_times(history: &History) -> Vec<Epoch> {
     epochs
 }
 
-/// A training that was cut off goes on from its checkpoint to the same bits, with every optimizer.
+/// A training that was interrupted continues from its checkpoint to the same bits, with every optimizer.
 pub fn checkpoints(device: &Device) -> Result<()> {
     let (x, labels) = blobs(90, 1);
     let weights: Vec<f32> = (0..90).map(|row| 0.5 + (row % 4) as f32 / 4.0).collect();
@@ -114,7 +114,7 @@ pub fn checkpoints(device: &Device) -> Result<()> {
     refused_checkpoints(device, &folder.path().join("0.checkpoint"))
 }
 
-/// Checkpoints of another training, and files that are none.
+/// Checkpoints of another training, and files that are not checkpoints.
 fn refused_checkpoints(device: &Device, path: &std::path::Path) -> Result<()> {
     let (x, labels) = blobs(90, 1);
     let fit = |options: &FitOptions, rows: usize, widths: &[usize], path: &std::path::Path| {
@@ -134,7 +134,7 @@ fn refused_checkpoints(device: &Device, path: &std::path::Path) -> Result<()> {
     wrong(fit(&FitOptions { seed: 12, ..rich() }, 90, &[4, 8, 3], path)?, "run");
     wrong(fit(&rich(), 90, &[4, 9, 3], path)?, "model.0.weights");
     let others = [Optimizer::sgd(0.1), Optimizer::momentum(0.1, 0.9)].map(|optimizer| (0, optimizer));
-    // Where the slots have the same names: the files of Nesterov, AdaGrad and RMSprop.
+    // This is checked for optimizers whose slots have the same names: the files of Nesterov, AdaGrad and RMSprop.
     let alike = [(2, Optimizer::momentum(0.05, 0.9)), (3, Optimizer::rmsprop(0.01)), (4, Optimizer::adagrad(0.05))];
     for (number, optimizer) in others.into_iter().chain(alike) {
         let path = path.with_file_name(format!("{number}.checkpoint"));
@@ -179,7 +179,7 @@ pub fn early_stopping(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// What turns into NaN is named, and undone.
+/// If something becomes NaN, the error names it, and the step is undone.
 pub fn non_finite(device: &Device) -> Result<()> {
     let (mut x, labels) = blobs(90, 4);
     x[[71, 2]] = f32::NAN;
@@ -190,23 +190,23 @@ pub fn non_finite(device: &Device) -> Result<()> {
         matches!(error, Error::NonFinite { op: "features", layer: 0, row: Some(71), epoch: 0, step: 8 }),
         "{error}"
     );
-    // As it was before that step: eight batches of eight rows.
+    // The model is as it was before that step: there are eight batches of eight rows.
     let mut before = Mlp::new(device, &[4, 8, 3], 1)?;
     before.fit(x.slice(s![..64, ..]), &labels[..64], &FitOptions { epochs: 1, ..options.clone() })?;
     assert_eq!(bits(&model)?, bits(&before)?);
 
-    // Too large a step: the parameters overflow, the step after meets them.
+    // A step that is too large: the parameters overflow, and the next step finds them.
     let (x, labels) = blobs(90, 4);
     let wild = FitOptions { optimizer: Optimizer::sgd(1e38), ..options.clone() };
     let error = model.fit(x.view(), &labels, &wild).unwrap_err();
     assert!(matches!(error, Error::NonFinite { op: "linear" | "update" | "softmax_cross_entropy", .. }), "{error}");
-    // Shuffled, it is still the caller's row.
+    // The error has the caller's row number also if rows are shuffled.
     let mut bad = x.clone();
     bad[[13, 0]] = f32::INFINITY;
     let mut model = Mlp::new(device, &[4, 8, 3], 1)?;
     let error = model.fit(bad.view(), &labels, &FitOptions { shuffle: true, ..options.clone() }).unwrap_err();
     assert!(matches!(error, Error::NonFinite { op: "features", row: Some(13), .. }), "{error}");
-    // Finite features that overflow on their way.
+    // Finite features that overflow in the network.
     let mut huge = x.clone();
     huge.row_mut(29).fill(3e38);
     let error = model.fit(huge.view(), &labels, &options).unwrap_err();
@@ -263,7 +263,7 @@ pub fn partial_fits(device: &Device) -> Result<()> {
     }
     assert_eq!(bits(&whole)?, bits(&parts)?);
     assert_eq!(bits(&whole)?, bits(&parts.clone())?);
-    // A fit begins with a fresh optimizer.
+    // A fit begins with a new optimizer.
     let (mut again, mut fresh) = (parts.clone(), parts.to_device(device)?);
     again.fit(x.view(), &labels, &options)?;
     fresh.fit(x.view(), &labels, &options)?;

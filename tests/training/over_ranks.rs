@@ -1,4 +1,4 @@
-//! Trainings over ranks: as one process on the rows of all, the same bits on every rank, and no rank left waiting.
+//! Trainings over ranks: the results of one process on all rows, the same bits on every rank, and no rank left waiting.
 
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::{bits, blobs, rich, without_times};
 pub const ROWS: usize = 103;
 pub const WIDTHS: [usize; 4] = [4, 12, 9, 3];
 
-/// What a training is made of, beside its options.
+/// The data of a training.
 #[derive(Clone)]
 pub struct Data {
     pub x: Array2<f32>,
@@ -29,14 +29,14 @@ impl Data {
         Data { x, labels: labels.into_iter().map(i64::from).collect(), weights: None, held: None }
     }
 
-    /// Rows of weights from 0 to 3, each ninth of which is ignored.
+    /// Rows with weights from 0 to 3. Every ninth row is ignored.
     pub fn weighted(self) -> Self {
         let weights = (0..ROWS).map(|row| (row % 7) as f32 / 2.0).collect();
         let labels = self.labels.iter().zip(0..).map(|(label, row)| if row % 9 == 4 { -100 } else { *label });
         Data { labels: labels.collect(), weights: Some(weights), ..self }
     }
 
-    /// Rows whose weights are so many times as heavy.
+    /// Rows whose weights are multiplied by this factor.
     fn heavier(self, factor: f32) -> Self {
         let heavier = |weights: Vec<f32>| weights.into_iter().map(|weight| factor * weight).collect();
         Data { weights: self.weights.map(heavier), ..self }
@@ -49,14 +49,14 @@ impl Data {
         Data { weights: self.weights.map(light), ..self }
     }
 
-    /// Rows to validate on.
+    /// Rows for the validation.
     pub fn validated(self) -> Self {
         let (x, labels) = blobs(31, 6);
         Data { held: Some((x, labels.into_iter().map(i64::from).collect())), ..self }
     }
 }
 
-/// The rows of each of so many ranks: shares that are far from even, the second of three and of four without any.
+/// The rows of each of so many ranks: very uneven shares; the second of three and of four ranks has no rows.
 pub fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
     let ends = match size {
         1 => vec![rows],
@@ -67,18 +67,18 @@ pub fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
     ends.iter().scan(0, |first, end| Some(std::mem::replace(first, *end)..*end)).collect()
 }
 
-/// What a training ends with.
+/// The results of a training.
 #[derive(Debug, PartialEq)]
 pub struct Trained {
     pub bits: Vec<u32>,
     pub epochs: Vec<Epoch>,
-    /// The parameters behind each epoch, as a callback sees them: nobody has made them equal before that.
+    /// The parameters after each epoch, as a callback sees them: nothing has made them equal before.
     pub by_epoch: Vec<Vec<u32>>,
     best_epoch: Option<usize>,
 }
 
 impl Trained {
-    /// All that a rank has to say of it.
+    /// All results in words, for a rank to print.
     pub fn words(&self) -> String {
         format!("{:08x?} {:?}", self.bits, self.epochs)
     }
@@ -128,15 +128,15 @@ fn in_threads(size: usize, train: impl Fn(&Ranks) -> Result<Trained> + Sync) -> 
     Ok(all.swap_remove(0))
 }
 
-/// The furthest that two trainings' parameters are apart.
+/// The largest difference between the parameters of two trainings.
 pub fn distance(a: &Trained, b: &Trained) -> f32 {
     assert_eq!(a.bits.len(), b.bits.len());
     let distances = a.values().into_iter().zip(b.values()).map(|(a, b)| (a - b).abs());
     distances.fold(0.0, |most, distance| if distance.is_nan() { f32::NAN } else { most.max(distance) })
 }
 
-/// Trainings on 1 to 4 ranks are those of one process on all rows: with the same epochs, and parameters that are as far apart
-/// as roundings in another order make them.
+/// Trainings on 1 to 4 ranks give the results of one process on all rows: the same epochs, and parameters that differ only by
+/// rounding in another order.
 pub fn as_one_process(device: &Device) -> Result<()> {
     let plain = FitOptions { epochs: 4, batch: 16, optimizer: Optimizer::momentum(0.05, 0.9), ..Default::default() };
     let steep = FitOptions { optimizer: Optimizer::momentum(0.05, 0.9), early_stopping: None, ..rich() };
@@ -176,14 +176,14 @@ pub fn as_one_process(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Whether two epochs on the same data are the same but for roundings, which may turn the class of one row.
+/// Whether two epochs on the same data are equal except for rounding, which may change the class of one row.
 fn are_alike(data: &Data, a: &Epoch, b: &Epoch) -> bool {
     let within = |a: Option<f64>, b: Option<f64>, bound: f64| match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() <= bound,
         (a, b) => a == b,
     };
     let close = |a: Option<f64>, b: Option<f64>| within(a, b, 1e-4 * a.map_or(1.0, |a| a.abs().max(1.0)));
-    // What is counted and not trained on is held out.
+    // Rows that count and are not trained on are held out.
     let counted = data.labels.iter().filter(|label| **label != -100).count();
     let held = data.held.as_ref().map_or(counted as f64 - a.rows as f64, |(_, labels)| labels.len() as f64);
     let one_of = |rows: f64| (1.0 + 1e-9) / rows;
@@ -194,8 +194,8 @@ fn are_alike(data: &Data, a: &Epoch, b: &Epoch) -> bool {
         && (a.rows, a.learning_rate) == (b.rows, b.learning_rate)
 }
 
-/// Weights that are all so many times as heavy or as light leave a training as it is, to the bit: of one process and of several,
-/// with weights of rows and of classes. Their sums would overflow, or lose bits.
+/// If all weights are multiplied or divided by one factor, a training has the same bits: in one process and in several, with
+/// weights of rows and of classes. Otherwise their sums would overflow or lose bits.
 pub fn weights_of_any_size(device: &Device) -> Result<()> {
     let each = |factor: f32| ClassWeights::Each([1.0, 0.25, 3.0].map(|weight| factor * weight).to_vec());
     let options = FitOptions { epochs: 3, batch: 16, class_weights: each(1.0), ..Default::default() };
@@ -211,9 +211,9 @@ pub fn weights_of_any_size(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Early stopping and plateaus, which hang on comparisons of losses, come on all ranks at once and restore the same epoch.
+/// Early stopping and plateaus depend on comparisons of losses. All ranks do them at once, and restore the same epoch.
 pub fn decisions(device: &Device) -> Result<()> {
-    // No epoch is that much better than the first.
+    // No epoch is better than the first by this much.
     let early_stopping = Some(EarlyStopping { patience: 4, min_delta: 10.0, ..Default::default() });
     let schedule = Schedule::OnPlateau { factor: 0.5, patience: 1, threshold: 0.9, minimum: 1e-6 };
     let options = FitOptions { epochs: 12, schedule, warm_up_steps: 0, early_stopping, ..rich() };
@@ -252,7 +252,7 @@ pub fn scores_of(device: &Device, ranks: &Ranks) -> Result<()> {
     Ok(())
 }
 
-/// Where a rank would keep its checkpoint, which only rank 0 does.
+/// The path of a rank's checkpoint. Only rank 0 writes one.
 pub fn checkpoint(folder: &Path, rank: usize) -> PathBuf {
     folder.join(format!("of-rank-{rank}"))
 }
@@ -272,7 +272,7 @@ pub fn go_on_over(device: &Device, size: usize, folder: &Path, run: (usize, u64)
     in_threads(size, |ranks| go_on(device, ranks, folder, run))
 }
 
-/// Rank 0 keeps a checkpoint, from which as many ranks come to the same bits, and others near them.
+/// Rank 0 writes a checkpoint. From it as many ranks reach the same bits, other numbers come close.
 pub fn checkpoints(device: &Device) -> Result<()> {
     let folder = tempfile::tempdir().unwrap();
     let name = |rank| checkpoint(folder.path(), rank);
@@ -282,7 +282,7 @@ pub fn checkpoints(device: &Device) -> Result<()> {
     run(3, 4, 3)?;
     assert!(name(0).exists() && !name(1).exists() && !name(2).exists());
     let kept = std::fs::read(name(0)).unwrap();
-    // With the seed of other parameters, a training that began anew would come to others.
+    // The seed is another one, so a training that started from the beginning would end with other parameters.
     assert_eq!(run(3, 6, 99)?, whole, "another training than the one that was not interrupted");
     for size in [1, 2, 4] {
         std::fs::write(name(0), &kept).unwrap();
@@ -291,7 +291,7 @@ pub fn checkpoints(device: &Device) -> Result<()> {
         let apart = distance(&resumed, &whole);
         assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
     }
-    // An empty file is a checkpoint that is damaged, and stays as it is.
+    // An empty file counts as a damaged checkpoint, and is not changed.
     std::fs::write(name(0), []).unwrap();
     let error = run(2, 6, 3).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.starts_with("rank 0: ") && error.contains("of-rank-0"), "{error}");

@@ -23,18 +23,18 @@ fn after(device: &Device, calls: &[&FitOptions]) -> Result<(Mlp, Vec<Epoch>)> {
     Ok((model, epochs))
 }
 
-/// A new learning rate is taken from the next call on, with what the optimizer keeps.
+/// A new learning rate applies from the next call on, and the optimizer's state is kept.
 pub fn new_learning_rates(device: &Device) -> Result<()> {
     let (first, second) = (plain(), FitOptions { optimizer: Optimizer::adam(0.002), ..plain() });
     let (changed, epochs) = after(device, &[&first, &first, &second, &second])?;
     assert_eq!(epochs.iter().map(|epoch| epoch.learning_rate).collect::<Vec<_>>(), [0.01, 0.01, 0.002, 0.002]);
-    // A schedule that falls to a fifth after two epochs comes to that, too.
+    // A schedule that falls to a fifth after two epochs gives the same result.
     let (x, labels) = blobs(60, 7);
     let stepped = FitOptions { epochs: 1, schedule: Schedule::Step { every: 2, factor: 0.2 }, ..plain() };
     let (scheduled, rates) = after(device, &[&stepped; 4])?;
     assert_eq!(rates[3].learning_rate, 0.2 * 0.01);
     assert_eq!(bits(&scheduled)?, bits(&changed)?);
-    // Adam's moments were kept: from the same parameters a fresh optimizer goes elsewhere.
+    // Adam's moments were kept: with the same parameters, a new optimizer gives another result.
     let (mut fresh, _) = after(device, &[&first, &first])?;
     fresh = fresh.to_device(device)?;
     for rows in [20..30, 30..40] {
@@ -44,7 +44,7 @@ pub fn new_learning_rates(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Clipping and penalties come and go with the options.
+/// Clipping and penalties follow the options of each call.
 pub fn clipping_and_penalties_come_and_go(device: &Device) -> Result<()> {
     let strong = Penalty { l2_weights: 0.1, ..Default::default() };
     let changed = [
@@ -53,7 +53,7 @@ pub fn clipping_and_penalties_come_and_go(device: &Device) -> Result<()> {
     ];
     let plain = FitOptions { optimizer: Optimizer::sgd(0.1), ..plain() };
     for options in &changed {
-        // Plain descent keeps nothing, so that a fresh optimizer from the same parameters is the truth.
+        // Plain gradient descent has no state, so a new optimizer with the same parameters gives the right result.
         let (model, _) = after(device, &[options])?;
         let (mut wanted, (x, labels)) = (model.to_device(device)?, blobs(60, 7));
         wanted.partial_fit(x.slice(s![10..20, ..]), &labels[10..20], &plain)?;
@@ -63,7 +63,7 @@ pub fn clipping_and_penalties_come_and_go(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Schedules and warm-ups go on from call to call.
+/// Schedules and warm-ups continue from call to call.
 pub fn schedules_go_on(device: &Device) -> Result<()> {
     let rates = |options: &FitOptions| -> Result<Vec<f64>> {
         let (_, epochs) = after(device, &[options; 5])?;
@@ -77,14 +77,14 @@ pub fn schedules_go_on(device: &Device) -> Result<()> {
     near(rates(&scheduled(Schedule::Step { every: 2, factor: 0.1 }))?, [1.0, 1.0, 0.1, 0.1, 0.01]);
     near(rates(&scheduled(Schedule::Cosine { epochs: 2, minimum: 0.0 }))?, [1.0, 0.5, 0.0, 0.0, 0.0]);
     near(rates(&FitOptions { warm_up_steps: 4, ..plain() })?, [0.25, 0.5, 0.75, 1.0, 1.0]);
-    // A loss that never falls by as much as is asked for.
+    // The loss never falls by as much as the schedule requires.
     let plateau = Schedule::OnPlateau { factor: 0.5, patience: 0, threshold: 0.99, minimum: 0.0 };
     near(rates(&scheduled(plateau))?, [1.0, 1.0, 0.5, 0.25, 0.125]);
     Ok(())
 }
 
-/// What a model keeps between partial fits lasts until the options name another optimizer, until a fit, and until a reset: the
-/// next one is the first again.
+/// A model's state between partial fits is kept until the options name another optimizer, until a fit, or until a reset. The
+/// next partial fit after that starts like the first one.
 pub fn begin_anew(device: &Device) -> Result<()> {
     let (x, labels) = blobs(60, 7);
     let first = FitOptions { warm_up_steps: 4, ..plain() };
@@ -95,7 +95,7 @@ pub fn begin_anew(device: &Device) -> Result<()> {
         Ok(model)
     };
     let begins = |mut model: Mlp, options: &FitOptions| -> Result<()> {
-        // On its way to a device a model leaves behind what it keeps.
+        // A model that is moved to a device does not take this state with it.
         let mut fresh = model.to_device(device)?;
         let (epoch, wanted) = (part(&mut model, options)?, part(&mut fresh, options)?);
         assert_eq!((epoch.index, epoch.learning_rate), (0, wanted.learning_rate), "{options:?}");
@@ -114,7 +114,7 @@ pub fn begin_anew(device: &Device) -> Result<()> {
     assert_eq!(bits(&reset)?, bits(&Mlp::new(device, &[4, 8, 3], 3)?)?);
     assert_eq!(reset.last_copy(), reset.parameters()?);
     begins(reset, &first)?;
-    // A reset that is refused is none.
+    // A reset that is refused changes nothing.
     let (mut kept, mut other) = (begun()?, begun()?);
     assert!(matches!(kept.reset(Init::Normal(-1.0), 3), Err(Error::Option { option: "standard_deviation", .. })));
     assert_eq!((part(&mut kept, &first)?.index, part(&mut other, &first)?.index), (2, 2));

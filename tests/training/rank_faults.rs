@@ -1,4 +1,4 @@
-//! Faults of ranks: what goes wrong on one ends the training on all, in time.
+//! Faults of ranks: a fault on one rank ends the training on all ranks, in time.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
@@ -15,7 +15,7 @@ use wgpu_mlp::{
 
 use super::over_ranks::{Data, ROWS, WIDTHS};
 
-/// What goes wrong, on one rank, in one step.
+/// A fault on one rank in one step.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// A row cannot be read.
@@ -24,23 +24,23 @@ pub enum Fault {
     NotFinite,
     /// A callback fails.
     Callback,
-    /// A callback fails before the first step, behind an epoch, and behind the last.
+    /// A callback fails before the first step, after an epoch, and after the last epoch.
     Start,
     Epoch,
     End,
-    /// A callback fails with the error of other ranks, which these have not heard of.
+    /// A callback fails with an error of other ranks, which these ranks do not know.
     Foreign,
     /// A callback panics.
     Panic,
-    /// The rank gives up before it trains.
+    /// The rank returns an error before it trains.
     Early,
-    /// A callback ends the training: no fault, but one that all must follow.
+    /// A callback ends the training. This is not a fault, but all ranks must follow it.
     Break,
     /// The rank's device, a GPU of its own, loses a submit. Not for the CPU path.
     Lost,
     /// The process is killed, as by the system when memory runs out. Not for threads.
     Kill,
-    /// The process ends without a word. Not for threads.
+    /// The process ends without a message. Not for threads.
     Exit,
 }
 
@@ -80,7 +80,7 @@ pub fn faults(device: &Device, runs: u64) -> Result<()> {
     Ok(())
 }
 
-/// How trainings on so many ranks end, of which one has a fault in a step: in time.
+/// The results of trainings on so many ranks, one of which has a fault in a step. All must end in time.
 fn outcomes(
     name: &str,
     device: &Device,
@@ -100,7 +100,7 @@ fn outcomes(
     told.recv_timeout(Duration::from_secs(300)).unwrap_or_else(|_| panic!("{name}: it hangs"))
 }
 
-/// A device that is lost on one rank, by its first submit or a later one, ends the training on all of them, in time: on GPUs.
+/// On GPUs: if the device of one rank is lost, by its first submit or a later one, the training ends on all ranks, in time.
 pub fn lost(device: &Device) -> Result<()> {
     for behind in [0, 1, 2, 4, 7, 11] {
         let size = 2 + behind % 3;
@@ -119,7 +119,7 @@ pub fn lost(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A training in which this rank has a fault, if it is to have one. Returns the number of epochs.
+/// A training in which this rank has the fault, if the fault is meant for it. Returns the number of epochs.
 pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -> Result<usize> {
     let data = Data::new();
     // Every rank has rows in nearly every batch.
@@ -150,13 +150,13 @@ pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -
     Ok(trainer.fit(&mut model, rows, &data.labels[own.clone()])?.epochs.len())
 }
 
-/// A GPU that loses one submit, behind so many others.
+/// A GPU that loses one submit, after so many others.
 fn losing(behind: usize) -> Result<Device> {
     let debug = DebugOptions { left_out_submit: Some(1 + behind as u64), ..Default::default() };
     Device::gpu_with(&GpuOptions { debug, ..Default::default() })
 }
 
-/// A callback that strikes in a step.
+/// A callback that causes the fault in its step.
 struct Strike {
     fault: Option<Fault>,
     at: usize,
@@ -207,8 +207,8 @@ impl wgpu_mlp::Callback for Strike {
     }
 }
 
-/// An update that leaves what is not finite is undone on all ranks; the error says so, and the rank has its own in it. So it is
-/// where a row of the step behind it cannot be read, which is the error then.
+/// An update whose result is not finite is undone on all ranks. The error says so, and on the rank that caused it contains that
+/// rank's own error. The update is also undone if a row of the next step cannot be read; then that is the error.
 pub fn undone(device: &Device) -> Result<()> {
     undone_before(device, false)?;
     undone_before(device, true)
@@ -221,11 +221,11 @@ fn undone_before(device: &Device, torn: bool) -> Result<()> {
     let outcomes = Ranks::in_threads(2, |ranks| {
         let own = ranks.share_of(ROWS);
         let rows = FromFn::new((own.len(), 4), |row, into: &mut [f32]| {
-            // Rows come in their order: the first rank's second batch begins there.
+            // Rows are not shuffled: the first rank's second batch begins with this row.
             if torn && ranks.rank() == 0 && row == 40 {
                 return Err(RowError::new(row, "torn out"));
             }
-            // So long that the first update overflows.
+            // The rate is so large that the first update overflows.
             into.iter_mut().zip(data.x.row(own.start + row)).for_each(|(into, x)| *into = 1e3 * x);
             Ok(())
         });
@@ -247,8 +247,8 @@ fn undone_before(device: &Device, torn: bool) -> Result<()> {
     Ok(())
 }
 
-/// A panic that nobody catches ends the call that the others are in, and goes on behind all of them: from within a training, and from
-/// between two calls.
+/// A panic that is not caught, in a training or between two calls, ends the current call of the other ranks with an error, and
+/// continues after all ranks have ended.
 pub fn panics(device: &Device) -> Result<()> {
     for fault in [Some(Fault::Panic), None] {
         let (device, (say, told)) = (device.clone(), channel());

@@ -10,7 +10,7 @@ fn logits_of_features(device: &Device) -> Result<Mlp> {
     Mlp::from_parameters(device, vec![Parameters { weights: Array2::eye(3), biases: Array2::zeros((1, 3)) }])
 }
 
-/// A score over rows of which none has a label is NaN, and the counts are 0.
+/// A score over rows without any label is NaN, and the counts are 0.
 pub fn without_a_label(device: &Device) -> Result<()> {
     let (model, x) = (logits_of_features(device)?, array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
     let labels = [-100i8; 2];
@@ -24,11 +24,11 @@ pub fn without_a_label(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A row with NaN is a miss for every k, spoils no other row, and is counted.
+/// A row with NaN is a miss for every k, does not affect other rows, and is counted.
 pub fn with_nan(device: &Device) -> Result<()> {
     let model = logits_of_features(device)?;
     let (x, labels) = (array![[2.0, 1.0, 0.0], [f32::NAN, 1.0, 0.0], [0.0, 0.0, 5.0]], [0u8, 0, 2]);
-    // The first NaN is the maximum, and its class is the label: a miss all the same.
+    // The first NaN is the maximum, and its class is the label, but the row is still a miss.
     assert_eq!(model.predict(x.view())?, [0, 0, 2]);
     assert_eq!(model.score(x.view(), &labels)?, 2.0 / 3.0);
     for k in 1..=4 {
@@ -43,7 +43,7 @@ pub fn with_nan(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// The classes of targets: of a distribution that of its first maximum, of rows that do not count -100 as a u32.
+/// The classes of targets: for a distribution the class of its first maximum, for rows that do not count -100 as a u32.
 pub fn classes_of_targets(device: &Device) -> Result<()> {
     let shares = Targets::distributions(device, array![[0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 0.0]].view())?;
     assert_eq!(shares.to_classes()?, [0, 2, 0]);
@@ -53,7 +53,7 @@ pub fn classes_of_targets(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Of equal classes the first is predicted, and the accuracy of the first one is the score.
+/// If several classes are equally probable, the first one is predicted, and the score counts it.
 pub fn with_ties(device: &Device) -> Result<()> {
     let model = logits_of_features(device)?;
     let (x, labels) = (array![[1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [2.0, 2.0, 2.0]], [1u8, 1, 0]);
@@ -64,23 +64,23 @@ pub fn with_ties(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A logarithm is finite where its probability is next to 0.
+/// The logarithm of a probability close to 0 is finite.
 pub fn next_to_nothing(device: &Device) -> Result<()> {
     let (model, x) = (logits_of_features(device)?, array![[0.0, -200.0, -1000.0]]);
     let (probs, logs) = (model.predict_proba(x.view())?, model.predict_log_proba(x.view())?);
-    // Below all normal numbers, which a device may take for 0.
+    // These are below all normal numbers, and a device may replace them by 0.
     assert!(probs[[0, 1]] < f32::MIN_POSITIVE && probs[[0, 2]] < f32::MIN_POSITIVE, "{probs}");
     let near = logs.iter().zip(&x).all(|(log, x): (&f32, &f32)| (log - x).abs() < 1e-2);
     assert!(near && (probs[[0, 0]] - 1.0).abs() < 1e-5, "{probs}, {logs}");
     Ok(())
 }
 
-/// Rows of several batches: the first with NaN has the caller's number.
+/// Rows of several batches: the first row with NaN is named by the caller's number.
 pub fn over_batches(device: &Device) -> Result<()> {
     const BAD: usize = 1200;
     let (mut x, labels) = blobs(1300, 5);
     x[[BAD, 1]] = f32::NAN;
-    // So wide that a batch has 512 rows.
+    // The model is so wide that a batch has 512 rows.
     let model = Mlp::new(device, &[4, 8192, 3], 1)?;
     let statistics = model.evaluate(x.view(), &labels)?;
     assert_eq!((statistics.rows, statistics.non_finite_rows), (1300, 1));

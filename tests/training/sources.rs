@@ -24,7 +24,7 @@ pub(super) fn exact() -> (Array2<f32>, Vec<u8>) {
     (x.mapv(|value| (8.0 * value).round().clamp(0.0, 40.0) / 8.0), labels)
 }
 
-/// Everything that a training and what follows it give: histories, bits, classes, probabilities, scores.
+/// All results of a training and of the calls after it: histories, bits, classes, probabilities, scores.
 fn all_results(device: &Device, x: &dyn RowSource, labels: &[u8], workers: usize) -> Result<String> {
     let options = FitOptions { batch: 16, workers, ..rich() };
     let weights: Vec<f32> = (0..ROWS).map(|row| 0.5 + (row % 4) as f32 / 4.0).collect();
@@ -123,7 +123,8 @@ pub fn long_batches(device: &Device) -> Result<()> {
     for workers in WORKERS {
         assert!(trained(&x, workers)? == wanted, "an array, {workers} workers");
         assert!(trained(&halves, workers)? == wanted, "halves, {workers} workers");
-        // Awaited, the rows of a step are read by so many threads when their turn comes; a function's are not in memory.
+        // In an awaited training, so many threads read the rows of a step just before it; the rows of a function are not in
+        // memory.
         let function = FromFn::new((rows, cols), |row, into: &mut [f32]| {
             into.iter_mut().zip(x.row(row)).for_each(|(into, value)| *into = *value);
             Ok::<(), String>(())
@@ -138,7 +139,7 @@ pub fn long_batches(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// The parameters before the first step and behind each: partial fits of a batch are the steps of a fit without shuffling.
+/// The parameters before the first step and after each step: partial fits of a batch are the steps of a fit without shuffling.
 fn course(device: &Device, x: &Array2<f32>, labels: &[u8], options: &FitOptions) -> Result<Vec<Vec<u32>>> {
     let mut model = Mlp::new(device, &[x.ncols(), 3], 5)?;
     let mut course = vec![bits(&model)?];

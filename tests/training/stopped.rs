@@ -7,7 +7,7 @@ use wgpu_mlp::{Callback, Device, Epoch, Error, FitOptions, History, Mlp, Result,
 
 use super::{bits, blobs, without_times};
 
-/// Ends a training in this step of this epoch, and notes what it sees.
+/// Ends a training in this step of this epoch, and records the calls.
 #[derive(Default)]
 struct StopAt {
     at: (usize, usize),
@@ -31,7 +31,7 @@ impl Callback for StopAt {
     }
 }
 
-/// The training is over with the steps that were done: model, history and checkpoint tell of the same.
+/// The training ends with the steps that were done: model, history and checkpoint agree.
 pub fn in_a_step(device: &Device) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
     let (x, labels) = blobs(60, 6);
@@ -42,7 +42,7 @@ pub fn in_a_step(device: &Device) -> Result<()> {
         let (mut trained, mut stop) = (model()?, StopAt { at, ..Default::default() });
         let trainer = Trainer::new(&options).validation_set(x.view(), &labels).checkpoint(&path);
         let history = trainer.callback(&mut stop).fit(&mut trained, x.view(), &labels)?;
-        // The steps that were under way are seen too: of an epoch as short as this one mostly all.
+        // Steps that were already submitted are reported too: in an epoch as short as this one, usually all steps.
         let done = stop.steps.iter().filter(|(epoch, _)| *epoch == at.0).count();
         assert!(done > at.1 && stop.steps.last().is_some_and(|(epoch, _)| *epoch == at.0), "{:?}", stop.steps);
         assert_eq!(stop.epochs, (0..=at.0).collect::<Vec<_>>());
@@ -51,14 +51,14 @@ pub fn in_a_step(device: &Device) -> Result<()> {
         assert_eq!(last.rows, 10 * done as u64);
         let held = trained.evaluate(x.view(), &labels)?;
         assert_eq!(last.validation_loss, Some(held.mean_loss()));
-        // The parameters are those of so many steps by themselves.
+        // The parameters are those of the same number of single steps.
         let mut wanted = model()?;
         for first in (0..at.0).flat_map(|_| 0..6).chain(0..done).map(|step| 10 * step) {
             wanted.partial_fit(x.slice(s![first..first + 10, ..]), &labels[first..first + 10], &options)?;
         }
         assert_eq!(bits(&trained)?, bits(&wanted)?, "{at:?}");
         assert_eq!(trained.last_copy(), wanted.parameters()?);
-        // The checkpoint, if there is one yet, is that of a whole epoch.
+        // If there is a checkpoint yet, it is that of a whole epoch.
         let whole = at.0 + usize::from(done == 6);
         assert_eq!(path.exists(), whole > 0);
         let mut resumed = model()?;
@@ -72,7 +72,7 @@ pub fn in_a_step(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// More steps than are under way at a time: the epoch is cut.
+/// The epoch has more steps than are submitted at a time, so it is cut short.
 pub fn in_a_long_epoch(device: &Device) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
     let path = folder.path().join("cut");

@@ -1,4 +1,4 @@
-//! What a training leaves behind that went wrong: the parameters of before the step that did it, to the bit.
+//! The state after a training that went wrong: the parameters from before the step that caused it, to the bit.
 
 use std::ops::ControlFlow;
 
@@ -23,7 +23,7 @@ fn steep(bad: usize) -> (Array2<f32>, Vec<u8>, Optimizer) {
     let (x, labels) = blobs(64, 4);
     let mut x = 1e-3 * x; // so that the parameters of one layer stay near 1
     for row in [8 * bad, 8 * bad + 1] {
-        // Two rows alike, of two classes: one of them is told wrongly.
+        // Two equal rows of two classes, so one of them is misclassified.
         x.row_mut(row).fill(0.0);
         x[[row, 2]] = 1e37;
     }
@@ -35,11 +35,12 @@ pub(super) fn update_at(error: &Error, epoch: usize, step: usize) {
     assert!(right, "epoch {epoch}, step {step}: {error}");
 }
 
-/// One overflowing update: in the first step of a fit, in the middle, in the last of the epoch, which here is the last of all.
+/// One update that overflows: in the first step of a fit, in the middle, and in the last step of the epoch, which here is the
+/// last of the training.
 pub fn overflowing_updates(device: &Device) -> Result<()> {
     for (bad, epochs) in [(0, 1), (0, 3), (3, 1), (3, 3), (7, 1), (7, 3)] {
         let (x, labels, optimizer) = steep(bad);
-        // One layer: a second would overflow on its way.
+        // The network has one layer, because a second one would overflow in the forward pass.
         let single = || Mlp::new(device, &[4, 3], 1);
         let mut trained = single()?;
         let error = trained.fit(x.view(), &labels, &eights(epochs, optimizer)).unwrap_err();
@@ -54,7 +55,8 @@ pub fn overflowing_updates(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A callback that ends the training with an error leaves finite parameters behind, whatever the steps did that were under way.
+/// A callback that ends the training with an error leaves finite parameters behind, regardless of the steps that had already
+/// been submitted.
 pub fn behind_a_callbacks_error(device: &Device) -> Result<()> {
     struct Fails;
     impl Callback for Fails {
@@ -65,9 +67,9 @@ pub fn behind_a_callbacks_error(device: &Device) -> Result<()> {
     let (x, labels, optimizer) = steep(5);
     let mut trained = Mlp::new(device, &[4, 3], 1)?;
     let error = Trainer::new(&eights(2, optimizer)).callback(&mut Fails).fit(&mut trained, x.view(), &labels);
-    // The first step is told of, and no other.
+    // The first step is reported, and no other.
     assert_eq!(error.unwrap_err().to_string(), "a callback: step must be none; got 0");
-    // Mostly all steps of the epoch were under way; a busy device may have done fewer.
+    // Usually all steps of the epoch were submitted; a busy device may have done fewer.
     let steps = (1..=5).map(|steps| {
         let mut wanted = Mlp::new(device, &[4, 3], 1)?;
         wanted.fit(x.slice(s![..8 * steps, ..]), &labels[..8 * steps], &eights(1, optimizer))?;
@@ -78,8 +80,8 @@ pub fn behind_a_callbacks_error(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// What an optimizer keeps overflows in one step, which neither a loss nor a parameter shows: the parameter would only stand
-/// still from then on.
+/// An optimizer's state overflows in one step. No loss and no parameter shows this: the parameter would only stop changing from
+/// then on.
 pub fn overflowing_optimizers(device: &Device) -> Result<()> {
     const V: &str = "the optimizer's v";
     const SQUARES: &str = "the optimizer's squares";
@@ -104,7 +106,8 @@ pub fn overflowing_optimizers(device: &Device) -> Result<()> {
             assert_eq!(bits(&trained)?, bits(&wanted)?, "{optimizer:?}, step {bad} of {epochs} epochs");
         }
     }
-    // The second layer alone: its inputs are huge, and its own weights so small that little goes back to the first.
+    // Only the second layer is affected: its inputs are huge, and its weights so small that the first layer's gradient stays
+    // small.
     let (x, labels) = blobs(64, 4);
     let sized = |size: f32| -> Result<Mlp> {
         let mut layers = model(device)?.parameters()?;
@@ -117,7 +120,7 @@ pub fn overflowing_optimizers(device: &Device) -> Result<()> {
         matches!(error, Error::NonFinite { op: "the optimizer's v", layer: 1, row: None, epoch: 0, step: 0 }),
         "{error}"
     );
-    // In a partial fit: what the optimizer keeps is that of before the step.
+    // In a partial fit the optimizer's state is that from before the step.
     let options = eights(1, Optimizer::adam(1e-3));
     let (mut hurt, mut sound) = (model(device)?, model(device)?);
     for model in [&mut hurt, &mut sound] {
@@ -140,7 +143,8 @@ pub(super) fn large() -> (Array2<f32>, Vec<u8>) {
     (100.0 * x, labels)
 }
 
-/// Partial fits: as fits; what the optimizer keeps stays too, so that the next piece goes on as if nothing had been.
+/// Partial fits behave like fits. The optimizer's state is restored too, so the next piece continues as if there had been no
+/// failure.
 pub fn partial_fits_undone(device: &Device) -> Result<()> {
     let (x, labels) = large();
     let piece = |model: &mut Mlp, first: usize, options: &FitOptions| {
@@ -168,7 +172,7 @@ pub fn partial_fits_undone(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Rows that count for nothing can still spoil the gradients: 0 · NaN is NaN. They are named.
+/// Rows that do not count can still make the gradients NaN, because 0 · NaN is NaN. The error names them.
 pub fn rows_that_do_not_count(device: &Device) -> Result<()> {
     let (mut x, labels) = blobs(64, 4);
     x[[43, 1]] = f32::NAN; // a row of class 1, in step 5
@@ -201,7 +205,7 @@ pub fn rows_that_do_not_count(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Parameters that were NaN before the first step are told as such, and stay as they were.
+/// Parameters that were NaN before the first step are reported as such, and are not changed.
 pub fn parameters_given_as_nan(device: &Device) -> Result<()> {
     let (x, labels) = large();
     let mut spoiled = model(device)?;
@@ -215,7 +219,7 @@ pub fn parameters_given_as_nan(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// What watched a training: the epochs it was told of, and each one's parameters.
+/// A callback that records the epochs, and the parameters after each.
 #[derive(Default)]
 struct Watched(Vec<(wgpu_mlp::Epoch, Vec<u32>)>);
 
@@ -226,7 +230,8 @@ impl Callback for Watched {
     }
 }
 
-/// Early stopping outlives an epoch whose validation loss is NaN, and a guarded training names the row and keeps the epoch.
+/// Early stopping continues after an epoch whose validation loss is NaN. With `stop_on_non_finite` the error names the row, and
+/// the epoch is kept.
 pub fn validation_with_nan(device: &Device) -> Result<()> {
     let ((x, labels), (mut x_held, held)) = (blobs(64, 4), blobs(30, 5));
     let stopping = EarlyStopping { patience: 3, ..Default::default() };
@@ -259,7 +264,7 @@ pub fn validation_with_nan(device: &Device) -> Result<()> {
     let trainer = Trainer::new(&again).validation_set(x_held.view(), &held).checkpoint(&path).resume();
     let history = trainer.fit(&mut resumed, x.view(), &labels)?;
     assert_eq!((history.epochs.len(), history.epochs[0].loss, bits(&resumed)?), (1, loss, parameters));
-    // The row's number is the caller's also where rows were held back from the training data.
+    // The error has the caller's row number also if rows were held back from the training data.
     let mut spoiled = x.clone();
     spoiled[[43, 2]] = f32::NAN;
     let mut ops = std::collections::BTreeSet::new();
@@ -271,7 +276,7 @@ pub fn validation_with_nan(device: &Device) -> Result<()> {
         };
     }
     assert_eq!(ops.into_iter().collect::<Vec<_>>(), ["features", "validation"]);
-    // Unguarded, NaN is never the best.
+    // Without `stop_on_non_finite`, an epoch with NaN is never the best.
     let mut infinite = x.clone();
     infinite.column_mut(0).fill(f32::INFINITY);
     let careless = FitOptions { stop_on_non_finite: false, validation_fraction: 0.25, ..options.clone() };

@@ -1,4 +1,4 @@
-//! Tests of the validation: which rows it counts, and who reads them.
+//! Tests of the validation: which rows it counts, and which threads read them.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use wgpu_mlp::{ClassWeights, Device, FitOptions, Mlp, Optimizer, Result, Trainer
 
 use super::{bits, blobs};
 
-/// Rows of the ignored class count no more in the validation than in training.
+/// Rows of the ignored class do not count, neither in the validation nor in training.
 pub fn without_the_ignored_class(device: &Device) -> Result<()> {
     let ((x, labels), (x_held, held)) = (blobs(60, 5), blobs(45, 6));
     let kept: Vec<usize> = (0..45).filter(|row| held[*row] != 2).collect();
@@ -17,7 +17,7 @@ pub fn without_the_ignored_class(device: &Device) -> Result<()> {
     let options = FitOptions {
         epochs: 2,
         ignore_index: Some(2),
-        // Neither of these has a part in the validation.
+        // None of these options affects the validation.
         class_weights: ClassWeights::Each(vec![3.0, 1.0, 1.0]),
         label_smoothing: 0.3,
         ..Default::default()
@@ -56,7 +56,8 @@ pub fn with_the_rows_weights(device: &Device) -> Result<()> {
     let loss = |row: usize| -f64::from(logs[[row, labels[row].into()]]) * f64::from(weights[row]);
     let whole: f64 = (0..60).map(loss).sum();
     let sum = f64::from(weights.iter().sum::<f32>());
-    // Two means and their weighted sum: the share of the weights that was held back follows, and must be one that rows give.
+    // From two means and their weighted sum follows the share of the weights that was held back. Some choice of rows must have
+    // this share.
     let (train, held) = (epoch.loss, epoch.validation_loss.unwrap_or(f64::NAN));
     let share = (whole - sum * train) / (held - train);
     let quarters = 4.0 * share;
@@ -67,7 +68,7 @@ pub fn with_the_rows_weights(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A source that keeps the names of the threads that read it, and fails when its row 7 is read for the so-manieth time.
+/// A source that keeps the names of the threads that read it, and fails when its row 7 is read for the n-th time.
 struct Named<'a> {
     x: &'a Array2<f32>,
     readers: Mutex<(BTreeSet<String>, usize)>,
@@ -90,8 +91,8 @@ impl RowSource for Named<'_> {
     }
 }
 
-/// Workers read the rows to validate on, too, and the caller reads them where there are none: with the same losses, and the same
-/// error where a row cannot be read.
+/// Workers read the validation rows too; without workers the caller reads them. Both give the same losses, and the same error
+/// if a row cannot be read.
 pub fn read_by_workers(device: &Device) -> Result<()> {
     let ((x, labels), (x_held, held)) = (blobs(60, 5), blobs(45, 6));
     let mut losses = Vec::new();

@@ -1,4 +1,4 @@
-//! Tests of callbacks: what they are told, that each of several is called, and that their errors come back.
+//! Tests of callbacks: their arguments, the calls of several callbacks, and their errors.
 
 use std::ops::ControlFlow;
 
@@ -6,7 +6,7 @@ use wgpu_mlp::{Callback, Device, Epoch, Error, FitOptions, History, Mlp, Result,
 
 use super::{bits, blobs};
 
-/// Keeps all that it is told, and ends the training after an epoch.
+/// Records all calls, and ends the training after an epoch.
 #[derive(Default)]
 struct Kept {
     last: Option<usize>,
@@ -43,7 +43,8 @@ fn model(device: &Device) -> Result<Mlp> {
     Mlp::new(device, &[4, 8, 3], 1)
 }
 
-/// Sizes before the first step, sums after each, and all callbacks until the end, also where the first of them has ended it.
+/// A callback gets sizes before the first step and sums after each step. All callbacks are called until the end, also if the
+/// first of them has ended the training.
 pub fn told(device: &Device) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
     let path = folder.path().join("run");
@@ -59,7 +60,7 @@ pub fn told(device: &Device) -> Result<()> {
         let places: Vec<_> = kept.steps.iter().map(|step| (step.epoch, step.step, step.steps, step.rows)).collect();
         let wanted = |epoch: usize| vec![(epoch, 0, 3, 10), (epoch, 1, 3, 20), (epoch, 2, 3, 25)];
         assert_eq!(places, [wanted(0), wanted(1)].concat());
-        // Means over the epoch so far: behind the last step those of the epoch.
+        // Means over the epoch so far: after the last step they are those of the epoch.
         for (epoch, steps) in history.epochs.iter().zip(kept.steps.chunks(3)) {
             assert_eq!((steps[2].loss, steps[2].accuracy), (Some(epoch.loss), Some(epoch.accuracy)));
             assert_ne!(steps[0].loss, steps[2].loss);
@@ -74,7 +75,7 @@ pub fn told(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Fails when it is called for this.
+/// Fails in this method.
 struct Fails(&'static str);
 
 impl Fails {
@@ -98,7 +99,7 @@ impl Callback for Fails {
     }
 }
 
-/// An error from any method of a callback is the training's own, and the model has the steps that were done.
+/// The training returns an error from any method of a callback, and the model has the steps that were done.
 pub fn errors(device: &Device) -> Result<()> {
     let (x, labels) = blobs(25, 6);
     let after = |epochs: usize| -> Result<Vec<u32>> {
@@ -106,7 +107,7 @@ pub fn errors(device: &Device) -> Result<()> {
         trained.fit(x.view(), &labels, &options(epochs))?;
         bits(&trained)
     };
-    // Of an epoch of three steps some or all were under way when the first was told.
+    // Some or all of the epoch's three steps had been submitted when the first was reported.
     let places = [("start", Some(0)), ("step", None), ("epoch", Some(1)), ("end", Some(2))];
     for (place, epochs) in places {
         let (mut fails, two, mut trained) = (Fails(place), options(2), model(device)?);

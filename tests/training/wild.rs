@@ -1,4 +1,4 @@
-//! Learning rates that grow wild, and weights that become infinite where no loss shows it.
+//! Learning rates that grow much too large, and weights that become infinite without any effect on a loss.
 
 use ndarray::Array2;
 use wgpu_mlp::{Device, Error, FitOptions, History, Mlp, Optimizer, Result, Schedule, Trainer};
@@ -6,12 +6,12 @@ use wgpu_mlp::{Device, Error, FitOptions, History, Mlp, Optimizer, Result, Sched
 use super::bits;
 use super::undone::{eights, large, model, update_at};
 
-/// The rate grows wild in the third epoch: whatever step that is, the second epoch's checkpoint stays.
+/// The rate becomes much too large in the third epoch. Whichever step that affects, the second epoch's checkpoint is kept.
 pub fn wild_rates(device: &Device) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
     let (x, labels) = large();
     let schedule = Schedule::Step { every: 2, factor: 3e42 };
-    // Of one step an epoch, so that the third epoch's only step is its last, and of eight.
+    // Epochs of one step, so that the third epoch's only step is its last, and epochs of eight steps.
     for (batch, epochs) in [(64, 3), (64, 5), (8, 3)] {
         let path = folder.path().join(format!("{batch}-{epochs}"));
         let options = FitOptions { batch, schedule, ..eights(epochs, Optimizer::sgd(1e-4)) };
@@ -29,7 +29,7 @@ pub fn wild_rates(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// A weight of -inf in front of a ReLU shows in no loss, neither in the next nor in any after that.
+/// A weight of -inf before a ReLU has no effect on any loss, neither on the next one nor on later ones.
 pub fn hidden_infinities(device: &Device) -> Result<()> {
     let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
     let path = folder.path().join("model.safetensors");

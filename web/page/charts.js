@@ -8,11 +8,11 @@ import { colour, percent, sharp } from "./page.js";
 
 const CLASSES = 10;
 const SIDE = 8;
-/** Misread digits that are shown; after a few epochs there are fewer. */
+/** The most misread digits that are shown; after a few epochs there are fewer. */
 const MOST_TILES = 20;
 
 /**
- * Loss and accuracy, on the rows to learn from and on those held out.
+ * Draws loss and accuracy, on the training rows and on the rows held out.
  * @param {HTMLCanvasElement} canvas
  * @param {Epoch[]} history
  */
@@ -108,7 +108,7 @@ export function drawConfusion(canvas, held) {
       pen.strokeRect(x + 0.5, y + 0.5, cell - 1, cell - 1);
       const count = held?.counts[CLASSES * index + read] ?? 0;
       if (!count) continue;
-      // A mistake is seen at once, however rare it is.
+      // Even a rare mistake is visible at once.
       pen.globalAlpha = index === read ? 0.15 + 0.35 * (count / largest) : 0.55;
       pen.fillStyle = colour(index === read ? "fill-a" : "fill-b");
       pen.fillRect(x + 1, y + 1, cell - 2, cell - 2);

@@ -1,5 +1,5 @@
 // @ts-check
-// The page's side of the worker: a promise for each call, and a new worker in the place of one that broke.
+// The page's side of the worker: a promise for each call, and a new worker if the old one breaks.
 
 /** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void, watch?: (event: any) => void }} Waiting */
 
@@ -13,16 +13,16 @@ function named(name, message) {
 export class Client {
   /** Called with the reason when the browser took the device away. @type {(reason: string) => void} */
   onLost = () => {};
-  /** Called with the message when the module broke and a new worker was started. @type {(message: string) => void} */
+  /** Called with the message after the module broke and a new worker was started. @type {(message: string) => void} */
   onReplaced = () => {};
-  /** Called with the message when there is no worker any more, since a new one broke before it answered. @type {(message: string) => void} */
+  /** Called with the message when there is no worker any more, because a new one broke before it answered. @type {(message: string) => void} */
   onEnded = () => {};
   /** @type {Worker} */
   #worker;
   /** @type {Map<number, Waiting>} */
   #waiting = new Map();
   #next = 1;
-  /** Whether the worker has ever answered: one that cannot even be loaded is not started again. */
+  /** Whether the worker has ever answered. A worker that cannot even be loaded is not started again. */
   #answered = false;
   /** Why there is no worker any more. */
   #ended = "";
@@ -47,7 +47,7 @@ export class Client {
     this.#rejectAll(why);
   }
 
-  /** Starts a new worker in the place of one that does not answer. @param {string} why */
+  /** Replaces a worker that does not answer by a new one. @param {string} why */
   giveUp(why) {
     this.#replace(why);
   }
@@ -56,7 +56,7 @@ export class Client {
    * Calls a method of the worker.
    * @param {string} method
    * @param {any[]} [args]
-   * @param {(event: any) => void} [watch] called with what the method tells before it ends
+   * @param {(event: any) => void} [watch] called with the events that the method sends before it ends
    * @returns {Promise<any>}
    */
   call(method, args = [], watch) {
@@ -75,10 +75,10 @@ export class Client {
 
   #start() {
     const worker = new Worker(new URL(this.#file, import.meta.url), { type: this.#type });
-    // What a worker sent before it was replaced may come later.
+    // A message that a worker sent before it was replaced may arrive later.
     worker.onmessage = ({ data }) => worker === this.#worker && this.#receive(data);
     worker.onmessageerror = () => worker === this.#worker && this.#replace("an answer of the worker could not be read");
-    // A trap in the module comes here behind the panic's own message; anything else has not been told yet.
+    // A trap in the module arrives here after the panic's own message; any other error has not been reported yet.
     worker.onerror = (event) => {
       event.preventDefault();
       if (worker === this.#worker) this.#replace(event.message || "the worker could not be loaded");

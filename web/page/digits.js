@@ -8,9 +8,9 @@ import { byId, enter, onAppearance, paced, percent, say, show } from "./page.js"
 /** @typedef {import("./charts.js").Epoch} Epoch */
 /** @typedef {import("./charts.js").HeldOut} HeldOut */
 
-/** The confusion matrix is asked for at most so often, in milliseconds. */
+/** The shortest time between two requests for the confusion matrix, in milliseconds. */
 const LOOK = 500;
-/** The curves have at most so many points: more than there are pixels across them. */
+/** The most points of the curves: more than their width in pixels. */
 const MOST_POINTS = 2000;
 
 /** @type {Epoch[]} */
@@ -18,7 +18,7 @@ let history = [];
 /** @type {HeldOut | null} */
 let held = null;
 let training = false;
-/** Whether a training waits for a change of the device. */
+/** Whether a training is waiting until the device has been changed. */
 let waiting = false;
 let trained = false;
 
@@ -36,7 +36,7 @@ function draw() {
   drawMisread(canvas("digits-misread"), held);
 }
 
-/** What the form asks for. The library checks it. */
+/** The values of the form. The library checks them. */
 function form() {
   const layers = value("digits-layers").split(/[\s,;]+/).filter(Boolean).map(Number);
   const [rate, batch, epochs] = ["rate", "batch", "epochs"].map((name) => Number(value(`digits-${name}`)));
@@ -61,11 +61,11 @@ const look = paced(LOOK, async () => {
     held = await lab.client.call("heldOut");
     draw();
   } catch {
-    // The training that runs beside it meets the same error, and tells of it.
+    // The training that runs meanwhile gets the same error, and reports it.
   }
 });
 
-/** Whether the curves wait for the next picture. */
+/** Whether the curves will be drawn with the next frame. */
 let drawing = false;
 
 function drawSoon() {
@@ -80,7 +80,7 @@ function drawSoon() {
 /** @param {Epoch} epoch */
 function reached(epoch) {
   history.push(epoch);
-  // Each time there are too many, every second one goes.
+  // When there are too many points, every second one is removed.
   if (history.length > MOST_POINTS) history = history.filter((_, index) => index % 2 === 0);
   if (!trained) {
     trained = true;
@@ -94,8 +94,8 @@ function reached(epoch) {
 }
 
 /**
- * Trains a fresh network on the digits, or goes on with the one that is there.
- * @param {Record<string, any>} [wanted] in the place of what the form says
+ * Trains a new network on the digits, or continues with the present one.
+ * @param {Record<string, any>} [wanted] options that replace those of the form
  * @param {boolean} [goOn]
  * @returns {Promise<{ accuracy: number, epochs: number, stopped: boolean }>}
  */
@@ -108,7 +108,7 @@ export async function train(wanted = {}, goOn = false) {
   training = true;
   arrive("training");
   say(goOn ? "The training goes on." : "Training.");
-  // What was refused leaves the network and its curves as they are.
+  // A training that is refused changes neither the network nor its curves.
   let fresh = !goOn;
   const ended = lab.client.call("train", ["digits", { ...form(), ...wanted }, goOn], (epoch) => {
     if (fresh) forget();
@@ -119,7 +119,7 @@ export async function train(wanted = {}, goOn = false) {
   for (const name of FIELDS) byId(`digits-${name}`).removeAttribute("aria-invalid");
   try {
     const result = await lab.follow(stop, ended);
-    // One that was stopped in its first epoch has a network, too.
+    // A training that was stopped in its first epoch has a network too.
     trained = true;
     if (fresh) forget();
     if (result.stopped) show("digits-accuracy", result.accuracy, percent(result.accuracy));
@@ -144,7 +144,7 @@ function stop() {
   lab.client.call("stop", ["digits"]).catch((error) => lab.report(error));
 }
 
-/** Forgets the training before. */
+/** Removes the curves and figures of the last training. */
 function forget() {
   history = [];
   held = null;
@@ -153,7 +153,7 @@ function forget() {
   draw();
 }
 
-/** A network was loaded: it has no history. */
+/** Shows a network that was loaded: it has no history. */
 export function adopted() {
   forget();
   trained = true;
@@ -165,7 +165,7 @@ export function adopted() {
   );
 }
 
-/** Whether a network for the digits is there. */
+/** Whether there is a network for the digits. */
 export const hasNetwork = () => trained;
 
 export function startDigits() {
@@ -176,7 +176,7 @@ export function startDigits() {
   byId("digits-form").addEventListener("input", ({ target }) => {
     if (target instanceof HTMLElement) target.removeAttribute("aria-invalid");
   });
-  // The Enter key in a field trains. A form of several fields without a button of its own would not be sent by it.
+  // The Enter key in a field starts a training. It would not submit a form that has several fields and no button.
   byId("digits-form").addEventListener("keydown", (event) => {
     const { key, target } = event;
     if (key !== "Enter" || !(target instanceof HTMLInputElement)) return;
@@ -184,7 +184,7 @@ export function startDigits() {
     if (!event.repeat && !training && !waiting && lab.info) start();
   });
   lab.addEventListener("device", () => arrive(byId("digits").dataset.state ?? "idle"));
-  // A new worker has the network that was kept, or none.
+  // A new worker has the network that was kept, or no network.
   lab.addEventListener("restored", () => {
     if (lab.lastModel) return adopted();
     forget();

@@ -1,5 +1,5 @@
 // @ts-check
-// The drawing area: strokes by mouse, finger, pen or keyboard, and what the network reads in them.
+// The drawing area: strokes by mouse, finger, pen or keyboard, and the network's predictions for them.
 
 import { lab } from "./lab.js";
 import { hasNetwork } from "./digits.js";
@@ -25,7 +25,7 @@ const keys = { column: 8, row: 2, last: /** @type {number[] | null} */ (null), h
 const area = /** @type {HTMLCanvasElement} */ (byId("draw"));
 const small = /** @type {HTMLCanvasElement} */ (byId("draw-pixels"));
 
-/** Draws the strokes, and the keyboard's cell where it is used. Paper is white in the dark, too. */
+/** Draws the strokes, and the keyboard's cell if it is in use. Paper is white in dark mode too. */
 function redraw() {
   const wide = Math.round((area.clientWidth || 256) * Math.min(window.devicePixelRatio || 1, 3));
   if (area.width !== wide) area.width = area.height = wide;
@@ -128,7 +128,7 @@ function listenToPointers() {
   }
 }
 
-/** Draws the keyboard's cell, joined to the one drawn before where they touch. */
+/** Draws the keyboard's cell, joined to the cell drawn before if the two touch. */
 function drawCell() {
   const middle = { x: (keys.column + 0.5) / CELLS, y: (keys.row + 0.5) / CELLS };
   const { last, column, row } = keys;
@@ -189,7 +189,7 @@ export function startDrawing() {
   listenToPointers();
   listenToKeys();
   byId("draw-clear").addEventListener("click", clear);
-  // The network changes while it learns, and so does what it reads.
+  // The network changes while it learns, and so do its predictions for the drawing.
   for (const change of ["epoch", "model", "restored"]) lab.addEventListener(change, () => void read());
   onAppearance(redraw);
   changed();

@@ -16,7 +16,7 @@ function generator(seed) {
 }
 
 /**
- * So many numbers from -reach to reach.
+ * Random numbers from -reach to reach.
  * @param {number} count
  * @param {number} reach
  * @param {() => number} random
@@ -50,7 +50,7 @@ export function inputs({ op, size }, seed, shapes) {
 }
 
 /**
- * Places in a job's result to look at, spread over all of it.
+ * Indices into a job's result that are checked, spread over all of it.
  * @param {number} count
  * @param {number} length
  */
@@ -60,7 +60,7 @@ export function places(count, length) {
 }
 
 /**
- * What must stand in these places, computed in 64-bit numbers.
+ * The right results at these indices, computed in 64-bit numbers.
  * @param {About} about
  * @param {ReturnType<typeof inputs>} given
  * @param {Uint32Array} wanted

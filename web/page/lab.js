@@ -11,34 +11,34 @@ const WITHOUT_WEBGPU =
   "This browser offers no WebGPU, so the page computes on the CPU path. Chrome and Edge have it from version 113 (121 on Android, " +
   "later on Linux), Safari from 26, Firefox from 141 on Windows and 145 on Macs; a page needs https or localhost for it.";
 
-/** What to do where WebGPU is there and finds no GPU. */
+/** Advice for the case that the browser has WebGPU but finds no GPU. */
 const ADVICE =
   "If there is one, hardware acceleration may be switched off in the browser's settings, or the driver too old; " +
   "chrome://gpu or about:support tells.";
 
-/** A browser that gives no answer about a GPU for so many milliseconds is taken to have none. */
+/** If a browser gives no answer about a GPU for so many milliseconds, the page assumes that there is none. */
 const LONGEST_OPENING = 30_000;
 
 /** How often a broken module is replaced before the page gives up. */
 const MOST_REPLACEMENTS = 3;
 
-/** Dispatches `device` when one was opened, `model` when the digits' network changed. */
+/** Dispatches the event `device` after a device was opened, and `model` after the digits' network changed. */
 class Lab extends EventTarget {
   client = new Client();
   /** @type {Info | null} */
   info = null;
-  /** The digits' network as it was last, as the bytes of a file. @type {Uint8Array | null} */
+  /** The latest network for the digits, as the bytes of a file. @type {Uint8Array | null} */
   lastModel = null;
-  /** What runs on the device: what stops each, and a promise of its end. @type {Set<{ stop: () => void, ended: Promise<any> }>} */
+  /** The work that runs on the device: for each piece, a function that stops it, and a promise of its end. @type {Set<{ stop: () => void, ended: Promise<any> }>} */
   running = new Set();
   /** @type {Promise<void> | null} */
   #recovering = null;
   #replacements = 0;
-  /** Whether a GPU is being opened: a worker that replaces one that broke meanwhile opens the CPU path. */
+  /** Whether a GPU is being opened. If the worker breaks meanwhile, the new worker opens the CPU path. */
   #opensGpu = false;
-  /** Whether the browser gave no answer about a GPU, for which the worker was given up. */
+  /** Whether the worker was given up because the browser gave no answer about a GPU. */
   #silent = false;
-  /** The last change of the device: one waits for the other. @type {Promise<any>} */
+  /** The last change of the device. The next change waits for it. @type {Promise<any>} */
   #change = Promise.resolve();
 
   constructor() {
@@ -66,14 +66,14 @@ class Lab extends EventTarget {
         say(WITHOUT_WEBGPU, "warning");
       }
     } catch (error) {
-      // A worker that broke is replaced, or its end has been told.
+      // A worker that broke has been replaced, or its end has been reported.
       if (isBroken(error)) return;
       throw error;
     }
     if (this.info?.kind === "gpu") say(this.info.software ? "Ready, on a software driver: slow, but the same kernels." : "Ready.");
   }
 
-  /** Opens the other device, once what runs on this one has stopped. @param {Kind} kind */
+  /** Opens the other device, after the work on this one has stopped. @param {Kind} kind */
   open(kind) {
     const change = this.#change.then(async () => {
       for (const { stop } of this.running) stop();
@@ -85,7 +85,7 @@ class Lab extends EventTarget {
     return change;
   }
 
-  /** Awaits the end of a change of the device, so that what begins then runs on the new one. */
+  /** Awaits the end of a change of the device, so that new work runs on the new device. */
   async settled() {
     let seen;
     do {
@@ -94,7 +94,7 @@ class Lab extends EventTarget {
     } while (seen !== this.#change);
   }
 
-  /** Awaits what runs on the device, which is stopped before the device changes. @template T @param {() => void} stop @param {Promise<T>} ended */
+  /** Awaits work on the device, and registers it, so that it is stopped before the device changes. @template T @param {() => void} stop @param {Promise<T>} ended */
   async follow(stop, ended) {
     const entry = { stop, ended };
     this.running.add(entry);
@@ -105,16 +105,16 @@ class Lab extends EventTarget {
     }
   }
 
-  /** Says what an error says; where the device is lost, opens a new one. @param {unknown} error */
+  /** Shows an error's message; if the device is lost, opens a new one. @param {unknown} error */
   async report(error) {
     const name = error instanceof Error ? error.name : "";
     if (name === "DeviceLost") return this.recover(sentence(error));
     const advice = name === "NoAdapter" ? ` ${ADVICE}` : "";
-    // What replaced the worker has said it already.
+    // The code that replaced the worker has shown the message already.
     if (name !== "Broken") say(`${sentence(error)}${advice}`, "bad");
   }
 
-  /** Opens a new device in the place of one that is lost. The models go there from their last copies. @param {string} reason */
+  /** Opens a new device after one was lost. The models are moved there from their last copies. @param {string} reason */
   recover(reason) {
     if (!this.#recovering) {
       this.#recovering = this.#change.then(() => this.#reopen(reason)).finally(() => (this.#recovering = null));
@@ -138,7 +138,7 @@ class Lab extends EventTarget {
     await Promise.allSettled([...this.running].map(({ ended }) => ended));
   }
 
-  /** @param {Kind} kind @param {string} [reason] why it is this one, where the library cannot know */
+  /** @param {Kind} kind @param {string} [reason] why this device was chosen, if the library cannot know it */
   async #open(kind, reason) {
     this.#opensGpu = kind === "gpu";
     const late = () => {
@@ -188,7 +188,7 @@ class Lab extends EventTarget {
     }
   }
 
-  /** Lets a new worker load before any change that is queued already asks something of it. @param {string} message */
+  /** Lets a new worker load before any change in the queue calls it. @param {string} message */
   #replaced(message) {
     const [overGpu, silent] = [this.#opensGpu, this.#silent];
     this.#opensGpu = this.#silent = false;
@@ -199,7 +199,7 @@ class Lab extends EventTarget {
   }
 
   /**
-   * Brings a new worker to where the last one was; on the CPU path where it broke over a GPU.
+   * Restores the state of the old worker in a new one; on the CPU path if the old worker broke because of a GPU.
    * @param {string} message
    * @param {Promise<void>} loaded
    * @param {boolean} overGpu
@@ -209,7 +209,7 @@ class Lab extends EventTarget {
     if (!silent) say(`The module failed and is started anew: ${message}`, "bad");
     try {
       await loaded;
-      // It is on the CPU path there, from which it goes to the device that is opened.
+      // The model is on the CPU path at first, and moves to the device that is opened.
       if (this.lastModel) await this.client.call("loadModel", [this.lastModel]);
       if (overGpu) await this.#open("cpu", sentence(message));
       else await this.#openOrFallBack(this.info?.kind ?? "gpu");
@@ -218,7 +218,7 @@ class Lab extends EventTarget {
       if (silent) say(`${sentence(message)} The page computes on the CPU path${network}. ${ADVICE}`, "warning");
       else say(`The module failed and was started anew${network}, on ${this.info?.name}. It said: ${message}`, "bad");
     } catch (error) {
-      // A worker that broke again has queued another restore, or its end has been told.
+      // A worker that broke again has queued another restore, or its end has been reported.
       if (!isBroken(error)) this.fail(error);
     }
   }
@@ -233,7 +233,7 @@ class Lab extends EventTarget {
   }
 }
 
-/** Whether a worker broke, which is told and mended elsewhere. @param {unknown} error */
+/** Whether the error says that a worker broke; that is reported and repaired elsewhere. @param {unknown} error */
 const isBroken = (error) => error instanceof Error && error.name === "Broken";
 
 export const lab = new Lab();

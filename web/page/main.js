@@ -10,25 +10,25 @@ import { startParity } from "./parity.js";
 import { startSpeed } from "./speed.js";
 import { startSpiral } from "./spiral.js";
 
-/** What programs on the page can call, beside the buttons. */
+/** The calls for programs on the page, which do the same as the buttons. */
 const wgpuMlp = {
   /** The probabilities of the ten digits, for rows of 64 pixels from 0 to 1. @param {Float32Array} features */
   probabilities: (features) => lab.client.call("probabilities", [features]),
   loadModel,
   saveModel,
-  /** Trains a network on the digits, with these options in the place of the form's. @param {Record<string, any>} [options] */
+  /** Trains a network on the digits, with these options instead of those of the form. @param {Record<string, any>} [options] */
   train: async (options) => {
     const { accuracy, epochs } = await train(options);
     return { accuracy, epochs };
   },
-  /** The bytes of the module's memory, and what the device holds and held at most. */
+  /** The bytes of the module's memory, and the bytes that the device holds now and held at most. */
   heap: () => lab.client.call("heap"),
   /** Opens `gpu` or `cpu`. @param {"gpu" | "cpu"} kind */
   openDevice: async (kind) => {
     await lab.open(kind);
     return lab.info;
   },
-  /** Destroys the GPU's device, as a driver that fails does. */
+  /** Destroys the GPU's device, as if its driver had failed. */
   loseDevice: () => lab.client.call("loseDevice"),
 };
 Object.assign(globalThis, { wgpuMlp });

@@ -5,7 +5,7 @@ import { adopted } from "./digits.js";
 import { lab } from "./lab.js";
 import { byId, download, sentence } from "./page.js";
 
-/** The largest file that is looked at: far beyond any network for digits. */
+/** The largest file that is read: far larger than any network for digits. */
 const MOST_BYTES = 256 * 2 ** 20;
 
 /** @param {string} text */
@@ -20,7 +20,7 @@ export async function saveModel() {
   return bytes.buffer;
 }
 
-/** Takes the network of a safetensors file in the place of the one that is there. @param {ArrayBuffer} buffer */
+/** Replaces the network by that of a safetensors file. @param {ArrayBuffer} buffer */
 export async function loadModel(buffer) {
   await lab.settled();
   const widths = await lab.client.call("loadModel", [new Uint8Array(buffer)]);
@@ -56,7 +56,7 @@ export function startModel() {
   input.addEventListener("change", async () => {
     const file = input.files?.[0];
     if (file) await load(file);
-    // The same file can be chosen again.
+    // After this the same file can be chosen again.
     input.value = "";
   });
   lab.addEventListener("model", () => {

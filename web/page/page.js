@@ -1,5 +1,5 @@
 // @ts-check
-// What all sections use: elements, messages, states, downloads, canvases in the page's colours.
+// Functions that all sections use: elements, messages, states, downloads, canvases in the page's colours.
 
 /**
  * The element with this id.
@@ -14,7 +14,7 @@ export function byId(id) {
 }
 
 /**
- * Tells what went wrong, or what to do.
+ * Shows a message: an error, or advice.
  * @param {string} text
  * @param {"" | "bad" | "warning"} [kind]
  */
@@ -46,13 +46,13 @@ export function show(id, value, text) {
 /** @param {number} share */
 export const percent = (share) => `${(100 * share).toFixed(2)} %`;
 
-/** The section whose button lost the focus while no other could take it, and when the focus was last moved. */
+/** The section whose button lost the focus when no other button could take it, and the time when the focus was last moved. */
 let stranded = "";
 let moved = -Infinity;
 
 /**
- * A section's state, and which of its buttons can be pressed in it. Where the one that has the focus no longer can, the focus goes to
- * the first that can, at once or as soon as there is one: it would be lost otherwise, and with it the place of whoever works by keyboard.
+ * Sets a section's state, and which of its buttons are enabled in it. If the button that has the focus is disabled, the focus moves to
+ * the first enabled button, at once or as soon as there is one. Otherwise a user of the keyboard would lose the place on the page.
  * @param {string} section
  * @param {string} state
  * @param {Record<string, boolean>} buttons
@@ -68,16 +68,16 @@ export function enter(section, state, buttons) {
   const next = Object.keys(buttons).find((id) => buttons[id]);
   if (stranded !== section || !next) return;
   stranded = "";
-  // Whoever has gone elsewhere meanwhile stays there.
+  // If the user has moved the focus elsewhere meanwhile, it stays there.
   if (!isOff && document.activeElement !== document.body) return;
   byId(next).focus({ preventScroll: true });
   moved = performance.now();
 }
 
-/** A key that is pressed so many milliseconds after the focus moved was meant for the button before. */
+/** A key that is pressed within so many milliseconds after the focus moved was meant for the button that had it before. */
 const TOO_SOON = 300;
 
-/** Keeps keys from pressing buttons that they are not meant for: what is held down would press Train, Stop and Go on in turns. */
+/** Prevents keys from pressing buttons that they are not meant for: a key held down would press Train, Stop and Go on in turns. */
 export function guardKeys() {
   addEventListener("keydown", (event) => {
     const presses = event.target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
@@ -86,7 +86,7 @@ export function guardKeys() {
 }
 
 /**
- * Hands the user a file.
+ * Offers the user a file for download.
  * @param {BlobPart} content
  * @param {string} name
  * @param {string} type
@@ -98,7 +98,7 @@ export function download(content, name, type) {
   document.body.append(link);
   link.click();
   link.remove();
-  // The browser has begun to read the file by then.
+  // By then the browser has begun to read the file.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
@@ -108,7 +108,7 @@ export function colour(name) {
 }
 
 /**
- * A canvas made as sharp as the screen, with its width and height in CSS pixels.
+ * Gives a canvas the resolution of the screen, and returns its width and height in CSS pixels.
  * @param {HTMLCanvasElement} canvas
  * @param {number} ratio height over width
  */
@@ -141,7 +141,7 @@ export function onAppearance(redraw) {
 }
 
 /**
- * A function that does its work at most once in so many milliseconds, and once more for calls that came meanwhile.
+ * Returns a function that does its work at most once in so many milliseconds, and once more if it was called meanwhile.
  * @param {number} pause
  * @param {() => Promise<void> | void} work
  */
@@ -158,7 +158,7 @@ export function paced(pause, work) {
     try {
       await work();
     } finally {
-      // Work that takes long gets longer pauses, so that what it shows does not starve what it watches.
+      // Work that takes long gets longer pauses, so that showing a training leaves time for the training.
       const taken = performance.now() - began;
       setTimeout(() => {
         running = false;

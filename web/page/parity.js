@@ -10,7 +10,7 @@ import { byId, download, enter, say, sentence, show } from "./page.js";
 /** @type {string | null} */
 let json = null;
 let running = false;
-/** Whether the visitor, or a change of the device, has stopped it. */
+/** Whether the visitor or a change of the device has stopped the verification. */
 let halted = false;
 
 /** @param {string} state */

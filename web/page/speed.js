@@ -1,5 +1,5 @@
 // @ts-check
-// The section that measures three jobs, in turns with TensorFlow.js where it is there.
+// The section that measures three jobs, in turns with TensorFlow.js if it is installed.
 
 import { Client } from "./client.js";
 import { expected, inputs, places } from "./inputs.js";
@@ -10,16 +10,16 @@ import { byId, enter, say, sentence } from "./page.js";
 /** @typedef {{ op: string, name: string, sizes: number[], probe: number, power: number, unit: string, rate: (size: number, ms: number, shapes: Shapes) => number, label: (size: number) => string }} Job */
 /** @typedef {{ name: string, call: (method: string, args?: any[]) => Promise<any>, drop: () => Promise<void>, extra: (shapes: Shapes) => any[] }} Side */
 
-/** A run that would take longer than this many milliseconds is made smaller; `?longest=60000` in the page's address allows more. */
+/** If a run would take longer than this many milliseconds, a smaller size is measured; `?longest=60000` in the page's address allows more. */
 const LONGEST = Number(new URLSearchParams(location.search).get("longest")) || 2500;
-/** TensorFlow.js is taken not to start if it needs more milliseconds. */
+/** If TensorFlow.js needs more milliseconds than this, the page assumes that it does not start. */
 const LONGEST_START = 60_000;
-/** A turn runs the job as often as fits in about so many milliseconds. */
+/** A turn repeats the job for about so many milliseconds. */
 const TURN = 200;
 const [TURNS, FEW_TURNS] = [5, 3];
 const SEED = 1;
 const PLACES = 64;
-/** Losses of so many steps are compared. */
+/** The number of steps whose losses are compared. */
 const STEPS = 3;
 
 /** @type {Job[]} */
@@ -42,11 +42,11 @@ const JOBS = [
 ];
 
 let running = false;
-/** The version that the build found, and its worker once it was started. @type {string | null} */
+/** The version of TensorFlow.js that the build found, and its worker after it was started. @type {string | null} */
 let version = null;
 /** @type {Side | null} */
 let tfjs = null;
-/** Its worker, also while it starts. @type {Client | null} */
+/** The worker of TensorFlow.js, also while it starts. @type {Client | null} */
 let peerClient = null;
 
 let halted = false;
@@ -57,7 +57,7 @@ async function call(client, method, args) {
   return client.call(method, args);
 }
 
-/** What goes wrong in TensorFlow.js, which is no matter of the page's own device. */
+/** An error in TensorFlow.js, which does not concern the page's own device. */
 class PeerFailed extends Error {}
 
 /** @param {Client} client @param {string} method @param {any[]} [args] */
@@ -94,7 +94,7 @@ async function probe(side, job, shapes) {
   return (/** @type {number} */ size) => ms * (size / job.probe) ** job.power;
 }
 
-/** Checks the results at the size that is measured; answers what is wrong. @param {Side[]} sides @param {Job} job @param {number} size @param {Shapes} shapes */
+/** Checks the results at the size that is measured, and returns what is wrong. @param {Side[]} sides @param {Job} job @param {number} size @param {Shapes} shapes */
 async function check(sides, job, size, shapes) {
   const about = { op: job.op, size };
   if (job.op === "step") {
@@ -177,7 +177,7 @@ function showRow(job, sides, { size, ms, note, wrong }, shapes) {
 /** @param {number} value */
 const plain = (value) => (value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
 
-/** Ends TensorFlow.js, which is started anew with the next measurement. */
+/** Ends TensorFlow.js. The next measurement starts it again. */
 function endPeer() {
   peerClient?.end();
   peerClient = tfjs = null;
@@ -207,7 +207,7 @@ async function peer() {
   return tfjs;
 }
 
-/** Measures all jobs, and leaves nothing of them on the device. @param {Side[]} sides */
+/** Measures all jobs, and removes everything of them from the device. @param {Side[]} sides */
 async function measureAll(sides) {
   const shapes = await lab.client.call("speedShapes");
   try {
@@ -217,7 +217,7 @@ async function measureAll(sides) {
     }
     say(`Measured on ${lab.info?.name}.`);
   } finally {
-    // Where the worker is gone, so is what it held.
+    // If the worker has ended, its memory is already free.
     await Promise.allSettled(sides.map((side) => side.drop()));
   }
 }
@@ -231,7 +231,7 @@ async function measured(sides) {
 
 function stop() {
   halted = true;
-  // It may be what gives no answer.
+  // TensorFlow.js may be the side that gives no answer.
   endPeer();
 }
 
@@ -263,7 +263,7 @@ async function start() {
   }
 }
 
-/** Says whether TensorFlow.js is there. */
+/** Shows whether TensorFlow.js is installed. */
 async function findPeer() {
   const answer = await fetch("tfjs.json");
   version = answer.ok ? (await answer.json()).version : null;

@@ -1,5 +1,5 @@
 // @ts-check
-// The section that teaches a network the spiral and shows the regions that it takes.
+// The section that teaches a network the spiral and shows the regions that it assigns to the arms.
 
 import { lab } from "./lab.js";
 import { byId, colour, enter, onAppearance, paced, percent, say, sharp, show } from "./page.js";
@@ -7,7 +7,7 @@ import { byId, colour, enter, onAppearance, paced, percent, say, sharp, show } f
 /** @typedef {{ places: Float32Array, labels: Uint8Array, edge: number }} Points */
 
 const CLASSES = 3;
-/** Pixels along the map's side: fewer where the CPU computes them. */
+/** Pixels along the map's side: fewer if the CPU computes them. */
 const [FINE, COARSE] = [192, 96];
 const OPTIONS = {
   layers: [64, 64],
@@ -89,7 +89,7 @@ function drawRegions(pen, map, width) {
   for (let at = 0; at < side * side; at++) {
     let best = 0;
     for (let arm = 1; arm < CLASSES; arm++) if (map[CLASSES * at + arm] > map[CLASSES * at + best]) best = arm;
-    // No colour where every arm is as probable.
+    // No colour if all arms are equally probable.
     const sure = 1.5 * (map[CLASSES * at + best] - 1 / CLASSES);
     image.data.set([...colours[best], Math.round(150 * Math.max(0, sure))], 4 * at);
   }
@@ -104,7 +104,7 @@ const look = paced(120, async () => {
     shares = await lab.client.call("spiralRegions", [slow ? COARSE : FINE]);
     draw();
   } catch {
-    // The training that runs beside it meets the same error, and tells of it.
+    // The training that runs meanwhile gets the same error, and reports it.
   }
 });
 
@@ -154,7 +154,7 @@ export function startSpiral() {
       points ??= await lab.client.call("spiralPoints");
       draw();
     } catch {
-      // The worker broke, which is told elsewhere; the next device brings the points.
+      // The worker broke, which is reported elsewhere. The points are loaded again with the next device.
     }
   });
   onAppearance(draw);

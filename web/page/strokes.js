@@ -1,6 +1,6 @@
 // @ts-check
 // From pen strokes to 8 x 8 pixels, as the digits of the data set were made: a bitmap of 32 x 32, filled from top to bottom,
-// whose blocks of 4 x 4 are counted. All digits there have about the same ink, thick strokes where they are short.
+// whose blocks of 4 x 4 are counted. All digits in that data set have about the same amount of ink: short strokes are thick.
 
 /** @typedef {{ x: number, y: number }} Point */
 
@@ -11,7 +11,7 @@ const SIDE = BITMAP / BLOCK;
 const INK = 311;
 /** The widest digits of the data; they are about 20 wide. */
 const WIDEST = 23;
-/** Half the width of the thinnest and of the thickest pen that is tried. */
+/** Half the widths of the thinnest and the thickest pen that are tried. */
 const PENS = [1.2, 5.5];
 
 /**
@@ -23,7 +23,7 @@ export function digit(strokes) {
   const points = strokes.flat();
   if (points.length === 0) return null;
   let [thin, thick] = PENS;
-  // More pen, more ink: a bisection finds the pen.
+  // A wider pen gives more ink, so a bisection finds the right width.
   for (let step = 0; step < 7; step++) {
     const pen = (thin + thick) / 2;
     if (ink(bitmap(strokes, pen)) < INK) thin = pen;
@@ -46,7 +46,7 @@ function bitmap(strokes, radius) {
   const [top, bottom] = range(points.map(({ y }) => y));
   const room = BITMAP - 2 * radius;
   const [across, down] = [Math.max(right - left, 1e-6), Math.max(bottom - top, 1e-6)];
-  // A dot or a lying stroke is not blown up to the whole height.
+  // A dot or a horizontal stroke is not enlarged to the whole height.
   const scale = Math.min(room / down, (3 * room) / across);
   const wide = Math.min(scale * across, Math.max(WIDEST - 2 * radius, 1));
   const place = (/** @type {Point} */ { x, y }) => ({
@@ -76,7 +76,7 @@ function thinned(points) {
 }
 
 /**
- * Blackens the pixels whose middle is under a pen that goes from one point to another.
+ * Blackens the pixels whose centre is under a pen that moves from one point to another.
  * @param {Uint8Array} pixels
  * @param {Point} from
  * @param {Point} to

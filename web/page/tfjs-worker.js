@@ -1,6 +1,6 @@
 // @ts-check
-// TensorFlow.js in a worker of its own: the same jobs as the crate's, on its WebGPU backend. A classic worker, because its files
-// are scripts and no modules. The messages are those of worker.js.
+// TensorFlow.js in a worker of its own: the same jobs as the crate's, on its WebGPU backend. This is a classic worker, because the files
+// of TensorFlow.js are scripts and not modules. The messages are those of worker.js.
 
 /** @type {any} */
 let tf;
@@ -19,7 +19,7 @@ async function done() {
   await backend.queue.onSubmittedWorkDone();
 }
 
-/** One run of the job; its result, or for a training step the loss. */
+/** Runs the job once. Returns its result, or for a training step the loss. */
 function run() {
   if (job.op === "matmul") return tf.matMul(job.first, job.second);
   if (job.op === "softmax") return tf.softmax(job.first);

@@ -1,9 +1,9 @@
 // @ts-check
-// The module worker in which the WebAssembly module runs, so that the page answers whatever is computed.
+// The module worker in which the WebAssembly module runs, so that the page responds while it computes.
 //
 // Each message names a call: `{ id, method, args }`. The answer is `{ id, result }` or `{ id, error: { name, message } }`,
-// with any number of `{ id, event }` before it. Without an id come `{ panic }`, after which the worker is of no use, and
-// `{ lost }`, when the browser took the device away. Calls that come before the module and the digits are loaded wait for them.
+// with any number of `{ id, event }` before it. Two messages have no id: `{ panic }`, after which the worker cannot be used, and
+// `{ lost }`, when the browser took the device away. Calls that arrive before the module and the digits are loaded wait for them.
 
 import { inputs } from "./inputs.js";
 import init, { Session, onPanic } from "./wgpu_mlp_page.js";
@@ -12,16 +12,16 @@ import init, { Session, onPanic } from "./wgpu_mlp_page.js";
 let session;
 /** @type {WebAssembly.Memory} */
 let memory;
-/** Fulfilled once the session is there and has its digits. */
+/** Fulfilled when the session has been made and has its digits. */
 let loaded = () => {};
 /** @type {Promise<void>} */
 const whole = new Promise((resolve) => (loaded = resolve));
-/** The browser's device under the session's, to hear of its loss. @type {any} */
+/** The browser's device that the session uses, kept to notice its loss. @type {any} */
 let device = null;
 
 const post = /** @type {(message: any, transfer?: Transferable[]) => void} */ (self.postMessage.bind(self));
 
-// wgpu asks the adapter for a device; there is no other way to get hold of it.
+// wgpu requests a device from the adapter; there is no other way to obtain this device.
 const Adapter = /** @type {any} */ (globalThis).GPUAdapter;
 if (Adapter) {
   const request = Adapter.prototype.requestDevice;
@@ -84,11 +84,11 @@ const calls = {
     const { allocatedBytes, peakBytes, ...counters } = session.counters();
     return { wasmBytes: memory.buffer.byteLength, allocatedBytes, peakBytes, counters };
   },
-  // What a driver that fails does; for tests, and to see how the page goes on.
+  // Does what a failing driver does: for tests, and to see how the page continues.
   loseDevice: () => device?.destroy(),
 };
 
-/** The text of a file that is packed with gzip, also where the server has unpacked it. @param {string} name */
+/** The text of a file that is packed with gzip, also if the server has unpacked it. @param {string} name */
 async function unpacked(name) {
   const answer = await fetch(new URL(name, import.meta.url));
   if (!answer.ok) throw new Error(`${name} could not be loaded: the server answered ${answer.status}`);
@@ -99,10 +99,10 @@ async function unpacked(name) {
   return new Response(stream).text();
 }
 
-/** A trap leaves the module's memory in no known state. @param {WebAssembly.RuntimeError} trap */
+/** Reports a trap, after which the state of the module's memory is unknown. @param {WebAssembly.RuntimeError} trap */
 const trapped = (trap) => post({ panic: `the module ran into a trap, ${trap.message}` });
 
-// The browser's answer about a buffer, for example, comes when no call waits for it, and nobody else would hear of a trap there.
+// Some code runs when no call waits, for example after the browser's answer about a buffer. Only this handler notices a trap there.
 self.addEventListener("unhandledrejection", (event) => {
   if (event.reason instanceof WebAssembly.RuntimeError) trapped(event.reason);
 });

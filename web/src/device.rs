@@ -1,11 +1,11 @@
-//! The device as the page shows it.
+//! The device's description for the page.
 
 use wasm_bindgen::prelude::*;
 use wgpu_mlp::{Device, DeviceKind};
 
 use crate::js::{Answer, failed, object, refused};
 
-/// Opens a GPU (or the software driver that the browser has in its place), or the CPU path.
+/// Opens a GPU (or the software driver that the browser offers instead), or the CPU path.
 pub async fn open(kind: &str) -> Answer<Device> {
     match kind {
         "gpu" => Device::gpu_async().await.map_err(failed),
@@ -43,7 +43,7 @@ pub fn describe(device: &Device) -> JsValue {
     ])
 }
 
-/// What the device was made to do so far.
+/// Counts of the device's work so far.
 pub fn counters(device: &Device) -> JsValue {
     let counters = device.counters();
     let number = |value: u64| JsValue::from_f64(value as f64);

@@ -1,4 +1,4 @@
-//! The digits: 8 x 8 pixels each, a fifth of every class held out, and a changed copy of each that is not.
+//! The digits: 8 x 8 pixels each. A fifth of every class is held out, and each other digit gets a changed copy.
 
 use js_sys::{Float32Array, Uint8Array, Uint32Array};
 use wgpu_mlp::data::{CsvOptions, SplitOptions, Table, read_csv_from};
@@ -17,7 +17,7 @@ pub const PIXELS: usize = 64;
 pub const CLASSES: usize = 10;
 /// The seed of the split, and of the copies.
 const SEED: u64 = 7;
-/// The value of a pixel that is all ink.
+/// The value of a pixel that is completely ink.
 const INK: f32 = 16.0;
 
 /// Reads the lines of `examples/data/digits.csv.gz`, unpacked: 64 pixels from 0 to 16 and the label.
@@ -41,7 +41,7 @@ fn rows(table: Table) -> Rows {
     Rows { features: table.features / INK, labels }
 }
 
-/// What the model reads in the digits that were held out: the confusion matrix, and those misread.
+/// The model's predictions for the digits held out: the confusion matrix, and the misread digits.
 pub async fn held_out(task: &Task) -> Answer {
     let (model, held) = (task.model()?, &task.held);
     let shares = model.predict_proba_async(held.features.view()).await.map_err(failed)?;
@@ -66,7 +66,7 @@ pub async fn held_out(task: &Task) -> Answer {
     ]))
 }
 
-/// The number of the largest share; the first one's among equals.
+/// The index of the largest share; of equal shares, the first one's.
 fn best(shares: impl Iterator<Item = f32>) -> u32 {
     let larger =
         |best: (u32, f32), (class, share): (usize, f32)| if share > best.1 { (class as u32, share) } else { best };

@@ -1,17 +1,17 @@
-//! Values on their way between Rust and JavaScript.
+//! Conversions of values between Rust and JavaScript.
 
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
 use wgpu_mlp::Error;
 
-/// What a call answers: a value, or a JavaScript `Error`.
+/// The result of a call: a value, or a JavaScript `Error`.
 pub type Answer<T = JsValue> = Result<T, JsValue>;
 
 /// An object with these fields.
 pub fn object<const N: usize>(fields: [(&str, JsValue); N]) -> JsValue {
     let object = Object::new();
     for (name, value) in fields {
-        // A fresh object takes every field.
+        // Setting a field of a new object cannot fail.
         Reflect::set(&object, &JsValue::from_str(name), &value).ok();
     }
     object.into()
@@ -27,7 +27,7 @@ pub fn failed(error: Error) -> JsValue {
     named(name, &error.to_string())
 }
 
-/// The error for an input that cannot be right, with a sentence that says why.
+/// The error for an invalid input, with a sentence that says why.
 pub fn refused(sentence: &str) -> JsValue {
     named("Refused", sentence)
 }
@@ -38,7 +38,7 @@ fn named(name: &str, message: &str) -> JsValue {
     error.into()
 }
 
-/// The fields of an object that JavaScript handed over.
+/// The fields of an object from JavaScript.
 pub struct Fields<'a>(pub &'a JsValue);
 
 impl Fields<'_> {
@@ -47,7 +47,7 @@ impl Fields<'_> {
         whole(self.get(name)?, most).ok_or_else(|| refused(&format!("{name} must be a whole number from 1 to {most}")))
     }
 
-    /// A finite number above 0, or 0 too where `zero` says so.
+    /// A finite number above 0; if `zero` is true, 0 is allowed too.
     pub fn number(&self, name: &str, zero: bool) -> Answer<f64> {
         let value =
             self.get(name)?.as_f64().filter(|value| value.is_finite() && (*value > 0.0 || zero && *value == 0.0));

@@ -1,8 +1,8 @@
-//! The page's library: what its worker calls, with plain objects and typed arrays on the JavaScript side.
+//! The page's library, which its worker calls, with plain objects and typed arrays on the JavaScript side.
 //!
-//! A call that waits returns a promise. An error comes back as a JavaScript `Error` whose message is a sentence and whose
-//! `name` is `DeviceLost` where the device is gone, `NoAdapter` where there is no GPU, `Refused` where the input was wrong, and
-//! `Failed` otherwise. All input is checked. A panic would be a mistake in this library or the crate: it is told to the
+//! A call that waits returns a promise. An error is a JavaScript `Error` whose message is a sentence. Its `name` is
+//! `DeviceLost` if the device is lost, `NoAdapter` if there is no GPU, `Refused` if the input was wrong, and `Failed`
+//! otherwise. All input is checked. A panic would be a mistake in this library or the crate: its message is passed to the
 //! function that [`on_panic`] was given, and the module cannot be used afterwards.
 
 mod device;
@@ -36,7 +36,7 @@ pub fn on_panic(tell: Function) {
         let message = JsValue::from_str(&about.to_string());
         PANIC.with(|kept| {
             if let Ok(Some(tell)) = kept.try_borrow().as_deref() {
-                // There is no one left to tell that telling failed.
+                // If this call fails, there is no way left to report it.
                 tell.call1(&JsValue::UNDEFINED, &message).ok();
             }
         });

@@ -10,11 +10,11 @@ use crate::js::{Answer, failed, object, refused};
 use crate::until::until;
 
 thread_local! {
-    /// The page's function for progress. What watches a verification must be `Send`, which JavaScript's functions are not.
+    /// The page's function for progress. The watch of a verification must be `Send`, and JavaScript's functions are not.
     static TELL: RefCell<Option<Function>> = const { RefCell::new(None) };
 }
 
-/// Runs every case, tells of each, and returns the report, unless it is to stop.
+/// Runs every case, reports each to the page, and returns the report, unless it is stopped.
 pub async fn run(device: &Device, full: bool, tell: Function, stop: &Cell<bool>) -> Answer {
     let busy = TELL.with(|kept| kept.borrow().is_some());
     if busy {
@@ -38,13 +38,13 @@ fn watch(progress: verify::Progress) {
     ]);
     TELL.with(|kept| {
         if let Some(tell) = kept.borrow().as_ref() {
-            // The verification goes on whether or not someone watches.
+            // The verification continues even if the page's function fails.
             tell.call1(&JsValue::UNDEFINED, &told).ok();
         }
     });
 }
 
-/// The report as the page shows it, and as it is saved.
+/// The report for the page, and as text to be saved.
 fn summary(report: &verify::Report) -> JsValue {
     let row = |row: &verify::Row| {
         object([

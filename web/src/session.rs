@@ -13,14 +13,14 @@ use crate::speed::Job;
 use crate::task::{Task, Wanted};
 use crate::{device, parity, speed, spiral};
 
-/// A device and what is learned on it. Calls may be made while others wait.
+/// A device and the models that are trained on it. Calls may be made while others wait.
 #[wasm_bindgen]
 pub struct Session {
     device: RefCell<Device>,
     digits: RefCell<Option<Rc<Task>>>,
     spiral: Rc<Task>,
     job: RefCell<Option<Job>>,
-    /// Whether the verification is to stop.
+    /// Whether the verification should stop.
     stop_verifying: Cell<bool>,
 }
 
@@ -35,7 +35,7 @@ impl Session {
         Session { device, digits, spiral, job, stop_verifying: Cell::new(false) }
     }
 
-    /// Opens `gpu` or `cpu`, brings the models there, and describes it. Trainings must have ended.
+    /// Opens `gpu` or `cpu`, moves the models to it, and describes it. Trainings must have ended.
     pub async fn open(&self, kind: String) -> Answer {
         let device = device::open(&kind).await?;
         let digits = self.digits.borrow().clone();
@@ -47,7 +47,7 @@ impl Session {
         Ok(device::describe(&device))
     }
 
-    /// Counts of what the device was made to do, and its memory.
+    /// Counts of the device's work, and its memory.
     pub fn counters(&self) -> JsValue {
         device::counters(&self.device.borrow())
     }
@@ -61,7 +61,7 @@ impl Session {
         Ok(object([("train", train.into()), ("held", held.into())]))
     }
 
-    /// Trains the network of `digits` or `spiral`, or goes on with it, and tells of each epoch.
+    /// Trains the network of `digits` or `spiral`, or continues to train it, and reports each epoch to the page.
     pub async fn train(&self, task: String, options: JsValue, go_on: bool, tell: Function) -> Answer {
         let (task, wanted) = (self.task(&task)?, Wanted::read(&options)?);
         let device = self.device.borrow().clone();
@@ -74,7 +74,7 @@ impl Session {
         Ok(())
     }
 
-    /// What the network reads in the digits that were held out.
+    /// The network's predictions for the digits that were held out.
     #[wasm_bindgen(js_name = heldOut)]
     pub async fn held_out(&self) -> Answer {
         digits::held_out(&*self.digits()?).await
@@ -92,7 +92,7 @@ impl Session {
         Ok(Uint8Array::from(bytes.as_slice()).into())
     }
 
-    /// Takes the network of a safetensors file; its widths come back.
+    /// Replaces the network by that of a safetensors file, and returns its widths.
     #[wasm_bindgen(js_name = loadModel)]
     pub async fn load_model(&self, bytes: Vec<u8>) -> Answer {
         let device = self.device.borrow().clone();
@@ -120,7 +120,7 @@ impl Session {
         spiral::regions(&self.spiral, side).await
     }
 
-    /// Verifies every op and tells of each case.
+    /// Verifies every op, and reports each case to the page.
     pub async fn verify(&self, full: bool, tell: Function) -> Answer {
         let device = self.device.borrow().clone();
         parity::run(&device, full, tell, &self.stop_verifying).await
@@ -138,7 +138,7 @@ impl Session {
         speed::shapes()
     }
 
-    /// Brings a job's operands to the device.
+    /// Uploads a job's operands to the device.
     #[wasm_bindgen(js_name = speedPrepare)]
     pub async fn speed_prepare(
         &self,
@@ -154,7 +154,7 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the job so many times and waits for the last one.
+    /// Runs the job this number of times and waits for the last run.
     #[wasm_bindgen(js_name = speedRun)]
     pub async fn speed_run(&self, times: u32) -> Answer<()> {
         let device = self.device.borrow().clone();
@@ -164,7 +164,7 @@ impl Session {
         ran
     }
 
-    /// The job's results at these places; the losses of as many steps, where it is a training step.
+    /// The job's results at these indices; for a training step, the losses of as many steps.
     #[wasm_bindgen(js_name = speedSample)]
     pub async fn speed_sample(&self, places: Vec<u32>) -> Answer {
         let mut job = self.job()?;
@@ -193,7 +193,7 @@ impl Session {
         }
     }
 
-    /// Takes the job out, so that it is borrowed by no one while it runs.
+    /// Takes the job out of the session, so that it is not borrowed while it runs.
     fn job(&self) -> Answer<Job> {
         self.job.borrow_mut().take().ok_or_else(|| refused("no job is prepared, or it is running"))
     }

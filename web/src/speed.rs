@@ -1,4 +1,4 @@
-//! Jobs to measure: a product, a softmax, and a training step, with inputs that the page hands over.
+//! Jobs to measure: a product, a softmax, and a training step, with inputs from the page.
 
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
@@ -56,7 +56,7 @@ impl Job {
         }
     }
 
-    /// Runs the job so many times and waits for the last one.
+    /// Runs the job this number of times and waits for the last run.
     pub async fn run(&mut self, device: &Device, times: usize) -> Answer<()> {
         for _ in 0..times {
             device.ready_async().await.map_err(failed)?;
@@ -69,7 +69,7 @@ impl Job {
         device.wait_async().await.map_err(failed)
     }
 
-    /// The results of the job at these places, or the losses of so many steps as there are places.
+    /// The results of the job at these indices, or the losses of as many steps as there are indices.
     pub async fn sample(&mut self, places: &[u32]) -> Answer {
         let found = match self {
             Job::Matmul(a, b) => read(&ops::matmul(a, b).map_err(failed)?, places).await?,

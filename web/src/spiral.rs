@@ -16,11 +16,11 @@ const CLASSES: usize = 3;
 const POINTS: usize = 100;
 /// The seed of the points.
 const SEED: u64 = 12;
-/// How far along its arm a point may stray.
+/// The standard deviation of a point's place along its arm.
 const NOISE: f64 = 0.2;
 /// Turns an arm's parameter into an angle.
 const TWIST: f64 = 2.5;
-/// How much of the parameter an arm takes.
+/// The range of the parameter on one arm.
 const SPAN: f64 = 4.0;
 /// The regions' map shows the plane from -EDGE to EDGE.
 const EDGE: f32 = 1.15;
@@ -29,13 +29,13 @@ const WIDEST: u32 = 512;
 
 /// Points to learn from, and as many fresh ones.
 pub fn task() -> Task {
-    // Two draws of one stream: the fresh points are others than those to learn from.
+    // Both are drawn from one stream, so the fresh points differ from those to learn from.
     let mut rng = ChaCha12Rng::seed_from_u64(SEED);
     let (train, held) = (draw(&mut rng), draw(&mut rng));
     Task::new(train, held, CLASSES)
 }
 
-/// r runs from 0 to 1 and t from 4k to 4(k + 1) along arm k; x = r sin(2.5 t), y = r cos(2.5 t), and every t is moved by
+/// r runs from 0 to 1 and t from 4k to 4(k + 1) along arm k; x = r sin(2.5 t), y = r cos(2.5 t), and every t is shifted by
 /// 0.2 N(0, 1).
 fn draw(rng: &mut ChaCha12Rng) -> Rows {
     let mut features = Array2::zeros((CLASSES * POINTS, 2));

@@ -10,12 +10,12 @@ use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Optimizer, Schedule};
 use crate::js::{Answer, Fields, failed, object, refused};
 use crate::until::until;
 
-/// More hidden layers than anyone would draw, and wider ones than a page's memory is made for.
+/// The most hidden layers, and the largest width. Nobody needs more on a page, and wider layers need too much memory.
 const MOST_LAYERS: usize = 8;
 const WIDEST: u32 = 4096;
 const MOST_EPOCHS: u32 = 100_000;
 
-/// Features and what they are.
+/// Features and their classes.
 pub struct Rows {
     /// Rows x features.
     pub features: Array2<f32>,
@@ -38,12 +38,12 @@ pub struct Task {
     stop: Cell<bool>,
 }
 
-/// What a training is to do.
+/// The options of a training.
 pub struct Wanted {
     hidden: Vec<usize>,
     fit: FitOptions,
     epochs: usize,
-    /// The accuracy on the rows to learn from that ends the training.
+    /// The training ends when this accuracy on the training rows is reached.
     goal: f64,
 }
 
@@ -88,7 +88,7 @@ fn optimizer(fields: &Fields<'_>) -> Answer<Optimizer> {
     })
 }
 
-/// Says that a training ended, also where its future was dropped.
+/// Records that a training has ended, also if its future was dropped.
 struct Running<'a>(&'a Cell<bool>);
 
 impl Drop for Running<'_> {
@@ -109,7 +109,7 @@ impl Task {
         self.model.borrow().clone().ok_or_else(|| refused("there is no network yet: train one or load one first"))
     }
 
-    /// Takes another model in the place of the one that there was.
+    /// Replaces the model by another one.
     pub fn replace(&self, model: Mlp) -> Answer<()> {
         if self.running.get() {
             return Err(refused("a training is running: stop it first"));
@@ -119,7 +119,7 @@ impl Task {
         Ok(())
     }
 
-    /// Brings the model to another device, from its last copy on the host where its own device is lost.
+    /// Moves the model to another device; if its own device is lost, from its last copy on the host.
     pub async fn move_to(&self, device: &Device) -> Answer<()> {
         let Ok(model) = self.model() else { return Ok(()) };
         let moved = model.to_device_async(device).await.map_err(failed)?;
@@ -132,9 +132,9 @@ impl Task {
         self.stop.set(self.running.get());
     }
 
-    /// Trains a fresh model, or goes on with the one that is there, epoch by epoch, and tells of each.
+    /// Trains a new model, or continues with the present one, epoch by epoch, and reports each epoch.
     ///
-    /// Every epoch is a partial fit, so that the optimizer's state is kept and a later call can go on from it.
+    /// Every epoch is a partial fit, so that the optimizer's state is kept and a later call can continue from it.
     pub async fn train(&self, device: &Device, wanted: &Wanted, go_on: bool, tell: &Function) -> Answer {
         if self.running.replace(true) {
             return Err(refused("a training is running already"));
@@ -151,7 +151,7 @@ impl Task {
                 break;
             };
             let held = model.evaluate_async(self.held.features.view(), &self.held.labels).await.map_err(failed)?;
-            // The epoch's own accuracy is a mean over steps between which the weights still moved.
+            // The epoch's own accuracy is a mean over its steps, between which the weights changed.
             let reached = match wanted.goal <= 1.0 {
                 true => model.score_async(self.train.features.view(), &self.train.labels).await.map_err(failed)?,
                 false => epoch.accuracy,
@@ -183,7 +183,7 @@ impl Task {
     }
 }
 
-/// What the page is told of an epoch.
+/// The values of an epoch that are reported to the page.
 fn report(number: usize, epoch: &Epoch, accuracy: f64, (held_loss, held_accuracy): (f64, f64)) -> JsValue {
     object([
         ("epoch", (number as f64).into()),

@@ -1,4 +1,4 @@
-//! Slanted and stretched copies of digits, so that a network also reads hands that the data do not have.
+//! Slanted and stretched copies of digits, so that a network also learns to read handwriting that is not in the data.
 
 use wgpu_mlp::ndarray::{Array2, ArrayView1};
 use wgpu_mlp::rand::distr::{Distribution, StandardUniform};
@@ -33,7 +33,7 @@ pub fn copies(digits: &Array2<f32>, rng: &mut ChaCha12Rng) -> Array2<f32> {
     copies
 }
 
-/// The value between pixels, bilinear; paper beyond the edges.
+/// The value between pixels, by bilinear interpolation; beyond the edges it is paper.
 fn between(digit: ArrayView1<'_, f32>, x: f32, y: f32) -> f32 {
     let inside = |value: f32| (0.0..SIDE as f32).contains(&value).then_some(value as usize);
     let pixel = |x: f32, y: f32| inside(x).zip(inside(y)).map_or(0.0, |(x, y)| digit[SIDE * y + x]);

@@ -10,7 +10,7 @@ try:
 except Exception as error:  # a library that does not load raises more than ImportError
     worker.skip(error)
 
-# TF32 keeps ten bits of the factors: it would be another job.
+# TF32 keeps only ten bits of the factors, which would be another job.
 torch.set_float32_matmul_precision("highest")
 torch.backends.cuda.matmul.allow_tf32 = False
 
@@ -93,12 +93,12 @@ class Train(Work):
         loss = F.cross_entropy(self.model(self.x), self.labels)
         loss.backward()
         self.optimizer.step()
-        # Comes after the update on the device's queue, and so waits for that, too.
+        # This follows the update in the device's queue, so it waits for the update too.
         self.loss = loss.item()
 
 
 def raw(values):
-    # Without NumPy, which PyTorch does without, too.
+    # This uses no NumPy, because PyTorch works without it.
     values = torch.as_tensor(values, dtype=torch.float32).detach().cpu().contiguous()
     return ctypes.string_at(values.data_ptr(), 4 * values.numel())
 

@@ -11,7 +11,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// Of plain gradient descent in jobs A and B.
+/// The learning rate of plain gradient descent in jobs A and B.
 pub const LEARNING_RATE: f32 = 0.1;
 /// Steps of a training job whose losses are checked.
 pub const CHECKED_STEPS: usize = 3;
@@ -28,7 +28,7 @@ pub struct Job {
     pub task: Task,
 }
 
-/// What is computed.
+/// The computation of a job.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Task {
     /// Forward, mean softmax cross-entropy, backward and SGD of dense layers with ReLU between them; the loss is read.
@@ -41,9 +41,10 @@ pub enum Task {
     CrossEntropy { rows: usize, cols: usize },
 }
 
-/// All jobs: `large` adds those that only a hardware GPU ends soon, `quick` leaves the small ones, with few rows of D.
+/// All jobs: `large` adds those that only a hardware GPU can do in a short time; with `quick` only the small ones remain,
+/// with few rows of D.
 pub fn all(large: bool, quick: bool) -> Vec<Job> {
-    // 65,536 rows are 262 MB, more than some peers can bind at once: half of that is for all of them.
+    // 65,536 rows are 262 MB, more than some peers can bind at once. All peers can bind half of that.
     let rows: &[usize] = if quick { &[4096] } else { &[32768, 65536] };
     let train = |widths: &[usize], batch| Task::Train { widths: widths.into(), batch };
     let always = |letter, task| (letter, task, false);
@@ -91,7 +92,7 @@ impl Inputs {
         }
     }
 
-    /// Writes them where every peer finds them, in Rust or not.
+    /// Writes them to files that every peer can read, in Rust or not.
     pub fn write(&self, folder: &Path) -> Result<()> {
         match self {
             Inputs::Train { x, labels, weights } => {
@@ -108,7 +109,7 @@ impl Inputs {
         }
     }
 
-    /// Reads what [`Inputs::write`] wrote.
+    /// Reads the files of [`Inputs::write`].
     pub fn read(task: &Task, folder: &Path) -> Result<Self> {
         Ok(match *task {
             Task::Train { ref widths, batch } => Inputs::Train {
@@ -146,7 +147,7 @@ pub fn numbers<T: bytemuck::Pod>(path: &Path) -> Result<Vec<T>> {
     Ok(bytemuck::pod_collect_to_vec(&bytes))
 }
 
-/// Writes what [`numbers`] reads.
+/// Writes a file for [`numbers`].
 pub fn put_numbers<T: bytemuck::Pod>(path: &Path, values: &[T]) -> Result<()> {
     fs::write(path, bytemuck::cast_slice(values)).with_context(|| format!("writing {}", path.display()))
 }
@@ -179,7 +180,7 @@ fn joined(widths: &[usize], between: &str) -> String {
 }
 
 impl fmt::Display for Task {
-    /// What [`FromStr`] and `python/worker.py` read.
+    /// The form that [`FromStr`] and `python/worker.py` read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Task::Train { widths, batch } => write!(f, "train {} {batch}", joined(widths, " ")),

@@ -1,4 +1,4 @@
-//! What the figures were taken on.
+//! The machine of the measurement.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ pub fn date() -> String {
     chrono::Utc::now().format("%Y-%m-%d").to_string()
 }
 
-/// How many threads wanted to run in the last minute, ours among them: other work makes the figures doubtful.
+/// How many threads wanted to run in the last minute, including ours. Other work makes the figures unreliable.
 pub fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").into()

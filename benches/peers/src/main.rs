@@ -24,7 +24,7 @@ use worker::Worker;
 /// Seconds that a peer works on a job in a round.
 const ROUND: f64 = 0.5;
 const MOST_CALLS: f64 = 200.0;
-/// Between peers: thread pools that wait awake for more work have gone to sleep by then.
+/// The pause between peers. By its end, thread pools that wait actively for more work have gone to sleep.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// Times wgpu-mlp beside Burn, candle, ndarray, NumPy and PyTorch
@@ -115,7 +115,7 @@ fn main() -> Result<()> {
     header.iter().for_each(|line| println!("{line}"));
     for pair in adapters.windows(2) {
         let [(one, here), (other, there)] = pair else { continue };
-        // CUDA and Vulkan may say more or less of the same card's name.
+        // CUDA and Vulkan may give the name of the same card in a longer or shorter form.
         let is_same = here.contains(there.as_str()) || there.contains(here.as_str());
         ensure!(is_same, "two adapters: {one} on {here}, {other} on {there}; --peers leaves one out");
     }
@@ -242,7 +242,7 @@ impl Contender<'_> {
         check().map_err(|error: anyhow::Error| format!("{error:#}"))
     }
 
-    /// What failed once may hold memory, or a broken queue: the next job gets a fresh process.
+    /// A peer that has failed may hold memory, or a broken queue, so the next job gets a new process.
     fn restart(&mut self, python: &Path) {
         if self.worker.is_ok() {
             self.worker = Worker::start(self.row, python, false).map_err(|error| format!("{error:#}"));

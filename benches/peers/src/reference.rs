@@ -1,18 +1,18 @@
-//! What the answers should be, in f64 and in the plainest words, and how far off an answer may be.
+//! The right answers, computed in f64 in the simplest way, and how far off an answer may be.
 
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2, ArrayView1, Axis, Zip};
 
 use crate::job::{CHECKED_STEPS, Inputs, LEARNING_RATE, checked_rows};
 
-/// Relative, for the losses of training steps: the second and third hang on all gradients before them.
+/// Relative, for the losses of training steps: the second and third depend on all gradients before them.
 const STEP: f64 = 1e-4;
 /// Relative to the sum of |a b|, for a product's elements.
 const PRODUCT: f64 = 2e-6;
 /// Relative, for probabilities and for the loss, and for a gradient (p - y) / rows relative to (p + y) / rows.
 const ROW: f64 = 1e-5;
-/// Of a gradient's 1 / rows besides, at the row's maximum alone: autodiff may send a gradient through it, too, where it
-/// should cancel, and leaves there what a row's terms lost to rounding.
+/// An additional share of a gradient's 1 / rows, only at the row's maximum: autodiff may also send a gradient through the
+/// maximum, which should cancel out, and then the rounding errors of the row's terms remain there.
 const ROUNDING: f64 = 1e-6;
 
 /// An answer's numbers, and how far each may be off.
@@ -95,7 +95,7 @@ fn train(x: Array2<f64>, labels: &[u32], mut weights: Vec<Array2<f64>>) -> Vec<f
     let rate = f64::from(LEARNING_RATE);
     let rows = labels.len() as f64;
     let mut biases: Vec<_> = weights.iter().map(|weights| Array1::<f64>::zeros(weights.ncols())).collect();
-    // Of each layer.
+    // One entry for each layer.
     let mut inputs = vec![x];
     let step = |_| {
         inputs.truncate(1);

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::job::Job;
 use crate::peer::{ADAPTER, CPU, Row};
 
-/// What became of a peer at a job.
+/// The outcome of a peer at a job.
 #[derive(Clone)]
 pub enum Outcome {
     Timed(Timing),
@@ -17,9 +17,9 @@ pub enum Outcome {
 
 #[derive(Clone, Default)]
 pub struct Timing {
-    /// Seconds of the first call, its inputs being in place.
+    /// Seconds of the first call, with its inputs in place.
     pub first: f64,
-    /// The same in a process of its own, without Mesa's shader cache.
+    /// Seconds of the first call in a process of its own, without Mesa's shader cache.
     pub cold: Option<Result<f64, String>>,
     /// Seconds, a median a round.
     pub rounds: Vec<f64>,

@@ -1,5 +1,6 @@
-//! Each peer works in a process of its own: its threads, its memory, its panics and its environment are no other's.
-//! The parent sends a line, the worker does it and answers with a line that begins with `@`; `python/worker.py` does the same.
+//! Each peer works in a process of its own, so its threads, memory, panics and environment do not affect others. The parent
+//! sends a line with a task. The worker does it, and answers with a line that begins with `@`. `python/worker.py` does the
+//! same.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -19,15 +20,15 @@ pub struct Worker {
     process: Child,
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
-    /// What it runs on.
+    /// A description of the device that it runs on.
     pub about: String,
-    /// What its title says besides.
+    /// An addition to its title.
     pub variant: String,
     pub adapter: Option<String>,
     _scripts: Option<TempDir>,
 }
 
-/// In the program, so that it can be taken to a machine without its sources.
+/// The scripts are embedded in the program, so that it can be copied to a machine without its sources.
 const SCRIPTS: [(&str, &str); 3] = [
     ("worker.py", include_str!("../python/worker.py")),
     ("with_numpy.py", include_str!("../python/with_numpy.py")),
@@ -35,7 +36,7 @@ const SCRIPTS: [(&str, &str); 3] = [
 ];
 
 impl Worker {
-    /// Starts one, and waits until it says what it runs on.
+    /// Starts a worker, and waits until it reports its device.
     pub fn start(row: &Row, python: &Path, cold: bool) -> Result<Self> {
         let program = match &row.program {
             Program::This(_) => std::env::current_exe()?,
@@ -83,7 +84,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Brings a task's inputs to where they will be worked on.
+    /// Moves a task's inputs to the device of the work.
     pub fn prepare(&mut self, task: &Task, folder: &Path) -> Result<()> {
         self.ask(&format!("prepare\t{task}\t{}", folder.display())).map(drop)
     }
@@ -100,7 +101,7 @@ impl Worker {
         self.ask(&format!("run\t{calls}"))
     }
 
-    /// Gives up the task and its memory.
+    /// Drops the task and its memory.
     pub fn finish(&mut self) -> Result<()> {
         self.ask("finish\t").map(drop)
     }
@@ -116,7 +117,7 @@ impl Worker {
         }
     }
 
-    /// The next line that is meant for the parent: libraries print, too.
+    /// The next line for the parent. Other lines are skipped, because libraries print too.
     fn reply(&mut self) -> Result<String> {
         let mut line = String::new();
         loop {
@@ -133,7 +134,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // The end of its input ends it; one that does not read is ended.
+        // The end of its input ends a worker. A worker that does not read is killed.
         drop(self.to.take());
         let begin = Instant::now();
         while begin.elapsed().as_secs() < 2 {
@@ -237,7 +238,7 @@ fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-/// Without line breaks, and of a report with all its causes only the last: it names what went wrong.
+/// The error without line breaks. Of a report with all causes only the last is kept, which names what went wrong.
 fn one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
     let root = text.rsplit("Caused by: ").next().unwrap_or(&text);

@@ -29,7 +29,7 @@ pub(super) fn cases(rows: usize, cols: usize) -> Vec<Case> {
     let softmax = 2.0 * U * (6.0 + 3.0 * 2.0 * LARGEST_NORMAL + n.log2());
     // The probabilities of normal logits are below this: the largest of them over the mean of all.
     let largest = (LARGEST_NORMAL.exp() / n).min(1.0);
-    // The bound of the sum is for rounding errors of one sign; those of random sign stay below 6 times its root.
+    // The bound of the sum assumes rounding errors of one sign; errors of random sign stay below 6 times its square root.
     let jacobian = 2.0 * U * largest * (3.0 + 6.0 * (20.0 + n / 64.0).sqrt()) * LARGEST_NORMAL;
     let log = (-20.0f64).exp2();
     let loss = log + 2.0 * U * (6.0 + n.log2()) + 8.0 * U * 5.0 * LARGEST_NORMAL;
@@ -45,9 +45,9 @@ pub(super) fn cases(rows: usize, cols: usize) -> Vec<Case> {
             load_softmax_backward,
             vec![absolute(jacobian)],
         ),
-        // Of each row one probability, the class id and the loss.
+        // For each row it moves one probability, the class id and the loss.
         case("nll", 2.0 / n, 0.0, 3.0, labelled_probabilities, load_nll, vec![nll]),
-        // Of each row one probability and the class id; all of the gradient.
+        // For each row it moves one probability and the class id; also the whole gradient.
         case("nll_backward", 2.0, 1.0, 2.0, labelled_probabilities, load_nll_backward, vec![relative(12.0 * U)]),
         case(
             "softmax_cross_entropy",

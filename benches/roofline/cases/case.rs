@@ -14,18 +14,18 @@ use wgpu_mlp::{Device, Matrix, Result, Targets};
 pub(super) const U: f64 = f32::EPSILON as f64;
 /// Random logits stay within this, and no two of a row are further apart than twice this.
 pub(super) const LARGEST_NORMAL: f64 = 6.5;
-/// Small, so that in-place updates leave ordinary numbers however often they are repeated.
+/// The rate is small, so that numbers stay ordinary after any number of updates in place.
 pub(super) const LEARNING_RATE: f64 = 1e-3;
 
 /// Draws a case's inputs.
 pub(super) type Make = Box<dyn Fn(&mut ChaCha8Rng) -> Result<Inputs>>;
-/// Uploads inputs and gives what is to be timed.
+/// Uploads inputs and returns the call that is timed.
 pub(super) type Load = Box<dyn Fn(&Device, &Inputs) -> Result<Call>>;
 pub(super) type LoadOp = fn(&Device, &Inputs) -> Result<Call>;
-/// One call on operands that are on the device already.
+/// One call on operands that are already on the device.
 pub(crate) type Call = Box<dyn FnMut() -> Result<Output>>;
 
-/// The kinds of op, which the picture tells apart by colour.
+/// The kinds of op, which have different colours in the picture.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     Product,
@@ -61,7 +61,7 @@ pub(crate) struct Case {
     pub(super) tolerances: Vec<Tolerance>,
 }
 
-/// What a call gives; matrices and class ids are still on their device.
+/// The result of a call; matrices and class ids are still on their device.
 pub(crate) enum Output {
     Matrices(Vec<Matrix>),
     Classes(Targets),
@@ -94,7 +94,7 @@ impl Case {
         (self.load)(device, inputs)
     }
 
-    /// Holds an answer against the CPU path's.
+    /// Compares an answer with the CPU path's.
     pub(crate) fn check(&self, inputs: &Inputs, got: &[Array2<f32>]) -> Result<Worst> {
         let want = self.load(&Device::cpu(), inputs)?()?.read()?;
         if got.len() != want.len() || got.iter().zip(&want).any(|(got, want)| got.dim() != want.dim()) {
@@ -105,7 +105,7 @@ impl Case {
             let tolerance = self.tolerances[output];
             let rows = rows_of_a_block(want.ncols());
             let blocks = got.axis_chunks_iter(Axis(0), rows).zip(want.axis_chunks_iter(Axis(0), rows));
-            // In blocks: a gigabyte's bounds in f64 would be four.
+            // Compared in blocks: the bounds of a gigabyte, in f64, would take four.
             on_all_threads(blocks.enumerate(), |(block, (got, want))| {
                 let want = want.mapv(f64::from);
                 // Results below the smallest normal f32 may come out as 0.
@@ -142,12 +142,12 @@ pub(super) fn normal(rng: &mut ChaCha8Rng, shape: (usize, usize)) -> Array2<f32>
     values
 }
 
-/// As many as have a megabyte together.
+/// As many rows as have a megabyte together.
 fn rows_of_a_block(cols: usize) -> usize {
     ((1 << 18) / cols).max(1)
 }
 
-/// Hands the items out, in their order, to as many threads as there are.
+/// Distributes the items, in their order, among all threads of the machine.
 fn on_all_threads<T>(items: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
     let items = Mutex::new(items);
     let one_after_the_other = || {

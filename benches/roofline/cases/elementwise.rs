@@ -1,4 +1,4 @@
-//! Ops on single elements, and the sum over rows, which reads as they do.
+//! Ops on single elements, and the sum over rows, which reads memory in the same way.
 
 use wgpu_mlp::ops::{self, AdamOptions};
 use wgpu_mlp::verify::Inputs;

@@ -1,4 +1,4 @@
-//! What is timed: each op at a few sizes.
+//! The cases that are timed: each op at a few sizes.
 
 mod by_row;
 mod case;
@@ -10,7 +10,7 @@ mod training_step;
 pub(crate) use case::{Call, Case, Family, Work};
 pub(crate) use sizes::{Scale, Sizes};
 
-/// Every case; of each op only the first size where `quick`.
+/// All cases; if `quick`, only the first size of each op.
 pub(crate) fn all(sizes: &Sizes, quick: bool) -> Vec<Case> {
     let mut cases = products::cases(sizes);
     cases.extend(sizes.elementwise.iter().flat_map(|(rows, cols)| elementwise::cases(*rows, *cols)));

@@ -1,5 +1,5 @@
-//! How large the cases are: what fills a GPU keeps a software driver busy for hours, and what fills that one is over on a GPU
-//! before it has begun.
+//! The sizes of the cases. A size that fills a GPU would take a software driver hours; a size that fills a software driver
+//! is too short to be measured on a GPU.
 
 use clap::ValueEnum;
 
@@ -37,8 +37,8 @@ impl Sizes {
     }
 }
 
-/// Half a gigabyte is far beyond every cache and, read and written, takes the fastest card a third of a millisecond. Cards take
-/// more, but each answer goes to the host and is checked there.
+/// Half a gigabyte is far beyond every cache and, read and written, takes the fastest card a third of a millisecond. Cards
+/// have room for more, but each answer is read and checked on the host.
 fn gpu(largest: u64) -> Sizes {
     const BYTES: u64 = 512 << 20;
     let bytes = BYTES.min(largest);
@@ -55,7 +55,7 @@ fn gpu(largest: u64) -> Sizes {
         [32_768, 768, 1000],
         [65_536, 512, 10],
     ];
-    // What backward makes of each: dW = xᵀ dy and dx = dy Wᵀ. Of squares, 8192 has told enough.
+    // The products of the backward pass: dW = xᵀ dy and dx = dy Wᵀ. For squares, 8192 is enough in one layout.
     let turned = matmul.iter().filter(|size| **size != [8192; 3]);
     Sizes {
         matmul_tn: turned.clone().map(|&[m, k, n]| [k, m, n]).collect(),

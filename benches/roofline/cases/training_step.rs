@@ -7,18 +7,18 @@ use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Parameters, Resul
 use super::case::{Call, Case, Family, Output, U, Work, absolute, classes, normal};
 use super::products;
 
-/// Large, so that the first step moves the parameters by far more than they are rounded.
+/// The rate is large, so that the first step changes the parameters by far more than their rounding.
 const LEARNING_RATE: f64 = 0.1;
 
-/// `Mlp::train_step` with SGD, its loss left unread; the answer is the parameters after the first step.
+/// `Mlp::train_step` with SGD, without a read of the loss. The answer is the parameters after the first step.
 pub(super) fn case(widths: Vec<usize>, batch: usize) -> Case {
     let layers = widths.len() - 1;
     let names: Vec<_> = widths.iter().map(usize::to_string).collect();
-    // One hidden value so close to 0 that only one side takes it for positive is worth up to 0.6 / batch in a gradient; a
-    // batch of a few hundred rows has none. The bound stays below what a typical element moves by: by 3 to 70 times in
-    // 784-512-10, by 1.4 in the wide network.
+    // A hidden value may be so close to 0 that only one side computes it as positive. It changes a gradient by up to
+    // 0.6 / batch; a batch of a few hundred rows has none. The bound is smaller than the change of a typical element: by a
+    // factor of 3 to 70 in 784-512-10, and of 1.4 in the wide network.
     let gradient = if batch < 1024 { 0.01 } else { 1.0 } / batch as f64;
-    // Weights are below 1, and rounded when they are moved.
+    // Weights are below 1, and are rounded when they are updated.
     let parameter = absolute(LEARNING_RATE * gradient + 2.0 * U);
     Case {
         op: "training step",

@@ -1,4 +1,4 @@
-//! What all pictures have in common: one font, one set of colours, one way to start a page.
+//! Common parts of all pictures: one font, one set of colours, one way to start a page.
 
 pub(crate) mod panels;
 pub(crate) mod pen;
@@ -32,7 +32,7 @@ pub(crate) const TEXT: Type = Type { size: 26, colour: INK };
 
 /// A page, or a part of one, in pixels from its own top left.
 pub(crate) type Page<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
-/// plotters' error type differs from step to step, and only its message is wanted.
+/// plotters' error type differs from step to step, and only its message is needed.
 pub(crate) type Drawn = Result<(), Box<dyn Error>>;
 /// Draws what an example has come to into a file.
 pub(crate) type Picture<T> = fn(&Path, &T) -> Drawn;

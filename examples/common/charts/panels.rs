@@ -21,25 +21,25 @@ const KEY_GAP: i32 = 55;
 const LETTER: i32 = 13;
 const LINE_WIDTH: f32 = 3.0;
 const DOT_WIDTH: f32 = 10.0;
-/// More dots than this would run into each other.
+/// With more dots than this, they would overlap.
 const MOST_DOTS: usize = 80;
 
 /// One line of a panel.
 pub(crate) struct Curve {
     name: &'static str,
     colour: RGBColor,
-    /// Marked with dots as well, so that the lines differ in more than colour.
+    /// Whether the line has dots too, so that the lines differ in more than colour.
     dots: bool,
     points: Vec<(usize, f64)>,
 }
 
 impl Curve {
-    /// What was measured on the rows to train on, a value an epoch.
+    /// The values on the training rows, one for each epoch.
     pub(crate) fn train(values: impl Iterator<Item = f64>) -> Self {
         Curve { name: "train", colour: BLUE, dots: false, points: points(values) }
     }
 
-    /// What was measured on rows that the training never saw.
+    /// The values on rows that the training never saw.
     pub(crate) fn held_out(name: &'static str, values: impl Iterator<Item = f64>) -> Self {
         let points = points(values);
         Curve { name, colour: VERMILION, dots: points.len() <= MOST_DOTS, points }
@@ -65,7 +65,7 @@ impl Panel {
     /// Losses, from 0 up.
     pub(crate) fn loss(curves: Vec<Curve>) -> Self {
         let highest = values(&curves).fold(0.0, f64::max);
-        // A loss that is zero all along still needs a chart of some height.
+        // If all losses are zero, the chart still needs some height.
         let top = if highest > 0.0 { 1.05 * highest } else { 1.0 };
         let decimals = if top < 0.5 { 2 } else { 1 };
         Panel { title: "Loss", unit: "mean cross-entropy", range: (0.0, top), decimals, curves }
@@ -75,7 +75,7 @@ impl Panel {
     pub(crate) fn accuracy(unit: &'static str, curves: Vec<Curve>) -> Self {
         let lowest = values(&curves).fold(99.0, f64::min);
         let bottom = 10.0 * (lowest / 10.0).floor();
-        // A little headroom, or the dots of a line at 100 % would stand out of the chart.
+        // A little room above 100 %; otherwise the dots of a line at 100 % would be partly outside the chart.
         let range = (bottom, 100.0 + 0.03 * (100.0 - bottom));
         Panel { title: "Accuracy", unit, range, decimals: 0, curves }
     }
@@ -108,7 +108,7 @@ fn draw_panel(page: &Page, x: i32, panel: &Panel) -> Drawn {
     }
 
     let last = panel.curves.iter().flat_map(|curve| &curve.points).map(|&(epoch, _)| epoch).max();
-    // One epoch alone spans nothing: give the axis a second one.
+    // A single epoch gives no range, so the axis gets a second one.
     let epochs = 1..last.unwrap_or(1).max(2);
     let numbers = ("sans-serif", TEXT.size - 2).into_font().color(&TEXT.colour);
     let mut chart = ChartBuilder::on(&page.clone().shrink((x, TOP), (PANEL_WIDTH - RIGHT, CHART_HEIGHT + 45)))
@@ -139,7 +139,7 @@ fn draw_key(page: &Page, (x, y): (i32, i32), curve: &Curve) -> Drawn {
 
 fn draw_curve(page: &Page, points: &[(i32, i32)], curve: &Curve) -> Drawn {
     stroke(page, points, LINE_WIDTH, curve.colour)?;
-    // A line of one point is but a speck.
+    // A line of one point is hard to see.
     if curve.dots || points.len() == 1 {
         for &point in points {
             stroke(page, &[point], DOT_WIDTH, curve.colour)?;

@@ -1,7 +1,7 @@
 //! Smooth text and lines on a plotters page.
 //!
-//! plotters' own bitmap backend leaves out the side bearings of letters and does not smooth slanted lines, which shows
-//! at the sizes used here. So these few functions work out for every pixel how much of it is covered.
+//! plotters' own bitmap backend leaves out the side bearings of letters and does not smooth slanted lines, which shows at the
+//! sizes used here. Therefore these functions compute for every pixel how much of it is covered.
 
 use std::collections::HashMap;
 
@@ -85,7 +85,7 @@ fn glyphs(text: &str, size: i32, at: HPos) -> Result<HashMap<(i32, i32), f32>, a
     Ok(covered)
 }
 
-/// Mixes `colour` into every covered pixel, once it has been put in its place.
+/// Mixes `colour` into every covered pixel, at its place on the page.
 fn paint(
     page: &Page,
     colour: RGBColor,

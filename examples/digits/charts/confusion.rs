@@ -12,11 +12,11 @@ use crate::data::CLASSES;
 
 const CELL: i32 = 74;
 const GRID: i32 = CELL * CLASSES as i32;
-/// Room for the labels left of the grid and, so that it stands in the middle, right of it.
+/// Room for the labels left of the grid, and as much right of it, so that the grid is centred.
 const SIDE: i32 = 120;
 const TOP: i32 = 130;
 const BOTTOM: i32 = 120;
-/// The empty cells stay in the background.
+/// A light colour, so that empty cells do not stand out.
 const ZERO: RGBColor = RGBColor(150, 150, 150);
 
 pub(crate) fn draw(path: &Path, outcome: &Outcome) -> Drawn {
@@ -46,12 +46,12 @@ fn count(outcome: &Outcome) -> [[u32; CLASSES]; CLASSES] {
     counts
 }
 
-/// One cell: the count on a colour that says which part of the true digit's `digits` ended here.
+/// One cell: the count, on a colour that shows its share of the true digit's `digits`.
 fn draw_cell(page: &Page, (truth, read): (usize, usize), count: u32, digits: u32) -> Drawn {
     let (x, y) = (SIDE + CELL * read as i32, TOP + CELL * truth as i32);
     let share = f64::from(count) / f64::from(digits.max(1));
     let hue = if truth == read { BLUE } else { VERMILION };
-    // The root lifts small shares, or a single error would look like none.
+    // The square root makes small shares visible; otherwise a single error would look like no error.
     let colour = if count == 0 { PAPER } else { blend(hue, 0.2 + 0.8 * share.sqrt()) };
     let corners = [(x, y), (x + CELL, y + CELL)];
     page.draw(&Rectangle::new(corners, colour.filled()))?;
@@ -75,7 +75,7 @@ fn draw_labels(page: &Page) -> Drawn {
     write_upwards(page, "true digit", (SIDE - 75, TOP + GRID / 2), TEXT)
 }
 
-/// Whether white reads better than black on this colour, by its luma (ITU-R BT.601).
+/// Whether white is easier to read than black on this colour, by its luma (ITU-R BT.601).
 fn is_dark(RGBColor(red, green, blue): RGBColor) -> bool {
     0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue) < 140.0
 }

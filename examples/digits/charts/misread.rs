@@ -17,12 +17,12 @@ const TILE_WIDTH: i32 = DIGIT + 60;
 const TILE_HEIGHT: i32 = DIGIT + 65;
 const MARGIN: i32 = 40;
 const TOP: i32 = 135;
-/// Narrower than this, the page could not hold its title.
+/// A page that is narrower than this has no room for its title.
 const MIN_COLUMNS: usize = 5;
 
 pub(crate) fn draw(path: &Path, outcome: &Outcome) -> Drawn {
     let misread = outcome.misread();
-    // Near-square sheets stay readable however badly the training went.
+    // A sheet that is nearly square can be read for any number of misread digits.
     let columns = misread.len().isqrt().max(MIN_COLUMNS);
     let lines = misread.len().div_ceil(columns);
     let width = TILE_WIDTH * columns as i32 + 2 * MARGIN;

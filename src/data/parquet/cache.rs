@@ -1,4 +1,4 @@
-//! Decoded row groups that are kept: those that were used last, up to a number of bytes.
+//! A cache of decoded row groups. It keeps those that were used last, up to a number of bytes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use parking_lot::Mutex;
 
 use crate::error::Result;
 
-/// A decoded row group, or the place for one that a thread is decoding.
+/// A decoded row group, or the place for a row group that a thread is decoding.
 type Slot = Arc<Mutex<Option<Arc<Vec<f32>>>>>;
 
-/// Row groups that are kept.
+/// A cache of decoded row groups.
 pub(super) struct Cache {
-    /// The most bytes that are kept.
+    /// The maximal number of bytes that are kept.
     limit: usize,
     state: Mutex<State>,
 }
@@ -21,7 +21,7 @@ pub(super) struct Cache {
 struct State {
     kept: HashMap<usize, Kept>,
     bytes: usize,
-    /// The number of uses so far.
+    /// The number of uses so far, by which the oldest use is found.
     uses: u64,
 }
 
@@ -37,18 +37,18 @@ impl Cache {
         Cache { limit, state: Mutex::default() }
     }
 
-    /// Whether a row group of so many bytes can be kept at all.
+    /// Whether a row group of this size fits into the cache.
     pub(super) fn can_hold(&self, bytes: usize) -> bool {
         bytes <= self.limit
     }
 
-    /// Whether this row group is kept, or being decoded.
+    /// Whether this row group is in the cache, or is being decoded.
     pub(super) fn has(&self, group: usize) -> bool {
         self.state.lock().kept.contains_key(&group)
     }
 
-    /// The row group, which is decoded if it is not kept. A thread that wants what another one is decoding waits for it;
-    /// threads that want other row groups do not.
+    /// The row group. It is decoded if it is not in the cache. If another thread is decoding it, this thread waits; threads that
+    /// want other row groups do not wait.
     pub(super) fn get(
         &self,
         group: usize,
@@ -71,7 +71,7 @@ impl Cache {
 }
 
 impl State {
-    /// The place of a row group, for which others make room.
+    /// The place of a row group. Others are removed to make room for it.
     fn slot(&mut self, group: usize, bytes: usize, limit: usize) -> Slot {
         self.uses += 1;
         if let Some(kept) = self.kept.get_mut(&group) {
@@ -79,7 +79,7 @@ impl State {
             return kept.slot.clone();
         }
         while self.bytes.saturating_add(bytes) > limit {
-            // What is being decoded now would be decoded again by the next thread that wants it.
+            // A row group that is being decoded is not removed, since the next thread that wants it would decode it again.
             let idle = self.kept.iter().filter(|(_, kept)| kept.slot.try_lock().is_some());
             let oldest = idle.min_by_key(|(_, kept)| kept.used).map(|(group, _)| *group);
             let Some(gone) = oldest.and_then(|group| self.kept.remove(&group)) else { break };
@@ -91,7 +91,7 @@ impl State {
         slot
     }
 
-    /// Takes out a place that stayed empty.
+    /// Removes a place whose row group could not be decoded.
     fn forget(&mut self, group: usize, slot: &Slot) {
         if self.kept.get(&group).is_some_and(|kept| Arc::ptr_eq(&kept.slot, slot))
             && let Some(gone) = self.kept.remove(&group)
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    /// Gets a row group of ten bytes, and says whether it was decoded.
+    /// Gets a row group of ten bytes, and returns whether it was decoded.
     fn is_decoded(cache: &Cache, group: usize) -> bool {
         let mut decoded = false;
         let values = cache.get(group, 10, || {

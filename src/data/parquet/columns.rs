@@ -1,4 +1,4 @@
-//! Columns of a Parquet file: which hold the features, and which the labels.
+//! Columns of a Parquet file: chooses those with features, and the one with labels.
 
 use std::path::Path;
 
@@ -8,18 +8,18 @@ use super::super::errors::{listed, refuse};
 use super::options::{ParquetFeatures, ParquetOptions};
 use crate::error::{Error, Result};
 
-/// Columns that were chosen.
+/// The columns that were chosen from a file.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// The columns with features, in the order of the file, and for each the place of its feature in a row.
+    /// The columns with features, in the order of the file. Each comes with the place of its feature in a row.
     pub(super) features: Vec<(usize, usize)>,
-    /// Whether the features are one column of lists.
+    /// Whether the features are a single column of lists.
     pub(super) is_list: bool,
     pub(super) label: Option<usize>,
 }
 
 impl Columns {
-    /// Chooses columns of a file that has these, of which some are the index of a table of pandas.
+    /// Chooses columns of a file with these fields. `index` has the names of columns that are the index of a pandas table.
     pub(super) fn choose(path: &Path, fields: &Fields, index: &[String], options: &ParquetOptions) -> Result<Self> {
         let file = Chooser { path, fields, index };
         let rule = "the label must be one column of the file";
@@ -45,11 +45,11 @@ impl Columns {
     }
 }
 
-/// A file's columns, to choose from.
+/// The columns of a file, from which some are chosen.
 struct Chooser<'a> {
     path: &'a Path,
     fields: &'a Fields,
-    /// The names of the columns of its index, where pandas wrote it.
+    /// The names of the columns of the table's index, if pandas wrote the file.
     index: &'a [String],
 }
 
@@ -63,7 +63,7 @@ impl Chooser<'_> {
         }
     }
 
-    /// All columns of numbers but that of the labels and pandas' index.
+    /// All columns of numbers, without the column of the labels and pandas' index.
     fn numeric(&self, label: Option<usize>) -> Result<Vec<usize>> {
         let is_index = |name: &String| name.starts_with("__index_level_") || self.index.contains(name);
         let others =
@@ -73,7 +73,8 @@ impl Chooser<'_> {
             let field = &self.fields[index];
             match field.data_type() {
                 decimal if decimal.is_decimal() => return self.no_numbers(field),
-                // An embedding beside a row's number would be left out, and the number be trained on.
+                // For example an embedding beside the number of a row: without this check, the model would be trained on that
+                // number alone.
                 lists if holds_lists(lists) => {
                     let rule = "beside columns of lists or maps, features must be named: by ParquetFeatures::List or ::Columns";
                     return refuse(self.path, rule, format!("column {:?} of type {lists}", field.name()));
@@ -113,7 +114,7 @@ impl Chooser<'_> {
         Ok(chosen)
     }
 
-    /// The column of lists with this name.
+    /// The column with this name, which must contain lists.
     fn list(&self, name: &str) -> Result<usize> {
         let index = self.named(name, "the features must be one column of the file")?;
         let field = &self.fields[index];
@@ -127,19 +128,19 @@ impl Chooser<'_> {
         }
     }
 
-    /// The error for a column that must hold numbers.
+    /// The error for a column that must contain numbers.
     fn no_numbers<T>(&self, field: &Field) -> Result<T> {
         let rule = "features must be booleans, integers, f16, f32 or f64; in pandas: df[column].astype(\"float32\")";
         refuse(self.path, rule, format!("column {:?} of type {}", field.name(), field.data_type()))
     }
 
-    /// The first columns, each as `show` shows it.
+    /// The first columns of the file as a text; `show` gives the text of each.
     fn all(&self, show: impl Fn(&Field) -> String) -> String {
         listed(self.fields.len(), self.fields.iter().map(|field| show(field)))
     }
 }
 
-/// Whether these are lists or maps with numbers at any depth, or structs with such.
+/// Whether a column holds lists or maps that contain numbers at any depth, or structs with such lists or maps.
 fn holds_lists(column: &DataType) -> bool {
     match column {
         DataType::List(item) | DataType::Map(item, _) => holds_numbers(item.data_type()),
@@ -148,7 +149,7 @@ fn holds_lists(column: &DataType) -> bool {
     }
 }
 
-/// Whether there are numbers at any depth, decimals among them.
+/// Whether a column contains numbers at any depth, including decimals.
 fn holds_numbers(column: &DataType) -> bool {
     match column {
         DataType::List(item) | DataType::Map(item, _) => holds_numbers(item.data_type()),

@@ -16,11 +16,11 @@ use super::columns::Columns;
 use crate::error::{Error, ParquetError, Result};
 use crate::source::f16_to_f32;
 
-/// A batch's place in its file.
+/// The place of a batch in its file.
 pub(super) struct Place<'a> {
     pub(super) path: &'a Path,
     pub(super) group: usize,
-    /// The row of the file that a row of the batch is.
+    /// Converts a row of the batch to its row in the file.
     pub(super) row: &'a dyn Fn(usize) -> usize,
 }
 
@@ -32,7 +32,7 @@ impl Place<'_> {
         Err(Error::Format { path: self.path.into(), source: source.into() })
     }
 
-    /// Refuses an array with a null among these values; `row` says in which row of the batch a value lies.
+    /// Refuses an array with a null. `row` converts the index of a value to its row of the batch.
     pub(super) fn no_null(
         &self,
         array: &dyn Array,
@@ -46,7 +46,7 @@ impl Place<'_> {
 }
 
 impl Columns {
-    /// Writes a batch's features as rows of so many values.
+    /// Writes a batch's features as rows of `cols` values.
     pub(super) fn write(&self, batch: &RecordBatch, cols: usize, place: &Place<'_>, into: &mut [f32]) -> Result<()> {
         let schema = batch.schema();
         for ((index, array), (_, feature)) in batch.columns().iter().enumerate().zip(&self.features) {
@@ -63,7 +63,7 @@ impl Columns {
     }
 }
 
-/// Writes lists one after the other.
+/// Writes the lists of a column one after the other.
 fn write_lists(
     lists: Option<&ListArray>,
     column: &str,
@@ -88,7 +88,7 @@ fn write_lists(
     Ok(())
 }
 
-/// Converts numbers to f32; false where they are none.
+/// Converts numbers to f32. Returns false if the column does not hold numbers.
 fn write_numbers<'a>(array: &dyn Array, into: impl Iterator<Item = &'a mut f32>) -> bool {
     match array.data_type() {
         DataType::Boolean => {
@@ -120,7 +120,7 @@ fn write_as<'a, T: ArrowPrimitiveType<Native: AsPrimitive<f32>>>(
     true
 }
 
-/// Converts numbers of two bytes as other sources do: to the same bits on every processor, also those of NaN.
+/// Converts f16 numbers as other sources do, so that the bits are the same on every processor, also for NaN.
 fn write_halves<'a>(array: &dyn Array, into: impl Iterator<Item = &'a mut f32>) -> bool {
     let Some(numbers) = array.as_primitive_opt::<Float16Type>() else { return false };
     into.zip(numbers.values()).for_each(|(into, number)| *into = f16_to_f32(number.to_bits()));

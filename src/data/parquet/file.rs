@@ -1,4 +1,4 @@
-//! A Parquet file that is open: its features, and the labels of its rows.
+//! An open Parquet file: its features, and the labels of its rows.
 
 use std::mem::take;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use super::reader::Reader;
 use crate::error::Result;
 use crate::host_memory::host_room;
 
-/// A file's features and labels.
+/// An open file, with its features and labels.
 pub(super) struct ParquetFile {
     pub groups: Groups,
     /// The names of the features' columns.
     pub names: Vec<String>,
     labels: Vec<i64>,
     classes: Vec<String>,
-    /// Whether the labels are strings.
+    /// Whether the labels are strings, which are names of classes.
     has_names: bool,
 }
 
 impl ParquetFile {
-    /// Chooses the columns, compares them with those of the first file if there is one, and reads the labels.
+    /// Chooses the columns, compares them with those of the first file if this is not the first, and reads the labels.
     pub(super) fn new(
         reader: Reader,
         options: &ParquetOptions,
@@ -57,7 +57,7 @@ impl ParquetFile {
         Ok(file)
     }
 
-    /// Checks that features and labels are what the first file has.
+    /// Checks that features and labels are the same kind as in the first file.
     fn check_like(&self, first: &ParquetFile) -> Result<()> {
         let (path, other) = (&self.groups.reader.path, first.groups.reader.path.display());
         let all = self.names.len().max(first.names.len());
@@ -81,7 +81,7 @@ impl ParquetFile {
     }
 }
 
-/// The labels of all files, which are taken out of them, and their classes: those asked for, or those of all files.
+/// Takes the labels out of all files and joins them. Also returns their classes: those asked for, or those of all files.
 pub(super) fn joined(op: &'static str, files: &mut [ParquetFile], asked: &[String]) -> Result<(Vec<i64>, Vec<String>)> {
     if let [file] = files {
         return Ok((take(&mut file.labels), take(&mut file.classes)));
@@ -94,7 +94,7 @@ pub(super) fn joined(op: &'static str, files: &mut [ParquetFile], asked: &[Strin
     }
     let (mut known, mut ids) = (Classes::new(asked), host_room::<u32>(op, count, 1)?);
     for file in files {
-        // A class that was asked for is known, and any other one becomes so.
+        // Each class is known or becomes known here, since a class that was not asked for was refused earlier.
         let own: Vec<u32> = take(&mut file.classes).iter().map(|class| known.id(class).unwrap_or(0)).collect();
         ids.extend(take(&mut file.labels).into_iter().map(|label| own[label as usize]));
     }

@@ -1,4 +1,4 @@
-//! Bytes of a Parquet file, which several threads read at any place at once.
+//! Bytes of a Parquet file. Several threads can read them at any position at the same time.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -11,15 +11,15 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::thrift::Thrift;
 use crate::data::positioned::Positioned;
 
-/// The length of what is read at once for a page's header.
+/// The number of bytes that are read at once for the header of a page.
 const HEAD: usize = 1024;
 
-/// A file that is open. The crate parquet reads files by a cursor, which two threads would move under each other.
+/// An open file. The crate parquet reads files through a cursor, which two threads would move at the same time.
 #[derive(Clone, Debug)]
 pub(super) struct FileBytes {
     file: Arc<Positioned>,
     length: u64,
-    /// How many bytes a page may expand to from one byte of the file; none where no pages are read.
+    /// The maximal number of bytes to which a byte of a page may expand; `None` if no pages are read.
     expansion: Option<u64>,
 }
 
@@ -29,7 +29,7 @@ impl FileBytes {
         Ok(FileBytes { file: Arc::new(Positioned::new(file)), length, expansion: None })
     }
 
-    /// The bytes of pages that were compressed so that one byte expands to at most so many.
+    /// The bytes of the same file for reading pages. Their codec expands a byte to at most `expansion` bytes.
     pub(super) fn of_pages(&self, expansion: u64) -> Self {
         FileBytes { expansion: Some(expansion), ..self.clone() }
     }
@@ -50,7 +50,7 @@ impl ChunkReader for FileBytes {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        // The length is a claim of the file, which is checked before memory is reserved for it.
+        // The length is a claim of the file. It is checked before memory is reserved for it.
         if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
             let words = format!("{length} bytes from {start} on in a file of {}", self.length);
             return Err(ParquetError::EOF(words));
@@ -62,27 +62,27 @@ impl ChunkReader for FileBytes {
     }
 }
 
-/// Bytes from one place on, which begin with a page's header where pages are read.
+/// Bytes from a position on. If pages are read, they begin with the header of a page.
 pub(super) struct Head<R> {
     bytes: BufReader<Whole<R>>,
-    /// How many bytes a byte of the page may expand to, until the header has been found to keep to it.
+    /// The maximal number of bytes to which a byte of the page may expand. It becomes `None` once the header has been checked.
     expansion: Option<u64>,
 }
 
 impl<R: Read> Read for Head<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // The header is looked at when it is read, since the decoder also makes readers that it never uses.
+        // The header is checked at the first read, since the decoder also makes readers that it never uses.
         if let Some(expansion) = self.expansion {
             check_header(self.bytes.fill_buf()?, expansion)?;
-            // Only now, since a read that failed may be made again.
+            // This is set only after the check, since a read that failed may be repeated.
             self.expansion = None;
         }
         self.bytes.read(into)
     }
 }
 
-/// A reader that gives as many bytes as there is room for, also where they come in parts or behind an interruption: the
-/// header of a page is looked at in the first bytes alone.
+/// A reader that fills the given buffer as far as it can, even if the bytes come in parts or the read is interrupted. The header
+/// of a page is checked only in the first bytes that are read.
 struct Whole<R>(R);
 
 impl<R: Read> Read for Whole<R> {
@@ -100,7 +100,7 @@ impl<R: Read> Read for Whole<R> {
     }
 }
 
-/// A file from a place on.
+/// A file that is read from a position on.
 pub(super) struct FileFrom {
     file: Arc<Positioned>,
     at: u64,
@@ -114,10 +114,10 @@ impl Read for FileFrom {
     }
 }
 
-/// Checks the sizes with which a page's header begins: the decoder reserves what the header says that the page expands to.
+/// Checks the sizes at the beginning of a page's header. The decoder allocates the uncompressed size that the header claims.
 ///
-/// The header is a struct of Thrift's compact protocol. Its first fields are the page's type, its size, and its compressed
-/// size: each a byte 0x15, which stands for the next field and an integer, and the integer.
+/// The header is a struct of Thrift's compact protocol. Its first fields are the type of the page, its uncompressed size and its
+/// compressed size. Each of them is a byte 0x15, which means "the next field, an integer", and then the integer.
 fn check_header(head: &[u8], expansion: u64) -> io::Result<()> {
     let mut head = Thrift(head);
     let mut sizes = [0; 3];
@@ -140,7 +140,8 @@ fn check_header(head: &[u8], expansion: u64) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Bytes that come one at a time, each behind an interruption; at their end comes an error, if there is one.
+    /// A reader that gives its bytes one at a time, with an interruption before each. At the end it returns an error, if one is
+    /// given.
     struct OneByOne<'a>(&'a [u8], bool, Option<ErrorKind>);
 
     impl Read for OneByOne<'_> {
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn a_page_expands_no_further_than_its_codec_can() {
         let header = |size: u8| [0x15, 0, 0x15, size | 0x80, 0x7e, 0x15, 100, 0x2c];
-        // 0x1f80 / 2 + size / 2, from 50 bytes.
+        // The size is 0x1f80 / 2 + size / 2, and the page has 50 bytes.
         assert!(check_header(&header(0), 1000).is_ok());
         let words = check_header(&header(2), 22).unwrap_err().to_string();
         assert_eq!(words, "50 bytes of a page cannot be 8065 bytes compressed");

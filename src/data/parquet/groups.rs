@@ -1,4 +1,4 @@
-//! Rows of features from a file's row groups, which are decoded and kept, or read batch by batch.
+//! Rows of features from a file's row groups. A row group is decoded and kept, or read batch by batch.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -15,35 +15,35 @@ use crate::error::{Error, FormatError, ParquetError, Result};
 use crate::host_memory::no_room;
 use crate::source::RowError;
 
-/// The most rows, and the most values, that are decoded at once.
+/// The maximal numbers of rows and of values that are decoded at once.
 const BATCH: (usize, usize) = (8192, 1 << 20);
 
-/// A file's row groups, and the columns that are read of them.
+/// The row groups of a file, and the columns that are read from them.
 pub(super) struct Groups {
     pub(super) reader: Reader,
     columns: Columns,
     /// The number of values in a row.
     cols: usize,
-    /// The number of rows before each row group's end.
+    /// For each row group, the number of rows up to its end.
     ends: Vec<usize>,
-    /// What is kept of all files.
+    /// The cache that all files share.
     cache: Arc<Cache>,
-    /// The numbers of row groups and of rows in the files before this one.
+    /// The numbers of row groups and rows in the files before this one.
     before: Before,
 }
 
-/// The numbers of row groups and of rows in the files before one.
+/// The numbers of row groups and rows in the files before a file.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Before {
     pub groups: usize,
     pub rows: usize,
 }
 
-/// A row that is wanted: its number within its row group, and its place among the rows that are wanted.
+/// A wanted row: its number within its row group, and its place among the wanted rows.
 pub(super) type Wanted = (usize, usize);
 
 impl Groups {
-    /// The row groups of a file. Of a column of lists the first row is read.
+    /// The row groups of a file. If the features are a column of lists, its first row is read to find the length.
     pub(super) fn new(reader: Reader, columns: Columns, cache: &Arc<Cache>, before: Before) -> Result<Self> {
         let cols = if columns.is_list { first_length(&reader, &columns)? } else { columns.features.len() };
         let mut total = 0;
@@ -59,7 +59,8 @@ impl Groups {
         self.cols
     }
 
-    /// What comes before the next file, or an error where nobody can count so many rows.
+    /// The numbers of row groups and rows before the next file. Returns an error if there are more rows than this machine can
+    /// count.
     pub(super) fn behind(&self) -> Result<Before> {
         let (before, rows) = (self.before.rows, self.ends.last().copied().unwrap_or(0));
         let rule = "all files together must have a number of rows that this machine can count";
@@ -69,17 +70,17 @@ impl Groups {
         Ok(Before { groups: self.end(), rows })
     }
 
-    /// The number behind that of the last row group.
+    /// The number after that of the last row group, counted over all files.
     pub(super) fn end(&self) -> usize {
         self.before.groups + self.ends.len()
     }
 
-    /// The ends of the row groups, in rows of all files.
+    /// The end of each row group, in rows counted over all files.
     pub(super) fn ends(&self) -> impl Iterator<Item = usize> {
         self.ends.iter().map(|end| self.before.rows + end)
     }
 
-    /// Reads these rows of a row group, which has this number among those of all files. Errors name a row of all files.
+    /// Reads these rows of a row group, whose number counts the row groups of all files. Errors also count the rows of all files.
     pub(super) fn read_group(&self, group: usize, wanted: Vec<Wanted>, into: &mut [f32]) -> Result<(), RowError> {
         let group = group - self.before.groups;
         let row = self.first_row(group) + wanted.first().map_or(0, |(row, _)| *row);
@@ -93,7 +94,7 @@ impl Groups {
         };
         let cols = self.cols;
         let values = match self.cache.get(self.before.groups + group, bytes, || self.decode(group)) {
-            // It may be in a row that is not wanted.
+            // The value may be in a row that is not wanted, so only the wanted rows are read.
             Err(error) if value_row(&error).is_some() => return self.stream(group, wanted, into),
             values => values?,
         };
@@ -103,12 +104,12 @@ impl Groups {
         Ok(())
     }
 
-    /// The first row of this row group.
+    /// The number of the first row of this row group.
     fn first_row(&self, group: usize) -> usize {
         if group == 0 { 0 } else { self.ends[group - 1] }
     }
 
-    /// The number of bytes of a row group's features, if this machine can count them.
+    /// The number of bytes of a row group's features; `None` if this machine cannot count them.
     fn bytes(&self, group: usize) -> Option<usize> {
         self.reader.rows()[group].checked_mul(self.cols)?.checked_mul(size_of::<f32>())
     }
@@ -126,7 +127,7 @@ impl Groups {
         self.reader.read(wish, |batch| {
             let begin = values.len();
             let end = begin + batch.num_rows() * cols;
-            // The file's claim alone reserves nothing: memory grows with what was decoded.
+            // Memory grows with the data that were decoded, and is not reserved by the file's claim alone.
             let room = end.max(2 * begin).min((rows * cols).max(end));
             if values.try_reserve_exact(room - begin).is_err() {
                 return Err(no_room::<f32>("ParquetRows", rows, cols));
@@ -142,7 +143,7 @@ impl Groups {
         Ok(values)
     }
 
-    /// Reads these rows of a row group batch by batch, and keeps nothing.
+    /// Reads these rows of a row group batch by batch, without keeping the row group.
     fn stream(&self, group: usize, mut wanted: Vec<Wanted>, into: &mut [f32]) -> Result<()> {
         wanted.sort_unstable();
         let (cols, first) = (self.cols, self.first_row(group));
@@ -150,7 +151,7 @@ impl Groups {
         rows.dedup();
         let end = rows.last().map_or(0, |row| row + 1);
         let (mut wanted, mut values) = (wanted.into_iter().peekable(), Vec::new());
-        // Writes the features of a batch that has these rows, each to all of its places.
+        // Writes the features of a batch with these rows. A row that is wanted several times is written to all of its places.
         let mut write = |batch: &RecordBatch, rows: &[usize]| {
             let more = (batch.num_rows() * cols).saturating_sub(values.len());
             if values.try_reserve(more).is_err() {
@@ -168,7 +169,7 @@ impl Groups {
             Ok(())
         };
         let (mut rest, mut read) = (&rows[..], 0);
-        // The decoder never ends when it skips rows of lists that are damaged: a list that is not wanted is decoded too.
+        // Lists that are not wanted are decoded too, since the decoder never ends when it skips damaged rows of lists.
         let skipped = || RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..row + 1), end);
         let selection = (!self.columns.is_list).then(skipped);
         let wish = Wish { group, columns: &self.columns.roots(), batch: self.batch(), selection };
@@ -184,12 +185,12 @@ impl Groups {
             (rest, read) = (later, read + count);
             Ok(if rest.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        // A row that did not come lies behind the row group's end.
+        // A wanted row is missing, so the row group has fewer rows than the metadata say.
         rest.first().map_or(Ok(()), |_| self.reader.check_rows(group, read))
     }
 }
 
-/// The row of a value that can be no feature, if this is such an error.
+/// The row of a value that cannot be a feature, if the error is about such a value.
 fn value_row(error: &Error) -> Option<usize> {
     match error {
         Error::Format { source: FormatError::Parquet(ParquetError::Value { row, .. }), .. } => Some(*row),
@@ -197,7 +198,7 @@ fn value_row(error: &Error) -> Option<usize> {
     }
 }
 
-/// The length of the first list.
+/// The length of the first list, which all lists must have.
 fn first_length(reader: &Reader, columns: &Columns) -> Result<usize> {
     let group = reader.rows().iter().position(|rows| *rows > 0).unwrap_or(0);
     let mut length = None;

@@ -1,4 +1,4 @@
-//! Labels of a Parquet file, which are read row group by row group.
+//! Labels of a Parquet file. They are read row group by row group.
 
 use std::ops::ControlFlow;
 
@@ -20,10 +20,10 @@ use crate::host_memory::{host_room, no_room};
 
 /// The number of rows whose labels are decoded at once.
 const BATCH: usize = 8192;
-/// The name that errors about options and memory have.
+/// The op that errors about options and memory name.
 const OP: &str = "ParquetRows::open";
 
-/// Reads the labels in this column, and the classes of labels that are strings.
+/// Reads the labels in this column. Also returns the classes if the labels are strings.
 pub(super) fn read_labels(
     reader: &Reader,
     column: usize,
@@ -55,7 +55,7 @@ pub(super) fn read_labels(
     Ok((labels, Vec::new()))
 }
 
-/// Reads a column batch by batch.
+/// Reads a column batch by batch, and calls `take` with each batch.
 fn read(reader: &Reader, column: usize, mut take: impl FnMut(&RecordBatch, &Place<'_>) -> Result<()>) -> Result<()> {
     let mut first = 0;
     for (group, rows) in reader.rows().iter().enumerate() {
@@ -77,7 +77,7 @@ fn read(reader: &Reader, column: usize, mut take: impl FnMut(&RecordBatch, &Plac
     Ok(())
 }
 
-/// Makes room for the labels of a batch. Few bytes of a file stand for any number of equal ones.
+/// Allocates room for the labels of a batch. A few bytes of a file may stand for any number of equal labels.
 fn make_room<T>(batch: &RecordBatch, labels: &mut Vec<T>) -> Result<()> {
     let rows = labels.len().saturating_add(batch.num_rows());
     labels.try_reserve(batch.num_rows()).map_err(|_| no_room::<T>(OP, rows, 1))
@@ -116,7 +116,7 @@ fn add_as<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &dyn Array, labels: &
     Some(())
 }
 
-/// Appends labels that are floats, which must be whole numbers.
+/// Appends labels that are floats. They must be whole numbers.
 fn add_floats(batch: &RecordBatch, place: &Place<'_>, labels: &mut Vec<i64>) -> Result<()> {
     make_room(batch, labels)?;
     let array = batch.column(0);
@@ -149,7 +149,7 @@ fn doubles<T: ArrowPrimitiveType<Native: Into<f64>>>(array: &dyn Array) -> Optio
     Some(values.values().iter().map(|label| (*label).into()).collect())
 }
 
-/// Appends the ids of labels that are strings.
+/// Appends the class ids of labels that are strings.
 fn add_names(batch: &RecordBatch, place: &Place<'_>, classes: &mut Classes, labels: &mut Vec<u32>) -> Result<()> {
     make_room(batch, labels)?;
     let Some(values) = batch.column(0).as_string_opt::<i32>() else {

@@ -1,7 +1,7 @@
-//! Options of reading Parquet files.
+//! Options for reading Parquet files.
 
-/// Options of [`ParquetRows::open`](super::ParquetRows::open) and
-/// [`ParquetRows::open_shards`](super::ParquetRows::open_shards): which columns are read, and how much of them is kept.
+/// Options for [`ParquetRows::open`](super::ParquetRows::open) and [`ParquetRows::open_shards`](super::ParquetRows::open_shards):
+/// the columns to read, and the size of the cache.
 ///
 /// ```
 /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions};
@@ -12,20 +12,20 @@
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct ParquetOptions {
-    /// The columns with the features; by default all columns of numbers.
+    /// The columns with the features; all columns of numbers by default.
     pub features: ParquetFeatures,
-    /// The column with the labels: integers, floats that are whole numbers, booleans or strings. There is none by
-    /// default.
+    /// The column with the labels. They are integers, floats that are whole numbers, booleans or strings. By default there are no
+    /// labels.
     pub label: Option<String>,
-    /// The classes of labels that are strings, in the order of their ids. If this is empty, the default, they are those
-    /// of the file, or of all files of [`ParquetRows::open_shards`](super::ParquetRows::open_shards): sorted, by value
-    /// where all are numbers. For a test file pass the classes of the training file, and those of all files for each that
-    /// is opened by itself: as one of [`Shards`](crate::source::Shards), or by one of several ranks. Otherwise a class
-    /// that a file lacks shifts the ids of the others.
+    /// The classes of labels that are strings, in the order of their ids. If this is empty, the default, they are the classes of
+    /// the file, or of all files of [`ParquetRows::open_shards`](super::ParquetRows::open_shards). They are sorted: by value if
+    /// all are numbers. For a test file, pass the classes of the training file. If files are opened separately, as
+    /// [`Shards`](crate::source::Shards) or by several ranks, pass the classes of all files each time. Otherwise a class that is
+    /// missing in a file changes the ids of the others.
     pub classes: Vec<String>,
-    /// How many bytes of decoded row groups are kept in memory; 128 MiB by default. Several files that are opened as
-    /// shards share them. A row group has 4 bytes a value. Row groups that several threads decode at the same time come
-    /// on top.
+    /// The number of bytes of decoded row groups that are kept in memory; 128 MiB by default. Files that are opened together by
+    /// `open_shards` share it. A row group has 4 bytes for each value. Row groups that several threads decode at the same time
+    /// come in addition.
     pub cache_bytes: usize,
 }
 
@@ -36,7 +36,7 @@ impl Default for ParquetOptions {
     }
 }
 
-/// Columns of a Parquet file that hold the features: booleans, integers of 1 to 8 bytes, f16, f32 or f64.
+/// The columns of a Parquet file that hold the features: booleans, integers of 1 to 8 bytes, f16, f32 or f64.
 ///
 /// ```
 /// use wgpu_mlp::data::ParquetFeatures;
@@ -46,14 +46,14 @@ impl Default for ParquetOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ParquetFeatures {
-    /// All columns of numbers but that of the labels, in the order of the file. Columns of text, dates and the like are
-    /// left out, and so is the index of a pandas table, whether it has a name or is stored as `__index_level_0__`. A
-    /// duration is stored as an integer, and read as one. A file with a column of lists or maps of numbers, be it in a
-    /// struct, is refused, since that may well be what holds the features: name them by one of the others.
+    /// All columns of numbers except the labels, in the order of the file. Columns of text, dates and similar types are left out,
+    /// and so is the index of a pandas table, whether it has a name or is stored as `__index_level_0__`. A duration is stored as
+    /// an integer, and is read as one. A file is refused if it has a column of lists or maps of numbers, also within a struct,
+    /// since that column may hold the features. Name the features by another variant then.
     #[default]
     Numeric,
     /// The columns with these names, in this order.
     Columns(Vec<String>),
-    /// One column of lists of numbers, all of one length: an embedding. The lists may be of fixed or of variable size.
+    /// A single column of lists of numbers with equal lengths, such as embeddings. The lists may be of fixed or of variable size.
     List(String),
 }

@@ -1,4 +1,4 @@
-//! Pages of one row group, whose claims are checked before the decoder reserves memory for them.
+//! Pages of a row group. Their claims are checked before the decoder reserves memory for them.
 
 use std::iter;
 use std::sync::Arc;
@@ -49,22 +49,22 @@ impl RowGroups for Group<'_> {
     }
 }
 
-/// The most bytes that a byte of a page can expand to.
+/// The maximal number of bytes to which a byte of a page can expand.
 fn expansion(compression: Compression) -> u64 {
     match compression {
         Compression::UNCOMPRESSED => 1,
-        // A copy of up to 64 bytes has three bytes.
+        // A copy of up to 64 bytes takes three bytes.
         Compression::SNAPPY => 22,
-        // A byte lengthens a match by up to 255.
+        // Each further byte lengthens a match by up to 255.
         Compression::LZ4 | Compression::LZ4_RAW => 256,
-        // A match of 258 bytes can have two bits.
+        // A match of 258 bytes can take two bits.
         Compression::GZIP(_) => 1032,
-        // A block of 128 KiB can have four bytes.
+        // A block of 128 KiB can take four bytes.
         _ => 1 << 15,
     }
 }
 
-/// The pages of one column: a single reader, as there is one row group.
+/// The pages of one column. There is a single reader, since there is one row group.
 struct Pages(Option<Box<dyn PageReader>>);
 
 impl Iterator for Pages {
@@ -77,17 +77,17 @@ impl Iterator for Pages {
 
 impl PageIterator for Pages {}
 
-/// A reader of pages that gives no more values than the file's metadata promise.
+/// A reader of pages that refuses more values than the file's metadata say.
 struct Checked<R> {
     reader: R,
-    /// The number of values that are left.
+    /// The number of values that are still allowed.
     left: u64,
-    /// The highest levels of repetition and of definition.
+    /// The maximal levels of repetition and of definition.
     levels: [i16; 2],
 }
 
 impl<R: PageReader> Checked<R> {
-    /// Counts a page's values.
+    /// Counts the values of a page, and refuses them if they are too many.
     fn count(&mut self, values: u64) -> Result<()> {
         let left = self.left.checked_sub(values);
         self.left =
@@ -96,11 +96,12 @@ impl<R: PageReader> Checked<R> {
     }
 }
 
-/// Checks the lengths of strings in a page, for all of which the decoder reserves memory.
+/// Checks the lengths of the strings in a page, since the decoder reserves memory for all of them.
 fn check_lengths(page: &Page, levels: [i16; 2]) -> Result<()> {
     let lists = match page.encoding() {
         Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
-        // Lengths that strings have in common with those before them, and lengths of the rest.
+        // The first list has the lengths of the parts that strings share with the string before; the second has the lengths of
+        // the rest.
         Encoding::DELTA_BYTE_ARRAY => 2,
         _ => return Ok(()),
     };
@@ -112,7 +113,7 @@ fn check_lengths(page: &Page, levels: [i16; 2]) -> Result<()> {
     lengths.ok_or_else(|| ParquetError::General(format!("a page has no lengths of {most} strings")))
 }
 
-/// The bytes of a page behind the levels.
+/// The bytes of a page after the levels.
 fn values(page: &Page, levels: [i16; 2]) -> Option<&[u8]> {
     let mut bytes = Thrift(page.buffer());
     match page {
@@ -135,7 +136,7 @@ fn values(page: &Page, levels: [i16; 2]) -> Option<&[u8]> {
     Some(bytes.0)
 }
 
-/// Checks a dictionary's length: each of its values has at least a byte.
+/// Checks the length of a dictionary: each of its values takes at least a byte.
 fn check_dictionary(page: &Page) -> Result<()> {
     match page {
         Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() => {

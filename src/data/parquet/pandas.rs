@@ -1,4 +1,5 @@
-//! What pandas tells of a table in the metadata of its Parquet file: which columns are the table's index.
+//! The description of a table that pandas writes into the metadata of a Parquet file. It tells which columns are the table's
+//! index.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ impl<'de> Deserialize<'de> for IndexColumns {
     }
 }
 
-/// Takes the one list out of the description of a table.
+/// A visitor that takes the list of index columns out of the description of a table.
 struct OfTable;
 
 impl<'de> Visitor<'de> for OfTable {
@@ -29,7 +30,7 @@ impl<'de> Visitor<'de> for OfTable {
         let mut names = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if key == "index_columns" {
-                // An index that counts the rows has no column, and a description in the place of a name.
+                // An index that only counts the rows has no column. It is described by an object instead of a name.
                 let all: Vec<Value> = map.next_value()?;
                 names.extend(all.iter().filter_map(Value::as_str).map(str::to_owned));
             } else {

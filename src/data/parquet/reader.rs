@@ -1,4 +1,5 @@
-//! Batches of rows from a Parquet file: the decoder's errors, and its panics on damaged files, as this crate's errors.
+//! The reader of batches from a Parquet file. It converts the decoder's errors, and its panics on damaged files, to errors of
+//! this crate.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -27,26 +28,26 @@ use crate::error::{Error, ParquetError, Result};
 use crate::files::failed;
 use crate::source::words_of;
 
-/// The most levels of columns within each other.
+/// The maximal depth of nested columns.
 const DEEPEST: usize = 100;
 
-/// A Parquet file that is open: its bytes, and what its footer says about them.
+/// An open Parquet file: its bytes, and the metadata from its footer.
 pub(super) struct Reader {
     pub(super) path: PathBuf,
     bytes: FileBytes,
     metadata: ParquetMetaData,
-    /// The rows of each row group.
+    /// The number of rows of each row group.
     rows: Vec<usize>,
 }
 
-/// A wish for rows of one row group.
+/// A request for rows of one row group.
 pub(super) struct Wish<'a> {
     pub(super) group: usize,
     /// The columns, in the order of the file.
     pub(super) columns: &'a [usize],
-    /// The most rows that a batch may have.
+    /// The maximal number of rows of a batch.
     pub(super) batch: usize,
-    /// Which rows; all of them where there is no selection.
+    /// The rows to read; all rows if there is no selection.
     pub(super) selection: Option<RowSelection>,
 }
 
@@ -72,18 +73,18 @@ impl Reader {
         Ok(Reader { path: path.into(), bytes, metadata, rows })
     }
 
-    /// The numbers of rows of all row groups.
+    /// The number of rows of each row group.
     pub(super) fn rows(&self) -> &[usize] {
         &self.rows
     }
 
-    /// Whether there is no row.
+    /// Whether the file has no rows.
     pub(super) fn is_empty(&self) -> bool {
         self.rows.iter().all(|rows| *rows == 0)
     }
 
-    /// The file's columns, each with the type that it is decoded to. The file's own copy of an Arrow schema is not looked
-    /// at, so that lists, strings and dictionaries have one type each, whoever wrote the file.
+    /// The file's columns, each with the type that it is decoded to. The copy of an Arrow schema in the file is ignored, so that
+    /// lists, strings and dictionaries have the same types whichever program wrote the file.
     pub(super) fn fields(&self) -> Result<Fields> {
         let fields = guarded(&self.path, || parquet_to_arrow_schema(self.schema(), None))?.fields;
         let columns = self.schema().root_schema().get_fields().len();
@@ -94,7 +95,7 @@ impl Reader {
         Ok(fields)
     }
 
-    /// The names of the columns that are the index of a table of pandas, as it tells in the file's metadata.
+    /// The names of the columns that are the index of a pandas table, from the file's metadata.
     pub(super) fn index_columns(&self) -> Vec<String> {
         let pairs = self.metadata.file_metadata().key_value_metadata().into_iter().flatten();
         let mut tables = pairs.filter(|pair| pair.key == "pandas").filter_map(|pair| pair.value.as_deref());
@@ -106,7 +107,7 @@ impl Reader {
         self.metadata.file_metadata().schema_descr()
     }
 
-    /// Checks what the footer says about these columns against the file's length and the numbers of rows.
+    /// Checks the footer's claims about these columns against the length of the file and the numbers of rows.
     pub(super) fn check(&self, columns: &[usize]) -> Result<()> {
         let schema = self.schema();
         let mut wanted = vec![false; schema.root_schema().get_fields().len()];
@@ -144,7 +145,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Checks the number of rows that a row group turned out to have.
+    /// Checks that a row group has as many rows as its metadata say.
     pub(super) fn check_rows(&self, group: usize, read: usize) -> Result<()> {
         match self.rows[group] {
             rows if rows == read => Ok(()),
@@ -155,7 +156,7 @@ impl Reader {
         }
     }
 
-    /// Reads what is wished for, and calls `take` with each batch until it breaks off.
+    /// Reads the requested rows, and calls `take` with each batch until it breaks.
     pub(super) fn read(
         &self,
         wish: Wish<'_>,
@@ -176,14 +177,14 @@ impl Reader {
     }
 }
 
-/// Checks the depth of the schema, since the decoder follows it by recursion, and a stack that overflows ends the process.
+/// Checks the depth of the schema. The decoder follows the schema by recursion, and a stack overflow would end the process.
 fn check_depth(bytes: &FileBytes) -> Decoded<()> {
     let Some(end) = bytes.len().checked_sub(8) else { return Ok(()) };
     let tail = bytes.get_bytes(end, 8)?;
     let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
     let start = match end.checked_sub(length) {
         Some(start) if tail.ends_with(b"PAR1") => start,
-        // The decoder has its own words for what is no footer.
+        // The decoder has its own error for a missing footer.
         _ => return Ok(()),
     };
     match Thrift(&bytes.get_bytes(start, length as usize)?).schema_depth() {
@@ -193,7 +194,8 @@ fn check_depth(bytes: &FileBytes) -> Decoded<()> {
     }
 }
 
-/// Calls the decoder, which panics on some damaged files. What it worked on is then not used again.
+/// Calls the decoder, and converts a panic to an error, since it panics on some damaged files. Its state is not used after a
+/// panic.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> Decoded<T>) -> Result<T> {
     let outcome = catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|panic| Err(Decoding::General(format!("the decoder panicked: {}", words_of(&*panic)))));

@@ -1,4 +1,4 @@
-//! The rows of a Parquet file, or of several, as a source: row groups are read as they are needed.
+//! The rows of one or several Parquet files as a source. Row groups are read when they are needed.
 
 use std::fmt;
 use std::path::Path;
@@ -13,23 +13,23 @@ use super::reader::Reader;
 use crate::error::{Error, Result, Shape};
 use crate::source::{RowError, RowSource};
 
-/// The name that errors have.
+/// The op that errors name.
 const OP: &str = "ParquetRows::open_shards";
 
-/// A Parquet file as a source of rows, or several: the rows of the first file, then those of the second, and so on.
+/// One or several Parquet files as a source: the rows of the first file, then those of the second, and so on.
 ///
-/// Only columns that hold features are read, and only row groups that have rows that are asked for. A row group is decoded
-/// as a whole, and kept until others need its room: see [`ParquetOptions::cache_bytes`]. Of a row group that has no room
-/// even alone, the rows that are asked for are read batch by batch, and nothing is kept.
+/// Only columns with features are read, and only row groups with rows that are asked for. A row group is decoded as a whole, and
+/// kept until its memory is needed for others: see [`ParquetOptions::cache_bytes`]. If a row group alone is larger than the
+/// cache, only the rows that are asked for are read from it, batch by batch, and nothing is kept.
 ///
-/// A file whose features fit into `cache_bytes` is decoded once. From a larger file, a training in shuffled order needs
-/// rows of nearly all row groups for each batch, and decodes most of the file again for each; with many steps an epoch this
-/// takes far longer than the training. Raise `cache_bytes`, or convert the file once with
-/// [`write_npy_rows`](crate::data::write_npy_rows): of a `.npy` file each row is read by itself. Rows in the order of the
-/// file, as `predict` reads them, are decoded once if each row group alone fits into the cache; a larger row group is
-/// decoded from its beginning for each batch.
+/// A file whose features fit into `cache_bytes` is decoded once. With a larger file, a training in shuffled order needs rows of
+/// almost all row groups for each batch, and so decodes most of the file for each batch. With many steps in an epoch this takes
+/// far longer than the training itself. Increase `cache_bytes` then, or convert the file once with
+/// [`write_npy_rows`](crate::data::write_npy_rows): from a `.npy` file each row is read by itself. If rows are read in the order
+/// of the file, as `predict` does, each row group is decoded once if it fits into the cache. A larger row group is decoded from
+/// its beginning for each batch.
 ///
-/// NaN and infinity are values. A null is an error that names its row.
+/// NaN and infinity are accepted as values. A null is an error that names its row.
 ///
 /// ```
 /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};
@@ -44,7 +44,7 @@ const OP: &str = "ParquetRows::open_shards";
 /// ```
 pub struct ParquetRows {
     files: Vec<Groups>,
-    /// The ends of all row groups, in rows of all files.
+    /// The end of each row group, in rows counted over all files.
     ends: Vec<usize>,
     cache: Arc<Cache>,
     names: Vec<String>,
@@ -53,14 +53,13 @@ pub struct ParquetRows {
 }
 
 impl ParquetRows {
-    /// Opens a file. Its footer is read, and the column of the labels; of a column of lists also the first row.
+    /// Opens a file. Its footer and the column of the labels are read, and of a column of lists also the first row.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read; [`Error::Format`] when it is no Parquet file or damaged, for a label that
-    /// is null, no whole number or not among [`ParquetOptions::classes`], and for a first list that is null or empty;
-    /// [`Error::Data`] without rows, without the columns asked for or with columns of other types;
-    /// [`Error::Combination`] for options that exclude each other; [`Error::HostMemory`] where the host has no room for
-    /// the labels.
+    /// [`Error::File`] when the file cannot be read; [`Error::Format`] when it is no Parquet file or is damaged, for a label that
+    /// is null, not a whole number or not among [`ParquetOptions::classes`], and for a first list that is null or empty;
+    /// [`Error::Data`] without rows, without the columns asked for, or if these have other types; [`Error::Combination`] for
+    /// options that exclude each other; [`Error::HostMemory`] if the host has no memory for the labels.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetFeatures, ParquetOptions, ParquetRows};
@@ -78,18 +77,18 @@ impl ParquetRows {
         Self::open_shards([path], options)
     }
 
-    /// Opens several files as one source: those of [`shard_paths`](crate::data::shard_paths), for example.
+    /// Opens several files as one source, for example the files of [`shard_paths`](crate::data::shard_paths).
     ///
-    /// All files must have the same features: columns of the same names in one order, or lists of one length. With
-    /// [`ParquetFeatures::Columns`](super::ParquetFeatures::Columns) the columns may be in another order in each file.
-    /// Files without rows are left out, whatever their columns are. Labels that are strings get the classes of all files.
-    /// [`ParquetOptions::cache_bytes`] is what all files together may keep. Each file stays open as long as the source is
-    /// there: the system limits their number, often to 1024 a process.
+    /// All files must have the same features: columns with the same names in the same order, or lists of the same length. With
+    /// [`ParquetFeatures::Columns`](super::ParquetFeatures::Columns) the order of the columns may differ between files. Files
+    /// without rows are left out, whatever their columns are. If labels are strings, their classes are those of all files.
+    /// [`ParquetOptions::cache_bytes`] limits the cache of all files together. All files stay open as long as the source exists;
+    /// the system limits the number of open files, often to 1024 for each process.
     ///
     /// # Errors
-    /// As [`ParquetRows::open`]; [`Error::Data`] also for a file whose features or labels are others than the first
-    /// file's, with both paths, and where no file has a row; [`Error::Shape`] for more rows than this machine can count;
-    /// [`Error::Empty`] without files.
+    /// As [`ParquetRows::open`]; [`Error::Data`] also for a file whose features or labels differ from the first file's, with both
+    /// paths, and if no file has a row; [`Error::Shape`] for more rows than this machine can count; [`Error::Empty`] without
+    /// files.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetOptions, ParquetRows, shard_paths};
@@ -104,7 +103,7 @@ impl ParquetRows {
         let (mut files, mut before, mut empty) = (Vec::<ParquetFile>::new(), Before::default(), None);
         for path in paths {
             let reader = Reader::open(path.as_ref())?;
-            // Programs that write a table in parts leave parts without rows, whose columns may have no types yet.
+            // Programs that write a table in parts may write parts without rows, whose columns may have no types yet.
             if reader.is_empty() {
                 empty = empty.or(Some(reader));
                 continue;
@@ -125,8 +124,8 @@ impl ParquetRows {
         Ok(ParquetRows { files, ends, cache, names, labels, classes })
     }
 
-    /// The labels of all rows: integers and floats that are whole numbers as they are, booleans as 0 and 1, of strings
-    /// the index into [`ParquetRows::classes`]. Empty without [`ParquetOptions::label`].
+    /// The labels of all rows. Integers, and floats that are whole numbers, are unchanged; booleans are 0 and 1; strings are
+    /// indices into [`ParquetRows::classes`]. The list is empty without [`ParquetOptions::label`].
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};
@@ -139,7 +138,7 @@ impl ParquetRows {
         &self.labels
     }
 
-    /// The classes of labels that are strings, in the order of their numbers. Empty for other labels.
+    /// The classes of labels that are strings, in the order of their ids. The list is empty for other labels.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};
@@ -152,7 +151,8 @@ impl ParquetRows {
         &self.classes
     }
 
-    /// The names of the columns with the features, in the order of the features; of a column of lists its name alone.
+    /// The names of the columns with the features, in the order of the features. For a column of lists it is that column's name
+    /// alone.
     ///
     /// ```
     /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};
@@ -184,7 +184,7 @@ impl RowSource for ParquetRows {
         wanted.sort_by_key(|(group, _)| *group);
         let of_group = |rows: &[(usize, Wanted)]| (rows[0].0, rows.iter().map(|(_, row)| *row).collect::<Vec<_>>());
         let mut groups: Vec<_> = wanted.chunk_by(|(group, _), (next, _)| group == next).map(of_group).collect();
-        // What is kept is read first, before other row groups take its room.
+        // Row groups in the cache are read first, before others take their place.
         groups.sort_by_cached_key(|(group, _)| !self.cache.has(*group));
         for (group, wanted) in groups {
             let file = self.files.partition_point(|file| file.end() <= group);

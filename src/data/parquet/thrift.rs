@@ -1,9 +1,9 @@
-//! Thrift's compact protocol, as far as claims of a Parquet file are checked before the decoder believes them.
+//! Thrift's compact protocol: as much of it as is needed to check a Parquet file's claims before the decoder uses them.
 
-/// The most levels of structs and lists within each other.
+/// The maximal depth of nested structs and lists.
 const DEEPEST: u32 = 32;
 
-/// Bytes in the compact protocol, read from the front. Each method gives none where they end too early or mean nothing.
+/// Bytes in the compact protocol, read from the front. Methods return `None` if the bytes end too early or are not valid.
 pub(super) struct Thrift<'a>(pub(super) &'a [u8]);
 
 impl<'a> Thrift<'a> {
@@ -17,7 +17,7 @@ impl<'a> Thrift<'a> {
         self.bytes(1).map(|bytes| bytes[0])
     }
 
-    /// An integer in groups of seven bits, the lowest first.
+    /// Reads an integer, which is stored in groups of seven bits, the lowest group first.
     pub(super) fn integer(&mut self) -> Option<u64> {
         let mut value = 0;
         for index in 0..10 {
@@ -30,12 +30,13 @@ impl<'a> Thrift<'a> {
         None
     }
 
-    /// An integer with a sign, which must not be negative.
+    /// Reads a signed integer, which must not be negative.
     pub(super) fn count(&mut self) -> Option<u64> {
         self.integer().filter(|value| value % 2 == 0).map(|value| value / 2)
     }
 
-    /// The number and the type of a struct's next field, behind the field with this number; type 0 is the struct's end.
+    /// Reads the number and type of a struct's next field. `before` is the number of the field before. Type 0 is the end of the
+    /// struct.
     fn field(&mut self, before: u64) -> Option<(u64, u8)> {
         let byte = self.byte()?;
         let number = match byte >> 4 {
@@ -43,18 +44,18 @@ impl<'a> Thrift<'a> {
             0 => self.count()?,
             more => before + u64::from(more),
         };
-        // The decoder would cut a longer number off, and take the field for another one.
+        // The decoder would truncate a larger number and take the field for another one.
         (number <= i16::MAX as u64).then_some((number, byte & 0xf))
     }
 
-    /// The length of a list, and its items' type.
+    /// Reads the length of a list, and the type of its items.
     fn list(&mut self) -> Option<(u64, u8)> {
         let byte = self.byte()?;
         let length = if byte >> 4 == 0xf { self.integer()? } else { u64::from(byte >> 4) };
         Some((length, byte & 0xf))
     }
 
-    /// Skips a value of this type. A footer has no lists of booleans.
+    /// Skips a value of this type. Lists of booleans are refused, since a footer has none.
     fn skip(&mut self, kind: u8, in_list: bool, deeper: u32) -> Option<()> {
         let deeper = deeper.checked_sub(1)?;
         match kind {
@@ -68,7 +69,7 @@ impl<'a> Thrift<'a> {
             }
             9 | 10 => {
                 let (length, kind) = self.list()?;
-                // An item has at least a byte, so that a length alone costs no time.
+                // Each item has at least one byte, so a large length alone takes no time.
                 (0..length).try_for_each(|_| self.skip(kind, true, deeper))?;
             }
             12 => {
@@ -82,22 +83,23 @@ impl<'a> Thrift<'a> {
                     number = next;
                 }
             }
-            // Neither maps nor other types are in a footer.
+            // A footer has neither maps nor other types.
             _ => return None,
         }
         Some(())
     }
 
-    /// The depth of the schema in a footer: the most groups of columns within each other.
+    /// The depth of the schema in a footer, which is the maximal number of nested groups.
     pub(super) fn schema_depth(mut self) -> Option<usize> {
         let (mut number, mut deepest) = (0, 0);
         loop {
             let (next, kind) = self.field(number)?;
             match (next, kind) {
                 (_, 0) => return Some(deepest),
-                // A field that comes twice counts twice.
+                // If a field occurs twice, the deeper schema counts.
                 (2, 9) => deepest = deepest.max(self.elements_depth()?),
-                // The decoder does not look at the types of fields that it knows, so that another one hides what it reads.
+                // The decoder ignores the types of fields that it knows. A field of another type could thus hide what the decoder
+                // reads, so it is refused.
                 (1, 5) | (3, 6) | (4 | 5 | 7, 9) | (6 | 9, 8) | (8, 12) | (10.., _) => {
                     self.skip(kind, false, DEEPEST)?
                 }
@@ -107,10 +109,10 @@ impl<'a> Thrift<'a> {
         }
     }
 
-    /// The depth of a list of schema elements, each before its children.
+    /// The depth of a list of schema elements. Each element comes before its children.
     fn elements_depth(&mut self) -> Option<usize> {
         let (length, _) = self.list()?;
-        // The children that are still to come, on each level.
+        // For each level, the number of children that are still to come.
         let (mut to_come, mut deepest) = (Vec::new(), 0);
         for _ in 0..length {
             while to_come.pop_if(|count| *count == 0).is_some() {}
@@ -122,7 +124,7 @@ impl<'a> Thrift<'a> {
                 let (next, kind) = self.field(number)?;
                 match (next, kind) {
                     (_, 0) => break,
-                    // The decoder makes room for so many at once.
+                    // The decoder reserves memory for this number of children.
                     (5, 5) => children = self.count().filter(|count| *count <= length)?,
                     (1..=3 | 6..=9, 5) | (4, 8) | (10, 12) | (11.., _) => self.skip(kind, false, DEEPEST)?,
                     _ => return None,
@@ -136,10 +138,10 @@ impl<'a> Thrift<'a> {
     }
 }
 
-/// Checks numbers in the encoding DELTA_BINARY_PACKED, of which there may be so many, and skips them.
+/// Skips numbers in the encoding DELTA_BINARY_PACKED, and checks that there are at most `most` of them.
 ///
-/// They begin with the length of a block, its number of parts, how many numbers there are, and the first of them. A block
-/// has its least difference, a width of bits for each part, and the parts.
+/// The numbers begin with the length of a block, the number of its parts, the count of numbers, and the first number. A block has
+/// its smallest difference, a bit width for each part, and the parts.
 pub(super) fn skip_deltas(bytes: &mut Thrift<'_>, most: u64) -> Option<()> {
     let (block, parts, count) = (bytes.integer()?, bytes.integer()?, bytes.integer()?);
     bytes.integer()?;
@@ -162,7 +164,7 @@ pub(super) fn skip_deltas(bytes: &mut Thrift<'_>, most: u64) -> Option<()> {
 mod tests {
     use super::*;
 
-    /// A footer whose schema has so many groups within each other.
+    /// A footer whose schema has this number of nested groups.
     fn nested(levels: usize) -> Vec<u8> {
         let mut footer = vec![0x15, 2, 0x19, 0xfc, (levels + 1) as u8 | 0x80, ((levels + 1) >> 7) as u8];
         (0..levels).for_each(|_| footer.extend([0x35, 0, 0x18, 1, b'a', 0x15, 2, 0]));
@@ -177,7 +179,7 @@ mod tests {
         }
         let footer = nested(3);
         (0..footer.len()).for_each(|length| assert_eq!(Thrift(&footer[..length]).schema_depth(), None));
-        // A group that claims more children than the schema has elements, and fields of other types.
+        // Damages: a group that claims more children than the schema has elements, and fields of other types.
         let children = footer.iter().position(|byte| *byte == b'a').map_or(0, |name| name + 2);
         for (place, byte) in [(children, 120), (0, 0x18), (2, 0x18), (children - 1, 0x18)] {
             let mut damaged = footer.clone();
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn deltas_are_skipped_and_counted() {
-        // One block of 128 numbers in four parts, of which the second is needed and has no bits.
+        // A block of 128 numbers in four parts. The second part is needed, but its width is 0 bits.
         let numbers = |count: u8| [&[0x80, 1, 4, count, 2, 0, 1, 0, 0, 0][..], &[0xff; 4], &[7]].concat();
         for (count, most, left) in [(34, 34, Some(1)), (33, 100, Some(1)), (34, 33, None), (1, 1, Some(10))] {
             let bytes = numbers(count);

@@ -1,4 +1,4 @@
-//! The source that a file's array is.
+//! The source that reads the rows of an array in a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use crate::data::decode::floats;
 use crate::data::layout::Layout;
 use crate::source::{GATHERED, RowError, RowSource};
 
-/// The rows of an array in a file: of a `.npy` file, or of a tensor of a safetensors file.
+/// The rows of an array in a file: a `.npy` file, or a tensor of a safetensors file.
 ///
-/// [`npy_rows`](super::npy_rows) and [`safetensors_rows`](super::safetensors_rows) give the rows of a file whose bytes
-/// are in memory or mapped into it; [`open_npy`](super::open_npy) and [`open_safetensors`](super::open_safetensors)
-/// those of a file that stays on its disk. Numbers become f32 while they are read: the same bits that
-/// [`read_npy`](super::super::read_npy) gives. A clone reads from the same bytes or the same open file.
+/// [`npy_rows`](super::npy_rows) and [`safetensors_rows`](super::safetensors_rows) are for a file whose bytes are in memory or
+/// mapped into it; [`open_npy`](super::open_npy) and [`open_safetensors`](super::open_safetensors) are for a file that stays on
+/// the disk. Numbers are converted to f32 while they are read, to the same bits as by [`read_npy`](super::super::read_npy). A
+/// clone reads from the same bytes or the same open file.
 ///
 /// ```
 /// use wgpu_mlp::data::{FileRows, open_npy, write_npy};
@@ -36,8 +36,8 @@ impl<'a> FileRows<'a> {
         FileRows { path: path.into(), layout, store }
     }
 
-    /// Reads rows of an array in memory in C order, a few at a time. Their bytes are copied first: a processor waits for the
-    /// memory of several rows at once while it copies, and for that of one while it converts.
+    /// Reads rows of an array in memory in C order, a few at a time. Their bytes are copied before they are converted: while it
+    /// copies, a processor waits for the memory of several rows at once, and while it converts, for the memory of only one.
     fn gather(&self, bytes: &[u8], rows: &[usize], into: &mut [f32]) {
         let (cols, length) = (self.layout.cols, self.layout.cols * self.layout.dtype.size);
         let few = (GATHERED / length).max(1);
@@ -49,7 +49,7 @@ impl<'a> FileRows<'a> {
         }
     }
 
-    /// Reads neighbouring rows, from this one on, as many as `into` has places for.
+    /// Reads consecutive rows from this one on, as many as fit into `into`.
     fn read_run(&self, first: usize, into: &mut [f32], room: &mut Vec<u8>) -> Result<(), RowError> {
         let (layout, cols) = (&self.layout, self.layout.cols);
         match &self.store {
@@ -59,7 +59,7 @@ impl<'a> FileRows<'a> {
                 if into.len() <= cols {
                     return Err(RowError::new(first, changed(&self.path, Some(first), error)));
                 }
-                // One by one, they show which of them is the first that cannot be read.
+                // The rows are read one by one, to find the first that cannot be read.
                 for (into, row) in into.chunks_exact_mut(cols).zip(first..) {
                     self.read_run(row, into, room)?;
                 }

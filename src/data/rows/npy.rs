@@ -12,17 +12,15 @@ use crate::data::positioned::Positioned;
 use crate::error::Error;
 use crate::error::Result;
 
-/// The rows of the array in the bytes of a `.npy` file, as a source: of a file that is mapped, for example. Errors name
-/// `path`.
+/// The rows of the array in the bytes of a `.npy` file as a source, for example of a mapped file. Errors name `path`.
 ///
-/// The array may be any that [`read_npy`](crate::data::read_npy) takes: its numbers, in either byte order and in C or
-/// Fortran order, become f32 while rows are read. Rows in Fortran order are slow to read, since each of their numbers
-/// lies elsewhere. The bytes may lie at any address. If [`npy_view`](crate::data::npy_view) takes the file, its values
-/// are used as they lie there.
+/// The array may have any type and order that [`read_npy`](crate::data::read_npy) accepts. Its numbers are converted to f32 while
+/// rows are read. Rows in Fortran order are slow to read, since their numbers do not lie together. The bytes need not be aligned.
+/// If [`npy_view`](crate::data::npy_view) accepts the file, its values are used without a copy.
 ///
 /// # Errors
-/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] when it holds another kind of array,
-/// or more or less than its header says.
+/// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] when it holds another kind of array, or more
+/// or less data than its header says.
 ///
 /// ```
 /// use wgpu_mlp::data::npy_rows;
@@ -42,16 +40,16 @@ pub fn npy_rows(bytes: &[u8], path: impl AsRef<Path>) -> Result<FileRows<'_>> {
     Ok(FileRows::new(path, layout, Store::Memory(data)))
 }
 
-/// Opens a `.npy` file as a source: its rows are read from the disk when they are needed, and become f32.
+/// Opens a `.npy` file as a source. Rows are read from the disk when they are needed, and converted to f32.
 ///
-/// The file is neither mapped nor read as a whole. Neighbouring rows are read together. The numbers
-/// may be any that [`read_npy`](crate::data::read_npy) takes.
+/// The file is neither mapped nor loaded as a whole. Consecutive rows are read together. The numbers may have any type that
+/// [`read_npy`](crate::data::read_npy) accepts.
 ///
-/// If the file becomes shorter while it is open, reading a row that is gone is an [`Error::Data`].
+/// If the file becomes shorter while it is open, reading a row that is missing is an [`Error::Data`].
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be read, [`Error::Format`] when it is not a `.npy` file; [`Error::Data`] when it holds
-/// another kind of array, more or less than its header says, or an array in Fortran order, and for a pipe.
+/// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a `.npy` file; [`Error::Data`] when it holds
+/// another kind of array, more or less data than its header says, or an array in Fortran order, and for a pipe.
 ///
 /// ```
 /// use wgpu_mlp::data::{open_npy, read_npy_labels, shard_paths, write_npy};

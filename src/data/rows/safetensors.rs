@@ -19,19 +19,18 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::tensor_file::{Opened, split};
 
-/// How many names of tensors an error lists.
+/// The maximal number of tensor names that an error lists.
 const NAMES: usize = 8;
 
-/// Opens a tensor of a safetensors file as a source: its rows are read from the disk when they are needed, and become
-/// f32. Errors of rows are those of [`open_npy`](super::open_npy).
+/// Opens a tensor of a safetensors file as a source. Rows are read from the disk when they are needed, and converted to f32.
+/// Errors of rows are those of [`open_npy`](super::open_npy).
 ///
-/// The tensor has two dimensions, or one, which becomes a column. Its numbers may be floats of 2, 4 and 8 bytes, BF16,
-/// integers of 1 to 8 bytes, or BOOL.
+/// The tensor has two dimensions, or one, which becomes a column. Its type may be floats of 2, 4 and 8 bytes, BF16, integers of 1
+/// to 8 bytes, or BOOL.
 ///
 /// # Errors
-/// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file; [`Error::Data`]
-/// when it has no such tensor, with the names that are there, when the tensor has another type or shape, and for a
-/// pipe.
+/// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file; [`Error::Data`] when it has
+/// no tensor of this name (the error lists the names), when the tensor has another type or shape, and for a pipe.
 ///
 /// ```
 /// use safetensors::Dtype::F32;
@@ -56,8 +55,8 @@ pub fn open_safetensors(path: impl AsRef<Path>, tensor: &str) -> Result<FileRows
     Ok(FileRows::new(path, layout, store))
 }
 
-/// The rows of a tensor in the bytes of a safetensors file, as a source: of a file that is mapped, for example. Errors
-/// name `path`. The bytes may lie at any address.
+/// The rows of a tensor in the bytes of a safetensors file as a source, for example of a mapped file. Errors name `path`. The
+/// bytes need not be aligned.
 ///
 /// # Errors
 /// As [`open_safetensors`].
@@ -78,12 +77,12 @@ pub fn safetensors_rows<'a>(bytes: &'a [u8], path: impl AsRef<Path>, tensor: &st
     Ok(FileRows::new(path, layout, store))
 }
 
-/// Reads class ids from a tensor of a safetensors file, of one dimension or of a single column: integers of any size,
+/// Reads class ids from a tensor of a safetensors file. The tensor has one dimension or a single column, of integers of any size,
 /// BOOL, or floats that are whole numbers.
 ///
 /// # Errors
-/// As [`open_safetensors`]; [`Error::Data`] too for several columns, and with the first row whose label is no whole
-/// number, or one that i64 does not have.
+/// As [`open_safetensors`]; [`Error::Data`] also for several columns, and with the first row whose label is not a whole number or
+/// does not fit into i64.
 ///
 /// ```
 /// use safetensors::Dtype::I32;
@@ -101,8 +100,8 @@ pub fn read_safetensors_labels(path: impl AsRef<Path>, tensor: &str) -> Result<V
     read_labels(path, &layout, &store)
 }
 
-/// The class ids in a tensor in the bytes of a safetensors file, as [`read_safetensors_labels`] reads them from the
-/// file. Errors name `path`.
+/// Reads class ids from a tensor in the bytes of a safetensors file, as [`read_safetensors_labels`] does from the file. Errors
+/// name `path`.
 ///
 /// # Errors
 /// As [`read_safetensors_labels`].
@@ -140,7 +139,7 @@ fn within<'a>(path: &Path, bytes: &'a [u8], tensor: &str) -> Result<(Layout, Sto
     Ok((layout, Store::Memory(data)))
 }
 
-/// Opens the file, and finds a tensor in it.
+/// Opens a file, and finds a tensor in it.
 fn open(path: &Path, tensor: &str) -> Result<(Layout, Store<'static>)> {
     let opened = Opened::open(path)?;
     let (layout, start) = find(path, opened.metadata(), tensor)?;
@@ -150,7 +149,7 @@ fn open(path: &Path, tensor: &str) -> Result<(Layout, Store<'static>)> {
     Ok((layout, Store::File(Arc::new(Positioned::new(file)), data + start as u64)))
 }
 
-/// The layout of a tensor, and the place in the data at which it begins.
+/// The layout of a tensor, and its position in the data.
 fn find(path: &Path, metadata: &Metadata, name: &str) -> Result<(Layout, usize)> {
     let Some(tensor) = metadata.info(name) else {
         let found = format!("no {} among {}", shown(name.as_bytes()), names(metadata));
@@ -163,7 +162,7 @@ fn find(path: &Path, metadata: &Metadata, name: &str) -> Result<(Layout, usize)>
     Ok((Layout::new(path, dtype, &tensor.shape, false)?, tensor.data_offsets.0))
 }
 
-/// The names of the tensors, sorted; of many the first ones.
+/// The sorted names of the tensors, as an error lists them. If there are many, only the first ones are listed.
 fn names(metadata: &Metadata) -> String {
     let mut names = metadata.offset_keys();
     names.sort_unstable();
@@ -176,7 +175,7 @@ fn names(metadata: &Metadata) -> String {
     words.join(", ")
 }
 
-/// The type of numbers that a tensor has, if they can be read. They are little-endian.
+/// The number type of a tensor, which is little-endian; `None` if such numbers cannot be read.
 fn known(dtype: Stored) -> Option<Dtype> {
     let (kind, size) = match dtype {
         Stored::F64 => (b'f', 8),

@@ -1,4 +1,4 @@
-//! The files of a pattern, such as `train-*.npy`.
+//! The paths of the files that match a pattern, such as `train-*.npy`.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,20 +7,20 @@ use glob::Pattern;
 use crate::data::errors::refuse;
 use crate::error::{Error, Result};
 
-/// The paths of the files that a pattern matches, in the order of their names: `train-*.npy` or
-/// `parts/**/*.safetensors`.
+/// The paths of the files that match a pattern such as `train-*.npy` or `parts/**/*.safetensors`, in the order of their names.
 ///
-/// `*` stands for any characters of a name, `?` for one, `[0-9]` for one of these, and `**` for any folders. As in a
-/// shell, they stand for no file and no folder whose name begins with a dot. In the path of a file or a folder that is
-/// there by that very name they stand for themselves: `folder.join("*.npy")` finds the files of any folder, be it
-/// `runs [2026]`. A folder with such characters in its name is found in the list of what the folder around it holds,
-/// which must be readable and spell the name likewise, upper and lower case included. A pattern finds no files whose
-/// names are not UTF-8. Names are ordered character by character, so that numbers in them need
+/// In a pattern `*` stands for any characters of a name, `?` for one character, `[0-9]` for one of these, and `**` for any
+/// folders. As in a shell, these never match a dot at the beginning of a name.
+///
+/// If the pattern, or a leading part of it, is exactly the path of an existing file or folder, these characters have no special
+/// meaning in that path. So `folder.join("*.npy")` finds the files of any folder, even of `runs [2026]`. Such a folder is found
+/// by listing its parent folder, which must be readable, and must have the same name with the same upper and lower case.
+///
+/// A pattern does not find files whose names are not UTF-8. Names are compared character by character, so numbers in them need
 /// leading zeros: `train-10.npy` comes before `train-2.npy`. [`open_npy`](super::open_npy) has an example.
 ///
 /// # Errors
-/// [`Error::Data`] for a pattern that is malformed, or that no file matches; [`Error::File`] for a folder that cannot
-/// be read.
+/// [`Error::Data`] for a malformed pattern, or if no file matches; [`Error::File`] for a folder that cannot be read.
 ///
 /// ```
 /// use wgpu_mlp::data::shard_paths;
@@ -48,10 +48,10 @@ pub fn shard_paths(pattern: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The pattern, in which the path of the longest folder that is there by that very name stands for itself.
+/// The pattern, with the special characters escaped in the longest leading path that exists as a folder.
 fn with_plain_folders(pattern: &str) -> String {
     let path = Path::new(pattern);
-    // A disk or a root is never a pattern. It and the folder are both what the path begins with.
+    // The prefix of a disk or the root is not escaped. Both it and the folder are at the beginning of the path.
     let is_root = |part: &Component<'_>| matches!(part, Component::Prefix(_) | Component::RootDir);
     let root = path.components().take_while(is_root).collect::<PathBuf>().as_os_str().len();
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).map_or(0, |folder| folder.as_os_str().len());
@@ -61,7 +61,7 @@ fn with_plain_folders(pattern: &str) -> String {
     }
 }
 
-/// The number of names in a path that begin with a dot, but for `.` and `..`.
+/// The number of names in a path that begin with a dot, except `.` and `..`.
 fn hidden(path: &Path) -> usize {
     let begins_with_dot =
         |part: &Component<'_>| matches!(part, Component::Normal(name) if name.as_encoded_bytes().starts_with(b"."));

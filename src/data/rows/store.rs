@@ -1,4 +1,4 @@
-//! Arrays in stores of bytes: in memory, or in an open file behind its header.
+//! Stores of arrays: bytes in memory, or an open file after its header.
 
 use std::io;
 use std::path::Path;
@@ -12,22 +12,22 @@ use crate::files::failed;
 use crate::host_memory::host_filled;
 use crate::source::RowError;
 
-/// The number of bytes that are read at a time, a multiple of every number's size.
+/// The number of bytes that are read at a time. It is a multiple of every number's size.
 const PIECE: usize = 1 << 18;
-/// How many values of a column are decoded at a time.
+/// The number of values of a column that are decoded at a time.
 const DEPTH: usize = 64;
 
-/// The bytes that an array's numbers are in.
+/// The bytes that contain an array's numbers.
 #[derive(Clone, Debug)]
 pub(super) enum Store<'a> {
-    /// All numbers, and no byte more.
+    /// The bytes of all numbers, and no others.
     Memory(&'a [u8]),
-    /// A file, and the place at which the numbers begin.
+    /// A file, and the position at which the numbers begin.
     File(Arc<Positioned>, u64),
 }
 
 impl Store<'_> {
-    /// Reads the numbers of an array in C order, from the one with this index on, as many as `into` has places.
+    /// Reads numbers of an array in C order from this index on, as many as fit into `into`.
     pub(super) fn read(&self, layout: &Layout, first: usize, into: &mut [f32], room: &mut Vec<u8>) -> io::Result<()> {
         if let Store::File(file, start) = self
             && layout.dtype.is_native_f32()
@@ -37,7 +37,7 @@ impl Store<'_> {
         self.decode(layout, floats, first, into, room)
     }
 
-    /// Reads numbers and decodes them.
+    /// Reads the bytes of numbers and decodes them.
     fn decode<T>(
         &self,
         layout: &Layout,
@@ -81,7 +81,7 @@ impl Store<'_> {
     }
 }
 
-/// Reads neighbouring rows of an array in memory that lies column by column, from this row on.
+/// Reads consecutive rows, from this one on, of an array in memory that is stored column by column.
 pub(super) fn read_columns(bytes: &[u8], layout: &Layout, first: usize, into: &mut [f32]) {
     let (size, cols) = (layout.dtype.size, layout.cols);
     let mut room = [0.0; DEPTH];
@@ -98,9 +98,9 @@ pub(super) fn read_columns(bytes: &[u8], layout: &Layout, first: usize, into: &m
     }
 }
 
-/// The error for a file that could be opened and cannot be read: none of it, or from this row on. The row is the file's
-/// own, which a caller who reads several files as one does not know. The number that the system gives is in the error
-/// within, since an `io::Error` with a number has no room for words.
+/// The error for a file that was opened but cannot be read: as a whole, or from this row on. The row is the number within this
+/// file, which the caller does not know if it reads several files as one source. The system's error number is kept in the inner
+/// error, since an `io::Error` with an error number has no room for a message.
 pub(super) fn changed(path: &Path, row: Option<usize>, error: io::Error) -> Error {
     match (error.kind(), row) {
         (io::ErrorKind::UnexpectedEof, row) => Error::Data {

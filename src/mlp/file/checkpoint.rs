@@ -1,9 +1,9 @@
 //! Checkpoints, from which a training can be resumed.
 //!
-//! A checkpoint is a safetensors file. It has the model's tensors under `model.`, those of the best epoch under
-//! `best.`, those of the optimizer under `optimizer.` and the slot's name, and three tensors of F64: `history` with a
-//! row for each epoch, `schedule`, and `run`. The metadata have the optimizer's kind, since several kinds have slots of the same
-//! name, the quantity that early stopping monitors, and the names of the classes.
+//! A checkpoint is a safetensors file. Its tensors are the model's parameters (`model.`), the parameters of the best epoch
+//! (`best.`), the optimizer's slots (`optimizer.` and the slot's name), and three tensors of F64: `history` with a row for each
+//! epoch, `schedule`, and `run`. Its metadata hold the kind of the optimizer, since several kinds have slots of the same name;
+//! the quantity that early stopping monitors; and the names of the classes.
 
 use std::path::Path;
 
@@ -54,16 +54,16 @@ pub(in crate::mlp) async fn bytes(
     file(path, &tensors, texts)
 }
 
-/// Where a checkpoint is read from.
+/// The place that a checkpoint is read from.
 #[derive(Clone, Copy)]
 pub(in crate::mlp) enum Kept<'a> {
     File(&'a Path),
-    /// With the name that errors give them.
+    /// Bytes in memory, and the name that errors give them.
     Bytes(&'a [u8], &'a Path),
 }
 
-/// Reads a checkpoint: gives the model its parameters, and returns the training's state. If the checkpoint does not fit
-/// the training, the model stays as it is.
+/// Reads a checkpoint: replaces the model's parameters, and returns the training's state. If the checkpoint does not fit the
+/// training, the model does not change.
 pub(in crate::mlp) fn load(
     kept: Kept<'_>,
     model: &mut Mlp,
@@ -93,7 +93,7 @@ pub(in crate::mlp) fn load(
         Ok(layers.into_iter().flat_map(|layer| [layer.weights, layer.biases]).collect())
     };
     let slots = options.optimizer.slots().iter().map(slot).collect::<Result<_>>()?;
-    // All parameters of a model take all steps.
+    // In a training every step updates all parameters, so no parameter has a step count of its own.
     let snapshot = OptimizerSnapshot { step: file.count("run", step)?, steps: Vec::new(), slots };
     let optimizer = options.complete(OptimizerState::restore(options.optimizer, snapshot)?, model.layers.len());
     let mut history = file.history(best_epoch)?;
@@ -104,7 +104,7 @@ pub(in crate::mlp) fn load(
         return file.refuse("run", "must not have waited for more epochs than there were");
     }
     model.replace_parameters(parameters)?;
-    // The best value of another quantity says nothing, and where its parameters were not kept they cannot be restored.
+    // A best value of another quantity cannot be compared. Without the parameters of the best epoch, there is nothing to restore.
     let restores = options.early_stopping.is_some_and(|stopping| stopping.restore_best) && history.best_epoch.is_some();
     if file.text(MONITOR) != Some(&monitor(options, rows)) || (restores && best_parameters.is_none()) {
         history.best_epoch = None;
@@ -113,7 +113,7 @@ pub(in crate::mlp) fn load(
     Ok(TrainingState { optimizer, schedule, history, best_value, best_parameters, waited })
 }
 
-/// Refuses the checkpoint of another training, by these numbers of its `run`.
+/// Compares these numbers of a checkpoint's `run` with the training, and refuses the checkpoint of another training.
 fn check_run(file: &Tensors<'_>, numbers: [f64; 6], options: &FitOptions, rows: RowCounts) -> Result<()> {
     let [version, all, trained, batch, seed_low, seed_high] = numbers;
     if version != VERSION {
@@ -122,7 +122,7 @@ fn check_run(file: &Tensors<'_>, numbers: [f64; 6], options: &FitOptions, rows: 
     if all != rows.all as f64 {
         return file.refuse("run", "must be of a training with as many rows");
     }
-    // Otherwise rows to validate on might be such that the training has seen.
+    // With another split, the training could validate on rows that it was trained on.
     if trained != rows.trained as f64 {
         return file
             .refuse("run", "must be of a training with as many rows to train on, and as many held back to validate");
@@ -136,8 +136,8 @@ fn check_run(file: &Tensors<'_>, numbers: [f64; 6], options: &FitOptions, rows: 
     Ok(())
 }
 
-/// The name of the quantity whose best value decides which epoch is the best. Without a validation that is the loss in
-/// training, also where the loss in the validation was asked for.
+/// The name of the quantity that decides which epoch is the best. Without validation rows it is the loss in training, even if the
+/// options ask for the loss on validation rows.
 fn monitor(options: &FitOptions, rows: RowCounts) -> String {
     let monitor = options.early_stopping.unwrap_or_default().monitor;
     format!("{:?}", if rows.validated { monitor } else { Monitor::Loss })
@@ -160,7 +160,8 @@ fn load_schedule(
         stale_epochs: file.count("schedule", stale)?,
         reductions: file.count("schedule", reductions)?,
     };
-    // Plateaus are those of the loss in the validation where there is one: with that of the training it cannot be compared.
+    // A plateau is a plateau of the validation loss if there are validation rows, else of the training loss. The two cannot be
+    // compared, so the search for a plateau begins anew when the kind of loss changes.
     let goes_on = history.epochs.last().is_none_or(|last| last.validation_loss.is_some() == rows.validated);
     let anew = ScheduleProgress { best_loss: f64::INFINITY, stale_epochs: 0, ..progress };
     Ok(options.schedule_state()?.with_progress(if goes_on { progress } else { anew }))
@@ -186,7 +187,7 @@ fn tensor(name: String, values: &Array2<f32>) -> Result<Written> {
     Written::f32(name, values.shape().to_vec(), values.view())
 }
 
-/// The seed as two numbers, since f64 has not all integers of u64.
+/// The seed as two numbers: a single f64 cannot represent every u64.
 fn seed_numbers(seed: u64) -> [f64; 2] {
     [f64::from(seed as u32), f64::from((seed >> 32) as u32)]
 }
@@ -200,7 +201,7 @@ fn run_numbers(options: &FitOptions, rows: RowCounts, state: &TrainingState, ste
     [VERSION, all, batch, low, high, step as f64, waited, best_epoch, best_value, trained]
 }
 
-/// The numbers of an epoch in `history`, with NaN for values of a validation that was not done.
+/// The numbers of an epoch in `history`. Values of a validation are NaN if there was none.
 fn epoch_numbers(epoch: &Epoch) -> [f64; EPOCH_NUMBERS] {
     [
         epoch.loss,

@@ -1,4 +1,4 @@
-//! Tensors of a checkpoint that is read.
+//! The tensors of a checkpoint that is being read.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,19 +16,19 @@ use crate::tensor_file::{Opened, split};
 
 /// The key of the optimizer's kind in the metadata.
 pub(super) const OPTIMIZER: &str = "optimizer";
-/// The key of the quantity in the metadata whose best value the checkpoint has.
+/// The key in the metadata of the monitored quantity, whose best value the checkpoint holds.
 pub(super) const MONITOR: &str = "monitor";
-/// The number of numbers that `history` has for an epoch.
+/// How many numbers `history` holds for each epoch.
 pub(super) const EPOCH_NUMBERS: usize = 9;
-/// The largest count that a file may hold: f64 has all integers up to this one.
+/// The largest count that a file may hold. f64 represents all integers up to this one exactly.
 const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
 
 /// The tensors of a checkpoint, by name.
 pub(super) struct Tensors<'a> {
     path: &'a Path,
-    /// The texts, by key.
+    /// The texts of the metadata, by key.
     texts: HashMap<String, String>,
-    /// The type, the shape and the range of bytes of each tensor.
+    /// The type, shape and byte range of each tensor, by name.
     entries: HashMap<String, (Dtype, Vec<usize>, Range<usize>)>,
     data: Cow<'a, [u8]>,
 }
@@ -81,7 +81,7 @@ impl<'a> Tensors<'a> {
         Ok(bytes.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
     }
 
-    /// A number of this tensor that is a count.
+    /// Converts a number of this tensor to a count, and refuses it if it is not one.
     pub fn count(&self, tensor: &str, number: f64) -> Result<u64> {
         match number.fract() == 0.0 && (0.0..=MAX_COUNT).contains(&number) {
             true => Ok(number as u64),
@@ -89,7 +89,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// The history. The number is that of the best epoch, or -1 if there is none.
+    /// Reads the history. `best_epoch` is the number of the best epoch, or -1 if there is none.
     pub fn history(&self, best_epoch: f64) -> Result<History> {
         let numbers = self.f64("history")?;
         let (epochs, rest) = numbers.as_chunks::<EPOCH_NUMBERS>();
@@ -126,7 +126,7 @@ impl<'a> Tensors<'a> {
         })
     }
 
-    /// A tensor that is a matrix of this shape.
+    /// Reads a tensor that is a matrix of this shape.
     fn matrix(&self, name: &str, shape: (usize, usize)) -> Result<Array2<f32>> {
         let (found, bytes) = self.bytes(name, Dtype::F32)?;
         if *found != [shape.0, shape.1] {
@@ -137,7 +137,7 @@ impl<'a> Tensors<'a> {
             .or_else(|_| self.refuse(name, "must hold as many values as its shape says"))
     }
 
-    /// The parameters of layers with these shapes, under the group's name.
+    /// Reads the parameters of layers with these shapes from the tensors of this group.
     pub fn parameters(&self, group: &str, shapes: &[(usize, usize)]) -> Result<Vec<Parameters>> {
         let layer = |(index, pair): (usize, &[(usize, usize)])| {
             let weights = self.matrix(&format!("{group}.{index}.weights"), pair[0])?;

@@ -2,7 +2,7 @@
 
 use safetensors::Dtype;
 
-/// The rule that tensors of other types break.
+/// The rule that tensors of other types than floats break.
 pub(super) const RULE: &str = "must be of type F32, F64, F16 or BF16";
 
 /// Whether [`decode`] can decode this type.
@@ -10,8 +10,7 @@ pub(super) fn is_known(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F32 | Dtype::F64 | Dtype::F16 | Dtype::BF16)
 }
 
-/// Decodes the values in these bytes; those of f64 are rounded to f32. The result is `None` for a type that is not
-/// known.
+/// Decodes the values in these bytes to f32. Values of F64 are rounded. Returns `None` for a type that is not a float.
 pub(super) fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let pairs = || bytes.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes));
     match dtype {
@@ -23,7 +22,7 @@ pub(super) fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     }
 }
 
-/// The f32 with the value of this binary16 of IEEE 754, which has a sign, 5 bits of exponent and 10 of fraction.
+/// Converts a binary16 number of IEEE 754, given as bits, to f32. It has a sign, 5 bits of exponent and 10 bits of fraction.
 fn half(bits: u16) -> f32 {
     let sign = u32::from(bits & 0x8000) << 16;
     let (exponent, fraction) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));

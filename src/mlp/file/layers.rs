@@ -1,4 +1,4 @@
-//! Layers of a model file: which tensors are which layer's weights and biases.
+//! Layers of a model file: finds the weights and biases of each layer among the tensors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -25,11 +25,11 @@ pub(super) struct Layer<'a> {
     biases: Tensor<'a>,
     inputs: usize,
     outputs: usize,
-    /// Whether the weights are stored as in PyTorch, outputs x inputs.
+    /// Whether the weights are stored as `outputs x inputs`, as PyTorch does.
     outputs_first: bool,
 }
 
-/// The layers of a file, first to last: as PyTorch's `nn.Sequential` names them, or as a checkpoint does.
+/// The layers of a file, first to last. Their tensors are named as in PyTorch's `nn.Sequential`, or as in a checkpoint.
 pub(super) fn layers<'a>(path: &'a Path, metadata: &'a Metadata) -> Result<Vec<Layer<'a>>> {
     let tensors: BTreeMap<String, &TensorInfo> = metadata.tensors().into_iter().collect();
     let file = Tensors { path, tensors };
@@ -115,17 +115,17 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// The prefix of a module's number, and the number: of `net.3.weight` they are `net.` and 3.
+/// Splits a tensor's name into the prefix and number of its module: `net.3.weight` gives `net.` and 3.
 fn parts(name: &str) -> Option<(&str, u64)> {
     let module = name.strip_suffix(".weight").or(name.strip_suffix(".bias"))?;
     let begin = module.rfind('.').map_or(0, |dot| dot + 1);
     let (prefix, digits) = module.split_at(begin);
-    // Numbers such as `03` are refused, so that no two names mean one module.
+    // Numbers such as `03` are refused, so that each module has only one name.
     let number = digits.parse().ok().filter(|number: &u64| number.to_string() == digits)?;
     Some((prefix, number))
 }
 
-/// A tensor that a layer needs.
+/// A tensor that a layer needs, which the file may lack.
 struct Tensor<'a> {
     path: &'a Path,
     name: String,
@@ -133,7 +133,7 @@ struct Tensor<'a> {
 }
 
 impl Tensor<'_> {
-    /// The tensor's shape, after a check that it has no dimension of length 0 and that its numbers are floats.
+    /// The tensor's shape. Refuses a tensor that is missing, that does not hold floats, or that is empty.
     fn shape<const D: usize>(&self, dimensions: &'static str) -> Result<[usize; D]> {
         let Some(found) = self.found else { return self.refuse(MISSING) };
         if !floats::is_known(found.dtype) {

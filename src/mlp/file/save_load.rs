@@ -18,15 +18,15 @@ use crate::waiting::{Waiting, blocking_and_async};
 
 impl Mlp {
     blocking_and_async! {
-        /// Saves the parameters to a safetensors file: `0.weight`, `0.bias`, `2.weight`, ..., each weight `outputs x
-        /// inputs`, as PyTorch's `nn.Sequential(Linear, ReLU, Linear)` names and stores them; and the names of the classes
-        /// as text that PyTorch does not read.
+        /// Saves the model to a safetensors file. The tensors are `0.weight`, `0.bias`, `2.weight`, ..., each weight
+        /// `outputs x inputs`, as PyTorch's `nn.Sequential(Linear, ReLU, Linear)` names and stores them. The names of the classes
+        /// are saved as a text that PyTorch does not read.
         ///
-        /// The file appears complete or not at all: it is written beside `path` and renamed. The asynchronous form
-        /// waits for the device without blocking the thread, and then writes the file within one poll.
+        /// The file appears complete or not at all: it is written under another name in the same folder, and then renamed. The
+        /// asynchronous form waits for the device without blocking the thread, and then writes the file within one poll.
         ///
         /// # Errors
-        /// [`Error::File`] when it cannot be written; as [`Matrix::to_array`](crate::Matrix::to_array).
+        /// [`Error::File`] when the file cannot be written; as [`Matrix::to_array`](crate::Matrix::to_array).
         ///
         /// ```
         /// # use wgpu_mlp::{Device, Mlp};
@@ -41,12 +41,11 @@ impl Mlp {
             replace(path, |file| file.write_all(&bytes))
         }
 
-        /// The bytes of the safetensors file that [`Mlp::save`] writes: for a program that stores its models elsewhere,
+        /// Returns the bytes of the safetensors file that [`Mlp::save`] writes. This is for programs that store models elsewhere,
         /// such as a page in a browser.
         ///
         /// # Errors
-        /// [`Error::HostMemory`] where the host has no room for the bytes; as
-        /// [`Matrix::to_array`](crate::Matrix::to_array).
+        /// [`Error::HostMemory`] if the host has no memory for the bytes; as [`Matrix::to_array`](crate::Matrix::to_array).
         ///
         /// ```
         /// # use wgpu_mlp::{Device, Mlp};
@@ -60,7 +59,7 @@ impl Mlp {
         }
     }
 
-    /// The bytes of the file; errors name `path`.
+    /// Serializes the model as a safetensors file; errors name `path`.
     async fn bytes_by(&self, waiting: Waiting, path: &Path) -> Result<Vec<u8>> {
         let mut tensors = Vec::new();
         for (index, Parameters { weights, biases }) in self.parameters_by(waiting).await?.into_iter().enumerate() {
@@ -71,18 +70,18 @@ impl Mlp {
         file(path, &tensors, self.names_text())
     }
 
-    /// Loads a model that [`Mlp::save`], PyTorch, or [`Trainer::checkpoint`](crate::Trainer::checkpoint) has written.
+    /// Loads a model from a file of [`Mlp::save`], of PyTorch, or of [`Trainer::checkpoint`](crate::Trainer::checkpoint).
     ///
-    /// From PyTorch this reads an `nn.Sequential` of `Linear` layers with ReLU between them. Modules without parameters
-    /// (`ReLU`, `Dropout`, `Flatten`) may leave gaps in the numbers (`0.weight`, `3.weight`), and all names may have
-    /// the same prefix (`net.0.weight`). Values of F64, F16 and BF16 become f32. The file does not tell the activation
-    /// between the layers; this crate assumes ReLU. A checkpoint gives the model after its last epoch.
+    /// From PyTorch this reads an `nn.Sequential` of `Linear` layers with ReLU between them. Modules without parameters (`ReLU`,
+    /// `Dropout`, `Flatten`) may leave gaps in the numbers (`0.weight`, `3.weight`), and all names may have the same prefix
+    /// (`net.0.weight`). Values of F64, F16 and BF16 are converted to f32. The file does not say which activation is between the
+    /// layers; this crate assumes ReLU. A checkpoint gives the model after its last epoch.
     ///
     /// The header is checked against the file's length and against the tensors of a model before the data are read.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read, [`Error::Format`] when it is not a safetensors file, [`Error::Model`]
-    /// with the tensor that a model of this shape would not have.
+    /// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file, [`Error::Model`] with a
+    /// tensor that does not belong to a model of this shape.
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = Opened::open(path)?;
@@ -91,14 +90,14 @@ impl Mlp {
         Ok(Self::from_tensors(device, &layers, &file.data()?)?.with_names_of(path, &metadata))
     }
 
-    /// Loads a model from the bytes of a safetensors file: those that [`Mlp::to_bytes`] gives, or any that [`Mlp::load`]
-    /// takes as a file, checkpoints among them.
+    /// Loads a model from the bytes of a safetensors file: the bytes that [`Mlp::to_bytes`] returns, or the content of any file
+    /// that [`Mlp::load`] reads, such as a checkpoint.
     ///
     /// The header is checked against the number of bytes and against the tensors of a model before the data are read.
     ///
     /// # Errors
-    /// [`Error::Format`] when these are not the bytes of a safetensors file, [`Error::Model`] with the tensor that a model
-    /// of this shape would not have. In the place of a path both have `the given bytes`.
+    /// [`Error::Format`] when these are not the bytes of a safetensors file, [`Error::Model`] with a tensor that does not belong
+    /// to a model of this shape. Both name `the given bytes` instead of a path.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, Mlp};
@@ -114,7 +113,7 @@ impl Mlp {
         Ok(Self::from_tensors(device, &layers(path, &metadata)?, data)?.with_names_of(path, &metadata))
     }
 
-    /// The model with these layers of a file, from the file's data.
+    /// Makes the model of these layers, which a file describes, from the file's data.
     fn from_tensors(device: &Device, layers: &[Layer<'_>], data: &[u8]) -> Result<Self> {
         Self::from_host(device, layers.iter().map(|layer| layer.parameters(data)).collect::<Result<_>>()?)
     }

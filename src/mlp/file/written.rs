@@ -1,4 +1,4 @@
-//! Tensors that are to be written, and the safetensors file that they make.
+//! Tensors to be written, and the safetensors file that is made of them.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::error::Result;
 use crate::host_memory::host_room;
 use crate::tensor_file::failed;
 
-/// The name that errors about memory have.
+/// The op that errors about memory name.
 const OP: &str = "save";
 
-/// A tensor that is to be written.
+/// A tensor to be written.
 pub(super) struct Written {
     name: String,
     dtype: Dtype,
@@ -47,7 +47,7 @@ pub(super) fn file(
         Ok((&tensor.name, view.map_err(|source| failed(path, source))?))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    // The crate safetensors ends the process where memory for a file runs out, so that the room is asked for before.
+    // The crate safetensors aborts the process if it cannot allocate the file, so the memory is tried here first.
     let whole = tensors.iter().fold(0usize, |sum, tensor| sum.saturating_add(tensor.bytes.len()));
     drop(host_room::<u8>(OP, 1, whole)?);
     let mut texts = texts.into_iter().map(|(key, text)| (key.to_string(), text)).peekable();

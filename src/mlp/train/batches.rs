@@ -9,15 +9,15 @@ use crate::targets::Targets;
 /// Rows of features with their labels, and their weights if they have any.
 #[derive(Clone, Copy)]
 pub(super) struct LabelledRows<'a> {
-    /// What they are for, as errors name it.
+    /// The op that reads the rows, as errors name it.
     pub op: &'static str,
     pub x: &'a dyn RowSource,
-    /// The number of columns, which was found to be right.
+    /// The number of columns, which is known to be the model's number of inputs.
     pub cols: usize,
-    /// The class of each row, or the mark of a row that is ignored; they are known to be classes of the model.
+    /// The class id of each row, or the mark of an ignored row. The ids are known to be classes of the model.
     pub ids: &'a [u32],
     pub weights: Option<&'a [f32]>,
-    /// What weights are multiplied with on their way to the device, which depends on all rows of a training.
+    /// The factor that weights are multiplied by on their way to the device. It depends on all rows of a training.
     pub weight_scale: f64,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Batch {
 }
 
 impl<'a> LabelledRows<'a> {
-    /// Rows of a source that has so many columns.
+    /// Rows of a source that has this number of columns.
     pub fn new(
         op: &'static str,
         (x, cols): (&'a dyn RowSource, usize),
@@ -45,12 +45,12 @@ impl<'a> LabelledRows<'a> {
         weights.filter(|(id, _)| class_of(**id).is_some()).map(|(_, weight)| *weight).fold(0.0, f32::max)
     }
 
-    /// The class of a row that has a part in the losses: it is not ignored, and its weight is not 0.
+    /// The class of a row that takes part in the losses: a row that is not ignored and whose weight is not 0.
     pub fn counting_class(&self, row: usize) -> Option<usize> {
         class_of(self.ids[row]).filter(|_| self.weights.is_none_or(|weights| weights[row] > 0.0))
     }
 
-    /// The features of the rows with these numbers, as so many threads may read them.
+    /// The features of the rows with these numbers, to be read by up to this number of threads.
     pub fn features<'b>(&self, rows: &'b [usize], threads: usize) -> Wanted<'b>
     where
         'a: 'b,
@@ -58,12 +58,12 @@ impl<'a> LabelledRows<'a> {
         Wanted::new(self.op, self.x, self.cols, rows).by(threads)
     }
 
-    /// Uploads the rows with these numbers as a batch, and reads their features now.
+    /// Makes a batch of the rows with these numbers: reads their features now and uploads everything.
     pub fn batch(&self, device: &Device, rows: &[usize], classes: usize) -> Result<Batch> {
         self.batch_with(device, rows, classes, Matrix::from_rows(device, self.features(rows, 1))?)
     }
 
-    /// The batch of the rows with these numbers, whose features are on the device already.
+    /// Makes a batch of the rows with these numbers, whose features are already on the device.
     pub fn batch_with(&self, device: &Device, rows: &[usize], classes: usize, x: Matrix) -> Result<Batch> {
         let ids = rows.iter().map(|row| self.ids[*row]).collect();
         let weight = |weights: &[f32], row: &usize| (f64::from(weights[*row]) * self.weight_scale) as f32;
@@ -76,7 +76,7 @@ impl<'a> LabelledRows<'a> {
     }
 }
 
-/// The class of a row with this id; none if the row is ignored.
+/// The class of a row with this id, or `None` if the row is ignored.
 pub(super) fn class_of(id: u32) -> Option<usize> {
     (id != Targets::MARK).then_some(id as usize)
 }

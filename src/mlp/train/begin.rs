@@ -1,4 +1,4 @@
-//! The beginning of a training: its data and options are checked, and rows are split.
+//! The beginning of a training: data and options are checked, and the rows are split.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::source::{RowSource, dim_of};
 use crate::targets::{Label, Targets};
 use crate::waiting::Waiting;
 
-/// The rule that a training without rows breaks.
+/// The rule that a training breaks if no row of it counts.
 const NOTHING_TO_TRAIN: &str = "no row is left to train on: each is ignored by its label, or has a weight of 0, or is of a \
                                 class whose weight is 0";
-/// The rule that a validation without rows breaks.
+/// The rule that a validation breaks if no row of it counts.
 const NOTHING_TO_VALIDATE: &str = "no row is left to validate on: a validation set needs a row that counts, and \
                                    validation_fraction takes none where no class has a second row";
 
-/// The ids of a training's rows and of those of its validation set, which are known to be classes of the model.
+/// The class ids of a training's rows and of its validation set's rows. They are known to be classes of the model.
 pub(super) struct Checked {
     pub ids: Vec<u32>,
     pub validation: Option<Vec<u32>>,
 }
 
 impl<'a> Trainer<'a> {
-    /// The training on these rows, validated on those of a set of their own or on a fraction of the rows. Over ranks they are
-    /// this rank's.
+    /// The training on these rows. It validates on the rows of a validation set, or on a fraction of the training's rows. Over
+    /// ranks these are the rows of this rank.
     pub(super) fn training<'b>(
         &self,
         waiting: Waiting,
@@ -76,7 +76,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
         }
         let weights = options.class_weights.of(&counts.rows)?;
-        // Weights of another number of classes are refused below.
+        // A list of weights whose length is not the number of classes is refused below.
         if weights.as_ref().is_some_and(|weights| weights.len() == classes && !counts.any_counts(Some(weights))) {
             return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
         }
@@ -84,8 +84,9 @@ impl<'a> Trainer<'a> {
         Ok(Training { options, rows, train: Arc::new(train), validation, step_options, waiting, ahead: None, joint })
     }
 
-    /// Splits the rows. Returns the numbers of the rows to train on, counted over all ranks, and of the rows that this rank
-    /// validates on, counted among its own; none without a fraction for them.
+    /// Splits the rows, and returns the numbers of the rows to train on and of the rows to validate on. The rows to train on are
+    /// counted over all ranks. The rows to validate on are counted among this rank's own rows; they are `None` if no fraction is
+    /// held back.
     fn split(
         &self,
         rows: LabelledRows<'_>,
@@ -94,7 +95,7 @@ impl<'a> Trainer<'a> {
         joint: Option<&Joint<'_>>,
     ) -> Result<(RowNumbers, Option<RowNumbers>)> {
         let fraction = self.options.validation_fraction;
-        // A validation set takes the fraction's place.
+        // If there is a validation set, no fraction of the rows is held back.
         if checked.validation.is_some() || fraction == 0.0 {
             return Ok((RowNumbers::First(joint.map_or(rows.ids.len(), |joint| joint.rows)), None));
         }
@@ -107,9 +108,9 @@ impl<'a> Trainer<'a> {
         Ok((train, Some(RowNumbers::collect(own, joint.own.len()))))
     }
 
-    /// Refuses data and options that do not fit each other or the model.
+    /// Refuses data and options that do not fit each other or the model, and returns the class ids of the rows.
     pub(super) fn check<L: Label>(&self, model: &Mlp, x: &dyn RowSource, labels: &[L]) -> Result<Checked> {
-        // Of several ranks, some may have no rows.
+        // Over several ranks, some ranks may have no rows.
         let is_empty = |op: &'static str, rows: &dyn RowSource| -> Result<bool> {
             Ok(self.joint_ranks().is_some() && dim_of(op, rows)?.0 == 0)
         };

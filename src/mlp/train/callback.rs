@@ -1,4 +1,4 @@
-//! Callbacks, which watch a training and can end it.
+//! Callbacks: they watch a training and can end it.
 
 use std::ops::ControlFlow;
 
@@ -8,8 +8,8 @@ use crate::mlp::Mlp;
 
 /// A callback, which watches a training and can end it: see [`Trainer::callback`](crate::Trainer::callback).
 ///
-/// Each method has a default that does nothing. An error from a method ends the training, which returns it. A closure
-/// that takes `&Mlp` and `&Epoch` is a callback, too: it is called after each epoch.
+/// Each method has a default that does nothing. If a method returns an error, the training ends and returns that error. A closure
+/// that takes `&Mlp` and `&Epoch` is also a callback: it is called after each epoch.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -39,12 +39,12 @@ pub trait Callback: Send {
         Ok(())
     }
 
-    /// Called once a step's loss is on the host. Steps run ahead of their losses, so that this comes later than the
-    /// step.
+    /// Called once the loss of a step is on the host. Steps do not wait for the losses of earlier steps, so this call comes later
+    /// than its step.
     ///
-    /// `Break` ends the training after the steps that were already submitted, for which this is still called. The
-    /// shortened epoch is validated and is part of the history, with the rows that it went through, but no checkpoint
-    /// is written of it.
+    /// `Break` ends the training after the steps that were already submitted; this method is still called for those. The
+    /// shortened epoch is validated and is part of the history, with the number of rows that it went through. No checkpoint of it
+    /// is written.
     #[allow(unused_variables, reason = "the names are documentation")]
     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
@@ -62,8 +62,8 @@ pub trait Callback: Send {
         Ok(())
     }
 
-    /// Whether losses are to be read during an epoch, about ten times a second, so that [`Callback::on_step`] is called
-    /// soon after each step. Closures answer `false`, since they are called after epochs alone.
+    /// Whether losses are read during an epoch, about ten times a second, so that [`Callback::on_step`] is called soon after each
+    /// step. A closure returns `false`, since it is called only after epochs.
     fn watches_steps(&self) -> bool {
         true
     }
@@ -80,7 +80,7 @@ impl<F: FnMut(&Mlp, &Epoch) -> Result<ControlFlow<()>> + Send> Callback for F {
     }
 }
 
-/// A run of a training: its size, before it starts.
+/// A run of a training: the sizes that are known before its first step.
 ///
 /// ```
 /// use wgpu_mlp::{Callback, Result, Run};

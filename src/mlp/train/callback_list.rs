@@ -1,4 +1,4 @@
-//! List of the callbacks that watch a training.
+//! The list of callbacks that watch a training.
 
 use std::ops::ControlFlow;
 
@@ -11,9 +11,9 @@ use crate::mlp::Mlp;
 #[derive(Default)]
 pub(super) struct CallbackList<'a> {
     callbacks: Vec<&'a mut (dyn Callback + 'a)>,
-    /// Whether one of them has ended the training in a step.
+    /// Whether a callback has ended the training in a step.
     pub stopped: bool,
-    /// Whether the last epoch was shortened by that.
+    /// Whether the last epoch was shortened, because a callback ended the training in a step.
     pub shortened: bool,
 }
 
@@ -22,7 +22,7 @@ impl<'a> CallbackList<'a> {
         self.callbacks.push(callback);
     }
 
-    /// Whether any of them watches steps.
+    /// Whether any of the callbacks watches steps.
     pub fn watches_steps(&self) -> bool {
         self.callbacks.iter().any(|callback| callback.watches_steps())
     }
@@ -31,7 +31,7 @@ impl<'a> CallbackList<'a> {
         self.callbacks.iter_mut().try_for_each(|callback| callback.on_start(run))
     }
 
-    /// Calls all of them, also after one of them has ended the training.
+    /// Calls all callbacks, even after one of them has ended the training.
     pub fn on_step(&mut self, step: &Step) -> Result<()> {
         for callback in &mut self.callbacks {
             self.stopped |= callback.on_step(step)?.is_break();
@@ -39,7 +39,7 @@ impl<'a> CallbackList<'a> {
         Ok(())
     }
 
-    /// Calls all of them, also after one of them has ended the training.
+    /// Calls all callbacks, even after one of them has ended the training.
     pub fn on_epoch(&mut self, model: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
         let mut flow = ControlFlow::Continue(());
         for callback in &mut self.callbacks {

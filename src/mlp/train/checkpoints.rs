@@ -1,4 +1,4 @@
-//! Checkpoints of a training: where they are kept, and where the training goes on from.
+//! Checkpoints of a training: where they are kept, and the checkpoint that the training resumes from.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -13,27 +13,28 @@ use crate::mlp::Mlp;
 use crate::mlp::file::checkpoint::{self, Kept};
 use crate::waiting::Waiting;
 
-/// A program's own way of keeping the bytes of a checkpoint.
+/// The program's closure that keeps the bytes of a checkpoint.
 pub(super) type Keep<'a> = dyn FnMut(&[u8]) -> Result<()> + Send + 'a;
 
-/// Where the checkpoints of a training are kept, and what it resumes from.
+/// The places where the checkpoints of a training are kept, and the checkpoint that it resumes from.
 #[derive(Default)]
 pub(super) struct Checkpoints<'a> {
-    /// The file that holds the last one.
+    /// The file that holds the last checkpoint.
     pub path: Option<PathBuf>,
-    /// The program's own way of keeping them.
+    /// The program's closure that keeps checkpoints.
     pub keep: Option<&'a mut Keep<'a>>,
     /// Whether the training resumes from the file.
     pub resume: bool,
-    /// The bytes of the checkpoint that the training resumes from, before any file.
+    /// The bytes of the checkpoint that the training resumes from. If they are given, the file is not used.
     pub bytes: Option<Cow<'a, [u8]>>,
-    /// The file that they are from, on rank 0, where ranks resume from it.
+    /// The name of the file that the bytes were read from by rank 0, if ranks resume from a file.
     read_from: Option<PathBuf>,
 }
 
 impl Checkpoints<'_> {
-    /// Refuses to resume from a file that was not named: such a training would begin anew each time. Refuses a file whose folder is
-    /// not there, too: that would show after an epoch, which may have taken hours. Of several ranks only the first has a file.
+    /// Refuses to resume if neither a file nor bytes are given: such a training would begin anew each time. Also refuses a file
+    /// in a folder that does not exist: this would otherwise show only after an epoch, which may take hours. Of several ranks
+    /// only rank 0 has a file.
     pub fn check(&self, ranks: Option<&Ranks>) -> Result<()> {
         if ranks.is_some_and(|ranks| ranks.rank() > 0) {
             return Ok(());
@@ -48,7 +49,7 @@ impl Checkpoints<'_> {
         }
     }
 
-    /// The state that the training starts from: that of a checkpoint, if it is to be resumed, or a fresh one.
+    /// The state that the training starts from: the state of a checkpoint if the training resumes, otherwise a fresh one.
     pub fn first_state(&mut self, model: &mut Mlp, options: &FitOptions, rows: RowCounts) -> Result<TrainingState> {
         let file = match self.path.as_deref().filter(|_| self.resume) {
             Some(path) if is_there(path)? => Some(path),
@@ -67,7 +68,7 @@ impl Checkpoints<'_> {
         Ok(state)
     }
 
-    /// Gives all ranks the checkpoint that rank 0 resumes from. Only that rank keeps any.
+    /// Gives all ranks the checkpoint that rank 0 resumes from. From then on only rank 0 keeps checkpoints.
     pub fn share(&mut self, ranks: &Ranks) -> Result<()> {
         let first = ranks.rank() == 0;
         if let (true, None, Some(path)) = (first && self.resume, &self.bytes, &self.path)
@@ -76,7 +77,8 @@ impl Checkpoints<'_> {
             self.bytes = Some(std::fs::read(path).map_err(|source| failed(path, source))?.into());
             self.read_from = Some(path.clone());
         }
-        // An empty file is a checkpoint, too, if not a good one: what is there has a byte before it.
+        // A checkpoint is sent with a byte in front of it, so that an empty file, which is a damaged checkpoint, differs from no
+        // checkpoint.
         let own = self.bytes.as_deref().filter(|_| first).map(|bytes| [&[1], bytes].concat()).unwrap_or_default();
         let of_first = ranks.gather(Call::Fit, &own)?.swap_remove(0);
         self.bytes = of_first.split_first().map(|(_, bytes)| bytes.to_vec().into());
@@ -90,7 +92,7 @@ impl Checkpoints<'_> {
         Ok(())
     }
 
-    /// Keeps a checkpoint of the training, if any are to be kept: in the file, and in the program's own way.
+    /// Writes a checkpoint of the training to the file, and hands it to the program's closure, if these are set.
     pub async fn write(
         &mut self,
         waiting: Waiting,
@@ -116,7 +118,7 @@ impl Checkpoints<'_> {
     }
 }
 
-/// Refuses a path whose folder is not there.
+/// Refuses a path whose folder does not exist.
 fn has_folder(path: &Path) -> Result<()> {
     // Browsers have no files.
     if cfg!(target_family = "wasm") {
@@ -126,8 +128,8 @@ fn has_folder(path: &Path) -> Result<()> {
     std::fs::metadata(folder_of(path)).and_then(is_folder).map_err(|source| failed(path, source))
 }
 
-/// Whether there is a file at this path. One that cannot be asked for is not taken for none: a training that began anew would
-/// write over it.
+/// Whether there is a file at this path. An error is returned if the system cannot tell: if the file were taken as missing, the
+/// training would begin anew and overwrite it.
 fn is_there(path: &Path) -> Result<bool> {
     // Browsers have no files.
     if cfg!(target_family = "wasm") { Ok(false) } else { path.try_exists().map_err(|source| failed(path, source)) }

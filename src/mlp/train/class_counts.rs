@@ -1,19 +1,19 @@
-//! Counts of the rows to train on by their class: class weights follow from them, and whether there is anything to train on.
+//! Counts of the rows to train on, by class. They give the class weights, and show whether there is anything to train on.
 
 use super::batches::{LabelledRows, class_of};
 use super::joint::Joint;
 use crate::error::Result;
 use crate::host_memory::host_filled;
 
-/// How many rows to train on there are of each class.
+/// The number of rows to train on of each class.
 pub(super) struct ClassCounts {
     pub rows: Vec<u64>,
-    /// Of these the rows that have a part in the losses.
+    /// The number of those rows that take part in the losses.
     pub counting: Vec<u64>,
 }
 
 impl ClassCounts {
-    /// The counts of the rows with these numbers.
+    /// Counts the rows with these numbers.
     pub fn of(rows: LabelledRows<'_>, numbers: impl Iterator<Item = usize>, classes: usize) -> Result<Self> {
         let zeros = || host_filled("fit", (1, classes), 0);
         let mut counts = ClassCounts { rows: zeros()?, counting: zeros()? };
@@ -24,7 +24,7 @@ impl ClassCounts {
         Ok(counts)
     }
 
-    /// The counts of all ranks together.
+    /// Adds the counts of all ranks.
     pub fn over(self, joint: &Joint<'_>) -> Result<Self> {
         let classes = self.rows.len();
         let mut rows = joint.sum_counts(&[self.rows, self.counting].concat())?;
@@ -32,7 +32,7 @@ impl ClassCounts {
         Ok(ClassCounts { rows, counting })
     }
 
-    /// Whether a row has a part in the losses where classes have these weights.
+    /// Whether any row takes part in the losses if the classes have these weights.
     pub fn any_counts(&self, weights: Option<&[f32]>) -> bool {
         let weighs = |class: usize| weights.is_none_or(|weights| weights.get(class) > Some(&0.0));
         self.counting.iter().enumerate().any(|(class, count)| *count > 0 && weighs(class))

@@ -18,15 +18,15 @@ pub enum ClassWeights {
     /// The weight 1 for each class.
     #[default]
     Equal,
-    /// The weight rows / (classes that occur · rows of the class), as scikit-learn's `balanced`, so that rare classes
-    /// count as much as common ones. See [`balanced_class_weights`].
+    /// The weight rows / (classes that occur · rows of the class), as scikit-learn's `balanced`. So rare classes count as much as
+    /// common ones. See [`balanced_class_weights`].
     Balanced,
-    /// A given weight for each class.
+    /// The given weights, one for each class.
     Each(Vec<f32>),
 }
 
 impl ClassWeights {
-    /// The weight of each class for a training on so many rows of each; none where all are 1.
+    /// The weight of each class for a training with these numbers of rows of each class; `None` if all weights are 1.
     pub(super) fn of(&self, counts: &[u64]) -> Result<Option<Vec<f32>>> {
         match self {
             ClassWeights::Equal => Ok(None),
@@ -36,7 +36,7 @@ impl ClassWeights {
     }
 }
 
-/// Refuses weights of rows or classes that are negative or not finite.
+/// Refuses weights of rows or classes if one of them is negative or not finite.
 pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
     let fits = |weight: &f32| *weight >= 0.0 && weight.is_finite();
     match weights.iter().position(|weight| !fits(weight)) {
@@ -45,16 +45,17 @@ pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
     }
 }
 
-/// The power of two by which weights are multiplied on their way to the device, so that no sum of weighted losses or gradients
-/// overflows. It follows from the largest of them: 1 where that is from 2^-32 to 2^32, else what brings it to about 2^32. Means
-/// stay as they are, to the bit, but for weights that are less than 2^-158 of the largest, which lose bits or become 0.
+/// The power of two that weights are multiplied by on their way to the device, so that no sum of weighted losses or gradients
+/// overflows. It depends on the largest weight. If that is 0 or from 2^-32 to 2^32, the factor is 1; otherwise the factor brings
+/// it to about 2^32. Means do not change by a bit. The exception are weights below 2^-158 times the largest, which lose bits or
+/// become 0.
 pub(super) fn moderating(largest: f32) -> f64 {
     let largest = f64::from(largest);
     let moderate = (-32.0f64).exp2()..=32.0f64.exp2();
     if largest == 0.0 || moderate.contains(&largest) { 1.0 } else { (32.0 - largest.log2().floor()).exp2() }
 }
 
-/// These weights times what moderates them: see [`moderating`].
+/// These weights multiplied by the factor of [`moderating`].
 pub(super) fn moderated(mut weights: Vec<f32>) -> Vec<f32> {
     let scale = moderating(weights.iter().copied().fold(0.0, f32::max));
     weights.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);

@@ -1,4 +1,4 @@
-//! Dry runs of training steps, on a device that only counts what would be allocated and launched.
+//! Dry runs of training steps on a device that only counts the allocations and launches.
 
 use super::step_options::StepOptions;
 pub(crate) use super::step_shape::StepShape;
@@ -13,8 +13,8 @@ use crate::planned::planned_targets;
 use crate::targets::Targets;
 
 impl StepShape {
-    /// Runs a step of this shape on a model on a dry device, and returns how many kernels it launches. Class weights
-    /// among the options must be on that device.
+    /// Runs a step of this shape on a model on a dry device, and returns the number of kernels that it launches. The class
+    /// weights of the options must be on that device.
     pub(crate) fn run(self, model: &mut Mlp, options: &StepOptions, state: &mut OptimizerState) -> Result<u64> {
         let StepShape { rows, weighted, distributed, checked, over_ranks: _ } = self;
         let (dry, classes) = (model.device().clone(), model.classes());
@@ -32,7 +32,8 @@ impl StepShape {
         Ok(launched)
     }
 
-    /// Records a step of this shape; over ranks as they do, with whatever is in memory in the place of what they add up.
+    /// Records a step of this shape. For a step over ranks, memory without content stands for the gradients that the ranks would
+    /// have added up.
     pub(super) fn record(
         self,
         model: &mut Mlp,
@@ -51,7 +52,7 @@ impl StepShape {
     }
 }
 
-/// A network of these widths without content, on a dry device.
+/// A network of these widths on a dry device, without content.
 pub(crate) fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
     let shapes: Vec<_> = widths.windows(2).flat_map(|pair| [(pair[0], pair[1]), (1, pair[1])]).collect();
     let mut matrices = bank::room(dry, "parameters", &shapes)?.into_iter();

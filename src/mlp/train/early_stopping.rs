@@ -1,4 +1,4 @@
-//! Early stopping: ending a training that no longer gets better.
+//! Early stopping: ends a training that no longer gets better.
 
 use super::history::Epoch;
 
@@ -16,9 +16,9 @@ pub struct EarlyStopping {
     pub monitor: Monitor,
     /// The number of epochs without an improvement after which the training ends.
     pub patience: usize,
-    /// An epoch is an improvement if it is better than the best one by more than this.
+    /// The least improvement: an epoch is an improvement if it is better than the best one by more than this.
     pub min_delta: f64,
-    /// Whether the model ends with the parameters of its best epoch, not of its last.
+    /// Whether the model ends with the parameters of the best epoch. Otherwise it ends with those of the last.
     pub restore_best: bool,
 }
 
@@ -50,8 +50,8 @@ impl Monitor {
         self != Monitor::Loss
     }
 
-    /// The monitored quantity of an epoch, negated for an accuracy, so that less is better. Without a validation it is
-    /// that of the training.
+    /// The monitored quantity of an epoch; less is better, so an accuracy is negated. If nothing was validated, it is the
+    /// training's own loss or accuracy.
     pub(super) fn value(self, epoch: &Epoch) -> f64 {
         match self {
             Monitor::ValidationLoss => epoch.validation_loss.unwrap_or(epoch.loss),

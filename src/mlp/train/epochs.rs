@@ -24,7 +24,7 @@ use crate::mlp::file::checkpoint::{self, Kept};
 use crate::ops::CrossEntropy;
 use crate::statistics::Statistics;
 
-/// The parameters are copied to the host after an epoch if the last copy is older than this.
+/// Parameters are copied to the host after an epoch if the last copy is older than this.
 const COPY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Training<'_> {
@@ -61,7 +61,8 @@ impl Training<'_> {
                 Some(epoch) => callbacks.on_epoch(model, epoch)?,
                 None => ControlFlow::Continue(()),
             };
-            // A validation that failed ends the training only now, since the epoch's parameters are good ones to keep.
+            // If the validation failed, the training ends only here: the parameters of the epoch are valid, so the checkpoint is
+            // kept first.
             if let Some(error) = failed {
                 return Err(error);
             }
@@ -75,7 +76,7 @@ impl Training<'_> {
         callbacks.on_end(&state.history)
     }
 
-    /// Tells callbacks and log that the training starts, and returns the number of its first epoch.
+    /// Tells the callbacks and the log that the training starts. Returns the number of the first epoch.
     fn start(&self, state: &TrainingState, callbacks: &mut CallbackList<'_>) -> Result<usize> {
         let run = Run {
             epochs: self.options.epochs,
@@ -90,7 +91,7 @@ impl Training<'_> {
         Ok(run.first_epoch)
     }
 
-    /// Leaves the model with the parameters that the training ends with, on the device and on the host.
+    /// Puts the parameters that the training ends with into the model, on the device and on the host.
     async fn finish(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
         let restore = self.options.early_stopping.is_some_and(|stopping| stopping.restore_best);
         if let Some(best) = state.best_parameters.take_if(|_| restore) {
@@ -106,7 +107,7 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// Where the ranks' devices round differently, gives all ranks what rank 0 has.
+    /// Gives all ranks the model and state of rank 0, if the ranks' devices are of different kinds and may round differently.
     async fn unify_mixed(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
         let Some(joint) = self.joint.as_ref().filter(|joint| joint.mixed) else { return Ok(()) };
         let rows = self.row_counts();
@@ -121,8 +122,8 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// Runs the steps of an epoch and the validation after them. The second value is an error of the validation alone,
-    /// which leaves the epoch itself valid.
+    /// Runs the steps of an epoch and the validation after them. The second value is an error that only the validation met; the
+    /// epoch itself is still valid.
     pub(super) async fn run_epoch(
         &self,
         index: usize,
@@ -151,16 +152,16 @@ impl Training<'_> {
         Ok((epoch, failed.flatten()))
     }
 
-    /// Validates the model after so many steps of the epoch: loss and accuracy on the validation rows, with the rows'
-    /// weights and without class weights and label smoothing. The second value is the error for a loss that is not
-    /// finite, if that is to end the training.
+    /// Validates the model after this number of steps of the epoch: computes loss and accuracy on the validation rows, with the
+    /// rows' weights, but without class weights and label smoothing. The second value is the error for a loss that is not finite,
+    /// if that is to end the training.
     async fn validate(&self, epoch: usize, steps: usize, model: &Mlp) -> Result<Option<(Statistics, Option<Error>)>> {
         let Some((_, held)) = &self.validation else { return Ok(None) };
         let (rows, mut next) = (model.batch_rows(), 0);
         let lengths = (0..held.len()).step_by(rows).map(|first| rows.min(held.len() - first));
         let mut feed = Feed::begin(self, Part::Validation, || held.clone(), lengths);
         let batch = |range: Range<usize>| {
-            // When the device's memory has run out, a batch is wanted again, or half of it.
+            // When the device's memory has run out, the same batch or half of it is asked for again.
             if range.start != next {
                 feed.read_now();
             }

@@ -1,5 +1,5 @@
-//! Feed: the batches of an epoch or a validation one after another, read ahead or when their turn comes, and how long the
-//! device waited.
+//! Feed: provides the batches of an epoch or a validation one after another. Their rows are read ahead, or when a batch is asked
+//! for. It also measures how long the device waited for rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::matrix::Matrix;
 use crate::source::name_of;
 use crate::waiting::Waiting;
 
-/// The reading after which the device is asked whether it waits. Shorter reads are added up until they reach this; short
-/// reads of rows in memory do not count.
+/// The reading time after which the device is asked whether it is idle. Shorter reads are added up until they reach this time.
+/// Short reads of rows that are in memory do not count.
 const LEAST_READ: Duration = Duration::from_millis(1);
-/// An epoch that is shorter than this says nothing about the source.
+/// An epoch shorter than this is too short to judge the source.
 const LEAST_EPOCH: Duration = Duration::from_millis(100);
-/// The share of an epoch that the device may wait before the source is called slow.
+/// The share of an epoch that the device may wait for rows. If it waits longer, the log says that the source is slow.
 const MOST_WAITED: f64 = 0.25;
 
 /// The batches of an epoch, or of the validation after it.
@@ -30,17 +30,17 @@ pub(super) struct Feed<'a> {
     part: Part,
     rows: LabelledRows<'a>,
     ahead: Option<&'a ReadAhead<'a>>,
-    /// The number of threads that read a batch when its turn comes.
+    /// The number of threads that read a batch when it is asked for.
     threads: usize,
     begun: Instant,
-    /// The time for which rows were read since the last question whether the device waits.
+    /// The time spent reading rows since the device was last asked whether it is idle.
     unasked: Duration,
-    /// The time for which rows were read while the device had nothing to do.
+    /// The time spent reading rows while the device was idle.
     waited: Duration,
 }
 
 impl<'a> Feed<'a> {
-    /// Begins an epoch or a validation in batches of so many rows each. `order` is called only where rows are read ahead.
+    /// Begins an epoch or a validation in batches of these numbers of rows. `order` is called only if rows are read ahead.
     pub fn begin(
         training: &Training<'a>,
         part: Part,
@@ -56,14 +56,15 @@ impl<'a> Feed<'a> {
         Feed { part, rows, ahead, threads, begun: Instant::now(), unasked: none, waited: none }
     }
 
-    /// Reads all rows from here on when their turn comes: other batches may be wanted than were planned.
+    /// Stops reading ahead: from here on rows are read when a batch is asked for, since other batches may be asked for than were
+    /// planned.
     pub fn read_now(&mut self) {
         if let Some(ahead) = self.ahead.take() {
             ahead.stop();
         }
     }
 
-    /// The next batch, which are these rows.
+    /// The next batch, which consists of these rows.
     pub fn batch(&mut self, device: &Device, rows: &[usize], classes: usize) -> Result<Batch> {
         let begun = Instant::now();
         let wanted = self.rows.features(rows, self.threads);
@@ -78,15 +79,16 @@ impl<'a> Feed<'a> {
                 self.waited += read;
             }
         } else if wanted.is_in_memory() {
-            // A short copy is no wait. The CPU path is idle whenever it is asked, so that all of an epoch would count.
+            // A short copy is not a wait. The CPU path is always idle when it is asked, so without this rule its whole epoch
+            // would count as waiting.
             self.unasked = Duration::ZERO;
         }
         self.rows.batch_with(device, rows, classes, features)
     }
 
-    /// Ends the epoch or the validation. Tells the log if the device waited long for the rows.
+    /// Ends the epoch or the validation. Logs a warning if the device waited long for the rows.
     pub fn end(&mut self, epoch: usize, workers: usize) {
-        // The order of the rows is in memory until then.
+        // Reading ahead is stopped, which frees the memory for the order of the rows.
         self.read_now();
         let (all, waited) = (self.begun.elapsed(), self.waited.as_secs_f64());
         let share = waited / all.as_secs_f64().max(f64::MIN_POSITIVE);

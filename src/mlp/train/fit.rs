@@ -1,4 +1,4 @@
-//! Fitting: the short forms of a training.
+//! Fitting: the short forms of a training, `fit` and `partial_fit`.
 
 use super::history::{Epoch, History};
 use super::options::FitOptions;
@@ -11,26 +11,26 @@ use crate::waiting::blocking_and_async;
 
 impl Mlp {
     blocking_and_async! {
-        /// Fits the model to `rows x inputs` features and a class id for each row, by minimising the mean cross-entropy. The
+        /// Fits the model to features (`rows x inputs`) and a class id for each row. It minimises the mean cross-entropy. The
         /// features are any [`RowSource`]: an array, a file, a function.
         ///
-        /// Equal models, data, options and devices give equal bits. A second call continues from the weights of the
-        /// first, with a fresh optimizer state; [`Mlp::reset`] starts anew. For a validation set, row weights,
-        /// callbacks or checkpoints there is [`Trainer`](crate::Trainer).
+        /// Equal models, data, options and devices give equal bits. A second call continues from the weights of the first, with a
+        /// fresh optimizer state; [`Mlp::reset`] resets the weights. For a validation set, row weights, callbacks or checkpoints,
+        /// use [`Trainer`](crate::Trainer).
         ///
-        /// The asynchronous form runs on any executor and gives the same bits. On the CPU path each poll computes a
-        /// step, and the executor's other tasks run in between. The first use of a kernel compiles it within a poll.
-        /// Dropping the future ends the training between two steps: the model has the parameters of the last step that
-        /// was submitted, which were not yet checked for NaN and infinity, and the history and the optimizer's state
-        /// are lost. The future is `Send` if the labels are `Sync`.
+        /// The asynchronous form runs on any executor and gives the same bits. On the CPU path each poll computes one step, and
+        /// the executor can run other tasks between polls. The first use of a kernel compiles it within a poll. If the future is
+        /// dropped, the training ends between two steps. The model then has the parameters of the last submitted step, which have
+        /// not been checked for NaN and infinity; the history and the optimizer's state are lost. The future is `Send` if the
+        /// labels are `Sync`.
         ///
         /// # Errors
         /// [`Error::Shape`](crate::Error::Shape) for features, labels or class weights that do not fit;
         /// [`Error::Empty`](crate::Error::Empty) without rows;
         /// [`Error::Weight`](crate::Error::Weight) for a class weight that is negative or not finite;
         /// [`Error::Target`](crate::Error::Target) with the first row whose label is not a class;
-        /// [`Error::Option`](crate::Error::Option) and [`Error::Combination`](crate::Error::Combination) for options
-        /// out of range, and where no row counts, by its label or its weight;
+        /// [`Error::Option`](crate::Error::Option) and [`Error::Combination`](crate::Error::Combination) for options out of
+        /// range, and if no row counts because of its label or its weight;
         /// [`Error::Source`](crate::Error::Source) for a row that cannot be read;
         /// [`Error::NonFinite`](crate::Error::NonFinite) for values that turned into NaN or infinity.
         ///
@@ -50,16 +50,16 @@ impl Mlp {
             Trainer::new(options).fit_by(waiting, self, &x, labels).await
         }
 
-        /// Fits the model with one pass over these rows, for data that come piece by piece.
+        /// Fits the model with one pass over these rows. This is for data that arrive piece by piece.
         ///
-        /// The optimizer's state and the progress of the schedule and its warm-up stay with the model from call to
-        /// call, until [`Mlp::fit`] is called or the options name another optimizer. All other options, also the
-        /// learning rate and the schedule, are those of the call.
+        /// The optimizer's state and the progress of the schedule and its warm-up stay with the model between calls. They are
+        /// dropped when [`Mlp::fit`] is called or when the options name another optimizer. All other options, including the
+        /// learning rate and the schedule, are those of the current call.
         ///
         /// A call counts as an epoch: schedules continue from call to call, and the first call's [`Epoch::index`] is 0.
-        /// [`FitOptions::epochs`], validation and early stopping have no meaning here. After an error the state is that
-        /// of the last valid step. After the future of the asynchronous form is dropped it is that of the last step that was
-        /// submitted, which was not yet checked for NaN and infinity, and the call does not count as an epoch.
+        /// [`FitOptions::epochs`], validation and early stopping have no effect here. After an error the state is that of the
+        /// last valid step. If the future of the asynchronous form is dropped, the state is that of the last submitted step,
+        /// which has not been checked for NaN and infinity, and the call does not count as an epoch.
         ///
         /// # Errors
         /// As [`Mlp::fit`].

@@ -1,4 +1,4 @@
-//! The way of a fit: its checks, what ranks tell each other first, its state, and its epochs.
+//! The course of a fit: its checks, the first messages between ranks, its state, and its epochs.
 
 use super::history::History;
 use super::joint::{Joint, described};
@@ -11,7 +11,7 @@ use crate::targets::Label;
 use crate::waiting::{Waiting, at_once};
 
 impl<'a> Trainer<'a> {
-    /// Fits the model. Over ranks, all of them return the error of one.
+    /// Fits the model. Over ranks, an error on one rank is returned by all of them.
     pub(in crate::mlp::train) async fn fit_by<L: Label>(
         self,
         waiting: Waiting,
@@ -26,7 +26,7 @@ impl<'a> Trainer<'a> {
         ranks.settled(Call::Fit, outcome)
     }
 
-    /// Fits on this rank's rows, and on those of others where there are several.
+    /// Fits the model on this rank's rows, together with the other ranks if there are any.
     async fn fit_rows<L: Label>(
         mut self,
         waiting: Waiting,
@@ -50,7 +50,7 @@ impl<'a> Trainer<'a> {
         let training = self.training(waiting, model, sources, &checked, joint)?;
         let mut state = self.checkpoints.first_state(model, self.options, training.row_counts())?;
         model.partial = None;
-        // Only now, since what was refused above has left the model as it was.
+        // Rank 0's parameters are taken only here: data and options that were refused above leave the model unchanged.
         if let Some(joint) = &training.joint {
             joint.take_parameters(waiting, model).await?;
         }
@@ -67,12 +67,12 @@ impl<'a> Trainer<'a> {
         outcome.map(|()| state.history)
     }
 
-    /// The ranks to train over, where there are several.
+    /// The ranks to train over, if there are several.
     pub(super) fn joint_ranks(&self) -> Option<&'a Ranks> {
         self.ranks.filter(|ranks| ranks.size() > 1)
     }
 
-    /// What must be the same on all ranks.
+    /// The settings that must be equal on all ranks, as pairs of a name and a value.
     fn described(&self, model: &Mlp, validates: bool) -> Vec<(&'static str, String)> {
         let more = [
             ("whether there is a validation set", validates.to_string()),

@@ -1,11 +1,11 @@
-//! All parameters or gradients of a model, one after the other, as ranks hand them to each other.
+//! All parameters or gradients of a model in one list, in which form ranks exchange them.
 
 use ndarray::ArrayView2;
 
 use crate::error::{Error, Result, Shape};
 use crate::layers::parameters::Parameters;
 
-/// Matrices of these shapes, whose values lie one after the other.
+/// Views of matrices with these shapes, whose values lie one after the other.
 pub(super) fn arrays<'a>(shapes: &[(usize, usize)], values: &'a [f32]) -> Result<Vec<ArrayView2<'a, f32>>> {
     let mut rest = values;
     let array = |(rows, cols): &(usize, usize)| {
@@ -17,12 +17,12 @@ pub(super) fn arrays<'a>(shapes: &[(usize, usize)], values: &'a [f32]) -> Result
     shapes.iter().map(array).collect()
 }
 
-/// The values of these layers, weights and biases in turn.
+/// The parameters of these layers as one list: for each layer its weights, then its biases.
 pub(super) fn flattened(layers: &[Parameters]) -> Vec<f32> {
     layers.iter().flat_map(|layer| layer.weights.iter().chain(&layer.biases)).copied().collect()
 }
 
-/// The layers of these shapes that have these values.
+/// The parameters of layers with these shapes, from one list of values.
 pub(super) fn unflattened(shapes: &[(usize, usize)], values: &[f32]) -> Result<Vec<Parameters>> {
     let mut matrices = arrays(shapes, values)?.into_iter();
     let mut layers = Vec::new();

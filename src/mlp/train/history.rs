@@ -9,7 +9,7 @@ use crate::files::replace;
 #[cfg(feature = "serde")]
 use crate::saved_number;
 
-/// An epoch's results: loss and accuracy of one pass over the data, each step measured before its own update.
+/// An epoch's results: loss and accuracy of one pass over the data. Each step is measured before its own update.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -24,13 +24,13 @@ use crate::saved_number;
 pub struct Epoch {
     /// The epoch's number, counted from 0.
     pub index: usize,
-    /// The mean loss over the rows, with the weights of the loss and without penalties.
+    /// The mean loss over the rows. It is weighted as in the loss, and without penalties.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
     )]
     pub loss: f64,
-    /// The share of the rows that were classified correctly; NaN where none was counted.
+    /// The share of the rows that were classified correctly; NaN if no row was counted.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
@@ -54,7 +54,7 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
-/// A training's history: its epochs, in order. It prints as a table.
+/// The history of a training: its epochs in order. It can be printed as a table.
 ///
 /// ```
 /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -69,8 +69,8 @@ pub struct Epoch {
 pub struct History {
     /// The finished epochs.
     pub epochs: Vec<Epoch>,
-    /// The best epoch by the quantity that early stopping monitors, else by the validation loss, or by the training
-    /// loss where nothing was validated.
+    /// The best epoch, by the quantity that early stopping monitors. Without early stopping it is the epoch with the lowest
+    /// validation loss, or with the lowest training loss if nothing was validated.
     pub best_epoch: Option<usize>,
 }
 
@@ -79,8 +79,8 @@ impl History {
         self.epochs.iter().any(|epoch| epoch.validation_loss.is_some())
     }
 
-    /// The history as CSV: a line of names, then a line for each epoch. Cells of the validation are empty where there
-    /// was none.
+    /// The history as CSV: a line of names, then a line for each epoch. If an epoch was not validated, the cells of its
+    /// validation are empty.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, FitOptions, Mlp};
@@ -108,7 +108,7 @@ impl History {
     /// Writes the history to a CSV file, which appears complete or not at all.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) when it cannot be written.
+    /// [`Error::File`](crate::Error::File) when the file cannot be written.
     ///
     /// ```
     /// # use wgpu_mlp::History;

@@ -1,4 +1,4 @@
-//! Joint: a training over ranks, from the comparison of what they were given to the agreements that they come to.
+//! Joint: a training over ranks. Its ranks compare their settings at the start, and agree on each step.
 
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,22 +12,22 @@ use crate::mlp::Mlp;
 use crate::statistics::Statistics;
 use crate::waiting::Waiting;
 
-/// The ranks of a training, and which of all their rows are this rank's.
+/// The ranks of a training, and the place of this rank's rows among the rows of all ranks.
 pub(super) struct Joint<'a> {
     pub ranks: &'a Ranks,
-    /// The numbers of this rank's rows among those of all ranks, one rank's after the other's.
+    /// The numbers of this rank's rows among the rows of all ranks, which are counted in the order of the ranks.
     pub own: Range<usize>,
-    /// The number of all ranks' rows.
+    /// The number of rows of all ranks together.
     pub rows: usize,
     /// Whether the ranks' devices are of different kinds, which may round differently.
     pub mixed: bool,
 }
 
-/// What ranks tell each other of one step, or of a validation.
+/// The report of one rank about a step or a validation, which it sends to the others.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Word {
     pub statistics: Statistics,
-    /// Whether a callback wants the training to end.
+    /// Whether a callback asks for the end of the training.
     pub stopped: bool,
     /// Whether the last update left a value that is not finite.
     pub broken: bool,
@@ -50,7 +50,7 @@ impl From<Numbers> for Word {
 }
 
 impl<'a> Joint<'a> {
-    /// Begins a training with so many rows of this rank: compares what the ranks were given.
+    /// Begins a training in which this rank has this number of rows: compares the settings of the ranks.
     pub fn begin(ranks: &'a Ranks, model: &Mlp, own: usize, described: Vec<(&'static str, String)>) -> Result<Self> {
         compare(ranks, &described)?;
         let devices = ranks.gather(Call::Fit, model.device.likeness().as_bytes())?;
@@ -66,12 +66,12 @@ impl<'a> Joint<'a> {
         Ok(Joint { ranks, own: first..first + own, rows, mixed })
     }
 
-    /// The ids of all ranks' rows, one rank's after the other's.
+    /// The class ids of all ranks' rows, in the order of the ranks.
     pub fn all_ids(&self, own: &[u32]) -> Result<Vec<u32>> {
         self.ranks.joined(Call::Fit, own)
     }
 
-    /// The largest of the ranks' numbers, of which none is negative.
+    /// The largest of the ranks' numbers. None of them may be negative.
     pub fn largest(&self, own: f32) -> Result<f32> {
         let mut numbers = Numbers::default();
         numbers[0] = own.to_bits().into();
@@ -79,12 +79,12 @@ impl<'a> Joint<'a> {
         Ok(all.iter().map(|numbers| f32::from_bits(numbers[0] as u32)).fold(0.0, f32::max))
     }
 
-    /// The sums of the counts of all ranks, each in its place.
+    /// The counts of all ranks, added up element by element.
     pub fn sum_counts(&self, own: &[u64]) -> Result<Vec<u64>> {
         self.ranks.sum_counts(Call::Fit, own)
     }
 
-    /// Gives the model the parameters of rank 0's.
+    /// Gives the model the parameters of rank 0's model.
     pub async fn take_parameters(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
         let own = match self.ranks.rank() {
             0 => flattened(&model.parameters_by(waiting).await?),
@@ -98,7 +98,7 @@ impl<'a> Joint<'a> {
         Ok(())
     }
 
-    /// The word of all ranks together.
+    /// Sends this rank's report, and returns the reports of all ranks joined to one.
     pub fn agree(&self, call: Call, own: Word) -> Result<Word> {
         let joined = |all: Word, one: Numbers| {
             let Word { statistics, stopped, broken } = one.into();
@@ -111,25 +111,26 @@ impl<'a> Joint<'a> {
         Ok(self.ranks.round(call, Ok(own.into()))?.into_iter().fold(Word::default(), joined))
     }
 
-    /// Whether one of the ranks says so.
+    /// Whether the answer of any rank is true.
     pub fn any(&self, call: Call, own: bool) -> Result<bool> {
         Ok(self.agree(call, Word { stopped: own, ..Word::default() })?.stopped)
     }
 
-    /// The error that another rank is about to tell.
+    /// The error that another rank is about to report.
     pub fn told(&self) -> Error {
         let silent = || RanksError::Failed { rank: self.ranks.rank(), source: "no rank said what is wrong".into() };
         self.ranks.round(Call::Step, Ok(Numbers::default())).err().unwrap_or_else(|| Error::Ranks(silent()))
     }
 
-    /// Those of these numbers that are this rank's rows, as its source counts them, each with its place among the numbers.
+    /// Selects those of these row numbers that are this rank's rows. Returns each as its number in this rank's source, with its
+    /// place among the given numbers.
     pub fn own_of(&self, rows: impl Iterator<Item = usize>) -> impl Iterator<Item = (usize, u64)> {
         let places = rows.zip(0..).filter(|(row, _)| self.own.contains(row));
         places.map(|(row, place)| (row - self.own.start, place))
     }
 
-    /// Gives all ranks the parameters of rank 0 where they do not have the same bits. The model's copy on the host must be what
-    /// the device has, and is so after this.
+    /// Gives all ranks the parameters of rank 0, unless all ranks have equal bits already. Before this call, the model's copy on
+    /// the host must equal the parameters on the device; afterwards it does too.
     pub async fn unify(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
         let mut hash = DefaultHasher::new();
         flattened(&model.copy).iter().for_each(|value| value.to_bits().hash(&mut hash));
@@ -144,9 +145,9 @@ impl<'a> Joint<'a> {
     }
 }
 
-/// What must be the same on all ranks of a training.
+/// The options and model properties that must be equal on all ranks of a training.
 pub(super) fn described(model: &Mlp, options: &FitOptions) -> Vec<(&'static str, String)> {
-    // Each field is named, so that a new one is not forgotten. Ranks may have different numbers of workers.
+    // Each field is named, so that a new option cannot be forgotten here. Only the number of workers may differ between ranks.
     let FitOptions {
         epochs,
         batch,
@@ -189,7 +190,7 @@ pub(super) fn described(model: &Mlp, options: &FitOptions) -> Vec<(&'static str,
     ]
 }
 
-/// Refuses ranks that were given different things.
+/// Refuses ranks whose settings differ.
 fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
     let own: Vec<_> = described.iter().map(|(what, value)| format!("{what}\t{value}")).collect();
     let all = ranks.gather(Call::Fit, own.join("\n").as_bytes())?;
@@ -217,7 +218,7 @@ mod tests {
 
     type Described = (&'static str, String);
 
-    /// What each of two ranks is told, of which the second has something else than the first.
+    /// The outcome of the comparison on each of two ranks, whose settings are given.
     fn told(first: &[Described], second: &[Described]) -> Vec<String> {
         let own = |ranks: &Ranks| if ranks.rank() == 0 { first } else { second };
         let outcomes = Ranks::in_threads(2, |ranks| compare(ranks, own(ranks)));

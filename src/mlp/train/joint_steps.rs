@@ -1,4 +1,4 @@
-//! Steps of a training over ranks: each computes the gradients of its own rows, and all update by their sum.
+//! Steps of a training over ranks: each rank computes the gradients of its own rows, and all ranks update by the sum.
 
 use std::sync::Arc;
 
@@ -29,19 +29,19 @@ struct Share {
     places: Vec<u64>,
 }
 
-/// What this rank has computed of a step.
+/// This rank's results of a step.
 struct Own {
-    /// None where no row of the batch is this rank's.
+    /// The batch; `None` if none of its rows belongs to this rank.
     batch: Option<Batch>,
     statistics: Statistics,
-    /// The gradients of all parameters, one after the other, of the sum of the rows' losses.
+    /// The gradients of the sum of the rows' losses, for all parameters one after the other.
     gradients: Vec<f32>,
-    /// The finite check of the update before, if one was recorded.
+    /// The result of the finite check of the last update, if one was recorded.
     check: Option<f32>,
 }
 
 impl Training<'_> {
-    /// Runs the steps of an epoch, with all ranks' rows in this order. Returns the statistics and the number of steps done.
+    /// Runs the steps of an epoch on all ranks' rows, in this order. Returns the statistics and the number of steps done.
     pub(super) async fn run_joint_steps(
         &self,
         joint: &Joint<'_>,
@@ -63,8 +63,8 @@ impl Training<'_> {
         outcome
     }
 
-    /// Compiles the kernels of the longest and of the last step. Other steps have about as many rows,
-    /// and mostly need the same kernels.
+    /// Compiles the kernels of this rank's largest step and of its last one. Other steps have about as many rows, and mostly need
+    /// the same kernels.
     fn prepare_joint(&self, own_rows: &[usize], model: &mut Mlp, state: &TrainingState) {
         let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
         for rows in [own_rows.iter().max(), own_rows.last()].into_iter().flatten().copied().filter(|rows| *rows > 0) {
@@ -79,9 +79,9 @@ struct JointSteps<'a> {
     training: &'a Training<'a>,
     joint: &'a Joint<'a>,
     epoch: usize,
-    /// The numbers of the epoch's rows, among those of all ranks.
+    /// The numbers of the epoch's rows among the rows of all ranks, in the order in which they are used.
     order: &'a Arc<RowNumbers>,
-    /// The state before the last update, until that was looked at.
+    /// The state before the last update. It is kept until that update has been checked.
     before: Option<Snapshot>,
 }
 
@@ -97,13 +97,13 @@ impl JointSteps<'_> {
         self.joint.own_of(places.map(|place| self.order.at(place)))
     }
 
-    /// The order of this rank's rows.
+    /// The numbers of this rank's rows in the order in which the epoch uses them.
     fn own_order(&self) -> Arc<RowNumbers> {
         let numbers = self.joint.own_of(self.order.iter()).map(|(row, _)| row);
         Arc::new(RowNumbers::collect(numbers, self.joint.own.len()))
     }
 
-    /// Runs the steps, of which each has so many rows of this rank.
+    /// Runs the steps. `own_rows` has the number of this rank's rows in each of them.
     async fn run(
         &mut self,
         own_rows: &[usize],
@@ -114,7 +114,7 @@ impl JointSteps<'_> {
         let mut feed = Feed::begin(self.training, Part::Train, || self.own_order(), own_rows.iter().copied());
         let (mut total, mut done, checked) = (Statistics::default(), 0, self.training.options.stop_on_non_finite);
         for step in 0..own_rows.len() {
-            // After a callback's end nothing is computed any more; all ranks hear of it first.
+            // After a callback has ended the training, no gradients are computed. All ranks are told before they stop.
             let (rows, places) = if callbacks.stopped { Default::default() } else { self.own_of(step).unzip() };
             let share = &Share { rows, places };
             let own = self.own_gradients(&mut feed, share, model, state).await?;
@@ -138,8 +138,8 @@ impl JointSteps<'_> {
         Ok((total, done))
     }
 
-    /// Tells all ranks of this one's step, and hears of theirs. After it the last update is known to be finite everywhere, or
-    /// was undone.
+    /// Sends this rank's report of a step to all ranks, and receives theirs. If the last update left a value that is not finite
+    /// on any rank, it is undone and an error is returned.
     async fn agree(
         &mut self,
         own: &Own,
@@ -161,8 +161,8 @@ impl JointSteps<'_> {
         Ok(all)
     }
 
-    /// Computes the gradients of this rank's rows and reads them, with the finite check of the update before if that was not
-    /// looked at.
+    /// Computes the gradients of this rank's rows and reads them. The finite check of the last update is read with them, if it
+    /// has not been read.
     async fn own_gradients(
         &self,
         feed: &mut Feed<'_>,
@@ -194,7 +194,7 @@ impl JointSteps<'_> {
         Ok(Own { batch: Some(batch), statistics, gradients, check })
     }
 
-    /// Updates the parameters by the gradient of the loss over all rows of the batch: the sum over the ranks, divided by the
+    /// Updates the parameters by the gradient of the loss over all rows of the batch: the ranks' sum divided by the sum of the
     /// weights of all rows.
     fn update(
         &self,
@@ -204,8 +204,8 @@ impl JointSteps<'_> {
         state: &mut TrainingState,
     ) -> Result<()> {
         self.joint.ranks.sum_after_a_round(&mut gradients)?;
-        // A mean over weights that sum to 0 has a gradient of 0. The sums may be others: smoothing gives a row of a class without
-        // weight a part in the losses of other classes.
+        // A mean over weights whose sum is 0 has a gradient of 0. The sum of the gradients may still differ from 0: with label
+        // smoothing, a row of a class without weight takes part in the losses of other classes.
         let divisor = if weight_sum == 0.0 { f64::INFINITY } else { weight_sum };
         gradients.iter_mut().for_each(|gradient| *gradient = (f64::from(*gradient) / divisor) as f32);
         state.optimizer.set_learning_rate(state.schedule.rate());
@@ -215,7 +215,7 @@ impl JointSteps<'_> {
         Ok(())
     }
 
-    /// Undoes the last update, which left a value that is not finite here or on another rank, and returns the error to report.
+    /// Undoes the last update, which left a value that is not finite on this rank or on another one. Returns the error to report.
     fn undo(&mut self, done: usize, origin: Option<Origin>, model: &mut Mlp, state: &mut TrainingState) -> Error {
         if let Some(before) = self.before.take() {
             before.restore(model, state);
@@ -224,8 +224,8 @@ impl JointSteps<'_> {
         origin.map_or_else(|| self.joint.told(), |origin| position.error(origin))
     }
 
-    /// Leaves the model after an error with finite parameters, where that is asked for: the last update may not have been
-    /// looked at.
+    /// Makes sure, after an error, that the model has finite parameters, if the options ask for that: the last update may not
+    /// have been checked.
     async fn settle(&mut self, model: &mut Mlp, state: &mut TrainingState) {
         let waiting = self.training.waiting;
         if let Some(before) = self.before.take()
@@ -235,8 +235,8 @@ impl JointSteps<'_> {
         }
     }
 
-    /// The error of a step whose loss is not finite; its update was not made. The ranks that have such a row find what is wrong
-    /// with it.
+    /// The error for a step whose loss is not finite and whose update was not made. Ranks with such a row find its cause; the
+    /// others receive their error.
     async fn bad_loss(&self, step: usize, share: &Share, own: Own, model: &Mlp) -> Result<Error> {
         let (Some(batch), Some(row)) = (own.batch, own.statistics.first_bad_row) else { return Ok(self.joint.told()) };
         let (layer, row) = (model.layers.len().saturating_sub(1), usize::try_from(row).ok());
@@ -245,7 +245,7 @@ impl JointSteps<'_> {
         model.non_finite_error(self.training.waiting, &batch, position, otherwise).await
     }
 
-    /// The report of the step that was done last, of so many.
+    /// The report about the last step that was done, for callbacks. `steps` is the number of steps in the epoch.
     fn report(&self, done: usize, steps: usize, total: &Statistics) -> Step {
         let (loss, accuracy) = (Some(total.mean_loss()), Some(total.accuracy()));
         let rows = self.order.len().min(done * self.training.options.batch);

@@ -1,4 +1,4 @@
-//! Training: from the options to single steps, whole epochs, and the trainer that users see.
+//! Training: options, single steps, whole epochs, and the trainer.
 
 mod batches;
 mod begin;

@@ -1,4 +1,4 @@
-//! Non-finite values: whether a step left NaN or infinity, and in which op, layer and row it shows first.
+//! Non-finite values: finds out whether a step left NaN or infinity, and in which op, layer and row it first appears.
 
 use ndarray::Array2;
 
@@ -15,11 +15,11 @@ use crate::waiting::Waiting;
 pub(super) struct StepPosition<'a> {
     pub epoch: usize,
     pub step: usize,
-    /// The caller's numbers of the batch's rows.
+    /// The caller's numbers for the rows of the batch.
     pub rows: &'a [usize],
 }
 
-/// The origin of a non-finite value: an op and its layer, and the batch's row if it shows in a single one.
+/// The origin of a non-finite value: an op and its layer, and the row of the batch if the value is in a single row.
 #[derive(Clone, Copy)]
 pub(super) struct Origin {
     pub op: &'static str,
@@ -36,8 +36,8 @@ impl StepPosition<'_> {
 }
 
 impl Mlp {
-    /// The error for a step that went wrong, given the parameters from before the step. Repeats the batch's forward
-    /// pass to find the first op with a non-finite value; where there is none, the origin is `otherwise`.
+    /// The error for a step with a non-finite value, called on the model as it was before the step. It repeats the forward pass
+    /// of the batch to find the first op with a non-finite value. If there is none, the origin is `otherwise`.
     pub(super) async fn non_finite_error(
         &self,
         waiting: Waiting,
@@ -62,15 +62,15 @@ impl Mlp {
         Ok(position.error(otherwise))
     }
 
-    /// Records a check that the parameters and the optimizer's state are finite, and does not wait for it. The result is
+    /// Records a check whether the parameters and the optimizer's state are finite, without waiting for it. The result is
     /// positive if they are: see [`Mlp::non_finite_state`].
     pub(super) fn record_finite_check(&self, state: &OptimizerState) -> Result<Matrix> {
         let parameters = self.layers.iter().flat_map(|layer| [layer.weights(), layer.biases()]);
         ops::finite_scale(parameters.chain(state.matrices()))
     }
 
-    /// The non-finite part of the state that an update left, given the result of [`Mlp::record_finite_check`]: `update`
-    /// for the parameters, else the optimizer's slot, with the layer.
+    /// The non-finite part of the state after an update, given the result of [`Mlp::record_finite_check`]. The op of the origin
+    /// is `update` for parameters, or the optimizer's slot.
     pub(super) async fn non_finite_state(
         &self,
         waiting: Waiting,
@@ -80,14 +80,14 @@ impl Mlp {
         if check.is_some_and(|check| check > 0.0) {
             return Ok(None);
         }
-        // The check sums squares, which can overflow where all values are finite, so that each value is checked now.
+        // The check sums squares, which can overflow even if all values are finite. So each value is checked here.
         match self.bad_layer(waiting).await? {
             Some(layer) => Ok(Some(Origin { op: "update", layer, row: None })),
             None => self.bad_slot(waiting, state).await,
         }
     }
 
-    /// The non-finite part of the state as it is now. This waits for the device.
+    /// Checks the state as it is now, and returns its non-finite part if there is one. This waits for the device.
     pub(super) async fn non_finite_state_now(
         &mut self,
         waiting: Waiting,
@@ -103,7 +103,7 @@ impl Mlp {
         let snapshot = state.export_by(waiting, &self.parameter_shapes()).await?;
         let slots = state.optimizer().slots().iter().zip(&snapshot.slots);
         let bad = |arrays: &[Array2<f32>]| arrays.iter().position(|array| first_bad_row(array).is_some());
-        // Weights and biases take turns in a slot.
+        // A slot has weights and biases in turn, so two arrays belong to each layer.
         let origin = |name: &str, index: usize| Origin { op: slot_op(name), layer: index / 2, row: None };
         Ok(slots.filter_map(|(name, arrays)| Some(origin(name, bad(arrays)?))).next())
     }
@@ -115,7 +115,7 @@ impl Mlp {
     }
 }
 
-/// The value of a check that was read beside others, if there was one.
+/// The first value that was read beside the losses, which is the result of a finite check; `None` if there is none.
 pub(super) fn first_of(beside: &[Vec<f32>]) -> Option<f32> {
     beside.first()?.first().copied()
 }

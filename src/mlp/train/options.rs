@@ -8,7 +8,7 @@ use crate::optim::{Optimizer, OptimizerState, Penalty};
 use crate::schedule::{LearningRate, Schedule, ScheduleState};
 use crate::targets::{Label, Targets};
 
-/// The maximal number of workers: a number beyond it is a mistake, and each is a thread.
+/// The maximal number of workers. Each worker is a thread, so a larger number must be a mistake.
 const MAX_WORKERS: usize = 1024;
 
 /// Options of a training: see [`Mlp::fit`](crate::Mlp::fit).
@@ -35,18 +35,19 @@ pub struct FitOptions {
     pub batch: usize,
     /// The optimizer that updates the parameters.
     pub optimizer: Optimizer,
-    /// The schedule of the learning rate from epoch to epoch.
+    /// The schedule of the learning rate over the epochs.
     pub schedule: Schedule,
-    /// The number n of steps in which the learning rate rises, from 1/n of its scheduled value in the first to all of it.
+    /// The number n of warm-up steps. In these the learning rate rises from 1/n of its scheduled value in the first step to all
+    /// of it.
     pub warm_up_steps: u64,
     /// Whether each epoch goes through the rows in a new order.
     pub shuffle: bool,
     /// The seed of the rows' order, of the validation split, and of dropout.
     pub seed: u64,
-    /// The weights of the classes' losses in training; in the validation all classes weigh the same.
+    /// The weights of the classes' losses in training. In the validation all classes have equal weights.
     pub class_weights: ClassWeights,
-    /// A label whose rows are ignored, in training and in the validation: PyTorch's `ignore_index`. It may be any
-    /// integer, also a class. Rows with the label -100 are always ignored.
+    /// A label whose rows are ignored in training and in the validation: PyTorch's `ignore_index`. It may be any integer, also a
+    /// class. Rows with the label -100 are always ignored.
     pub ignore_index: Option<i64>,
     /// The part of each target, from 0 to 1, that is spread evenly over all classes. It has no effect on the validation.
     pub label_smoothing: f32,
@@ -54,28 +55,28 @@ pub struct FitOptions {
     pub dropout: f32,
     /// The penalties on large parameters: none, one for all layers, or one for each layer.
     pub penalties: Vec<Penalty>,
-    /// The limit of the gradients' common norm; gradients beyond it are scaled down. A norm above 1.8 · 10¹⁹, whose square is
-    /// above the largest f32, counts as infinite: all gradients of that step are multiplied by 0.
+    /// The limit for the common norm of all gradients. If the norm is larger, the gradients are scaled down. A norm above 1.8 ·
+    /// 10¹⁹, whose square is above the largest f32, counts as infinite: all gradients of that step are multiplied by 0.
     pub clip_norm: Option<f64>,
-    /// The share of the rows that is held back for the validation, from 0 up to but not including 1. It is rounded up
-    /// to whole rows, which come from each class in proportion, and never all rows of a class. If no class has a second
-    /// row, there is nothing to hold back, which is an error. A validation set takes the place of this share.
+    /// The share of the rows that is held back for the validation, from 0 up to but not including 1. It is rounded up to whole
+    /// rows. They are taken from each class in proportion, but never all rows of a class. If no class has a second row, nothing
+    /// can be held back, which is an error. If there is a validation set, this share is not used.
     pub validation_fraction: f64,
     /// Early stopping: ends the training when it no longer gets better.
     pub early_stopping: Option<EarlyStopping>,
-    /// Whether to stop with [`Error::NonFinite`] when a loss, a parameter or a value of the optimizer's state is NaN or
-    /// infinite. The model then has the parameters from before that step, and no checkpoint is written of the epoch. If only
-    /// the validation's loss is not finite, it has those of the whole epoch, and the checkpoint is written.
-    /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step
-    /// needs no extra dispatch or wait. This keeps a second copy of parameters and optimizer state on the device.
+    /// Whether to stop with [`Error::NonFinite`] when a loss, a parameter or a value of the optimizer's state is NaN or infinite.
+    /// The model then has the parameters from before that step, and no checkpoint of the epoch is written. If only the
+    /// validation's loss is not finite, the model has the parameters of the whole epoch, and the checkpoint is written.
+    /// Parameters and optimizer state are checked when losses are read, at the latest at an epoch's end, so that a step needs no
+    /// extra dispatch or wait. This keeps a second copy of parameters and optimizer state on the device.
     pub stop_on_non_finite: bool,
     /// The number of threads that read the rows of coming steps while the device works: PyTorch's `num_workers`. With 0, the
-    /// default, a step's rows are read when its turn comes, on the calling thread; on a GPU, rows that lie in memory are
-    /// then copied by several threads. Workers pay where reading takes time: files, conversions, a function. Each has
-    /// two pieces of a batch in memory, of up to 4 MiB, or of two rows where these are longer. The order of the rows and
-    /// the bits of the training do not depend on the number. [`Mlp::fit`](crate::Mlp::fit) reads ahead; its asynchronous
-    /// form does not, and reads a step's rows when its turn comes, on a GPU by up to so many threads. Rows to validate on
-    /// are read likewise.
+    /// default, the calling thread reads a step's rows when the step begins; on a GPU, several threads then copy rows that are in
+    /// memory. Workers are useful if reading takes time: files, conversions, a function. Each worker keeps two pieces of a batch
+    /// in memory. A piece has up to 4 MiB, or two rows if these are longer. The order of the rows and the bits of the training do
+    /// not depend on the number of workers. [`Mlp::fit`](crate::Mlp::fit) reads ahead. Its asynchronous form does not: it reads a
+    /// step's rows when the step begins, on a GPU with up to this number of threads. Rows to validate on are read in the same
+    /// ways.
     pub workers: usize,
 }
 
@@ -104,7 +105,7 @@ impl Default for FitOptions {
 }
 
 impl FitOptions {
-    /// Refuses options out of range, for a model with `depth` layers, so that nothing has changed before.
+    /// Refuses options out of range for a model with `depth` layers. It is called before anything changes.
     pub(crate) fn check(&self, validating: bool, depth: usize) -> Result<()> {
         let fail = |option, rule, value| Err(Error::Option { op: "fit", option, rule, value });
         if self.batch == 0 {
@@ -149,12 +150,12 @@ impl FitOptions {
         ScheduleState::new(learning_rate, self.optimizer.learning_rate())
     }
 
-    /// The label whose rows are ignored beside those with -100.
+    /// The label whose rows are ignored, besides -100.
     pub(super) fn ignored(&self) -> i64 {
         self.ignore_index.unwrap_or(Targets::IGNORED)
     }
 
-    /// The labels as i64, with -100 for those that are ignored. A label beyond the range of i64 becomes the range's end.
+    /// The labels as i64; ignored rows get -100. A label outside the range of i64 becomes the nearest i64.
     pub(super) fn plain_labels<L: Label>(&self, labels: &[L]) -> Vec<i64> {
         let ignored = i128::from(self.ignored());
         let saturated = |value: i128| i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX });
@@ -170,7 +171,7 @@ impl FitOptions {
         self.complete(OptimizerState::new(self.optimizer), depth)
     }
 
-    /// An optimizer's state with the penalties and the norm limit of these options.
+    /// An optimizer's state, completed with the penalties and the norm limit of these options.
     pub(in crate::mlp) fn complete(&self, state: OptimizerState, depth: usize) -> OptimizerState {
         let penalties = match self.penalties.as_slice() {
             [one] => vec![*one; depth],

@@ -1,4 +1,4 @@
-//! Preparation of training steps: their kernels are compiled together, before the first step needs them.
+//! Preparation of training steps: compiles their kernels together before the first step needs them.
 
 use super::dry_step::planned_model;
 use super::step_options::StepOptions;
@@ -10,13 +10,13 @@ use crate::mlp::Mlp;
 use crate::ops::CrossEntropy;
 use crate::optim::OptimizerState;
 
-/// The number of steps of different shapes that a model prepares. More are not worth their dry runs, as when every
+/// The number of steps of different shapes that a model prepares. More would not be worth their dry runs, for example if every
 /// batch has another number of rows.
 const MAX_PREPARED: usize = 8;
 
 impl Mlp {
-    /// Compiles the kernels of a step of this shape, unless that was done before. Errors are left to the step itself,
-    /// which meets them again.
+    /// Compiles the kernels of a step of this shape, unless that was done before. Errors are ignored here: the step itself meets
+    /// them again and reports them.
     pub(super) fn prepare(&mut self, shape: StepShape, options: &StepOptions, state: &OptimizerState) {
         let loss = &options.loss;
         let prepared = PreparedStep {
@@ -35,7 +35,7 @@ impl Mlp {
         self.device.compile_ahead(|dry| self.step_dry(dry, shape, options, state));
     }
 
-    /// Runs a step of this shape, of a model of these widths, on a dry device.
+    /// Runs a step of this shape on a dry device, with a model of the same widths.
     fn step_dry(&self, dry: &Device, shape: StepShape, options: &StepOptions, state: &OptimizerState) -> Result<()> {
         let loss = &options.loss;
         let weights = |weights: &Matrix| Matrix::planned(dry, "class weights", weights.rows(), weights.cols());
@@ -58,9 +58,9 @@ mod tests {
     use crate::targets::Targets;
 
     const ROWS: usize = 37;
-    /// Classes for the kernel of few classes, and for the others.
+    /// Network widths: the first two end in few classes, the last one in many; the loss has a kernel for each case.
     const WIDTHS: [&[usize]; 3] = [&[20, 10], &[20, 33, 16, 10], &[20, 33, 130]];
-    /// Bindings that take all of an operand, and such that take some of its rows.
+    /// Limits of bindings: one holds all of an operand, the other only some of its rows.
     const BINDINGS: [Option<u64>; 2] = [None, Some(2048)];
 
     fn plain() -> OptimizerState {
@@ -71,7 +71,7 @@ mod tests {
         OptimizerState::new(Optimizer::adam(1e-3)).with_clip_norm(1.0)
     }
 
-    /// A model's own step, and the dry run of it, launch the same kernels one after another, in the same forms.
+    /// Checks that a model's step and its dry run launch the same kernels in the same order and forms.
     fn compare(device: &Device, widths: &[usize], (step, options, state): &(StepShape, StepOptions, OptimizerState)) {
         let launched = |on: &Device| on.context().map(|gpu| gpu.take_entries()).unwrap();
         let (classes, mut model) = (widths[widths.len() - 1], Mlp::new(device, widths, 0).unwrap());

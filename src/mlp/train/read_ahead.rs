@@ -1,4 +1,4 @@
-//! Reading ahead: worker threads read the rows of coming batches while the device works on the present one.
+//! Reading ahead: worker threads read the rows of coming batches while the device works on the current one.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,32 +12,33 @@ use crate::error::Result;
 use crate::gathered::{Piece, piece_rows, read_piece};
 use crate::source::caught;
 
-/// Pieces that are read or being read before their turn comes, for each worker. A piece has at most four MiB, or two rows.
+/// The number of pieces for each worker that are read, or being read, before they are needed. A piece has at most four MiB, or
+/// two rows.
 const PIECES_A_WORKER: usize = 2;
 
-/// The rows that are read: those to train on, or those to validate on.
+/// The part of the data that is read: the rows to train on, or the rows to validate on.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Part {
     Train,
     Validation,
 }
 
-/// The reader of a training's rows, which worker threads and the training share.
+/// The reader of a training's rows. Worker threads and the training share it.
 pub(super) struct ReadAhead<'a> {
     device: &'a Device,
-    /// Those of each [`Part`], which have as many columns.
+    /// The rows of each [`Part`]. Both parts have the same number of columns.
     rows: [LabelledRows<'a>; 2],
-    /// The number of pieces that are in memory at a time, at most.
+    /// The maximal number of pieces in memory at a time.
     depth: usize,
     state: Mutex<State>,
-    /// Signalled whenever there may be something to read, or a piece has been read.
+    /// Signalled when there may be something to read, and when a piece has been read.
     changed: Condvar,
 }
 
-/// The order in which rows are read: those of an epoch, or of a validation.
+/// A plan of reading: the order of the rows of an epoch or of a validation, and the number of pieces.
 #[derive(Clone)]
 struct Plan {
-    /// The number of the plan, by which workers know whether a piece is still wanted.
+    /// The number of the plan. By it workers know whether a piece is still wanted.
     number: u64,
     part: Part,
     order: Arc<RowNumbers>,
@@ -45,28 +46,28 @@ struct Plan {
     pieces: usize,
 }
 
-/// The places in the order of a piece's rows, and the number of rows of its batch.
+/// A piece to read: the places of its rows in the order, and the number of rows of its batch.
 struct PlannedPiece {
     places: Range<usize>,
     batch: usize,
 }
 
-/// The pieces of batches, one after the other. They are computed when they are needed: there may be as many as rows. A
-/// batch that has as many rows as the one before takes no memory; over ranks each may have another number.
+/// The pieces of batches, one after the other. They are computed when they are needed, since there may be as many pieces as rows.
+/// Consecutive batches with equal numbers of rows are stored as one entry. Over ranks each batch may have another number of rows.
 #[derive(Default)]
 struct PlannedPieces {
-    /// Batches in a row that have as many rows: their rows, and how many of them are to come.
+    /// Runs of batches with equal numbers of rows: the number of rows, and the number of such batches to come.
     batches: VecDeque<(usize, usize)>,
-    /// The most rows of a piece.
+    /// The maximal number of rows of a piece.
     piece: usize,
-    /// The rows of the present batch, the first of them that is in no piece yet, and its end.
+    /// The number of rows of the current batch, the place of its first row that is not in a piece yet, and its end.
     batch: usize,
     first: usize,
     end: usize,
 }
 
 impl PlannedPieces {
-    /// The pieces of batches of so many rows, each of at most `piece`.
+    /// The pieces of batches with these numbers of rows. Each piece has at most `piece` rows.
     fn of(rows: impl Iterator<Item = usize>, piece: usize) -> Self {
         let mut batches: VecDeque<(usize, usize)> = VecDeque::new();
         for rows in rows.filter(|rows| *rows > 0) {
@@ -78,7 +79,7 @@ impl PlannedPieces {
         PlannedPieces { batches, piece, ..Default::default() }
     }
 
-    /// The number of pieces of the batches to come.
+    /// The number of pieces in the batches to come.
     fn len(&self) -> usize {
         self.batches.iter().map(|(rows, count)| count * rows.div_ceil(self.piece)).sum()
     }
@@ -107,17 +108,17 @@ struct State {
     plans: u64,
     /// The pieces of the plan that no worker has begun to read.
     planned: PlannedPieces,
-    /// The next piece to read, and the next to hand out.
+    /// The number of the next piece to read, and of the next one to hand out.
     next: usize,
     first: usize,
-    /// Pieces from `first` on; `None` while a worker reads them.
+    /// The pieces from `first` on. A piece is `None` while a worker reads it.
     pieces: VecDeque<Option<Result<Piece>>>,
     closed: bool,
 }
 
 impl<'a> ReadAhead<'a> {
-    /// Runs a training with so many workers that read these rows, or without a reader where there are to be none or the
-    /// system has no threads. They end with it.
+    /// Runs a training with this number of workers, which read these rows and end with the training. If the number is 0, or if
+    /// the system has no threads, the training gets no reader.
     pub fn run<T>(
         device: &'a Device,
         rows: [LabelledRows<'a>; 2],
@@ -130,7 +131,7 @@ impl<'a> ReadAhead<'a> {
         let (state, changed) = (Mutex::default(), Condvar::new());
         let reader = ReadAhead { device, rows, depth: PIECES_A_WORKER * workers, state, changed };
         thread::scope(|scope| {
-            // Also where the training panics, so that the scope does not wait for its workers for ever.
+            // Closing tells the workers to end, even if the training panics. Otherwise the scope would wait for them for ever.
             let _closing = Closing(&reader);
             let spawn = |number: usize| {
                 let thread = thread::Builder::new().name(format!("wgpu-mlp reader {number}"));
@@ -141,7 +142,7 @@ impl<'a> ReadAhead<'a> {
         })
     }
 
-    /// Begins to read rows of this part, in this order, for batches of so many rows each.
+    /// Begins to read rows of this part in this order, for batches with these numbers of rows.
     pub fn begin(&self, part: Part, order: Arc<RowNumbers>, batches: impl Iterator<Item = usize>) {
         let planned = PlannedPieces::of(batches, piece_rows(self.rows[0].cols));
         let mut state = self.lock();
@@ -151,18 +152,18 @@ impl<'a> ReadAhead<'a> {
         self.changed.notify_all();
     }
 
-    /// Forgets what is read ahead.
+    /// Discards everything that was read ahead.
     pub fn stop(&self) {
         let mut state = self.lock();
         *state = State { plans: state.plans, ..State::default() };
     }
 
-    /// The pieces of the next batch, which has so many rows.
+    /// The pieces of the next batch, which has this number of rows.
     pub fn next_batch(&self, rows: usize) -> impl Iterator<Item = Result<Piece>> {
         (0..rows.div_ceil(piece_rows(self.rows[0].cols))).filter_map(|_| self.next_piece())
     }
 
-    /// Waits for the next piece; none behind the last.
+    /// Waits for the next piece; `None` after the last one.
     fn next_piece(&self) -> Option<Result<Piece>> {
         let mut state = self.lock();
         loop {
@@ -186,7 +187,7 @@ impl<'a> ReadAhead<'a> {
             let wanted = self.rows[plan.part as usize].features(&numbers, 1);
             let read = caught(wanted, || read_piece(self.device, wanted, batch));
             let mut state = self.lock();
-            // Another plan may have begun meanwhile.
+            // A new plan may have begun while this piece was read. The piece is then dropped.
             if state.plan.as_ref().is_some_and(|current| current.number == plan.number) {
                 let place = piece - state.first;
                 state.pieces[place] = Some(read);
@@ -195,7 +196,7 @@ impl<'a> ReadAhead<'a> {
         }
     }
 
-    /// Waits for a piece to read, which comes with its number; none when the training has ended.
+    /// Waits for a piece to read, and returns it with its number; `None` when the training has ended.
     fn next_job(&self) -> Option<(Plan, usize, PlannedPiece)> {
         let mut state = self.lock();
         loop {
@@ -219,7 +220,7 @@ impl<'a> ReadAhead<'a> {
     }
 }
 
-/// Tells the workers to end when it is dropped.
+/// A guard that tells the workers to end when it is dropped.
 struct Closing<'a>(&'a ReadAhead<'a>);
 
 impl Drop for Closing<'_> {

@@ -1,4 +1,4 @@
-//! Numbers of rows: which rows an epoch takes and in which order, in as few bytes as they fit.
+//! Numbers of rows: the rows that an epoch uses and their order, stored in as few bytes as possible.
 
 use std::ops::Range;
 
@@ -6,19 +6,19 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use rand::seq::SliceRandom;
 
-/// Numbers of rows in an order, with four bytes for each where that is enough.
+/// Numbers of rows in an order. Each takes four bytes if the numbers are small enough, otherwise eight.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RowNumbers {
-    /// The rows from 0 up to but not including this one, which takes no memory.
+    /// The rows from 0 up to but not including this number, in order. This takes no memory.
     First(usize),
-    /// Rows whose numbers fit into four bytes.
+    /// Rows whose numbers all fit into four bytes.
     Short(Vec<u32>),
-    /// Other rows.
+    /// Rows with larger numbers.
     Long(Vec<u64>),
 }
 
 impl RowNumbers {
-    /// The numbers that this gives, of which none is `below` or greater.
+    /// Collects these numbers, all of which must be less than `below`.
     pub fn collect(numbers: impl Iterator<Item = usize>, below: usize) -> Self {
         match fit_short(below) {
             true => RowNumbers::Short(fitted(numbers.map(|number| number as u32))),
@@ -34,7 +34,7 @@ impl RowNumbers {
         }
     }
 
-    /// The number in this place, which must be less than the length.
+    /// The number at this place, which must be less than the length.
     pub fn at(&self, place: usize) -> usize {
         match self {
             RowNumbers::First(_) => place,
@@ -47,12 +47,12 @@ impl RowNumbers {
         (0..self.len()).map(|place| self.at(place))
     }
 
-    /// The numbers in these places; places behind the end are left out.
+    /// The numbers at these places. Places beyond the end are left out.
     pub fn among(&self, places: Range<usize>) -> Vec<usize> {
         (places.start..places.end.min(self.len())).map(|place| self.at(place)).collect()
     }
 
-    /// The numbers in the order of an epoch, which depends on the seed and the epoch alone.
+    /// The numbers shuffled for an epoch. The order depends only on the seed and the epoch.
     pub fn shuffled(&self, seed: u64, epoch: usize) -> Self {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         rng.set_stream(1 + epoch as u64);
@@ -69,7 +69,7 @@ impl RowNumbers {
     }
 }
 
-/// These numbers in no more memory than they need.
+/// Collects these numbers into a vector without spare capacity.
 fn fitted<T>(numbers: impl Iterator<Item = T>) -> Vec<T> {
     let mut numbers: Vec<T> = numbers.collect();
     numbers.shrink_to_fit();
@@ -85,7 +85,7 @@ pub(super) fn fit_short(below: usize) -> bool {
 mod tests {
     use super::*;
 
-    /// Numbers that are alike but for their bytes.
+    /// The same row numbers in each of the three forms.
     fn forms(count: u32) -> [RowNumbers; 3] {
         let (short, long) = ((0..count).collect(), (0..count.into()).collect());
         [RowNumbers::First(count as usize), RowNumbers::Short(short), RowNumbers::Long(long)]

@@ -1,4 +1,4 @@
-//! The split of rows into those to train on and those to validate on.
+//! The split of rows into rows to train on and rows to validate on.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
@@ -8,10 +8,10 @@ use super::batches::class_of;
 use super::row_numbers::{RowNumbers, fit_short};
 use crate::shares::shares;
 
-/// Splits rows with these ids into those to train on and those to validate on.
+/// Splits rows with these class ids into rows to train on and rows to validate on, and returns both.
 ///
-/// The latter are this fraction of the rows that have a class, rounded up to whole rows. The generator with this seed
-/// draws them from each class in proportion, and never all rows of a class, as `train_test_split` does with `stratify`.
+/// The rows to validate on are this fraction of the rows that have a class, rounded up to whole rows. A generator with this seed
+/// draws them from each class in proportion, but never all rows of a class, as `train_test_split` does with `stratify`.
 pub(super) fn split(ids: &[u32], classes: usize, fraction: f64, seed: u64) -> (RowNumbers, RowNumbers) {
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
     if fit_short(ids.len()) {
@@ -23,7 +23,7 @@ pub(super) fn split(ids: &[u32], classes: usize, fraction: f64, seed: u64) -> (R
     }
 }
 
-/// The rows of each class, and behind them those that are ignored, which are no use in a validation.
+/// Groups the rows by class. The last group has the ignored rows, which are of no use in a validation.
 fn grouped<T>(ids: &[u32], classes: usize, number: impl Fn(usize) -> T) -> Vec<Vec<T>> {
     let group_of = |id: u32| class_of(id).unwrap_or(classes);
     let mut sizes = vec![0; classes + 1];
@@ -35,7 +35,8 @@ fn grouped<T>(ids: &[u32], classes: usize, number: impl Fn(usize) -> T) -> Vec<V
     groups
 }
 
-/// The rows of these groups that are left to train on, and those that are held back; the last group is left whole.
+/// Draws the rows to hold back from these groups, and returns the rows to train on and the rows that are held back. No rows of
+/// the last group are held back.
 fn drawn<T: Ord>(mut groups: Vec<Vec<T>>, fraction: f64, rng: &mut ChaCha12Rng) -> (Vec<T>, Vec<T>) {
     let mut train = groups.pop().unwrap_or_default();
     let sizes: Vec<_> = groups.iter().map(Vec::len).collect();
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
     use crate::targets::Targets;
 
-    /// The two parts of a split.
+    /// The two parts of a split, as vectors.
     fn split(ids: &[u32], classes: usize, fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
         let (train, held) = super::split(ids, classes, fraction, seed);
         (train.iter().collect(), held.iter().collect())

@@ -1,4 +1,4 @@
-//! State of a training: everything that a later epoch depends on, beside the model's parameters.
+//! The state of a training: everything that later epochs depend on, except the model's parameters.
 
 use super::history::{Epoch, History};
 use super::options::FitOptions;
@@ -7,7 +7,7 @@ use crate::layers::parameters::Parameters;
 use crate::optim::OptimizerState;
 use crate::schedule::ScheduleState;
 
-/// The state of a training, beside the model's parameters.
+/// The state of a training, without the model's parameters.
 #[derive(Clone, Debug)]
 pub(in crate::mlp) struct TrainingState {
     pub optimizer: OptimizerState,
@@ -21,13 +21,13 @@ pub(in crate::mlp) struct TrainingState {
     pub waited: usize,
 }
 
-/// The numbers of a training's rows, over all ranks.
+/// The numbers of rows of a training, over all ranks.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::mlp) struct RowCounts {
     pub all: usize,
-    /// Those to train on, which are all unless some are held back for the validation.
+    /// The number of rows to train on: all rows, less those that are held back for the validation.
     pub trained: usize,
-    /// Whether there are rows to validate on, be they held back or a set of their own.
+    /// Whether there are rows to validate on, either held back or in a validation set.
     pub validated: bool,
 }
 
@@ -44,15 +44,15 @@ impl TrainingState {
         })
     }
 
-    /// Replaces the learning rate, schedule, penalties and clipping by those of these options, and keeps the progress.
+    /// Replaces the learning rate, schedule, penalties and clipping by those of these options. The progress stays.
     pub fn with_options(self, options: &FitOptions, depth: usize) -> Result<Self> {
         let optimizer = options.complete(self.optimizer, depth);
         let schedule = options.schedule_state()?.with_progress(self.schedule.progress());
         Ok(TrainingState { optimizer, schedule, ..self })
     }
 
-    /// Records an epoch in the schedule and the history. Returns whether it is the best so far and its parameters are
-    /// to be kept in [`TrainingState::best_parameters`].
+    /// Records an epoch in the schedule and the history. Returns whether the epoch is the best so far and the caller should keep
+    /// its parameters in [`TrainingState::best_parameters`].
     pub fn record_epoch(&mut self, epoch: Epoch, options: &FitOptions) -> bool {
         self.schedule.end_of_epoch(epoch.validation_loss.unwrap_or(epoch.loss));
         let stopping = options.early_stopping.unwrap_or_default();
@@ -62,7 +62,7 @@ impl TrainingState {
         if is_best {
             (self.best_value, self.waited) = (Some(value), 0);
             self.history.best_epoch = Some(epoch.index);
-            // Those of an earlier epoch, as a checkpoint may have brought them, are the best no longer.
+            // Parameters of an earlier best epoch, which may come from a checkpoint, are dropped.
             self.best_parameters = None;
         } else {
             self.waited += 1;

@@ -16,22 +16,23 @@ use crate::ops::CrossEntropy;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct StepOptions {
-    /// The loss: weights, an ignored class, label smoothing, and how rows are reduced.
+    /// The options of the loss: weights, an ignored class, label smoothing, and the reduction over rows.
     pub loss: CrossEntropy,
-    /// The share of the hidden layers' outputs that is left out, from 0 up to but not including 1.
+    /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1.
     pub dropout: f32,
     /// The seed of dropout; the outputs that are left out differ from step to step and from layer to layer.
     pub seed: u64,
 }
 
 impl FitOptions {
-    /// The options of a step that is only planned, before its labels are known.
+    /// The options of a planned step, for which the labels are not known yet. They have class weights if a training would have
+    /// them.
     pub(crate) fn planned_step(&self, device: &Device, classes: usize) -> Result<StepOptions> {
         let one_of_each = host_filled("fit", (1, classes), 1)?;
         self.step_options(device, classes, self.class_weights.of(&one_of_each)?)
     }
 
-    /// The options of each step, with the class weights on the device.
+    /// The options that all steps of the training share, with the class weights on the device.
     pub(super) fn step_options(
         &self,
         device: &Device,

@@ -1,4 +1,4 @@
-//! Shape of a training step: what decides which kernels it launches.
+//! The shape of a training step: the properties that decide which kernels it launches.
 
 use std::mem::Discriminant;
 
@@ -13,9 +13,9 @@ pub(crate) struct StepShape {
     pub weighted: bool,
     /// Whether the targets are distributions.
     pub distributed: bool,
-    /// Whether the step is followed by a check that all values are finite, with a copy of the state before it.
+    /// Whether a check that all values are finite follows the step, and a copy of the state before the step is kept.
     pub checked: bool,
-    /// Whether the rows are a share of a batch, whose gradients several ranks add up before they update.
+    /// Whether the rows are one rank's share of a batch. The ranks then add up their gradients before they update.
     pub over_ranks: bool,
 }
 

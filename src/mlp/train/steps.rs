@@ -1,4 +1,5 @@
-//! Steps of an epoch: they run without a wait, their losses are read now and then, and a step that goes wrong is undone.
+//! Steps of an epoch: they run without waiting, their losses are read from time to time, and a step with a non-finite value is
+//! undone.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,9 +25,9 @@ use crate::schedule::ScheduleState;
 use crate::statistics::Statistics;
 use crate::waiting::Waiting;
 
-/// Losses are read after at most this many steps, so that not too many records wait on the device.
+/// Losses are read after at most this many steps, so that the number of unread records on the device stays small.
 const STEPS_PER_READ: usize = 1024;
-/// Losses are read at this interval if a callback watches steps.
+/// The interval at which losses are read if a callback watches steps.
 const READ_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A snapshot of model, optimizer and schedule.
@@ -49,9 +50,9 @@ impl Snapshot {
 /// The steps of an epoch.
 struct Steps<'a> {
     epoch: usize,
-    /// The caller's numbers of its rows.
+    /// The caller's numbers for the epoch's rows, in the order in which the steps use them.
     order: &'a RowNumbers,
-    /// The rows of each step but the last.
+    /// The number of rows of each step except the last.
     batch: usize,
 }
 
@@ -60,19 +61,19 @@ impl Steps<'_> {
         self.order.len().div_ceil(self.batch)
     }
 
-    /// The number of rows of a step; the last may have fewer than the others.
+    /// The number of rows of a step. The last step may have fewer rows than the others.
     fn rows(&self, step: usize) -> usize {
         self.batch.min(self.order.len().saturating_sub(step * self.batch))
     }
 
-    /// The caller's numbers of a step's rows.
+    /// The caller's numbers for a step's rows.
     fn numbers(&self, step: usize) -> Vec<usize> {
         self.order.among(step * self.batch..(step + 1) * self.batch)
     }
 }
 
 impl Training<'_> {
-    /// Runs the steps of an epoch, with the rows in this order. Returns the statistics and the number of steps done.
+    /// Runs the steps of an epoch with the rows in this order. Returns the statistics and the number of steps done.
     pub(super) async fn run_epoch_steps(
         &self,
         epoch: usize,
@@ -117,7 +118,7 @@ impl Training<'_> {
                 }
             }
             first += read.len();
-            // The steps before it are checked by now.
+            // The error is returned only here, when the steps before the failed one have been checked.
             if let Some(error) = told.or(failed.filter(|_| !callbacks.stopped)) {
                 return Err(error);
             }
@@ -136,8 +137,8 @@ impl Training<'_> {
         }
     }
 
-    /// Runs steps from this one on without a wait, until it is time to read their losses. A step that cannot be made ends them,
-    /// with its error.
+    /// Runs steps from `first` on without waiting, until it is time to read their losses. If a step cannot be recorded, this
+    /// stops and returns the error with the steps before it.
     async fn run_steps(
         &self,
         feed: &mut Feed<'_>,
@@ -149,7 +150,7 @@ impl Training<'_> {
     ) -> Result<(Vec<Pending>, Option<Error>)> {
         let (mut pending, since) = (Vec::new(), Instant::now());
         for step in (first..steps.len()).take(STEPS_PER_READ) {
-            // The only wait is before the step, so that a dropped future never stops within one.
+            // The only wait is before a step, so a dropped future never stops in the middle of one.
             model.device.make_room(self.waiting).await?;
             let batch = match feed.batch(&model.device, &steps.numbers(step), model.classes()) {
                 Ok(batch) => batch,
@@ -166,7 +167,7 @@ impl Training<'_> {
         Ok((pending, None))
     }
 
-    /// The report of a step for callbacks, with the epoch's statistics up to it.
+    /// The report about a step for callbacks, with the statistics of the epoch up to this step.
     fn step_report(&self, steps: &Steps<'_>, step: usize, total: &Statistics) -> Step {
         Step {
             epoch: steps.epoch,
@@ -178,7 +179,7 @@ impl Training<'_> {
         }
     }
 
-    /// Reads these rows again and runs a step on them.
+    /// Reads these rows again, and runs a step on them.
     async fn repeat_step(&self, rows: &[usize], model: &mut Mlp, state: &mut TrainingState) -> Result<Pending> {
         model.device.make_room(self.waiting).await?;
         let batch = self.rows.batch(&model.device, rows, model.classes())?;
@@ -195,7 +196,8 @@ impl Training<'_> {
         Ok(step)
     }
 
-    /// Undoes the first step since the snapshot that went wrong, and those after it. Returns the error to report.
+    /// Undoes the first step since the snapshot that left a non-finite value, and all steps after it. Returns the error to
+    /// report.
     async fn undo(
         &self,
         steps: &Steps<'_>,
@@ -211,7 +213,7 @@ impl Training<'_> {
                 log::warn!("{error}: the step is undone");
                 error
             }
-            // Rows that were read before could not be read again: all steps since the snapshot are undone.
+            // Rows of these steps could not be read a second time, so all steps since the snapshot are undone.
             Err(error) => {
                 again.restore(model, state);
                 error
@@ -219,11 +221,11 @@ impl Training<'_> {
         }
     }
 
-    /// Replays the steps since the snapshot to find the first that went wrong, leaves model and state as they were
-    /// before that step, and returns the error to report.
+    /// Replays the steps since the snapshot to find the first one that failed. Leaves model and state as they were before that
+    /// step, and returns the error to report.
     ///
-    /// The step that went wrong is the first whose update left a non-finite value in the parameters or the optimizer's
-    /// state. If there is none before step `end`, it is that step, because of its loss and the row in which that shows.
+    /// The failed step is the first whose update left a non-finite value in the parameters or the optimizer's state. If there is
+    /// none before step `end`, step `end` failed: its loss is not finite, first in row `bad_row`.
     async fn rewind(
         &self,
         steps: &Steps<'_>,
@@ -252,8 +254,8 @@ impl Training<'_> {
         model.non_finite_error(self.waiting, &batch, StepPosition { epoch: steps.epoch, step, rows }, origin).await
     }
 
-    /// Replays these steps one by one until an update leaves a non-finite value, undoes that update, and returns its
-    /// step and origin.
+    /// Replays these steps one by one until an update leaves a non-finite value. Undoes that update, and returns its step and
+    /// origin.
     async fn replay_to_bad_update(
         &self,
         steps: &Steps<'_>,

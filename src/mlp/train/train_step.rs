@@ -1,4 +1,4 @@
-//! Single training steps, for callers who write their own training loop.
+//! Single training steps, for programs with their own training loop.
 
 use super::step_options::StepOptions;
 use super::step_shape::StepShape;
@@ -13,7 +13,7 @@ use crate::optim::OptimizerState;
 use crate::targets::Targets;
 
 impl Mlp {
-    /// The shapes (m, k, n) of the products in a training step with batches of so many rows, for
+    /// The shapes (m, k, n) of the products in a training step on a batch of this number of rows, for
     /// [`Device::tune`](crate::Device::tune).
     ///
     /// ```
@@ -35,15 +35,15 @@ impl Mlp {
         widths.flat_map(of_layer).collect()
     }
 
-    /// A training step on a batch that is on the model's device already: forward pass, mean cross-entropy, backward
-    /// pass and the optimizer's update.
+    /// Trains one step on a batch that is already on the model's device: forward pass, mean cross-entropy, backward pass and the
+    /// optimizer's update.
     ///
-    /// On a GPU a step of two layers with up to 16 classes, without weights, an ignored class and clipping, is six dispatches. The
-    /// call does not wait; the step's statistics are read from the returned value when they are wanted.
+    /// On a GPU this is six dispatches for two layers with up to 16 classes, without weights, an ignored class and clipping. The
+    /// call does not wait; the returned value reads the step's statistics when they are wanted.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for features or targets that do not fit,
-    /// [`Error::OtherDevice`](crate::Error::OtherDevice) for those of another device,
+    /// [`Error::OtherDevice`](crate::Error::OtherDevice) if they are on another device,
     /// [`Error::Option`](crate::Error::Option) for a norm limit, a penalty or a number of the optimizer that is out of range.
     ///
     /// ```
@@ -62,10 +62,10 @@ impl Mlp {
         self.train_step_with(x, targets, &StepOptions::default(), state)
     }
 
-    /// A training step as [`Mlp::train_step`], with options.
+    /// Trains one step as [`Mlp::train_step`] does, with options.
     ///
     /// # Errors
-    /// As [`Mlp::train_step`], and those of [`ops::softmax_cross_entropy`] and [`ops::dropout`] for the options.
+    /// As [`Mlp::train_step`]; for the options also the errors of [`ops::softmax_cross_entropy`] and [`ops::dropout`].
     pub fn train_step_with(
         &mut self,
         x: &Matrix,

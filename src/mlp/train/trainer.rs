@@ -38,8 +38,8 @@ pub struct Trainer<'a> {
     pub(super) checkpoints: Checkpoints<'a>,
 }
 
-/// A model in a partial fit. On drop the training's state goes back to the model, also after an error or in a cancelled
-/// future.
+/// A model in a partial fit. When this guard is dropped, the training's state goes back to the model, also after an error or if
+/// the future is dropped.
 struct PartialGuard<'a> {
     model: &'a mut Mlp,
     state: Option<TrainingState>,
@@ -65,15 +65,15 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Sets a weight for each row of the training data, in the rows' order: scikit-learn's `sample_weight`. Rows that
-    /// [`FitOptions::validation_fraction`] holds back keep their weights. Only ratios count: weights that are all twice as large
-    /// train as these do.
+    /// Sets a weight for each row of the training data, in the order of the rows: scikit-learn's `sample_weight`. Rows that
+    /// [`FitOptions::validation_fraction`] holds back keep their weights. Only the ratios of the weights count: if all weights
+    /// are doubled, the training does not change.
     pub fn row_weights(mut self, weights: &'a [f32]) -> Self {
         self.row_weights = Some(weights);
         self
     }
 
-    /// Adds a callback, which watches the training and can end it. There can be several.
+    /// Adds a callback, which watches the training and can end it. A trainer can have several callbacks.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -93,19 +93,19 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Writes a checkpoint to this file after every epoch: parameters, optimizer state, the best epoch's parameters, the
-    /// history. The file always holds a complete epoch.
+    /// Writes a checkpoint to this file after every epoch. It has the parameters, the optimizer state, the parameters of the best
+    /// epoch, and the history. The file always holds a complete epoch.
     pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
         self.checkpoints.path = Some(path.as_ref().into());
         self
     }
 
-    /// Resumes the training from the file of [`Trainer::checkpoint`], if there is one. With the same data, options and
-    /// device it ends with the same bits as a training that was never interrupted.
+    /// Resumes the training from the file of [`Trainer::checkpoint`], if there is one. With the same data, options and device,
+    /// the training ends with the same bits as one that was never interrupted.
     ///
-    /// The training returns [`Error::Model`] for a checkpoint with another batch, seed, kind of optimizer or shape of a layer,
-    /// or another number of rows to train on or to hold back; and [`Error::Combination`] where no file is named. Other
-    /// options, such as the learning rate and [`FitOptions::epochs`], are those of this call.
+    /// The training returns [`Error::Model`] if the checkpoint has another batch, seed, kind of optimizer or shape of a layer, or
+    /// another number of rows to train on or to hold back. It returns [`Error::Combination`] if no file is named. Other options,
+    /// such as the learning rate and [`FitOptions::epochs`], are taken from this call.
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
@@ -126,9 +126,9 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Hands the bytes of a checkpoint to the program after every epoch: those of the file that [`Trainer::checkpoint`]
-    /// writes. This is for programs that keep checkpoints elsewhere, such as a page in a browser. An error that the
-    /// closure returns ends the training, which returns it.
+    /// Hands the bytes of a checkpoint to the program after every epoch. They are the bytes of the file that
+    /// [`Trainer::checkpoint`] writes. This is for programs that keep checkpoints elsewhere, such as a page in a browser. If the
+    /// closure returns an error, the training ends and returns that error.
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
@@ -152,39 +152,39 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Resumes the training from the bytes of a checkpoint, as [`Trainer::resume`] does from its file: with the same data,
-    /// options and device it ends with the same bits as a training that was never interrupted. If [`Trainer::resume`] is
-    /// set too, these bytes are used and the file is not. [`Trainer::checkpoint_to`] has an example.
+    /// Resumes the training from the bytes of a checkpoint, as [`Trainer::resume`] does from its file. With the same data,
+    /// options and device, the training ends with the same bits as one that was never interrupted. If [`Trainer::resume`] is set
+    /// too, these bytes are used, and the file is not. [`Trainer::checkpoint_to`] has an example.
     ///
-    /// The training returns [`Error::Format`] for bytes that are no checkpoint, and [`Error::Model`] for those of another
-    /// training; both have `the given bytes` in the place of a path, and leave the model as it was.
+    /// The training returns [`Error::Format`] for bytes that are no checkpoint, and [`Error::Model`] for the checkpoint of
+    /// another training. Both errors name `the given bytes` instead of a path, and leave the model unchanged.
     pub fn resume_from(mut self, bytes: &'a [u8]) -> Self {
         self.checkpoints.bytes = Some(bytes.into());
         self
     }
 
-    /// Trains over these ranks, of which each has its own rows, and perhaps validation rows, and its own device: see
-    /// [`distributed`](crate::distributed).
+    /// Trains over these ranks: see [`distributed`](crate::distributed). Each rank has its own device, its own rows, and perhaps
+    /// its own validation rows.
     ///
-    /// The training is that of one process on the rows of all ranks, one rank's after the other's: the same batches of
-    /// [`FitOptions::batch`] rows in the same order, of which each rank computes those that it has; the gradient of the loss
-    /// over all rows of a batch, with the weights of all; the same dropout, validation, schedule and early stopping. All ranks
-    /// begin with the parameters of rank 0 and end with the same bits, on every run with as many ranks on the same devices.
-    /// Against one process, sums are rounded in another order.
+    /// The training is the same as in one process on the rows of all ranks, in the order of the ranks. It has the same batches of
+    /// [`FitOptions::batch`] rows in the same order, and each rank computes its own rows of a batch. The gradient is that of the
+    /// loss over all rows of the batch, with the weights of all. Dropout, validation, schedule and early stopping are the same
+    /// too. All ranks begin with the parameters of rank 0 and end with equal bits, and every run with as many ranks on the same
+    /// devices gives these bits. In one process sums are rounded in another order, so its last bits may differ.
     ///
-    /// Callbacks are called on the ranks that have them; one of them can end the training for all. Only rank 0 keeps
-    /// checkpoints, and all resume from its. Options must be the same everywhere, but for [`FitOptions::workers`]. A rank may
-    /// have no rows; it passes weights and a validation set where the others do, with nothing in them. Each rank keeps 4 bytes
-    /// for each of its own rows, and where rows are shuffled 4 bytes for each row of all ranks (8 beyond 2^32 rows). A
-    /// [`FitOptions::validation_fraction`], which is drawn from the labels of all ranks, takes 4 more for each row of all ranks,
-    /// and at the beginning about 13 in all. With
-    /// [`FitOptions::stop_on_non_finite`] each step copies parameters and optimizer state on the device. Ranks wait for each
-    /// other on their threads, also in the asynchronous form, and where its future is dropped. Over one rank nothing is
-    /// different.
+    /// Callbacks are called on the ranks that have them, and one of them can end the training for all. Only rank 0 keeps
+    /// checkpoints, and all ranks resume from its checkpoint. Options must be equal on all ranks, except [`FitOptions::workers`].
+    /// A rank may have no rows; it then passes empty weights and an empty validation set if the others pass any.
     ///
-    /// An error on one rank ends the training on all, which return it as [`RanksError::Failed`](crate::RanksError) with the
-    /// rank. The models then have finite parameters, from before or after the last step on which all ranks agreed, if that is
-    /// what [`FitOptions::stop_on_non_finite`] asks for.
+    /// Each rank keeps 4 bytes for each of its own rows. If rows are shuffled, it also keeps 4 bytes for each row of all ranks (8
+    /// beyond 2^32 rows). A [`FitOptions::validation_fraction`], which is drawn from the labels of all ranks, takes 4 more bytes
+    /// for each row of all ranks, and about 13 bytes in all at the beginning. With [`FitOptions::stop_on_non_finite`] each step
+    /// copies parameters and optimizer state on the device. Ranks block their threads while they wait for each other, also in the
+    /// asynchronous form and when its future is dropped. With a single rank nothing changes.
+    ///
+    /// An error on one rank ends the training on all ranks. They return it as [`RanksError::Failed`](crate::RanksError) with the
+    /// number of the rank. If [`FitOptions::stop_on_non_finite`] is set, the models then have finite parameters: those from
+    /// before or after the last step on which all ranks agreed.
     pub fn over(mut self, ranks: &'a Ranks) -> Self {
         self.ranks = Some(ranks);
         self
@@ -193,10 +193,10 @@ impl<'a> Trainer<'a> {
     blocking_and_async! {
         /// Fits the model to `rows x inputs` features and a class id for each row.
         ///
-        /// The asynchronous form gives the same bits. Callbacks are called, and checkpoints are written, where the
-        /// future is polled. Dropping the future ends the training between two steps, as described at [`Mlp::fit`]:
-        /// [`Callback::on_end`] is not called, [`EarlyStopping`](crate::EarlyStopping) restores nothing, and the
-        /// checkpoint is that of the last complete epoch, from which [`Trainer::resume`] continues.
+        /// The asynchronous form gives the same bits. It calls callbacks and writes checkpoints where the future is polled. If
+        /// the future is dropped, the training ends between two steps, as described at [`Mlp::fit`]: [`Callback::on_end`] is not
+        /// called, [`EarlyStopping`](crate::EarlyStopping) restores nothing, and the checkpoint is that of the last complete
+        /// epoch, from which [`Trainer::resume`] continues.
         ///
         /// # Errors
         /// As [`Mlp::fit`]; [`Error::Shape`] for a validation set or weights that do not fit; [`Error::Weight`] for the weight
@@ -212,7 +212,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Runs one epoch that continues from the model's last partial fit.
+    /// Runs one epoch, which continues from the model's last partial fit.
     pub(super) async fn partial_fit_by<L: Label>(
         mut self,
         waiting: Waiting,
@@ -231,7 +231,7 @@ impl<'a> Trainer<'a> {
         };
         let mut guard = PartialGuard { model, state: None };
         let state = guard.state.insert(state);
-        // The schedule counts the calls, so that no history grows with them.
+        // The schedule counts the calls, so no history has to be kept and grow with each call.
         let index = usize::try_from(state.schedule.progress().epochs).unwrap_or(usize::MAX);
         let callbacks = &mut self.callbacks;
         let outcome = match waiting {
@@ -249,7 +249,7 @@ impl<'a> Trainer<'a> {
         Ok(epoch)
     }
 
-    /// The options, and whether rows have weights: what a plan of the training depends on.
+    /// The options, and whether rows have weights. A plan of the training depends on these.
     pub(crate) fn planned(&self) -> (&FitOptions, bool) {
         (self.options, self.row_weights.is_some())
     }

@@ -1,4 +1,4 @@
-// The page by keyboard and for readers of screens, and whether it answers while it computes.
+// The page with the keyboard and with screen readers, and its response while it computes.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { SOON } from "../harness/patience.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** What axe-core finds against WCAG 2.2 (levels A and AA) and good practice, a line for each element. */
+/** The violations of WCAG 2.2 (levels A and AA) and of good practice that axe-core finds, a line for each element. */
 export async function faultsOfAccess(page) {
   await page.evaluate(await readFile(AXE, "utf8"));
   return page.evaluate(async () => {
@@ -21,7 +21,7 @@ export async function faultsOfAccess(page) {
   });
 }
 
-/** Fills the sections of the digits with what they can show. */
+/** Fills the sections of the digits with content. */
 async function fill(page) {
   await setDigits(page, { epochs: 3 });
   await run(page, "#digits", "#digits-start", 60);
@@ -30,7 +30,7 @@ async function fill(page) {
   await page.waitForSelector('#draw-class:not([data-value=""])', { state: "attached", timeout: SOON });
 }
 
-/** Goes through the page by the Tab key from its beginning; what had the focus, and whether that could be seen. */
+/** Goes through the page with the Tab key from its beginning. Returns what had the focus, and whether that was visible. */
 async function tabThrough(page) {
   await page.evaluate(() => {
     document.activeElement?.blur();
@@ -51,7 +51,7 @@ async function tabThrough(page) {
   }
 }
 
-/** Milliseconds of processor time that the page's own thread took so far: others on this machine do not count. */
+/** Milliseconds of processor time of the page's own thread so far, so that other programs on this machine do not count. */
 async function ownTime(session) {
   const { metrics } = await session.send("Performance.getMetrics");
   return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
@@ -65,7 +65,7 @@ export const access = [
     name: `axe-core has nothing to say on the page of ${shape.viewport.width} px, ${colorScheme}`,
     seconds: 120,
     async run(t) {
-      // Its script comes from the test and not from the page's server.
+      // axe-core's script is loaded from the tests, not from the page's server.
       const page = await t.open({ settings: { ...shape, colorScheme, bypassCSP: true } });
       const empty = await faultsOfAccess(page);
       await fill(page);
@@ -82,7 +82,7 @@ export const access = [
       const wanted = await page.$$eval("a, button, input, select, [tabindex='0']", (all) =>
         all
           .filter((one) => one.getClientRects().length && !one.disabled)
-          // Of a group of radio buttons, the chosen one.
+          // In a group of radio buttons, the selected one.
           .filter((one) => one.type !== "radio" || one.checked)
           .map((one) => one.id || one.getAttribute("href") || one.getAttribute("aria-label")),
       );
@@ -108,14 +108,14 @@ export const access = [
       const focused = await page.evaluate(() => document.activeElement.id);
       assert.ok(["digits-start", "digits-continue"].includes(focused), `the focus is on ${focused || "nothing"}`);
       await setDigits(page, { epochs: 30 });
-      await page.waitForTimeout(400); // a key that is pressed sooner was meant for the button before
+      await page.waitForTimeout(400); // a key that is pressed sooner was meant for the previous button
       await page.focus("#digits-start");
       await page.keyboard.press("Space");
       await state(page, "#digits", ["training"], 20);
       await state(page, "#digits", ["done"], 90);
       await page.focus("#draw");
       await page.keyboard.press("Delete");
-      // From the cell where the pen begins, a stroke downwards.
+      // A stroke downwards from the cell where the pen begins.
       await page.keyboard.down("Space");
       for (let cell = 0; cell < 11; cell += 1) await page.keyboard.press("ArrowDown");
       await page.keyboard.up("Space");

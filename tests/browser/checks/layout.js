@@ -17,7 +17,7 @@ const sticking = (page) =>
     }
     for (const one of document.querySelectorAll("button, input, select, canvas, output, h1, h2, p, label")) {
       const { left, right, width } = one.getBoundingClientRect();
-      // What scrolls within a box of its own may be wider than the window.
+      // Content that scrolls within its own box may be wider than the window.
       const boxed = one.closest("table") || getComputedStyle(one).position === "absolute";
       if (width && !boxed && (right > wide + 1 || left < -1)) {
         found.push(`${one.tagName.toLowerCase()}#${one.id} from ${left} to ${right}`);
@@ -33,7 +33,7 @@ async function shoot(t, name, settings) {
   await page.waitForTimeout(300);
   if (t.options.screenshots) {
     await mkdir(t.options.screenshots, { recursive: true });
-    await page.evaluate(() => scrollTo(0, 0)); // what stays in the window while it scrolls belongs to the top
+    await page.evaluate(() => scrollTo(0, 0)); // elements that stay in the window while it scrolls belong to the top
     await page.screenshot({ path: join(t.options.screenshots, `${name}.png`), fullPage: true });
   }
   return page;

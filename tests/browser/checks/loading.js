@@ -1,11 +1,11 @@
-// The page as it opens, with WebGPU and without.
+// The opening of the page, with WebGPU and without.
 
 import assert from "node:assert/strict";
 import { BREAKS_OVER_GPU, HIDDEN, SILENT } from "../harness/accounting.js";
 import { assertSentence, keepMessages, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
 import { SOON } from "../harness/patience.js";
 
-// What the page must have; the names are part of what these checks and others rely on.
+// Elements that the page must have. These checks and others rely on the names.
 const IDS = `
   message device-name device-kind device-reason use-gpu use-cpu digits digits-layers digits-optimizer digits-rate
   digits-batch digits-epochs digits-start digits-stop digits-continue digits-accuracy digits-epoch digits-curves
@@ -45,7 +45,7 @@ export const onGpu = [
       const own = new URL(page.url()).origin;
       const foreign = page.requests.filter((url) => !/^(data|blob):/.test(url) && new URL(url).origin !== own);
       assert.deepEqual(foreign, []);
-      await page.waitForTimeout(500); // for what is logged late
+      await page.waitForTimeout(500); // for late messages
       t.note = `${await page.textContent("#device-name")}, ${await page.textContent("#device-kind")}`;
     },
   },
@@ -86,7 +86,7 @@ export const onGpu = [
       ]) {
         await keepMessages(page);
         await page.click(`#${section}-start`);
-        await toldSince(page, begun, 40); // TensorFlow.js starts first, where it is there
+        await toldSince(page, begun, 40); // TensorFlow.js starts first, if it is installed
         await page.evaluate((kind) => globalThis.wgpuMlp.openDevice(kind), kind);
         assert.equal(await page.getAttribute("body", "data-device"), kind);
         assertSentence(await toldSince(page, told, 5), `a change of the device in section ${section}`);
@@ -98,7 +98,7 @@ export const onGpu = [
     name: "a verification and a measurement stop when they are told to",
     seconds: 120,
     async run(t) {
-      t.mayComplain(/not loaded: .*tfjs/); // it may be about to be loaded
+      t.mayComplain(/not loaded: .*tfjs/); // TensorFlow.js may still be loading
       const page = await t.page();
       await keepMessages(page);
       for (const [section, told] of [
@@ -132,7 +132,7 @@ export const onGpu = [
   },
 ];
 
-/** A module of three million bytes is what a visitor waits for. */
+/** Visitors wait for the module, so it may have at most three million bytes. */
 const LARGEST = 3_000_000;
 
 export const size = {
@@ -201,7 +201,7 @@ export const failing = [
       const page = await t.open({ beforeWorkers: SILENT });
       await page.waitForSelector("body[data-device=cpu]", { timeout: SOON });
       assert.match(await page.textContent("#message"), /no answer about a GPU/);
-      // Another try, of which the visitor thinks better before it has failed.
+      // A second attempt, which the visitor cancels before it has failed.
       await keepMessages(page);
       await page.click("#use-gpu");
       await page.click("#use-cpu");
@@ -236,7 +236,7 @@ export const cold = [
           }),
       );
       t.note = `${(took / 1000).toFixed(2)} s`;
-      // Three seconds are the goal where nothing else runs, which benches/browser.md reports; here other tests run beside it.
+      // The goal is three seconds if nothing else runs; benches/browser.md reports that. Here other tests run at the same time.
       assert.ok(took < 15_000, `${took.toFixed(0)} ms`);
       await page.click("#digits-stop");
       await state(page, "#digits", ["stopped", "done"], 20);

@@ -1,4 +1,4 @@
-// A module that breaks; a device that is lost while the page is idle, and while it trains; and one that is short of memory.
+// A module that breaks; a device that is lost while the page is idle, and while it trains; and a device without enough memory.
 
 import assert from "node:assert/strict";
 import { breakModule, gpuAccounts, loseDevice, shortOfMemory } from "../harness/accounting.js";

@@ -1,18 +1,18 @@
-// Many trainings in a row, after which the page must hold what it held before.
+// Many trainings in a row, after which the page must use as much memory as before.
 
 import assert from "node:assert/strict";
 import { gpuAccounts } from "../harness/accounting.js";
 
 const TRAININGS = 100;
-const FIRST = 20; // after these, whatever is kept for reuse is there
-// What the page looks at beside a training takes a buffer more where both happen to meet; a leak would take far more.
+const FIRST = 20; // after these trainings, all memory that is kept for reuse has been allocated
+// Requests of the page during a training take one buffer more if both happen at the same time; a leak would take far more.
 const WASM_SLACK = 4 * 65_536;
 const BUFFER_SLACK = 3;
 const BYTES_SLACK = 1.25;
-/** An object kept for each training, of a few kilobytes, would take as much. */
+/** A leak of an object of a few kilobytes for each training would take this much. */
 const SCRIPT_SLACK = 400_000;
 
-// Small networks and few steps: it is what a training takes and gives back that counts here.
+// Small networks and few steps are enough: this check is about the memory that a training takes and frees.
 const train = (page, times) =>
   page.evaluate(async (times) => {
     for (let time = 0; time < times; time += 1) {
@@ -21,7 +21,7 @@ const train = (page, times) =>
     return globalThis.wgpuMlp.heap();
   }, times);
 
-/** The bytes that scripts hold, the page's and the worker's, after a collection of garbage. */
+/** The bytes that the scripts of the page and of the worker hold after a garbage collection. */
 const scriptBytes = (page) =>
   page.evaluate(async () => {
     const { breakdown } = await performance.measureUserAgentSpecificMemory();

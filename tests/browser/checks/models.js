@@ -1,4 +1,4 @@
-// Models as files: from PyTorch, to and from the page, and files that hold none.
+// Models as files: from PyTorch, to and from the page, and files that hold no model.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -7,16 +7,16 @@ import { SOON } from "../harness/patience.js";
 
 const DATA = new URL("../data/", import.meta.url);
 const PYTORCH = new URL("pytorch.safetensors", DATA);
-// As examples/numpy: what the roundings of two programs can make of probabilities.
+// As in examples/numpy: how far rounding in two programs can move probabilities apart.
 const APART = 1e-6;
 
-/** Gives the page a file, and waits until it says something else about it than before. */
+/** Gives the page a file, and waits until its message about the file changes. */
 async function load(page, name, bytes) {
   await page.$eval("#model-status", (status) => (status.textContent = ""));
   await page.setInputFiles("#model-load", { name, mimeType: "application/octet-stream", buffer: Buffer.from(bytes) });
   const spoke = () => document.querySelector("#model-status").textContent.trim();
   await page.waitForFunction(spoke, null, { timeout: SOON });
-  // What is said first may be that the file is being read.
+  // The first message may be that the file is being read.
   const old = { text: "" };
   for (let waited = 0; waited < 20; waited += 1) {
     const text = await page.textContent("#model-status");
@@ -32,7 +32,7 @@ async function save(page) {
   return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
 }
 
-/** A safetensors file of F32 tensors, each a shape and what fills it. */
+/** A safetensors file of F32 tensors, each given by a shape and its values. */
 function safetensors(tensors) {
   const header = {};
   const data = [];

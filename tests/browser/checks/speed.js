@@ -1,4 +1,4 @@
-// The page's measurements. How fast something is depends on the machine, and is no matter of these checks.
+// The page's measurements. Speed depends on the machine, so these checks do not test it.
 
 import assert from "node:assert/strict";
 import { BREAKS_PEER } from "../harness/accounting.js";

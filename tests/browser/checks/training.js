@@ -1,4 +1,4 @@
-// Training on the page: digits, drawing, the spiral, and what is done meanwhile.
+// Training on the page: digits, drawing, the spiral, and other actions during a training.
 
 import assert from "node:assert/strict";
 import { assertSentence, colours, draw, run, set, setDigits, state, valueOf } from "../harness/page.js";
@@ -29,7 +29,7 @@ const DRAWN = {
   3: [[...arc(0.45, 0.31, 0.22, 0.19, -150, 90), ...arc(0.45, 0.69, 0.24, 0.19, -90, 150)]],
 };
 
-/** The shared page, with a network; where an earlier check has failed it is a new one, and has learned nothing yet. */
+/** The shared page, with a network. If an earlier check has failed, it is a new page, whose network has not learned anything yet. */
 async function trained(t) {
   const page = await t.page();
   if ((await page.getAttribute("#digits", "data-state")) !== "done") await run(page, "#digits", "#digits-start", 50);
@@ -118,7 +118,7 @@ export const digits = [
       const page = await t.page();
       const epoch = async () => Number((await page.textContent("#digits-epoch")).match(/\d+/)?.[0] ?? NaN);
       await setDigits(page, { epochs: 1000 });
-      await page.$eval("#digits-epoch", (one) => (one.textContent = "0")); // of the training before
+      await page.$eval("#digits-epoch", (one) => (one.textContent = "0")); // of the previous training
       await page.click("#digits-start");
       await state(page, "#digits", ["training"], 10);
       await page.waitForFunction(
@@ -202,7 +202,7 @@ export const digits = [
   },
 ];
 
-// Each field with what is wrong in it; the first is what a slip of the hand makes.
+// Each field with a wrong value; the first is a typing error.
 const WRONG = {
   layers: ["abc", "0", "-3", "1.5", "1e99", "99999999999", "32 16 x"],
   rate: ["", "-1", "0", "1e60", "NaN"],

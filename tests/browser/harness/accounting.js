@@ -1,11 +1,11 @@
-// Scripts that run before the page's workers: they count what these hold on the GPU, hide WebGPU from them, or break something.
+// Scripts that run before the page's workers: they count the workers' objects on the GPU, hide WebGPU from the workers, or break something.
 
-// Its text is what runs in the worker.
+// The text of this function runs in the worker.
 function count() {
   if (!self.GPUAdapter) return;
   const devices = [];
   const sizes = new WeakMap();
-  // A buffer that is collected without `destroy` was left to chance, but it is gone.
+  // A buffer that was garbage-collected without `destroy` was freed by chance, but it is freed.
   const collected = new FinalizationRegistry(({ of, size, state }) => {
     if (state.destroyed) return;
     of.collected += 1;
@@ -53,19 +53,19 @@ function count() {
 /** Counts devices, and buffers from `createBuffer` to `destroy`; read by `gpuAccounts` and `loseDevice`. */
 export const COUNTED = `(${count})();`;
 
-/** As in a browser that has no WebGPU. */
+/** Imitates a browser that has no WebGPU. */
 export const HIDDEN = "delete (self.WorkerNavigator ?? self.Navigator).prototype.gpu;";
 
-/** As with a browser that gives no answer about an adapter. */
+/** Imitates a browser that gives no answer about an adapter. */
 export const SILENT = "if (self.GPU) GPU.prototype.requestAdapter = () => new Promise(() => {});";
 
-/** As with a module that panics when it opens the device. */
+/** Imitates a module that panics when it opens the device. */
 export const BREAKS_OVER_GPU = `if (self.GPUAdapter) GPUAdapter.prototype.requestDevice = () => {
   self.postMessage({ panic: "a test broke it" });
   return new Promise(() => {});
 };`;
 
-/** As with a TensorFlow.js that breaks while it is measured. */
+/** Imitates a TensorFlow.js that breaks while it is measured. */
 export const BREAKS_PEER = `if (self.location.pathname.endsWith("tfjs-worker.js")) {
   let runs = 0;
   self.addEventListener("message", ({ data }) => {
@@ -76,7 +76,7 @@ export const BREAKS_PEER = `if (self.location.pathname.endsWith("tfjs-worker.js"
 /** Tells the page that the module panicked, as its worker does. */
 export async function breakModule(page) {
   for (const worker of page.workers()) {
-    // The page ends the worker when it hears of it, and this call is to be answered before.
+    // The page ends the worker after this message, so this call must be answered first.
     await worker.evaluate(() => void setTimeout(() => self.postMessage({ panic: "a test broke it" }), 50));
   }
 }
@@ -90,7 +90,7 @@ async function workersWithDevices(page) {
   return found;
 }
 
-/** What the page holds on the GPU now. */
+/** The objects that the page has on the GPU now. */
 export async function gpuAccounts(page) {
   const total = { devices: 0, buffers: 0, bytes: 0, created: 0, destroyed: 0, collected: 0 };
   for (const worker of await workersWithDevices(page)) {
@@ -102,7 +102,7 @@ export async function gpuAccounts(page) {
   return total;
 }
 
-/** Destroys each device that the page has open, as a driver that is restarted would; their number. */
+/** Destroys each device that the page has open, like a driver that is restarted. Returns their number. */
 export async function loseDevice(page) {
   let lost = 0;
   for (const worker of await workersWithDevices(page)) {
@@ -115,7 +115,7 @@ export async function loseDevice(page) {
   return lost;
 }
 
-/** The next matrix that the page asks for finds no memory, which browsers tell behind the call. */
+/** Makes the next matrix of the page fail for lack of memory, which browsers report after the call. */
 export async function shortOfMemory(page) {
   for (const worker of await workersWithDevices(page)) {
     await worker.evaluate(() => {

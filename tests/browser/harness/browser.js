@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { PATIENCE } from "./patience.js";
 
-// Nothing here leaves the machine, and what the browser would fetch for itself is switched off.
+// Nothing is sent from this machine, and the browser's own downloads are switched off.
 const ALWAYS = [
   "--no-sandbox",
   "--disable-quic",
@@ -12,14 +12,14 @@ const ALWAYS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // A page that measures its memory is answered at once, and not with the next collection of garbage.
+  // A page that measures its memory gets the answer at once, and not after the next garbage collection.
   "--enable-blink-features=ForceEagerMeasureMemory",
 ];
 const NAMES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /**
  * Starts Chromium in a new and empty folder. The adapter of WebGPU is SwiftShader, Chromium's software driver, or
- * `default`, what Chromium itself takes; with `webgpu: false` there is none.
+ * `default`, the adapter that Chromium chooses; with `webgpu: false` there is none.
  */
 export async function launch({ executable, webgpu = true, adapter = "swiftshader" } = {}) {
   const executablePath = executable ?? NAMES.find((name) => existsSync(name));
@@ -30,14 +30,14 @@ export async function launch({ executable, webgpu = true, adapter = "swiftshader
   return chromium.launch({ executablePath, args });
 }
 
-/** Opens the page and waits until it says that it is ready. What its console says is kept in `page.faults`. */
+/** Opens the page and waits until it says that it is ready. The messages of its console are kept in `page.faults`. */
 export async function open(browser, url, { seconds = 60, settings = {}, hideWebGpu = false } = {}) {
   const context = await browser.newContext({ acceptDownloads: true, ...settings });
   const page = await context.newPage();
   page.faults = [];
   page.requests = [];
   page.on("console", (message) => {
-    // What is not found is told below, with its address.
+    // Files that are not found are reported below, with their address.
     const told = /^Failed to load resource/.test(message.text());
     if (message.type() === "error" && !told) page.faults.push(`console: ${message.text()}`);
   });

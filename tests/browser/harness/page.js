@@ -1,15 +1,15 @@
-// What the checks do with the page: its ids and states.
+// Actions of the checks on the page, by its ids and states.
 
 import assert from "node:assert/strict";
 import { PATIENCE, SOON } from "./patience.js";
 
-/** The number that an element has as `data-value`; NaN where it has none. */
+/** The number in an element's `data-value`; NaN if it has none. */
 export async function valueOf(page, id) {
   const value = await page.getAttribute(id, "data-value");
   return value === null || value === "" ? NaN : Number(value);
 }
 
-/** What the page says: the message, and in each section whatever else is shown as an alert. */
+/** The page's messages: the main message, and in each section the alerts that are shown. */
 export async function said(page) {
   const texts = await page.$$eval("#message, [role=alert], [role=status], .error, #model-status", (all) =>
     all.filter((one) => one.getClientRects().length).map((one) => one.textContent.trim()),
@@ -17,7 +17,7 @@ export async function said(page) {
   return texts.filter(Boolean).join(" | ");
 }
 
-/** Keeps all that the page's message says from now on, for `toldSince`: what is said next may follow at once. */
+/** Records all texts of the page's message from now on, for `toldSince`, because texts may follow each other at once. */
 export async function keepMessages(page) {
   await page.$eval("#message", (message) => {
     globalThis.messages = [];
@@ -26,7 +26,7 @@ export async function keepMessages(page) {
   });
 }
 
-/** Waits until the message has said something that fits, and gives it. */
+/** Waits until the message has had a text that matches, and returns the text. */
 export async function toldSince(page, pattern, seconds) {
   const found = await page
     .waitForFunction(
@@ -41,7 +41,7 @@ export async function toldSince(page, pattern, seconds) {
   return found.jsonValue();
 }
 
-/** Waits until a section has one of these states, and fails as soon as it says `failed` where that is none of them. */
+/** Waits until a section has one of these states. Fails at once if the state is `failed` and that is not one of them. */
 export async function state(page, id, wanted, seconds) {
   const found = await page.waitForFunction(
     ([id, wanted]) => {
@@ -56,7 +56,7 @@ export async function state(page, id, wanted, seconds) {
   return now;
 }
 
-/** Clicks, and waits for the state that comes of it. A state is new when the page has set it after the click. */
+/** Clicks, and waits for the resulting state. A state is new if the page has set it after the click. */
 export async function run(page, section, button, seconds, wanted = ["done"]) {
   await page.$eval(section, (element) => {
     element.changes = 0;
@@ -76,7 +76,7 @@ export async function setDigits(page, values) {
   for (const [name, value] of Object.entries(values)) await set(page, `#digits-${name}`, value);
 }
 
-/** Sets a field to a text, also to one that its type would not let a person type. */
+/** Sets a field to a text, also to a text that its type would not let a person type. */
 export async function set(page, id, value) {
   await page.$eval(
     id,
@@ -88,7 +88,7 @@ export async function set(page, id, value) {
   );
 }
 
-/** Asserts that a sentence helps a person: words, and nothing that only a program would say. */
+/** Asserts that a sentence is useful for a person: it has words, and nothing that only programs use. */
 export function assertSentence(text, about) {
   assert.match(text, /\p{L}+ \p{L}+/u, `${about}: no sentence but ${JSON.stringify(text)}`);
   const raw = /undefined|\[object|panicked|unreachable|RuntimeError|TypeError|\bNaN\b.*\bNaN\b|null\b.*of null|src\//;

@@ -1,7 +1,7 @@
-// How long checks wait at most for what comes at once on a machine that does nothing else. Beside builds and other tests on two
-// cores it may take many times as long; what never comes is noticed all the same.
+// The longest waits of checks for events that come at once on an idle machine. Beside builds and other tests on two
+// cores they may take many times as long; an event that never comes is still noticed.
 
-/** What the seconds of a check are multiplied by. */
+/** The factor by which the seconds of a check are multiplied. */
 export const PATIENCE = 3;
-/** Milliseconds for what the page does at once. */
+/** Milliseconds for actions that the page does at once. */
 export const SOON = 20_000 * PATIENCE;

@@ -4,7 +4,7 @@ import { PATIENCE } from "./patience.js";
 
 /**
  * A check is `{ name, seconds, run(t) }`. Its name is a sentence that is true when `run` returns in PATIENCE times these
- * seconds. `t.page()` gives the page that the checks of one list share; it is opened anew after a check has failed.
+ * seconds. `t.page()` gives the page that the checks of one list share; it is opened again after a check has failed.
  * `t.open(options)` gives a page of the check's own. An error in a page's console fails a check, unless `t.mayComplain(pattern)` allows it.
  * `t.note` is printed behind the name.
  */
@@ -70,7 +70,7 @@ export class Runner {
     else this.#passed += 1;
   }
 
-  /** Prints the sums; the number of failures. */
+  /** Prints the sums, and returns the number of failures. */
   finish() {
     console.log(`\n${this.#passed} passed, ${this.#failed} failed`);
     if (!this.#passed && !this.#failed) console.log("no check has a name that --only gives");
@@ -96,11 +96,11 @@ async function within(seconds, work) {
   }
 }
 
-// What closes must not hide why a check failed, and a browser that hangs must not hold up the others.
+// Closing must not hide the reason of a failure, and a browser that hangs must not delay the others.
 async function quietly(work) {
   try {
     await within(20, work);
   } catch {
-    // It is closed with the browser.
+    // The page is closed with the browser.
   }
 }

@@ -1,4 +1,4 @@
-// A static server on a free port of this machine alone.
+// A static server on a free port, for this machine only.
 
 import { createServer } from "node:http";
 import { readFile, stat } from "node:fs/promises";
@@ -16,8 +16,8 @@ const TYPES = {
 };
 
 /**
- * Serves a folder. Where `beforeWorkers` is given, that script comes first in each worker: it is done before the page
- * can have opened a device there, which a debugger that attaches to a worker cannot be sure of. With `isolated` no other page shares the
+ * Serves a folder. If `beforeWorkers` is given, this script runs first in each worker. It has ended before the page can
+ * open a device there; a debugger that attaches to a worker could be too late. With `isolated` no other page shares the
  * page's process, so that the browser lets it measure its own memory.
  */
 export async function serve(folder, { beforeWorkers = "", isolated = false } = {}) {
@@ -33,7 +33,7 @@ export async function serve(folder, { beforeWorkers = "", isolated = false } = {
   return listening(server);
 }
 
-/** Serves one page, whatever is asked for. */
+/** Serves one page for every request. */
 export async function serveText(text) {
   return listening(createServer((_, response) => response.setHeader("content-type", TYPES[".html"]).end(text)));
 }
@@ -60,6 +60,6 @@ async function answer(folder, beforeWorkers, request, response) {
   let body = await readFile(file);
   const toWorker = ["worker", "sharedworker"].includes(request.headers["sec-fetch-dest"]);
   if (toWorker && type.startsWith("text/javascript")) body = `${beforeWorkers}\n${body}`;
-  // Nothing is kept from one page to the next: each is as cold as the first.
+  // Nothing is cached between pages, so each loads like the first.
   response.writeHead(200, { "content-type": type, "cache-control": "no-store" }).end(body);
 }

@@ -1,9 +1,9 @@
-//! What the device and the CPU path may differ by.
+//! How far the results of the device and of the CPU path may be apart.
 //!
-//! Both are within an op's documented bound of exact arithmetic, u = 2^-23, so they are within twice that of each other.
-//! Numbers that no table of cases has add two things. Where the magnitudes that enter a sum come near the largest f32,
-//! the order of the terms decides whether it overflows: nothing is claimed there. And WGSL may flush denormals, so that
-//! each product that enters a sum may lose the smallest normal number.
+//! Both are within an op's documented bound of exact arithmetic, u = 2^-23, so they are within twice that of each other. Random
+//! numbers, which the table of cases does not have, add two things. Where the magnitudes that enter a sum come near the largest
+//! f32, the order of the terms decides whether it overflows, so nothing is checked there. And WGSL may flush denormals, so each
+//! product that enters a sum may lose up to the smallest normal number.
 
 use ndarray::{Array2, ArrayView2, Axis, array};
 use wgpu_mlp::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
@@ -18,12 +18,12 @@ pub const LOG: f64 = 1.0 / (1u64 << 21) as f64;
 /// Magnitudes above this may overflow in one order and not in another.
 const NEAR_OVERFLOW: f64 = f32::MAX as f64 / 4.0;
 
-/// Nothing is claimed near overflow.
+/// No bound is set near overflow.
 pub fn unless_huge(magnitude: f64, bound: f64) -> f64 {
     if magnitude > NEAR_OVERFLOW { f64::INFINITY } else { bound }
 }
 
-/// |x|, and 0 for NaN and infinities: what they lead to must come out as it is on the CPU path.
+/// |x|, and 0 for NaN and infinities: results that depend on these must be equal to those of the CPU path.
 pub fn magnitude(x: f32) -> f64 {
     if x.is_finite() { f64::from(x.abs()) } else { 0.0 }
 }
@@ -86,14 +86,14 @@ pub fn head_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
         let terms = softmax[[r, c]] * mass[r] + 4.0 * U * (p * mass[r] + q) + runs * p * mass[r] + FLUSH;
         2.0 * (terms / divisor + level * magnitude(want[1][[r, c]])) + FLUSH
     });
-    // Which losses are finite is claimed where none of them comes near overflow.
+    // The test compares which losses are finite only if none of them comes near overflow.
     let finite = if losses.iter().all(|bound| bound.is_finite()) { 0.0 } else { f64::INFINITY };
     let size = want[0].mapv(magnitude).sum();
     let sums = array![[unless_huge(size, losses.sum() + 2.0 * level * size), 2.0 * level * weight_sum]];
     vec![losses, slopes, array![[0.0, 0.0, finite, finite]], sums]
 }
 
-/// Each line's error, carried through the next: m, v, then w, whose update has 16 u of itself beside what m brings.
+/// The error of each line is carried to the next: m, v, then w, whose update has an error of 16 u of itself besides that of m.
 pub fn adam_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
     let options = AdamOptions::default();
     let unbias = |beta: f64| 1.0 / (1.0 - beta.powf(g.step() as f64));
@@ -112,7 +112,7 @@ pub fn adam_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
     bounds
 }
 
-/// The velocity's error 2 u (μ |velocity| + |dw|), carried through a step that adds 2 u of itself.
+/// The velocity's error 2 u (μ |velocity| + |dw|), carried through a step that adds 2 u of its own size.
 pub fn momentum_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
     let MomentumOptions { learning_rate, momentum, .. } = MomentumOptions::default();
     let mut bounds = vec![Array2::zeros(g.a.dim()); 2];

@@ -14,20 +14,20 @@ use rand_distr::{Distribution, StandardNormal};
 
 use table::{OPS, Op};
 
-/// What is drawn; the numbers follow from it.
+/// A draw. The numbers of the operands follow from it.
 #[derive(Clone, Debug)]
 pub struct Draw {
     op: usize,
     dims: [usize; 3],
-    /// Which dimension of the other operands is one too large; from 4 on none.
+    /// The dimension of the other operands that is one too large; from 4 on none is.
     off: usize,
     fills: [usize; 3],
-    /// Which kind of label or share is bad; from 2 on none.
+    /// The kind of label or share that is bad; from 2 on none is.
     bad: usize,
     seed: u64,
 }
 
-/// What an op is given.
+/// The operands of an op.
 #[derive(Clone)]
 pub struct Given {
     pub a: Array2<f32>,
@@ -41,9 +41,9 @@ pub struct Given {
     choice: usize,
 }
 
-/// Every draw; smaller ones come first when a failure is cut down.
+/// All draws. When a failure is reduced, smaller draws are tried first.
 pub fn draws() -> impl Strategy<Value = Draw> {
-    // Now and then long enough for every mapping of rows to threads.
+    // Some rows are long enough for every mapping of rows to threads.
     let dim = || prop_oneof![3 => 1..=6usize, 6 => 1..=40usize, 1 => 100..=140usize];
     let head = OPS.iter().position(|op| op.name == "softmax_cross_entropy").unwrap_or(0);
     (
@@ -94,7 +94,7 @@ impl Draw {
 }
 
 impl Given {
-    /// What is given with denormals flushed to zero, as WGSL allows.
+    /// The operands with denormals flushed to zero, which WGSL allows.
     pub fn flushed(&self) -> Given {
         let flush = |x: &Array2<f32>| x.mapv(|x| if x.is_subnormal() { 0.0 } else { x });
         Given { a: flush(&self.a), b: flush(&self.b), c: flush(&self.c), ..self.clone() }

@@ -1,4 +1,4 @@
-//! The ops: how each runs, and what the device and the CPU path may differ by.
+//! The ops: how each runs, and how far the device and the CPU path may be apart.
 
 use ndarray::{Array2, Axis, array};
 use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy, Reduction};
@@ -12,7 +12,7 @@ use super::bounds::{
 
 pub type Outputs = Vec<Array2<f32>>;
 
-/// Bounds from what was given and what the CPU path made of it.
+/// Computes bounds from the operands and the results of the CPU path.
 pub type Bounds = fn(&Given, &[Array2<f32>]) -> Vec<Array2<f64>>;
 
 pub struct Op {
@@ -20,7 +20,7 @@ pub struct Op {
     /// Shapes of b and c for dims m, k, n; a is m x k.
     pub shapes: fn([usize; 3]) -> [[usize; 2]; 2],
     pub run: fn(&Device, &Given) -> Result<Outputs>,
-    /// What the device may be off from these results of the CPU path; infinite where nothing is claimed.
+    /// How far the device may be off from these results of the CPU path; infinite where nothing is checked.
     pub bounds: Bounds,
 }
 

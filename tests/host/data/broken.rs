@@ -1,4 +1,4 @@
-//! Files cut short, files changed, and bytes of no meaning: never a panic, always an array or an error with the file.
+//! Files cut short, changed files, and random bytes: there is never a panic, always an array or an error with the file's name.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::npy::npy;
 
 const CASES: u32 = 3000;
 
-/// Whatever these bytes are, each reader must give a table or an error that names the file.
+/// For any bytes, each reader must give a table or an error that names the file.
 fn try_all(scratch: &Scratch, bytes: &[u8]) {
     let named = CsvOptions { label: Column::Name("b".into()), ..Default::default() };
     let readers: [&dyn Fn(PathBuf) -> Result<(), Error>; 6] = [
@@ -31,7 +31,7 @@ fn try_all(scratch: &Scratch, bytes: &[u8]) {
     }
 }
 
-/// A file that can be read, of each kind.
+/// A valid file of each kind.
 fn whole() -> impl Strategy<Value = Vec<u8>> {
     let array = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
     let labels = "{'descr': '>u8', 'fortran_order': True, 'shape': (6,), }";
@@ -43,7 +43,7 @@ fn whole() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Texts of the letters that headers and tables are made of.
+/// Texts of the characters that headers and tables contain.
 fn letters() -> impl Strategy<Value = Vec<u8>> {
     vec(prop::sample::select(b"{}()[],:'\"\\-+_.0123456789abefjlnrstuxNTF<>|=\n\r ;\xff".to_vec()), 0..117)
 }

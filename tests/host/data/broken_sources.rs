@@ -18,13 +18,13 @@ use super::sources::all_rows;
 
 const CASES: u32 = 10_000;
 
-/// An error must be one of a file's, and name it.
+/// An error must be an error of a file, and name the file.
 fn check(path: &Path, error: &Error) {
     assert!(matches!(error, Error::Data { .. } | Error::Format { .. }), "{error:?}");
     assert!(error.to_string().starts_with(&format!("{}: ", path.display())), "{error}");
 }
 
-/// A source must have no more rows and columns than the file has bytes for, and give them.
+/// A source must not claim more rows and columns than the file has bytes for, and must be able to read them.
 fn read(path: &Path, bytes: &[u8], rows: Result<FileRows<'_>, Error>) {
     match rows {
         Ok(rows) => {
@@ -39,7 +39,7 @@ fn read(path: &Path, bytes: &[u8], rows: Result<FileRows<'_>, Error>) {
     }
 }
 
-/// All readers of these bytes, and of a file with them.
+/// Calls all readers on these bytes, and on a file with these bytes.
 fn try_all(scratch: &Scratch, bytes: &[u8]) {
     let path = &scratch.path;
     std::fs::write(path, bytes).unwrap();
@@ -84,7 +84,7 @@ fn tensor_file() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Changes some bytes, and cuts the file or adds to it.
+/// Changes some bytes, and cuts the file short or adds bytes.
 fn broken(mut bytes: Vec<u8>, changes: &[(Index, u8)], length: Option<Index>, more: &[u8]) -> Vec<u8> {
     for (place, byte) in changes {
         let place = place.index(bytes.len());
@@ -97,7 +97,7 @@ fn broken(mut bytes: Vec<u8>, changes: &[(Index, u8)], length: Option<Index>, mo
     bytes
 }
 
-/// The numbers of headers that lie: small ones, and ones beyond every machine.
+/// The numbers of headers with false claims: small ones, and numbers too large for any machine.
 fn size() -> impl Strategy<Value = String> {
     prop_oneof![
         (0..9u64).prop_map(|size| size.to_string()),

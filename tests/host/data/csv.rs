@@ -39,7 +39,7 @@ fn columns_can_be_left_out() {
     let read = table(text, &options);
     assert_eq!((read.features, read.labels), (array![[1.4], [4.7]], vec![0, 1]));
     assert_eq!(read.columns, ["petal"]);
-    // Without names, text in a column that is left out makes no header of the first row.
+    // If columns have no names, text in a column that is left out does not make the first row a header.
     let by_place = CsvOptions { skip: vec![Column::Index(0)], ..Default::default() };
     assert_eq!(table("x,1.4,0\ny,4.7,1\n", &by_place).features, array![[1.4], [4.7]]);
     assert_eq!(table("id,petal,kind\n7,1.4,0\n8,4.7,1\n", &by_place).columns, ["petal"]);
@@ -76,7 +76,7 @@ fn a_header_is_told_from_a_first_row() {
     assert_eq!(forced(Some(false)).columns, ["0"]);
     assert_eq!(features("1,2\n3,4\n").features, array![[1.0, 2.0], [3.0, 4.0]]);
     assert_eq!(features("x,2\n3,4\n").columns, ["x", "2"]);
-    // A value that is missing is no name.
+    // A missing value does not count as a name.
     for missing in ["", "#N/A", "-1.#IND"] {
         let words = format!("line 1, column 1: a value is missing; got \"{missing}\"");
         refused(format!("{missing},1\n2,3\n").as_bytes(), &CsvOptions::default(), &words);
@@ -144,7 +144,7 @@ fn cells_that_are_no_numbers() {
     cell(&long, &format!("line 2, column 2: a value must be a number; got \"{}\" and more", "x".repeat(40)));
     cell(b"\xef\xbb\xbf\r\n\n?,1\n", "line 3, column 1: a value is missing; got \"?\"");
     cell(b"\xef\xbb\xbfx,kind\r\n1,a\r\n\r\n\r\n?,a\r\n", "line 5, column 1: a value is missing; got \"?\"");
-    // Lines are counted as an editor counts them.
+    // Line numbers are those that an editor shows.
     cell(b"x,\"ki\nnd\"\n\n\n1,a\n\n?,a\n", "line 7, column 1: a value is missing; got \"?\"");
 }
 

@@ -1,4 +1,4 @@
-//! CSV files that are read with another delimiter than theirs, and numbers with a decimal comma.
+//! CSV files that are read with a wrong delimiter, and numbers with a decimal comma.
 
 use ndarray::array;
 use wgpu_mlp::data::{Column, CsvOptions, read_csv, read_csv_features};
@@ -6,12 +6,12 @@ use wgpu_mlp::data::{Column, CsvOptions, read_csv, read_csv_features};
 use super::Scratch;
 use super::csv::{features, label, refused, table};
 
-/// The options of reading a file so divided.
+/// The options for a file with this delimiter.
 fn divided(delimiter: u8) -> CsvOptions {
     CsvOptions { delimiter, ..Default::default() }
 }
 
-/// The rule that a file breaks whose cells this character separates, where another was asked for.
+/// The rule that is broken if this character separates the cells of a file, but the options name another.
 fn seems(delimiter: char) -> String {
     let named = if delimiter == '\t' { "\"\\t\", a tab".into() } else { format!("\"{delimiter}\"") };
     format!("the cells seem to be separated by {named}: set CsvOptions::delimiter to it")
@@ -44,13 +44,13 @@ fn each_delimiter_is_told_from_each_other() {
             scratch.refused(write(text).as_bytes(), |path| read_csv_features(path, &options), &words);
         };
         refused("5.1_3.5\n4.9_3\n", Some(false), "line 1, column 1", "5.1_3.5");
-        // The first row is taken for a header, since it is no number.
+        // The first row counts as a header, because it is not a number.
         refused("5.1_3.5\n4.9_3\n", None, "line 2, column 1", "4.9_3");
         refused("x_y\n5.1_3.5\n", None, "line 2, column 1", "5.1_3.5");
         refused("1_2\n3_4\n", None, "line 2, column 1", "3_4");
         refused("x_y\n", None, "line 1, column 1", "x_y");
 
-        // The file is right for whoever reads it right.
+        // The file can be read with the right options.
         let options = CsvOptions { classes: vec!["setosa".into()], ..divided(right as u8) };
         let read = table(&write("5.1_3.5_setosa\n4.9_3_setosa\n"), &options);
         assert_eq!(read.features, array![[5.1, 3.5], [4.9, 3.0]]);
@@ -65,24 +65,24 @@ fn a_number_with_another_delimiter_in_it() {
         cell(&format!("x,y,kind\n1,2{other}3,a\n"), b',', &words);
     }
     cell("x;y;kind\n1;2,3,4;a\n", b';', &format!("line 2, column 2: {}; got \"2,3,4\"", seems(',')));
-    // The file's own delimiter in quotes is no other one, and thousands are no columns.
+    // The file's own delimiter in quotes does not count as another delimiter, and separators of thousands do not make columns.
     let rule = "line 2, column 1: a value must be a number; got";
     cell("x,kind\n\"1,2,3\",a\n", b',', &format!("{rule} \"1,2,3\""));
     cell("x;kind\n\"1;2\";a\n", b';', &format!("{rule} \"1;2\""));
     cell("x;kind\n1,234,567;a\n", b';', &format!("{rule} \"1,234,567\""));
     cell("x;kind\n1,234.5;a\n", b';', &format!("{rule} \"1,234.5\""));
-    // A comma before three digits may stand for either.
+    // A comma before three digits may be a decimal comma or a separator of thousands.
     cell(
         "x;kind\n1,234;a\n",
         b';',
         "line 2, column 1: a value must have a point before its decimals, and no comma; got \"1,234\"",
     );
-    // Text in a column that should have numbers has what it has.
+    // Text in a column that should have numbers may contain any character.
     for genres in ["Action|Comedy", "red;blue", "7;blue"] {
         let words = format!("line 2, column 2: a value must be a number; got {genres:?}");
         cell(&format!("id,genres,kind\n1,{genres},a\n"), b',', &words);
     }
-    // A quote that was left open swallows rows of whatever there is.
+    // A quote that is not closed makes the following rows part of its cell.
     cell("x,kind\n\"1;2\n3;4\",a\n", b',', &format!("{rule} \"1;2\\n3;4\""));
 }
 
@@ -94,7 +94,7 @@ fn decimal_commas() {
         let write = |text: &str| text.replace(';', &char::from(delimiter).to_string());
         cell(&write("x;y;kind\n1;-2,5;a\n"), delimiter, &format!("line 2, column 2: {comma} \"-2,5\""));
         cell(&write("x;kind\n,5e-3;a\n"), delimiter, &format!("line 2, column 1: {comma} \",5e-3\""));
-        // A row of such numbers is taken for a header.
+        // A row of such numbers counts as a header.
         cell(&write("1,5;a\n2,5;b\n"), delimiter, &format!("line 2, column 1: {comma} \"2,5\""));
         cell(&write("1,5;2;a\n"), delimiter, &format!("line 1, column 1: {comma} \"1,5\""));
     }
@@ -143,7 +143,7 @@ fn other_delimiters_where_they_may_stand() {
         let read = table(&write("petal_cm,sepal_cm,kind\n1,2,a_b\n3,4,\"b_a\"\n"), &usual);
         assert_eq!(read.columns, [write("petal_cm"), write("sepal_cm")]);
         assert_eq!(read.classes, [write("a_b"), write("b_a")]);
-        // A label that looks like numbers, and one behind which the row is wrong for another reason.
+        // A label that looks like numbers, and a label in a row that is wrong for another reason.
         assert_eq!(table(&write("1,2_3\n4,5_6\n"), &usual).classes, [write("2_3"), write("5_6")]);
         let short = write("1,2,a_b\n1,a_b\n");
         let rule = "each row must have as many cells as the first; got";

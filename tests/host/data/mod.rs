@@ -1,4 +1,4 @@
-//! Data files: what NumPy and spreadsheets write is read; what is broken is refused with the file's name and the place.
+//! Data files: files from NumPy and spreadsheets are read; broken files are refused with the file's name and the place.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -41,13 +41,13 @@ impl Scratch {
         Scratch { path: dir.path().join("file"), _dir: dir }
     }
 
-    /// Writes the bytes to the file and reads them so.
+    /// Writes the bytes to the file and reads them with this function.
     fn read<T>(&self, bytes: &[u8], read: impl Fn(PathBuf) -> Result<T, Error>) -> Result<T, Error> {
         fs::write(&self.path, bytes).unwrap();
         read(self.path.clone())
     }
 
-    /// Reads the bytes so; that must fail with these words behind the file's name.
+    /// Reads the bytes with this function, which must fail with these words after the file's name.
     #[track_caller]
     fn refused<T>(&self, bytes: &[u8], read: impl Fn(PathBuf) -> Result<T, Error>, words: &str) -> Error {
         let error = self.read(bytes, read).err().expect("an error");

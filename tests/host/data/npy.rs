@@ -7,7 +7,7 @@ use wgpu_mlp::{Device, Error, Mlp};
 
 use super::Scratch;
 
-/// A header as `np.save` of NumPy 2.4 writes it, and the data.
+/// A file with the header that `np.save` of NumPy 2.4 writes, and the data.
 pub fn npy(header: &str, data: &[u8]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00\x76\x00", format!("{header:117}\n").as_bytes(), data].concat()
 }
@@ -60,7 +60,7 @@ fn headers_of_all_versions() {
         let bytes = [&start, header.as_bytes(), &[5, 6]].concat();
         assert_eq!(scratch.read(&bytes, read_npy).unwrap(), array![[5.0, 6.0]]);
     }
-    // Lengths whose bytes are brackets.
+    // Header lengths whose bytes are brackets.
     for length in [usize::from(b'['), usize::from(b'{'), 0x5b7b] {
         let header = format!("{:1$}\n", header.trim_end(), length - 1);
         let start = [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..]].concat();
@@ -119,7 +119,7 @@ fn what_is_written_comes_back() {
     write_npy(&scratch.path, array.view()).unwrap();
     let bits = |array: &Array2<f32>| -> Vec<u32> { array.iter().map(|value| value.to_bits()).collect() };
     assert_eq!(bits(&read_npy(&scratch.path).unwrap()), bits(&array));
-    // Whatever the order in memory.
+    // The order in memory does not matter.
     for view in [array.t(), array.slice(ndarray::s![..;2, ..;-1]), array.slice(ndarray::s![..0, ..])] {
         write_npy(&scratch.path, view).unwrap();
         assert_eq!(read_npy(&scratch.path).unwrap(), view);
@@ -232,7 +232,7 @@ fn what_is_no_file() {
     }
 }
 
-/// The bytes at an address divisible by 64, and that many bytes behind it.
+/// The bytes at an address that is this many bytes after one divisible by 64.
 fn aligned(bytes: &[u8], behind: usize, view: impl FnOnce(&[u8])) {
     let mut room = vec![0; bytes.len() + 128];
     let start = room.as_ptr().align_offset(64) + behind;

@@ -1,4 +1,4 @@
-//! Readers and writers in the place of files: the same values, and the same errors under another name.
+//! Readers and writers instead of files: the same values, and the same errors with another name.
 
 use std::io::{self, Read, Write};
 
@@ -46,7 +46,7 @@ fn failing(bytes: &[u8]) -> impl Read {
     bytes.chain(Failing)
 }
 
-/// The results of a file and of two readers of its bytes must be alike; errors may differ in the name alone.
+/// A file and two readers of its bytes must give equal results; errors may differ only in the name.
 #[track_caller]
 fn alike<T: PartialEq + std::fmt::Debug>(of_file: Result<T, Error>, of_readers: [Result<T, Error>; 2]) {
     for of_reader in of_readers {
@@ -94,7 +94,7 @@ fn little_endian(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// A header may claim any length: memory grows with what is read.
+/// A header may claim any length; memory grows only with the bytes that are read.
 #[test]
 fn a_reader_without_end_is_read_no_further_than_its_header_says() {
     let header = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (10, 2), }", &[]);
@@ -127,7 +127,7 @@ fn arrays_to_writers() {
     assert!(error.to_string().starts_with("the given writer: "), "{error}");
 }
 
-/// A writer may be a file, each of whose calls costs time.
+/// A writer may be a file, so each call of it costs time.
 #[test]
 fn a_writer_is_called_seldom() {
     struct Counting(usize);

@@ -47,7 +47,7 @@ fn columns_of_equal_values_become_zero() {
         assert!(scaler.transform(x.view()).unwrap().iter().all(|x| *x == 0.0));
     }
     assert_eq!(Scaler::fit(array![[3.0, 4.0]].view()).unwrap().scale(), [1.0, 1.0], "one row");
-    // Sums in f64: f32 would lose the ones beside 2^24.
+    // Sums are in f64: f32 would lose the ones that are added to 2^24.
     let large = array![[16_777_216.0], [16_777_218.0], [16_777_220.0]];
     let scaler = Scaler::fit(large.view()).unwrap();
     assert_eq!((scaler.mean(), scaler.scale()[0]), (&[16_777_218.0][..], (8.0f64 / 3.0).sqrt()));

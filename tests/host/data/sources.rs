@@ -22,7 +22,7 @@ pub fn all_rows(source: &impl RowSource) -> Vec<f32> {
     rows_of(source, &(0..source.dim().0).collect::<Vec<_>>())
 }
 
-/// The source must give the bits of this array: all rows at once, none, and rows in any order, some of them again.
+/// The source must give the bits of this array: all rows at once, none, and rows in any order, some of them repeated.
 #[track_caller]
 pub fn same_rows(source: &impl RowSource, want: &Array2<f32>, name: &str) {
     let count = want.nrows();
@@ -41,7 +41,7 @@ pub fn same_rows(source: &impl RowSource, want: &Array2<f32>, name: &str) {
     assert_eq!((error.row, error.source.to_string()), (count, format!("there are only {count} rows")), "{name}");
 }
 
-/// The numbers of `tests/host/data` that all types have, and below 0 and broken ones where there are such.
+/// The numbers of `tests/host/data` that all types have; negative numbers and fractions for the types that have them.
 fn number(kind: char, index: usize) -> f64 {
     let index = index as f64;
     match kind {
@@ -239,7 +239,7 @@ fn what_cannot_be_opened_is_named() {
     assert!(matches!(open_npy(folder), Err(Error::File { path, .. }) if path == folder));
 }
 
-/// Rows of a file of a tebibyte (with nothing in it) are read without the rest.
+/// Rows of a file of a tebibyte (a sparse file) are read without the rest.
 #[cfg(target_os = "linux")]
 #[test]
 fn large_files_and_pipes() {

@@ -36,7 +36,7 @@ fn a_stratified_split_keeps_the_proportions() {
     let labels = labels();
     let (train, test) = train_test_rows(&labels, &options(0.25, 1, true)).unwrap();
     assert_eq!((count(&labels, &train), count(&labels, &test)), ([150, 60, 15], [50, 20, 5]));
-    // Rows without a label are a group of their own, and a class of one row is trained on.
+    // Rows without a label are a separate group, and a class of one row is used for training.
     let odd = [0i64, 0, 0, 0, 1, -100, -100, -100, -100, -100];
     let (train, test) = train_test_rows(&odd, &options(0.5, 0, true)).unwrap();
     assert_eq!(test.iter().filter(|row| odd[**row] == -100).count(), 3);

@@ -1,4 +1,4 @@
-//! What reads sources to their end or while others read: scaling, conversion, and shards of many files.
+//! Calls that read sources as a whole or while others read them: scaling, conversion, and shards of many files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn hidden(x: &Array2<f32>) -> impl RowSource {
 #[test]
 fn a_scaler_fits_any_source_to_the_same_bits() {
     let scratch = Scratch::new();
-    // Several batches, one of which is not full.
+    // Several batches, one of them not full.
     for x in [waves(70_001, 7), waves(3, 300_000), waves(1, 1)] {
         let scaler = Scaler::fit(x.view()).unwrap();
         // The formula, with sums in f64 over the rows in their order.
@@ -78,7 +78,7 @@ fn values_that_are_not_finite_are_named() {
         }
         let error = scaler.scaled(&x).unwrap().read_rows(&[3, 59_000, 59_999], &mut [0.0; 15]).unwrap_err();
         assert_eq!((error.row, error.source.to_string()), (59_000, want.clone()));
-        // The crate hands its own error on as it is.
+        // The crate passes its own error on unchanged.
         let scratch = Scratch::new();
         let error = write_npy_rows(&scratch.path, scaler.scaled(&x).unwrap()).unwrap_err();
         assert!(matches!(error, Error::Feature { .. }) && error.to_string() == want, "{error:?}");
@@ -96,7 +96,7 @@ fn any_source_becomes_a_file() {
     assert!(fs::read(&other).unwrap() == plain);
     write_npy_rows(&other, open_npy(&scratch.path).unwrap()).unwrap();
     assert!(fs::read(&other).unwrap() == plain);
-    // A file may be replaced by what is read from it.
+    // A file may be replaced by the rows that are read from it.
     write_npy_rows(&scratch.path, Multiplied::new(open_npy(&scratch.path).unwrap(), 0.5)).unwrap();
     assert_eq!(read_npy(&scratch.path).unwrap(), x.mapv(|value| value * 0.5));
     for shape in [(0, 3), (3, 0), (0, 0)] {
@@ -156,7 +156,7 @@ fn shards_of_many_files() {
     assert_eq!(labels, [vec![0; 5], vec![1], vec![2; 140]].concat());
     assert_eq!(shard_paths(pattern("train-0[12].npy")).unwrap(), paths[1..]);
     assert_eq!(shard_paths(pattern("train-00.npy")).unwrap(), paths[..1]);
-    // What editors and notebooks leave in hidden folders is no shard, unless the pattern names it.
+    // Files that editors and notebooks leave in hidden folders are not shards, unless the pattern names them.
     fs::create_dir(file(".hidden")).unwrap();
     fs::copy(&paths[0], file(".hidden/train-00.npy")).unwrap();
     fs::copy(&paths[0], file(".train-00.npy")).unwrap();
@@ -177,10 +177,10 @@ fn folders_with_the_characters_of_patterns() {
     assert_eq!(shard_paths(file("a[b/run[1]", "x-[0-9].npy")).unwrap(), [file("a[b/run[1]", "x-0.npy")]);
     assert_eq!(shard_paths(file("a[b/*", "x-?.npy")).unwrap(), [file("a[b/run[1]", "x-0.npy")]);
     assert_eq!(shard_paths(file("a[b", "**/x-0.npy")).unwrap(), [file("a[b/run[1]", "x-0.npy")]);
-    // A folder that is not there is a pattern.
+    // If no folder has this name, the name counts as a pattern.
     fs::remove_dir_all(dir.path().join("run[1]")).unwrap();
     assert_eq!(shard_paths(file("run[1]", "x-*.npy")).unwrap(), [file("run1", "x-0.npy")]);
-    // So is a file that is not there.
+    // If no file has this name, the name counts as a pattern too.
     for name in ["y[0].npy", "y0.npy"] {
         write_npy(file("run1", name), array![[1.0]].view()).unwrap();
     }

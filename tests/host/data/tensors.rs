@@ -107,7 +107,7 @@ fn labels() {
     refused("half", "labels must be whole numbers; got 1.5 in row 1");
     refused("u64", "labels must be at most 9223372036854775807; got 9223372036854775808 in row 1");
     refused("wide", "labels must have one dimension, or one column; got 1x2");
-    // More than is read at a time.
+    // More values than are read at a time.
     let many: Vec<i32> = (0..200_000).collect();
     let bytes: Vec<u8> = many.iter().flat_map(|label| label.to_le_bytes()).collect();
     fs::write(&scratch.path, file(&[("many", Dtype::I32, &[200_000], &bytes)])).unwrap();
@@ -155,7 +155,7 @@ fn tensors_that_cannot_be_rows() {
     }
 }
 
-/// A document each, say: their header has some megabytes.
+/// Many tensors, for example one for each document: their header has some megabytes.
 #[test]
 fn tens_of_thousands_of_tensors() {
     let scratch = Scratch::new();
@@ -165,7 +165,7 @@ fn tens_of_thousands_of_tensors() {
     assert_eq!(all_rows(&rows), [7.0]);
 }
 
-/// Rows of a tensor of a tebibyte (with nothing in it) are read without the rest.
+/// Rows of a tensor of a tebibyte (in a sparse file) are read without the rest.
 #[cfg(target_os = "linux")]
 #[test]
 fn large_files_and_files_that_change() {

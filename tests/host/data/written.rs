@@ -17,7 +17,7 @@ fn written(name: &str) -> PathBuf {
     foreign_files().join(name)
 }
 
-/// The array in these files, from f64 by this rounding.
+/// The array in these files, computed in f64 and rounded in this way.
 fn thirds(round: impl Fn(f64) -> f32) -> Array2<f32> {
     Array2::from_shape_fn((7, 5), |(row, col)| round((5.0 * row as f64 + col as f64 - 10.0) / 3.0))
 }

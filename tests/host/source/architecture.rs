@@ -1,10 +1,11 @@
-//! Arrows between source files: none upwards, no circles, and what some folders may not name.
+//! Arrows between source files: none leads upwards, there are no circles, and some folders may not name others.
 
 use super::graph::Graph;
 use super::{files, none};
 
-/// The floors of `src/`, from the bottom to the top: files and folders, by their paths without `.rs`. A name of more parts
-/// counts before the folder that it is in. Arrows may lead to lower floors, and within a floor as long as they make no circle.
+/// The floors of `src/`, from the bottom to the top: files and folders, by their paths without `.rs`. A longer path takes
+/// precedence over the folder that it is in. Arrows may lead to lower floors, and within a floor as long as they make no
+/// circle.
 const FLOORS: &[(&str, &[&str])] = &[
     (
         "plain data and the host",
@@ -48,7 +49,7 @@ fn graph(folder: &str) -> Graph {
     Graph::new(files.iter().map(|(file, text)| (file.as_str(), text.as_str())))
 }
 
-/// The number of a file's floor among these: that of the longest name it begins with.
+/// The number of a file's floor: that of the longest of these names that the file's path begins with.
 fn floor(floors: &[(&str, &[&str])], file: &str) -> Option<usize> {
     let stem = file.trim_end_matches(".rs");
     let below = |name: &str| stem == name || stem.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
@@ -59,7 +60,7 @@ fn floor(floors: &[(&str, &[&str])], file: &str) -> Option<usize> {
     all.filter(|(_, _, name)| below(name)).max().map(|(_, floor, _)| floor)
 }
 
-/// The arrows that lead from one floor to a higher one, and files that no floor has.
+/// The arrows that lead from one floor to a higher one, and files that are on no floor.
 fn upward(graph: &Graph, floors: &[(&str, &[&str])]) -> Vec<(String, String)> {
     let homeless = graph.files().filter(|file| floor(floors, file).is_none());
     let mut found: Vec<_> = homeless.map(|file| (file.to_owned(), format!("{file} is on no floor"))).collect();

@@ -1,8 +1,8 @@
-//! What breaks a rule of the source and is known.
+//! Known exceptions to the rules of the source.
 
-/// Rules, and for each what may break it: nothing new may come to it.
+/// The exceptions of each rule. No new ones may be added.
 pub const EXCEPTIONS: &[(&str, &[&str])] = &[
     ("no file has more than 300 lines", &["tests/mutants"]),
-    // What a row keeps in registers are this function's variables.
+    // The values of a row that are kept in registers are this function's variables.
     ("no function has more than 60 lines", &["shaders/rows/softmax_cross_entropy.wgsl row_work"]),
 ];

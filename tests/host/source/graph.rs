@@ -1,28 +1,28 @@
-//! The arrows between source files: which file names what another one defines, with re-exports followed.
+//! The arrows between source files: which file uses names that another file defines. Re-exports are followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lexer::{Token, test_modules, text, tokens, without_tests};
 
-/// A path of modules from the crate's root on, and perhaps a name behind it.
+/// A path of modules from the crate's root, and perhaps a name at its end.
 type Path = Vec<String>;
 
 /// The files of a crate and the arrows between them.
 pub struct Graph {
-    /// From one file to another, with the names that the one takes from the other.
+    /// From one file to another, with the names that the first takes from the second.
     pub arrows: BTreeMap<(String, String), BTreeSet<String>>,
     /// All files, and each one's module.
     modules: BTreeMap<Path, String>,
 }
 
-/// What a module says about others.
+/// The names of other modules' items that a module uses.
 #[derive(Default)]
 struct Module {
-    /// What `use` brings: each name and its path. For other modules these are re-exports.
+    /// The names that `use` brings into scope, and the path of each. For other modules these are re-exports.
     names: BTreeMap<String, Path>,
-    /// The names that it only hands on, by `pub use`.
+    /// The names that it only re-exports, by `pub use`.
     handed_on: BTreeSet<String>,
-    /// What it names in full, as in `super::name`, or by a module of its own, as in `child::name`.
+    /// Names with a path, as in `super::name`, or with a module of its own, as in `child::name`.
     paths: BTreeSet<Path>,
 }
 
@@ -53,7 +53,7 @@ impl Graph {
             for (_, path) in brought.filter(|(name, path)| !by_paths(name, path)).collect::<Vec<_>>() {
                 graph.point(base, path, &said);
             }
-            // What is named by something that `use` brought has its arrow already, unless that is a module.
+            // A path that begins with a name from a `use` has its arrow already, unless that name is a module.
             let named = |path: &&Path| match module.names.get(&path[0]) {
                 Some(alias) => module.handed_on.contains(&path[0]) || graph.is_module(base, alias),
                 None => true,
@@ -70,12 +70,12 @@ impl Graph {
         self.modules.values().map(String::as_str)
     }
 
-    /// The files that one has arrows to.
+    /// The files to which a file has arrows.
     fn targets<'a>(&'a self, file: &'a str) -> impl Iterator<Item = &'a str> {
         self.arrows.keys().filter(move |(from, _)| from == file).map(|(_, to)| to.as_str())
     }
 
-    /// The circles: for each, the arrows between its files. Two files are in one circle where each reaches the other.
+    /// The circles: for each, the arrows between its files. Two files are in one circle if each reaches the other.
     pub fn circles(&self) -> Vec<Vec<(&str, &str)>> {
         let reached: BTreeMap<&str, BTreeSet<&str>> = self.files().map(|file| (file, self.reached(file))).collect();
         let together = |a: &str, b: &str| reached[a].contains(b) && reached[b].contains(a);
@@ -87,7 +87,7 @@ impl Graph {
         circles.into_values().collect()
     }
 
-    /// All files that one can come to along the arrows.
+    /// All files that can be reached from a file along the arrows.
     fn reached<'a>(&'a self, file: &'a str) -> BTreeSet<&'a str> {
         let (mut found, mut next) = (BTreeSet::new(), vec![file]);
         while let Some(file) = next.pop() {
@@ -96,7 +96,7 @@ impl Graph {
         found
     }
 
-    /// Adds the arrow from a module to the file that defines what it names, where that is another file of the crate.
+    /// Adds the arrow from a module to the file that defines the name, if that is another file of the crate.
     fn point(&mut self, base: &[String], path: &[String], said: &BTreeMap<Path, Module>) {
         let absolute = self.absolute(base, path, said);
         let Some(to) = absolute.and_then(|path| self.defining(path, said, 0)) else { return };
@@ -117,7 +117,7 @@ impl Graph {
         self.absolute(base, path, &BTreeMap::new()).is_some_and(|path| self.modules.contains_key(&path))
     }
 
-    /// The path from the root on; none where it leads out of the crate or stays within the module.
+    /// The path from the root; none if it leads out of the crate or stays within the module.
     fn absolute(&self, base: &[String], path: &[String], said: &BTreeMap<Path, Module>) -> Option<Path> {
         let (first, rest) = path.split_first()?;
         let below = |base: &[String], rest: &[String]| [base, rest].concat();
@@ -159,7 +159,7 @@ fn module(file: &str) -> Path {
     path
 }
 
-/// Collects what the tokens of a file say, for its module and for modules that are written out in it.
+/// Collects the names in the tokens of a file, for its module and for inline modules.
 fn read(base: &[String], tokens: &[Token<'_>], said: &mut BTreeMap<Path, Module>) {
     let (mut base, mut depth, mut inner, mut at) = (base.to_vec(), 0usize, Vec::new(), 0);
     let mut public = false;
@@ -214,7 +214,7 @@ fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// The paths of a `use`, each with the name that it brings; the index comes to stand on the last token of the tree.
+/// The paths of a `use`, each with the name that it brings into scope. Afterwards the index is at the last token of the tree.
 fn leaves(tokens: &[Token<'_>], at: &mut usize, mut path: Path) -> Vec<(Path, String)> {
     loop {
         *at += 1;

@@ -1,11 +1,11 @@
-//! The architecture's invariants, held against the source itself. (The device-side ones: gpu_forced, gpu_training.)
+//! The architecture's invariants, checked in the source. (gpu_forced and gpu_training check those of the device.)
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The lines of every Rust file under `src/`, comments and documentation aside.
+/// The lines of every Rust file under `src/`, without comments and documentation.
 fn code() -> Vec<(String, usize, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
@@ -17,7 +17,7 @@ fn code() -> Vec<(String, usize, String)> {
         }
     }
     let mut lines = Vec::new();
-    // The guide's chapters are prose.
+    // The pages of the guide are prose.
     for file in files.into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "rs")) {
         let name = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
         for (index, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
@@ -33,7 +33,7 @@ fn code() -> Vec<(String, usize, String)> {
 fn offenders(words: &[&str], within: impl Fn(&str) -> bool) -> Vec<String> {
     let holds = |code: &str, word: &str| {
         code.match_indices(word).any(|(at, _)| {
-            // A hyphen too: `wgpu-mlp` is the crate's name.
+            // A hyphen also counts as part of a word, because `wgpu-mlp` is the crate's name.
             let part = |c: char| {
                 word.ends_with(|c: char| c.is_ascii_alphanumeric()) && (c.is_ascii_alphanumeric() || "_-".contains(c))
             };
@@ -51,7 +51,7 @@ fn none(found: Vec<String>, invariant: &str) {
     assert!(found.is_empty(), "{invariant}, but:\n{}", found.join("\n"));
 }
 
-/// The places that do not stand in a file's unit tests, which are at its end.
+/// The places that are not in a file's unit tests, which are at its end.
 fn outside_tests(found: Vec<String>) -> Vec<String> {
     let lines = code();
     let tests_begin = |file: &str| {
@@ -72,7 +72,7 @@ fn outside_tests(found: Vec<String>) -> Vec<String> {
 fn only_gpu_device_and_error_name_wgpu() {
     let allowed = |file: &str| file.starts_with("gpu/") || file.starts_with("device/") || file.starts_with("error/");
     let found = offenders(&["wgpu"], |file| !allowed(file));
-    // The crate hands wgpu on to its users under one name.
+    // The crate re-exports wgpu to its users under one name.
     let found =
         found.into_iter().filter(|place| !place.starts_with("src/lib.rs") || !place.contains("pub use device::"));
     none(found.collect(), "only gpu/, device/ and error/ name wgpu");
@@ -93,7 +93,7 @@ fn both_paths_share_no_arithmetic() {
 
 #[test]
 fn verification_shares_no_formula() {
-    // `cpu` by itself stands in paths, and in groups such as `use crate::{cpu, ops}` on one line or many.
+    // `cpu` as a word of its own occurs in paths, and in groups such as `use crate::{cpu, ops}` on one line or many.
     let words = ["cpu", "CLIP", "CLIP_EPSILON"];
     let found = offenders(&words, |file| file.starts_with("verify/"));
     // The reference may be used, and the device whose results are verified may be named.
@@ -158,8 +158,8 @@ fn unsafe_stands_in_four_places() {
 
 #[test]
 fn only_reads_wait() {
-    // A read maps what it waits for, staging memory for uploads is mapped when it is; waits themselves go through turns.rs,
-    // which knows how long one may be.
+    // A read maps the buffer that it waits for, and staging memory for uploads is mapped when it is ready. The waits themselves
+    // go through turns.rs, which limits their length.
     let words = ["PollType::Wait", "map_async", "recv", "recv_timeout"];
     // The messages between ranks wait for ranks and not for the device.
     let within = |file: &str| {
@@ -173,8 +173,8 @@ fn only_reads_wait() {
         .contains(&file)
     };
     let polls = offenders(&words, within);
-    // Those who wait: a read; whoever is too far ahead; an error that is about to be told, since a lost device shows when it is
-    // idle; and the thread that waits in the place of futures.
+    // The callers that wait: a read; a call that is too far ahead of the device; an error that is about to be returned, because
+    // a lost device is noticed when it is idle; and the thread that waits for futures.
     let waiting = ["context.rs", "encode/live.rs", "driver/errors.rs", "driver/poll_thread.rs", "driver/turns.rs"]
         .map(|file| format!("gpu/{file}"));
     let waits = offenders(&["wait_for"], |file| !waiting.iter().any(|allowed| allowed == file));

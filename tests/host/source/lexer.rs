@@ -46,7 +46,7 @@ fn length(rest: &str, first: char) -> usize {
     first.len_utf8()
 }
 
-/// How many bytes a string or a character literal has, where the text begins with one.
+/// The number of bytes of the string or character literal at the beginning of the text, if there is one.
 fn string_length(rest: &str) -> Option<usize> {
     let plain = rest.trim_start_matches(['b', 'c']);
     let prefix = rest.len() - plain.len();
@@ -61,7 +61,7 @@ fn string_length(rest: &str) -> Option<usize> {
             return Some(rest[begin..].find(&end).map_or(rest.len(), |at| begin + at + end.len()));
         }
     }
-    // A lifetime has no second mark behind its first character.
+    // A lifetime has no second quotation mark after its first character.
     let character = plain.strip_prefix('\'').filter(|_| prefix <= 1)?;
     let mut inside = character.chars();
     let is_literal = match inside.next()? {
@@ -71,7 +71,7 @@ fn string_length(rest: &str) -> Option<usize> {
     is_literal.then(|| prefix + 1 + closing(character, '\''))
 }
 
-/// The bytes up to this mark, the mark included, that no backslash stands before.
+/// The number of bytes up to and including the first of these marks that has no backslash before it.
 fn closing(text: &str, mark: char) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -83,7 +83,7 @@ fn closing(text: &str, mark: char) -> usize {
     text.len()
 }
 
-/// The tokens without what only tests and doctests compile.
+/// The tokens without the items that only tests and doctests compile.
 pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < tokens.len() {
@@ -100,7 +100,7 @@ pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     kept
 }
 
-/// The modules that only tests and doctests compile, of those in files of their own.
+/// The modules in files of their own that only tests and doctests compile.
 pub fn test_modules<'a>(tokens: &[Token<'a>]) -> Vec<&'a str> {
     let mut found = Vec::new();
     for begin in (0..tokens.len()).filter(|begin| is_test(&tokens[*begin..])) {
@@ -115,7 +115,7 @@ pub fn test_modules<'a>(tokens: &[Token<'a>]) -> Vec<&'a str> {
     found
 }
 
-/// The token's text at this index; nothing behind the end.
+/// The token's text at this index; empty after the end.
 pub fn text<'a>(tokens: &[Token<'a>], at: usize) -> &'a str {
     tokens.get(at).map_or("", |token| token.text)
 }
@@ -129,7 +129,7 @@ fn is_test(tokens: &[Token<'_>]) -> bool {
     ["test", "doctest"].contains(&condition)
 }
 
-/// Behind the attribute, item or field that begins here.
+/// The index after the attribute, item or field that begins here.
 fn item_end(tokens: &[Token<'_>], begin: usize) -> usize {
     let mut depth = 0usize;
     for at in begin..tokens.len() {

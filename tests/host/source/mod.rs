@@ -1,4 +1,4 @@
-//! The rules of the source itself, held against its text: arrows, lengths, words.
+//! The rules for the source, checked in its text: arrows, lengths, words.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -12,7 +12,7 @@ mod text;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All files of a folder of this project whose names end so, by their paths below it, and their texts.
+/// The paths, relative to the folder, and the texts of all files of a folder of this project whose names have these endings.
 fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (mut folders, mut found) = (vec![root.clone()], Vec::new());
@@ -21,12 +21,12 @@ fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
             let path: PathBuf = entry.unwrap().path();
             let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
             if path.is_dir() {
-                // Packages of others that a test has installed.
+                // Packages that a test has installed.
                 if !path.ends_with("node_modules") {
                     folders.push(path);
                 }
             } else if endings.iter().any(|ending| name.ends_with(ending)) {
-                // A folder may also have files that are no text.
+                // A folder may also have files that are not text.
                 found.push((name, String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned()));
             }
         }
@@ -36,7 +36,8 @@ fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
     found
 }
 
-/// Fails where something breaks a rule that `exceptions.rs` does not list for it, and says what of that list is mended.
+/// Fails if something breaks a rule and is not listed for it in `exceptions.rs`, and names listed exceptions that no longer
+/// break the rule.
 fn none(rule: &str, found: &[(String, String)]) {
     let known = exceptions::EXCEPTIONS.iter().filter(|(name, _)| *name == rule).flat_map(|(_, known)| known.iter());
     let known: Vec<&str> = known.copied().collect();

@@ -6,7 +6,8 @@ use super::{files, none};
 const LONGEST_FILE: usize = 300;
 const LONGEST_FUNCTION: usize = 60;
 
-/// Rust, shaders and scripts of `src/`, `shaders/` and `tests/`, each by its path from the root on. Scripts have no ending.
+/// Rust, shaders and scripts of `src/`, `shaders/` and `tests/`, each by its path from the root. Scripts have no file
+/// extension.
 fn all_files() -> Vec<(String, String)> {
     let of = |folder: &'static str| {
         let named = files(folder, &[""]).into_iter().map(move |(file, text)| (format!("{folder}/{file}"), text));
@@ -29,7 +30,7 @@ fn functions(source: &str) -> Vec<(String, usize, usize)> {
         .collect()
 }
 
-/// The line of the brace that ends this function; none where it is only declared.
+/// The line of the brace that ends this function; none if it is only declared.
 fn body_end(tokens: &[Token<'_>], begin: usize) -> Option<usize> {
     let mut depth = 0usize;
     for token in &tokens[begin..] {
@@ -57,7 +58,7 @@ fn comments_beginning(source: &str, words: &str) -> Vec<usize> {
         if !inside && text.as_ref().is_some_and(|text| text.starts_with(words)) {
             found.push(index + 1);
         }
-        // A blank line of a comment ends a paragraph, and the next one begins anew.
+        // A blank line of a comment ends a paragraph, and the next line starts a new one.
         inside = text.is_some_and(|text| !text.is_empty());
     }
     found

@@ -1,4 +1,4 @@
-//! Sources that break their promises: an error or NaN, and no panic.
+//! Sources that do not do what they promise: the result is an error or NaN, and no panic.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +10,7 @@ use wgpu_mlp::{Device, Error, FitOptions, Result, Trainer};
 use super::super::sources::{ROWS, WORKERS, model};
 use super::super::{bits, blobs};
 
-/// All lies.
+/// All false answers.
 pub(super) fn all(device: &Device) -> Result<()> {
     let (x, labels) = blobs(ROWS, 1);
     for workers in WORKERS {
@@ -39,7 +39,7 @@ fn values_left_out(device: &Device, x: &Array2<f32>, labels: &[u8], options: &Fi
         let error = refused(source, options).unwrap_err();
         assert!(matches!(error, Error::NonFinite { op: "features", row: Some(0), .. }), "{}: {error}", source.name());
     }
-    // The rows of a shard are read together, behind those of one that writes all of its values.
+    // The rows of a shard are read together, after those of a shard that writes all of its values.
     let first = ROWS / 2;
     let shards: Vec<Box<dyn RowSource + '_>> = vec![Box::new(x.slice(s![..first, ..])), Box::new(lazy(first))];
     let error = refused(&Shards::new(shards)?, &FitOptions { shuffle: true, ..options.clone() }).unwrap_err();
@@ -47,7 +47,7 @@ fn values_left_out(device: &Device, x: &Array2<f32>, labels: &[u8], options: &Fi
     Ok(())
 }
 
-/// A source that panics over a question is read as far as it can be, and the panic is none of the call.
+/// A source that panics in a method is read as far as possible, and the call itself does not panic.
 fn answers_left_out(device: &Device, x: &Array2<f32>, labels: &[u8], options: &FitOptions) -> Result<()> {
     let mut wanted = model(device)?;
     wanted.fit(x, labels, options)?;
@@ -88,7 +88,7 @@ fn validated(
     Ok(Trainer::new(options).validation_set(source, labels).fit(&mut model, x, labels).map(drop))
 }
 
-/// What reads a source for its own ends, or for a file.
+/// Calls that read a source for themselves, or to write a file.
 #[cfg(feature = "data")]
 fn of_data<'a>(shy: impl Fn() -> Shy<'a>) -> Vec<Result<()>> {
     let folder = tempfile::tempdir().unwrap();
@@ -124,17 +124,18 @@ impl RowSource for Hasty<'_> {
     }
 }
 
-/// Panics without a word among what the tests print.
+/// Panics without a message in the output of the tests.
 fn unwind() -> ! {
     std::panic::resume_unwind(Box::new("no answer"))
 }
 
-/// A source that panics when it is asked whether its rows lie in memory, for its name, and too often for its shape.
+/// A source that panics if it is asked whether its rows are in memory, if it is asked for its name, and if it is asked for its
+/// shape too often.
 struct Shy<'a> {
     x: &'a Array2<f32>,
-    /// How often it still says how many rows and columns there are.
+    /// How many more times it returns the numbers of rows and columns.
     answers: AtomicUsize,
-    /// Whether it gives its values as they lie in memory.
+    /// Whether it offers its values as a slice of memory.
     plain: bool,
 }
 
@@ -160,7 +161,7 @@ impl RowSource for Shy<'_> {
     }
 }
 
-/// A source that claims another width each time, and few values.
+/// A source that claims another width each time, and has few values.
 struct Changing(AtomicUsize);
 
 impl RowSource for Changing {

@@ -44,7 +44,7 @@ pub(super) fn as_the_array(device: &Device, x: &Array2<f32>, labels: &[u8]) -> R
     let (above, below) = x.view().split_at(Axis(0), 37);
     let shards = [written("above", columns(above)), written("below", columns(below))];
     let mut sources: Vec<(&str, Box<dyn RowSource>)> = Vec::new();
-    // What is kept is the host's concern, whatever the device is.
+    // The cache is in host memory, so the device makes no difference.
     let caches = if device.info().kind == DeviceKind::Cpu { vec![0, 20 * 4 * 4, usize::MAX] } else { vec![0] };
     for cache_bytes in caches {
         let options = ParquetOptions { cache_bytes, ..Default::default() };

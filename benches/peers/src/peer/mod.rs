@@ -1,4 +1,4 @@
-//! What is compared: one file a peer, all behind one trait.
+//! The libraries that are compared: one file for each peer, all with one trait.
 
 mod burn;
 mod candle;
@@ -14,15 +14,15 @@ use crate::job::Inputs;
 
 /// A library that does the jobs.
 pub trait Peer {
-    /// What it runs on, in words.
+    /// A description of the device that it runs on.
     fn about(&self) -> String;
 
-    /// The adapter's name, where it runs on one.
+    /// The adapter's name, if it runs on one.
     fn adapter(&self) -> Option<String> {
         None
     }
 
-    /// What its title says besides.
+    /// An addition to its title.
     fn variant(&self) -> &'static str {
         ""
     }
@@ -36,7 +36,7 @@ pub trait Peer {
 }
 
 impl dyn Peer {
-    /// Brings the inputs to where the work will be done.
+    /// Moves the inputs to the device of the work.
     pub fn prepare(&self, inputs: Inputs) -> Result<Box<dyn Work>> {
         match inputs {
             Inputs::Train { x, labels, weights } => self.train(x, labels, weights),
@@ -49,9 +49,9 @@ impl dyn Peer {
 
 /// A job with its inputs in place.
 pub trait Work {
-    /// Does it to the end; this is what is timed.
+    /// Does the whole job; this is timed.
     fn run(&mut self) -> Result<()>;
-    /// What the last run gave.
+    /// The result of the last run.
     fn answer(&self) -> Result<Answer>;
 }
 
@@ -88,7 +88,8 @@ struct Closures<R, F, G> {
 
 impl<R, F: FnMut() -> Result<R>, G: Fn(&R) -> Result<Answer>> Work for Closures<R, F, G> {
     fn run(&mut self) -> Result<()> {
-        // The last result goes first, within the time: one result is alive, as in a loop that uses and drops it.
+        // The last result is dropped first, within the measured time. So only one result exists, as in a loop that uses and
+        // drops it.
         self.last = None;
         self.last = Some((self.run)()?);
         Ok(())
@@ -101,7 +102,7 @@ impl<R, F: FnMut() -> Result<R>, G: Fn(&R) -> Result<Answer>> Work for Closures<
 
 type Open = fn() -> Result<Box<dyn Peer>>;
 
-/// Where a peer's work is done.
+/// The process in which a peer works.
 #[derive(Clone)]
 pub enum Program {
     /// A process of this program.
@@ -119,9 +120,10 @@ pub struct Row {
     pub key: &'static str,
     pub title: String,
     pub program: Program,
-    /// Whether it runs on an adapter, once it has said so: its times are divided by this crate's there.
+    /// Whether it runs on an adapter, after it has reported so. Then its times are divided by this crate's times on the
+    /// adapter.
     pub on_adapter: bool,
-    /// `MATMUL_NUM_THREADS`, by which ndarray's products share themselves out.
+    /// `MATMUL_NUM_THREADS`, the number of threads of ndarray's products.
     pub product_threads: Option<usize>,
 }
 

@@ -1,5 +1,5 @@
-//! ndarray, as a careful person writes it by hand: products by `dot`, the rest in few passes over the rows, on all
-//! threads where the matrix is large.
+//! ndarray, with careful code by hand: products with `dot`, the rest in few passes over the rows, on all threads if the
+//! matrix is large.
 
 use anyhow::{Context, Result};
 use ndarray::linalg::general_mat_mul;
@@ -67,7 +67,7 @@ impl Peer for ByHand {
     fn train(&self, x: Array2<f32>, labels: Vec<u32>, weights: Vec<Array2<f32>>) -> Result<Box<dyn Work>> {
         let mut layers: Vec<_> = weights.into_iter().map(Layer::new).collect();
         let rows = labels.len() as f32;
-        // Of each layer.
+        // One entry for each layer.
         let mut inputs = vec![x];
         let step = move || {
             inputs.truncate(1);
@@ -115,7 +115,7 @@ impl Peer for ByHand {
         let run = move || {
             let mut gradient = Array2::zeros(logits.dim());
             let each = gradient.axis_iter_mut(Axis(0)).into_par_iter().zip(logits.axis_iter(Axis(0))).zip(&labels);
-            // f64, as the sum goes over many rows.
+            // The sum is in f64, because it is over many rows.
             let sum: f64 = each.map(|((out, logits), label)| f64::from(head(logits, *label as usize, rows, out))).sum();
             Ok(((sum / f64::from(rows)) as f32, gradient))
         };

@@ -22,7 +22,7 @@ use crate::common::full;
 
 const CASES: u32 = 10_000;
 
-/// Whatever these bytes are, opening and reading them must give rows or an error of the file.
+/// For any bytes, opening and reading must give rows or an error of the file.
 fn try_all(scratch: &Scratch, bytes: &[u8], options: &ParquetOptions) {
     std::fs::write(&scratch.path, bytes).unwrap();
     for cache_bytes in [usize::MAX, 0] {
@@ -30,7 +30,7 @@ fn try_all(scratch: &Scratch, bytes: &[u8], options: &ParquetOptions) {
         let outcome = ParquetRows::open(&scratch.path, &options).and_then(|source| {
             let (rows, cols) = source.dim();
             let wanted: Vec<_> = [0, rows / 2, rows - 1].into_iter().chain(0..rows.min(20)).collect();
-            // A list may be as long as the file says, which the test has no memory for.
+            // A list may be as long as the file says, which would need too much memory for the test.
             let mut into = vec![0.0; wanted.len() * cols.min(1000)];
             if cols <= 1000 {
                 let read = source.read_rows(&wanted, &mut into);
@@ -44,7 +44,7 @@ fn try_all(scratch: &Scratch, bytes: &[u8], options: &ParquetOptions) {
     }
 }
 
-/// Files that can be read, and what is read of them.
+/// Files that can be read, and the rows that are read from them.
 fn whole() -> Vec<(Vec<u8>, ParquetOptions)> {
     let mut lists = ListBuilder::new(Float32Builder::new());
     for row in 0..12u8 {
@@ -78,7 +78,7 @@ fn whole() -> Vec<(Vec<u8>, ParquetOptions)> {
     ]
 }
 
-/// Runs a property while this thread's panics are not printed: the decoder's are caught.
+/// Runs a property without printing this thread's panics, because those of the decoder are caught.
 fn silently<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let (hook, silent) = (take_hook(), thread::current().id());

@@ -1,4 +1,4 @@
-//! Errors by their words: what no feature or label may be, columns that are not there, and claims that cannot be true.
+//! Errors with their messages: invalid features and labels, missing columns, and claims that cannot be true.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn read(path: &std::path::Path, options: &ParquetOptions) -> Result<(), Error> {
         let source = ParquetRows::open(path, &ParquetOptions { cache_bytes, ..options.clone() })?;
         let rows: Vec<_> = (0..source.dim().0.min(1000)).collect();
         let mut into = vec![0.0; rows.len() * source.dim().1];
-        // A row that is far behind the others must be refused too.
+        // A row that is far from the others must be refused too.
         let last = source.dim().0 - 1;
         let read = source.read_rows(&rows, &mut into).and_then(|()| source.read_rows(&[last], &mut into));
         read.map_err(|error| *error.source.downcast::<Error>().unwrap())
@@ -82,7 +82,7 @@ fn good_rows_beside_a_null_are_read() {
         let error = source.read_rows(&[2, 13], &mut into).unwrap_err();
         assert!(error.source.to_string().contains("row 13, column number"), "{error:?}");
         assert_eq!(error.row, 13);
-        // Of the row group with the null, all other rows are good.
+        // All other rows of the row group with the null can be read.
         source.read_rows(&[12, 14], &mut into).unwrap();
         assert_eq!(into, [12.0, 14.0]);
         assert_eq!(source.read_rows(&[20], &mut into).unwrap_err().source.to_string(), "there are only 20 rows");
@@ -194,7 +194,7 @@ fn what_is_no_parquet_file() {
     }
 }
 
-/// A small file of one row group, in front of a footer that was changed so.
+/// A small file of one row group, followed by a footer that was changed in this way.
 fn lying(change: impl Fn(ParquetMetaData) -> ParquetMetaData) -> Vec<u8> {
     let x: ArrayRef = array([1.0f32; 300]);
     let bytes = file_of(vec![("x", x)], |set| set.set_compression(Compression::SNAPPY));
@@ -205,7 +205,7 @@ fn lying(change: impl Fn(ParquetMetaData) -> ParquetMetaData) -> Vec<u8> {
     lying
 }
 
-/// A footer that says so of the row group's rows, of its column's values, and of its bytes.
+/// A footer with these numbers of rows of the row group, values of its column, and bytes.
 fn claims(rows: i64, values: i64, length: i64) -> Vec<u8> {
     lying(|metadata| {
         let group = metadata.row_group(0).clone();
@@ -241,13 +241,13 @@ fn footers_that_lie() {
     let negative = words(&claims(-1, -1, true_length));
     assert_eq!(negative, "row groups must have numbers of rows that can be counted; got -1");
     assert_eq!(words(&claims(0, 0, true_length)), "there must be a row; got 1 row groups without rows");
-    // Two claims that agree are found when the rows are decoded; memory for them is never reserved.
+    // Two false claims that agree are found when the rows are decoded; no memory is reserved for them.
     let many = claims(1 << 40, 1 << 40, true_length);
     let options = ParquetOptions { cache_bytes: usize::MAX, features: ParquetFeatures::Numeric, ..Default::default() };
     let source = scratch.read(&many, |path| ParquetRows::open(path, &options)).unwrap();
     let error = source.read_rows(&[7], &mut [0.0]).unwrap_err().source.to_string();
     assert!(error.ends_with(&format!("got 300 rows where {} belong, in row group 0", 1u64 << 40)), "{error}");
-    // Claims that can be counted one by one, and not together.
+    // Claims that are within range one by one, but whose sum is not.
     let folder = tempfile::tempdir().unwrap();
     let paths = ["0", "1", "2"].map(|name| folder.path().join(name));
     paths.iter().for_each(|path| std::fs::write(path, claims(i64::MAX, i64::MAX, true_length)).unwrap());
@@ -283,7 +283,7 @@ fn strings_without_end() {
             let set = set.set_column_dictionary_enabled("kind".into(), false);
             set.set_column_encoding("kind".into(), encoding)
         });
-        // Blocks of 128 numbers in four parts, and 300 numbers, of which there are then 2^48 and more.
+        // Blocks of 128 numbers in four parts, and 300 numbers; then the claim is changed to 2^48 and more.
         let lengths: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&[0x80, 1, 4, 0xac, 2])).collect();
         bytes[lengths[place] + 3..][..7].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
         let error = Scratch::new().read(&bytes, |path| ParquetRows::open(path, &labelled("kind"))).unwrap_err();

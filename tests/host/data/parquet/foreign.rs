@@ -42,7 +42,7 @@ fn numbers_of_pandas() {
     assert_eq!(label.labels(), (0..ROWS).map(|row| value(row, 7) as i64).collect::<Vec<_>>());
 }
 
-/// An index with a name is a column like any other, but for what pandas tells of it in the file's metadata.
+/// An index with a name is a column like any other, except for the entry that pandas writes about it in the file's metadata.
 #[test]
 fn an_index_of_pandas_with_a_name() {
     let read = |about: &str, options: &ParquetOptions| {

@@ -1,4 +1,4 @@
-//! Row groups are read when they are needed, and no others.
+//! Only the row groups that are needed are read, when they are needed.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use wgpu_mlp::source::RowSource;
 use super::super::Scratch;
 use super::{array, bits, file_of, list};
 
-/// A file of three row groups of four rows each, of which the pages of the last mean nothing.
+/// A file of three row groups of four rows each, and the pages of the last one are invalid.
 fn spoilt(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     let mut bytes = file_of(columns, |set| set.set_max_row_group_row_count(Some(4)));
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes::Bytes::from(bytes.clone())).unwrap();
@@ -54,7 +54,7 @@ fn a_row_group_that_is_damaged_spoils_no_other() {
             assert_eq!(error.row, 9);
             assert!(matches!(*error.source.downcast::<Error>().unwrap(), Error::Format { .. }));
             assert_eq!(bits(&source, &[6, 1]), wanted(&[6, 1]), "behind an error");
-            // What is kept does not come from the file again, and the rest does.
+            // A row group that is kept is not read from the file again; the others are.
             fs::write(&scratch.path, vec![0xff; bytes.len()]).unwrap();
             let outcome = source.read_rows(&[2, 6], &mut [0.0; 4]);
             assert_eq!(outcome.is_ok(), cache_bytes > 0, "{outcome:?}");

@@ -1,4 +1,5 @@
-//! Parquet files: the bits of the arrays that they stand for, in any order; what is damaged or no number is refused.
+//! Parquet files: the bits of the arrays that they stand for, in any order; damaged files and values that are not numbers are
+//! refused.
 
 mod broken;
 mod errors;

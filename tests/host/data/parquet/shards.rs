@@ -1,4 +1,5 @@
-//! Several files as one source: rows and labels one file after the other, classes of all, and what does not fit is named.
+//! Several files as one source: rows and labels one file after the other, classes of all files, and errors for files that do
+//! not fit.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ fn open(folder: &Path, options: &ParquetOptions) -> Result<ParquetRows> {
     ParquetRows::open_shards(shard_paths(folder.join("*.parquet"))?, options)
 }
 
-/// Numbers from this one on, and labels.
+/// Consecutive numbers from this one on, and labels.
 fn table(first: usize, kinds: &[&'static str]) -> Vec<(&'static str, ArrayRef)> {
     let numbers = |factor: usize| array((first..first + kinds.len()).map(|row| (factor * row) as f32));
     vec![("a", numbers(1)), ("b", numbers(10)), ("kind", array(kinds.iter().copied()))]
@@ -73,7 +74,7 @@ fn what_is_kept_of_any_file_is_read_first() {
     let mut into = [f32::NAN; 24];
     shards.read_rows(&rows, &mut into).unwrap();
     assert_eq!(into[..], wanted);
-    // The first file's row group had to go, and those of the others do not come from their files again.
+    // The first file's row group was removed from the cache; those of the others are not read from their files again.
     for name in &names[1..] {
         let path = folder.path().join(name);
         let length = std::fs::metadata(&path).unwrap().len() as usize;
@@ -82,7 +83,7 @@ fn what_is_kept_of_any_file_is_read_first() {
     into.fill(f32::NAN);
     shards.read_rows(&rows, &mut into).unwrap();
     assert_eq!(into[..], wanted);
-    // Now it is kept in the place of the second file's.
+    // Now it is kept instead of the second file's row group.
     assert_eq!(shards.read_rows(&[0, 11, 4], &mut [0.0; 6]).unwrap_err().row, 4);
 }
 
@@ -112,14 +113,14 @@ fn labels_that_are_numbers_and_none() {
     let shards = open(folder.path(), &labelled("label")).unwrap();
     assert_eq!((shards.labels(), shards.classes()), (&[7, 8, 9, 10, -2, -1, 0, 1][..], &[][..]));
     assert!(open(folder.path(), &columns(&["x"])).unwrap().labels().is_empty());
-    // Texts of numbers are sorted by their values, those of all files together.
+    // Texts that are numbers are sorted by value, over all files together.
     let texts = |texts: [&'static str; 2]| vec![("x", array([0.5f32; 2])), ("label", array(texts))];
     let folder = folder_of(&[("0.parquet", texts(["10", "9"])), ("1.parquet", texts(["-1", "10"]))]);
     let shards = open(folder.path(), &labelled("label")).unwrap();
     assert_eq!((shards.classes(), shards.labels()), (&["-1", "9", "10"].map(String::from)[..], &[2, 1, 0, 2][..]));
 }
 
-/// The second file must be refused with these words behind its path; the first file's path is put into the braces.
+/// The second file must be refused with these words after its path; the first file's path is put into the braces.
 #[track_caller]
 fn refused(
     second: Vec<(&'static str, ArrayRef)>,
@@ -149,7 +150,7 @@ fn files_that_do_not_fit_each_other() {
     refused(longer, first.clone(), &labelled("kind"), &words("\"c\"", 2, "none"));
     refused(shorter, first.clone(), &labelled("kind"), &words("\"b\"", 0, "\"a\""));
     refused(first[..1].to_vec(), first.clone(), &Default::default(), &words("none", 1, "\"b\""));
-    // By their names, columns come in one order.
+    // If columns are given by name, they have one order.
     let folder = folder_of(&[("0.parquet", first.clone()), ("1.parquet", turned)]);
     let shards = open(folder.path(), &columns(&["b", "a"])).unwrap();
     let mut rows = [0.0; 4];

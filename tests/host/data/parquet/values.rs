@@ -1,4 +1,4 @@
-//! Bits of features: those of the array that a file stands for, whatever the types, the cache and the order.
+//! Bits of features: they are those of the array that a file stands for, with all types, caches and orders.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::{array, bits, file_of, labelled, list};
 
 const ROWS: usize = 40;
 
-/// Numbers on the edges of their types, drawn row by row.
+/// Extreme numbers of their types, drawn row by row.
 fn edges<T: Copy>(edges: &[T]) -> Vec<T> {
     (0..ROWS).map(|row| edges[(row * 5 + row / 7) % edges.len()]).collect()
 }
@@ -66,7 +66,7 @@ fn wanted(values: &Array2<f32>, rows: &[usize]) -> Vec<u32> {
     rows.iter().flat_map(|row| values.row(*row)).map(|value| value.to_bits()).collect()
 }
 
-/// Opens a file with caches that hold nothing, one row group, some of them, and all.
+/// Opens a file with caches for nothing, one row group, some row groups, and all.
 #[track_caller]
 fn same_bits(bytes: &[u8], options: &ParquetOptions, values: &Array2<f32>) {
     let group = 8 * values.ncols() * size_of::<f32>();
@@ -196,7 +196,7 @@ fn threads_read_at_once() {
     }
 }
 
-/// Which row groups are kept changes while a thread looks which to read first.
+/// The set of kept row groups changes while a thread chooses which row groups to read first.
 #[test]
 fn threads_read_many_row_groups_at_once() {
     let count = 1600;
