@@ -3,6 +3,8 @@
 use std::cmp::Ordering::Equal;
 use std::collections::HashMap;
 
+use crate::error::{Error, Result};
+
 /// The classes that are known so far, with their ids.
 pub(super) struct Classes {
     known: HashMap<String, u32>,
@@ -13,12 +15,14 @@ pub(super) struct Classes {
 impl Classes {
     /// The classes that the caller asked for, in the order of their ids. If the list is empty, the classes are those of the
     /// labels to come.
-    pub(super) fn new(asked: &[String]) -> Self {
+    pub(super) fn new(op: &'static str, asked: &[String]) -> Result<Self> {
         let mut known = HashMap::new();
         for (class, id) in asked.iter().zip(0..) {
-            known.entry(class.clone()).or_insert(id);
+            if known.insert(class.clone(), id).is_some() {
+                return Err(Error::Combination { op, rule: "classes must name each class once" });
+            }
         }
-        Classes { fixed: !known.is_empty(), known }
+        Ok(Classes { fixed: !known.is_empty(), known })
     }
 
     /// The id of a label's class; `None` if the caller asked for classes and it is not among them.

@@ -68,7 +68,8 @@ pub struct Features {
 /// [`Error::File`] when the file cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a finite
 /// number, for a row of another length than the first, for a label that is not among [`CsvOptions::classes`], and for cells that
 /// seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows, without the column
-/// of labels, or without a column to leave out; [`Error::HostMemory`] if the host has no memory for the rows.
+/// of labels, or without a column to leave out; [`Error::Combination`] if [`CsvOptions::classes`] name a class twice, or if the
+/// labels are left out; [`Error::HostMemory`] if the host has no memory for the rows.
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions, read_csv};
@@ -107,7 +108,7 @@ pub fn read_csv_from(mut reader: impl Read, options: &CsvOptions) -> Result<Tabl
 
 fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result<Table> {
     let mut rows = CsvReader::new(path, bytes, options, Some(&options.label))?;
-    let (mut classes, mut labels) = (Classes::new(&options.classes), Vec::new());
+    let (mut classes, mut labels) = (Classes::new("read_csv", &options.classes)?, Vec::new());
     let features = rows.read(|rows, row, column| {
         let cell = row.get(column).unwrap_or_default();
         let refuse = |rule| rows.refuse(row, column, rule, shown(cell));

@@ -225,6 +225,7 @@ impl Ranks {
 mod tests {
     use std::env;
     use std::process::Command;
+    use std::time::Instant;
 
     use super::*;
 
@@ -242,16 +243,15 @@ mod tests {
             return;
         }
         let name = "distributed::mpi::tests::a_message_that_panics_ends_the_job";
-        let mut job = Command::new("mpirun");
+        let (begun, mut job) = (Instant::now(), Command::new("mpirun"));
         job.args(["--oversubscribe", "--bind-to", "none", "--timeout", "300", "-n", "2"]);
         job.arg(env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]).env(RANK, "1");
         job.envs(["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"].map(|variable| (variable, "1")));
         let ended = job.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none").output().unwrap();
         let words = String::from_utf8_lossy(&ended.stderr);
         assert!(!ended.status.success(), "{words}");
-        // The launcher names the call that ended the job. This shows that the job did not end by its deadline.
-        for told in ["rank 1: a message panicked, which ends the job", "MPI_ABORT was invoked on rank 1"] {
-            assert!(words.contains(told), "no {told:?}: {words}");
-        }
+        assert!(words.contains("rank 1: a message panicked, which ends the job"), "{words}");
+        // The other rank would have waited until the launcher's deadline of 300 s.
+        assert!(begun.elapsed().as_secs() < 250, "{words}");
     }
 }

@@ -144,7 +144,7 @@ impl Ranks {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
-        // The same reservation as in `room_to_sum`, for values that already exist.
+        // Reserves as `room_to_sum` does, for values that already exist.
         if values.try_reserve_exact(self.most_zeros()).is_err() {
             let needed = values.len().saturating_add(self.most_zeros());
             return self.fail(Call::Sum, no_room::<f32>("sum", needed, 1).into());

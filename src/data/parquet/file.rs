@@ -92,7 +92,7 @@ pub(super) fn joined(op: &'static str, files: &mut [ParquetFile], asked: &[Strin
         files.iter_mut().for_each(|file| labels.extend(take(&mut file.labels)));
         return Ok((labels, Vec::new()));
     }
-    let (mut known, mut ids) = (Classes::new(asked), host_room::<u32>(op, count, 1)?);
+    let (mut known, mut ids) = (Classes::new(op, asked)?, host_room::<u32>(op, count, 1)?);
     for file in files {
         // Each class is known or becomes known here, since a class that was not asked for was refused earlier.
         let own: Vec<u32> = take(&mut file.classes).iter().map(|class| known.id(class).unwrap_or(0)).collect();

@@ -129,7 +129,7 @@ fn check_header(head: &[u8], expansion: u64) -> io::Result<()> {
     }
     let [_, size, compressed] = sizes;
     if size > compressed.saturating_mul(expansion).saturating_add(HEAD as u64) {
-        let words = format!("{compressed} bytes of a page cannot be {size} bytes compressed");
+        let words = format!("a page of {compressed} bytes cannot hold {size} bytes");
         return Err(io::Error::new(ErrorKind::InvalidData, words));
     }
     Ok(())
@@ -182,7 +182,7 @@ mod tests {
         // The size is 0x1f80 / 2 + size / 2, and the page has 50 bytes.
         assert!(check_header(&header(0), 1000).is_ok());
         let words = check_header(&header(2), 22).unwrap_err().to_string();
-        assert_eq!(words, "50 bytes of a page cannot be 8065 bytes compressed");
+        assert_eq!(words, "a page of 50 bytes cannot hold 8065 bytes");
         for head in [&header(0)[..5], &[0x16, 0, 0x15, 0, 0x15, 0], &[0x15, 0, 0x15, 1, 0x15, 0], &[]] {
             assert!(check_header(head, 1000).unwrap_err().to_string().contains("does not begin with"));
         }

@@ -31,7 +31,7 @@ pub(super) fn read_labels(
     classes: &[String],
 ) -> Result<(Vec<i64>, Vec<String>)> {
     if *field.data_type() == DataType::Utf8 {
-        let (mut known, mut labels) = (Classes::new(classes), Vec::new());
+        let (mut known, mut labels) = (Classes::new(OP, classes)?, Vec::new());
         read(reader, column, |batch, place| add_names(batch, place, &mut known, &mut labels))?;
         let classes = known.finish(classes, &mut labels);
         let mut ids = host_room::<i64>(OP, labels.len(), 1)?;

@@ -85,7 +85,7 @@ pub(super) fn fit_short(below: usize) -> bool {
 mod tests {
     use super::*;
 
-    /// The same row numbers in each of the three forms.
+    /// Row numbers from 0 on, in each of the three forms.
     fn forms(count: u32) -> [RowNumbers; 3] {
         let (short, long) = ((0..count).collect(), (0..count.into()).collect());
         [RowNumbers::First(count as usize), RowNumbers::Short(short), RowNumbers::Long(long)]

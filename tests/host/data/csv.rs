@@ -2,7 +2,7 @@ use std::fs;
 
 use ndarray::array;
 use wgpu_mlp::Error;
-use wgpu_mlp::data::{Column, CsvOptions, Features, Table, read_csv, read_csv_features};
+use wgpu_mlp::data::{Column, CsvOptions, Features, Table, read_csv, read_csv_features, read_csv_from};
 
 use super::Scratch;
 
@@ -117,6 +117,9 @@ fn a_test_file_is_numbered_as_the_training_file() {
     let test = table("1,c\n2,a\n", &options);
     assert_eq!((test.labels, test.classes), (vec![2, 0], training.classes));
     refused(b"1,c\n2,d\n", &options, "line 2, column 2: the label must be one of the classes asked for; got \"d\"");
+    let twice = CsvOptions { classes: vec!["a".into(), "b".into(), "a".into()], ..Default::default() };
+    let error = read_csv_from(&b"1,a\n"[..], &twice).unwrap_err();
+    assert_eq!(error.to_string(), "read_csv: classes must name each class once");
 }
 
 #[test]

@@ -170,6 +170,8 @@ fn options_that_exclude_each_other() {
     let classes = ParquetOptions { classes: vec!["1".into()], ..labelled("int8") };
     let words = "ParquetRows::open: classes are for labels that are strings; numbers come back as they are";
     refused!(combined(&classes), Error::Combination { .. }, words);
+    let classes = ParquetOptions { classes: vec!["rose".into(); 2], ..labelled("kind") };
+    refused!(combined(&classes), Error::Combination { .. }, "ParquetRows::open: classes must name each class once");
     let classes = ParquetOptions { classes: vec!["rose".into()], ..labelled("kind") };
     let words = combined(&classes).unwrap_err().to_string();
     let rule = "row group 0, row 1, column kind: the label must be one of the classes asked for; got \"aster\"";
