@@ -133,7 +133,10 @@ export async function shortOfMemory(page) {
         const answer = popErrorScope.call(this);
         if (!failed) return answer;
         failed = false;
-        return answer.then(() => new GPUOutOfMemoryError("there is no room for it"));
+        // Not another promise behind this one: the answer of a later scope, which may come with it, would be heard before.
+        const then = answer.then.bind(answer);
+        answer.then = (resolve, reject) => then(() => resolve(new GPUOutOfMemoryError("there is no room for it")), reject);
+        return answer;
       };
     });
   }
