@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
+
 use ndarray::s;
 use wgpu_mlp::{Device, EarlyStopping, Error, FitOptions, History, Mlp, Monitor, Optimizer, Schedule, Trainer};
 
@@ -44,20 +46,22 @@ fn a_checkpoint_with_other_rows_to_validate_on_is_refused() {
     assert_eq!(fit(&held(0.1, 4), &mut model()).unwrap().epochs.len(), 4);
 }
 
+/// A new model after a training with a validation set, which goes on from this checkpoint if there is one.
+fn validated(path: &Path, options: &FitOptions) -> (Mlp, History) {
+    let ((x, labels), (x_held, held), mut trained) = (blobs(60, 5), blobs(60, 9), model());
+    let trainer = Trainer::new(options).validation_set(x_held.view(), &held).checkpoint(path).resume();
+    let history = trainer.fit(&mut trained, x.view(), &labels).unwrap();
+    (trained, history)
+}
+
 /// The best epoch of a training without early stopping has no parameters to restore, and the best loss says nothing about
 /// accuracies.
 #[test]
 fn early_stopping_begins_anew_where_the_best_epoch_cannot_be_restored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let (x, labels) = blobs(60, 5);
     let (x_held, held) = blobs(60, 9);
-    let fit = |options: &FitOptions| -> (Mlp, History) {
-        let mut trained = model();
-        let trainer = Trainer::new(options).validation_set(x_held.view(), &held).checkpoint(&path).resume();
-        let history = trainer.fit(&mut trained, x.view(), &labels).unwrap();
-        (trained, history)
-    };
+    let fit = |options: &FitOptions| validated(&path, options);
     let stopping = |monitor| Some(EarlyStopping { monitor, patience: 3, ..Default::default() });
     // The rate is so high that the loss goes up and down.
     let wild = |epochs, early_stopping| FitOptions { optimizer: Optimizer::adam(0.3), early_stopping, ..few(epochs) };
@@ -78,14 +82,8 @@ fn early_stopping_begins_anew_where_the_best_epoch_cannot_be_restored() {
 fn an_epoch_that_is_the_best_no_longer_is_not_restored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let (x, labels) = blobs(60, 5);
     let (x_held, held) = blobs(60, 9);
-    let fit = |options: &FitOptions| -> (Mlp, History) {
-        let mut trained = model();
-        let trainer = Trainer::new(options).validation_set(x_held.view(), &held).checkpoint(&path).resume();
-        let history = trainer.fit(&mut trained, x.view(), &labels).unwrap();
-        (trained, history)
-    };
+    let fit = |options: &FitOptions| validated(&path, options);
     let early_stopping = Some(EarlyStopping { patience: 9, ..Default::default() });
     let (_, first) = fit(&FitOptions { early_stopping, ..few(2) });
     let (_, second) = fit(&few(5));
