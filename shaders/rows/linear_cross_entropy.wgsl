@@ -20,6 +20,8 @@ fn main(
 ) {
   let group = flat(id, count);
   let row0 = group * BM;
+  // A folded grid may have workgroups behind the last row. With ALIGNED no load is guarded, so they must not load rows of x.
+  if row0 >= params.m { return; }
   let col0 = 0u;
   let k_begin = 0u;
   let k_end = params.k;

@@ -4,8 +4,8 @@
 ///
 /// ```
 /// use wgpu_mlp::{Error, ReadError};
-/// let overwritten = |error: &Error| matches!(error, Error::Read { source: ReadError::Guard });
-/// assert!(overwritten(&Error::Read { source: ReadError::Guard }));
+/// let overwritten = |error: &Error| matches!(error, Error::Read { source: ReadError::Guard { .. } });
+/// assert!(overwritten(&Error::Read { source: ReadError::Guard { op: "clip_scale" } }));
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,7 +19,11 @@ pub enum ReadError {
     /// The mapped range of the staging buffer could not be accessed.
     #[error(transparent)]
     Range(#[from] wgpu::MapRangeError),
-    /// A kernel wrote beyond the end of its output. Only devices with guarded buffers detect this.
-    #[error("a kernel wrote behind the end of a buffer")]
-    Guard,
+    /// A kernel wrote beyond the end of a buffer: of its output, or of one that only kernels use. Only devices with guarded
+    /// buffers detect this.
+    #[error("a kernel wrote behind the end of a buffer that was made for {op:?}")]
+    Guard {
+        /// The op or the kind of matrix that the buffer was made for.
+        op: &'static str,
+    },
 }

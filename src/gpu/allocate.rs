@@ -23,12 +23,13 @@ impl Context {
         self.check()?;
         let bytes = u64::try_from((rows as u128 * cols as u128).saturating_mul(4)).unwrap_or(u64::MAX);
         let allowed = self.limits.max_buffer_size;
-        let guard = if self.options.debug.guarded_buffers { GUARD_BYTES } else { 0 };
-        if bytes > allowed.saturating_sub(guard) {
+        let guard = self.options.debug.guarded_buffers.then_some(op);
+        let guard_bytes = if guard.is_some() { GUARD_BYTES } else { 0 };
+        if bytes > allowed.saturating_sub(guard_bytes) {
             return Err(Error::Limit { op, what: "bytes in one buffer", needed: bytes, allowed });
         }
-        let size =
-            bytes.saturating_add(guard).checked_next_multiple_of(GRAIN).map_or(allowed, |size| size.min(allowed));
+        let padded = bytes.saturating_add(guard_bytes).checked_next_multiple_of(GRAIN);
+        let size = padded.map_or(allowed, |size| size.min(allowed));
         let idle = self.pool().take_idle(size);
         let raw = match idle {
             Some(raw) => raw,
@@ -36,8 +37,8 @@ impl Context {
         };
         raw.mark.clear();
         self.ledger.buffer(op, rows, cols, size);
-        let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, owner: self.clone() };
-        if self.options.debug.guarded_buffers {
+        let buffer = Buffer { raw, offset: 0, bytes, whole: None, pooled: true, guard, owner: self.clone() };
+        if guard.is_some() {
             self.poison(&buffer)?;
         }
         Ok(buffer)
@@ -70,7 +71,7 @@ impl Context {
             live.connection.check_own(&buffer)?;
         }
         let raw = self.pool().wrap(buffer);
-        Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, owner: self.clone() })
+        Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, guard: None, owner: self.clone() })
     }
 
     /// A new buffer from the driver.

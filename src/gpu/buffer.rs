@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::context::Context;
+use super::memory::pool::Unchecked;
 use super::memory::raw::{ByteRange, Raw};
 use crate::error::Result;
 
-/// The extra bytes behind a guarded buffer. They are filled with [`Raw::poison`], and every read checks them.
+/// The extra bytes behind a guarded buffer. They are filled with [`Raw::poison`], and reads check them: `guards.rs`.
 pub(super) const GUARD_BYTES: u64 = 256;
 /// The alignment of parts of a buffer, in words. No device requires a larger alignment of a binding's offset.
 pub(crate) const PART_WORDS: usize = 64;
@@ -26,6 +27,8 @@ pub(crate) struct Buffer {
     pub(super) whole: Option<Arc<Buffer>>,
     /// Whether the buffer goes to the pool at the end; a buffer of the caller does not.
     pub(super) pooled: bool,
+    /// What the buffer was made for, if a guard follows its content that is still to be checked.
+    pub(super) guard: Option<&'static str>,
     pub(super) owner: Context,
 }
 
@@ -77,6 +80,7 @@ impl Buffer {
             bytes: 4 * words,
             whole: Some(whole.clone()),
             pooled: whole.pooled,
+            guard: None,
             owner: whole.owner.clone(),
         }
     }
@@ -84,11 +88,6 @@ impl Buffer {
     /// wgpu's own handle; none in a dry run.
     pub fn wgpu(&self) -> Option<&wgpu::Buffer> {
         self.raw.wgpu()
-    }
-
-    /// Whether the content is followed by a guard that reads look at.
-    pub(super) fn is_guarded(&self) -> bool {
-        self.pooled && self.whole.is_none() && self.owner.options.debug.guarded_buffers
     }
 
     /// The context that owns this buffer.
@@ -111,9 +110,10 @@ impl Drop for Buffer {
         // The raw buffer is moved out, so that the last handle to it is dropped together with the others, in a turn.
         let raw = std::mem::replace(&mut self.raw, Raw::none());
         let most = most_idle_bytes(&self.owner);
-        let gone = match self.pooled {
-            true => self.owner.pool().put_back(raw, most),
-            false => self.owner.pool().unwrap(raw, most),
+        let gone = match (self.pooled, self.guard) {
+            (true, Some(op)) => self.owner.pool().keep_unchecked(Unchecked { raw, bytes: self.bytes, op }, most),
+            (true, None) => self.owner.pool().put_back(raw, most),
+            (false, _) => self.owner.pool().unwrap(raw, most),
         };
         self.owner.forget_bind_groups(&gone);
         self.owner.release(gone);

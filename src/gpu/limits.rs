@@ -22,7 +22,7 @@ const MIN_BINDING_BYTES: u64 = 256;
 pub(in crate::gpu) fn check(limits: &wgpu::Limits) -> Result<()> {
     let (threads, memory) = Tile::most();
     let threads = threads.max(LinearGrid::THREADS);
-    let needs: [(&str, u64, u64); 8] = [
+    let needs: [(&str, u64, u64); 9] = [
         ("storage buffers a stage", STORAGE_BUFFERS.into(), limits.max_storage_buffers_per_shader_stage.into()),
         ("uniform buffers a stage", 1, limits.max_uniform_buffers_per_shader_stage.into()),
         ("bindings in a group", u64::from(STORAGE_BUFFERS) + 1, limits.max_bindings_per_bind_group.into()),
@@ -30,6 +30,8 @@ pub(in crate::gpu) fn check(limits: &wgpu::Limits) -> Result<()> {
         ("bytes of workgroup memory", memory.into(), limits.max_compute_workgroup_storage_size.into()),
         ("threads a workgroup", threads.into(), limits.max_compute_invocations_per_workgroup.into()),
         ("threads along a workgroup", threads.into(), limits.max_compute_workgroup_size_x.into()),
+        // Where a thread has a row to itself, the rows of a workgroup lie along its second side.
+        ("threads down a workgroup", RowGrid::MOST_ROWS.into(), limits.max_compute_workgroup_size_y.into()),
         ("workgroups a dimension", 1, limits.max_compute_workgroups_per_dimension.into()),
     ];
     match needs.into_iter().find(|(_, needed, allowed)| needed > allowed) {
@@ -110,7 +112,7 @@ mod tests {
     #[test]
     fn each_limit_that_a_kernel_needs_is_looked_at() {
         type Lower = fn(&mut wgpu::Limits);
-        let lowered: [(&str, Lower); 8] = [
+        let lowered: [(&str, Lower); 9] = [
             ("storage buffers a stage", |limits| limits.max_storage_buffers_per_shader_stage = 4),
             ("uniform buffers a stage", |limits| limits.max_uniform_buffers_per_shader_stage = 0),
             ("bindings in a group", |limits| limits.max_bindings_per_bind_group = 8),
@@ -118,6 +120,7 @@ mod tests {
             ("bytes of workgroup memory", |limits| limits.max_compute_workgroup_storage_size = 8 << 10),
             ("threads a workgroup", |limits| limits.max_compute_invocations_per_workgroup = 128),
             ("threads along a workgroup", |limits| limits.max_compute_workgroup_size_x = 128),
+            ("threads down a workgroup", |limits| limits.max_compute_workgroup_size_y = 64),
             ("workgroups a dimension", |limits| limits.max_compute_workgroups_per_dimension = 0),
         ];
         for (name, lower) in lowered {

@@ -19,6 +19,7 @@ mod driver;
 mod element_launch;
 mod encode;
 mod grids;
+mod guards;
 pub(crate) mod kernels;
 mod limits;
 mod memory;

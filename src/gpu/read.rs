@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::buffer::{Buffer, GUARD_BYTES};
+use super::buffer::Buffer;
 use super::context::Context;
 use super::driver::callback::{Answer, answer};
 use super::driver::type_erased::Shared;
@@ -14,7 +14,7 @@ use super::memory::mark::Mark;
 use super::memory::raw::ByteRange;
 use super::memory::staging::{PIECE_BYTES, Reads, Way};
 use super::waits::Mapped;
-use crate::error::{Error, ReadError, Result};
+use crate::error::{Error, Result};
 use crate::host_memory::no_room;
 use crate::waiting::Waiting;
 
@@ -74,10 +74,7 @@ impl Context {
             };
             reading.arrive(waiting, copied).await?;
         }
-        if buffer.is_guarded() {
-            self.check_guard(waiting, buffer).await?;
-        }
-        Ok(())
+        self.check_guards(waiting, &[buffer]).await
     }
 
     /// Starts to read a buffer's content, without waiting for it.
@@ -132,15 +129,6 @@ impl Context {
         drop(turn);
         self.check()?;
         Ok(reading(Some((staging, answer, submission)), receipt))
-    }
-
-    /// Checks that the guard behind a guarded buffer is unchanged.
-    async fn check_guard(&self, waiting: Waiting, buffer: &Buffer) -> Result<()> {
-        let (mut intact, poison) = (true, buffer.raw().poison());
-        let guard = ByteRange { raw: buffer.raw(), offset: buffer.bytes(), bytes: GUARD_BYTES };
-        let look = |words: &[u32]| intact = words.iter().all(|word| *word == poison);
-        self.start_read::<u32>(&[guard])?.arrive(waiting, look).await?;
-        if intact { Ok(()) } else { Err(Error::Read { source: ReadError::Guard }) }
     }
 }
 

@@ -27,6 +27,7 @@ impl Context {
             }
             rest = others;
         }
+        self.check_guards(waiting, buffers).await?;
         Ok(values)
     }
 }

@@ -8,7 +8,9 @@ use super::memory::raw::Raw;
 impl Drop for Inner {
     /// Frees buffers and device in a turn, since wgpu calls the driver for that.
     fn drop(&mut self) {
-        let idle = self.pool().shrink(0);
+        let unchecked = self.pool().take_unchecked();
+        let mut idle = self.pool().shrink(0);
+        idle.extend(unchecked.into_iter().map(|buffer| buffer.raw));
         // The recorder's bind groups would keep the buffers alive; contexts with other options share the recorder.
         self.forget_bind_groups(&idle);
         self.release(idle);

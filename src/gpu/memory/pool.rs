@@ -19,6 +19,18 @@ struct Known {
     returned: bool,
 }
 
+/// The most guarded buffers that wait for a check. There are fewer between two reads of a training or a test.
+const MOST_UNCHECKED: usize = 1024;
+
+/// A guarded buffer that is no longer used. The next read checks its guard; only then can it be reused.
+pub(in crate::gpu) struct Unchecked {
+    pub raw: Raw,
+    /// The bytes of its content. The guard comes behind them.
+    pub bytes: u64,
+    /// What the buffer was made for.
+    pub op: &'static str,
+}
+
 /// The pool of idle buffers, and the bytes of all buffers.
 #[derive(Default)]
 pub(in crate::gpu) struct Pool {
@@ -27,6 +39,8 @@ pub(in crate::gpu) struct Pool {
     /// The numbers of returns by the buffers' size, in that order.
     by_size: HashMap<u64, VecDeque<u64>>,
     returns: u64,
+    /// Guarded buffers that wait for a check, the oldest first.
+    unchecked: VecDeque<Unchecked>,
     known: HashMap<wgpu::Buffer, Known>,
     idle_bytes: u64,
     /// Bytes taken from the driver, idle ones included: now, and at most so far.
@@ -67,6 +81,19 @@ impl Pool {
         self.by_size.entry(raw.size).or_default().push_back(self.returns);
         self.idle.insert(self.returns, raw);
         self.shrink(most)
+    }
+
+    /// Keeps a guarded buffer that is no longer used until its guard is checked. The oldest of too many is taken back unchecked.
+    /// Returns the buffers for which the pool has no room any more.
+    pub fn keep_unchecked(&mut self, buffer: Unchecked, most: u64) -> Vec<Raw> {
+        self.unchecked.push_back(buffer);
+        let oldest = if self.unchecked.len() > MOST_UNCHECKED { self.unchecked.pop_front() } else { None };
+        oldest.map_or_else(Vec::new, |oldest| self.put_back(oldest.raw, most))
+    }
+
+    /// The guarded buffers that wait for a check. The pool forgets them.
+    pub fn take_unchecked(&mut self) -> VecDeque<Unchecked> {
+        std::mem::take(&mut self.unchecked)
     }
 
     /// Gives up the oldest idle buffers until no more than this is left.
@@ -190,7 +217,7 @@ impl Pool {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Pool, Raw};
+    use super::{MOST_UNCHECKED, Pool, Raw, Unchecked};
 
     fn raw(size: u64, id: u64) -> Raw {
         Raw { buffer: None, size, id, mark: Arc::default(), own: true }
@@ -217,6 +244,18 @@ mod tests {
         assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (10, 710, 1));
         assert_eq!(pool.shrink(0).len(), 1);
         assert_eq!((pool.idle_bytes, pool.allocated_bytes, pool.by_size.len()), (0, 700, 0));
+    }
+
+    #[test]
+    fn a_guarded_buffer_serves_nobody_before_its_check() {
+        let mut pool = Pool::default();
+        let mut keep = |id| pool.keep_unchecked(Unchecked { raw: raw(10, id), bytes: 4, op: "test" }, 100).len();
+        assert_eq!((0..=MOST_UNCHECKED as u64).map(&mut keep).sum::<usize>(), 0);
+        // Only the oldest of one too many is idle.
+        assert_eq!(pool.take_idle(10).map(|raw| raw.id), Some(0));
+        assert!(pool.take_idle(10).is_none());
+        let waiting = pool.take_unchecked();
+        assert_eq!((waiting.len(), waiting[0].raw.id, pool.take_unchecked().len()), (MOST_UNCHECKED, 1, 0));
     }
 
     #[test]
