@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use ndarray::Array2;
+use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
-use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use web_time::Instant;
 
 use super::file;
-use crate::cpu;
+use super::trial::{CALLS, Call, Operands, Trial, agrees};
 use crate::device::{Device, DeviceInfo, DeviceKind};
 use crate::error::Result;
 use crate::gpu::{Context, Tuned};
@@ -18,7 +18,6 @@ use crate::host_memory::{host_room, not_empty};
 use crate::matrix::Matrix;
 use crate::ops;
 use crate::options::MatmulKernel;
-use crate::verify;
 use crate::waiting::{Waiting, blocking_and_async};
 
 /// The minimal number of multiply-adds in a round. It is so large that the clock's resolution and the time of a launch do not
@@ -41,9 +40,9 @@ pub struct TunedShape {
     /// The shape m, k, n.
     pub shape: [usize; 3],
     /// Each candidate with its time for one product. The device's clock measures it if there is one and a round is a single pass;
-    /// otherwise the host's clock does. The time is `None` if the candidate's result was not within its bound.
+    /// otherwise the host's clock does. The time is `None` if one of the candidate's results was wrong.
     pub candidates: Vec<(MatmulKernel, Option<Duration>)>,
-    /// The fastest candidate with a correct result. It computes products of this class from now on.
+    /// The fastest candidate whose results are all right. It computes products of this class from now on.
     pub winner: Option<MatmulKernel>,
 }
 
@@ -68,11 +67,14 @@ impl Device {
         /// Measures which kernel computes products of these shapes (m, k, n) fastest on this device. From now on it is used for
         /// all products of the same class: those whose m, k and n round up to the same powers of two.
         ///
-        /// Up to six candidates are measured for each shape, and two more if matrix units are in use. Only a candidate whose
-        /// result is within the product's error bound can win. With [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners
-        /// are kept in a file for this adapter and driver, which is read when the device is opened again. A file that is damaged,
-        /// or that belongs to another driver, is ignored and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives
-        /// the shapes of a training step.
+        /// Up to six candidates are measured for each shape, and two more if matrix units are in use. A candidate is measured
+        /// only if its product of small integers is exact in every element, and wins only if this is also true of the other
+        /// products that it would compute: those with transposed factors, with bias and ReLU, with a ReLU's mask, and the
+        /// gradients of a layer.
+        ///
+        /// With [`GpuOptions::tuning`](crate::GpuOptions::tuning) the winners are kept in a file for this adapter and driver,
+        /// which is read when the device is opened again. A file that is damaged, or that belongs to another driver, is ignored
+        /// and replaced. [`Mlp::tuning_shapes`](crate::Mlp::tuning_shapes) gives the shapes of a training step.
         ///
         /// Tuned results are within the same bounds, but their bits differ from untuned results and from those of another
         /// machine. For this reason nothing is tuned unless you ask for it. Nothing else should run on the device meanwhile. The
@@ -121,17 +123,36 @@ impl Device {
 /// Refuses a shape that is too large for the device or the host, before any memory is filled.
 fn check_room(device: &Device, [m, k, n]: [usize; 3]) -> Result<()> {
     let dry = device.dry();
-    let operands = [Matrix::planned(&dry, "tune", m, k)?, Matrix::planned(&dry, "tune", k, n)?];
-    ops::matmul(&operands[0], &operands[1])?;
+    let operands = Operands::planned(&dry, [m, k, n])?;
+    CALLS.iter().try_for_each(|call| (call.run)(&operands).map(drop))?;
     [(m, k), (k, n), (m, n)].into_iter().try_for_each(|(rows, cols)| host_room::<f64>("tune", rows, cols).map(drop))
 }
 
-/// Computes a product by this kernel, which is forced for this call only.
-fn product(gpu: &Context, kernel: MatmulKernel, [x, w]: &[Matrix; 2]) -> Result<Matrix> {
+/// Makes a call whose products this kernel computes. The kernel is forced for this call only.
+fn forced<T>(gpu: &Context, kernel: MatmulKernel, call: impl FnOnce() -> Result<T>) -> Result<T> {
     gpu.tuned().force(Some(kernel));
-    let made = ops::matmul(x, w);
+    let made = call();
     gpu.tuned().force(None);
     made
+}
+
+/// Whether this kernel computes all results of these calls exactly.
+async fn is_right(
+    waiting: Waiting,
+    gpu: &Context,
+    kernel: MatmulKernel,
+    trial: &Trial,
+    calls: &[Call],
+) -> Result<bool> {
+    for call in calls {
+        let made = forced(gpu, kernel, || (call.run)(&trial.operands))?;
+        for (made, want) in made.iter().zip(trial.want(call)) {
+            if !agrees(&made.to_array_by(waiting).await?, want) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// The kernels that may suit a device. On software drivers these are kernels with and without workgroup memory; on GPUs those
@@ -164,9 +185,18 @@ async fn measure(waiting: Waiting, device: &Device, gpu: &Context, [m, k, n]: [u
     // Times of different clocks cannot be compared, so all candidates use the same clock.
     let by_device = timed.iter().filter_map(|(_, times)| times.as_ref()).all(|times| times.by_device.is_some());
     let by_clock = |times: Times| if by_device { times.by_device } else { Some(times.by_host) };
-    let timed: Vec<_> = timed.into_iter().map(|(kernel, times)| (kernel, times.and_then(by_clock))).collect();
-    let right = timed.iter().filter_map(|(kernel, time)| Some((*kernel, (*time)?)));
-    let winner = right.min_by_key(|(_, time)| *time).map(|(kernel, _)| kernel);
+    let mut timed: Vec<_> = timed.into_iter().map(|(kernel, times)| (kernel, times.and_then(by_clock))).collect();
+    // The fastest one also computes the other products of the class. Only its variants for these are compiled and compared:
+    // compiling them for every candidate may take longer than all measurements.
+    let winner = loop {
+        let fastest = timed.iter().enumerate().filter_map(|(at, (_, time))| Some(((*time)?, at))).min();
+        let Some((_, at)) = fastest else { break None };
+        let kernel = timed[at].0;
+        if is_right(waiting, gpu, kernel, &trial, &CALLS[1..]).await? {
+            break Some(kernel);
+        }
+        timed[at].1 = None;
+    };
     Ok(TunedShape { shape: [m, k, n], candidates: timed, winner })
 }
 
@@ -177,16 +207,16 @@ struct Times {
     by_device: Option<Duration>,
 }
 
-/// Measures the time of one product by this kernel; `None` if its result is wrong.
+/// Measures the time of one product by this kernel; `None` if its product of the trial is wrong.
 async fn time(
     waiting: Waiting,
     (device, gpu): (&Device, &Context),
     kernel: MatmulKernel,
-    (trial, operands): (&Trial, &[Matrix; 2]),
+    (trial, [x, w]): (&Trial, &[Matrix; 2]),
     launches: u64,
 ) -> Result<Option<Times>> {
     // The first product also compiles the kernel, so it is not measured.
-    if !trial.agrees(&product(gpu, kernel, &trial.operands)?.to_array_by(waiting).await?) {
+    if !is_right(waiting, gpu, kernel, trial, &CALLS[..1]).await? {
         return Ok(None);
     }
     let (mut by_host, mut by_device) = (Duration::MAX, Some(Duration::MAX));
@@ -194,7 +224,7 @@ async fn time(
         device.wait_by(waiting).await?;
         let (start, clock) = (Instant::now(), gpu.start_clock());
         for _ in 0..launches {
-            product(gpu, kernel, operands)?;
+            forced(gpu, kernel, || ops::matmul(x, w))?;
         }
         let times = clock.map(|clock| gpu.stop_clock(&clock)).transpose()?.flatten();
         device.wait_by(waiting).await?;
@@ -208,60 +238,4 @@ async fn time(
     log::debug!("tune: {launches} launches took {by_host:?} by the host's clock, {by_device:?} by the device's");
     let each = |time: Duration| time / launches as u32;
     Ok(Some(Times { by_host: each(by_host), by_device: by_device.map(each) }))
-}
-
-/// A product of small integers. It is exact in any order of additions, so a kernel that is wrong in a single element is detected.
-struct Trial {
-    operands: [Matrix; 2],
-    want: Array2<f64>,
-    steps: usize,
-}
-
-/// The largest of the small integers.
-const LARGEST: i8 = 8;
-
-impl Trial {
-    fn new(device: &Device, rng: &mut ChaCha12Rng, [m, k, n]: [usize; 3]) -> Result<Self> {
-        let mut integers = |rows, cols| {
-            Array2::<f32>::from_shape_simple_fn((rows, cols), || rng.random_range(-LARGEST..=LARGEST).into())
-        };
-        let (a, b) = (integers(m, k), integers(k, n));
-        let operands = [Matrix::from_array(device, a.view())?, Matrix::from_array(device, b.view())?];
-        let want = cpu::matmul(a.mapv(f64::from).view(), b.mapv(f64::from).view());
-        Ok(Trial { operands, want, steps: k })
-    }
-
-    /// Whether every element of a kernel's result is correct.
-    fn agrees(&self, got: &Array2<f32>) -> bool {
-        // The largest sum of an element's magnitudes. f32 represents all integers below 2^24 exactly.
-        let most = f64::from(LARGEST).powi(2) * self.steps as f64;
-        let allowed = if most < f64::from(1u32 << 24) { 0.0 } else { verify::product_bound(most, self.steps) };
-        got.dim() == self.want.dim()
-            && got.iter().zip(&self.want).all(|(got, want)| (f64::from(*got) - want).abs() <= allowed)
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use rand::SeedableRng;
-    use rand::rngs::ChaCha12Rng;
-
-    use super::Trial;
-    use crate::device::Device;
-    use crate::ops;
-
-    #[test]
-    fn one_wrong_element_anywhere_is_seen() {
-        let trial = Trial::new(&Device::cpu(), &mut ChaCha12Rng::seed_from_u64(1), [100, 40, 30]).unwrap();
-        let right = ops::matmul(&trial.operands[0], &trial.operands[1]).unwrap().to_array().unwrap();
-        assert!(trial.agrees(&right));
-        for at in [[0, 0], [50, 17], [99, 29]] {
-            let mut wrong = right.clone();
-            wrong[at] += 1.0;
-            assert!(!trial.agrees(&wrong), "{at:?}");
-        }
-        assert!(!trial.agrees(&right.slice(ndarray::s![.., ..29]).to_owned()));
-        assert!(!trial.agrees(&right.mapv(|_| f32::NAN)));
-    }
 }

@@ -159,18 +159,24 @@ impl Yours {
 }
 
 const U: f64 = f32::EPSILON as f64;
+/// The smallest normal f32. Smaller numbers may count as 0.
+const FLUSH: f64 = f32::MIN_POSITIVE as f64;
 
 /// Logits of a network in f64, and how far f32 arithmetic may be off by the ops' documented bounds, carried from layer to
 /// layer.
 pub fn exact_logits(x: &Array2<f32>, layers: &[Parameters]) -> (Array2<f64>, Array2<f64>) {
     let mut values = x.mapv(f64::from);
-    let mut errors = Array2::zeros(x.dim());
+    let mut errors = Array2::<f64>::zeros(x.dim());
     for (index, Parameters { weights, biases }) in layers.iter().enumerate() {
         let (w, b) = (weights.mapv(f64::from), biases.mapv(f64::from));
         let (sizes, k) = (w.mapv(f64::abs), w.nrows() as f64);
-        let terms = (values.mapv(f64::abs) + &errors).dot(&sizes) + b.mapv(f64::abs);
-        errors = errors.dot(&sizes) + terms * ((k + 2.0) * U);
+        let terms = (values.mapv(f64::abs) + &errors).dot(&sizes);
         values = values.dot(&w) + b;
+        let carried = errors.dot(&sizes);
+        // The product's bound, with k + 1 terms that may be flushed to zero, and that of the sum with the bias.
+        let product = terms.mapv(|terms| (k / 2.0 + 2.0) * U * terms + (k + 1.0) * FLUSH);
+        let sum = (values.mapv(f64::abs) + &carried + &product) * U;
+        errors = carried + product + sum;
         if index + 1 < layers.len() {
             values.mapv_inplace(|value| value.max(0.0));
         }
@@ -185,12 +191,13 @@ pub fn exact_softmax(logits: &Array2<f64>, errors: &Array2<f64>) -> (Array2<f64>
         let top = row.fold(f64::NEG_INFINITY, |top, x| top.max(*x));
         let off = bound.fold(0.0f64, |off, x| off.max(*x));
         let sum: f64 = row.iter().map(|x| (x - top).exp()).sum();
-        let log_cols = (row.len() as f64).log2();
+        // The part of softmax's documented bound that every column of the row has.
+        let of_row = 30.0 + 2.0 * (row.len() as f64).log2() + row.len() as f64 / 64.0;
         for (x, bound) in row.iter_mut().zip(bound.iter_mut()) {
             let (p, distance) = ((*x - top).exp() / sum, top - *x + 2.0 * off);
             // Each exponential is off by a factor of at most exp(off), and so is their sum.
             let moved = p * (2.0 * off).exp();
-            *bound = moved - p + U * moved * (6.0 + 3.0 * distance + log_cols) + f64::from(f32::MIN_POSITIVE);
+            *bound = moved - p + U * moved * (of_row + 3.0 * distance) + FLUSH;
             *x = p;
         }
     }

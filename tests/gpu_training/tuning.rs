@@ -44,7 +44,7 @@ fn kept(_: &Device) -> Result<(), Failed> {
             let (a, b) = (common::normal(m, k, 1), common::normal(k, n, 2));
             let got = ops::matmul(&Matrix::from_array(device, a.view())?, &Matrix::from_array(device, b.view())?)?;
             let (a, b) = (a.mapv(f64::from), b.mapv(f64::from));
-            let bound = a.mapv(f64::abs).dot(&b.mapv(f64::abs)) * ((k + 2) as f64 * f64::from(f32::EPSILON));
+            let bound = a.mapv(f64::abs).dot(&b.mapv(f64::abs)) * ((k as f64 / 2.0 + 2.0) * f64::from(f32::EPSILON));
             let got = got.to_array()?;
             common::within(&got, &a.dot(&b), &bound).map(|()| got).map_err(Failed::from)
         };
