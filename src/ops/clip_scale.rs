@@ -15,8 +15,9 @@ const OP: &str = "clip_scale";
 /// [`OptimizerState::with_clip_norm`](crate::OptimizerState::with_clip_norm).
 ///
 /// The scale is NaN if a gradient is NaN. It is 0 if the sum of the squares is above the largest f32, as it is for every norm above
-/// 1.8 · 10¹⁹. The squares are added along a fixed tree. The relative error is at most (20 + 2⁻¹⁷ n) u for n values, u = 2⁻²³.
-/// Squares below 2⁻¹²⁶ may count as 0: compared with the 10⁻⁶, their sum is far below this error.
+/// 1.8 · 10¹⁹. The squares are added along a fixed tree. The relative error is at most (22 + 2⁻¹⁸ n + 2⁻⁹ g) u for n values in g
+/// gradients, u = 2⁻²³ (derived in the guide's page [`numerics`](crate::guide::numerics)). Squares below 2⁻¹²⁶ may count as 0:
+/// compared with the 10⁻⁶, their sum is far below this error.
 ///
 /// # Errors
 /// [`Error::Empty`] without gradients, [`Error::OtherDevice`] unless all live on one device; [`Error::Option`] unless the

@@ -10,7 +10,7 @@ use crate::options::Activation;
 
 /// A linear layer with an activation: act(X W + b), for X `rows x inputs`, W `inputs x outputs` and b `1 x outputs`, in one pass.
 ///
-/// Error: that of [`matmul`](super::matmul), and one rounding when the bias is added.
+/// Error: that of [`matmul`](super::matmul), and at most u |X W + b| for the sum with the bias, u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless X has as many columns as W rows, and b is one row as wide as W.

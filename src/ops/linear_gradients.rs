@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 /// The gradients of a linear layer's parameters: dW = Xᵀ dY and db = Σ_r dY, for X `rows x inputs` and dY `rows x outputs`, in one
 /// pass over dY where that is possible.
 ///
-/// Error: that of [`matmul_tn`] for dW, and at most (rows + 2) u Σ_r |dY| for db, u = 2⁻²³.
+/// Error: that of [`matmul_tn`] for dW, and at most (rows / 2 + 2) u Σ_r |dY| for db, u = 2⁻²³.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless X and dY have as many rows.

@@ -27,7 +27,7 @@ const OP: &str = "softmax_cross_entropy";
 /// [`CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
 ///
 /// Error of a loss, with u = 2⁻²³: at most Σ q (2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u |m|) + 4u (Σ q |x| + |loss|), and
-/// (20 + C / 64) u (Σ q (m - x) + Σ q) for the sums over q. Error of a gradient: [`softmax`](super::softmax)'s bound times Σ q, and
+/// (20 + C / 64) u |loss| for the sums over q. Error of a gradient: [`softmax`](super::softmax)'s bound times Σ q, and
 /// 4u (p Σ q + q) + (20 + C / 64) u p Σ q, all over the divisor, whose own error is that of [`column_sum`](super::column_sum).
 ///
 /// # Errors

@@ -96,11 +96,6 @@ pub(super) fn product(magnitude: f64, k: usize) -> Bound {
     Bound::roundings(k as f64 + 4.0) * magnitude + Bound::flushes(k + 1)
 }
 
-/// The bound of an element of a product over k, from the sum of the magnitudes of its terms.
-pub(crate) fn product_bound(magnitude: f64, k: usize) -> f64 {
-    product(magnitude, k).most
-}
-
 /// The bound of the sum of a row: runs of at most 32, lanes of at most cols / 128, and trees above them.
 /// The error is at most (20 + C / 64) u, likely √(40 + C / 32) u / 2.
 pub(super) fn row_sum(terms: usize) -> Bound {

@@ -57,6 +57,21 @@ pub(super) fn rounding_terms(_: &mut CaseRng, rows: usize, cols: usize) -> Array
     Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 1.0 } else { 0.55 * f32::EPSILON })
 }
 
+/// Columns like the rows of [`rounding_terms`], for sums over the rows of a matrix.
+pub(super) fn rounding_terms_down(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::from_shape_fn((rows, cols), |(r, _)| if r == 0 { 1.0 } else { 0.55 * f32::EPSILON })
+}
+
+/// Ones.
+pub(super) fn ones(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::ones((rows, cols))
+}
+
+/// Zeros.
+pub(super) fn zeros(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::zeros((rows, cols))
+}
+
 /// Logits whose exponentials are [`rounding_terms`], for sums that add one term after another.
 pub(super) fn rounding_logits(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     rounding_terms(rng, rows, cols).mapv(f32::ln)
@@ -113,6 +128,14 @@ pub(super) fn integers(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f3
 pub(super) fn with_nan(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
     let mut x = normal(rng, rows, cols);
     x[[rows / 2, 0]] = f32::NAN;
+    x
+}
+
+/// Standard normal numbers; of five rows the second begins with NaN and the fourth with infinity.
+pub(super) fn with_bad_rows(rng: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    let mut x = normal(rng, rows, cols);
+    x.column_mut(0).iter_mut().skip(1).step_by(5).for_each(|x| *x = f32::NAN);
+    x.column_mut(0).iter_mut().skip(3).step_by(5).for_each(|x| *x = f32::INFINITY);
     x
 }
 

@@ -44,7 +44,6 @@ pub(crate) mod swept;
 mod table;
 mod workers;
 
-pub(crate) use bounds::product_bound;
 pub use case::Case;
 pub use cases::cases;
 pub use compare::{Worst, compare};

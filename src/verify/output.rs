@@ -53,7 +53,7 @@ impl Output {
 }
 
 /// The fields of the statistics as one row, so that they are compared as a matrix is. No first bad row is -1.
-pub(super) fn statistics_row(stats: &Statistics) -> Array2<f64> {
+fn statistics_row(stats: &Statistics) -> Array2<f64> {
     let first_bad = stats.first_bad_row.map_or(-1.0, |row| row as f64);
     let counts = [stats.correct, stats.rows, stats.non_finite_rows].map(|count| count as f64);
     let values = [stats.loss_sum, stats.weight_sum, counts[0], counts[1], counts[2], first_bad];

@@ -27,8 +27,12 @@ const K_IN_BLOCKS: &[[usize; 3]] = &[[65, 255, 257], [512, 256, 128]];
 const ROWS_IN_BLOCKS: &[[usize; 3]] = &[[2, 1027, 1], [2, 1028, 1]];
 /// A matrix whose blocks have one row each where bindings have the first of [`BINDING_BYTES`].
 const ROW_BY_ROW: [usize; 3] = [37, 1000, 1];
+/// A matrix whose blocks have many rows there: the weights and the ids of later rows come with later blocks.
+const ROWS_WITH_WEIGHTS: [usize; 3] = [131, 10, 1];
 /// A product whose columns are cut where bindings have the first of [`BINDING_BYTES`].
 const COLUMNS_IN_BLOCKS: [usize; 3] = [257, 47, 259];
+/// A gradient whose sums over k are cut there: the mask follows the last steps.
+const MASKED_IN_BLOCKS: [usize; 3] = [63, 257, 65];
 
 /// A change of a device's options.
 pub(super) type Change = Box<dyn Fn(&mut GpuOptions)>;
@@ -96,10 +100,13 @@ impl Setting {
             .and_then(|options| options.debug.max_binding_bytes);
         let is_plain = ["", "with ReLU"].contains(&case.variant.as_str());
         let product = bytes == Some(BINDING_BYTES[1]) && is_plain && K_IN_BLOCKS.contains(&case.dims);
+        let has_row_weights = case.dims == ROWS_WITH_WEIGHTS && case.variant.contains("row weights");
         let rows = match case.op {
             "bias_add" => ROWS_IN_BLOCKS.contains(&case.dims),
-            "softmax_cross_entropy" => case.dims == ROW_BY_ROW,
+            "softmax_cross_entropy" => case.dims == ROW_BY_ROW || has_row_weights,
+            "nll" | "nll_backward" => has_row_weights,
             "linear" => case.dims == COLUMNS_IN_BLOCKS && is_plain,
+            "linear_backward" => case.dims == MASKED_IN_BLOCKS && is_plain,
             _ => false,
         };
         product || (bytes == Some(BINDING_BYTES[0]) && rows)

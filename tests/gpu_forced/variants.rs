@@ -16,7 +16,7 @@ pub fn trials() -> Vec<Trial> {
     if !checked && !common::skipping() {
         common::say("skipped: all of it with run-time checks, which takes --full, and a stack that is not slow");
     }
-    if common::is_brief() && !common::skipping() {
+    if is_brief() && !common::skipping() {
         common::say(
             "skipped: products by tiles but the small one, products in windows but by that, and rows but by 16 and 128 lanes, \
              which take --full, and a stack that is not slow",
@@ -60,6 +60,11 @@ pub fn trials() -> Vec<Trial> {
     trials.into_iter().map(|trial| trial.with_ignored_flag(elsewhere || common::skipping())).collect()
 }
 
+/// Whether only a part of the forced kernels runs. `tests/mutants` needs all of them, and names those that it runs.
+fn is_brief() -> bool {
+    common::is_brief() && !cfg!(wgpu_mlp_mutants)
+}
+
 /// The end of a trial's name.
 fn mark(options: &GpuOptions) -> &'static str {
     if options.runtime_checks { " [checked]" } else { "" }
@@ -79,7 +84,7 @@ fn by_each_kernel(guarded: &GpuOptions) -> Vec<Trial> {
         // All tiles have one text, so it is enough to check one of them; they take long to compile.
         let is_checked = matches!(kernel, MatmulKernel::Small | MatmulKernel::MediumUnits);
         // Each would take minutes on a slow driver, and only repeats the text of the small tile with other sizes.
-        let is_long = common::is_brief() && !on_units && is_tile(*kernel) && *kernel != MatmulKernel::Small;
+        let is_long = is_brief() && !on_units && is_tile(*kernel) && *kernel != MatmulKernel::Small;
         on_units == common::by_matrix_units() && !is_long && (!runtime_checks || !is_tile(*kernel) || is_checked)
     };
     let trial = |kernel: MatmulKernel| {
@@ -103,7 +108,7 @@ fn is_tile(kernel: MatmulKernel) -> bool {
 
 /// Splits products into windows, so that later ones add to the sums that earlier steps of k stored in c.
 fn products_in_windows(guarded: &GpuOptions) -> Vec<Trial> {
-    let kernels = match (common::by_matrix_units(), common::is_brief()) {
+    let kernels = match (common::by_matrix_units(), is_brief()) {
         (true, _) => [MatmulKernel::MediumUnits].as_slice(),
         (_, true) => &[MatmulKernel::Small],
         (_, false) => &[MatmulKernel::Panel, MatmulKernel::Direct, MatmulKernel::Plain, MatmulKernel::Small],
@@ -161,7 +166,7 @@ fn by_lanes(guarded: &GpuOptions, few: bool) -> Vec<Trial> {
             within_bounds(device, |case| has_rows(case) && !case.large && suits(case))
         })
     };
-    let is_run = |lanes: u32| match (common::is_brief(), few) {
+    let is_run = |lanes: u32| match (is_brief(), few) {
         (true, _) => matches!(lanes, 16 | 128),
         (_, true) => matches!(lanes, 1 | 16 | 256),
         _ => true,
@@ -180,23 +185,30 @@ fn in_windows(guarded: &GpuOptions) -> Vec<Trial> {
             within_bounds(device, |case| is_by_row(case) && case.dims[1] <= 1000 && !case.large)
         })
     };
-    let all = if common::is_brief() { [16].as_slice() } else { &[1, 16, 128, 256, 512, 1024] };
+    let all = if is_brief() { [16].as_slice() } else { &[1, 16, 128, 256, 512, 1024] };
     all.iter().copied().filter(|lanes| offers_lanes(*lanes)).map(trial).collect()
 }
 
 /// The trials that differ without subgroups.
 fn without_subgroups(guarded: &GpuOptions) -> Vec<Trial> {
     let alone = GpuOptions { debug: DebugOptions { without_subgroups: true, ..guarded.debug }, ..guarded.clone() };
-    let options = GpuOptions { debug: DebugOptions { row_lanes: Some(128), ..alone.debug }, ..alone.clone() };
-    let rows = common::trial(format!("rows by 128 lanes through memory{}", mark(guarded)), options, |device| {
-        within_bounds(device, |case| reads_rows_again(case) && !case.large)
-    });
+    // The least number of columns of rows that get so many lanes.
+    let lengths = [(128, 0), (256, 1000), (512, 4000), (1024, 8000)];
+    let rows = |(lanes, least): (u32, usize)| {
+        let options = GpuOptions { debug: DebugOptions { row_lanes: Some(lanes), ..alone.debug }, ..alone.clone() };
+        common::trial(format!("rows by {lanes} lanes through memory{}", mark(guarded)), options, move |device| {
+            within_bounds(device, |case| reads_rows_again(case) && !case.large && case.dims[1] >= least)
+        })
+    };
+    let is_run = |lanes: u32| lanes == 128 || (!is_brief() && offers_lanes(lanes));
+    let mut trials: Vec<_> = lengths.into_iter().filter(|(lanes, _)| is_run(*lanes)).map(rows).collect();
     let options =
         GpuOptions { debug: DebugOptions { matmul_kernel: Some(MatmulKernel::Plain), ..alone.debug }, ..alone };
     let products = common::trial(format!("products by lanes alone{}", mark(guarded)), options, |device| {
         within_bounds(device, |case| is_product(case) && !case.large)
     });
-    vec![rows, products]
+    trials.push(products);
+    trials
 }
 
 /// Whether the device has so many threads a workgroup. If there is no device, the trials report it.

@@ -153,7 +153,8 @@ fn refuses() -> Result<(), Failed> {
     for wrong in [vec![], vec![array![[1.0]]], vec![array![[1.0, 2.2]]], vec![array![[1.0, 2.0]]; 2]] {
         assert!(compare(wrong.clone()).is_err(), "{wrong:?} passes");
     }
-    let (left, right) = (Error::NoForward { layer: "relu" }, Error::NoForward { layer: "dense" });
+    let (left, right) =
+        (Error::NoForward { layer: "relu", call: "backward" }, Error::NoForward { layer: "dense", call: "backward" });
     assert!(same_error(&left, &left).is_ok() && same_error(&left, &right).is_err());
     Ok(())
 }

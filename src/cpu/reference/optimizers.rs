@@ -38,7 +38,7 @@ pub fn rmsprop(w: &mut f64, g: f64, s: &mut f64, [rate, alpha, epsilon]: [f64; 3
 
 /// Adam, step t: Kingma and Ba, 2015, algorithm 1, after the weight decay of Loshchilov and Hutter, 2019, algorithm 2.
 pub fn adam(w: &mut f64, g: f64, [m, v]: [&mut f64; 2], [rate, beta1, beta2, epsilon, decay]: [f64; 5], t: i32) {
-    *w -= rate * decay * *w;
+    *w *= 1.0 - rate * decay;
     *m = beta1 * *m + (1.0 - beta1) * g;
     *v = beta2 * *v + (1.0 - beta2) * g * g;
     let (mean, square) = (*m / (1.0 - beta1.powi(t)), *v / (1.0 - beta2.powi(t)));

@@ -4,14 +4,19 @@ use ndarray::{Array2, Axis};
 
 use super::choice::{ALL_WEIGHTS_ZERO, FEW, LossChoice};
 use crate::cpu::reference::{self, LossTargets};
-use crate::ops::{self, Statistics};
+use crate::ops;
 use crate::verify::bounds::{self, Bound};
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{Fill, normal, rounding_logits_in_runs, special_rows};
+use crate::verify::inputs::{
+    CaseRng, Fill, Inputs, matrices, normal, rounding_logits_in_runs, rounding_terms_in_runs, special_rows,
+};
 use crate::verify::operands::in_f64;
-use crate::verify::output::{Output, statistics_row};
+use crate::verify::output::Output;
 use crate::verify::shapes::{LONG_ROWS, all_matrices};
 use crate::verify::table::Table;
+
+/// The least number of columns in whose sums of masses the errors add up.
+const LONG: usize = 100;
 
 pub(super) fn cases(table: &mut Table) {
     for choice in LossChoice::all().into_iter().filter(|choice| choice.row_weights) {
@@ -23,6 +28,9 @@ pub(super) fn cases(table: &mut Table) {
     let fills: [(&str, Fill); 2] = [("", normal), (", all kinds of row", special_rows)];
     let distributions = LossChoice { distributions: true, ..LossChoice::PLAIN };
     let choices = [LossChoice::PLAIN, distributions, LossChoice { smoothing: 0.1, ..LossChoice::PLAIN }];
+    for dims in all_matrices().filter(|[_, cols, _]| *cols >= LONG) {
+        add_drawn(table, distributions, ", masses that lose", *dims, losing_masses);
+    }
     for fill in fills {
         for choice in choices {
             for dims in all_matrices() {
@@ -43,12 +51,28 @@ pub(super) fn cases(table: &mut Table) {
     }
 }
 
+/// Equal logits, and distributions whose sum is rounded up by nearly half a unit with each term. The loss is this sum times the
+/// logarithm of the number of classes.
+fn losing_masses(rng: &mut CaseRng, [rows, cols, _]: [usize; 3]) -> Inputs {
+    matrices([Array2::zeros((rows, cols)), rounding_terms_in_runs(rng, rows, cols)])
+}
+
 fn add(table: &mut Table, choice: LossChoice, (suffix, fill): (&str, Fill), dims: [usize; 3]) {
+    add_drawn(table, choice, suffix, dims, move |rng, dims| choice.inputs(fill, rng, dims));
+}
+
+fn add_drawn(
+    table: &mut Table,
+    choice: LossChoice,
+    suffix: &str,
+    dims: [usize; 3],
+    draw: impl Fn(&mut CaseRng, [usize; 3]) -> Inputs + Send + Sync + 'static,
+) {
     table.add(
         ("softmax_cross_entropy", &format!("{}{suffix}", choice.name())),
         dims,
         |[rows, cols, _]| (6 * rows * cols, 8 * rows * cols + 4 * rows),
-        move |rng, dims| choice.inputs(fill, rng, dims),
+        draw,
         move |device, inputs| {
             let (logits, y, options) = choice.arguments(device, inputs)?;
             ops::softmax_cross_entropy(&logits, &y, &options).map(Output::of_cross_entropy)
@@ -78,22 +102,25 @@ pub(super) fn expected(x: &Array2<f64>, targets: &LossTargets) -> Vec<Expected> 
     ]
 }
 
-/// The statistics in f64, as one row.
+/// The statistics in f64, as one row: the sums of losses and weights, the rows that hit, that count and that are not finite, and the
+/// first of the last, or -1.
 fn statistics(want: &reference::CrossEntropy, weights: &[Option<f64>]) -> Array2<f64> {
     let counted: Vec<_> = (0..weights.len()).filter(|r| weights[*r].is_some()).collect();
     let bad: Vec<_> = counted.iter().filter(|r| !want.losses[[**r, 0]].is_finite()).collect();
-    statistics_row(&Statistics {
-        loss_sum: reference::sum(counted.iter().map(|r| want.losses[[*r, 0]])),
-        weight_sum: reference::sum(weights.iter().flatten().copied()),
-        correct: want.correct.iter().filter(|hit| **hit).count() as u64,
-        rows: counted.len() as u64,
-        non_finite_rows: bad.len() as u64,
-        first_bad_row: bad.first().map(|row| **row as u64),
-    })
+    let values = [
+        reference::sum(counted.iter().map(|r| want.losses[[*r, 0]])),
+        reference::sum(weights.iter().flatten().copied()),
+        want.correct.iter().filter(|hit| **hit).count() as f64,
+        counted.len() as f64,
+        bad.len() as f64,
+        bad.first().map_or(-1.0, |row| **row as f64),
+    ];
+    Array2::from_shape_fn((1, values.len()), |(_, c)| values[c])
 }
 
-/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m): the roundings of each difference and product, the sums along their trees,
-/// and the logarithm.
+/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m). Both sums over q go along the trees of a row's sum, which have room for the
+/// roundings of each difference and product, and neither sum nor logarithm is below 0. So the error of the sums is at most that of
+/// a row's sum times the whole loss. The logarithm has its own error.
 fn loss_bounds(x: &Array2<f64>, losses: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
     let cols = x.ncols();
     Array2::from_shape_fn(losses.dim(), |(r, _)| {
@@ -101,15 +128,14 @@ fn loss_bounds(x: &Array2<f64>, losses: &Array2<f64>, targets: &LossTargets) -> 
             return Bound::NONE;
         }
         let maximum = x.row(r).fold(f64::NEG_INFINITY, |maximum, x| maximum.max(*x));
-        let (mut total, mut below, mut sizes) = (0.0, 0.0, 0.0);
+        let (mut total, mut sizes) = (0.0, 0.0);
         for (q, x) in targets.q.row(r).into_iter().zip(x.row(r)).filter(|(q, _)| **q != 0.0) {
             total += q;
-            below += q * (maximum - x);
             sizes += q * x.abs();
         }
-        let few = Bound::roundings(8.0);
+        let (few, loss) = (Bound::roundings(8.0), losses[[r, 0]].abs());
         let log_sum = (bounds::log_sum(cols) + few * maximum.abs()) * total;
-        (log_sum + few * (sizes + losses[[r, 0]].abs()) + bounds::row_sum(cols) * (below + total)).or_none()
+        (log_sum + few * (sizes + loss) + bounds::row_sum(cols) * loss).or_none()
     })
 }
 

@@ -26,13 +26,16 @@ const ROWS_APART: u64 = (1 << 30) + 1;
 /// so the matrix must be large enough to have one.
 const DRAWN: [usize; 3] = [100, 101, 1];
 
+/// The dims of a matrix whose columns are whole fours, and whose rows fill several blocks of one launch.
+const FOURS_IN_BLOCKS: [usize; 3] = [130, 24, 1];
+
 pub(super) fn cases(table: &mut Table) {
-    for dims in all_matrices() {
+    for dims in all_matrices().chain([&FOURS_IN_BLOCKS]) {
         bias_add(table, "", normal, *dims);
     }
     let fills: [(&str, Fill); 2] = [("", normal), ("sums that lose", rounding_rows)];
     for (variant, fill) in fills {
-        for dims in all_matrices() {
+        for dims in all_matrices().chain([&FOURS_IN_BLOCKS]) {
             column_sum(table, variant, fill, *dims);
         }
     }

@@ -11,7 +11,7 @@ use crate::matrix::Matrix;
 use crate::ops;
 use crate::verify::bounds::Bound;
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{Inputs, normal};
+use crate::verify::inputs::{Fill, Inputs, normal, with_bad_rows};
 use crate::verify::operands::in_f64;
 use crate::verify::output::Output;
 use crate::verify::table::Table;
@@ -41,30 +41,42 @@ const DIMS: &[[usize; 3]] = &[
 ];
 /// The dims for choices with weights or an ignored class, which take two kernels whatever the number of classes is.
 const FEW_DIMS: &[[usize; 3]] = &[[5, 7, 1], [129, 3, 2], [300, 65, 10], [33, 17, 31]];
+/// The dims of cases with rows whose logits are NaN or infinite.
+const BAD_DIMS: &[[usize; 3]] = &[[31, 33, 16], [129, 3, 2], [37, 64, 10], [33, 17, 31]];
 
 pub(super) fn cases(table: &mut Table) {
     for choice in LossChoice::all() {
         let two_kernels = choice.class_weights || choice.row_weights || choice.ignored == Ignored::Class;
         for dims in if two_kernels { FEW_DIMS } else { DIMS } {
-            table.add(
-                ("linear_cross_entropy", &choice.name()),
-                *dims,
-                |[m, k, n]| (2 * m * k * n + 6 * m * n, 4 * (m * k + k * n + m * n + 2 * m)),
-                move |rng, [m, k, n]| {
-                    let mut inputs = choice.inputs(normal, rng, [m, n, 1]);
-                    inputs.matrices.extend([normal(rng, m, k), normal(rng, k, n), normal(rng, 1, n)]);
-                    inputs
-                },
-                move |device, inputs| {
-                    let (_, y, options) = choice.arguments(device, inputs)?;
-                    let upload = |matrix: &Array2<f32>| Matrix::from_array(device, matrix.view());
-                    let m = layer(&inputs.matrices).iter().map(upload).collect::<Result<Vec<_>>>()?;
-                    ops::linear_cross_entropy(&m[0], &m[1], &m[2], &y, &options).map(Output::of_cross_entropy)
-                },
-                move |inputs| expected(choice, inputs),
-            );
+            add(table, choice, ("", normal), *dims);
         }
     }
+    for ignored in [Ignored::None, Ignored::Marked] {
+        for dims in BAD_DIMS {
+            add(table, LossChoice { ignored, ..LossChoice::PLAIN }, (", some rows not finite", with_bad_rows), *dims);
+        }
+    }
+}
+
+/// Adds a case whose layer has inputs of this filling.
+fn add(table: &mut Table, choice: LossChoice, (suffix, fill): (&str, Fill), dims: [usize; 3]) {
+    table.add(
+        ("linear_cross_entropy", &format!("{}{suffix}", choice.name())),
+        dims,
+        |[m, k, n]| (2 * m * k * n + 6 * m * n, 4 * (m * k + k * n + m * n + 2 * m)),
+        move |rng, [m, k, n]| {
+            let mut inputs = choice.inputs(normal, rng, [m, n, 1]);
+            inputs.matrices.extend([fill(rng, m, k), normal(rng, k, n), normal(rng, 1, n)]);
+            inputs
+        },
+        move |device, inputs| {
+            let (_, y, options) = choice.arguments(device, inputs)?;
+            let upload = |matrix: &Array2<f32>| Matrix::from_array(device, matrix.view());
+            let m = layer(&inputs.matrices).iter().map(upload).collect::<Result<Vec<_>>>()?;
+            ops::linear_cross_entropy(&m[0], &m[1], &m[2], &y, &options).map(Output::of_cross_entropy)
+        },
+        move |inputs| expected(choice, inputs),
+    );
 }
 
 /// The layer's input, weights and biases, which are the last three of the inputs. The first input has the logits' shape, and only
@@ -82,8 +94,9 @@ fn expected(choice: LossChoice, inputs: &Inputs) -> Vec<Expected> {
     let mut expected = cross_entropy::expected(&m[0], &targets);
     let probs = reference::softmax(&m[0]);
     let largest = |errors: &Array2<f64>, r: usize| errors.row(r).fold(0.0, |e: f64, x| e.max(*x));
-    // Ignored rows are exactly 0, whatever their logits.
-    for r in (0..m[0].nrows()).filter(|r| targets.counts(*r)) {
+    // Ignored rows are exactly 0, whatever their logits, and rows whose logits are not finite are NaN.
+    let is_finite = |r: usize| m[0].row(r).iter().all(|x| x.is_finite());
+    for r in (0..m[0].nrows()).filter(|r| targets.counts(*r) && is_finite(*r)) {
         let error = Bound { most: largest(&logits.bound, r), likely: largest(&logits.likely, r) };
         let total = targets.total(r);
         expected[0].widen([r, 0], error * (2.0 * total));

@@ -9,7 +9,8 @@ use crate::ops::{self, Activation};
 use crate::verify::bounds::{self, Bound};
 use crate::verify::expected::Expected;
 use crate::verify::inputs::{
-    Fill, Inputs, integers, matrices, normal, rounding_terms, special_rows, with_flushed_products, with_nan,
+    Fill, Inputs, integers, matrices, normal, ones, rounding_terms, rounding_terms_down, special_rows,
+    with_flushed_products, with_nan, zeros,
 };
 use crate::verify::output::Output;
 use crate::verify::shapes::{LARGE_PRODUCTS, PRODUCTS};
@@ -21,6 +22,9 @@ struct Product {
     activation: &'static str,
     /// The shapes of the operands.
     shapes: fn([usize; 3]) -> Vec<[usize; 2]>,
+    /// The fillings of the operands with which each term of a sum over k rounds the sum up: one factor has such terms along k, and
+    /// the other is all ones.
+    losing: &'static [Fill],
     run: fn(&[Matrix]) -> Result<Vec<Matrix>>,
     expect: ExpectFn,
 }
@@ -30,6 +34,7 @@ const OPS: [Product; 8] = [
         op: "matmul",
         activation: "",
         shapes: |[m, k, n]| vec![[m, k], [k, n]],
+        losing: &[rounding_terms, ones],
         run: |m| Ok(vec![ops::matmul(&m[0], &m[1])?]),
         expect: |m| vec![expected_product(&m[0], &m[1])],
     },
@@ -37,6 +42,7 @@ const OPS: [Product; 8] = [
         op: "matmul_tn",
         activation: "",
         shapes: |[m, k, n]| vec![[k, m], [k, n]],
+        losing: &[ones, rounding_terms_down],
         run: |m| Ok(vec![ops::matmul_tn(&m[0], &m[1])?]),
         expect: |m| vec![expected_product(&transposed(&m[0]), &m[1])],
     },
@@ -44,6 +50,7 @@ const OPS: [Product; 8] = [
         op: "matmul_nt",
         activation: "",
         shapes: |[m, k, n]| vec![[m, k], [n, k]],
+        losing: &[rounding_terms, ones],
         run: |m| Ok(vec![ops::matmul_nt(&m[0], &m[1])?]),
         expect: |m| vec![expected_product(&m[0], &transposed(&m[1]))],
     },
@@ -51,6 +58,7 @@ const OPS: [Product; 8] = [
         op: "linear",
         activation: "",
         shapes: |[m, k, n]| vec![[m, k], [k, n], [1, n]],
+        losing: &[rounding_terms, ones, zeros],
         run: |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::None)?]),
         expect: |m| vec![expected_linear(m, |sum| sum)],
     },
@@ -58,6 +66,7 @@ const OPS: [Product; 8] = [
         op: "linear",
         activation: "with ReLU",
         shapes: |[m, k, n]| vec![[m, k], [k, n], [1, n]],
+        losing: &[rounding_terms, ones, zeros],
         run: |m| Ok(vec![ops::linear(&m[0], &m[1], &m[2], Activation::Relu)?]),
         expect: |m| vec![expected_linear(m, reference::relu)],
     },
@@ -65,6 +74,7 @@ const OPS: [Product; 8] = [
         op: "linear_backward",
         activation: "",
         shapes: |[m, k, n]| vec![[m, k], [n, k], [m, n]],
+        losing: &[rounding_terms, ones, ones],
         run: |m| Ok(vec![ops::linear_backward(&m[0], &m[1], &m[2])?]),
         expect: |m| vec![expected_dx(&m[2], &m[0], &m[1])],
     },
@@ -72,6 +82,7 @@ const OPS: [Product; 8] = [
         op: "dense_backward",
         activation: "",
         shapes: |[m, k, n]| vec![[k, m], [k, n], [m, n]],
+        losing: &[ones, rounding_terms_down, ones],
         run: |m| ops::dense_backward(&m[0], &m[1], &m[2]).map(|(dweights, dbiases, dx)| vec![dweights, dbiases, dx]),
         expect: |m| {
             [expected_gradients(&m[0], &m[1]), vec![expected_dx(&m[0], &m[1], &m[2])]].into_iter().flatten().collect()
@@ -81,6 +92,7 @@ const OPS: [Product; 8] = [
         op: "linear_gradients",
         activation: "",
         shapes: |[m, k, n]| vec![[k, m], [k, n]],
+        losing: &[ones, rounding_terms_down],
         run: |m| ops::linear_gradients(&m[0], &m[1]).map(|(dweights, dbiases)| vec![dweights, dbiases]),
         expect: |m| expected_gradients(&m[0], &m[1]),
     },
@@ -89,7 +101,8 @@ const OPS: [Product; 8] = [
 /// A kind of product's inputs.
 struct Kind {
     variant: &'static str,
-    fill: Fill,
+    /// The filling of all operands; without one they have those with which the op's sums lose.
+    fill: Option<Fill>,
     /// Whether results must be exact.
     exact: bool,
     /// Whether the kind is tried on these dims.
@@ -100,16 +113,21 @@ struct Kind {
 /// that are long enough for the errors to add up; terms that may all be flushed to zero, also in long sums; and a NaN. The NaN must
 /// stay in the rows and columns whose sums it enters: a kernel that reads beyond the end of a row would read it from the next row.
 const KINDS: [Kind; 5] = [
-    Kind { variant: "", fill: normal, exact: false, suits: |_| true },
-    Kind { variant: "integers, exact", fill: integers, exact: true, suits: |_| true },
-    Kind { variant: "sums that lose", fill: rounding_terms, exact: false, suits: |[_, k, _]| *k > 1000 },
+    Kind { variant: "", fill: Some(normal), exact: false, suits: |_| true },
+    Kind { variant: "integers, exact", fill: Some(integers), exact: true, suits: |_| true },
+    Kind { variant: "sums that lose", fill: None, exact: false, suits: |[_, k, _]| *k > 1000 },
     Kind {
         variant: "terms that may be flushed",
-        fill: with_flushed_products,
+        fill: Some(with_flushed_products),
         exact: false,
         suits: |[_, k, _]| *k > 1000,
     },
-    Kind { variant: "NaN here and there", fill: with_nan, exact: false, suits: |dims| !LARGE_PRODUCTS.contains(dims) },
+    Kind {
+        variant: "NaN here and there",
+        fill: Some(with_nan),
+        exact: false,
+        suits: |dims| !LARGE_PRODUCTS.contains(dims),
+    },
 ];
 
 pub(super) fn cases(table: &mut Table) {
@@ -132,8 +150,8 @@ fn add(table: &mut Table, product: &'static Product, kind: &'static Kind, dims: 
         dims,
         |[m, k, n]| (2 * m * k * n, 4 * (m * k + k * n + m * n)),
         |rng, dims| {
-            let matrices =
-                (product.shapes)(dims).into_iter().map(|[rows, cols]| (kind.fill)(rng, rows, cols)).collect();
+            let shapes = (product.shapes)(dims).into_iter().zip(product.losing);
+            let matrices = shapes.map(|([rows, cols], losing)| kind.fill.unwrap_or(*losing)(rng, rows, cols)).collect();
             Inputs { matrices, ..Default::default() }
         },
         |m| Ok((product.run)(m)?.into_iter().map(Output::from).collect()),

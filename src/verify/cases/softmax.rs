@@ -7,11 +7,15 @@ use crate::ops;
 use crate::verify::bounds::{self, Bound};
 use crate::verify::expected::Expected;
 use crate::verify::inputs::{
-    Inputs, matrices, normal, probabilities, rounding_logits, rounding_logits_in_runs, special_rows,
+    CaseRng, Inputs, matrices, normal, probabilities, rounding_logits, rounding_logits_in_runs, rounding_terms_in_runs,
+    special_rows,
 };
 use crate::verify::output::Output;
 use crate::verify::shapes::{LONG_ROWS, all_matrices};
 use crate::verify::table::{Cost, DrawFn, Table};
+
+/// The least number of columns in whose sums the errors add up.
+const LONG: usize = 1000;
 
 pub(super) fn cases(table: &mut Table) {
     let draws: [(&str, DrawFn); 4] = [
@@ -35,6 +39,9 @@ pub(super) fn cases(table: &mut Table) {
     }
     for dims in [[37, 1000, 1], [3, 4099, 1]] {
         backward(table, "terms that may be flushed", dims, |_, dims| with_flushed_terms(dims));
+    }
+    for dims in all_matrices().filter(|[_, cols, _]| *cols >= LONG) {
+        backward(table, "sums that lose", *dims, with_losing_terms);
     }
 }
 
@@ -79,6 +86,14 @@ fn with_flushed_terms([rows, cols, _]: [usize; 3]) -> Inputs {
     let probs = Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 0.5 } else { small });
     let of_small = 0.99 * f32::MIN_POSITIVE / small;
     let dprobs = Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 0.0 } else { of_small });
+    matrices([probs, dprobs])
+}
+
+/// Probabilities whose products with their gradients round the row's sum up by nearly half a unit, one after another. Their powers
+/// of two divide and multiply the terms exactly.
+fn with_losing_terms(rng: &mut CaseRng, [rows, cols, _]: [usize; 3]) -> Inputs {
+    let probs = Array2::from_shape_fn((rows, cols), |(_, c)| if c == 0 { 0.5 } else { 2f32.powi(-12) });
+    let dprobs = rounding_terms_in_runs(rng, rows, cols) / &probs;
     matrices([probs, dprobs])
 }
 

@@ -27,6 +27,9 @@ const LATE: u64 = 20_000;
 const SCALE: f32 = 0.3;
 const PENALTY: PenaltyRates = PenaltyRates { l1: 0.2, l2: 0.05 };
 
+/// The dims of cases with parameters that are infinite or NaN.
+const NOT_FINITE: [[usize; 3]; 2] = [[23, 17, 1], [50, 20, 1]];
+
 /// An update rule, its reference and its bounds, as its cases need them.
 struct Update {
     name: &'static str,
@@ -169,24 +172,45 @@ fn adam(w: &mut f64, g: f64, slots: [&mut f64; 2], options: &AdamOptions, step: 
 
 pub(super) fn cases(table: &mut Table) {
     for update in &UPDATES {
-        for changed in [false, true] {
-            let parts = [update.variant, if changed { "clipped, with penalties" } else { "" }];
-            let variant = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-            for dims in all_matrices() {
-                table.add(
-                    (update.name, &variant),
-                    *dims,
-                    update.cost,
-                    |rng, [rows, cols, _]| update.inputs(rng, rows, cols),
-                    move |device, inputs| update.run(device, inputs, changed),
-                    move |inputs| update.expected(inputs, changed),
-                );
-            }
+        for dims in all_matrices() {
+            update.add(table, "", *dims, false, |rng, rows, cols| update.inputs(rng, rows, cols));
+            update.add(table, "clipped, with penalties", *dims, true, |rng, rows, cols| update.inputs(rng, rows, cols));
+        }
+        // Without penalties such a parameter stays as it is, and the slots do not depend on it: nothing may be added for penalties
+        // of 0, because 0 times infinity or NaN is NaN.
+        for dims in NOT_FINITE {
+            update.add(table, "parameters that are not finite", dims, false, |rng, rows, cols| {
+                let mut inputs = update.inputs(rng, rows, cols);
+                let w = &mut inputs.matrices[0];
+                w.iter_mut().step_by(3).for_each(|w| *w = f32::INFINITY.copysign(*w));
+                w.iter_mut().skip(1).step_by(3).for_each(|w| *w = f32::NAN);
+                inputs
+            });
         }
     }
 }
 
 impl Update {
+    /// Adds a case with these inputs; `changed` by clipping and penalties.
+    fn add(
+        &'static self,
+        table: &mut Table,
+        kind: &str,
+        dims: [usize; 3],
+        changed: bool,
+        draw: impl Fn(&mut CaseRng, usize, usize) -> Inputs + Send + Sync + 'static,
+    ) {
+        let parts = [self.variant, kind].into_iter().filter(|part| !part.is_empty());
+        table.add(
+            (self.name, &parts.collect::<Vec<_>>().join(", ")),
+            dims,
+            self.cost,
+            move |rng, [rows, cols, _]| draw(rng, rows, cols),
+            move |device, inputs| self.run(device, inputs, changed),
+            move |inputs| self.expected(inputs, changed),
+        );
+    }
+
     /// Parameters (some of them 0), gradients, and slots: squares where the rule keeps squares.
     fn inputs(&self, rng: &mut CaseRng, rows: usize, cols: usize) -> Inputs {
         let mut w = normal(rng, rows, cols);
@@ -223,7 +247,10 @@ impl Update {
         let (Some(dw), Some(mut w)) = (all.pop(), all.pop()) else { return Vec::new() };
         let (w_before, slots_before) = (w.clone(), slots.clone());
         let (scale, penalty) = if changed { (SCALE.into(), PENALTY) } else { (1.0, PenaltyRates::default()) };
-        let gradient = |w: f64, dw: f64| reference::penalized_gradient(w, dw, scale, [penalty.l1, penalty.l2]);
+        let gradient = |w: f64, dw: f64| match changed {
+            true => reference::penalized_gradient(w, dw, scale, [penalty.l1, penalty.l2]),
+            false => dw,
+        };
         let slots_at = |slots: &[Array2<f64>], at| [0, 1].map(|slot| slots.get(slot).map_or(0.0, |slot| slot[at]));
         for (at, w) in w.indexed_iter_mut() {
             let [mut first, mut second] = slots_at(&slots, at);

@@ -43,10 +43,11 @@ pub fn log_sum(cols: usize) -> f64 {
     LOG + U * (3.0 + 2.0 * (cols as f64).log2()) + row_sum(cols)
 }
 
-/// (k + 2) u (|A||B|), and k flushed products.
+/// Twice (k / 2 + 2) u (|A||B|), and k + 1 terms that may be flushed.
 pub fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> {
-    let terms = a.ncols() as f64 + 2.0;
-    a.mapv(magnitude).dot(&b.mapv(magnitude)).mapv(|m| unless_huge(m, 2.0 * terms * (U * m + FLUSH)))
+    let k = a.ncols() as f64;
+    let bound = |m: f64| (k / 2.0 + 2.0) * U * m + (k + 1.0) * FLUSH;
+    a.mapv(magnitude).dot(&b.mapv(magnitude)).mapv(|m| unless_huge(m, 2.0 * bound(m)))
 }
 
 /// The row's largest finite logit.
@@ -75,7 +76,9 @@ pub fn head_bounds(g: &Given, want: &[Array2<f32>]) -> Vec<Array2<f64>> {
     let losses = Array2::from_shape_fn(want[0].dim(), |(r, _)| {
         let top = top(x, r).abs();
         let size: f64 = (0..cols).map(|c| q[[r, c]] * (magnitude(x[[r, c]]) + top)).sum();
-        unless_huge(size + 2.0 * top, 2.0 * (mass[r] * (log_sum(cols) + runs) + (8.0 * U + runs) * size) + FLUSH)
+        let loss = magnitude(want[0][[r, 0]]);
+        let bound = mass[r] * log_sum(cols) + 4.0 * U * size + (4.0 * U + runs) * loss;
+        unless_huge(size + 2.0 * top, 2.0 * bound + FLUSH)
     });
     let probs = Matrix::from_array(&Device::cpu(), x.view()).and_then(|x| ops::softmax(&x)?.to_array()).unwrap();
     let softmax = softmax(x, &probs);
