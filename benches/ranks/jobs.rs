@@ -40,7 +40,7 @@ pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
     for _ in 0..rounds {
         for (of_size, ranks) in seconds.iter_mut().zip(sizes) {
             for (all, kind) in of_size.iter_mut().zip(KINDS) {
-                all.push(run(ranks, kind)?);
+                all.extend(run(ranks, kind)?);
             }
         }
     }
@@ -51,26 +51,31 @@ pub fn measure(rounds: usize) -> Outcome<Vec<Measured>> {
     Ok(seconds.iter_mut().zip(sizes).map(measured).collect())
 }
 
-fn of_all(all: &mut [f64]) -> Seconds {
+/// The least, the median and the most of all rounds. There must be at least one round.
+pub fn of_all(all: &mut [f64]) -> Seconds {
     all.sort_by(f64::total_cmp);
     Seconds { least: all[0], median: all[all.len() / 2], most: all[all.len() - 1] }
 }
 
 /// Runs one job, each rank on a processor of its own if there are enough, and returns the seconds that rank 0 prints.
-fn run(ranks: usize, kind: &str) -> Outcome<f64> {
+pub fn run(ranks: usize, kind: &str) -> Outcome<Vec<f64>> {
     let processors = available_parallelism().map_or(1, usize::from);
     // A core with several hardware threads counts as several processors here.
     let binding = if ranks <= processors { "hwthread" } else { "none" };
+    // A rank that waits for a message tries all the time to receive it. Where another of its threads computes meanwhile, it should
+    // give way to that thread.
+    let gives_way = kind.starts_with("overlap").then_some(("OMPI_MCA_mpi_yield_when_idle", "1"));
     let output = Command::new("mpirun")
         .args(["--oversubscribe", "--use-hwthread-cpus", "--bind-to", binding, "-n", &ranks.to_string()])
         .arg(env::current_exe()?)
         .args(["--rank", kind])
         .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
         .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+        .envs(gives_way)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let told = text.lines().find_map(|line| line.strip_prefix("seconds ")).ok_or("a job told nothing")?;
-    Ok(told.trim().parse()?)
+    Ok(told.split_whitespace().map(str::parse::<f64>).collect::<Result<_, _>>()?)
 }

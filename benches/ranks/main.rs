@@ -3,12 +3,15 @@
 //! ```text
 //! cargo bench --bench ranks --features mpi
 //! cargo bench --bench ranks --features mpi -- --rounds 9
+//! cargo bench --bench ranks --features mpi -- --overlap
 //! ```
 //!
-//! The bench starts itself with `mpirun`, each kind of job in turn, round by round, and prints medians and extremes.
-//! README.md beside this file has a table of them, and conclusions for networks.
+//! The bench starts itself with `mpirun`, each kind of job in turn, round by round, and prints medians and extremes. With
+//! `--overlap` it measures instead what it saves to add gradients while others are still computed. README.md beside this file has
+//! the figures, and conclusions for networks.
 
 mod jobs;
+mod overlap;
 mod ranks;
 
 use std::error::Error;
@@ -25,6 +28,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const WIDTHS: [usize; 3] = [784, 512, 10];
 /// The rows of a step on each rank.
 const ROWS: usize = 4096;
+/// The networks that are computed with or waited for, which are assumed: gigabits a second, and seconds of latency.
+const NETWORKS: [(f64, f64); 2] = [(10.0, 25e-6), (100.0, 3e-6)];
 
 /// Measures training steps over ranks of MPI, and their communication.
 #[derive(Parser)]
@@ -32,6 +37,9 @@ struct Args {
     /// Rounds, of which the median is told
     #[arg(long, default_value = "5")]
     rounds: NonZeroUsize,
+    /// Measures steps that add gradients while others are still computed, and nothing else
+    #[arg(long)]
+    overlap: bool,
     /// What a rank does that the bench has started
     #[arg(long, hide = true)]
     rank: Option<String>,
@@ -44,6 +52,7 @@ fn main() -> Outcome<ExitCode> {
     let args = Args::parse();
     match &args.rank {
         Some(what) => ranks::run(what)?,
+        None if args.overlap => overlap::told(args.rounds.get())?,
         None => told(args.rounds.get())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -112,7 +121,7 @@ fn computed(bytes: f64, measured: &[Measured]) {
     );
     println!("\n8 ranks of a network, computed, with the rates and latencies of these rows, which are assumed");
     println!("Gbit/s   latency us   sum ms   step ms   times one");
-    for (gigabits, latency) in [(10.0, 25e-6), (100.0, 3e-6)] {
+    for (gigabits, latency) in NETWORKS {
         let sum = sum_of(bytes, 8.0, latency, gigabits * 1e9 / 8.0);
         let step = one + sum;
         println!(

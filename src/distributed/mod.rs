@@ -10,6 +10,8 @@ mod alone;
 mod communicator;
 #[cfg(not(target_family = "wasm"))]
 mod in_threads;
+#[cfg(feature = "mpi")]
+mod launcher;
 mod message;
 #[cfg(feature = "mpi")]
 mod mpi;

@@ -12,6 +12,7 @@ use mpi::environment::Universe;
 use mpi::traits::{Communicator as _, CommunicatorCollectives, Root};
 
 use super::communicator::{CommunicationError, Communicator};
+use super::launcher;
 use super::ranks::Ranks;
 use crate::error::{Error, RanksError};
 
@@ -97,17 +98,22 @@ impl Drop for World {
 }
 
 /// Begins MPI on this thread. Returns it with the rank of the process, the number of all ranks, and the rank on its machine.
-fn begun() -> Result<(Universe, [usize; 3]), &'static str> {
+fn begun() -> Result<(Universe, [usize; 3]), CommunicationError> {
+    // Asked before MPI begins, since a library may set variables for a process that is alone.
+    let started = launcher::started(|name| std::env::var(name).ok());
     // Funneled: only this thread calls MPI, but the process has other threads.
     let begun = mpi::initialize_with_threading(Threading::Funneled);
     let (universe, provided) = begun.ok_or("MPI has begun in this process before, and can only once")?;
     if provided < Threading::Funneled {
-        return Err("this MPI library allows no other threads in a process that uses it");
+        return Err("this MPI library allows no other threads in a process that uses it".into());
     }
     let world = universe.world();
     let local = world.split_shared(world.rank());
     let numbers = [world.rank(), world.size(), local.rank()].map(|number| number as usize);
-    Ok((universe, numbers))
+    match launcher::mismatch(started, numbers[1]) {
+        Some(words) => Err(words.into()),
+        None => Ok((universe, numbers)),
+    }
 }
 
 /// Does a job together with the other processes. `room` is kept between jobs, since allocating it would take as long as a
@@ -212,8 +218,9 @@ impl Ranks {
     /// ```
     ///
     /// # Errors
-    /// [`RanksError::Communication`] if MPI cannot begin; the error of the program; [`RanksError::Failed`] if another rank failed
-    /// later.
+    /// [`RanksError::Communication`] if MPI cannot begin, and if the launcher has started several processes but MPI knows only this
+    /// one, as when the launcher belongs to another MPI library; the error of the program; [`RanksError::Failed`] if another rank
+    /// failed later.
     pub fn over_mpi<T, E: Display + From<Error>>(program: impl FnOnce(&Ranks) -> Result<T, E>) -> Result<T, E> {
         let world = World::begin().map_err(|source| Error::Ranks(RanksError::Communication { source }))?;
         Ranks::new(world).run(program)

@@ -3,23 +3,24 @@
 use ndarray::Array2;
 
 use super::model::Mlp;
+use super::train::flat::checksum;
+use super::train::joint::compare;
 use crate::distributed::{Call, Numbers, Ranks};
-use crate::error::{Error, Result, Shape};
+use crate::error::{Error, RanksError, Result, Shape};
 use crate::host_memory::host_filled;
 use crate::metrics::ConfusionMatrix;
 use crate::source::{RowSource, dim_of};
 use crate::statistics::Statistics;
 use crate::targets::{Label, ignored_rows};
 
-/// The name of the model's number of classes, which must be equal on all ranks.
-const CLASSES: &str = "the model's classes";
-
 impl Mlp {
     /// Predicts the classes of all ranks' rows, and returns all of them on every rank, in the order of the ranks. Each rank has
-    /// its own rows, or none, so that all rows together can be larger than the memory of one machine.
+    /// its own rows, or none, so that all rows together can be larger than the memory of one machine. All ranks must have the same
+    /// model; each call reads its parameters and compares a checksum of them.
     ///
     /// # Errors
-    /// As [`Mlp::predict`], on every rank: see [`distributed`](crate::distributed).
+    /// As [`Mlp::predict`], on every rank: see [`distributed`](crate::distributed). If no rank has a row, the source of every rank's
+    /// error is [`Error::Empty`]. The error is [`RanksError::Differ`] if a rank has a model with other widths or other parameters.
     ///
     /// ```
     /// use wgpu_mlp::distributed::Ranks;
@@ -35,9 +36,8 @@ impl Mlp {
     /// ```
     pub fn predict_over(&self, ranks: &Ranks, x: impl RowSource) -> Result<Vec<u32>> {
         in_call(ranks, Call::Predict, || {
-            ranks.same(Call::Predict, CLASSES, self.classes() as u64)?;
-            let without = ranks.size() > 1 && dim_of("predict", &x)?.0 == 0;
-            let own = if without { Vec::new() } else { self.predict(x)? };
+            let has_rows = self.begin_over(ranks, Call::Predict, (&x, 0), None)?;
+            let own = if has_rows { self.predict(x)? } else { Vec::new() };
             ranks.joined(Call::Predict, &own)
         })
     }
@@ -45,15 +45,14 @@ impl Mlp {
     /// Evaluates loss and accuracy on the rows of all ranks, as [`Mlp::evaluate`] does on the rows of one process.
     ///
     /// # Errors
-    /// As [`Mlp::evaluate`], on every rank.
+    /// As [`Mlp::evaluate`] and [`Mlp::predict_over`], on every rank.
     pub fn evaluate_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<Statistics> {
         in_call(ranks, Call::Evaluate, || {
-            ranks.same(Call::Evaluate, CLASSES, self.classes() as u64)?;
-            let rows = dim_of("evaluate", &x)?.0 as u64;
-            let without = ranks.size() > 1 && labels.is_empty() && rows == 0;
-            let own = if without { Statistics::default() } else { self.evaluate(x, labels)? };
+            let has_rows = self.begin_over(ranks, Call::Evaluate, (&x, labels.len()), None)?;
+            let own = if has_rows { self.evaluate(x, labels)? } else { Statistics::default() };
             let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
-            let bad = first_bad_row.map_or(u64::MAX, |row| row);
+            // There is a label for each row, so this is the number of rows.
+            let (bad, rows) = (first_bad_row.map_or(u64::MAX, |row| row), labels.len() as u64);
             let numbers = [loss_sum.to_bits(), weight_sum.to_bits(), correct, counted, non_finite_rows, bad, rows, 0];
             let joined = |(all, before): (Statistics, u64), numbers: Numbers| {
                 let [loss_sum, weight_sum, correct, rows, non_finite_rows, bad, of_rank, _] = numbers;
@@ -70,23 +69,23 @@ impl Mlp {
     /// counts.
     ///
     /// # Errors
-    /// As [`Mlp::score`], on every rank.
+    /// As [`Mlp::score`] and [`Mlp::predict_over`], on every rank.
     pub fn score_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<f64> {
-        self.share_over(ranks, (Call::Score, 1), (&x, labels), |model, x| model.score(x, labels))
+        self.share_over(ranks, (Call::Score, None), (&x, labels), |model, x| model.score(x, labels))
     }
 
     /// The top-k accuracy on the rows of all ranks, as [`Mlp::score_top_k`] computes it for one process.
     ///
     /// # Errors
-    /// As [`Mlp::score_top_k`], on every rank.
+    /// As [`Mlp::score_top_k`] and [`Mlp::predict_over`], on every rank; [`RanksError::Differ`] also if the ranks have different k.
     pub fn score_top_k_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L], k: usize) -> Result<f64> {
-        self.share_over(ranks, (Call::ScoreTopK, k), (&x, labels), |model, x| model.score_top_k(x, labels, k))
+        self.share_over(ranks, (Call::ScoreTopK, Some(k)), (&x, labels), |model, x| model.score_top_k(x, labels, k))
     }
 
     /// The confusion matrix of the rows of all ranks, as [`Mlp::confusion_matrix`] computes it for one process.
     ///
     /// # Errors
-    /// As [`Mlp::confusion_matrix`], on every rank.
+    /// As [`Mlp::confusion_matrix`] and [`Mlp::predict_over`], on every rank.
     pub fn confusion_matrix_over<L: Label>(
         &self,
         ranks: &Ranks,
@@ -95,11 +94,9 @@ impl Mlp {
     ) -> Result<ConfusionMatrix> {
         in_call(ranks, Call::ConfusionMatrix, || {
             let (op, classes) = ("confusion_matrix", self.classes());
-            ranks.same(Call::ConfusionMatrix, CLASSES, classes as u64)?;
-            let empty = ranks.size() > 1 && labels.is_empty() && dim_of(op, &x)?.0 == 0;
-            let own: Vec<u64> = match empty {
-                true => host_filled(op, (classes, classes), 0)?,
-                false => self.confusion_matrix(x, labels)?.counts().iter().copied().collect(),
+            let own: Vec<u64> = match self.begin_over(ranks, Call::ConfusionMatrix, (&x, labels.len()), None)? {
+                true => self.confusion_matrix(x, labels)?.into_counts(),
+                false => host_filled(op, (classes, classes), 0)?,
             };
             let sums = ranks.sum_counts(Call::ConfusionMatrix, &own)?;
             let (shape, values) = (Shape { rows: classes, cols: classes }, sums.len());
@@ -108,22 +105,49 @@ impl Mlp {
         })
     }
 
+    /// Begins a call over ranks: refuses ranks with different models or different k, and a call in which no rank has a row.
+    /// Returns whether this rank has rows. There is a label for each row, so the source is asked for its rows only if there are no
+    /// labels.
+    fn begin_over(
+        &self,
+        ranks: &Ranks,
+        call: Call,
+        (x, labels): (&dyn RowSource, usize),
+        k: Option<usize>,
+    ) -> Result<bool> {
+        // A call without ranks makes its own checks, and asks the source once.
+        if ranks.size() == 1 {
+            return Ok(true);
+        }
+        let own = if labels > 0 { labels } else { dim_of(call.name(), x)?.0 };
+        let mut described = vec![
+            ("the model's widths", format!("{:?}", self.widths())),
+            ("the checksum of the model's parameters", format!("{:016x}", checksum(&self.parameters()?))),
+        ];
+        described.extend(k.map(|k| ("k", k.to_string())));
+        compare(ranks, call, &described)?;
+        let mut numbers = Numbers::default();
+        numbers[0] = own as u64;
+        if ranks.round(call, Ok(numbers))?.iter().all(|numbers| numbers[0] == 0) {
+            let source = Error::Empty { op: call.name(), shape: Shape { rows: 0, cols: self.inputs() } };
+            return Err(ranks.seen_by_all(RanksError::Failed { rank: 0, source: source.into() }));
+        }
+        Ok(own > 0)
+    }
+
     /// Computes a share over the rows of all ranks that count: the hits of all ranks divided by the rows of all ranks. `share`
     /// computes the share of this rank's rows.
     fn share_over<L: Label>(
         &self,
         ranks: &Ranks,
-        (call, k): (Call, usize),
+        (call, k): (Call, Option<usize>),
         (x, labels): (&dyn RowSource, &[L]),
         share: impl FnOnce(&Self, &dyn RowSource) -> Result<f64>,
     ) -> Result<f64> {
         in_call(ranks, call, || {
-            ranks.same(call, CLASSES, self.classes() as u64)?;
-            ranks.same(call, "k", k as u64)?;
+            let has_rows = self.begin_over(ranks, call, (x, labels.len()), k)?;
             let counted = labels.len() - ignored_rows(labels);
-            // A call without rows is an error, but one of several ranks may have no rows.
-            let without = ranks.size() > 1 && labels.is_empty() && dim_of("score", x)?.0 == 0;
-            let own = if without { 0.0 } else { share(self, x)? };
+            let own = if has_rows { share(self, x)? } else { 0.0 };
             let mut numbers = Numbers::default();
             // The share times the number of rows that count is the number of hits. If no row counts, the share is NaN, which
             // becomes 0 hits.

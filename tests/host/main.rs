@@ -30,16 +30,21 @@ mod errors;
 mod files;
 mod fit;
 mod foreign_files;
+mod growing;
 #[cfg(feature = "serde")]
 mod json;
 mod layers;
 mod learning;
 mod matrices;
 mod metrics;
+mod notebook;
 mod nothing_to_learn;
 mod op_errors;
 mod optimizers;
 mod ranks;
+#[cfg(target_os = "linux")]
+mod ranks_confined;
+mod ranks_drift;
 mod ranks_end;
 #[cfg(feature = "data")]
 mod readme;
@@ -50,5 +55,7 @@ mod resumed;
 mod schedules;
 mod shape_errors;
 mod source;
+#[cfg(unix)]
+mod summary;
 mod trainings;
 mod update_edges;

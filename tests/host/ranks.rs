@@ -1,8 +1,8 @@
 //! Trainings and scores over ranks, which are threads here, on the CPU path.
 
-use ndarray::s;
+use ndarray::{Array2, s};
 use wgpu_mlp::distributed::Ranks;
-use wgpu_mlp::{Device, FitOptions, Mlp, Result, Trainer};
+use wgpu_mlp::{Device, Error, FitOptions, Mlp, RanksError, Result, Trainer};
 
 use crate::training::over_ranks::{self, Data, ROWS, WIDTHS};
 use crate::training::{rank_faults, rich};
@@ -94,6 +94,73 @@ fn ranks_in_different_calls_are_told_so() -> Result<()> {
     told(2, &top, "the ranks differ in k: 2 on rank 1, 1 on rank 0");
     let sum = |ranks: &Ranks| ranks.sum(&mut vec![1.0; 5 + ranks.rank()]);
     told(2, &sum, "the ranks differ in the number of values to add: 6 on rank 1, 5 on rank 0");
+    Ok(())
+}
+
+/// A call over ranks, with this rank's model.
+type Call<'a> = Box<dyn Fn(&Mlp, &Ranks) -> Result<()> + Sync + 'a>;
+
+/// The calls over ranks that use a model which is there already, each with its name. Every rank has all of these rows.
+fn calls<'a>(x: &'a Array2<f32>, labels: &'a [i64]) -> [(&'static str, Call<'a>); 5] {
+    [
+        ("predict", Box::new(move |model: &Mlp, ranks: &Ranks| model.predict_over(ranks, x).map(drop))),
+        ("evaluate", Box::new(move |model: &Mlp, ranks: &Ranks| model.evaluate_over(ranks, x, labels).map(drop))),
+        ("score", Box::new(move |model: &Mlp, ranks: &Ranks| model.score_over(ranks, x, labels).map(drop))),
+        (
+            "score_top_k",
+            Box::new(move |model: &Mlp, ranks: &Ranks| model.score_top_k_over(ranks, x, labels, 2).map(drop)),
+        ),
+        (
+            "confusion_matrix",
+            Box::new(move |model: &Mlp, ranks: &Ranks| model.confusion_matrix_over(ranks, x, labels).map(drop)),
+        ),
+    ]
+}
+
+/// A rank may have another model, or have forgotten to load it. Its predictions would stand among those of the others.
+#[test]
+fn ranks_with_different_models_are_told_so() -> Result<()> {
+    let (Data { x, labels, .. }, device) = (Data::new(), Device::cpu());
+    let (model, narrow) = (Mlp::new(&device, &WIDTHS, 3)?, Mlp::new(&device, &[4, 12, 8, 3], 3)?);
+    let mut parameters = model.parameters()?;
+    let bias = &mut parameters[2].biases[[0, 1]];
+    *bias = f32::from_bits(bias.to_bits() ^ 1);
+    let other = Mlp::from_parameters(&device, parameters)?;
+    for (name, call) in calls(&x, &labels) {
+        let with = |second: &Mlp, ranks: &Ranks| call(if ranks.rank() == 0 { &model } else { second }, ranks);
+        let widths = "the ranks differ in the model's widths: [4, 12, 8, 3] on rank 1, [4, 12, 9, 3] on rank 0";
+        told(2, &|ranks: &Ranks| with(&narrow, ranks), widths);
+        let outcomes = Ranks::in_threads(2, |ranks| with(&other, ranks));
+        let words: Vec<_> = outcomes.into_iter().map(|outcome| outcome.map_err(|error| error.to_string())).collect();
+        let is_told = |words: &String| {
+            words.starts_with("the ranks differ in the checksum of the model's parameters: ")
+                && words.contains(" on rank 1, ")
+                && words.ends_with(" on rank 0")
+        };
+        assert!(words[0].as_ref().is_err_and(is_told), "{name}: {words:?}");
+        assert_eq!(words[0], words[1], "{name}");
+        // A model that is the same in all bits is accepted, whatever it was made from.
+        let again = Mlp::from_parameters(&device, model.parameters()?)?;
+        assert!(Ranks::in_threads(2, |ranks| with(&again, ranks)).iter().all(Result::is_ok), "{name}");
+    }
+    Ok(())
+}
+
+/// One of several ranks may have no rows, but if none has one, every rank gets the error of one process.
+#[test]
+fn calls_without_a_row_on_any_rank_are_refused() -> Result<()> {
+    let (none, model) = (Array2::zeros((0, WIDTHS[0])), Mlp::new(&Device::cpu(), &WIDTHS, 3)?);
+    for (name, call) in calls(&none, &[]) {
+        for outcome in Ranks::in_threads(3, |ranks| call(&model, ranks)) {
+            let is_empty = |error: &Error| match error {
+                Error::Ranks(RanksError::Failed { source, .. }) => {
+                    matches!(source.downcast_ref::<Error>(), Some(Error::Empty { op, .. }) if *op == name)
+                }
+                _ => false,
+            };
+            assert!(outcome.as_ref().is_err_and(is_empty), "{name}: {outcome:?}");
+        }
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
@@ -10,7 +11,8 @@ use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Result, Trainer};
 
 use crate::job::Job;
-use crate::training::{self, over_ranks};
+use crate::training::over_ranks::{self, Data, ROWS, WIDTHS, shares};
+use crate::training::{self, bits, rich};
 use crate::{digest, say_alike};
 
 /// Four of six epochs on three ranks, and the other two in another job. On the same number of ranks the result has the bits of
@@ -41,6 +43,51 @@ pub fn resumed() -> Result<(), Failed> {
         assert_eq!(threads.epochs[..4], whole.epochs[..4], "{size} ranks: not the epochs of the checkpoint");
         let apart = over_ranks::distance(&threads, &whole);
         assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
+    }
+    Ok(())
+}
+
+/// Trains with a part of the rows held back, up to so many epochs: from rank 0's checkpoint if there is one, else from this seed.
+/// Returns the losses on these rows, and a text with the best epoch and its parameters, which are restored at the end.
+pub fn held_back(
+    device: &Device,
+    ranks: &Ranks,
+    checkpoint: &Path,
+    (epochs, seed): (usize, u64),
+) -> Result<(Vec<Option<f64>>, String)> {
+    let (data, options) = (Data::new(), FitOptions { epochs, ..rich() });
+    let own = shares(ranks.size(), ROWS).swap_remove(ranks.rank());
+    let mut model = Mlp::new(device, &WIDTHS, seed)?;
+    let trainer = Trainer::new(&options).over(ranks).checkpoint(checkpoint).resume();
+    let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
+    let losses = history.epochs.iter().map(|epoch| epoch.validation_loss).collect();
+    Ok((losses, format!("{:?} {:08x?}", history.best_epoch, bits(&model)?)))
+}
+
+/// A training that validates on a part of the rows of all ranks and stops early continues over as many ranks to the bits of a
+/// training that was not interrupted, and over fewer ranks to those of as many threads.
+pub fn held_back_resumed() -> Result<(), Failed> {
+    let (folder, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let [path, whole_path] = [&folder, &other].map(|folder| folder.path().join("training.checkpoint"));
+    let job = |size: usize, epochs: &str, seed: &str| {
+        say_alike(&["held back", "cpu", &path.to_string_lossy(), epochs, seed], size)
+    };
+    let threads = |size: usize, path: &Path, run: (usize, u64)| {
+        let all = Ranks::in_threads(size, |ranks| held_back(&Device::cpu(), ranks, path, run));
+        all.into_iter().collect::<Result<Vec<_>>>().map(|mut all| all.swap_remove(0))
+    };
+    let whole = threads(3, &whole_path, (6, 3))?;
+    job(3, "4", "3")?;
+    let kept = fs::read(&path)?;
+    for size in [3, 2] {
+        // The seed is another one, so a training that started from the beginning would end with other parameters.
+        fs::write(&path, &kept)?;
+        let said = job(size, "6", "99")?;
+        fs::write(&path, &kept)?;
+        let resumed = threads(size, &path, (6, 99))?;
+        assert_eq!(said, digest(&format!("{resumed:?}")), "{size} ranks: not as threads");
+        assert_eq!(resumed.0[..4], whole.0[..4], "{size} ranks: not the epochs of the checkpoint");
+        assert!(size != 3 || resumed == whole, "another training than the one that was not interrupted");
     }
     Ok(())
 }

@@ -27,12 +27,24 @@ pub struct Ended {
 impl Job {
     /// Starts so many ranks of this program with these words as their task.
     pub fn start(ranks: usize, words: &[&str]) -> io::Result<Job> {
+        let mut launcher = Command::new("mpirun");
+        launcher.args(["--oversubscribe", "--bind-to", "none", "-n", &ranks.to_string()]).arg(env::current_exe()?);
+        Self::begin(launcher, words)
+    }
+
+    /// Starts this program without a launcher, with these words as its task and with these environment variables.
+    pub fn alone(words: &[&str], variables: &[(&str, &str)]) -> io::Result<Job> {
+        let mut program = Command::new(env::current_exe()?);
+        program.envs(variables.iter().copied());
+        Self::begin(program, words)
+    }
+
+    /// Starts a command that runs this program as one or more ranks.
+    fn begin(mut command: Command, words: &[&str]) -> io::Result<Job> {
         let files = [NamedTempFile::new()?, NamedTempFile::new()?];
         let [printed, complaints] = &files;
         let writer = |file: &NamedTempFile| File::options().append(true).open(file.path());
-        let launcher = Command::new("mpirun")
-            .args(["--oversubscribe", "--bind-to", "none", "-n", &ranks.to_string()])
-            .arg(env::current_exe()?)
+        let launcher = command
             .arg("--rank")
             .args(words)
             // In containers every user is root, and processes may not read each other's memory.

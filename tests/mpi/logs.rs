@@ -7,7 +7,11 @@ use ndarray::s;
 use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::{Device, DeviceInfo, DeviceKind, FitOptions, GpuOptions, Mlp, Result, Trainer};
 
+use crate::training::blobs;
 use crate::training::over_ranks::{Data, ROWS, WIDTHS};
+
+/// The number of rows of all ranks together that are validated on.
+const HELD: usize = 31;
 
 /// A logger that keeps all messages.
 struct Collector(Mutex<Vec<String>>);
@@ -27,8 +31,8 @@ impl Log for Collector {
 
 static COLLECTOR: Collector = Collector(Mutex::new(Vec::new()));
 
-/// Each rank logs its own device and its own rows, and logs its own error if another rank's error is reported. A software
-/// driver is used if its name is given.
+/// Each rank logs its own device, its own rows and the rows of all, and logs its own error if another rank's error is reported. A
+/// software driver is used if its name is given.
 pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     log::set_logger(&COLLECTOR).unwrap();
     log::set_max_level(LevelFilter::Info);
@@ -42,7 +46,10 @@ pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     let (data, own, options) = (Data::new(), ranks.share_of(ROWS), FitOptions { epochs: 1, ..Default::default() });
     let mut model = Mlp::new(&device, &WIDTHS, 1)?;
     let x = data.x.slice(s![own.clone(), ..]);
-    Trainer::new(&options).over(ranks).fit(&mut model, x, &data.labels[own.clone()])?;
+    let ((held, held_labels), own_held) = (blobs(HELD, 6), ranks.share_of(HELD));
+    let held = held.slice(s![own_held.clone(), ..]);
+    let trainer = Trainer::new(&options).over(ranks).validation_set(held, &held_labels[own_held]);
+    trainer.fit(&mut model, x, &data.labels[own.clone()])?;
     let error = ranks.agree(Err::<(), _>(format!("no file on {rank}"))).unwrap_err();
     assert_eq!(error.to_string(), "rank 0: no file on 0");
     // An error that all ranks have is not logged as a second one: neither when they agree on it, nor when they end with it.
@@ -54,6 +61,7 @@ pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     let mut wanted = vec![
         format!("rank {rank} of {size}: {}", device.info()),
         format!("fit: rank {rank} of {size} has {} of {ROWS} rows, on ", own.len()),
+        format!("fit: {ROWS} rows in {} steps an epoch, {HELD} rows to validate on", ROWS.div_ceil(options.batch)),
     ];
     if rank > 0 {
         wanted.push(format!("rank {rank}: no file on {rank}; rank 0 failed too, and is the one that is reported"));
@@ -62,6 +70,8 @@ pub fn logged(device: &Device, ranks: &Ranks) -> Result<String> {
     for words in wanted {
         assert!(records.iter().any(|record| record.contains(&words)), "no {words:?} among {records:#?}");
     }
+    // Ranks whose parameters are alike take nothing from each other.
+    assert!(!records.iter().any(|record| record.contains("parameters differ")), "{records:#?}");
     let again = records.iter().find(|record| record.contains("gave up") && record.contains("failed too"));
     assert!(again.is_none(), "{again:?}");
     Ok("well".into())

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod alike;
+mod calls;
 mod checkpoints;
 #[path = "../common/mod.rs"]
 mod common;
@@ -30,6 +32,9 @@ use job::Job;
 use training::over_ranks::{self, Data};
 use training::rank_faults;
 
+/// The deadline of a verification: a software driver compiles every kernel for it, while another rank waits and takes a processor.
+const LONGEST_VERIFICATION: Duration = Duration::from_secs(1800);
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().collect();
     if let Some(place) = arguments.iter().position(|argument| argument == "--rank") {
@@ -44,14 +49,27 @@ fn main() -> ExitCode {
     let mut trials = vec![
         Trial::test("an interrupted job leaves its last checkpoint", checkpoints::interrupted),
         Trial::test("checkpoints are resumed by any number of ranks", checkpoints::resumed),
+        Trial::test("a training with a part held back is resumed", checkpoints::held_back_resumed),
+        Trial::test("a program without a launcher is the only rank", alike::no_launcher),
+        Trial::test("a launcher of another MPI library is an error", alike::another_launcher),
+        Trial::test("a call for which memory is missing fails on all ranks", calls::lack_memory),
         Trial::test("ranks that were given different things are told so", differ::told),
-        Trial::test("one report of all devices", || say_alike(&["verify", "cpu"], 2).map(drop)),
         Trial::test("sums of more values than MPI is given at a time", || say_alike(&["sum", "cpu"], 3).map(drop)),
         Trial::test("a file that all ranks see", files::one_for_all),
         Trial::test("a file for each rank", files::one_for_each),
     ];
     for &device in devices {
+        let report = move || say_alike_within(&["verify", device], 2, LONGEST_VERIFICATION).map(drop);
+        trials.push(Trial::test(format!("one report of all devices, the first of them the {device}"), report));
         trials.push(Trial::test(format!("no fault leaves a rank on the {device} waiting"), move || faults::on(device)));
+        let name = format!("no call leaves a rank on the {device} waiting");
+        trials.push(Trial::test(name, move || calls::fail_on(device)));
+        let name = format!("one rank on the {device} is as without ranks");
+        trials.push(Trial::test(name, move || alike::one_rank(device)));
+        for size in 2..=4 {
+            let name = format!("{size} ranks on the {device}, the first without a row that counts");
+            trials.push(Trial::test(name, move || say_alike(&["ignored", device], size).map(drop)));
+        }
         trials.push(Trial::test(format!("each rank logs which device it has, on the {device}"), move || {
             say_alike(&["log", device], 2).map(drop)
         }));
@@ -97,8 +115,13 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
     let device = ranks.agree(opened(device))?;
     match (*what, rest) {
         ("train", []) => Ok(over_ranks::train(&device, ranks, &Data::new().weighted(), &training::rich())?.words()),
+        ("plain", []) => Ok(over_ranks::train(&device, ranks, &Data::new(), &training::rich())?.words()),
+        ("ignored", []) => alike::with_ignored_rank(&device, ranks),
+        ("failing calls", []) => calls::failing(&device, ranks),
+        ("no room", []) => calls::without_room(ranks),
         ("scores", []) => over_ranks::scores_of(&device, ranks).map(|()| "well".into()),
         ("verify", []) => {
+            let device = if ranks.rank() == 0 { device } else { Device::cpu() };
             let report = verify::run_over(ranks, &device, &verify::Options { full: false, ..Default::default() })?;
             assert!(report.passed() && report.reports().len() == ranks.size(), "{report}");
             Ok(report.to_string())
@@ -116,6 +139,10 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
             let run = (epochs.parse().unwrap(), seed.parse().unwrap());
             Ok(over_ranks::go_on(&device, ranks, Path::new(folder), run)?.words())
         }
+        ("held back", [checkpoint, epochs, seed]) => {
+            let run = (epochs.parse().unwrap(), seed.parse().unwrap());
+            Ok(format!("{:?}", checkpoints::held_back(&device, ranks, Path::new(checkpoint), run)?))
+        }
         ("long", [checkpoint]) => checkpoints::long(&device, ranks, checkpoint),
         ("log", []) => logs::logged(&device, ranks),
         _ => panic!("{words:?} are unknown"),
@@ -128,7 +155,12 @@ fn opened(device: &str) -> Result<Device> {
 
 /// Requires that all ranks print the same text, and returns it.
 fn say_alike(words: &[&str], size: usize) -> Result<String, Failed> {
-    let ended = Job::start(size, words)?.ended(Duration::from_secs(300))?;
+    say_alike_within(words, size, Duration::from_secs(300))
+}
+
+/// As [`say_alike`], with a deadline of the caller's.
+fn say_alike_within(words: &[&str], size: usize, deadline: Duration) -> Result<String, Failed> {
+    let ended = Job::start(size, words)?.ended(deadline)?;
     let said = ended.alike("said: ", size).filter(|_| ended.success);
     said.ok_or_else(|| format!("{words:?} on {size} ranks: {}", ended.text()).into())
 }
