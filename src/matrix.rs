@@ -48,6 +48,9 @@ impl Matrix {
 
     /// A matrix with the values of an array, as [`Self::from_array`]. Its uploads may wait, if the array is large or the device
     /// is far behind; this form then does not block the thread.
+    ///
+    /// # Errors
+    /// As [`Self::from_array`].
     pub async fn from_array_async(device: &Device, array: ArrayView2<'_, f32>) -> Result<Self> {
         Self::from_array_by(Waiting::Yielding, device, array).await
     }
@@ -67,8 +70,8 @@ impl Matrix {
         /// Copies the matrix into an existing array. This is faster for results that are read repeatedly, since the system takes
         /// longer to provide new memory than the copy takes.
         ///
+        /// # Errors
         /// [`Error::Shape`] unless the array has the shape of this matrix; otherwise as [`Matrix::to_array`].
-        /// [`Error::Shape`] unless the array has this matrix's shape; else as [`Matrix::to_array`].
         ///
         /// ```
         /// use ndarray::Array2;

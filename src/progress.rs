@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::mlp::{Callback, Epoch, History, Mlp, Run, Step};
 
 /// A progress bar of a training on standard error. It shows loss, accuracy, rows per second and the time left. For each finished
-/// epoch a line stays on the screen. Nothing is printed if standard error is not a terminal. This needs the feature `progress`.
+/// epoch a line stays on the screen. The bar itself disappears at the end of the training; after an error it stays until it is
+/// dropped. Nothing is printed if standard error is not a terminal. This needs the feature `progress`.
 ///
 /// ```
 /// use wgpu_mlp::{Device, FitOptions, Mlp, ProgressBar, Trainer};
@@ -65,8 +66,8 @@ impl Callback for ProgressBar {
     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         self.bar.set_prefix(format!("epoch {}/{}", step.epoch + 1, self.run.epochs));
         let rate = step.rows as f64 / self.epoch.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-        let (loss, accuracy) = (step.loss.unwrap_or(f64::NAN), step.accuracy.unwrap_or(f64::NAN));
-        self.bar.set_message(format!("loss {loss:.4}  accuracy {:.2} %  {rate:.0} rows/s", 100.0 * accuracy));
+        let accuracy = 100.0 * step.accuracy;
+        self.bar.set_message(format!("loss {:.4}  accuracy {accuracy:.2} %  {rate:.0} rows/s", step.loss));
         let done = step.epoch.saturating_mul(self.run.steps_per_epoch).saturating_add(step.step + 1);
         self.bar.set_position(done as u64);
         Ok(ControlFlow::Continue(()))
@@ -104,7 +105,7 @@ mod tests {
     use indicatif::InMemoryTerm;
 
     use super::*;
-    use crate::{Device, FitOptions, Trainer};
+    use crate::{Device, Error, FitOptions, Trainer};
 
     fn train(bar: &mut ProgressBar) {
         let (options, x) = (FitOptions { epochs: 3, batch: 1, ..Default::default() }, ndarray::array![[0.0], [1.0]]);
@@ -124,6 +125,22 @@ mod tests {
             assert!(line.starts_with(&format!("epoch {}/3  loss 0.", index + 1)), "{line}");
             assert!(line.contains("validation loss") && line.ends_with("rows/s"), "{line}");
         }
+    }
+
+    #[test]
+    fn it_disappears_when_it_is_dropped_after_an_error() {
+        let terminal = InMemoryTerm::new(30, 120);
+        let mut bar = ProgressBar::to(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+        let (options, x) = (FitOptions { epochs: 3, batch: 1, ..Default::default() }, ndarray::array![[0.0], [1.0]]);
+        let mut fail = |_: &Mlp, _: &Epoch| Err(Error::NoForward { layer: "mine", call: "backward" });
+        let trainer = Trainer::new(&options).callback(&mut bar).callback(&mut fail);
+        let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap();
+        assert!(trainer.fit(&mut model, x.view(), &[0u8, 1]).is_err());
+        let shown = terminal.contents();
+        assert!(shown.lines().count() == 2 && shown.contains("left"), "the line of an epoch, and the bar: {shown}");
+        drop(bar);
+        let shown = terminal.contents();
+        assert!(shown.lines().count() == 1 && !shown.contains("left"), "the line of an epoch: {shown}");
     }
 
     #[test]

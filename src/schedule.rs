@@ -42,8 +42,8 @@ pub enum Schedule {
     },
     /// The rate η. Each time that more than `patience` epochs in a row were not better, it is multiplied by the factor, down to
     /// the minimum. This is PyTorch's `ReduceLROnPlateau` without its `cooldown` and `eps`. An epoch is better if its loss is
-    /// below (1 - threshold) times the best loss so far; NaN is never better. A rate below the minimum from the beginning is not
-    /// reduced.
+    /// below (1 - threshold) times the best loss so far; NaN is never better. In a training this is the loss on the validation
+    /// rows if there are any, otherwise that in training. A rate below the minimum from the beginning is not reduced.
     OnPlateau {
         /// The factor of a reduction, above 0 and below 1.
         factor: f64,

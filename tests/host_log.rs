@@ -36,6 +36,14 @@ fn said(wanted: &[(Level, &str)]) {
     }
 }
 
+/// The percentage in the warning about a slow source.
+fn share_of_waiting() -> f64 {
+    let records = std::mem::take(&mut *COLLECTOR.0.lock().unwrap());
+    let warning = records.iter().find_map(|(_, record)| record.split_once("the device waited up to "));
+    let (percentage, _) = warning.and_then(|(_, rest)| rest.split_once(" % of the time")).unwrap();
+    percentage.parse().unwrap()
+}
+
 #[test]
 fn a_training_tells_what_happens() {
     log::set_logger(&COLLECTOR).unwrap();
@@ -78,9 +86,14 @@ fn a_training_tells_what_happens() {
     said(&[(Level::Warn, "fit: in epoch 0 the device waited up to "), (Level::Info, "fit: ended after 1 epochs")]);
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &labels, &options).unwrap();
     said(&[(Level::Warn, "% of the time for rows of a function of 60x1, with 1 workers")]);
+    Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(slow, &labels, &options).unwrap();
+    // A warning is given from a quarter on, and there is no more than the whole.
+    let share = share_of_waiting();
+    assert!((25.0..=100.0).contains(&share), "{share} %");
     small_batches_add_up();
     short_copies_are_no_wait();
     a_source_without_a_name();
+    dropout_without_hidden_layers();
     #[cfg(feature = "data")]
     labels_that_stand_for_none();
 }
@@ -142,6 +155,19 @@ fn a_source_without_a_name() {
     let options = FitOptions { epochs: 1, batch: 1, ..Default::default() };
     Mlp::new(&Device::cpu(), &[1, 2], 0).unwrap().fit(Nameless, &[0u8; 30], &options).unwrap();
     said(&[(Level::Warn, "rows of a source that panics over its name, with 0 workers")]);
+}
+
+/// Dropout that has nothing to leave out: a single warning for the whole training, and none if there is a hidden layer.
+fn dropout_without_hidden_layers() {
+    let (x, labels) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    let options = FitOptions { epochs: 3, batch: 1, dropout: 0.5, ..Default::default() };
+    for (widths, wanted) in [(&[1, 2][..], 1), (&[1, 3, 2], 0)] {
+        Mlp::new(&Device::cpu(), widths, 0).unwrap().fit(x.view(), &labels, &options).unwrap();
+        let records = std::mem::take(&mut *COLLECTOR.0.lock().unwrap());
+        let words = "fit: a dropout of 0.5 has no effect, since the model has no hidden layers";
+        let told = records.iter().filter(|(level, record)| *level == Level::Warn && record == words);
+        assert_eq!(told.count(), wanted, "{widths:?}: {records:#?}");
+    }
 }
 
 /// Words for a missing value in the column of the labels: each becomes a class, and a warning says so.

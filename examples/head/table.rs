@@ -51,7 +51,7 @@ impl Callback for Table {
 
     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         self.bar.set_position(step.rows as u64);
-        self.bar.set_message(format!("loss {:.4}", step.loss.unwrap_or(f64::NAN)));
+        self.bar.set_message(format!("loss {:.4}", step.loss));
         // The epoch's loss has been read, so the device has finished the epoch.
         self.epoch = self.since.elapsed();
         Ok(ControlFlow::Continue(()))

@@ -15,12 +15,14 @@
 //! the walk with an error. Read on in the order of the modules: [`layers`], [`losses`], [`network`], [`gradients`]; what
 //! "agree" means is derived in [`figures`].
 
+mod choice;
 mod figures;
 mod gradients;
 mod layers;
 mod losses;
 mod network;
 
+use std::env;
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -78,14 +80,14 @@ fn devices(wanted: Wanted) -> Result<Vec<Device>> {
     match wanted {
         Wanted::Cpu => Ok(vec![Device::cpu()]),
         Wanted::Gpu => Ok(vec![Device::gpu()?]),
-        Wanted::Auto => match Device::gpu() {
-            Ok(gpu) => Ok(vec![Device::cpu(), gpu]),
-            Err(error @ wgpu_mlp::Error::NoAdapter { .. }) => {
-                writeln!(io::stdout(), "CPU path only: {error}")?;
-                Ok(vec![Device::cpu()])
+        Wanted::Auto => {
+            let by_name = env::var_os("WGPU_ADAPTER_NAME").is_some_and(|name| !name.is_empty());
+            let (devices, reason) = choice::of_auto(Device::gpu(), by_name)?;
+            if let Some(reason) = reason {
+                writeln!(io::stdout(), "CPU path only: {reason}")?;
             }
-            Err(error) => Err(error.into()),
-        },
+            Ok(devices)
+        }
     }
 }
 

@@ -265,9 +265,9 @@ impl<'a> CsvReader<'a> {
             };
             failed(self.path, source)
         })?;
-        // The reader gives the position before the empty lines that precede the row, so these lines are counted here.
+        // The reader itself counts only LF, and gives the position before the empty lines that precede the row.
         if let Some(mut position) = row.position().cloned() {
-            position.set_line(position.line() + self.reader.get_ref().newlines_at(begin));
+            position.set_line(self.reader.get_ref().line_of_row());
             row.set_position(Some(position));
         }
         Ok(read)

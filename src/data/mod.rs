@@ -40,11 +40,11 @@
 //! | `ParquetRows::open` | the rows of a Parquet file, with the feature `parquet`: row groups are read as they are needed |
 //! | `ParquetRows::open_shards` | the rows of several Parquet files, whose columns are compared |
 //! | [`Scaler::scaled`] | the rows of another source, scaled while they are read |
+//!
 //! Integers of 1 to 8 bytes, floats of 2, 4 and 8 bytes, bfloat16 and booleans are converted to f32 while they are read.
 //! [`shard_paths`] finds the files of a pattern, and [`Shards`] joins sources. [`read_npy_labels`] and
 //! [`read_safetensors_labels`] read labels. [`Scaler::fit`] accepts any source, and [`write_npy_rows`] writes any source to a
 //! `.npy` file of f32.
-//! source to a `.npy` file of f32.
 //!
 //! Mapping a file into memory is left to the caller, for example with the crate memmap2. It is `unsafe`, since nobody may change
 //! the file while it is mapped. [`npy_view`] gives an `ArrayView2` of mapped f32, without a copy.

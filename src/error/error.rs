@@ -3,19 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::format_error::FormatError;
-use super::ranks_error::RanksError;
-use super::read_error::ReadError;
 use super::shape::{Shape, list, non_finite, number, out_of_memory};
+use super::{FormatError, RanksError, ReadError};
 
 /// An error. Its message says what was wrong, and what would have been right.
 ///
 /// ```
-/// # use wgpu_mlp::{Device, Error, Matrix, ops};
-/// # let zeros = |rows, cols| Matrix::zeros(&Device::cpu(), rows, cols);
-/// let error = ops::matmul(&zeros(64, 128)?, &zeros(127, 10)?).unwrap_err();
-/// assert_eq!(error.to_string(), "matmul: left columns must equal right rows; got 64x128 and 127x10");
-/// # Ok::<(), Error>(())
+/// # use wgpu_mlp::{Device, Matrix, ops};
+/// let [x, w] = [(64, 128), (127, 10)].map(|(rows, cols)| Matrix::zeros(&Device::cpu(), rows, cols).unwrap());
+/// let message = ops::matmul(&x, &w).unwrap_err().to_string();
+/// assert_eq!(message, "matmul: left columns must equal right rows; got 64x128 and 127x10");
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -114,11 +111,13 @@ pub enum Error {
         /// The name of the second operand's device.
         right: String,
     },
-    /// `backward` was called before `forward`.
-    #[error("{layer}: backward needs a forward pass first")]
+    /// A call that needs the values of a forward pass was made before the first one.
+    #[error("{layer}: {call} needs a forward pass first")]
     NoForward {
-        /// The layer's name.
+        /// The layer's name: `relu`, for example.
         layer: &'static str,
+        /// The method that was called: `backward`, for example.
+        call: &'static str,
     },
     /// A training met NaN or infinity. The model is as before the step, or as after it if only the validation met it.
     #[error("{}", non_finite(op, *layer, *row, [*epoch, *step]))]
@@ -135,8 +134,8 @@ pub enum Error {
         /// The step within the epoch, counted from 0.
         step: usize,
     },
-    /// The device cannot hold or bind this much.
-    #[error("{op}: needs {needed} {what}; the device allows {allowed}")]
+    /// More than a limit of the device, of options that lower it, of a caller's buffer or of a count of rows and columns allows.
+    #[error("{op}: needs {needed} {what}; the limit is {allowed}")]
     Limit {
         /// The op that needed it, or the purpose of the buffer.
         op: &'static str,

@@ -39,14 +39,6 @@ impl Dense {
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) without inputs or outputs; else as [`Matrix::from_array`].
-    ///
-    /// ```
-    /// use rand::{SeedableRng, rngs::ChaCha12Rng};
-    /// use wgpu_mlp::{Device, layers::Dense};
-    /// let dense = Dense::new(&Device::cpu(), 3, 2, &mut ChaCha12Rng::seed_from_u64(7))?;
-    /// assert_eq!(dense.biases().to_array()?.sum(), 0.0);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn new<R: Rng + ?Sized>(device: &Device, inputs: usize, outputs: usize, rng: &mut R) -> Result<Self> {
         Self::with_init(device, inputs, outputs, Init::default(), rng)
     }
@@ -55,13 +47,6 @@ impl Dense {
     ///
     /// # Errors
     /// As [`Dense::new`]; [`Error::Option`](crate::Error::Option) for a standard deviation that is negative or not finite.
-    ///
-    /// ```
-    /// use rand::{SeedableRng, rngs::ChaCha12Rng};
-    /// use wgpu_mlp::{Device, layers::{Dense, Init}};
-    /// let dense = Dense::with_init(&Device::cpu(), 3, 2, Init::He, &mut ChaCha12Rng::seed_from_u64(7))?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn with_init<R: Rng + ?Sized>(
         device: &Device,
         inputs: usize,
@@ -95,14 +80,6 @@ impl Dense {
     }
 
     /// The layer with this activation fused into it.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, layers::Dense, ops::Activation};
-    /// let device = Device::cpu();
-    /// let dense = Dense::from_parameters(Matrix::zeros(&device, 3, 2)?, Matrix::zeros(&device, 1, 2)?)?;
-    /// let dense = dense.with_activation(Activation::Relu);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn with_activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
         self
@@ -112,16 +89,6 @@ impl Dense {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) unless X has a column for each input.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, layers::Dense};
-    /// let device = Device::cpu();
-    /// let weights = Matrix::from_slice(&device, 1, 2, &[1.0, 2.0])?;
-    /// let mut dense = Dense::from_parameters(weights, Matrix::zeros(&device, 1, 2)?)?;
-    /// let y = dense.forward(&Matrix::from_slice(&device, 1, 1, &[3.0])?)?;
-    /// assert_eq!(y.to_array()?.row(0).to_vec(), [3.0, 6.0]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn forward(&mut self, x: &Matrix) -> Result<Matrix> {
         let y = self.infer(x)?;
         self.input = Some(x.clone());
@@ -133,14 +100,6 @@ impl Dense {
     ///
     /// # Errors
     /// As [`Dense::forward`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, layers::Dense};
-    /// let device = Device::cpu();
-    /// let dense = Dense::from_parameters(Matrix::zeros(&device, 3, 2)?, Matrix::zeros(&device, 1, 2)?)?;
-    /// assert_eq!(dense.infer(&Matrix::zeros(&device, 5, 3)?)?.shape(), (5, 2));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn infer(&self, x: &Matrix) -> Result<Matrix> {
         ops::linear(x, &self.weights, &self.biases, self.activation)
     }
@@ -161,7 +120,7 @@ impl Dense {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn backward(&mut self, dy: &Matrix) -> Result<Matrix> {
-        let (x, dy) = self.before_activation(dy)?;
+        let (x, dy) = self.before_activation("backward", dy)?;
         let room = GradientRoom::of_layer(x.device(), x.rows(), self.widths())?;
         let (gradients, dx) = room.all(x, &dy, InputGradient::Plain(&self.weights))?;
         self.keep(room.whole(gradients)?);
@@ -184,21 +143,22 @@ impl Dense {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn backward_parameters(&mut self, dy: &Matrix) -> Result<Matrix> {
-        let (x, dy) = self.before_activation(dy)?;
+        let (x, dy) = self.before_activation("backward_parameters", dy)?;
         let gradients = ops::linear_gradients(x, &dy)?;
         self.keep(gradients);
         Ok(dy)
     }
 
-    /// The input that the forward pass kept, and the gradient of XW + b, computed from the gradient of the output.
-    fn before_activation(&self, dy: &Matrix) -> Result<(&Matrix, Matrix)> {
-        let output = kept("dense", &self.output)?;
+    /// The input that the forward pass kept, and the gradient of XW + b, computed from the gradient of the output. `call` is the
+    /// method that the error without a forward pass names.
+    fn before_activation(&self, call: &'static str, dy: &Matrix) -> Result<(&Matrix, Matrix)> {
+        let output = kept("dense", call, &self.output)?;
         ops::same_shape("dense", output, dy)?;
         let dy = match self.activation {
             Activation::None => dy.clone(),
             Activation::Relu => ops::relu_backward(output, dy)?,
         };
-        Ok((kept("dense", &self.input)?, dy))
+        Ok((kept("dense", call, &self.input)?, dy))
     }
 
     /// Keeps the gradients of both parameters.
@@ -207,53 +167,21 @@ impl Dense {
     }
 
     /// The weights, `inputs x outputs`.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, layers::Dense};
-    /// let device = Device::cpu();
-    /// let dense = Dense::from_parameters(Matrix::zeros(&device, 3, 2)?, Matrix::zeros(&device, 1, 2)?)?;
-    /// assert_eq!(dense.weights().shape(), (3, 2));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn weights(&self) -> &Matrix {
         &self.weights
     }
 
     /// The biases, `1 x outputs`.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, layers::Dense};
-    /// let device = Device::cpu();
-    /// let dense = Dense::from_parameters(Matrix::zeros(&device, 3, 2)?, Matrix::zeros(&device, 1, 2)?)?;
-    /// assert_eq!(dense.biases().shape(), (1, 2));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn biases(&self) -> &Matrix {
         &self.biases
     }
 
     /// The weights' gradient; `None` before a backward pass.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, layers::Dense};
-    /// let device = Device::cpu();
-    /// let dense = Dense::from_parameters(Matrix::zeros(&device, 3, 2)?, Matrix::zeros(&device, 1, 2)?)?;
-    /// assert!(dense.dweights().is_none());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn dweights(&self) -> Option<&Matrix> {
         self.dweights.as_ref()
     }
 
     /// The biases' gradient; `None` before a backward pass.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix, layers::Dense};
-    /// let device = Device::cpu();
-    /// let dense = Dense::from_parameters(Matrix::zeros(&device, 3, 2)?, Matrix::zeros(&device, 1, 2)?)?;
-    /// assert!(dense.dbiases().is_none());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn dbiases(&self) -> Option<&Matrix> {
         self.dbiases.as_ref()
     }

@@ -52,7 +52,7 @@ impl Dropout {
     /// # Errors
     /// [`Error::NoForward`] before a forward pass; [`Error::Shape`] unless dY has the shape of X.
     pub fn backward(&self, dy: &Matrix) -> Result<Matrix> {
-        let (shape, pass) = kept("dropout", &self.kept)?;
+        let (shape, pass) = kept("dropout", "backward", &self.kept)?;
         // An element's place decides whether it is left out, so another shape would lose other elements.
         if dy.shape() != *shape {
             let (left, right) = ((*shape).into(), dy.shape().into());

@@ -12,6 +12,7 @@ use crate::host_memory::{host_room, not_empty};
 /// use wgpu_mlp::layers::Init;
 /// assert_eq!(Init::default().standard_deviation(64, 128), 0.01);
 /// assert_eq!(Init::He.standard_deviation(50, 10), 0.2);
+/// assert_eq!(Init::Glorot.standard_deviation(30, 20), 0.2);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -32,10 +33,6 @@ impl Default for Init {
 
 impl Init {
     /// The standard deviation for a layer of this size.
-    ///
-    /// ```
-    /// assert_eq!(wgpu_mlp::layers::Init::Glorot.standard_deviation(30, 20), 0.2);
-    /// ```
     pub fn standard_deviation(self, inputs: usize, outputs: usize) -> f64 {
         match self {
             Init::Normal(deviation) => deviation,

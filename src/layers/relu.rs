@@ -42,6 +42,6 @@ impl ReLU {
     /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass; [`Error::Shape`](crate::Error::Shape)
     /// unless dY has the shape of X.
     pub fn backward(&self, dy: &Matrix) -> Result<Matrix> {
-        ops::relu_backward(kept("relu", &self.input)?, dy)
+        ops::relu_backward(kept("relu", "backward", &self.input)?, dy)
     }
 }

@@ -42,6 +42,6 @@ impl Softmax {
     /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass; [`Error::Shape`](crate::Error::Shape)
     /// unless dp has the shape of p.
     pub fn backward(&self, dprobs: &Matrix) -> Result<Matrix> {
-        ops::softmax_backward(kept("softmax", &self.output)?, dprobs)
+        ops::softmax_backward(kept("softmax", "backward", &self.output)?, dprobs)
     }
 }

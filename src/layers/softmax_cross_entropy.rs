@@ -51,7 +51,7 @@ impl SoftmaxCrossEntropy {
         /// As [`ops::softmax_cross_entropy`] and [`Matrix::to_array`].
         pub fn forward, forward_async(&mut self, logits: &Matrix, targets: &Targets) -> Result<f64> = |waiting| {
             self.record(logits, targets)?;
-            Ok(self.reduced(kept("softmax_cross_entropy", &self.kept)?.1.stats_by(waiting).await?))
+            Ok(self.reduced(kept("softmax_cross_entropy", "forward", &self.kept)?.1.stats_by(waiting).await?))
         }
 
         /// Loss, accuracy and the other sums of the last forward pass. On a GPU this waits.
@@ -59,7 +59,7 @@ impl SoftmaxCrossEntropy {
         /// # Errors
         /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass; as [`Matrix::to_array`].
         pub fn stats, stats_async(&self) -> Result<Statistics> = |waiting| {
-            kept("softmax_cross_entropy", &self.kept)?.1.stats_by(waiting).await
+            kept("softmax_cross_entropy", "stats", &self.kept)?.1.stats_by(waiting).await
         }
     }
 
@@ -86,7 +86,7 @@ impl SoftmaxCrossEntropy {
     /// # Errors
     /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass.
     pub fn output(&self) -> Result<Matrix> {
-        ops::softmax(&kept("softmax_cross_entropy", &self.kept)?.0)
+        ops::softmax(&kept("softmax_cross_entropy", "output", &self.kept)?.0)
     }
 
     /// The gradient of the loss with respect to the logits.
@@ -94,6 +94,6 @@ impl SoftmaxCrossEntropy {
     /// # Errors
     /// [`Error::NoForward`](crate::Error::NoForward) before a forward pass.
     pub fn backward(&self) -> Result<Matrix> {
-        Ok(kept("softmax_cross_entropy", &self.kept)?.1.dlogits().clone())
+        Ok(kept("softmax_cross_entropy", "backward", &self.kept)?.1.dlogits().clone())
     }
 }

@@ -1,7 +1,8 @@
 //! Metrics of predictions, computed on the host: confusion matrices, reports by class, top-k accuracy, and class
 //! weights.
 //!
-//! The definitions are those of scikit-learn with `zero_division=0`.
+//! The definitions are those of scikit-learn with `zero_division=0`, except that [`top_k_accuracy`] takes the lower of two equally
+//! probable classes first.
 //!
 //! ```
 //! use wgpu_mlp::metrics::ConfusionMatrix;
@@ -21,6 +22,7 @@ mod top_k;
 pub(crate) use class_weights::balanced_by_counts;
 pub use class_weights::balanced_class_weights;
 pub use confusion::ConfusionMatrix;
+pub(crate) use length::same_length;
 pub use report::{ClassificationReport, Scores};
 pub use top_k::top_k_accuracy;
 pub(crate) use top_k::{check_k, in_top_k};

@@ -7,11 +7,11 @@ use crate::error::{Error, Result};
 use crate::targets::{Label, Targets, ignored_rows};
 
 /// The top-k accuracy: the share of rows whose label is among their `k` most probable classes. `probs` is `rows x classes`; logits
-/// or
-/// log-probabilities give the same result.
+/// or log-probabilities give the same result. Rows with the label -100 do not count; if no other rows are left, the result is NaN.
 ///
-/// Of equal probabilities the lower class comes first, so for k = 1 the prediction is the row's first maximum. A row with a NaN is a
-/// miss for every k. Any other row is a hit if k is at least the number of classes.
+/// Of equal probabilities the lower class comes first, so for k = 1 the prediction is the row's first maximum. (scikit-learn's
+/// `top_k_accuracy_score` takes the higher class first.) A row with a NaN is a miss for every k. Any other row is a hit if k is at
+/// least the number of classes.
 ///
 /// # Errors
 /// [`Error::Empty`] without rows or classes; [`Error::Shape`] unless there is a label for each row; [`Error::Target`]

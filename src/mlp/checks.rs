@@ -3,12 +3,13 @@
 use super::model::Mlp;
 use crate::error::{Error, Result, Shape};
 use crate::host_memory::not_empty;
-use crate::source::{RowSource, dim_of};
+use crate::metrics::same_length;
+
+// The checks take the numbers of rows and columns, so that a call asks its source only once: the rows of some sources become more.
 
 impl Mlp {
     /// Refuses features without rows, and features that do not have one column for each input of the model.
-    pub(super) fn check_inputs(&self, op: &'static str, x: &dyn RowSource) -> Result<()> {
-        let (rows, cols) = dim_of(op, x)?;
+    pub(super) fn check_inputs(&self, op: &'static str, (rows, cols): (usize, usize)) -> Result<()> {
         not_empty(op, rows, cols)?;
         if cols != self.inputs() {
             let right =
@@ -20,12 +21,7 @@ impl Mlp {
     }
 }
 
-/// Checks that there is a label for each row.
-pub(super) fn check_rows(op: &'static str, x: &dyn RowSource, labels: usize) -> Result<()> {
-    let dim = dim_of(op, x)?;
-    if dim.0 != labels {
-        let right = Shape { rows: labels, cols: 1 };
-        return Err(Error::Shape { op, rule: "there must be a label for each row", left: dim.into(), right });
-    }
-    Ok(())
+/// Checks that there is a label for each row of features with these numbers of rows and columns.
+pub(super) fn check_rows(op: &'static str, dim: (usize, usize), labels: usize) -> Result<()> {
+    same_length(op, "there must be a label for each row", dim.into(), labels)
 }

@@ -17,7 +17,7 @@ impl Mlp {
     /// [`Mlp::load`] reads them, and the tables of [`Mlp::confusion_matrix`] print them.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is a name for each class.
+    /// [`Error::Shape`] unless there is a name for each class. The model is then dropped; [`Mlp::set_class_names`] keeps it.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Mlp};
@@ -27,14 +27,24 @@ impl Mlp {
     /// println!("a {}", loaded.class_names()[id as usize]);
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
-    pub fn with_class_names(self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+    pub fn with_class_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+        self.set_class_names(names)?;
+        Ok(self)
+    }
+
+    /// Names the classes as [`Mlp::with_class_names`] does, in place. After an error the model has the names that it had before.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is a name for each class.
+    pub fn set_class_names(&mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let class_names: Arc<[String]> = names.into_iter().map(Into::into).collect();
         if class_names.len() != self.classes() {
             let rule = "there must be a name for each class";
             let (left, right) = ((1, self.classes()).into(), (1, class_names.len()).into());
             return Err(Error::Shape { op: "class_names", rule, left, right });
         }
-        Ok(Mlp { class_names, ..self })
+        self.class_names = class_names;
+        Ok(())
     }
 
     /// The names of the classes, in the order of their ids; an empty list if they have no names.

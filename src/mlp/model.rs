@@ -13,7 +13,6 @@ use crate::error::{Error, Result, Shape};
 use crate::host_memory::not_empty;
 use crate::layers::parameters::Parameters;
 use crate::layers::{Dense, Init};
-#[cfg(doc)]
 use crate::matrix::Matrix;
 use crate::ops::{Activation, bank};
 
@@ -67,12 +66,6 @@ impl Mlp {
     ///
     /// # Errors
     /// As [`Mlp::new`]; [`Error::Option`] also for a standard deviation that is negative or not finite.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Mlp, layers::Init};
-    /// let model = Mlp::with_init(&Device::cpu(), &[64, 128, 10], Init::Glorot, 42)?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn with_init(device: &Device, widths: &[usize], init: Init, seed: u64) -> Result<Self> {
         check_widths(widths)?;
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
@@ -147,21 +140,19 @@ impl Mlp {
     /// A network with these parameters. There must be at least one layer, and each layer must fit the next.
     pub(super) fn from_host(device: &Device, layers: Vec<Parameters>) -> Result<Self> {
         let arrays: Vec<_> = layers.iter().flat_map(|layer| [layer.weights.view(), layer.biases.view()]).collect();
-        let mut matrices = bank::from_arrays(device, "parameters", &arrays)?.into_iter();
-        let mut dense = Vec::with_capacity(layers.len());
-        while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
-            dense.push(Dense::from_parameters(weights, biases)?);
-        }
-        Ok(Mlp { copy: layers.into(), ..Self::from_layers(device, dense) })
+        let matrices = bank::from_arrays(device, "parameters", &arrays)?;
+        Ok(Mlp { copy: layers.into(), ..Self::from_matrices(device, matrices)? })
     }
 
-    /// A network of these layers, with ReLU between them.
-    pub(crate) fn from_layers(device: &Device, layers: Vec<Dense>) -> Self {
-        let last = layers.len().saturating_sub(1);
-        let activation = |index| if index < last { Activation::Relu } else { Activation::None };
-        let layers = layers.into_iter().enumerate().map(|(i, layer)| layer.with_activation(activation(i))).collect();
+    /// A network with these weights and biases, which alternate, and with ReLU between its layers.
+    pub(super) fn from_matrices(device: &Device, parameters: Vec<Matrix>) -> Result<Self> {
+        let (mut layers, mut rest) = (Vec::with_capacity(parameters.len() / 2), parameters.into_iter());
+        while let (Some(weights), Some(biases)) = (rest.next(), rest.next()) {
+            let activation = if rest.as_slice().is_empty() { Activation::None } else { Activation::Relu };
+            layers.push(Dense::from_parameters(weights, biases)?.with_activation(activation));
+        }
         let (class_names, copy) = (Arc::default(), Arc::default());
-        Mlp { device: device.clone(), layers, class_names, copy, partial: None, prepared: Vec::new() }
+        Ok(Mlp { device: device.clone(), layers, class_names, copy, partial: None, prepared: Vec::new() })
     }
 
     /// Replaces the parameters by as many others. The names of the classes stay, and so does the list of steps whose kernels have
@@ -179,45 +170,21 @@ impl Mlp {
     }
 
     /// The number of inputs, which are the features of a row.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// assert_eq!(Mlp::new(&Device::cpu(), &[4, 3], 0)?.inputs(), 4);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn inputs(&self) -> usize {
         self.layers.first().map_or(0, |layer| layer.weights().rows())
     }
 
     /// The number of classes.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// assert_eq!(Mlp::new(&Device::cpu(), &[4, 3], 0)?.classes(), 3);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn classes(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.weights().cols())
     }
 
     /// The layers, first to last. All except the last apply ReLU to their outputs.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, Mlp};
-    /// assert_eq!(Mlp::new(&Device::cpu(), &[64, 128, 10], 0)?.layers()[1].weights().shape(), (128, 10));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn layers(&self) -> &[Dense] {
         &self.layers
     }
 
     /// The device that holds the parameters.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, DeviceKind, Mlp};
-    /// assert_eq!(Mlp::new(&Device::cpu(), &[4, 3], 0)?.device().info().kind, DeviceKind::Cpu);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn device(&self) -> &Device {
         &self.device
     }

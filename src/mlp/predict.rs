@@ -16,7 +16,8 @@ use crate::waiting::{Waiting, blocking_and_async};
 
 impl Mlp {
     blocking_and_async! {
-        /// Predicts the most probable class of each row; `x` is `rows x inputs`.
+        /// Predicts the most probable class of each row; `x` is `rows x inputs`. A single row has two dimensions, too:
+        /// `row.insert_axis(Axis(0))` makes one row of an array of one dimension. A row with NaN gets class 0.
         ///
         /// # Errors
         /// [`Error::Shape`] unless x has a column for each input; [`Error::Empty`] without rows; [`Error::Source`] for a row
@@ -30,7 +31,10 @@ impl Mlp {
         /// # Ok::<(), wgpu_mlp::Error>(())
         /// ```
         pub fn predict, predict_async(&self, x: impl RowSource) -> Result<Vec<u32>> = |waiting| {
-            self.predict_by(waiting, "predict", &x).await
+            let x: &dyn RowSource = &x;
+            let dim = dim_of("predict", x)?;
+            self.check_inputs("predict", dim)?;
+            self.predict_rows(waiting, "predict", x, dim.0).await
         }
 
         /// Predicts the probability of each class of each row, as `rows x classes`.
@@ -51,11 +55,19 @@ impl Mlp {
         }
     }
 
-    pub(super) async fn predict_by(&self, waiting: Waiting, op: &'static str, x: &dyn RowSource) -> Result<Vec<u32>> {
-        self.check_inputs(op, x)?;
-        let rows = dim_of(op, x)?.0;
+    /// Predicts the classes of this number of rows, which are known to fit the model.
+    pub(super) async fn predict_rows(
+        &self,
+        waiting: Waiting,
+        op: &'static str,
+        x: &dyn RowSource,
+        rows: usize,
+    ) -> Result<Vec<u32>> {
         let mut classes = host_room(op, rows, 1)?;
-        let start = |rows| self.start_predict(op, x, rows);
+        let start = |rows| {
+            let x = self.upload(op, x, rows)?;
+            Ok(InFlight::new(ops::argmax(&self.logits(&x)?)?.read_later()?, x))
+        };
         self.stream(waiting, rows, start, &mut classes, |_, _| {}).await?;
         Ok(classes)
     }
@@ -68,8 +80,9 @@ impl Mlp {
         x: &dyn RowSource,
         of: fn(&Matrix) -> Result<Matrix>,
     ) -> Result<Array2<f32>> {
-        self.check_inputs(op, x)?;
-        let shape = Shape { rows: dim_of(op, x)?.0, cols: self.classes() };
+        let dim = dim_of(op, x)?;
+        self.check_inputs(op, dim)?;
+        let shape = Shape { rows: dim.0, cols: self.classes() };
         let mut values = host_room(op, shape.rows, shape.cols)?;
         let start = |rows| self.start_by_class(op, x, rows, of);
         self.stream(waiting, shape.rows, start, &mut values, |_, _| {}).await?;
@@ -79,12 +92,6 @@ impl Mlp {
             shape,
             values: length,
         })
-    }
-
-    /// Starts to predict the classes of these rows.
-    fn start_predict(&self, op: &'static str, x: &dyn RowSource, rows: Range<usize>) -> Result<InFlight<Later<u32>>> {
-        let x = self.upload(op, x, rows)?;
-        Ok(InFlight::new(ops::argmax(&self.logits(&x)?)?.read_later()?, x))
     }
 
     /// Starts to compute a value for each class of these rows. `of` computes the values from the logits.

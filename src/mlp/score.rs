@@ -5,13 +5,15 @@ use std::ops::Range;
 use super::checks::check_rows;
 use super::model::Mlp;
 use super::stream::InFlight;
+use super::train::batches::LabelledRows;
+use super::train::class_weights::{check_weights, moderating};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::metrics::{self, ConfusionMatrix};
-use crate::ops::{self, CrossEntropy, PendingRead};
-use crate::source::RowSource;
+use crate::ops::{self, CrossEntropy};
+use crate::source::{RowSource, dim_of};
 use crate::statistics::Statistics;
 use crate::targets::{Label, Targets, ignored_rows};
 use crate::waiting::{Waiting, blocking_and_async};
@@ -19,7 +21,7 @@ use crate::waiting::{Waiting, blocking_and_async};
 impl Mlp {
     blocking_and_async! {
         /// The accuracy: the share of rows whose most probable class is their label. A row with NaN is never correct. Rows with
-        /// the label -100 are ignored. If all rows are ignored, the result is NaN.
+        /// the label -100 are ignored. If all rows are ignored, the result is NaN. Rows have no weights here.
         ///
         /// # Errors
         /// As [`Mlp::predict`]; [`Error::Shape`] unless there is a label for each row; [`Error::Target`] for a label
@@ -35,12 +37,16 @@ impl Mlp {
             let x: &dyn RowSource = &x;
             self.check_scored("score", x, labels)?;
             let (mut batch, mut hits) = (Statistics::default(), 0);
-            let start = |rows| self.start_score("score", x, labels, rows);
+            let start = |rows| {
+                let (x, targets) = self.labelled("score", x, labels, rows)?;
+                Ok(InFlight::new(ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
+            };
             self.stream(waiting, labels.len(), start, &mut batch, |batch, _| hits += batch.correct as usize).await?;
             Ok(share_of(hits, labels))
         }
 
         /// Evaluates loss and accuracy on these rows, as Keras's `evaluate` does. Rows with the label -100 are ignored.
+        /// [`Mlp::evaluate_weighted`] is for rows with weights.
         ///
         /// # Errors
         /// As [`Mlp::score`].
@@ -53,6 +59,46 @@ impl Mlp {
             self.check_scored("evaluate", x, labels)?;
             let batch = |rows| self.labelled("evaluate", x, labels, rows).map(|(x, targets)| (x, targets, CrossEntropy::default()));
             self.losses(waiting, labels.len(), batch).await
+        }
+
+        /// Evaluates loss and accuracy as [`Mlp::evaluate`] does, with a weight for each row. The loss is the mean by these weights,
+        /// as in a training with [`Trainer::row_weights`](crate::Trainer::row_weights); it is NaN if all weights are 0. Accuracies
+        /// are not weighted.
+        ///
+        /// # Errors
+        /// As [`Mlp::score`]; [`Error::Shape`] also unless there is a weight for each row; [`Error::Weight`] for a weight that is
+        /// negative or not finite.
+        ///
+        /// ```
+        /// # use wgpu_mlp::{Device, Mlp};
+        /// let (model, x) = (Mlp::new(&Device::cpu(), &[1, 2], 0)?, ndarray::array![[0.1], [0.2], [0.3]]);
+        /// let without_the_last = model.evaluate_weighted(x.view(), &[0u8, 1, 1], &[1.0, 1.0, 0.0])?;
+        /// let of_two = model.evaluate(x.slice(ndarray::s![..2, ..]), &[0u8, 1])?;
+        /// assert!((without_the_last.mean_loss() - of_two.mean_loss()).abs() < 1e-6);
+        /// # Ok::<(), wgpu_mlp::Error>(())
+        /// ```
+        pub fn evaluate_weighted, evaluate_weighted_async<L: Label>(
+            &self,
+            x: impl RowSource,
+            labels: &[L],
+            weights: &[f32],
+        ) -> Result<Statistics> = |waiting| {
+            let op = "evaluate_weighted";
+            let x: &dyn RowSource = &x;
+            let ids = self.check_scored(op, x, labels)?;
+            let dim = (labels.len(), self.inputs());
+            metrics::same_length(op, "there must be a weight for each row", dim.into(), weights.len())?;
+            check_weights(op, "row", weights)?;
+            let mut rows = LabelledRows::new(op, (x, dim.1), &ids, Some(weights));
+            rows.weight_scale = moderating(rows.largest_weight());
+            let batch = |range: Range<usize>| {
+                let batch = rows.batch(&self.device, &range.collect::<Vec<_>>(), self.classes())?;
+                let loss = CrossEntropy { sample_weights: batch.weights, ..Default::default() };
+                Ok((batch.x, batch.targets, loss))
+            };
+            let sums = self.losses(waiting, labels.len(), batch).await?;
+            let [loss_sum, weight_sum] = [sums.loss_sum, sums.weight_sum].map(|sum| sum / rows.weight_scale);
+            Ok(Statistics { loss_sum, weight_sum, ..sums })
         }
 
         /// The top-k accuracy: the share of rows whose label is among their `k` most probable classes.
@@ -94,7 +140,7 @@ impl Mlp {
         ) -> Result<ConfusionMatrix> = |waiting| {
             let x: &dyn RowSource = &x;
             self.check_scored("confusion_matrix", x, labels)?;
-            let predictions = self.predict_by(waiting, "confusion_matrix", x).await?;
+            let predictions = self.predict_rows(waiting, "confusion_matrix", x, labels.len()).await?;
             self.named(ConfusionMatrix::new(labels, &predictions, self.classes())?)
         }
     }
@@ -110,7 +156,8 @@ impl Mlp {
         let (mut read, mut total, mut first) = (Statistics::default(), Statistics::default(), 0);
         let start = |rows| {
             let (x, targets, loss) = batch(rows)?;
-            self.start_losses(x, &targets, &loss)
+            let head = ops::softmax_cross_entropy(&self.logits(&x)?, &targets, &loss)?;
+            Ok(InFlight::new(head.into_pending().read_later()?, x))
         };
         let arrived = |read: &mut Statistics, rows| {
             total = total.join(*read, first);
@@ -118,24 +165,6 @@ impl Mlp {
         };
         self.stream(waiting, rows, start, &mut read, arrived).await?;
         Ok(total)
-    }
-
-    /// Starts to count the rows that are classified correctly among these.
-    fn start_score<L: Label>(
-        &self,
-        op: &'static str,
-        x: &dyn RowSource,
-        labels: &[L],
-        rows: Range<usize>,
-    ) -> Result<InFlight<PendingRead>> {
-        let (x, targets) = self.labelled(op, x, labels, rows)?;
-        Ok(InFlight::new(ops::hits(&self.logits(&x)?, &targets)?.read_later()?, x))
-    }
-
-    /// Starts to compute the losses of a batch.
-    fn start_losses(&self, x: Matrix, targets: &Targets, loss: &CrossEntropy) -> Result<InFlight<PendingRead>> {
-        let head = ops::softmax_cross_entropy(&self.logits(&x)?, targets, loss)?;
-        Ok(InFlight::new(head.into_pending().read_later()?, x))
     }
 
     /// Uploads the features and labels of these rows.
@@ -152,8 +181,9 @@ impl Mlp {
 
     /// Checks that features and labels fit each other and the model, and returns the labels as class ids.
     fn check_scored<L: Label>(&self, op: &'static str, x: &dyn RowSource, labels: &[L]) -> Result<Vec<u32>> {
-        self.check_inputs(op, x)?;
-        check_rows(op, x, labels.len())?;
+        let dim = dim_of(op, x)?;
+        self.check_inputs(op, dim)?;
+        check_rows(op, dim, labels.len())?;
         Targets::check(labels, self.classes())
     }
 }

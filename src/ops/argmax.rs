@@ -39,12 +39,6 @@ impl Targets {
         ///
         /// # Errors
         /// As [`Matrix::to_array`].
-        ///
-        /// ```
-        /// use wgpu_mlp::{Device, Targets};
-        /// assert_eq!(Targets::classes(&Device::cpu(), &[4u64, 0], 5)?.to_classes()?, [4, 0]);
-        /// # Ok::<(), wgpu_mlp::Error>(())
-        /// ```
         pub fn to_classes, to_classes_async(&self) -> Result<Vec<u32>> = |waiting| {
             self.to_classes_by(waiting).await
         }

@@ -80,7 +80,6 @@ pub(crate) use nll::nll_weight_sum;
 pub use nll::{CLIP, nll, nll_backward, nll_backward_with, nll_with};
 pub(crate) use operands::{On, fits, on, same_shape};
 pub use pending::Pending;
-pub(crate) use pending::PendingRead;
 pub use relu::{relu, relu_backward, relu_mask};
 pub use rmsprop::rmsprop;
 pub(crate) use sgd::Sgd;

@@ -11,10 +11,6 @@ use crate::waiting::Waiting;
 
 /// The clip of the probabilities: they become at least `CLIP` and at most `1 - CLIP` before the logarithm, so that the loss stays
 /// finite.
-///
-/// ```
-/// assert_eq!(wgpu_mlp::ops::CLIP, 1e-7);
-/// ```
 pub const CLIP: f64 = 1e-7;
 
 /// The negative log-likelihood of each row, `rows x 1`: -ln clip(p_t, ε, 1 - ε) with ε = [`CLIP`], or Σ_c y_c · -ln clip(p_c) for a

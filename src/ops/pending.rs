@@ -54,17 +54,6 @@ impl Pending {
         ///
         /// # Errors
         /// As [`Matrix::to_array`](crate::Matrix::to_array).
-        ///
-        /// ```
-        /// # use wgpu_mlp::{Device, Matrix, Mlp, Optimizer, OptimizerState, Targets};
-        /// # let device = Device::cpu();
-        /// # let mut model = Mlp::new(&device, &[4, 3], 0)?;
-        /// # let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
-        /// # let (x, y) = (Matrix::zeros(&device, 2, 4)?, Targets::classes(&device, &[0u8, 2], 3)?);
-        /// let step = model.train_step(&x, &y, &mut optimizer)?;
-        /// assert_eq!(step.read()?.rows, 2);
-        /// # Ok::<(), wgpu_mlp::Error>(())
-        /// ```
         pub fn read, read_async(&self) -> Result<Statistics> = |waiting| {
             self.read_by(waiting).await
         }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::optimizer::Optimizer;
-use super::state::{OptimizerState, same_parameters};
+use super::state::{COUNTS, OptimizerState};
 use crate::error::{Error, Result};
 use crate::host_memory::{host_filled, no_room};
 #[cfg(doc)]
@@ -40,25 +40,15 @@ impl OptimizerState {
         /// [`OptimizerState::restore`] continues from it on any device, and on the same device with the same bits.
         ///
         /// # Errors
-        /// [`Error::Shape`] if the parameters of the steps have other shapes; else as [`Matrix::to_array`].
-        ///
-        /// ```
-        /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
-        /// let device = Device::cpu();
-        /// let mut w = Matrix::zeros(&device, 1, 2)?;
-        /// let dw = Matrix::from_slice(&device, 1, 2, &[2.0, -2.0])?;
-        /// let mut optimizer = OptimizerState::new(Optimizer::momentum(0.25, 0.5));
-        /// optimizer.step([(&mut w, &dw)].into_iter())?;
-        /// let snapshot = optimizer.export(&[(1, 2)])?;
-        /// assert_eq!((snapshot.step, &snapshot.slots[0][0]), (1, &ndarray::array![[2.0, -2.0]]));
-        /// # Ok::<(), wgpu_mlp::Error>(())
-        /// ```
+        /// [`Error::Shape`] if the parameters of the steps have other shapes; [`Error::Option`] if the state was restored from a
+        /// snapshot without slots that counts the steps of another number of parameters; else as [`Matrix::to_array`].
         pub fn export, export_async(&self, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> = |waiting| {
             self.export_by(waiting, shapes).await
         }
     }
 
     pub(crate) async fn export_by(&self, waiting: Waiting, shapes: &[(usize, usize)]) -> Result<OptimizerSnapshot> {
+        self.check_shapes("export", shapes)?;
         let mut slots: Vec<Vec<_>> = Vec::with_capacity(self.optimizer.slots().len());
         for slot in &self.slots {
             let mut arrays = Vec::with_capacity(slot.len());
@@ -73,9 +63,6 @@ impl OptimizerState {
         while slots.len() < self.optimizer.slots().len() {
             slots.push(shapes.iter().map(|shape| zeros(*shape)).collect::<Result<_>>()?);
         }
-        for slot in &slots {
-            same_parameters("export", &slot.iter().map(|array| array.dim()).collect::<Vec<_>>(), shapes)?;
-        }
         let together = self.taken.iter().all(|taken| *taken == self.step);
         let steps = if together { Vec::new() } else { self.taken.clone() };
         Ok(OptimizerSnapshot { step: self.step, steps, slots })
@@ -86,7 +73,8 @@ impl OptimizerState {
     /// # Errors
     /// [`Error::Option`] unless there is an entry for each of [`Optimizer::slots`], for more than 2^53 steps, and unless
     /// [`OptimizerSnapshot::steps`] is empty or has a count for each parameter, none above the number of steps. The first step
-    /// checks the shapes and returns [`Error::Shape`].
+    /// checks the shapes and returns [`Error::Shape`]. A snapshot without slots has no shapes, so the first step compares the
+    /// number of its counts with the number of parameters.
     ///
     /// ```
     /// use wgpu_mlp::{Optimizer, OptimizerState};
@@ -107,7 +95,7 @@ impl OptimizerState {
         }
         let wrong = |rule, value| Err(Error::Option { op: "restore", option: "steps", rule, value });
         if !steps.is_empty() && slots.iter().any(|slot| slot.len() != steps.len()) {
-            return wrong("none, or one for each parameter", steps.len() as f64);
+            return wrong(COUNTS, steps.len() as f64);
         }
         if let Some(more) = steps.iter().find(|count| **count > step) {
             return wrong("no more than the steps of all", *more as f64);

@@ -15,6 +15,8 @@ use crate::options::PenaltyRates;
 
 /// The rule between a state and the parameters of its steps.
 const SAME_PARAMETERS: &str = "an optimizer's state serves the parameters that it began with";
+/// The rule for the counts of steps in a snapshot.
+pub(super) const COUNTS: &str = "none, or one for each parameter";
 
 /// The state of an optimizer during a training: its number of steps, and its slots, such as Adam's two moments of each parameter.
 /// The slots are on the device of the parameters.
@@ -34,6 +36,8 @@ const SAME_PARAMETERS: &str = "an optimizer's state serves the parameters that i
 pub struct OptimizerState {
     pub(super) optimizer: Optimizer,
     pub(super) step: u64,
+    /// The shapes of the parameters of all steps; empty before the first step.
+    pub(super) shapes: Vec<(usize, usize)>,
     /// The optimizer's slots, each with a matrix for each parameter; none before the first step.
     pub(super) slots: Vec<Vec<Matrix>>,
     /// The slots that the first step starts from, in their order; empty for zeros.
@@ -46,14 +50,9 @@ pub struct OptimizerState {
 
 impl OptimizerState {
     /// The state before the first step.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Optimizer, OptimizerState};
-    /// let optimizer = OptimizerState::new(Optimizer::sgd(0.1));
-    /// ```
     pub fn new(optimizer: Optimizer) -> Self {
-        let (slots, restored, taken) = (Vec::new(), Vec::new(), Vec::new());
-        OptimizerState { optimizer, step: 0, slots, restored, taken, penalties: Vec::new(), clip_norm: None }
+        let (shapes, slots, restored, taken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        OptimizerState { optimizer, step: 0, shapes, slots, restored, taken, penalties: Vec::new(), clip_norm: None }
     }
 
     /// Adds penalties on the parameters, one for each layer, in their order. The steps add the penalties' gradient. Reported losses
@@ -106,21 +105,11 @@ impl OptimizerState {
     }
 
     /// The optimizer with its options.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Optimizer, OptimizerState};
-    /// assert_eq!(OptimizerState::new(Optimizer::sgd(0.1)).optimizer(), &Optimizer::sgd(0.1));
-    /// ```
     pub fn optimizer(&self) -> &Optimizer {
         &self.optimizer
     }
 
     /// The number of steps done.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Optimizer, OptimizerState};
-    /// assert_eq!(OptimizerState::new(Optimizer::sgd(0.1)).steps(), 0);
-    /// ```
     pub fn steps(&self) -> u64 {
         self.step
     }
@@ -143,13 +132,6 @@ impl OptimizerState {
     }
 
     /// Sets the learning rate of the steps from now on.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Optimizer, OptimizerState};
-    /// let mut optimizer = OptimizerState::new(Optimizer::sgd(0.1));
-    /// optimizer.set_learning_rate(0.01);
-    /// assert_eq!(optimizer.optimizer().learning_rate(), 0.01);
-    /// ```
     pub fn set_learning_rate(&mut self, learning_rate: f64) {
         self.optimizer = self.optimizer.with_learning_rate(learning_rate);
     }
@@ -159,8 +141,9 @@ impl OptimizerState {
     /// zeros, and Adam counts their steps from the first one, as PyTorch does.
     ///
     /// # Errors
-    /// The errors of the optimizer's op (see [`Optimizer`]) and of [`ops::clip_scale`]; [`Error::Option`] unless there is one
-    /// penalty for each two parameters, and for penalties out of range.
+    /// The errors of the optimizer's op (see [`Optimizer`]) and of [`ops::clip_scale`]; [`Error::Shape`] if the parameters of
+    /// earlier steps had other shapes; [`Error::Option`] unless there is one penalty for each two parameters, and for penalties
+    /// out of range.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};
@@ -208,13 +191,10 @@ impl OptimizerState {
     /// Makes the slots of those parameters that have none yet, from the restored values or from zeros. If that fails, the state is
     /// unchanged.
     fn begin(&mut self, device: &Device, op: &'static str, shapes: &[(usize, usize)]) -> Result<()> {
-        let known = self.slots.first().map_or(0, Vec::len).min(shapes.len());
-        for slot in &self.slots {
-            let kept: Vec<_> = slot[..known].iter().map(Matrix::shape).collect();
-            same_parameters(op, &kept, &shapes[..known])?;
-        }
-        for slot in &self.restored {
-            same_parameters(op, &slot.iter().map(|array| array.dim()).collect::<Vec<_>>(), shapes)?;
+        let known = self.shapes.len().min(shapes.len());
+        match known {
+            0 => self.check_shapes(op, shapes)?,
+            _ => same_parameters(op, &self.shapes[..known], &shapes[..known])?,
         }
         let new = &shapes[known..];
         if new.is_empty() {
@@ -230,7 +210,23 @@ impl OptimizerState {
         let fresh: Vec<_> = (0..self.optimizer.slots().len()).map(slot).collect::<Result<_>>()?;
         self.slots.resize_with(fresh.len(), Vec::new);
         self.slots.iter_mut().zip(fresh).for_each(|(slot, fresh)| slot.extend(fresh));
+        self.shapes.extend_from_slice(new);
         self.restored.clear();
+        Ok(())
+    }
+
+    /// Refuses shapes that are not those of all parameters of the steps, or of the snapshot that the first step starts from.
+    pub(super) fn check_shapes(&self, op: &'static str, shapes: &[(usize, usize)]) -> Result<()> {
+        if !self.shapes.is_empty() {
+            return same_parameters(op, &self.shapes, shapes);
+        }
+        for slot in &self.restored {
+            same_parameters(op, &slot.iter().map(|array| array.dim()).collect::<Vec<_>>(), shapes)?;
+        }
+        // A snapshot without slots has no shapes, but may have counts of steps.
+        if !self.taken.is_empty() && self.taken.len() != shapes.len() {
+            return Err(Error::Option { op, option: "steps", rule: COUNTS, value: self.taken.len() as f64 });
+        }
         Ok(())
     }
 
@@ -248,10 +244,10 @@ impl OptimizerState {
     }
 }
 
-/// An error unless a slot's shapes are those of the parameters.
-pub(super) fn same_parameters(op: &'static str, slot: &[(usize, usize)], parameters: &[(usize, usize)]) -> Result<()> {
+/// An error unless the shapes that a state knows are those of the parameters.
+fn same_parameters(op: &'static str, known: &[(usize, usize)], parameters: &[(usize, usize)]) -> Result<()> {
     let shape = |shapes: &[(usize, usize)], index: usize| shapes.get(index).copied().unwrap_or_default();
-    let pairs = (0..slot.len().max(parameters.len())).map(|index| (shape(slot, index), shape(parameters, index)));
+    let pairs = (0..known.len().max(parameters.len())).map(|index| (shape(known, index), shape(parameters, index)));
     for (left, right) in pairs {
         if left != right {
             return Err(Error::Shape { op, rule: SAME_PARAMETERS, left: left.into(), right: right.into() });

@@ -135,11 +135,6 @@ pub enum MatmulKernel {
 
 impl MatmulKernel {
     /// All kernels for products.
-    ///
-    /// ```
-    /// use wgpu_mlp::MatmulKernel;
-    /// assert!(MatmulKernel::ALL.contains(&MatmulKernel::Large));
-    /// ```
     pub const ALL: [MatmulKernel; 10] = {
         use MatmulKernel::*;
         [Large, Medium, Small, Narrow, Flat, Direct, Panel, Plain, LargeUnits, MediumUnits]

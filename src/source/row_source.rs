@@ -36,6 +36,11 @@ use super::row_error::RowError;
 /// assert_eq!(error.to_string(), "fit: row 1 could not be read: not in the database");
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of rows",
+    note = "arrays of f32 with two dimensions are sources; `row.insert_axis(Axis(0))` makes one of a single row",
+    note = "`source::Converted` makes a source of an array of f64, f16, bf16 or u8 with two dimensions"
+)]
 pub trait RowSource: Send + Sync {
     /// The numbers of rows and columns, as ndarray's method `dim` gives them. They must not change.
     fn dim(&self) -> (usize, usize);

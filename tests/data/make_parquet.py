@@ -3,8 +3,9 @@
     python3 -m venv FOLDER && FOLDER/bin/pip install pandas pyarrow polars
     FOLDER/bin/python tests/data/make_parquet.py [OTHER]
 
-With the name of another folder, those of tests/data/parquet are made there, and the example's is not made. The files that are kept were written by pandas 3.1.1, pyarrow 26.0.1 and polars 2.1.0. The tests compute their values from
-the formula below.
+With the name of another folder, those of tests/data/parquet are made there, and the example's is not made. The files
+that are kept were written by pandas 3.1.1, pyarrow 26.0.1 and polars 2.1.0. The tests compute their values from the
+formula below.
 """
 
 import sys

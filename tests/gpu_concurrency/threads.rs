@@ -45,7 +45,24 @@ fn beside_a_wait(device: &Device) -> Result<(), Failed> {
         (false, true) => 50,
         (_, false) => 10,
     };
-    let (done, beside) = (AtomicBool::new(false), common::normal(3, 5, 1));
+    let short = common::normal(3, 5, 1);
+    // The kernels are compiled before, which on a busy machine can take longer than the work.
+    ops::relu(&Matrix::from_array(device, short.view())?)?;
+    long_work(device, 1)?;
+    // A busy machine may give this thread no time beside one wait, but not beside each of several.
+    for attempt in 1..=5 {
+        let rounds = rounds_beside_a_wait(device, products, &short)?;
+        if rounds > 1 || device.info().kind == wgpu_mlp::DeviceKind::Gpu {
+            return Ok(());
+        }
+        common::say(&format!("wait {attempt} was over after {rounds} ops beside it"));
+    }
+    Err("nobody works beside one who waits".into())
+}
+
+/// The number of ops that this thread begins while another waits for a number of products.
+fn rounds_beside_a_wait(device: &Device, products: usize, short: &Array2<f32>) -> Result<u32, Failed> {
+    let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let result = long_work(device, products);
@@ -55,16 +72,15 @@ fn beside_a_wait(device: &Device) -> Result<(), Failed> {
         let (mut longest, mut rounds) = (Duration::ZERO, 0u32);
         while !done.load(Relaxed) {
             let start = Instant::now();
-            ops::relu(&Matrix::from_array(device, beside.view())?)?;
+            ops::relu(&Matrix::from_array(device, short.view())?)?;
             longest = longest.max(start.elapsed());
             rounds += 1;
             thread::sleep(Duration::from_millis(1));
         }
         common::say(&format!("{rounds} ops beside a wait, the longest of {longest:.1?}"));
-        assert!(rounds > 1 || device.info().kind == wgpu_mlp::DeviceKind::Gpu, "nobody works beside one who waits");
         let y = waiting.join().expect("no panic")?;
         assert!(y.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-3), "rows add up to 1");
-        Ok(())
+        Ok(rounds)
     })
 }
 

@@ -1,4 +1,4 @@
-//! The caller's buffers: several matrices in one buffer, class ids that the device made, and one that is destroyed too early.
+//! The caller's buffers: several matrices in one buffer, and one that is destroyed too early.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -18,8 +18,6 @@ pub fn trials() -> Vec<Trial> {
         ..Default::default()
     };
     vec![
-        common::trial("class ids from the device", plain(), device_made),
-        common::trial("class ids from the device, in pieces", pieces(), device_made),
         common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
         common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
         common::trial("a buffer of the crate's own that outlives its matrix", plain(), outlives),
@@ -29,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// A device opened by the caller, with the limits of this one.
-fn shared(like: &Device) -> Result<(common::Yours, Device), Failed> {
+pub(super) fn shared(like: &Device) -> Result<(common::Yours, Device), Failed> {
     let yours = common::yours(like, wgpu::Adapter::limits);
     let limit = Some(like.info().max_binding_bytes);
     let options = GpuOptions {
@@ -40,7 +38,7 @@ fn shared(like: &Device) -> Result<(common::Yours, Device), Failed> {
     Ok((yours, device))
 }
 
-const USAGE: wgpu::BufferUsages =
+pub(super) const USAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
 /// Features, class ids and a second matrix one after the other in one buffer, with marks in the gaps.
@@ -192,10 +190,15 @@ fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
     let yours = common::yours(like, wgpu::Adapter::limits);
     // This runs without guards, which would write the buffer of each result a second time, and earlier.
     let device = yours.share()?;
-    let (x, bytes) = (common::normal(8, 16, 1), 4 * 8 * 16);
-    let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage: USAGE, mapped_at_creation: false };
-    let (on_device, wanted) = (Matrix::from_array(&device, x.view())?, x.mapv(|x| x.max(0.0)));
-    let spoil = || -> Result<(), Failed> {
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 4 * 8 * 16, usage: USAGE, mapped_at_creation: false };
+    // Each input has values of its own, so that the old content of a buffer is never the result that is wanted.
+    let input = |seed| -> Result<_, Error> {
+        let x = common::normal(8, 16, seed);
+        Ok((Matrix::from_array(&device, x.view())?, x.mapv(|x| x.max(0.0))))
+    };
+    let inputs = (0..200).map(input).collect::<Result<Vec<_>, _>>()?;
+    let [(first, _), (second, wanted)] = &inputs[..2] else { return Err("two inputs".into()) };
+    let spoil = || -> Result<(), Error> {
         let foreign = yours.device.create_buffer(&descriptor);
         let wrapped = device.wrap_matrix(foreign.clone(), 0, 8, 16)?;
         ops::relu(&wrapped)?;
@@ -204,19 +207,55 @@ fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
     };
     device.wait()?;
     // A read of a lost result returns the error, and the next call is not affected.
-    let lost = ops::relu(&on_device)?;
+    let lost = ops::relu(first)?;
     spoil()?;
     assert!(matches!(lost.to_array(), Err(Error::Unwritten { .. })));
-    assert_eq!(ops::relu(&on_device)?.to_array()?, wanted);
-    let lost = ops::relu(&on_device)?;
+    assert_eq!(ops::relu(second)?.to_array()?, *wanted);
+    // The recording becomes so long that one of these ops hands it over. Earlier ops are recorded, and this one is told.
+    let lost = ops::relu(first)?;
     spoil()?;
     let results: Vec<_> = (0..300).map(|_| ops::relu(&lost)).collect();
-    assert!(results.iter().any(Result::is_err), "the recording was never handed over");
+    let recorded = results.iter().take_while(|result| result.is_ok()).count();
+    assert!((1..300).contains(&recorded), "{recorded} ops were recorded before one was told");
     for result in results.into_iter().flatten() {
         let values = result.to_array();
         assert!(matches!(values, Err(Error::Unwritten { .. })), "made of what was never written: {values:?}");
     }
+    // Another thread hands the recording over and is told. This thread is told only where it uses what is lost.
+    let lost = ops::relu(first)?;
+    spoil()?;
+    let told = std::thread::scope(|scope| scope.spawn(|| device.flush()).join()).expect("no panic");
+    assert!(matches!(told, Err(Error::Unwritten { .. })), "{told:?}");
+    assert_eq!(ops::relu(second)?.to_array()?, *wanted);
+    assert!(matches!(lost.to_array(), Err(Error::Unwritten { .. })));
+    assert!(matches!(ops::softmax(&lost), Err(Error::Unwritten { .. })));
+    raced(&device, &inputs, spoil)
+}
 
+/// Rejections that another thread may notice at any time: a read gives the right values or the error, and never old content.
+fn raced(
+    device: &Device,
+    inputs: &[(Matrix, Array2<f32>)],
+    spoil: impl Fn() -> Result<(), Error>,
+) -> Result<(), Failed> {
+    let read = |result: Result<Matrix, Error>| result.and_then(|result| result.to_array());
+    let round = |pair: &[(Matrix, Array2<f32>)]| -> Result<(), Failed> {
+        let good = ops::relu(&pair[0].0);
+        // Each of these calls may be told of a rejection of this round, or of an earlier one that nobody has been told of.
+        let spoiled = spoil();
+        let outcomes = [read(good), read(ops::relu(&pair[1].0))];
+        if !matches!(spoiled, Ok(()) | Err(Error::Unwritten { .. })) {
+            return Err(format!("{spoiled:?}").into());
+        }
+        for (outcome, (_, wanted)) in outcomes.into_iter().zip(pair) {
+            match outcome {
+                Ok(values) if values == *wanted => {}
+                Err(Error::Unwritten { .. }) => {}
+                other => return Err(format!("{other:?} instead of {wanted}").into()),
+            }
+        }
+        Ok(())
+    };
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let listening = scope.spawn(|| {
@@ -224,75 +263,10 @@ fn rejected_meanwhile(like: &Device) -> Result<(), Failed> {
                 let _ = device.flush();
             }
         });
-        for _ in 0..100 {
-            let good = ops::relu(&on_device);
-            spoil()?;
-            // Its own copy may have been rejected with the rest: then that is what it says.
-            for values in
-                [good.and_then(|good| good.to_array()), ops::relu(&on_device).and_then(|good| good.to_array())]
-            {
-                match values {
-                    Ok(values) => assert_eq!(values, wanted),
-                    Err(Error::Unwritten { .. }) => {}
-                    Err(error) => {
-                        done.store(true, Relaxed);
-                        return Err(format!("{error:?}").into());
-                    }
-                }
-            }
-        }
+        // A panic here would leave the other thread running, so rounds return their errors.
+        let outcome = inputs.chunks_exact(2).try_for_each(round);
         done.store(true, Relaxed);
-        listening.join().expect("no panic");
-        Ok(())
+        listening.join().map_err(|_| "the other thread panicked")?;
+        outcome
     })
-}
-
-fn device_made(like: &Device) -> Result<(), Failed> {
-    let (yours, device) = shared(like)?;
-    let (rows, classes, usage) = (7, 150, USAGE);
-    let buffer = |bytes, usage| {
-        yours.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: bytes,
-            usage,
-            mapped_at_creation: false,
-        })
-    };
-    let (ids, labels) = (buffer(28, usage), [3u32, 149, 150, 0, u32::MAX, 77, 1]);
-    yours.queue.write_buffer(&ids, 0, bytemuck::cast_slice(&labels));
-    let targets = device.wrap_classes(ids, 0, rows, classes)?;
-    let mut x = common::normal(rows, classes, 1);
-    (x[[0, 3]], x[[5, 77]]) = (20.0, 20.0); // two rows are right
-    let logits = Matrix::from_array(&device, x.view())?;
-    let bad = [2, 4];
-    let spoiled = |result: &Array2<f32>| {
-        let nan = |row: usize| result.row(row).iter().all(|x| x.is_nan());
-        let clean = |row: usize| result.row(row).iter().all(|x| x.is_finite());
-        (0..rows).all(|row| if bad.contains(&row) { nan(row) } else { clean(row) })
-    };
-    let head = ops::softmax_cross_entropy(&logits, &targets, &Default::default())?;
-    let stats = head.stats()?;
-    assert_eq!((stats.rows, stats.non_finite_rows, stats.first_bad_row), (7, 2, Some(2)));
-    assert!(spoiled(&head.losses().to_array()?) && spoiled(&head.dlogits().to_array()?));
-    let probs = ops::softmax(&logits)?;
-    assert!(spoiled(&ops::nll(&probs, &targets)?.to_array()?));
-    assert!(spoiled(&ops::nll_backward(&probs, &targets)?.to_array()?));
-    let hit =
-        |row: &usize| (0..classes).all(|c| labels[*row] < 150 && x[[*row, c]] <= x[[*row, labels[*row] as usize]]);
-    let hits = (0..rows).filter(hit).count();
-    assert!(hits >= 2 && stats.correct == hits as u64, "{hits} and {stats:?}");
-    assert_eq!(ops::accuracy(&logits, &targets)?, hits as f64 / 7.0);
-
-    let short = device.wrap_classes(buffer(24, usage), 0, rows, classes);
-    assert!(matches!(short, Err(Error::Limit { needed: 28, allowed: 24, .. })));
-    let useless = device.wrap_matrix(buffer(28, wgpu::BufferUsages::STORAGE), 0, 7, 1);
-    assert!(matches!(useless, Err(Error::Combination { .. })));
-    // An op in place changes the caller's own buffer.
-    let own = buffer(8, usage);
-    yours.queue.write_buffer(&own, 0, bytemuck::cast_slice(&[1.0f32, 2.0]));
-    let mut w = device.wrap_matrix(own.clone(), 0, 1, 2)?;
-    ops::sgd(&mut w, &Matrix::from_slice(&device, 1, 2, &[2.0, 2.0])?, 0.5)?;
-    assert_eq!(w.wgpu_buffer(), Some((own, 0)));
-    assert_eq!(w.to_array()?, ndarray::array![[0.0, 1.0]]);
-    Ok(())
 }

@@ -212,6 +212,6 @@ fn handed_over(like: &Device) -> Result<(), Failed> {
 
     let yours = common::yours(like, |_| wgpu::Limits::downlevel_defaults());
     let error = refused(yours.share());
-    assert_eq!(error.to_string(), "device: needs 8 storage buffers a stage; the device allows 4");
+    assert_eq!(error.to_string(), "device: needs 8 storage buffers a stage; the limit is 4");
     Ok(())
 }

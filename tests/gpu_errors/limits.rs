@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use libtest_mimic::Failed;
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use wgpu_mlp::{
     ClassWeights, DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Trainer, ops,
     verify, wgpu,
@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         common::trial("a plan is what happens, in windows", tiny(), planned),
         common::trial("a plan's memory is what a fit takes", plain(), planned_memory),
         common::trial("features larger than the memory", little(), larger_than_memory),
+        common::trial("logits larger than the memory", little(), logits_larger_than_memory),
         common::trial("more bind groups than are kept, each with its own parameters", plain(), many_dispatches),
         common::trial("every op within the smallest limits that WebGPU allows", plain(), smallest),
     ]
@@ -150,6 +151,22 @@ fn larger_than_memory(device: &Device) -> Result<(), Failed> {
     assert!(device.counters().peak_memory_bytes <= 1 << 20);
     let plan = Plan::prediction(device, &[64, 8, 2], 20_000)?;
     assert!(!plan.fits() && plan.to_string().contains("does not fit"), "{plan}");
+    Ok(())
+}
+
+/// All rows at once, of which the hidden layer's outputs alone take 2 MB; the device may take one.
+fn logits_larger_than_memory(device: &Device) -> Result<(), Failed> {
+    let (x, model) = (common::normal(1000, 4, 1), Mlp::new(device, &[4, 512, 3], 1)?);
+    let (all, few) = (Matrix::from_array(device, x.view())?, x.slice(s![..10, ..]));
+    for _ in 0..2 {
+        let refused = model.logits(&all).map(drop);
+        assert!(matches!(refused, Err(Error::OutOfMemory { .. })), "{refused:?}");
+        // The device can still be used, and predictions go on with fewer rows at a time.
+        let logits = model.logits(&Matrix::from_array(device, few)?)?;
+        assert_eq!(ops::argmax(&logits)?.to_classes()?, model.predict(few)?);
+        assert_eq!(model.predict(x.view())?[..10], model.predict(few)?);
+    }
+    assert!(device.counters().peak_memory_bytes <= 1 << 20);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! A lost device: every call reports it, and copies on the host can still be used.
+//! A lost device: every call reports it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -15,7 +15,7 @@ use wgpu_mlp::{
     verify, wgpu,
 };
 
-use super::errors::{ones, refused};
+use super::errors::ones;
 use crate::common::{self, Trial};
 
 pub fn trials() -> Vec<Trial> {
@@ -23,7 +23,6 @@ pub fn trials() -> Vec<Trial> {
     vec![
         common::trial("a device that is destroyed", plain(), destroyed),
         common::trial("a device that is destroyed at work", plain(), destroyed_at_work),
-        common::trial("a model outlives its device", plain(), outlived),
         common::trial("work that is left out and counts as done", plain(), left_out),
     ]
 }
@@ -35,6 +34,8 @@ struct Belongings {
     head: Head,
     model: Mlp,
     dense: Dense,
+    /// The state of an optimizer after a step that updated a parameter of the shape of `x`.
+    state: OptimizerState,
     file: tempfile::NamedTempFile,
 }
 
@@ -47,7 +48,9 @@ fn belongings(device: &Device) -> Result<Belongings, Failed> {
     model.save(file.path())?;
     let mut dense = Dense::from_parameters(ones(device, 4, 4), ones(device, 1, 4))?;
     dense.forward(&x)?;
-    Ok(Belongings { x, targets, head, model, dense, file })
+    let mut state = OptimizerState::new(Optimizer::adam(0.1));
+    state.step([(&mut x.clone(), &x)].into_iter())?;
+    Ok(Belongings { x, targets, head, model, dense, state, file })
 }
 
 /// A call after the device is lost.
@@ -104,6 +107,9 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("adagrad", |b| ops::adagrad(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
     ("rmsprop", |b| ops::rmsprop(&mut b.x.clone(), &b.x, &mut b.x.clone(), &Default::default())),
     ("clip_scale", |b| ops::clip_scale(&[&b.x], 1.0).map(drop)),
+    ("optimizer's step", |b| b.state.step([(&mut b.x.clone(), &b.x)].into_iter())),
+    ("optimizer's export", |b| b.state.export(&[(4, 4)]).map(drop)),
+    ("tune", |b| b.x.device().tune(&[[8, 8, 8]]).map(drop)),
     ("dense forward", |b| b.dense.forward(&b.x).map(drop)),
     ("dense backward", |b| b.dense.backward(&b.x).map(drop)),
     ("wait", |b| b.x.device().wait()),
@@ -231,42 +237,6 @@ fn destroyed_at_work(like: &Device) -> Result<(), Failed> {
         if first == 0 {
             all_say_lost(belongings)?;
         }
-    }
-    Ok(())
-}
-
-fn outlived(like: &Device) -> Result<(), Failed> {
-    let yours = common::yours(like, wgpu::Adapter::limits);
-    let device = yours.share()?;
-    let (x, labels) = common::clusters(200, 6, 3, 2);
-    let mut model = Mlp::new(&device, &[6, 8, 3], 1)?;
-    assert_eq!(model.last_copy(), model.parameters()?);
-    let untrained = model.last_copy().to_vec();
-    model.fit(x.view(), &labels, &FitOptions { epochs: 5, batch: 32, ..Default::default() })?;
-    let trained = model.parameters()?;
-    assert_eq!(model.last_copy(), trained);
-    assert_ne!(model.last_copy(), untrained);
-    let (classes, probs) = (model.predict(x.view())?, model.predict_proba(x.view())?);
-    let second = common::device(&GpuOptions::default())?;
-    // Before the device is lost, and after.
-    for lost in [false, true] {
-        if lost {
-            yours.device.destroy();
-            assert!(matches!(refused(model.predict(x.view())), Error::DeviceLost { .. }));
-            assert!(matches!(refused(model.parameters()), Error::DeviceLost { .. }));
-            assert_eq!(model.last_copy(), trained);
-        }
-        let on_cpu = model.to_device(&Device::cpu())?;
-        assert_eq!(on_cpu.parameters()?, trained);
-        let (logits, errors) = common::exact_logits(&x, &trained);
-        let (want, bound) = common::exact_softmax(&logits, &errors);
-        common::within(&on_cpu.predict_proba(x.view())?, &want, &bound)?;
-        common::within(&probs, &want, &bound)?;
-        assert_eq!(on_cpu.predict(x.view())?, classes);
-        let mut moved = model.to_device(&second)?;
-        assert!(common::same_bits(&[moved.predict_proba(x.view())?], std::slice::from_ref(&probs)));
-        let history = moved.fit(x.view(), &labels, &FitOptions { epochs: 3, ..Default::default() })?;
-        assert!(history.epochs[2].loss < history.epochs[0].loss);
     }
     Ok(())
 }

@@ -4,6 +4,8 @@
 mod common;
 
 mod callers_buffers;
+mod class_ids;
+mod copies;
 mod errors;
 mod limits;
 mod lost;
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
         ("sizes", sizes::trials),
         ("limits", limits::trials),
         ("callers_buffers", callers_buffers::trials),
+        ("class_ids", class_ids::trials),
         ("lost", lost::trials),
+        ("copies", copies::trials),
     ])
 }

@@ -54,7 +54,7 @@ fn larger_than_a_binding(device: &Device) -> Result<(), Failed> {
 
 fn too_large_for_a_buffer(device: &Device) -> Result<(), Failed> {
     assert_eq!(device.info().max_buffer_bytes, 1 << 16);
-    let words = |op| format!("{op}: needs 65540 bytes in one buffer; the device allows 65536");
+    let words = |op| format!("{op}: needs 65540 bytes in one buffer; the limit is 65536");
     let row = Array2::ones((1, 16_385));
     assert_eq!(refused(Matrix::from_array(device, row.view())).to_string(), words("matrix"));
     assert_eq!(refused(Matrix::zeros(device, 16_385, 1)).to_string(), words("matrix"));
@@ -127,7 +127,7 @@ fn too_many_workgroups(device: &Device) -> Result<(), Failed> {
     let error = refused(ops::relu(&ones(device, 100, 100)));
     let Error::Limit { op: "relu", what: "workgroups", needed, allowed: 1 } = error else { panic!("{error:?}") };
     assert!(needed > 1);
-    assert_eq!(error.to_string(), format!("relu: needs {needed} workgroups; the device allows 1"));
+    assert_eq!(error.to_string(), format!("relu: needs {needed} workgroups; the limit is 1"));
     assert!(matches!(refused(ops::softmax(&ones(device, 999, 99))), Error::Limit { op: "softmax", .. }));
     assert!(matches!(refused(ops::matmul(&ones(device, 300, 1), &ones(device, 1, 300))), Error::Limit { .. }));
     assert_eq!(ops::relu(&ones(device, 7, 9))?.to_array()?, Array2::<f32>::ones((7, 9)));
@@ -178,11 +178,11 @@ fn silly_limits(device: &Device) -> Result<(), Failed> {
 fn too_small(like: &Device) -> Result<(), Failed> {
     type Lower = fn(wgpu::Limits) -> wgpu::Limits;
     let lowered: [(&str, Lower); 2] = [
-        ("needs 256 threads a workgroup; the device allows 128", |limits| wgpu::Limits {
+        ("needs 256 threads a workgroup; the limit is 128", |limits| wgpu::Limits {
             max_compute_invocations_per_workgroup: 128,
             ..limits
         }),
-        ("needs 9472 bytes of workgroup memory; the device allows 8192", |limits| wgpu::Limits {
+        ("needs 9472 bytes of workgroup memory; the limit is 8192", |limits| wgpu::Limits {
             max_compute_workgroup_storage_size: 8 << 10,
             ..limits
         }),

@@ -80,8 +80,7 @@ fn on_different_devices(gpu: &Device) -> Result<(), Failed> {
         let mut model = Mlp::new(&device, &[6, 16, 3], 1)?;
         let x = x.slice(s![own.clone(), ..]);
         let mut by_epoch = Vec::new();
-        // The parameters that callbacks see have been made equal each time; those at the end of the training are made equal
-        // again.
+        // The parameters have been made equal each time before callbacks see them.
         let mut watch = |model: &Mlp, _: &Epoch| {
             by_epoch.push(model.parameters()?);
             Ok(ControlFlow::Continue(()))

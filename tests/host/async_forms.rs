@@ -65,6 +65,7 @@ fn futures_can_go_to_another_thread() {
     can_move(model.predict_log_proba_async(x));
     can_move(model.score_async(x, &labels));
     can_move(model.evaluate_async(x, &labels));
+    can_move(model.evaluate_weighted_async(x, &labels, &[1.0, 2.0]));
     can_move(model.score_top_k_async(x, &labels, 2));
     can_move(model.confusion_matrix_async(x, &labels));
     can_move(model.parameters_async());

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::process::Command;
+
 use ndarray::{Array2, array};
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
@@ -76,7 +78,7 @@ fn labels_that_are_no_class() {
     no_class([9i32, -1, 10], -1);
     no_class([9i64, i64::MIN, 10], i64::MIN.into());
     no_class([9i64, 1 << 32, 10], 1 << 32); // would be class 0 if it were cut to 32 bits
-    let most = format!("targets: needs {} classes; the device allows 4294967196", usize::MAX);
+    let most = format!("targets: needs {} classes; the limit is 4294967196", usize::MAX);
     refused!(Targets::classes(&Device::cpu(), &[0u8], usize::MAX), Error::Limit { .. }, most);
 }
 
@@ -147,17 +149,18 @@ fn constants_of_adam() {
 fn backward_before_forward() {
     let dy = zeros(1, 2);
     let mut dense = Dense::from_parameters(zeros(3, 2), zeros(1, 2)).unwrap();
-    let words = |layer: &str| format!("{layer}: backward needs a forward pass first");
-    refused!(dense.backward(&dy), Error::NoForward { layer: "dense" }, words("dense"));
-    refused!(dense.backward_parameters(&dy), Error::NoForward { layer: "dense" }, words("dense"));
+    let words = |call: &str| format!("{call} needs a forward pass first");
+    refused!(dense.backward(&dy), Error::NoForward { layer: "dense", call: "backward" }, words("dense: backward"));
+    refused!(dense.backward_parameters(&dy), Error::NoForward { .. }, words("dense: backward_parameters"));
     dense.infer(&zeros(1, 3)).unwrap(); // keeps nothing
-    refused!(dense.backward(&dy), Error::NoForward { .. }, words("dense"));
-    refused!(ReLU::new().backward(&dy), Error::NoForward { layer: "relu" }, words("relu"));
-    refused!(Softmax::new().backward(&dy), Error::NoForward { layer: "softmax" }, words("softmax"));
-    refused!(Dropout::new(0.5, 7).backward(&dy), Error::NoForward { layer: "dropout" }, words("dropout"));
+    refused!(dense.backward(&dy), Error::NoForward { .. }, words("dense: backward"));
+    refused!(ReLU::new().backward(&dy), Error::NoForward { .. }, words("relu: backward"));
+    refused!(Softmax::new().backward(&dy), Error::NoForward { .. }, words("softmax: backward"));
+    refused!(Dropout::new(0.5, 7).backward(&dy), Error::NoForward { .. }, words("dropout: backward"));
     let loss = SoftmaxCrossEntropy::new();
-    refused!(loss.backward(), Error::NoForward { .. }, words("softmax_cross_entropy"));
-    refused!(loss.output(), Error::NoForward { .. }, words("softmax_cross_entropy"));
+    refused!(loss.backward(), Error::NoForward { .. }, words("softmax_cross_entropy: backward"));
+    refused!(loss.output(), Error::NoForward { .. }, words("softmax_cross_entropy: output"));
+    refused!(loss.stats(), Error::NoForward { .. }, words("softmax_cross_entropy: stats"));
 }
 
 /// Dropout chooses elements by their index, so with a gradient of another shape it would choose other elements.
@@ -211,6 +214,16 @@ fn an_adapter_that_does_not_exist() {
     assert!(wanted.starts_with("an adapter with \"no such adapter\" in its name on "), "{wanted}");
     let list = if found.is_empty() { "none".into() } else { found.join(", ") };
     assert_eq!(error.to_string(), format!("no GPU adapter: looked for {wanted}; found {list}"));
+}
+
+/// A process has one value of a variable for all its threads, so another process has the variable.
+#[test]
+fn the_option_counts_if_the_variable_names_another_adapter() {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "errors::an_adapter_that_does_not_exist"]).env("WGPU_ADAPTER_NAME", "another adapter");
+    let output = child.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && words.contains("1 passed"), "{words}");
 }
 
 #[test]

@@ -150,6 +150,25 @@ fn modules_without_parameters_leave_gaps_and_names_have_a_prefix() {
     assert!(error.to_string().ends_with("tensor 2.weight: must have a column for each output of the layer before it"));
 }
 
+/// The state of an `nn.Linear` by itself. With further tensors, or with other names, it would not be clear what the file holds.
+#[test]
+fn a_single_layer_needs_no_number() {
+    use Dtype::F32;
+    let dir = tempdir().unwrap();
+    for words in ["", "classifier.", "net.head."] {
+        let [weight, bias] = ["weight", "bias"].map(|kind| format!("{words}{kind}"));
+        let (weight, bias) = ((weight.as_str(), F32, &[3, 2][..]), (bias.as_str(), F32, &[3][..]));
+        let model = load(&dir, &zeros(&[weight, bias])).unwrap();
+        assert_eq!((model.inputs(), model.classes()), (2, 3), "{words}");
+        let further = ("z.weight", F32, &[3, 2][..]);
+        assert!(matches!(load(&dir, &zeros(&[weight, bias, further])), Err(Error::Model { .. })), "{words}");
+    }
+    for [weight, bias] in [["a.weight", "b.bias"], ["weight", "a.bias"], ["aweight", "abias"], ["weight", "biases"]] {
+        let file = zeros(&[(weight, F32, &[3, 2]), (bias, F32, &[3])]);
+        assert!(matches!(load(&dir, &file), Err(Error::Model { .. })), "{weight} {bias}");
+    }
+}
+
 #[test]
 fn other_floats_become_f32() {
     let dir = tempdir().unwrap();

@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::ops::ControlFlow;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ndarray::{ArrayView2, array};
 use wgpu_mlp::ops::{self, AdamOptions};
 use wgpu_mlp::{Device, Epoch, Error, FitOptions, History, Mlp, Optimizer, Trainer};
 
 use super::layers::{NAN, close, matrix};
+use crate::training::blobs;
 
 #[test]
 fn updates_in_place_leave_clones_alone() {
@@ -65,7 +68,36 @@ fn training_learns_repeats_itself_and_stops_when_told() {
     };
     let stopped = Trainer::new(&tolerant).callback(&mut stop).fit(&mut model, x.view(), &[0u8, 1]);
     assert_eq!(stopped.unwrap().epochs.len(), 2);
-    let mut fail = |_: &Mlp, _: &Epoch| Err(Error::NoForward { layer: "mine" });
+    let mut fail = |_: &Mlp, _: &Epoch| Err(Error::NoForward { layer: "mine", call: "backward" });
     let failed = Trainer::new(&tolerant).callback(&mut fail).fit(&mut model, x.view(), &[0u8, 1]);
-    assert!(matches!(failed, Err(Error::NoForward { layer: "mine" })));
+    assert!(matches!(failed, Err(Error::NoForward { layer: "mine", call: "backward" })));
+}
+
+/// Copies on the host are made after epochs, at least a second apart.
+#[test]
+fn a_long_fit_copies_its_parameters_meanwhile() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let ((x, labels), options) = (blobs(40, 5), FitOptions { epochs: 3, batch: 16, ..Default::default() });
+    let mut model = Mlp::new(&Device::cpu(), &[4, 8, 3], 1).unwrap();
+    let (untrained, start) = (model.last_copy().to_vec(), Instant::now());
+    let (mut copies, mut times) = (Vec::new(), Vec::new());
+    let mut watch = |model: &Mlp, epoch: &Epoch| {
+        copies.push((model.last_copy().to_vec(), model.parameters()?));
+        times.push(start.elapsed());
+        if epoch.index == 0 {
+            thread::sleep(SECOND);
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    Trainer::new(&options).callback(&mut watch).fit(&mut model, x.view(), &labels).unwrap();
+    let [(first, _), (second, after_second), (third, after_third)] = &copies[..] else { panic!("three epochs") };
+    assert_eq!(second, after_second);
+    // Epochs that take less than a second together have one copy. On a slow machine they may take longer.
+    if times[0] < SECOND {
+        assert_eq!(first, &untrained);
+    }
+    if times[2].saturating_sub(times[0] + SECOND) < SECOND {
+        assert_eq!(third, after_second);
+    }
+    assert_eq!(model.last_copy(), after_third);
 }

@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 use ndarray::Array2;
 use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::layers::Init;
-use wgpu_mlp::source::{RowError, RowSource};
 use wgpu_mlp::{
     ClassWeights, Device, Epoch, Error, FitOptions, Matrix, Mlp, Optimizer, OptimizerSnapshot, OptimizerState, Penalty,
     Plan, Result, Schedule, StepOptions, Targets, Trainer,
@@ -95,41 +94,6 @@ fn the_copy_on_the_host_is_that_of_the_last_step_behind_an_error() {
     assert_ne!(training::bits(&trained).unwrap(), untrained);
 }
 
-/// A source that reports one more row each time it is asked.
-struct Growing(std::sync::atomic::AtomicUsize);
-
-impl RowSource for Growing {
-    fn dim(&self) -> (usize, usize) {
-        (self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed), 4)
-    }
-
-    fn read_rows(&self, _: &[usize], into: &mut [f32]) -> std::result::Result<(), RowError> {
-        into.fill(0.5);
-        Ok(())
-    }
-}
-
-#[test]
-fn sources_that_grow_are_read_as_far_as_there_are_labels() {
-    // Scores ask for the shape several times, some of them before they compare it with the labels. One of these sources has 90
-    // rows at that comparison, and more rows later.
-    let mut went = [false; 3];
-    for first in 86..=90 {
-        let growing = || Growing(first.into());
-        let outcomes = [
-            model().score(growing(), &[0u8; 90]).map(drop),
-            model().evaluate(growing(), &[0u8; 90]).map(drop),
-            model().score_top_k(growing(), &[0u8; 90], 2).map(drop),
-            model().confusion_matrix(growing(), &[0u8; 90]).map(drop),
-        ];
-        went.iter_mut().zip(&outcomes).for_each(|(went, outcome)| *went |= outcome.is_ok());
-        for outcome in outcomes {
-            assert!(matches!(outcome, Ok(()) | Err(Error::Shape { .. })), "{outcome:?}");
-        }
-    }
-    assert_eq!(went, [true; 3], "scores that were never computed");
-}
-
 #[test]
 fn shapes_that_no_memory_holds() {
     let adam = || OptimizerState::new(Optimizer::adam(1e-3));
@@ -152,6 +116,45 @@ fn counts_of_steps_that_cannot_be_are_refused() {
     refused(vec![3, 4], "no more than the steps of all; got 4");
     let whole = OptimizerState::restore(Optimizer::adam(0.1), of(vec![3, 1])).unwrap();
     assert_eq!(whole.export(&[(1, 1); 2]).unwrap(), of(vec![3, 1]));
+}
+
+/// An optimizer without slots, such as SGD, knows the shapes of its parameters too.
+#[test]
+fn a_state_serves_the_parameters_that_it_began_with() {
+    let step = |state: &mut OptimizerState, shapes: &[(usize, usize)]| {
+        let zeros = |(rows, cols): &(usize, usize)| Matrix::zeros(&Device::cpu(), *rows, *cols).unwrap();
+        let mut parameters: Vec<_> = shapes.iter().map(zeros).collect();
+        let gradients = parameters.clone();
+        state.step(parameters.iter_mut().zip(&gradients))
+    };
+    for optimizer in [Optimizer::sgd(0.1), Optimizer::adam(0.1)] {
+        let mut state = OptimizerState::new(optimizer);
+        step(&mut state, &[(1, 2), (3, 1)]).unwrap();
+        for wrong in [&[(1, 2)][..], &[(1, 2), (1, 3)], &[(1, 2), (3, 1), (1, 1)], &[]] {
+            let error = state.export(wrong).unwrap_err();
+            assert!(matches!(error, Error::Shape { op: "export", .. }), "{optimizer:?}, {wrong:?}: {error}");
+        }
+        for wrong in [&[(2, 1)][..], &[(1, 2), (1, 3)]] {
+            let error = step(&mut state, wrong).unwrap_err();
+            assert!(matches!(error, Error::Shape { op: "sgd" | "adam", .. }), "{optimizer:?}, {wrong:?}: {error}");
+        }
+        // The first of them may take a step without the other.
+        step(&mut state, &[(1, 2)]).unwrap();
+        let snapshot = state.export(&[(1, 2), (3, 1)]).unwrap();
+        assert_eq!((snapshot.step, &snapshot.steps[..]), (2, &[2, 1][..]));
+        let restored = || OptimizerState::restore(optimizer, snapshot.clone()).unwrap();
+        for wrong in [&[(1, 2)][..], &[(1, 2), (3, 1), (1, 1)]] {
+            for error in [restored().export(wrong).unwrap_err(), step(&mut restored(), wrong).unwrap_err()] {
+                let expected = match error {
+                    Error::Option { option: "steps", value: 2.0, .. } => optimizer.slots().is_empty(),
+                    Error::Shape { .. } => !optimizer.slots().is_empty(),
+                    _ => false,
+                };
+                assert!(expected, "{optimizer:?}, {wrong:?}: {error}");
+            }
+        }
+        step(&mut restored(), &[(1, 2), (3, 1)]).unwrap();
+    }
 }
 
 #[test]

@@ -149,6 +149,44 @@ fn what_a_checkpoint_differs_in_is_told() {
     told(&FitOptions { validation_fraction: 0.1, ..few(2) }, 40, held);
 }
 
+/// A training that stops early ends with the parameters of its best epoch. Its checkpoint has these, too, beside those of the
+/// last epoch.
+#[test]
+fn the_best_and_the_last_epoch_of_a_checkpoint_can_be_loaded() {
+    let (folder, cpu) = (tempfile::tempdir().unwrap(), Device::cpu());
+    let [path, without, saved] = ["run", "without", "saved"].map(|name| folder.path().join(name));
+    let early_stopping = Some(EarlyStopping { patience: 3, ..Default::default() });
+    let options = FitOptions { optimizer: Optimizer::adam(0.3), early_stopping, ..few(500) };
+    let (best, history) = validated(&path, &options);
+    let epochs = history.epochs.len();
+    let (last, _) = validated(&without, &FitOptions { epochs, early_stopping: None, ..options });
+    assert_ne!(bits(&best).unwrap(), bits(&last).unwrap());
+    assert_eq!(bits(&Mlp::load(&cpu, &path).unwrap()).unwrap(), bits(&last).unwrap());
+    assert_eq!(bits(&Mlp::load_best(&cpu, &path).unwrap()).unwrap(), bits(&best).unwrap());
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(bits(&Mlp::best_from_bytes(&cpu, &bytes).unwrap()).unwrap(), bits(&best).unwrap());
+    best.save(&saved).unwrap();
+    for path in [&without, &saved] {
+        let error = Mlp::load_best(&cpu, path).unwrap_err();
+        assert!(matches!(&error, Error::Model { tensor, .. } if tensor == "best.0.weights"), "{error}");
+        assert!(error.to_string().contains("with EarlyStopping::restore_best"), "{error}");
+    }
+}
+
+/// All layers of the model are in the checkpoint of a deeper one, with their shapes.
+#[test]
+fn a_checkpoint_of_a_model_with_more_layers_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let (x, labels) = blobs(40, 5);
+    Trainer::new(&few(1)).checkpoint(&path).fit(&mut model(), x.view(), &labels).unwrap();
+    let shallow = || Mlp::new(&Device::cpu(), &[4, 8], 1).unwrap();
+    let mut tried = shallow();
+    let error = Trainer::new(&few(2)).checkpoint(&path).resume().fit(&mut tried, x.view(), &labels).unwrap_err();
+    assert!(matches!(&error, Error::Model { tensor, .. } if tensor == "model.1.weights"), "{error}");
+    assert_eq!(bits(&tried).unwrap(), bits(&shallow()).unwrap());
+}
+
 #[test]
 fn the_names_of_classes_go_through_files_trainings_and_tables() {
     let folder = tempfile::tempdir().unwrap();
@@ -171,6 +209,14 @@ fn the_names_of_classes_go_through_files_trainings_and_tables() {
     assert!(model().class_names().is_empty());
     let error = model().with_class_names(["one"]).unwrap_err();
     assert!(matches!(error, Error::Shape { op: "class_names", .. }), "{error}");
+    // A list that is refused costs neither the model nor its names.
+    let mut kept = loaded;
+    let error = kept.set_class_names(["one"]).unwrap_err();
+    assert!(matches!(error, Error::Shape { op: "class_names", .. }), "{error}");
+    assert_eq!(kept.class_names(), names);
+    kept.set_class_names(["a", "b", "c"]).unwrap();
+    assert_eq!(kept.class_names(), ["a", "b", "c"]);
+    assert_eq!(kept.parameters().unwrap(), moved.parameters().unwrap());
 }
 
 /// Another program may use the same key for another purpose.

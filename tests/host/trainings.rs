@@ -17,6 +17,11 @@ fn callbacks_are_told_sizes_and_sums() {
 }
 
 #[test]
+fn a_training_without_epochs_changes_nothing() {
+    training::watching::without_epochs(&Device::cpu()).unwrap();
+}
+
+#[test]
 fn errors_of_callbacks_come_back() {
     training::watching::errors(&Device::cpu()).unwrap();
 }
@@ -59,6 +64,11 @@ fn scores_of_rows_with_ties() {
 #[test]
 fn logarithms_of_probabilities_next_to_nothing() {
     training::scores::next_to_nothing(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn scores_of_rows_with_weights() {
+    training::scores::by_weight(&Device::cpu()).unwrap();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use wgpu_mlp::data::{
 };
 use wgpu_mlp::source::RowSource;
 
-use super::{MIB, changed, measured};
+use super::{CASES, MIB, changed, measured};
 
 /// The result of the work, which may take eight bytes of memory for each byte of a file, because a label has eight, and one MiB
 /// more.
@@ -95,14 +95,21 @@ fn headers_that_lie() {
 fn changed_files() {
     let (folder, mut rng) = (tempfile::tempdir().unwrap(), ChaCha8Rng::seed_from_u64(1));
     let path = folder.path().join("file");
-    let files = [
+    let arrays = [
         npy("<f4", "(3, 4)", &[7; 48]),
         npy(">u8", "(6,)", &[7; 48]),
         npy("<f2", "(12, 2)", &[7; 48]),
+        npy("|u1", "(48,)", &[7; 48]),
+    ];
+    let tensors = [
         tensor("F32", "[3,4]", "48", &[7; 48]),
         tensor("I64", "[6]", "48", &[7; 48]),
+        tensor("F16", "[12,2]", "48", &[7; 48]),
+        tensor("U8", "[48]", "48", &[7; 48]),
     ];
-    for case in 0..2000 {
-        read_all(&path, &changed(&files[case % files.len()], &mut rng));
+    for files in [arrays, tensors] {
+        for case in 0..CASES {
+            read_all(&path, &changed(&files[case % files.len()], &mut rng));
+        }
     }
 }

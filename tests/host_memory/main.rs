@@ -19,6 +19,9 @@ use wgpu_mlp::data::{Column, CsvOptions, read_csv_from};
 
 const MIB: usize = 1 << 20;
 
+/// How many changed files of each format are tried.
+const CASES: usize = 10_000;
+
 /// The memory of a thread in bytes: now, at most so far, and the limit.
 #[derive(Clone, Copy)]
 struct Account {

@@ -15,7 +15,7 @@ use wgpu_mlp::Error;
 use wgpu_mlp::data::{ParquetOptions, ParquetRows};
 use wgpu_mlp::source::RowSource;
 
-use super::{MIB, changed, limited, measured};
+use super::{CASES, MIB, changed, limited, measured};
 
 /// The memory in bytes that a byte of the files below may need. A byte of a footer stands for at most one element of a list,
 /// which takes some hundreds of bytes in memory; a byte of a page stands for 22 with Snappy.
@@ -41,7 +41,7 @@ fn file(properties: WriterProperties) -> Vec<u8> {
 fn first_beyond(files: &[Vec<u8>]) -> Option<String> {
     let (folder, mut rng) = (tempfile::tempdir().unwrap(), ChaCha8Rng::seed_from_u64(1));
     let path = folder.path().join("file.parquet");
-    for case in 0..2000 {
+    for case in 0..CASES {
         let bytes = changed(&files[case % files.len()], &mut rng);
         std::fs::write(&path, &bytes).unwrap();
         let cache_bytes = if rng.random_range(0..2) == 0 { 0 } else { usize::MAX };

@@ -111,6 +111,12 @@ pub fn any_label(device: &Device) -> Result<()> {
     let unlabelled = with(255);
     let error = Trainer::new(&options(None)).validation_set(x.view(), &unlabelled).fit(&mut one, x.view(), &labels);
     assert_eq!(error.unwrap_err().to_string(), "validation: row 1 has class 255; classes run from 0 to 2");
+    // A label of u64 that no i64 can hold is reported as it is.
+    let mut far: Vec<u64> = labels.iter().map(|label| u64::from(*label)).collect();
+    far[7] = u64::MAX;
+    let error = Trainer::new(&options(None)).validation_set(x.view(), &far).fit(&mut one, x.view(), &labels);
+    let words = format!("validation: row 7 has class {}; classes run from 0 to 2", u64::MAX);
+    assert_eq!(error.unwrap_err().to_string(), words);
     scored(device, &x, &with(-1))
 }
 

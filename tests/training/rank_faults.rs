@@ -167,7 +167,7 @@ impl Strike {
     /// The error of this rank, if this is its fault.
     fn fails(&self, here: impl Fn(&Fault) -> bool) -> Result<()> {
         let struck = self.fault.as_ref().is_some_and(here);
-        if struck { Err(Error::NoForward { layer: "of a test" }) } else { Ok(()) }
+        if struck { Err(Error::NoForward { layer: "of a test", call: "backward" }) } else { Ok(()) }
     }
 }
 

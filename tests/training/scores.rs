@@ -1,7 +1,7 @@
 //! Tests of predictions and scores: rows without a label, rows with NaN, ties, and probabilities next to 0.
 
 use ndarray::{Array2, array};
-use wgpu_mlp::{Device, Mlp, Parameters, Result, Targets};
+use wgpu_mlp::{Device, Error, Mlp, Parameters, Result, Targets};
 
 use super::blobs;
 
@@ -72,6 +72,40 @@ pub fn next_to_nothing(device: &Device) -> Result<()> {
     assert!(probs[[0, 1]] < f32::MIN_POSITIVE && probs[[0, 2]] < f32::MIN_POSITIVE, "{probs}");
     let near = logs.iter().zip(&x).all(|(log, x): (&f32, &f32)| (log - x).abs() < 1e-2);
     assert!(near && (probs[[0, 0]] - 1.0).abs() < 1e-5, "{probs}, {logs}");
+    Ok(())
+}
+
+/// With weights the loss is the mean by the weights, whatever their size, and the accuracy counts every row.
+pub fn by_weight(device: &Device) -> Result<()> {
+    let (x, labels) = blobs(600, 5);
+    let weights: Vec<f32> = (0..600).map(|row| 0.25 * (row % 5) as f32).collect();
+    // The model is so wide that a batch has 512 rows.
+    let model = Mlp::new(device, &[4, 8192, 3], 1)?;
+    let logs = model.predict_log_proba(x.view())?;
+    let loss = |row: usize| -f64::from(logs[[row, labels[row].into()]]) * f64::from(weights[row]);
+    let wanted = (0..600).map(loss).sum::<f64>() / 300.0;
+    let (plain, sums) = (model.evaluate(x.view(), &labels)?, model.evaluate_weighted(x.view(), &labels, &weights)?);
+    assert!((sums.mean_loss() - wanted).abs() < 1e-4 * wanted, "{} and {wanted}", sums.mean_loss());
+    assert_ne!(sums.mean_loss(), plain.mean_loss());
+    assert_eq!((sums.weight_sum, sums.rows, sums.correct), (300.0, plain.rows, plain.correct));
+    let awaited = model.evaluate_weighted_async(x.view(), &labels, &weights);
+    assert_eq!(pollster::block_on(awaited)?, sums);
+    // In f32 the sum of the first of these is infinite, and most of the second are 0 on some devices.
+    for factor in [2f32.powi(125), 2f32.powi(-125)] {
+        let scaled: Vec<f32> = weights.iter().map(|weight| factor * weight).collect();
+        let scaled = model.evaluate_weighted(x.view(), &labels, &scaled)?;
+        assert_eq!(scaled.mean_loss(), sums.mean_loss(), "{factor}");
+        assert_eq!(scaled.weight_sum, 300.0 * f64::from(factor));
+    }
+    assert!(model.evaluate_weighted(x.view(), &labels, &[0.0; 600])?.mean_loss().is_nan());
+    let error = model.evaluate_weighted(x.view(), &labels, &weights[1..]).unwrap_err();
+    assert!(matches!(error, Error::Shape { op: "evaluate_weighted", .. }), "{error}");
+    for bad in [-1.0, f32::NAN, f32::INFINITY] {
+        let mut weights = weights.clone();
+        weights[7] = bad;
+        let error = model.evaluate_weighted(x.view(), &labels, &weights).unwrap_err();
+        assert!(matches!(error, Error::Weight { op: "evaluate_weighted", what: "row", index: 7, .. }), "{error}");
+    }
     Ok(())
 }
 

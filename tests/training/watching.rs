@@ -62,7 +62,7 @@ pub fn told(device: &Device) -> Result<()> {
         assert_eq!(places, [wanted(0), wanted(1)].concat());
         // Means over the epoch so far: after the last step they are those of the epoch.
         for (epoch, steps) in history.epochs.iter().zip(kept.steps.chunks(3)) {
-            assert_eq!((steps[2].loss, steps[2].accuracy), (Some(epoch.loss), Some(epoch.accuracy)));
+            assert_eq!((steps[2].loss, steps[2].accuracy), (epoch.loss, epoch.accuracy));
             assert_ne!(steps[0].loss, steps[2].loss);
         }
     }
@@ -75,12 +75,37 @@ pub fn told(device: &Device) -> Result<()> {
     Ok(())
 }
 
+/// Without an epoch to run, the callbacks are told of a start and an end, and the model keeps its parameters or gets those of the
+/// checkpoint.
+pub fn without_epochs(device: &Device) -> Result<()> {
+    let folder = tempfile::tempdir().map_err(|source| Error::File { path: "temporary".into(), source })?;
+    let path = folder.path().join("run");
+    let ((x, labels), mut trained, mut other) = (blobs(25, 6), model(device)?, Mlp::new(device, &[4, 8, 3], 2)?);
+    let (none, two, mut kept) = (options(0), options(2), [Kept::default(), Kept::default()]);
+    let [first, second] = &mut kept;
+    let history = Trainer::new(&none).callback(first).fit(&mut trained, x.view(), &labels)?;
+    assert_eq!((history, bits(&trained)?), (History::default(), bits(&model(device)?)?));
+    Trainer::new(&two).checkpoint(&path).fit(&mut trained, x.view(), &labels)?;
+    let resumed = Trainer::new(&none).checkpoint(&path).resume().callback(second);
+    assert_eq!(resumed.fit(&mut other, x.view(), &labels)?.epochs.len(), 2);
+    assert_eq!(bits(&other)?, bits(&trained)?);
+    for (kept, epochs) in kept.iter().zip([0, 2]) {
+        assert_eq!(kept.runs.iter().map(|run| (run.epochs, run.first_epoch)).collect::<Vec<_>>(), [(0, epochs)]);
+        assert_eq!((kept.steps.len(), kept.epochs.len(), &kept.ends[..]), (0, 0, &[epochs][..]));
+    }
+    // Data and options are checked as in any training.
+    let wrong = FitOptions { batch: 0, ..none.clone() };
+    assert!(matches!(trained.fit(x.view(), &labels, &wrong), Err(Error::Option { option: "batch", .. })));
+    assert!(matches!(trained.fit(x.view(), &labels[1..], &none), Err(Error::Shape { .. })));
+    Ok(())
+}
+
 /// Fails in this method.
 struct Fails(&'static str);
 
 impl Fails {
     fn at(&self, place: &'static str) -> Result<()> {
-        if self.0 == place { Err(Error::NoForward { layer: place }) } else { Ok(()) }
+        if self.0 == place { Err(Error::NoForward { layer: place, call: "backward" }) } else { Ok(()) }
     }
 }
 
@@ -112,7 +137,7 @@ pub fn errors(device: &Device) -> Result<()> {
     for (place, epochs) in places {
         let (mut fails, two, mut trained) = (Fails(place), options(2), model(device)?);
         let error = Trainer::new(&two).callback(&mut fails).fit(&mut trained, x.view(), &labels).unwrap_err();
-        assert!(matches!(error, Error::NoForward { layer } if layer == place), "{place}: {error}");
+        assert!(matches!(error, Error::NoForward { layer, .. } if layer == place), "{place}: {error}");
         if let Some(epochs) = epochs {
             assert_eq!(bits(&trained)?, after(epochs)?, "{place}");
         }

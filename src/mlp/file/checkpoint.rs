@@ -32,16 +32,13 @@ pub(in crate::mlp) async fn bytes(
     rows: RowCounts,
 ) -> Result<Vec<u8>> {
     let mut tensors = Vec::new();
-    parameter_tensors("model", &model.parameters_by(waiting).await?, &mut tensors)?;
+    group_tensors("model", matrices(&model.parameters_by(waiting).await?), &mut tensors)?;
     if let Some(best) = &state.best_parameters {
-        parameter_tensors("best", best, &mut tensors)?;
+        group_tensors("best", matrices(best), &mut tensors)?;
     }
     let snapshot = state.optimizer.export_by(waiting, &model.parameter_shapes()).await?;
     for (slot, arrays) in options.optimizer.slots().iter().zip(&snapshot.slots) {
-        let names = (0..).flat_map(|index| [format!("{index}.weights"), format!("{index}.biases")]);
-        for (array, name) in arrays.iter().zip(names) {
-            tensors.push(tensor(format!("optimizer.{slot}.{name}"), array)?);
-        }
+        group_tensors(&format!("optimizer.{slot}"), arrays, &mut tensors)?;
     }
     let epochs = &state.history.epochs;
     let history: Vec<f64> = epochs.iter().flat_map(epoch_numbers).collect();
@@ -54,25 +51,18 @@ pub(in crate::mlp) async fn bytes(
     file(path, &tensors, texts)
 }
 
-/// The place that a checkpoint is read from.
-#[derive(Clone, Copy)]
-pub(in crate::mlp) enum Kept<'a> {
-    File(&'a Path),
-    /// Bytes in memory, and the name that errors give them.
-    Bytes(&'a [u8], &'a Path),
-}
-
-/// Reads a checkpoint: replaces the model's parameters, and returns the training's state. If the checkpoint does not fit the
-/// training, the model does not change.
+/// Reads a checkpoint: replaces the model's parameters, and returns the training's state. The checkpoint is in these bytes, or
+/// else in the file with this path; errors name the path. If the checkpoint does not fit the training, the model does not change.
 pub(in crate::mlp) fn load(
-    kept: Kept<'_>,
+    bytes: Option<&[u8]>,
+    path: &Path,
     model: &mut Mlp,
     options: &FitOptions,
     rows: RowCounts,
 ) -> Result<TrainingState> {
-    let file = match kept {
-        Kept::File(path) => Tensors::read(path)?,
-        Kept::Bytes(bytes, name) => Tensors::split(name, bytes)?,
+    let file = match bytes {
+        Some(bytes) => Tensors::split(path, bytes)?,
+        None => Tensors::read(path)?,
     };
     let run = file.f64("run")?;
     let [version, all, batch, seed_low, seed_high, step, waited, best_epoch, best_value, trained] = run[..] else {
@@ -83,6 +73,11 @@ pub(in crate::mlp) fn load(
         return file.refuse("optimizer", "must be of a training with an optimizer of the same kind");
     }
     let shapes = model.parameter_shapes();
+    // The first layers of a deeper model may fit: the training would continue with only a part of it.
+    let surplus = format!("model.{}.weights", model.layers.len());
+    if file.has(&surplus) {
+        return file.refuse(&surplus, "must not be there, since the model to be trained has fewer layers");
+    }
     let parameters = file.parameters("model", &shapes)?;
     let best_parameters = match file.has("best.0.weights") {
         true => Some(file.parameters("best", &shapes)?),
@@ -173,18 +168,22 @@ fn schedule_numbers(state: &TrainingState) -> [f64; 5] {
     [steps as f64, epochs as f64, best_loss, stale_epochs as f64, reductions as f64]
 }
 
-/// Appends the tensors of these layers to `tensors`, under the group's name.
-fn parameter_tensors(group: &str, layers: &[Parameters], tensors: &mut Vec<Written>) -> Result<()> {
-    for (index, layer) in layers.iter().enumerate() {
-        tensors.push(tensor(format!("{group}.{index}.weights"), &layer.weights)?);
-        tensors.push(tensor(format!("{group}.{index}.biases"), &layer.biases)?);
-    }
-    Ok(())
+/// The matrices of these layers: the weights and then the biases of each.
+fn matrices(layers: &[Parameters]) -> impl Iterator<Item = &Array2<f32>> {
+    layers.iter().flat_map(|layer| [&layer.weights, &layer.biases])
 }
 
-/// A tensor with the array's values and shape.
-fn tensor(name: String, values: &Array2<f32>) -> Result<Written> {
-    Written::f32(name, values.shape().to_vec(), values.view())
+/// Appends the tensors of matrices, which are weights and biases in turn, to `tensors`, under the group's name.
+fn group_tensors<'a>(
+    group: &str,
+    matrices: impl IntoIterator<Item = &'a Array2<f32>>,
+    tensors: &mut Vec<Written>,
+) -> Result<()> {
+    let names = (0..).flat_map(|index| [format!("{group}.{index}.weights"), format!("{group}.{index}.biases")]);
+    for (values, name) in matrices.into_iter().zip(names) {
+        tensors.push(Written::f32(name, values.shape().to_vec(), values.view())?);
+    }
+    Ok(())
 }
 
 /// The seed as two numbers: a single f64 cannot represent every u64.

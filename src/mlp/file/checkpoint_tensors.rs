@@ -1,13 +1,11 @@
 //! The tensors of a checkpoint that is being read.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::ops::Range;
 use std::path::Path;
 
 use ndarray::Array2;
 use safetensors::Dtype;
-use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::tensor::Metadata;
 
 use crate::error::{Error, Result};
 use crate::layers::parameters::Parameters;
@@ -26,10 +24,7 @@ const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
 /// The tensors of a checkpoint, by name.
 pub(super) struct Tensors<'a> {
     path: &'a Path,
-    /// The texts of the metadata, by key.
-    texts: HashMap<String, String>,
-    /// The type, shape and byte range of each tensor, by name.
-    entries: HashMap<String, (Dtype, Vec<usize>, Range<usize>)>,
+    metadata: Metadata,
     data: Cow<'a, [u8]>,
 }
 
@@ -37,39 +32,30 @@ impl<'a> Tensors<'a> {
     /// Reads the tensors from a file.
     pub fn read(path: &'a Path) -> Result<Self> {
         let file = Opened::open(path)?;
-        let metadata = file.metadata().clone();
-        Ok(Self::new(path, &metadata, file.data()?.into()))
+        Ok(Tensors { path, metadata: file.metadata().clone(), data: file.data()?.into() })
     }
 
     /// The tensors in the bytes of a file; errors name `path`.
     pub fn split(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
         let (metadata, data) = split(path, bytes)?;
-        Ok(Self::new(path, &metadata, data.into()))
-    }
-
-    fn new(path: &'a Path, metadata: &Metadata, data: Cow<'a, [u8]>) -> Self {
-        let entry = |(name, tensor): (String, &TensorInfo)| {
-            (name, (tensor.dtype, tensor.shape.clone(), tensor.data_offsets.0..tensor.data_offsets.1))
-        };
-        let entries = metadata.tensors().into_iter().map(entry).collect();
-        let texts = metadata.metadata().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect();
-        Tensors { path, texts, entries, data }
+        Ok(Tensors { path, metadata, data: data.into() })
     }
 
     /// The text with this key.
     pub fn text(&self, key: &str) -> Option<&str> {
-        self.texts.get(key).map(String::as_str)
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.entries.contains_key(name)
+        self.metadata.info(name).is_some()
     }
 
     /// The shape and the bytes of a tensor.
     fn bytes(&self, name: &str, dtype: Dtype) -> Result<(&[usize], &[u8])> {
-        match self.entries.get(name) {
-            Some((found, shape, range)) if *found == dtype => {
-                Ok((shape, self.data.get(range.clone()).unwrap_or_default()))
+        match self.metadata.info(name) {
+            Some(found) if found.dtype == dtype => {
+                let (begin, end) = found.data_offsets;
+                Ok((&found.shape, self.data.get(begin..end).unwrap_or_default()))
             }
             Some(_) => self.refuse(name, "must be of the type that checkpoints have there"),
             None => self.refuse(name, "is missing; a checkpoint of this training has it"),

@@ -19,6 +19,21 @@ const MISSING: &str = "is missing; a model has N.weight and N.bias for each laye
 const SURPLUS: &str = "does not belong; a model has N.weight and N.bias for each layer, all with the same words in \
                        front, and nothing else";
 
+/// The first tensor of the best epoch's parameters in a checkpoint.
+const BEST: &str = "best.0.weights";
+/// The rule that a file without this tensor breaks if the best epoch's parameters are to be loaded.
+const NO_BEST: &str = "is missing; only checkpoints of trainings with EarlyStopping::restore_best have it, and Mlp::load takes \
+                       models and the last epochs of checkpoints";
+
+/// The parameters that are to be loaded from a file.
+#[derive(Clone, Copy)]
+pub(super) enum ParametersOf {
+    /// The parameters of a model, which in a checkpoint are those of the last epoch.
+    Model,
+    /// The parameters of a checkpoint's best epoch.
+    BestEpoch,
+}
+
 /// A layer in a file: its two tensors and their shape.
 pub(super) struct Layer<'a> {
     weights: Tensor<'a>,
@@ -30,10 +45,15 @@ pub(super) struct Layer<'a> {
 }
 
 /// The layers of a file, first to last. Their tensors are named as in PyTorch's `nn.Sequential`, or as in a checkpoint.
-pub(super) fn layers<'a>(path: &'a Path, metadata: &'a Metadata) -> Result<Vec<Layer<'a>>> {
+pub(super) fn layers<'a>(path: &'a Path, metadata: &'a Metadata, wanted: ParametersOf) -> Result<Vec<Layer<'a>>> {
     let tensors: BTreeMap<String, &TensorInfo> = metadata.tensors().into_iter().collect();
     let file = Tensors { path, tensors };
-    let layers = if file.is_checkpoint() { file.of_checkpoint()? } else { file.of_sequential()? };
+    let layers = match wanted {
+        ParametersOf::Model if file.is_checkpoint() => file.of_checkpoint("model")?,
+        ParametersOf::Model => file.of_sequential()?,
+        ParametersOf::BestEpoch if file.tensors.contains_key(BEST) => file.of_checkpoint("best")?,
+        ParametersOf::BestEpoch => return file.tensor(BEST.into()).refuse(NO_BEST),
+    };
     for pair in layers.windows(2) {
         if pair[0].outputs != pair[1].inputs {
             return pair[1].weights.refuse("must have a column for each output of the layer before it");
@@ -64,8 +84,11 @@ struct Tensors<'a> {
 
 impl<'a> Tensors<'a> {
     /// The layers of an `nn.Sequential`: `0.weight`, `0.bias`, `3.weight`, ... Modules without parameters leave gaps in
-    /// the numbers.
+    /// the numbers. A single layer needs no number.
     fn of_sequential(&self) -> Result<Vec<Layer<'a>>> {
+        if let Some(words) = self.single() {
+            return Ok(vec![self.layer(words)?]);
+        }
         let prefix = self.tensors.keys().find_map(|name| Some(parts(name)?.0)).unwrap_or_default();
         let mut modules = BTreeSet::new();
         for name in self.tensors.keys() {
@@ -77,16 +100,26 @@ impl<'a> Tensors<'a> {
         if modules.is_empty() {
             return self.tensor("0.weight".into()).refuse(MISSING);
         }
-        let layer = |module: u64| {
-            let [weights, biases] = ["weight", "bias"].map(|kind| self.tensor(format!("{prefix}{module}.{kind}")));
-            let [outputs, inputs] = weights.shape("must have two dimensions")?;
-            let [length] = biases.shape("must have one dimension")?;
-            if length != outputs {
-                return biases.refuse("must have a value for each row of the weight before it");
-            }
-            Ok(Layer { weights, biases, inputs, outputs, outputs_first: true })
-        };
-        modules.into_iter().map(layer).collect()
+        modules.into_iter().map(|module| self.layer(&format!("{prefix}{module}."))).collect()
+    }
+
+    /// The words before `weight` and `bias`, if the file holds these two tensors alone: those of an `nn.Linear` by itself.
+    fn single(&self) -> Option<&str> {
+        let mut names = self.tensors.keys();
+        let (bias, weight) = (names.next()?, names.next()?);
+        let words = bias.strip_suffix("bias").filter(|words| words.is_empty() || words.ends_with('.'))?;
+        (names.next().is_none() && weight.strip_suffix("weight") == Some(words)).then_some(words)
+    }
+
+    /// The layer whose tensors have these words before `weight` and `bias`.
+    fn layer(&self, words: &str) -> Result<Layer<'a>> {
+        let [weights, biases] = ["weight", "bias"].map(|kind| self.tensor(format!("{words}{kind}")));
+        let [outputs, inputs] = weights.shape("must have two dimensions")?;
+        let [length] = biases.shape("must have one dimension")?;
+        if length != outputs {
+            return biases.refuse("must have a value for each row of the weight before it");
+        }
+        Ok(Layer { weights, biases, inputs, outputs, outputs_first: true })
     }
 
     /// Whether the file is a checkpoint of [`Trainer::checkpoint`](crate::Trainer::checkpoint).
@@ -94,9 +127,10 @@ impl<'a> Tensors<'a> {
         ["run", "history", "schedule", "model.0.weights"].iter().all(|name| self.tensors.contains_key(*name))
     }
 
-    /// The layers of a checkpoint: `model.0.weights`, `model.0.biases`, `model.1.weights`, ..., stored as in memory.
-    fn of_checkpoint(&self) -> Result<Vec<Layer<'a>>> {
-        let named = |index: usize, kind| self.tensor(format!("model.{index}.{kind}"));
+    /// The layers of a group of a checkpoint, which is `model` or `best`. Their tensors are `model.0.weights`, `model.0.biases`,
+    /// `model.1.weights`, ..., stored as in memory.
+    fn of_checkpoint(&self, group: &str) -> Result<Vec<Layer<'a>>> {
+        let named = |index: usize, kind| self.tensor(format!("{group}.{index}.{kind}"));
         let weights = (0..).map(|index| named(index, "weights")).take_while(|tensor| tensor.found.is_some());
         let layer = |(index, weights): (usize, Tensor<'a>)| {
             let biases = named(index, "biases");

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::layers::{Layer, layers};
+use super::layers::{Layer, ParametersOf, layers};
 use super::written::{Written, file};
 use crate::device::Device;
 #[cfg(doc)]
@@ -46,14 +46,6 @@ impl Mlp {
         ///
         /// # Errors
         /// [`Error::HostMemory`] if the host has no memory for the bytes; as [`Matrix::to_array`](crate::Matrix::to_array).
-        ///
-        /// ```
-        /// # use wgpu_mlp::{Device, Mlp};
-        /// let model = Mlp::new(&Device::cpu(), &[4, 3], 0)?;
-        /// let bytes = model.to_bytes()?;
-        /// assert_eq!(Mlp::from_bytes(&Device::cpu(), &bytes)?.parameters()?, model.parameters()?);
-        /// # Ok::<(), wgpu_mlp::Error>(())
-        /// ```
         pub fn to_bytes, to_bytes_async(&self) -> Result<Vec<u8>> = |waiting| {
             self.bytes_by(waiting, Path::new(GIVEN_BYTES)).await
         }
@@ -74,8 +66,9 @@ impl Mlp {
     ///
     /// From PyTorch this reads an `nn.Sequential` of `Linear` layers with ReLU between them. Modules without parameters (`ReLU`,
     /// `Dropout`, `Flatten`) may leave gaps in the numbers (`0.weight`, `3.weight`), and all names may have the same prefix
-    /// (`net.0.weight`). Values of F64, F16 and BF16 are converted to f32. The file does not say which activation is between the
-    /// layers; this crate assumes ReLU. A checkpoint gives the model after its last epoch.
+    /// (`net.0.weight`). A single layer needs no number: it may be an `nn.Linear` by itself (`weight`, `classifier.weight`).
+    /// Values of F64, F16 and BF16 are converted to f32. The file does not say which activation is between the layers; this crate
+    /// assumes ReLU. A checkpoint gives the model after its last epoch; [`Mlp::load_best`] gives that of its best epoch.
     ///
     /// The header is checked against the file's length and against the tensors of a model before the data are read.
     ///
@@ -83,11 +76,29 @@ impl Mlp {
     /// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file, [`Error::Model`] with a
     /// tensor that does not belong to a model of this shape.
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let file = Opened::open(path)?;
-        let metadata = file.metadata().clone();
-        let layers = layers(path, &metadata)?;
-        Ok(Self::from_tensors(device, &layers, &file.data()?)?.with_names_of(path, &metadata))
+        Self::from_file(device, path.as_ref(), ParametersOf::Model)
+    }
+
+    /// Loads the model of the best epoch from a file of [`Trainer::checkpoint`](crate::Trainer::checkpoint). These are the
+    /// parameters with which the training would end now. A checkpoint has them if the options have
+    /// [`EarlyStopping::restore_best`](crate::EarlyStopping::restore_best).
+    ///
+    /// # Errors
+    /// As [`Mlp::load`]; [`Error::Model`] also for a file without the parameters of a best epoch.
+    ///
+    /// ```
+    /// use wgpu_mlp::{Device, EarlyStopping, FitOptions, Mlp, Monitor, Trainer};
+    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}.best", std::process::id()));
+    /// let stopping = EarlyStopping { monitor: Monitor::Loss, ..Default::default() };
+    /// let options = FitOptions { early_stopping: Some(stopping), ..Default::default() };
+    /// let (mut model, x) = (Mlp::new(&Device::cpu(), &[1, 2], 0)?, ndarray::array![[0.0], [1.0]]);
+    /// Trainer::new(&options).checkpoint(&path).fit(&mut model, x.view(), &[0u8, 1])?;
+    /// assert_eq!(Mlp::load_best(&Device::cpu(), &path)?.parameters()?, model.parameters()?);
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn load_best(device: &Device, path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_file(device, path.as_ref(), ParametersOf::BestEpoch)
     }
 
     /// Loads a model from the bytes of a safetensors file: the bytes that [`Mlp::to_bytes`] returns, or the content of any file
@@ -108,9 +119,28 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn from_bytes(device: &Device, bytes: &[u8]) -> Result<Self> {
+        Self::from_content(device, bytes, ParametersOf::Model)
+    }
+
+    /// Loads the model of the best epoch from the bytes of a checkpoint, as [`Mlp::load_best`] does from its file.
+    ///
+    /// # Errors
+    /// As [`Mlp::from_bytes`]; [`Error::Model`] also for bytes without the parameters of a best epoch.
+    pub fn best_from_bytes(device: &Device, bytes: &[u8]) -> Result<Self> {
+        Self::from_content(device, bytes, ParametersOf::BestEpoch)
+    }
+
+    fn from_file(device: &Device, path: &Path, wanted: ParametersOf) -> Result<Self> {
+        let file = Opened::open(path)?;
+        let metadata = file.metadata().clone();
+        let layers = layers(path, &metadata, wanted)?;
+        Ok(Self::from_tensors(device, &layers, &file.data()?)?.with_names_of(path, &metadata))
+    }
+
+    fn from_content(device: &Device, bytes: &[u8], wanted: ParametersOf) -> Result<Self> {
         let path = Path::new(GIVEN_BYTES);
         let (metadata, data) = split(path, bytes)?;
-        Ok(Self::from_tensors(device, &layers(path, &metadata)?, data)?.with_names_of(path, &metadata))
+        Ok(Self::from_tensors(device, &layers(path, &metadata, wanted)?, data)?.with_names_of(path, &metadata))
     }
 
     /// Makes the model of these layers, which a file describes, from the file's data.

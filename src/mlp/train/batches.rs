@@ -8,7 +8,7 @@ use crate::targets::Targets;
 
 /// Rows of features with their labels, and their weights if they have any.
 #[derive(Clone, Copy)]
-pub(super) struct LabelledRows<'a> {
+pub(in crate::mlp) struct LabelledRows<'a> {
     /// The op that reads the rows, as errors name it.
     pub op: &'static str,
     pub x: &'a dyn RowSource,
@@ -17,12 +17,12 @@ pub(super) struct LabelledRows<'a> {
     /// The class id of each row, or the mark of an ignored row. The ids are known to be classes of the model.
     pub ids: &'a [u32],
     pub weights: Option<&'a [f32]>,
-    /// The factor that weights are multiplied by on their way to the device. It depends on all rows of a training.
+    /// The factor that weights are multiplied by on their way to the device. It depends on all rows of a call.
     pub weight_scale: f64,
 }
 
 /// A batch of rows on a device.
-pub(super) struct Batch {
+pub(in crate::mlp) struct Batch {
     pub x: Matrix,
     pub targets: Targets,
     pub weights: Option<Matrix>,

@@ -8,11 +8,12 @@ use super::class_weights::{check_weights, moderated, moderating};
 use super::joint::Joint;
 use super::row_numbers::RowNumbers;
 use super::split::split;
-use super::trainer::Trainer;
+use super::trainer::{LabelValue, Trainer};
 use super::training::Training;
 use crate::distributed::Call;
-use crate::error::{Error, Result, Shape};
+use crate::error::{Error, Result};
 use crate::host_memory::not_empty;
+use crate::metrics::same_length;
 use crate::mlp::Mlp;
 use crate::mlp::checks::check_rows;
 use crate::source::{RowSource, dim_of};
@@ -111,36 +112,31 @@ impl<'a> Trainer<'a> {
     /// Refuses data and options that do not fit each other or the model, and returns the class ids of the rows.
     pub(super) fn check<L: Label>(&self, model: &Mlp, x: &dyn RowSource, labels: &[L]) -> Result<Checked> {
         // Over several ranks, some ranks may have no rows.
-        let is_empty = |op: &'static str, rows: &dyn RowSource| -> Result<bool> {
-            Ok(self.joint_ranks().is_some() && dim_of(op, rows)?.0 == 0)
+        let is_empty = |rows: usize| self.joint_ranks().is_some() && rows == 0;
+        let checked_dim = |op: &'static str, x: &dyn RowSource, labels: usize| -> Result<(usize, usize)> {
+            let dim = dim_of(op, x)?;
+            if !is_empty(dim.0) {
+                model.check_inputs(op, dim)?;
+            }
+            check_rows(op, dim, labels)?;
+            Ok(dim)
         };
-        if !is_empty("fit", x)? {
-            model.check_inputs("fit", x)?;
-        }
-        check_rows("fit", x, labels.len())?;
-        let ids = match is_empty("fit", x)? {
+        let dim = checked_dim("fit", x, labels.len())?;
+        let ids = match is_empty(dim.0) {
             true => Vec::new(),
             false => Targets::check_of("targets", labels, model.classes(), self.options.ignored())?,
         };
-        let of_validation = |(x, labels): &(Box<dyn RowSource + 'a>, Vec<i64>)| {
-            if !is_empty("validation", x)? {
-                model.check_inputs("validation", x)?;
-            }
-            check_rows("validation", x, labels.len())?;
-            match is_empty("validation", x)? {
+        let of_validation = |(x, labels): &(Box<dyn RowSource + 'a>, Vec<LabelValue>)| {
+            let (rows, _) = checked_dim("validation", x, labels.len())?;
+            match is_empty(rows) {
                 true => Ok(Vec::new()),
-                false => Targets::check_of("validation", labels, model.classes(), Targets::IGNORED),
+                false => Targets::check_of("validation", labels, model.classes(), self.options.ignored()),
             }
         };
         let validation = self.validation.as_ref().map(of_validation).transpose()?;
         if let Some(weights) = self.row_weights {
-            let dim = dim_of("fit", x)?;
-            if weights.len() != dim.0 {
-                let right = Shape { rows: weights.len(), cols: 1 };
-                let rule = "there must be a weight for each row";
-                return Err(Error::Shape { op: "fit", rule, left: dim.into(), right });
-            }
-            check_weights("row", weights)?;
+            same_length("fit", "there must be a weight for each row", dim.into(), weights.len())?;
+            check_weights("fit", "row", weights)?;
         }
         let validating = self.validation.is_some() || self.options.validation_fraction > 0.0;
         self.options.check(validating, model.layers.len())?;

@@ -32,9 +32,9 @@ use crate::mlp::Mlp;
 /// Trainer::new(&FitOptions::default()).callback(&mut print).fit(&mut model, x.view(), &[0u8, 1])?;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
+#[allow(unused_variables, reason = "the names are documentation")]
 pub trait Callback: Send {
     /// Called before the first step.
-    #[allow(unused_variables, reason = "the names are documentation")]
     fn on_start(&mut self, run: &Run) -> Result<()> {
         Ok(())
     }
@@ -45,19 +45,16 @@ pub trait Callback: Send {
     /// `Break` ends the training after the steps that were already submitted; this method is still called for those. The
     /// shortened epoch is validated and is part of the history, with the number of rows that it went through. No checkpoint of it
     /// is written.
-    #[allow(unused_variables, reason = "the names are documentation")]
     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
     }
 
     /// Called after each epoch; `Break` ends the training.
-    #[allow(unused_variables, reason = "the names are documentation")]
     fn on_epoch(&mut self, model: &Mlp, epoch: &Epoch) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Called after the last epoch.
-    #[allow(unused_variables, reason = "the names are documentation")]
+    /// Called after the last epoch, also if a callback or early stopping ended the training, but not after an error.
     fn on_end(&mut self, history: &History) -> Result<()> {
         Ok(())
     }
@@ -117,7 +114,7 @@ pub struct Run {
 /// struct Until(Instant);
 /// impl Callback for Until {
 ///     fn on_step(&mut self, step: &Step) -> Result<ControlFlow<()>> {
-///         println!("step {} of {}: loss {:.3} so far", step.step + 1, step.steps, step.loss.unwrap_or(f64::NAN));
+///         println!("step {} of {}: loss {:.3} so far", step.step + 1, step.steps, step.loss);
 ///         Ok(if Instant::now() >= self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
 ///     }
 /// }
@@ -138,8 +135,8 @@ pub struct Step {
     pub steps: usize,
     /// The number of the epoch's rows that are done.
     pub rows: usize,
-    /// The mean loss of the epoch so far.
-    pub loss: Option<f64>,
-    /// The accuracy of the epoch so far.
-    pub accuracy: Option<f64>,
+    /// The mean loss of the epoch so far. It is NaN as long as every row is ignored or has a weight of 0.
+    pub loss: f64,
+    /// The accuracy of the epoch so far. It is NaN as long as every row is ignored.
+    pub accuracy: f64,
 }

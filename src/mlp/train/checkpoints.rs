@@ -10,7 +10,7 @@ use crate::distributed::{Call, Ranks};
 use crate::error::{Error, Result};
 use crate::files::{GIVEN_BYTES, failed, folder_of, replace};
 use crate::mlp::Mlp;
-use crate::mlp::file::checkpoint::{self, Kept};
+use crate::mlp::file::checkpoint;
 use crate::waiting::Waiting;
 
 /// The program's closure that keeps the bytes of a checkpoint.
@@ -58,13 +58,13 @@ impl Checkpoints<'_> {
         // The bytes are not needed after this call.
         let bytes = self.bytes.take();
         let given = self.read_from.as_deref().unwrap_or(Path::new(GIVEN_BYTES));
-        let (kept, name) = match (&bytes, file) {
-            (Some(bytes), _) => (Kept::Bytes(bytes, given), given),
-            (None, Some(path)) => (Kept::File(path), path),
+        let path = match (&bytes, file) {
+            (Some(_), _) => given,
+            (None, Some(path)) => path,
             (None, None) => return TrainingState::new(options, model.layers.len()),
         };
-        let state = checkpoint::load(kept, model, options, rows)?;
-        log::info!("fit: goes on from {}, after epoch {}", name.display(), state.history.epochs.len());
+        let state = checkpoint::load(bytes.as_deref(), path, model, options, rows)?;
+        log::info!("fit: goes on from {}, after epoch {}", path.display(), state.history.epochs.len());
         Ok(state)
     }
 

@@ -19,7 +19,8 @@ pub enum ClassWeights {
     #[default]
     Equal,
     /// The weight rows / (classes that occur · rows of the class), as scikit-learn's `balanced`. So rare classes count as much as
-    /// common ones. See [`balanced_class_weights`].
+    /// common ones. The rows to train on are counted; in [`Mlp::partial_fit`](crate::Mlp::partial_fit) these are the rows of one
+    /// call. See [`balanced_class_weights`].
     Balanced,
     /// The given weights, one for each class.
     Each(Vec<f32>),
@@ -31,16 +32,16 @@ impl ClassWeights {
         match self {
             ClassWeights::Equal => Ok(None),
             ClassWeights::Balanced => Ok(Some(balanced_by_counts(counts))),
-            ClassWeights::Each(weights) => check_weights("class", weights).map(|()| Some(weights.clone())),
+            ClassWeights::Each(weights) => check_weights("fit", "class", weights).map(|()| Some(weights.clone())),
         }
     }
 }
 
 /// Refuses weights of rows or classes if one of them is negative or not finite.
-pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
+pub(in crate::mlp) fn check_weights(op: &'static str, what: &'static str, weights: &[f32]) -> Result<()> {
     let fits = |weight: &f32| *weight >= 0.0 && weight.is_finite();
     match weights.iter().position(|weight| !fits(weight)) {
-        Some(index) => Err(Error::Weight { op: "fit", what, index, value: weights[index] }),
+        Some(index) => Err(Error::Weight { op, what, index, value: weights[index] }),
         None => Ok(()),
     }
 }
@@ -49,7 +50,7 @@ pub(super) fn check_weights(what: &'static str, weights: &[f32]) -> Result<()> {
 /// overflows. It depends on the largest weight. If that is 0 or from 2^-32 to 2^32, the factor is 1; otherwise the factor brings
 /// it to about 2^32. Means do not change by a bit. The exception are weights below 2^-158 times the largest, which lose bits or
 /// become 0.
-pub(super) fn moderating(largest: f32) -> f64 {
+pub(in crate::mlp) fn moderating(largest: f32) -> f64 {
     let largest = f64::from(largest);
     let moderate = (-32.0f64).exp2()..=32.0f64.exp2();
     if largest == 0.0 || moderate.contains(&largest) { 1.0 } else { (32.0 - largest.log2().floor()).exp2() }

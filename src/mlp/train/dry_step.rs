@@ -4,7 +4,6 @@ use super::step_options::StepOptions;
 pub(crate) use super::step_shape::StepShape;
 use crate::device::Device;
 use crate::error::Result;
-use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::mlp::Mlp;
 use crate::ops::{CrossEntropy, Pending, bank};
@@ -55,10 +54,5 @@ impl StepShape {
 /// A network of these widths on a dry device, without content.
 pub(crate) fn planned_model(dry: &Device, widths: &[usize]) -> Result<Mlp> {
     let shapes: Vec<_> = widths.windows(2).flat_map(|pair| [(pair[0], pair[1]), (1, pair[1])]).collect();
-    let mut matrices = bank::room(dry, "parameters", &shapes)?.into_iter();
-    let mut layers = Vec::new();
-    while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
-        layers.push(Dense::from_parameters(weights, biases)?);
-    }
-    Ok(Mlp::from_layers(dry, layers))
+    Mlp::from_matrices(dry, bank::room(dry, "parameters", &shapes)?)
 }

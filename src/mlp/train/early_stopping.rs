@@ -18,7 +18,8 @@ pub struct EarlyStopping {
     pub patience: usize,
     /// The least improvement: an epoch is an improvement if it is better than the best one by more than this.
     pub min_delta: f64,
-    /// Whether the model ends with the parameters of the best epoch. Otherwise it ends with those of the last.
+    /// Whether the model ends with the parameters of the best epoch, also if the training was not ended early. The best epoch is
+    /// the last one that was an improvement. Otherwise the model ends with the parameters of the last epoch.
     pub restore_best: bool,
 }
 

@@ -20,7 +20,7 @@ use crate::distributed::Call;
 use crate::error::{Error, Result};
 use crate::files::GIVEN_BYTES;
 use crate::mlp::Mlp;
-use crate::mlp::file::checkpoint::{self, Kept};
+use crate::mlp::file::checkpoint;
 use crate::ops::CrossEntropy;
 use crate::statistics::Statistics;
 
@@ -37,7 +37,7 @@ impl Training<'_> {
         checkpoints: &mut Checkpoints<'_>,
     ) -> Result<()> {
         let options = self.options;
-        let first_epoch = self.start(state, callbacks)?;
+        let first_epoch = self.start(model, state, callbacks)?;
         let patience = options.early_stopping.map_or(usize::MAX, |stopping| stopping.patience);
         let mut copied = Instant::now();
         for index in first_epoch..options.epochs {
@@ -53,7 +53,7 @@ impl Training<'_> {
             if state.record_epoch(epoch, options) {
                 state.best_parameters = Some(model.parameters_by(self.waiting).await?);
             }
-            self.unify_mixed(model, state).await?;
+            self.unify(index, model, state).await?;
             if !callbacks.shortened {
                 checkpoints.write(self.waiting, model, state, options, self.row_counts()).await?;
             }
@@ -76,8 +76,9 @@ impl Training<'_> {
         callbacks.on_end(&state.history)
     }
 
-    /// Tells the callbacks and the log that the training starts. Returns the number of the first epoch.
-    fn start(&self, state: &TrainingState, callbacks: &mut CallbackList<'_>) -> Result<usize> {
+    /// Tells the callbacks and the log that the training starts, with the numbers of rows of all ranks. Returns the number of the
+    /// first epoch.
+    fn start(&self, model: &Mlp, state: &TrainingState, callbacks: &mut CallbackList<'_>) -> Result<usize> {
         let run = Run {
             epochs: self.options.epochs,
             rows: self.train.len(),
@@ -85,8 +86,16 @@ impl Training<'_> {
             steps_per_epoch: self.train.len().div_ceil(self.options.batch),
             first_epoch: state.history.epochs.len(),
         };
-        let held = self.validation.as_ref().map_or(0, |(_, held)| held.len());
+        let own = self.validation.as_ref().map(|(_, held)| held.len() as u64);
+        let held: u64 = match (own, &self.joint) {
+            (Some(own), Some(joint)) => joint.sum_counts(&[own])?.iter().sum(),
+            (own, _) => own.unwrap_or(0),
+        };
         log::info!("fit: {} rows in {} steps an epoch, {held} rows to validate on", run.rows, run.steps_per_epoch);
+        let dropout = self.options.dropout;
+        if dropout > 0.0 && model.layers.len() == 1 {
+            log::warn!("fit: a dropout of {dropout} has no effect, since the model has no hidden layers");
+        }
         callbacks.on_start(&run)?;
         Ok(run.first_epoch)
     }
@@ -99,17 +108,21 @@ impl Training<'_> {
         } else {
             model.copy = model.parameters_by(self.waiting).await?.into();
         }
-        if let Some(joint) = &self.joint {
-            joint.unify(self.waiting, model).await?;
-        }
         let history = &state.history;
         log::info!("fit: ended after {} epochs; best: {:?}", history.epochs.len(), history.best_epoch);
         Ok(())
     }
 
-    /// Gives all ranks the model and state of rank 0, if the ranks' devices are of different kinds and may round differently.
-    async fn unify_mixed(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
-        let Some(joint) = self.joint.as_ref().filter(|joint| joint.mixed) else { return Ok(()) };
+    /// After an epoch, gives all ranks the model and state of rank 0 if the ranks' devices are of different kinds and may round
+    /// differently, or if the ranks' parameters differ for any other reason.
+    async fn unify(&self, epoch: usize, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
+        let Some(joint) = &self.joint else { return Ok(()) };
+        if !joint.mixed {
+            if joint.are_alike(self.waiting, model).await? {
+                return Ok(());
+            }
+            log::warn!("fit: the ranks' parameters differ after epoch {epoch}: all ranks take those of rank 0");
+        }
         let rows = self.row_counts();
         let own = match joint.ranks.rank() {
             0 => checkpoint::bytes(self.waiting, Path::new(GIVEN_BYTES), model, state, self.options, rows).await?,
@@ -117,7 +130,7 @@ impl Training<'_> {
         };
         let all = joint.ranks.gather(Call::Epoch, &own)?;
         if joint.ranks.rank() > 0 {
-            *state = checkpoint::load(Kept::Bytes(&all[0], Path::new(GIVEN_BYTES)), model, self.options, rows)?;
+            *state = checkpoint::load(Some(&all[0]), Path::new(GIVEN_BYTES), model, self.options, rows)?;
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ impl Mlp {
         /// features are any [`RowSource`]: an array, a file, a function.
         ///
         /// Equal models, data, options and devices give equal bits. A second call continues from the weights of the first, with a
-        /// fresh optimizer state; [`Mlp::reset`] resets the weights. For a validation set, row weights, callbacks or checkpoints,
-        /// use [`Trainer`](crate::Trainer).
+        /// fresh optimizer state, and with the same order of rows unless [`FitOptions::seed`] differs; [`Mlp::reset`] resets the
+        /// weights. For a validation set, row weights, callbacks or checkpoints, use [`Trainer`](crate::Trainer).
         ///
         /// The asynchronous form runs on any executor and gives the same bits. On the CPU path each poll computes one step, and
         /// the executor can run other tasks between polls. The first use of a kernel compiles it within a poll. If the future is
@@ -53,8 +53,8 @@ impl Mlp {
         /// Fits the model with one pass over these rows. This is for data that arrive piece by piece.
         ///
         /// The optimizer's state and the progress of the schedule and its warm-up stay with the model between calls. They are
-        /// dropped when [`Mlp::fit`] is called or when the options name another optimizer. All other options, including the
-        /// learning rate and the schedule, are those of the current call.
+        /// dropped when [`Mlp::fit`] is called, or when the options name another optimizer or other constants of it than the
+        /// learning rate. The learning rate, the schedule and all other options are those of the current call.
         ///
         /// A call counts as an epoch: schedules continue from call to call, and the first call's [`Epoch::index`] is 0.
         /// [`FitOptions::epochs`], validation and early stopping have no effect here. After an error the state is that of the

@@ -30,7 +30,7 @@ pub struct Epoch {
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
     )]
     pub loss: f64,
-    /// The share of the rows that were classified correctly; NaN if no row was counted.
+    /// The share of the rows that were classified correctly, whatever their weights are; NaN if no row was counted.
     #[cfg_attr(
         feature = "serde",
         serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
@@ -79,16 +79,8 @@ impl History {
         self.epochs.iter().any(|epoch| epoch.validation_loss.is_some())
     }
 
-    /// The history as CSV: a line of names, then a line for each epoch. If an epoch was not validated, the cells of its
-    /// validation are empty.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, FitOptions, Mlp};
-    /// # let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
-    /// # let history = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default())?;
-    /// assert!(history.to_csv().starts_with("epoch,loss,accuracy,validation_loss,validation_accuracy,"));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// The history as CSV: a line of names, then a line for each epoch. Epochs are counted from 0 as in [`Epoch::index`], while
+    /// the printed table counts them from 1. If an epoch was not validated, the cells of its validation are empty.
     pub fn to_csv(&self) -> String {
         let names =
             "epoch,loss,accuracy,validation_loss,validation_accuracy,learning_rate,rows,non_finite_rows,seconds\n";
@@ -109,14 +101,6 @@ impl History {
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) when the file cannot be written.
-    ///
-    /// ```
-    /// # use wgpu_mlp::History;
-    /// let path = std::env::temp_dir().join(format!("wgpu-mlp-doc-{}-history.csv", std::process::id()));
-    /// History::default().save_csv(&path)?;
-    /// # std::fs::remove_file(&path).ok();
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn save_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         replace(path.as_ref(), |file| file.write_all(self.to_csv().as_bytes()))
     }

@@ -1,10 +1,8 @@
 //! Joint: a training over ranks. Its ranks compare their settings at the start, and agree on each step.
 
-use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use super::flat::{flattened, unflattened};
+use super::flat::{checksum, flattened, unflattened};
 use super::options::FitOptions;
 use crate::distributed::{Call, Numbers, Ranks};
 use crate::error::{Error, RanksError, Result};
@@ -19,7 +17,7 @@ pub(super) struct Joint<'a> {
     pub own: Range<usize>,
     /// The number of rows of all ranks together.
     pub rows: usize,
-    /// Whether the ranks' devices are of different kinds, which may round differently.
+    /// Whether the ranks' devices are of different kinds, on which updates may round differently.
     pub mixed: bool,
 }
 
@@ -52,7 +50,7 @@ impl From<Numbers> for Word {
 impl<'a> Joint<'a> {
     /// Begins a training in which this rank has this number of rows: compares the settings of the ranks.
     pub fn begin(ranks: &'a Ranks, model: &Mlp, own: usize, described: Vec<(&'static str, String)>) -> Result<Self> {
-        compare(ranks, &described)?;
+        compare(ranks, Call::Fit, &described)?;
         let devices = ranks.gather(Call::Fit, model.device.likeness().as_bytes())?;
         let mixed = devices.iter().any(|device| *device != devices[0]);
         let mut numbers = Numbers::default();
@@ -129,71 +127,36 @@ impl<'a> Joint<'a> {
         places.map(|(row, place)| (row - self.own.start, place))
     }
 
-    /// Gives all ranks the parameters of rank 0, unless all ranks have equal bits already. Before this call, the model's copy on
-    /// the host must equal the parameters on the device; afterwards it does too.
-    pub async fn unify(&self, waiting: Waiting, model: &mut Mlp) -> Result<()> {
-        let mut hash = DefaultHasher::new();
-        flattened(&model.copy).iter().for_each(|value| value.to_bits().hash(&mut hash));
+    /// Whether the model's parameters have the same bits on all ranks. They are read, and their checksums are compared.
+    pub async fn are_alike(&self, waiting: Waiting, model: &Mlp) -> Result<bool> {
         let mut numbers = Numbers::default();
-        numbers[0] = hash.finish();
+        numbers[0] = checksum(&model.parameters_by(waiting).await?);
         let all = self.ranks.round(Call::Epoch, Ok(numbers))?;
-        if all.iter().any(|other| *other != all[0]) {
-            log::warn!("fit: the ranks' parameters differ in their last bits: all take those of rank 0");
-            self.take_parameters(waiting, model).await?;
-        }
-        Ok(())
+        Ok(all.iter().all(|other| *other == all[0]))
     }
 }
 
 /// The options and model properties that must be equal on all ranks of a training.
 pub(super) fn described(model: &Mlp, options: &FitOptions) -> Vec<(&'static str, String)> {
     // Each field is named, so that a new option cannot be forgotten here. Only the number of workers may differ between ranks.
-    let FitOptions {
-        epochs,
-        batch,
-        optimizer,
-        schedule,
-        warm_up_steps,
-        shuffle,
-        seed,
-        class_weights,
-        ignore_index,
-        label_smoothing,
-        dropout,
-        penalties,
-        clip_norm,
-        validation_fraction,
-        early_stopping,
-        stop_on_non_finite,
-        workers: _,
-    } = options;
-    let text = |value: &dyn Debug| format!("{value:?}");
-    vec![
-        ("the crate's version", env!("CARGO_PKG_VERSION").into()),
-        ("the model's widths", text(&model.widths())),
-        ("epochs", text(epochs)),
-        ("batch", text(batch)),
-        ("optimizer", text(optimizer)),
-        ("schedule", text(schedule)),
-        ("warm_up_steps", text(warm_up_steps)),
-        ("shuffle", text(shuffle)),
-        ("seed", text(seed)),
-        ("class_weights", text(class_weights)),
-        ("ignore_index", text(ignore_index)),
-        ("label_smoothing", text(label_smoothing)),
-        ("dropout", text(dropout)),
-        ("penalties", text(penalties)),
-        ("clip_norm", text(clip_norm)),
-        ("validation_fraction", text(validation_fraction)),
-        ("early_stopping", text(early_stopping)),
-        ("stop_on_non_finite", text(stop_on_non_finite)),
-    ]
+    macro_rules! named {
+        ($($option:ident)*) => {{
+            let FitOptions { $($option,)* workers: _ } = options;
+            [$((stringify!($option), format!("{:?}", $option))),*]
+        }};
+    }
+    let options = named! {
+        epochs batch optimizer schedule warm_up_steps shuffle seed class_weights ignore_index label_smoothing dropout penalties
+        clip_norm validation_fraction early_stopping stop_on_non_finite
+    };
+    let version = ("the crate's version", env!("CARGO_PKG_VERSION").into());
+    [version, ("the model's widths", format!("{:?}", model.widths()))].into_iter().chain(options).collect()
 }
 
-/// Refuses ranks whose settings differ.
-fn compare(ranks: &Ranks, described: &[(&'static str, String)]) -> Result<()> {
+/// Refuses ranks whose settings differ. Each setting is a name and a value; neither may contain a tab or a new line.
+pub(in crate::mlp) fn compare(ranks: &Ranks, call: Call, described: &[(&'static str, String)]) -> Result<()> {
     let own: Vec<_> = described.iter().map(|(what, value)| format!("{what}\t{value}")).collect();
-    let all = ranks.gather(Call::Fit, own.join("\n").as_bytes())?;
+    let all = ranks.gather(call, own.join("\n").as_bytes())?;
     let all: Vec<_> = all.iter().map(|text| String::from_utf8_lossy(text)).collect();
     for (rank, text) in all.iter().enumerate() {
         if let Some((line, wanted)) = text.lines().zip(all[0].lines()).find(|(line, wanted)| line != wanted) {
@@ -221,7 +184,7 @@ mod tests {
     /// The outcome of the comparison on each of two ranks, whose settings are given.
     fn told(first: &[Described], second: &[Described]) -> Vec<String> {
         let own = |ranks: &Ranks| if ranks.rank() == 0 { first } else { second };
-        let outcomes = Ranks::in_threads(2, |ranks| compare(ranks, own(ranks)));
+        let outcomes = Ranks::in_threads(2, |ranks| compare(ranks, Call::Fit, own(ranks)));
         let words = |outcome: Result<()>| outcome.err().map_or_else(|| "alike".into(), |error| error.to_string());
         outcomes.into_iter().map(words).collect()
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::batches::Batch;
-use super::callback::Step;
 use super::callback_list::CallbackList;
 use super::feed::Feed;
 use super::flat::arrays;
@@ -12,15 +11,13 @@ use super::non_finite::{Origin, StepPosition, first_of};
 use super::read_ahead::Part;
 use super::row_numbers::RowNumbers;
 use super::state::TrainingState;
-use super::step_shape::StepShape;
-use super::steps::Snapshot;
+use super::steps::{Snapshot, Steps};
 use super::training::Training;
 use crate::distributed::Call;
 use crate::error::{Error, Result};
 use crate::mlp::Mlp;
 use crate::ops::{Pending, bank};
 use crate::statistics::Statistics;
-use crate::waiting::Waiting;
 
 /// This rank's rows of a step: their numbers in the source, and their places in the batch.
 #[derive(Default)]
@@ -51,26 +48,17 @@ impl Training<'_> {
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
     ) -> Result<(Statistics, usize)> {
-        let mut steps = JointSteps { training: self, joint, epoch, order, before: None };
-        let own_rows: Vec<_> = (0..steps.len()).map(|step| steps.own_of(step).count()).collect();
-        if self.waiting == Waiting::Blocking {
-            self.prepare_joint(&own_rows, model, state);
-        }
-        let outcome = steps.run(&own_rows, model, state, callbacks).await;
+        let steps = Steps { epoch, order, batch: self.options.batch };
+        let mut joint_steps = JointSteps { training: self, joint, steps, before: None };
+        let own_rows: Vec<_> = (0..joint_steps.steps.len()).map(|step| joint_steps.own_of(step).count()).collect();
+        // Steps that are neither the largest nor the last have about as many rows, and mostly need the same kernels.
+        let prepared = [own_rows.iter().max(), own_rows.last()].into_iter().flatten().copied();
+        self.prepare(prepared.filter(|rows| *rows > 0), model, state);
+        let outcome = joint_steps.run(&own_rows, model, state, callbacks).await;
         if outcome.is_err() {
-            steps.settle(model, state).await;
+            joint_steps.settle(model, state).await;
         }
         outcome
-    }
-
-    /// Compiles the kernels of this rank's largest step and of its last one. Other steps have about as many rows, and mostly need
-    /// the same kernels.
-    fn prepare_joint(&self, own_rows: &[usize], model: &mut Mlp, state: &TrainingState) {
-        let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
-        for rows in [own_rows.iter().max(), own_rows.last()].into_iter().flatten().copied().filter(|rows| *rows > 0) {
-            let shape = StepShape { rows, weighted, distributed: false, checked, over_ranks: true };
-            model.prepare(shape, &self.step_options, &state.optimizer);
-        }
     }
 }
 
@@ -78,28 +66,23 @@ impl Training<'_> {
 struct JointSteps<'a> {
     training: &'a Training<'a>,
     joint: &'a Joint<'a>,
-    epoch: usize,
-    /// The numbers of the epoch's rows among the rows of all ranks, in the order in which they are used.
-    order: &'a Arc<RowNumbers>,
+    /// The steps of all ranks.
+    steps: Steps<'a>,
     /// The state before the last update. It is kept until that update has been checked.
     before: Option<Snapshot>,
 }
 
 impl JointSteps<'_> {
-    fn len(&self) -> usize {
-        self.order.len().div_ceil(self.training.options.batch)
-    }
-
     /// This rank's rows of a step, each with its place in the batch.
     fn own_of(&self, step: usize) -> impl Iterator<Item = (usize, u64)> {
-        let batch = self.training.options.batch;
-        let places = step * batch..self.order.len().min((step + 1) * batch);
-        self.joint.own_of(places.map(|place| self.order.at(place)))
+        let Steps { order, batch, .. } = self.steps;
+        let places = step * batch..order.len().min((step + 1) * batch);
+        self.joint.own_of(places.map(move |place| order.at(place)))
     }
 
     /// The numbers of this rank's rows in the order in which the epoch uses them.
     fn own_order(&self) -> Arc<RowNumbers> {
-        let numbers = self.joint.own_of(self.order.iter()).map(|(row, _)| row);
+        let numbers = self.joint.own_of(self.steps.order.iter()).map(|(row, _)| row);
         Arc::new(RowNumbers::collect(numbers, self.joint.own.len()))
     }
 
@@ -129,11 +112,11 @@ impl JointSteps<'_> {
             self.update(own.gradients, all.statistics.weight_sum, model, state)?;
             total = total.join(all.statistics, 0);
             done += 1;
-            callbacks.on_step(&self.report(done, own_rows.len(), &total))?;
+            callbacks.on_step(&self.training.step_report(&self.steps, step, &total))?;
         }
         let last = self.own_gradients(&mut feed, &Share::default(), model, state).await?;
         self.agree(&last, false, done, model, state).await?;
-        feed.end(self.epoch, self.training.options.workers);
+        feed.end(self.steps.epoch, self.training.options.workers);
         callbacks.shortened = done < own_rows.len();
         Ok((total, done))
     }
@@ -220,7 +203,7 @@ impl JointSteps<'_> {
         if let Some(before) = self.before.take() {
             before.restore(model, state);
         }
-        let position = StepPosition { epoch: self.epoch, step: done.saturating_sub(1), rows: &[] };
+        let position = StepPosition { epoch: self.steps.epoch, step: done.saturating_sub(1), rows: &[] };
         origin.map_or_else(|| self.joint.told(), |origin| position.error(origin))
     }
 
@@ -241,14 +224,7 @@ impl JointSteps<'_> {
         let (Some(batch), Some(row)) = (own.batch, own.statistics.first_bad_row) else { return Ok(self.joint.told()) };
         let (layer, row) = (model.layers.len().saturating_sub(1), usize::try_from(row).ok());
         let otherwise = Origin { op: "softmax_cross_entropy", layer, row };
-        let position = StepPosition { epoch: self.epoch, step, rows: &share.rows };
+        let position = StepPosition { epoch: self.steps.epoch, step, rows: &share.rows };
         model.non_finite_error(self.training.waiting, &batch, position, otherwise).await
-    }
-
-    /// The report about the last step that was done, for callbacks. `steps` is the number of steps in the epoch.
-    fn report(&self, done: usize, steps: usize, total: &Statistics) -> Step {
-        let (loss, accuracy) = (Some(total.mean_loss()), Some(total.accuracy()));
-        let rows = self.order.len().min(done * self.training.options.batch);
-        Step { epoch: self.epoch, step: done - 1, steps, rows, loss, accuracy }
     }
 }

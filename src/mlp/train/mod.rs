@@ -1,21 +1,21 @@
 //! Training: options, single steps, whole epochs, and the trainer.
 
-mod batches;
+pub(super) mod batches;
 mod begin;
 mod callback;
 mod callback_list;
 mod checkpoints;
 mod class_counts;
-mod class_weights;
+pub(super) mod class_weights;
 pub(crate) mod dry_step;
 mod early_stopping;
 mod epochs;
 mod feed;
 mod fit;
 mod fit_rows;
-mod flat;
+pub(super) mod flat;
 mod history;
-mod joint;
+pub(super) mod joint;
 mod joint_steps;
 mod non_finite;
 mod options;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ops::check_max_norm;
 use crate::optim::{Optimizer, OptimizerState, Penalty};
 use crate::schedule::{LearningRate, Schedule, ScheduleState};
-use crate::targets::{Label, Targets};
+use crate::targets::Targets;
 
 /// The maximal number of workers. Each worker is a thread, so a larger number must be a mistake.
 const MAX_WORKERS: usize = 1024;
@@ -29,7 +29,9 @@ const MAX_WORKERS: usize = 1024;
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct FitOptions {
-    /// The maximal number of epochs, which are passes over the data.
+    /// The maximal number of epochs, which are passes over the data. The epochs of a checkpoint that the training resumes from
+    /// count too. If none is left, as with 0, no step is made: data and options are still checked, callbacks are told of the start
+    /// and the end, and the model keeps its parameters or gets those of the checkpoint.
     pub epochs: usize,
     /// The number of rows in a step; the last step of an epoch takes the rest.
     pub batch: usize,
@@ -42,7 +44,8 @@ pub struct FitOptions {
     pub warm_up_steps: u64,
     /// Whether each epoch goes through the rows in a new order.
     pub shuffle: bool,
-    /// The seed of the rows' order, of the validation split, and of dropout.
+    /// The seed of the rows' order, of the validation split, and of dropout. A second training on the same rows with this seed
+    /// takes them in the same order, and holds back the same ones.
     pub seed: u64,
     /// The weights of the classes' losses in training. In the validation all classes have equal weights.
     pub class_weights: ClassWeights,
@@ -51,7 +54,8 @@ pub struct FitOptions {
     pub ignore_index: Option<i64>,
     /// The part of each target, from 0 to 1, that is spread evenly over all classes. It has no effect on the validation.
     pub label_smoothing: f32,
-    /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1.
+    /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1. Features are never left
+    /// out, so this has no effect on a model without hidden layers; the log then has a warning.
     pub dropout: f32,
     /// The penalties on large parameters: none, one for all layers, or one for each layer.
     pub penalties: Vec<Penalty>,
@@ -153,17 +157,6 @@ impl FitOptions {
     /// The label whose rows are ignored, besides -100.
     pub(super) fn ignored(&self) -> i64 {
         self.ignore_index.unwrap_or(Targets::IGNORED)
-    }
-
-    /// The labels as i64; ignored rows get -100. A label outside the range of i64 becomes the nearest i64.
-    pub(super) fn plain_labels<L: Label>(&self, labels: &[L]) -> Vec<i64> {
-        let ignored = i128::from(self.ignored());
-        let saturated = |value: i128| i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX });
-        let plain = |label: &L| match label.value() {
-            value if value == ignored => Targets::IGNORED,
-            value => saturated(value),
-        };
-        labels.iter().map(plain).collect()
     }
 
     /// The optimizer's state before the first step on a model with `depth` layers.

@@ -18,7 +18,8 @@ use crate::ops::CrossEntropy;
 pub struct StepOptions {
     /// The options of the loss: weights, an ignored class, label smoothing, and the reduction over rows.
     pub loss: CrossEntropy,
-    /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1.
+    /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1. Features are never left
+    /// out, so this has no effect on a model without hidden layers.
     pub dropout: f32,
     /// The seed of dropout; the outputs that are left out differ from step to step and from layer to layer.
     pub seed: u64,

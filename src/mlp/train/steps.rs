@@ -31,15 +31,12 @@ const STEPS_PER_READ: usize = 1024;
 const READ_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A snapshot of model, optimizer and schedule.
+#[derive(Clone)]
 pub(super) struct Snapshot(Mlp, OptimizerState, ScheduleState);
 
 impl Snapshot {
     pub fn of(model: &Mlp, state: &TrainingState) -> Self {
         Snapshot(model.clone(), state.optimizer.clone(), state.schedule)
-    }
-
-    fn copied(&self) -> Self {
-        Snapshot(self.0.clone(), self.1.clone(), self.2)
     }
 
     pub fn restore(self, model: &mut Mlp, state: &mut TrainingState) {
@@ -48,16 +45,17 @@ impl Snapshot {
 }
 
 /// The steps of an epoch.
-struct Steps<'a> {
-    epoch: usize,
-    /// The caller's numbers for the epoch's rows, in the order in which the steps use them.
-    order: &'a RowNumbers,
+pub(super) struct Steps<'a> {
+    pub epoch: usize,
+    /// The caller's numbers for the epoch's rows, in the order in which the steps use them. Over ranks, the rows of all ranks are
+    /// counted in the order of the ranks.
+    pub order: &'a RowNumbers,
     /// The number of rows of each step except the last.
-    batch: usize,
+    pub batch: usize,
 }
 
 impl Steps<'_> {
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.order.len().div_ceil(self.batch)
     }
 
@@ -67,7 +65,7 @@ impl Steps<'_> {
     }
 
     /// The caller's numbers for a step's rows.
-    fn numbers(&self, step: usize) -> Vec<usize> {
+    pub fn numbers(&self, step: usize) -> Vec<usize> {
         self.order.among(step * self.batch..(step + 1) * self.batch)
     }
 }
@@ -86,9 +84,8 @@ impl Training<'_> {
             return self.run_joint_steps(joint, epoch, order, model, state, callbacks).await;
         }
         let steps = Steps { epoch, order, batch: self.options.batch };
-        if self.waiting == Waiting::Blocking {
-            self.prepare(&steps, model, &state.optimizer);
-        }
+        // The last step may have fewer rows than the others.
+        self.prepare([0, steps.len().saturating_sub(1)].map(|step| steps.rows(step)), model, state);
         let mut feed = Feed::begin(self, Part::Train, || order.clone(), (0..steps.len()).map(|step| steps.rows(step)));
         let mut total = Statistics::default();
         let mut first = 0;
@@ -128,12 +125,15 @@ impl Training<'_> {
         Ok((total, first))
     }
 
-    /// Compiles the kernels of the steps. The last step may have fewer rows than the others.
-    fn prepare(&self, steps: &Steps<'_>, model: &mut Mlp, state: &OptimizerState) {
+    /// Compiles the kernels of steps with these numbers of rows, unless that would block an executor.
+    pub(super) fn prepare(&self, rows: impl IntoIterator<Item = usize>, model: &mut Mlp, state: &TrainingState) {
+        if self.waiting == Waiting::Yielding {
+            return;
+        }
         let (weighted, checked) = (self.rows.weights.is_some(), self.options.stop_on_non_finite);
-        for step in [0, steps.len().saturating_sub(1)] {
-            let shape = StepShape { rows: steps.rows(step), weighted, distributed: false, checked, over_ranks: false };
-            model.prepare(shape, &self.step_options, state);
+        for rows in rows {
+            let shape = StepShape { rows, weighted, distributed: false, checked, over_ranks: self.joint.is_some() };
+            model.prepare(shape, &self.step_options, &state.optimizer);
         }
     }
 
@@ -168,14 +168,14 @@ impl Training<'_> {
     }
 
     /// The report about a step for callbacks, with the statistics of the epoch up to this step.
-    fn step_report(&self, steps: &Steps<'_>, step: usize, total: &Statistics) -> Step {
+    pub(super) fn step_report(&self, steps: &Steps<'_>, step: usize, total: &Statistics) -> Step {
         Step {
             epoch: steps.epoch,
             step,
             steps: steps.len(),
             rows: step * steps.batch + steps.rows(step),
-            loss: Some(total.mean_loss()),
-            accuracy: Some(total.accuracy()),
+            loss: total.mean_loss(),
+            accuracy: total.accuracy(),
         }
     }
 
@@ -207,7 +207,7 @@ impl Training<'_> {
         model: &mut Mlp,
         state: &mut TrainingState,
     ) -> Error {
-        let again = before.copied();
+        let again = before.clone();
         match self.rewind(steps, first, end, before, model, state).await {
             Ok(error) => {
                 log::warn!("{error}: the step is undone");
@@ -235,7 +235,7 @@ impl Training<'_> {
         model: &mut Mlp,
         state: &mut TrainingState,
     ) -> Result<Error> {
-        let again = before.copied();
+        let again = before.clone();
         before.restore(model, state);
         for step in first..end {
             self.repeat_step(&steps.numbers(step), model, state).await?;

@@ -31,11 +31,21 @@ use crate::waiting::{Waiting, at_once, blocking_and_async};
 /// ```
 pub struct Trainer<'a> {
     pub(super) options: &'a FitOptions,
-    pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<i64>)>,
+    pub(super) validation: Option<(Box<dyn RowSource + 'a>, Vec<LabelValue>)>,
     pub(super) row_weights: Option<&'a [f32]>,
     pub(super) ranks: Option<&'a Ranks>,
     pub(super) callbacks: CallbackList<'a>,
     pub(super) checkpoints: Checkpoints<'a>,
+}
+
+/// The value of a label of any type. A validation set keeps these, so that an error reports its label whatever the type was.
+#[derive(Clone, Copy)]
+pub(super) struct LabelValue(i128);
+
+impl Label for LabelValue {
+    fn value(self) -> i128 {
+        self.0
+    }
 }
 
 /// A model in a partial fit. When this guard is dropped, the training's state goes back to the model, also after an error or if
@@ -61,33 +71,20 @@ impl<'a> Trainer<'a> {
     /// Validates on these rows after every epoch. Rows with the label -100 or [`FitOptions::ignore_index`] are ignored.
     /// Class weights and label smoothing have no effect on the validation.
     pub fn validation_set<L: Label>(mut self, x: impl RowSource + 'a, labels: &[L]) -> Self {
-        self.validation = Some((Box::new(x), self.options.plain_labels(labels)));
+        self.validation = Some((Box::new(x), labels.iter().map(|label| LabelValue(label.value())).collect()));
         self
     }
 
     /// Sets a weight for each row of the training data, in the order of the rows: scikit-learn's `sample_weight`. Rows that
-    /// [`FitOptions::validation_fraction`] holds back keep their weights. Only the ratios of the weights count: if all weights
-    /// are doubled, the training does not change.
+    /// [`FitOptions::validation_fraction`] holds back keep their weights; those of a validation set have none. Only the ratios of
+    /// the weights count: if all weights are doubled, the training does not change. Accuracies are not weighted.
     pub fn row_weights(mut self, weights: &'a [f32]) -> Self {
         self.row_weights = Some(weights);
         self
     }
 
-    /// Adds a callback, which watches the training and can end it. A trainer can have several callbacks.
-    ///
-    /// ```
-    /// use std::ops::ControlFlow;
-    /// use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Trainer};
-    /// let (x, labels) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
-    /// let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
-    /// let mut watch = |model: &Mlp, epoch: &Epoch| {
-    ///     println!("{}: loss {:.3}, accuracy {:.3}", epoch.index, epoch.loss, model.score(x.view(), &labels)?);
-    ///     Ok(if epoch.index == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    /// };
-    /// let history = Trainer::new(&FitOptions::default()).callback(&mut watch).fit(&mut model, x.view(), &labels)?;
-    /// assert_eq!(history.epochs.len(), 5);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
+    /// Adds a callback, which watches the training and can end it. A trainer can have several callbacks. [`Callback`] has
+    /// examples.
     pub fn callback(mut self, callback: &'a mut (dyn Callback + 'a)) -> Self {
         self.callbacks.push(callback);
         self
@@ -95,6 +92,9 @@ impl<'a> Trainer<'a> {
 
     /// Writes a checkpoint to this file after every epoch. It has the parameters, the optimizer state, the parameters of the best
     /// epoch, and the history. The file always holds a complete epoch.
+    ///
+    /// [`Mlp::load`] gives the model after the file's last epoch, and [`Mlp::load_best`] that of the best epoch so far. The best
+    /// epoch's parameters are there only if [`EarlyStopping::restore_best`](crate::EarlyStopping::restore_best) is set.
     pub fn checkpoint(mut self, path: impl AsRef<Path>) -> Self {
         self.checkpoints.path = Some(path.as_ref().into());
         self
@@ -103,9 +103,9 @@ impl<'a> Trainer<'a> {
     /// Resumes the training from the file of [`Trainer::checkpoint`], if there is one. With the same data, options and device,
     /// the training ends with the same bits as one that was never interrupted.
     ///
-    /// The training returns [`Error::Model`] if the checkpoint has another batch, seed, kind of optimizer or shape of a layer, or
-    /// another number of rows to train on or to hold back. It returns [`Error::Combination`] if no file is named. Other options,
-    /// such as the learning rate and [`FitOptions::epochs`], are taken from this call.
+    /// The training returns [`Error::Model`] if the checkpoint has another batch, seed, kind of optimizer, number of layers or
+    /// shape of a layer, or another number of rows to train on or to hold back. It returns [`Error::Combination`] if no file is
+    /// named. Other options, such as the learning rate and [`FitOptions::epochs`], are taken from this call.
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};

@@ -29,14 +29,10 @@ pub(super) struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// The number of rows, over all ranks if there are several.
-    pub fn all_rows(&self) -> usize {
-        self.joint.as_ref().map_or(self.rows.ids.len(), |joint| joint.rows)
-    }
-
     /// The number of all rows, the number of rows to train on, and whether there are rows to validate on.
     pub fn row_counts(&self) -> RowCounts {
-        RowCounts { all: self.all_rows(), trained: self.train.len(), validated: self.validation.is_some() }
+        let all = self.joint.as_ref().map_or(self.rows.ids.len(), |joint| joint.rows);
+        RowCounts { all, trained: self.train.len(), validated: self.validation.is_some() }
     }
 
     /// The rows of this part. If there are no rows to validate on, the rows to train on are returned.

@@ -151,6 +151,22 @@ fn cells_that_are_no_numbers() {
     cell(b"x,\"ki\nnd\"\n\n\n1,a\n\n?,a\n", "line 7, column 1: a value is missing; got \"?\"");
 }
 
+/// Files of old programs end their lines with CR alone.
+#[test]
+fn lines_are_counted_for_every_line_end() {
+    let missing = |text: &str, line: usize| {
+        let words = format!("line {line}, column 1: a value is missing; got \"?\"");
+        refused(text.as_bytes(), &CsvOptions::default(), &words);
+    };
+    for end in ["\r", "\n", "\r\n"] {
+        // Line ends within a quoted cell and empty lines count too.
+        missing(&["x,\"ki", "nd\"", "", "1,a", "", "?,a", ""].join(end), 6);
+        // These rows are longer than what is read at a time.
+        missing(&format!("x,kind{end}{}?,a{end}", format!("1,a{end}").repeat(5000)), 5002);
+    }
+    missing("x,kind\r1,a\r\n2,b\n\r3,a\n\n\r\n?,a\r", 8);
+}
+
 #[test]
 fn rows_of_other_lengths() {
     let row = |text: &[u8], words: &str| refused(text, &CsvOptions::default(), words);

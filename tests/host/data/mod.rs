@@ -6,6 +6,7 @@ mod broken;
 mod broken_sources;
 mod csv;
 mod csv_delimiters;
+mod left_early;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
