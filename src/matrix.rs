@@ -132,12 +132,6 @@ impl Matrix {
     ///
     /// # Errors
     /// As [`Matrix::from_array`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// assert_eq!(Matrix::zeros(&Device::cpu(), 2, 3)?.to_array()?.sum(), 0.0);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn zeros(device: &Device, rows: usize, cols: usize) -> Result<Self> {
         not_empty("matrix", rows, cols)?;
         let storage = match device.context() {

@@ -81,13 +81,6 @@ impl Plan {
     /// [`Error::Option`] for fewer than two widths, or an option out of range; [`Error::Empty`] for a width of 0;
     /// [`Error::Shape`] unless there is a class weight for each class. A step that does not fit is not an error here:
     /// see [`Plan::obstacle`].
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, FitOptions, Plan};
-    /// let plan = Plan::training_step(&Device::cpu(), &[784, 512, 10], &FitOptions::default())?;
-    /// assert!(plan.peak_bytes > 4 * 784 * 512);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn training_step(device: &Device, widths: &[usize], options: &FitOptions) -> Result<Self> {
         Self::training(device, widths, options, false)
     }
@@ -158,7 +151,7 @@ impl Plan {
         let dry = device.dry();
         let outcome = planned_model(&dry, widths).and_then(|mut model| run(&mut model, &dry));
         let peak_bytes = dry.counters().peak_memory_bytes;
-        let allowed_bytes = device.context().and_then(Context::max_memory_bytes);
+        let allowed_bytes = device.context().and_then(|gpu| gpu.options().max_memory_bytes);
         let on_gpu = device.info().kind != DeviceKind::Cpu;
         let too_much = allowed_bytes.is_some_and(|allowed| peak_bytes > allowed);
         let (entries, dispatches, obstacle) = match outcome {

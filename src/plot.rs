@@ -54,14 +54,6 @@ impl History {
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) when the picture cannot be drawn. It names `the picture` instead of a path.
-    ///
-    /// ```
-    /// # use wgpu_mlp::{Device, FitOptions, Mlp};
-    /// # let mut model = Mlp::new(&Device::cpu(), &[1, 2], 0)?;
-    /// let history = model.fit(ndarray::array![[0.0], [1.0]].view(), &[0u8, 1], &FitOptions::default())?;
-    /// assert!(history.to_svg()?.starts_with("<svg"));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn to_svg(&self) -> Result<String> {
         self.svg(Path::new("the picture"))
     }

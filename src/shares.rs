@@ -16,17 +16,14 @@ pub(crate) fn shares(sizes: &[usize], wanted: usize) -> Vec<usize> {
     order.sort_by_key(|group| Reverse(exact(sizes[*group]) % rows as u128));
     let mut left = wanted - shares.iter().sum::<usize>();
     while left > 0 {
-        let before = left;
-        for group in &order {
-            if left > 0 && shares[*group] + 1 < sizes[*group] {
-                shares[*group] += 1;
-                left -= 1;
-            }
-        }
-        // No group can give another row, since each would be left with none.
-        if left == before {
+        // Groups that cannot give another row, since they would be left with none, are passed over only once: there may be a
+        // million of them, and as many rows left over.
+        order.retain(|group| shares[*group] + 1 < sizes[*group]);
+        if order.is_empty() {
             break;
         }
+        order.iter().take(left).for_each(|group| shares[*group] += 1);
+        left = left.saturating_sub(order.len());
     }
     shares
 }
@@ -45,5 +42,16 @@ mod tests {
         assert_eq!(shares(&[7], 3), [3]);
         assert_eq!(shares(&[0, 0], 0), [0, 0]);
         assert!(shares(&[], 0).is_empty());
+    }
+
+    /// Only the largest group can give the rows that rounding leaves over, a third of a million. Each pass over all groups, to find
+    /// one of these rows, would make this take minutes.
+    #[test]
+    fn a_million_groups_of_one_row_are_passed_over_once() {
+        const GROUPS: usize = 1_000_000;
+        let sizes = [vec![1; GROUPS], vec![2 * GROUPS]].concat();
+        let found = shares(&sizes, GROUPS);
+        assert_eq!(found.last(), Some(&GROUPS));
+        assert!(found[..GROUPS].iter().all(|share| *share == 0));
     }
 }

@@ -19,6 +19,8 @@ use crate::files::Source;
 
 /// The maximal length of a header in bytes, which the format defines. It allows about a million tensors.
 const MAX_HEADER: u64 = 100_000_000;
+/// The first bytes of a zip archive.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
 /// The number of bytes before the header. They contain its length.
 const PREFIX: u64 = 8;
 
@@ -73,11 +75,15 @@ pub(crate) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, &'a [
 /// The length of the header, from the first bytes of the file.
 fn header_length(path: &Path, start: &[u8]) -> Result<u64> {
     let length = start.first_chunk().ok_or(SafeTensorError::HeaderTooSmall).map_err(|rule| failed(path, rule))?;
-    let length = u64::from_le_bytes(*length);
-    if length > MAX_HEADER {
-        return Err(failed(path, SafeTensorError::HeaderTooLarge));
+    match u64::from_le_bytes(*length) {
+        length if length <= MAX_HEADER => Ok(length),
+        _ if start.starts_with(ARCHIVE) => {
+            let rule =
+                "the file must be in the safetensors format; in PyTorch: safetensors.torch.save_file(tensors, file)";
+            Err(Error::Data { path: path.into(), rule, found: "a zip archive, as torch.save writes it".into() })
+        }
+        _ => Err(failed(path, SafeTensorError::HeaderTooLarge)),
     }
-    Ok(length)
 }
 
 /// Parses a header, which must have the given length, in a file of length `whole`.

@@ -46,6 +46,12 @@ pub(crate) async fn give_way() {
     .await;
 }
 
+/// Lets the page handle the events that are waiting now, however recently it has done so.
+#[cfg(target_family = "wasm")]
+pub(crate) async fn handle_events() {
+    events::give_way().await;
+}
+
 /// The event loop of a page or a worker. A task that is always woken at once would keep the loop from handling input and drawing.
 #[cfg(target_family = "wasm")]
 mod events {

@@ -96,6 +96,8 @@ fn a_training_tells_what_happens() {
     dropout_without_hidden_layers();
     #[cfg(feature = "data")]
     labels_that_stand_for_none();
+    #[cfg(feature = "data")]
+    tables_that_can_be_read_in_two_ways();
 }
 
 /// A source each of whose batches takes less than a millisecond.
@@ -178,5 +180,25 @@ fn labels_that_stand_for_none() {
         let table = wgpu_mlp::data::read_csv_from(text.as_bytes(), &Default::default()).unwrap();
         assert_eq!(table.classes.len(), 2);
         said(&[(Level::Warn, &format!("the label {label:?} is a class of its own"))]);
+    }
+}
+
+/// Tables whose first row or labels may mean something else than what is read: a warning says so. Plain tables have no warning.
+#[cfg(feature = "data")]
+fn tables_that_can_be_read_in_two_ways() {
+    use wgpu_mlp::data::{CsvOptions, read_csv_from};
+    let told = |text: &str, header: Option<bool>| {
+        read_csv_from(text.as_bytes(), &CsvOptions { header, ..Default::default() }).unwrap();
+        let records = std::mem::take(&mut *COLLECTOR.0.lock().unwrap());
+        records.into_iter().map(|(_, record)| record.replace("read_csv: the given bytes: ", "")).collect::<Vec<_>>()
+    };
+    let labels = "the labels \"1\" and \"1.0\" are two classes, though they are one number";
+    assert_eq!(told("x,kind\n5,1.0\n6,1\n7,2\n", None), [labels]);
+    let header = "the first row is taken for a header, though it has numbers; CsvOptions::header decides";
+    assert_eq!(told("5.1,3.5O,a\n4.9,3.0,b\n", None), [header]);
+    let nothing: [&str; 0] = [];
+    assert_eq!(told("5.1,3.5O,a\n4.9,3.0,b\n", Some(true)), nothing);
+    for plain in ["x,y,kind\n5,6,1\n7,8,2.5\n", "5,6,1\n7,8,2\n", "0,1,2,kind\n5,6,7,a\n", "5,6,kind\n7,8,1\n"] {
+        assert_eq!(told(plain, None), nothing, "{plain}");
     }
 }

@@ -15,6 +15,12 @@ const DECIMAL_COMMA: &str = "a value must have a decimal point; this one has a d
 /// The rule that a number breaks if its comma may be a decimal comma or a separator of thousands.
 const COMMA: &str = "a value must have a point before its decimals, and no comma";
 
+/// The rule that a row of numbers breaks if spaces separate them, as NumPy's `savetxt` writes it.
+const SPACES: &str = "the cells seem to be separated by spaces: set CsvOptions::delimiter to b' '";
+
+/// The rule that a row of numbers breaks if runs of spaces separate them.
+const RUNS: &str = "the cells seem to be separated by several spaces: between two cells there must be one delimiter";
+
 /// The rule that these texts, which are rows or cells, break if each of them contains another delimiter than the given one.
 pub(super) fn separated<'a>(delimiter: u8, texts: impl Iterator<Item = &'a str> + Clone) -> Option<&'static str> {
     let share = |other: char| {
@@ -26,6 +32,13 @@ pub(super) fn separated<'a>(delimiter: u8, texts: impl Iterator<Item = &'a str> 
     let fitting = others(delimiter).filter(|(other, _)| fits(*other)).rev();
     // `max_by` returns the last of equal values, so the list is reversed.
     fitting.max_by(|(left, _), (right, _)| share(*left).total_cmp(&share(*right))).map(|(_, rule)| *rule)
+}
+
+/// The rule that a row of a single cell breaks if the cell is several numbers with spaces between them.
+pub(super) fn separated_by_spaces(delimiter: u8, cell: &str) -> Option<&'static str> {
+    let divided = delimiter != b' ' && cell.contains(' ');
+    let fits = divided && cell.split(' ').filter(|part| !part.is_empty()).all(is_number);
+    fits.then_some(if cell.contains("  ") { RUNS } else { SPACES })
 }
 
 /// The rule that a header breaks if it would have a column of this name with another delimiter.

@@ -13,7 +13,7 @@ pub struct CsvOptions {
     /// The byte between two cells; a comma by default.
     pub delimiter: u8,
     /// Whether the first row names the columns. With `None`, the default, the first row is a header if one of its features is not
-    /// a number, or if its label is not a number and the label of the next row is. A first row that has the numbers of the
+    /// a number or a boolean, or if its label is not one and the label of the next row is. A first row that has the numbers of the
     /// columns, 0, 1, 2 and so on, at least three of them, is also a header: pandas writes these if columns have no names.
     pub header: Option<bool>,
     /// The column with the labels; the last column by default.

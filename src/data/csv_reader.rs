@@ -6,9 +6,9 @@ use std::path::Path;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use ndarray::Array2;
 
-use super::csv_cell::{is_missing, number};
+use super::csv_cell::{is_missing, no_text, number};
 use super::csv_columns::Columns;
-use super::csv_delimiter::{has_decimal_comma, named, no_number, separated};
+use super::csv_delimiter::{has_decimal_comma, named, no_number, separated, separated_by_spaces};
 use super::csv_options::{Column, CsvOptions};
 use super::errors::{listed, refuse, shown};
 use super::recent_bytes::RecentBytes;
@@ -53,9 +53,8 @@ impl<'a> CsvReader<'a> {
             rows.first.push(row.clone());
         }
         let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
-        // This is UTF-16, which spreadsheets call "Unicode text" and which the shell of Windows writes.
-        if [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| first.as_slice().starts_with(*mark)) {
-            return refuse(path, "the text must be UTF-8, in spreadsheets \"CSV UTF-8\"", "UTF-16".into());
+        if let Some((rule, what)) = no_text(first.as_slice()) {
+            return refuse(path, rule, what.into());
         }
         (rows.columns.width, rows.start) = (first.len(), rows.whole(first));
         if label.is_some() && first.len() == 1 {
@@ -71,21 +70,14 @@ impl<'a> CsvReader<'a> {
         let mut named = label.into_iter().chain(&options.skip);
         let by_name = named.any(|column| matches!(column, Column::Name(_)));
         if options.header.unwrap_or_else(|| by_name || rows.has_header()) {
-            rows.header = Some(rows.first.remove(0));
-            rows.warn_of_unnamed();
+            let header = rows.first.remove(0);
+            rows.columns.warn_of_unnamed(path, &header);
+            if options.header.is_none() && !by_name {
+                rows.columns.warn_of_numbers(path, &header);
+            }
+            rows.header = Some(header);
         }
         Ok(rows)
-    }
-
-    /// Warns about a feature whose column has no name. pandas writes its index in this way by default.
-    fn warn_of_unnamed(&self) {
-        let unnamed = |column: &usize| self.header.as_ref().and_then(|header| header.get(*column)) == Some(&[][..]);
-        if let Some(column) = self.columns.features().find(unnamed) {
-            let (path, column) = (self.path.display(), column + 1);
-            log::warn!(
-                "read_csv: {path}: column {column} has no name, as an index of pandas, and is read as a feature"
-            );
-        }
     }
 
     /// The index of a column, which must be in the file exactly once. Otherwise the error has the given rule.
@@ -196,22 +188,26 @@ impl<'a> CsvReader<'a> {
         Ok(())
     }
 
-    /// The rule that this cell breaks, if it is not a number because of a comma or another delimiter.
+    /// The rule that this cell breaks, if it is not a number because of a comma, a space or another delimiter.
     fn no_number(&self, cell: &[u8]) -> Option<&'static str> {
         let cell = String::from_utf8_lossy(cell);
         // A row "1,5" that is one cell is taken as two numbers if its header has a comma too.
         let has_comma = |header: &ByteRecord| header.as_slice().contains(&b',');
-        if self.columns.width == 1 && self.delimiter != b',' && self.header.as_ref().is_none_or(has_comma) {
-            return separated(self.delimiter, [&*cell].into_iter());
-        }
-        no_number(self.delimiter, &cell)
+        let alone = self.columns.width == 1;
+        let rule = match alone && self.delimiter != b',' && self.header.as_ref().is_none_or(has_comma) {
+            true => separated(self.delimiter, [&*cell].into_iter()),
+            false => no_number(self.delimiter, &cell),
+        };
+        rule.or_else(|| separated_by_spaces(self.delimiter, &cell).filter(|_| alone))
     }
 
     /// Refuses rows of a single cell if another delimiter divides all of them. The first row is given, and a second one if there
     /// is one.
     fn check_divided(&self, rows: &[ByteRecord]) -> Result<()> {
         let whole: Vec<_> = rows.iter().map(|row| self.whole(row)).collect();
-        match (rows.first(), separated(self.delimiter, whole.iter().map(String::as_str))) {
+        let rule = separated(self.delimiter, whole.iter().map(String::as_str));
+        // The row before the last one may be a header.
+        match (rows.first(), rule.or_else(|| separated_by_spaces(self.delimiter, whole.last()?))) {
             (Some(first), Some(rule)) => self.refuse(first, 0, rule, shown(whole[0].as_bytes())),
             _ => Ok(()),
         }

@@ -23,7 +23,12 @@ impl Layout {
         let (rows, cols) = match *shape {
             [rows] => (rows, 1),
             [rows, cols] => (rows, cols),
-            _ => return refuse(path, "the array must have two dimensions, or one, which becomes a column", found()),
+            [] => return refuse(path, "the array must have two dimensions, or one, which becomes a column", found()),
+            [_, _, _, ..] => {
+                let rule = "the array must have two dimensions, or one, which becomes a column; to join the others in NumPy: \
+                            array.reshape(len(array), -1)";
+                return refuse(path, rule, found());
+            }
         };
         // An axis of length 0 counts as 1 here, since ndarray refuses an array whose other axis is too long.
         let most = rows.max(1).checked_mul(cols.max(1)).and_then(|values| values.checked_mul(8));
@@ -52,7 +57,7 @@ impl Layout {
     /// Checks that the shape of the array is right for labels.
     pub(super) fn check_labels(&self, path: &Path) -> Result<()> {
         if self.cols != 1 {
-            let rule = "labels must have one dimension, or one column";
+            let rule = "labels must have one dimension, or one column; of one-hot rows in NumPy: labels.argmax(axis=1)";
             return refuse(path, rule, Shape::from((self.rows, self.cols)).to_string());
         }
         Ok(())

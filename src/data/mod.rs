@@ -76,6 +76,7 @@ mod csv_reader;
 mod decode;
 mod dtype;
 mod errors;
+mod filled;
 mod labels;
 mod layout;
 mod npy;

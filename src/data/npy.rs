@@ -106,14 +106,6 @@ pub fn read_npy_labels(path: impl AsRef<Path>) -> Result<Vec<i64>> {
 ///
 /// # Errors
 /// As [`read_npy_labels`]. Errors name `the given bytes` instead of a path.
-///
-/// ```
-/// use wgpu_mlp::data::read_npy_labels_from;
-/// let header = format!("{:117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }");
-/// let bytes = [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &[7, 0, 2]].concat();
-/// assert_eq!(read_npy_labels_from(&bytes[..])?, [7, 0, 2]);
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
 pub fn read_npy_labels_from(mut reader: impl Read) -> Result<Vec<i64>> {
     let mut source = Source::reader(&mut reader);
     let layout = npy_header::read(&mut source)?;

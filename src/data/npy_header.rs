@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::files::{Source, failed};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
+/// The first bytes of a zip archive.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
 /// The maximal length of a header in bytes, which is also that of NumPy.
 const MAX_HEADER: usize = 10_000;
 /// The number of bytes at the start of the file that contain the header's length.
@@ -32,7 +34,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Layout> {
     })?;
     let name = parsed.type_descriptor.as_string().map_or("no plain type", String::as_str);
     let Some(dtype) = Dtype::named(name) else {
-        let rule = "the numbers must be f2, f4, f8, bfloat16, i1 to i8, u1 to u8 or b1; in NumPy: array.astype('<f4')";
+        let rule = match name.as_bytes() {
+            [_, b'U' | b'S', ..] => "texts must be numbered first; in NumPy: np.unique(array, return_inverse=True)[1]",
+            _ => "the numbers must be f2, f4, f8, bfloat16, i1 to i8, u1 to u8 or b1; in NumPy: array.astype('<f4')",
+        };
         return refuse(path, rule, name.into());
     };
     Layout::new(path, dtype, &parsed.shape, parsed.layout.is_fortran())
@@ -72,6 +77,10 @@ pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Layout, &'a [u8
 /// The header's length in bytes, from the first [`START`] bytes of the file, or from all bytes of a shorter file.
 fn header_length(path: &Path, start: &[u8]) -> Result<usize> {
     let unusable = |source: ParseHeaderError| Err(Error::Format { path: path.into(), source: source.into() });
+    if start.starts_with(ARCHIVE) {
+        let rule = "the file must be one array; in Python: np.save of each array of np.load(file)";
+        return refuse(path, rule, "a zip archive, as np.savez writes it".into());
+    }
     let Some(version) = start.strip_prefix(MAGIC) else { return unusable(ParseHeaderError::MagicString) };
     let length = match *version {
         [1, 0, low, high, ..] => usize::from(u16::from_le_bytes([low, high])).saturating_add(10),

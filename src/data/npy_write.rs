@@ -41,14 +41,6 @@ pub fn write_npy(path: impl AsRef<Path>, values: ArrayView2<'_, f32>) -> Result<
 ///
 /// # Errors
 /// [`Error::File`] when the writer fails. It names `the given writer` instead of a path.
-///
-/// ```
-/// use wgpu_mlp::data::{read_npy_from, write_npy_to};
-/// let mut bytes = Vec::new();
-/// write_npy_to(&mut bytes, ndarray::array![[0.9, 0.1], [0.2, 0.8]].view())?;
-/// assert_eq!(read_npy_from(&bytes[..])?, ndarray::array![[0.9, 0.1], [0.2, 0.8]]);
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
 pub fn write_npy_to(mut writer: impl Write, values: ArrayView2<'_, f32>) -> Result<()> {
     write_array(&mut writer, values).map_err(|source| failed(Path::new("the given writer"), source))
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use super::filled::filled;
+
 /// The byte order mark that some programs write before text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -72,16 +74,7 @@ impl Read for RecentBytes<'_> {
         self.start += forgotten as u64;
         // The buffer is filled as far as possible. Otherwise the CSV reader would take an interruption for an error, and a byte
         // order mark that comes alone for an empty file.
-        let mut read = 0;
-        while let Some(rest) = into.get_mut(read..).filter(|rest| !rest.is_empty()) {
-            match self.reader.read(rest) {
-                Ok(0) => break,
-                Ok(count) => read += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let read = read.min(into.len());
+        let read = filled(into, |_, rest| self.reader.read(rest))?;
         self.recent.try_reserve(read).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.recent.extend_from_slice(into.get(..read).unwrap_or_default());
         Ok(read)

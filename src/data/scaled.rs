@@ -34,19 +34,6 @@ impl Scaler {
     /// # Errors
     /// [`Error::Shape`] if the source has another number of columns than the scaler was fitted to; [`Error::Source`] if the
     /// source panics when it is asked for its number of columns.
-    ///
-    /// ```
-    /// use ndarray::array;
-    /// use wgpu_mlp::data::Scaler;
-    /// use wgpu_mlp::source::{Converted, RowSource};
-    /// let pixels = Converted(array![[0u8, 100], [200, 60]]);
-    /// let scaler = Scaler::fit(&pixels)?;
-    /// let mut rows = [0.0; 4];
-    /// scaler.scaled(&pixels)?.read_rows(&[0, 1], &mut rows).unwrap();
-    /// assert_eq!(rows, [-1.0, 1.0, 1.0, -1.0]);
-    /// assert!(scaler.scaled(array![[1.0]]).is_err());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn scaled<S: RowSource>(&self, source: S) -> Result<Scaled<'_, S>> {
         self.check_columns(dim_of("Scaler::scaled", &source)?.into())?;
         Ok(Scaled { scaler: self, source })
@@ -62,7 +49,7 @@ impl<S: RowSource> RowSource for Scaled<'_, S> {
         self.source.read_rows(rows, into)?;
         let (mean, scale) = (self.scaler.mean(), self.scaler.scale());
         for (number, row) in rows.iter().zip(into.chunks_exact_mut(mean.len())) {
-            check_rows(row, mean.len(), |_| *number).map_err(|error| RowError::new(*number, error))?;
+            check_rows(&*row, mean.len(), |_| *number).map_err(|error| RowError::new(*number, error))?;
             let columns = row.iter_mut().zip(mean.iter().zip(scale));
             columns.for_each(|(value, (mean, scale))| *value = scaled(f64::from(*value), *mean, *scale) as f32);
         }

@@ -8,8 +8,9 @@ use rand::rngs::ChaCha12Rng;
 use rand::seq::SliceRandom;
 
 use super::table::Table;
-use crate::error::{Error, Result, Shape};
+use crate::error::{Error, Result};
 use crate::host_memory::not_empty;
+use crate::metrics::same_length;
 use crate::shares::shares;
 use crate::targets::Label;
 
@@ -66,10 +67,7 @@ pub fn train_test_split<L: Label>(
     labels: &[L],
     options: &SplitOptions,
 ) -> Result<(Array2<f32>, Array2<f32>, Vec<L>, Vec<L>)> {
-    if x.nrows() != labels.len() {
-        let right = Shape { rows: labels.len(), cols: 1 };
-        return Err(Error::Shape { op: OP, rule: "there must be a label for each row", left: x.dim().into(), right });
-    }
+    same_length(OP, "there must be a label for each row", x.dim().into(), labels.len())?;
     let (train, test) = train_test_rows(labels, options)?;
     let features = |rows: &[usize]| x.select(Axis(0), rows);
     Ok((features(&train), features(&test), select(labels, &train), select(labels, &test)))

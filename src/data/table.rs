@@ -7,7 +7,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::classes::Classes;
-use super::csv_cell::is_missing_label;
+use super::csv_cell::{are_one_number, is_missing_label};
 use super::csv_options::CsvOptions;
 use super::csv_reader::CsvReader;
 use super::errors::shown;
@@ -57,19 +57,22 @@ pub struct Features {
     pub columns: Vec<String>,
 }
 
-/// Reads features and labels from a CSV file. All columns except the labels must be numbers.
+/// Reads features and labels from a CSV file. All columns except the labels must be numbers, or the words `true` and `false` in
+/// any case, which become 1 and 0.
 ///
 /// The column of the labels may hold integers or names. Two labels are equal if they are spelt alike. Words that stand for a
 /// missing feature, such as `NA`, `nan` and `?`, are names of classes in this column, and a warning is logged. A warning is also
-/// logged for a column of features whose name is empty, as that of a pandas index is. Spaces around cells and empty lines are
-/// ignored, and cells may be in double quotes.
+/// logged for two classes that are one number, such as `1` and `1.0`; for a column of features whose name is empty, as that of a
+/// pandas index is; and for a first row that is taken for a header although some of its features are numbers. Spaces around
+/// cells and empty lines are ignored, and cells may be in double quotes.
 ///
 /// # Errors
 /// [`Error::File`] when the file cannot be read; [`Error::Cell`] with line and column for a cell that is missing or not a finite
 /// number, for a row of another length than the first, for a label that is not among [`CsvOptions::classes`], and for cells that
 /// seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows, without the column
-/// of labels, or without a column to leave out; [`Error::Combination`] if [`CsvOptions::classes`] name a class twice, or if the
-/// labels are left out; [`Error::HostMemory`] if the host has no memory for the rows.
+/// of labels, or without a column to leave out, and for a file that is not text, such as a workbook or a compressed file;
+/// [`Error::Combination`] if [`CsvOptions::classes`] name a class twice, or if the labels are left out; [`Error::HostMemory`] if
+/// the host has no memory for the rows.
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions, read_csv};
@@ -128,6 +131,12 @@ fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result
     for class in classes.iter().filter(|class| is_missing_label(class)) {
         log::warn!("read_csv: {}: the label {class:?} is a class of its own, and not a missing one", path.display());
     }
+    // Classes that are all numbers are sorted by value, so equal numbers are neighbours.
+    let found = if options.classes.is_empty() { &classes[..] } else { &[] };
+    for pair in found.windows(2).filter(|pair| are_one_number(&pair[0], &pair[1])) {
+        let (path, left, right) = (path.display(), &pair[0], &pair[1]);
+        log::warn!("read_csv: {path}: the labels {left:?} and {right:?} are two classes, though they are one number");
+    }
     Ok(Table { features, labels, classes, columns: rows.columns() })
 }
 
@@ -154,13 +163,6 @@ pub fn read_csv_features(path: impl AsRef<Path>, options: &CsvOptions) -> Result
 ///
 /// # Errors
 /// As [`read_csv_from`].
-///
-/// ```
-/// use wgpu_mlp::data::{CsvOptions, read_csv_features_from};
-/// let new = read_csv_features_from("1.4,5.1\n4.7,7.0\n".as_bytes(), &CsvOptions::default())?;
-/// assert_eq!(new.features, ndarray::array![[1.4, 5.1], [4.7, 7.0]]);
-/// # Ok::<(), wgpu_mlp::Error>(())
-/// ```
 pub fn read_csv_features_from(mut reader: impl Read, options: &CsvOptions) -> Result<Features> {
     read_features(Path::new(GIVEN_BYTES), &mut reader, options)
 }

@@ -16,11 +16,6 @@ impl Device {
     ///
     /// # Errors
     /// Any error of the device since the last call.
-    ///
-    /// ```
-    /// wgpu_mlp::Device::cpu().flush()?;
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn flush(&self) -> Result<()> {
         self.context().map_or(Ok(()), Context::flush)
     }
@@ -101,12 +96,6 @@ impl Matrix {
     /// The buffer may be longer than the matrix: one buffer holds all parameters of an [`Mlp`](crate::Mlp). When the matrix and
     /// its clones are dropped, the buffer is reused for other matrices. In browsers it is destroyed when the crate no longer
     /// needs it, even if the caller has a clone of the handle.
-    ///
-    /// ```
-    /// use wgpu_mlp::{Device, Matrix};
-    /// assert!(Matrix::zeros(&Device::cpu(), 2, 3)?.wgpu_buffer().is_none());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn wgpu_buffer(&self) -> Option<(wgpu::Buffer, u64)> {
         match self.storage() {
             Storage::Cpu(_) => None,

@@ -2,64 +2,47 @@
 
 use super::communicator::CommunicationError;
 
-/// The call that a rank is in. Ranks compare it, since they may be in different calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(target_family = "wasm", allow(dead_code, reason = "calls that block are native"))]
-#[repr(u8)]
-pub(crate) enum Call {
-    /// A training begins or ends.
-    Fit = 1,
-    Step,
-    Validation,
-    Epoch,
-    Predict,
-    Evaluate,
-    Score,
-    ScoreTopK,
-    ConfusionMatrix,
-    Verify,
-    Sum,
-    /// A call of the program itself.
-    Agree,
-    /// The program ends.
-    Leave,
+/// Defines the calls, each with its name in errors.
+macro_rules! calls {
+    ($($(#[$meta:meta])* $call:ident $(= $number:literal)? => $name:literal,)*) => {
+        /// The call that a rank is in. Ranks compare it, since they may be in different calls.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "calls that block are native"))]
+        #[repr(u8)]
+        pub(crate) enum Call {
+            $($(#[$meta])* $call $(= $number)?,)*
+        }
+
+        impl Call {
+            const ALL: &[Call] = &[$(Call::$call),*];
+
+            /// The name of the call in errors.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Call::$call => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Call {
-    const ALL: [Call; 13] = [
-        Call::Fit,
-        Call::Step,
-        Call::Validation,
-        Call::Epoch,
-        Call::Predict,
-        Call::Evaluate,
-        Call::Score,
-        Call::ScoreTopK,
-        Call::ConfusionMatrix,
-        Call::Verify,
-        Call::Sum,
-        Call::Agree,
-        Call::Leave,
-    ];
-
-    /// The name of the call in errors.
-    pub fn name(self) -> &'static str {
-        match self {
-            Call::Fit => "fit",
-            Call::Step => "a step of fit",
-            Call::Validation => "the validation of fit",
-            Call::Epoch => "the end of an epoch of fit",
-            Call::Predict => "predict",
-            Call::Evaluate => "evaluate",
-            Call::Score => "score",
-            Call::ScoreTopK => "score_top_k",
-            Call::ConfusionMatrix => "confusion_matrix",
-            Call::Verify => "verify",
-            Call::Sum => "sum",
-            Call::Agree => "agree",
-            Call::Leave => "the end of the program",
-        }
-    }
+calls! {
+    /// A training begins or ends.
+    Fit = 1 => "fit",
+    Step => "a step of fit",
+    Validation => "the validation of fit",
+    Epoch => "the end of an epoch of fit",
+    Predict => "predict",
+    Evaluate => "evaluate",
+    Score => "score",
+    ScoreTopK => "score_top_k",
+    ConfusionMatrix => "confusion_matrix",
+    Verify => "verify",
+    Sum => "sum",
+    /// A call of the program itself.
+    Agree => "agree",
+    /// The program ends.
+    Leave => "the end of the program",
 }
 
 /// The numbers of a message.
@@ -86,7 +69,7 @@ impl Message {
 
     pub fn read(bytes: &[u8]) -> Result<Self, CommunicationError> {
         let (head, rest) = bytes.split_first_chunk::<8>().ok_or("a message was cut short")?;
-        let call = Call::ALL.into_iter().find(|call| *call as u8 == head[0]).ok_or("a message was damaged")?;
+        let call = Call::ALL.iter().copied().find(|call| *call as u8 == head[0]).ok_or("a message was damaged")?;
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         let mut numbers = Numbers::default();
         let words =
@@ -103,7 +86,7 @@ mod tests {
 
     #[test]
     fn messages_arrive_as_they_were_sent() {
-        for call in Call::ALL {
+        for call in Call::ALL.iter().copied() {
             for failed in [None, Some(0), Some(70_000)] {
                 let numbers = [0, 1, u64::MAX, 1.5f64.to_bits(), 1 << 40, 5, 6, 7];
                 let sent = Message { call, failed, numbers };

@@ -57,10 +57,6 @@ impl Ranks {
     }
 
     /// A single rank. Calls over it behave like calls without ranks.
-    ///
-    /// ```
-    /// assert_eq!(wgpu_mlp::distributed::Ranks::alone().size(), 1);
-    /// ```
     pub fn alone() -> Self {
         Ranks::new(Alone)
     }
@@ -82,10 +78,6 @@ impl Ranks {
 
     /// This rank's share of this number of rows, for data that all ranks can read. The rows of a share lie one after the other.
     /// The sizes of the shares differ by at most one row.
-    ///
-    /// ```
-    /// assert_eq!(wgpu_mlp::distributed::Ranks::alone().share_of(10), 0..10);
-    /// ```
     pub fn share_of(&self, rows: usize) -> Range<usize> {
         let size = self.size().max(1);
         let (each, more) = (rows / size, rows % size);
@@ -151,6 +143,15 @@ impl Ranks {
         }
         self.same(Call::Sum, "the number of values to add", values.len() as u64)?;
         self.sum_after_a_round(values)
+    }
+
+    /// Makes a call over ranks, and returns the same outcome on all of them.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn in_call<T>(&self, call: Call, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let leaving = self.leaving(call);
+        let outcome = work();
+        leaving.not_early();
+        self.settled(call, outcome)
     }
 
     /// Runs a program on this rank, then ends with a last round in which all ranks take part.

@@ -33,7 +33,7 @@ impl Context {
         let idle = self.pool().take_idle(size);
         let raw = match idle {
             Some(raw) => raw,
-            None => self.allocate(size)?,
+            None => self.with_room(|| self.allocate(size))?,
         };
         raw.mark.clear();
         self.ledger.buffer(op, rows, cols, size);
@@ -74,12 +74,8 @@ impl Context {
         Ok(Buffer { raw, offset, bytes, whole: None, pooled: false, guard: None, owner: self.clone() })
     }
 
-    /// A new buffer from the driver.
+    /// A new buffer from the driver, if there is memory for it.
     fn allocate(&self, size: u64) -> Result<Raw> {
-        self.with_room(|| self.try_allocate(size))
-    }
-
-    fn try_allocate(&self, size: u64) -> Result<Raw> {
         // The bytes are counted before the driver is asked, so that several threads cannot exceed the limit together.
         self.pool().take(size, self.options.max_memory_bytes.unwrap_or(u64::MAX))?;
         let mark = Arc::<Mark>::default();

@@ -165,11 +165,6 @@ impl Context {
         self.counters.counts(self.pool().bytes())
     }
 
-    /// The memory that the caller allows, if there is a limit.
-    pub fn max_memory_bytes(&self) -> Option<u64> {
-        self.options.max_memory_bytes
-    }
-
     /// The entries that a dry run made since the last call.
     pub fn take_entries(&self) -> Entries {
         self.ledger.take()
@@ -195,8 +190,7 @@ impl Context {
     }
 
     /// Compiles those of these variants that are not compiled yet, on several threads. Does nothing if the driver serves one thread
-    /// at a
-    /// time.
+    /// at a time.
     pub fn compile_ahead(&self, variants: impl IntoIterator<Item = Variant>) {
         if let Some(live) = self.live.as_ref().filter(|_| self.compiles_at_once()) {
             let checked = self.options.runtime_checks;

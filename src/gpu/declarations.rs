@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, StorageAccess, TypeInner};
 
 use super::encode::bind_groups::SLOT_BYTES;
@@ -32,49 +32,43 @@ fn sizes(kernel: &Kernel) -> Vec<Constant> {
 }
 
 /// The extensions of WGSL that some kernels use.
-pub(super) const CAPABILITIES: Capabilities = Capabilities::SUBGROUP
+const CAPABILITIES: Capabilities = Capabilities::SUBGROUP
     .union(Capabilities::SHADER_INT64)
     .union(Capabilities::SHADER_FLOAT16)
     .union(Capabilities::COOPERATIVE_MATRIX);
 
+/// The module of a kernel's text, parsed and validated; a panic names the kernel.
+pub(super) fn parsed(name: &str, wgsl: &str) -> (naga::Module, ModuleInfo) {
+    let module =
+        naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)));
+    let mut validator = Validator::new(ValidationFlags::all(), CAPABILITIES);
+    let info = validator.validate(&module).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    (module, info)
+}
+
 fn module(kernel: &Kernel, form: Form) -> naga::Module {
-    let wgsl = kernel.wgsl(form, &sizes(kernel));
-    let module = naga::front::wgsl::parse_str(&wgsl)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&wgsl)));
-    Validator::new(ValidationFlags::all(), CAPABILITIES)
-        .validate(&module)
-        .unwrap_or_else(|error| panic!("{}: {error:?}", kernel.name));
-    module
+    parsed(kernel.name, &kernel.wgsl(form, &sizes(kernel))).0
 }
 
 /// Every kernel in every form that it has.
 fn variants() -> impl Iterator<Item = (&'static Kernel, Form)> {
-    let flags = |set: bool| if set { vec![false, true] } else { vec![false] };
-    ops::kernels().into_iter().flat_map(move |kernel| {
+    ops::kernels().into_iter().flat_map(|kernel| {
         let has = kernel.forms;
         let mut forms = vec![Form::PLAIN];
-        let mut extend = |set: bool, put: fn(&mut Form, bool)| {
-            let with = |form: &Form| {
-                flags(set)
-                    .into_iter()
-                    .map(|flag| {
-                        let mut form = *form;
-                        put(&mut form, flag);
-                        form
-                    })
-                    .collect::<Vec<_>>()
-            };
-            forms = forms.iter().flat_map(with).collect();
+        let mut extend = |has: bool, with: fn(Form) -> Form| {
+            if has {
+                forms.extend(forms.clone().into_iter().map(with));
+            }
         };
-        extend(has.fours, |form, set| form.fours = set);
+        extend(has.fours, |form| Form { fours: true, ..form });
         // Longs hold fours.
-        extend(has.longs, |form, set| form.longs = set && form.fours);
+        extend(has.longs, |form| Form { longs: form.fours, ..form });
         // One way along the rows.
-        extend(has.staged, |form, set| form.staged = set);
-        extend(has.held, |form, set| form.held = set && !form.staged);
-        extend(has.pieces, |form, set| form.pieces = set && !form.staged && !form.held);
-        extend(has.subgroups, |form, set| form.subgroups = set);
-        extend(has.shuffled, |form, set| form.shuffled = set);
+        extend(has.staged, |form| Form { staged: true, ..form });
+        extend(has.held, |form| Form { held: !form.staged, ..form });
+        extend(has.pieces, |form| Form { pieces: !form.staged && !form.held, ..form });
+        extend(has.subgroups, |form| Form { subgroups: true, ..form });
+        extend(has.shuffled, |form| Form { shuffled: true, ..form });
         forms.into_iter().map(move |form| (kernel, form))
     })
 }
@@ -153,7 +147,7 @@ fn kernels_have_the_forms_that_they_declare() {
             |form| Form { subgroups: true, ..form },
             |form| Form { shuffled: true, ..form },
         ];
-        for ((name, has), with) in kernel.forms.flags().into_iter().zip(with) {
+        for ((name, has), with) in kernel.forms.flags().zip(with) {
             let matters = bases.into_iter().any(|form| text(with(form)) != text(form));
             assert_eq!(matters, has, "{}: {name}", kernel.file);
         }
@@ -255,30 +249,11 @@ fn wgsl_alone(line: &str) -> String {
 
 #[test]
 fn shaders_hold_no_numbers_but_small_integers_and_bit_patterns() {
-    let allowed = [
-        "0",
-        "0u",
-        "0.0",
-        "1",
-        "1u",
-        "1.0",
-        "2u",
-        "3u",
-        "4u",
-        "31u",
-        "32u",
-        "0x80000000u",
-        "0x7f800000u",
-        "0xffffffffu",
-        // These numbers are parts of number formats, which scale.wgsl, cut.wgsl and matmul_units.wgsl name.
-        "0x2000u",
-        "0x38800000u",
-        "2048.0",
-        "23u",
-        "127",
-        "268u",
-        "253u",
-    ];
+    let small = ["0", "0u", "0.0", "1", "1u", "1.0", "2u", "3u", "4u", "31u", "32u"];
+    let patterns = ["0x80000000u", "0x7f800000u", "0xffffffffu"];
+    // These numbers are parts of number formats, which scale.wgsl, cut.wgsl and matmul_units.wgsl name.
+    let parts = ["0x2000u", "0x38800000u", "2048.0", "23u", "127", "268u", "253u"];
+    let allowed = [&small[..], &patterns, &parts].concat();
     for (path, text) in FILES {
         for (line, code) in text.lines().enumerate() {
             let code = wgsl_alone(code);

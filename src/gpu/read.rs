@@ -132,11 +132,25 @@ impl Context {
     }
 }
 
+/// In browsers: destroys the staging buffer of a read whose future is dropped, because dropping the handle frees nothing until the
+/// garbage is collected.
+#[cfg(target_family = "wasm")]
+struct Awaited(Option<Shared<wgpu::Buffer>>);
+
+#[cfg(target_family = "wasm")]
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|staging| staging.destroy());
+    }
+}
+
 impl<T> Drop for Reading<T> {
     /// Drops a read that was not waited for.
     fn drop(&mut self) {
         if let Some(live) = &self.context.live {
             let _turn = live.connection.turns.take();
+            #[cfg(target_family = "wasm")]
+            self.staged.iter().for_each(|(staging, ..)| staging.destroy());
             self.staged = None;
         }
     }
@@ -148,6 +162,8 @@ impl<T: Plain> Reading<T> {
         let staging = match self.staged.take() {
             None => None,
             Some((staging, answer, submission)) => {
+                #[cfg(target_family = "wasm")]
+                let mut awaited = Awaited(Some(staging.clone()));
                 let mapped = match waiting {
                     Waiting::Blocking => self.context.mapped(&answer, submission)?,
                     Waiting::Yielding => self.context.mapped_async(answer, submission).await?,
@@ -160,6 +176,8 @@ impl<T: Plain> Reading<T> {
                     self.mark.check()?;
                 }
                 mapped.map_err(|error| Error::Read { source: error.into() })?;
+                #[cfg(target_family = "wasm")]
+                drop(awaited.0.take());
                 Some(staging)
             }
         };

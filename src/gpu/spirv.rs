@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use naga::back::spv;
-use naga::valid::{ValidationFlags, Validator};
 
-use super::declarations::CAPABILITIES;
+use super::declarations::parsed;
 use super::encode::form::{Constant, Form};
 use super::encode::kernel::Kernel;
 use super::kernels::products::halves::Halves;
@@ -47,11 +46,7 @@ struct Spirv {
 
 impl Spirv {
     fn of(kernel: &Kernel, form: Form, constants: &[Constant]) -> Self {
-        let wgsl = kernel.wgsl(form, constants);
-        let module = naga::front::wgsl::parse_str(&wgsl)
-            .unwrap_or_else(|error| panic!("{}: {}", kernel.file, error.emit_to_string(&wgsl)));
-        let validator = || Validator::new(ValidationFlags::all(), CAPABILITIES);
-        let info = validator().validate(&module).unwrap_or_else(|error| panic!("{}: {error:?}", kernel.file));
+        let (module, info) = parsed(kernel.file, &kernel.wgsl(form, constants));
         let overrides =
             kernel.override_values(constants).iter().map(|(name, value)| (name.to_string(), *value)).collect();
         let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, None, &overrides)

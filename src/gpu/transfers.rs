@@ -76,7 +76,8 @@ impl Context {
         };
         let recorder = match piece.bytes() <= SMALL_UPLOAD {
             true => self.share_staging(live, target, piece)?,
-            false => self.fill_staging(live, target, piece)?,
+            // A long piece gets a staging buffer of its own.
+            false => self.send_filled(live, target, self.filled(live, piece, piece.threads())?),
         };
         self.send_much(live, recorder);
         Ok(())
@@ -106,12 +107,6 @@ impl Context {
         copy_up(&staging, at, piece, piece.threads())?;
         recorder.copy_upload(&live.connection.device, (&staging, at), target);
         Ok(recorder)
-    }
-
-    /// Copies a long piece to a staging buffer of its own.
-    fn fill_staging<'a>(&self, live: &'a Live, target: ByteRange<'_>, piece: Content<'_>) -> Result<Recording<'a>> {
-        let staging = self.filled(live, piece, piece.threads())?;
-        Ok(self.send_filled(live, target, staging))
     }
 
     /// A staging buffer, filled by so many threads. Other threads can record meanwhile: this takes as long as up to a hundred

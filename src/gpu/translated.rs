@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use naga::back::{hlsl, msl};
-use naga::valid::{ModuleInfo, ValidationFlags, Validator};
+use naga::valid::ModuleInfo;
 
-use super::declarations::CAPABILITIES;
+use super::declarations::parsed;
 use super::encode::ledger::Variant;
 use crate::verify::swept::SWEPT;
 
@@ -20,14 +20,6 @@ struct Checked {
 }
 
 impl Checked {
-    fn of(name: &'static str, wgsl: &str) -> Self {
-        let module =
-            naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)));
-        let mut validator = Validator::new(ValidationFlags::all(), CAPABILITIES);
-        let info = validator.validate(&module).unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        Checked { name, module, info }
-    }
-
     /// The text for DX12, in front of it the name of the entry point, with the options of wgpu's backend.
     fn hlsl(&self, shader_model: hlsl::ShaderModel) -> String {
         let options = hlsl::Options {
@@ -82,7 +74,8 @@ fn every_variant_can_be_written_for_dx12_and_metal() {
         if !known.insert(wgsl.clone()) {
             continue;
         }
-        let checked = Checked::of(kernel.name, &wgsl);
+        let (module, info) = parsed(kernel.name, &wgsl);
+        let checked = Checked { name: kernel.name, module, info };
         let name = format!("{:03}-{}", known.len(), kernel.name);
         put(folder.as_deref(), &format!("{name}.wgsl"), &wgsl);
         put(folder.as_deref(), &format!("{name}.metal"), &checked.msl((3, 0)));

@@ -154,7 +154,7 @@ impl UnitTile {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_LANES_A_SIDE, UnitTile, Units};
+    use super::{LONG_ENOUGH, MOST_LANES_A_SIDE, UnitTile, Units, WIDE_ENOUGH};
 
     #[test]
     fn threads_stage_whole_lines_of_a_tile() {
@@ -172,6 +172,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn long_sums_are_exact_and_wide_products_pay() {
+        assert!(Units::are_exact([1, 1, LONG_ENOUGH]) && !Units::are_exact([4096, 4096, LONG_ENOUGH - 1]));
+        // Both have the multiply-adds that pay on hardware, and one row or column too few.
+        for narrow in [[WIDE_ENOUGH - 1, 1 << 14, 1 << 14], [1 << 14, WIDE_ENOUGH - 1, 1 << 14]] {
+            assert!(!Units::pay(narrow, false) && !Units::pay(narrow, true), "{narrow:?}");
+        }
+        let least = [WIDE_ENOUGH, WIDE_ENOUGH, 1 << 21];
+        assert!(Units::pay(least, false) && !Units::pay([WIDE_ENOUGH, WIDE_ENOUGH, (1 << 21) - 1], false));
+        assert!(Units::pay([WIDE_ENOUGH, WIDE_ENOUGH, 1], true));
     }
 
     #[test]

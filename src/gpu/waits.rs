@@ -11,6 +11,8 @@ use super::driver::turns::Polled;
 use super::encode::live::Live;
 use crate::error::{Error, Result};
 use crate::waiting::give_way;
+#[cfg(target_family = "wasm")]
+use crate::waiting::handle_events;
 
 /// The answer to `map_async`.
 pub(super) type Mapped = Result<(), wgpu::BufferAsyncError>;
@@ -92,9 +94,10 @@ impl Context {
         self.counters.waits.fetch_add(1, Relaxed);
         let ask = |live: &Arc<Live>| live.connection.poller.ask(&live.connection.device, submission);
         let mapped = self.answered(answer, self.live.as_ref().and_then(ask)).await?;
-        // In browsers a lost device rejects the mapping before the loss itself is reported.
-        if cfg!(target_family = "wasm") && !matches!(mapped, Some(Ok(()))) {
-            give_way().await;
+        // In browsers a lost device rejects the mapping before the loss itself is reported, which is another event.
+        #[cfg(target_family = "wasm")]
+        if !matches!(mapped, Some(Ok(()))) {
+            handle_events().await;
         }
         self.check()?;
         Ok(mapped.unwrap_or(Err(wgpu::BufferAsyncError)))

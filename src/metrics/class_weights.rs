@@ -13,7 +13,8 @@ use crate::targets::{Label, Targets};
 /// not know such classes.)
 ///
 /// # Errors
-/// [`Error::Empty`] without labels or classes; [`Error::Target`] for a label that is not a class.
+/// [`Error::Empty`] without labels or classes; [`Error::Target`] for a label that is not a class; [`Error::Limit`] and
+/// [`Error::HostMemory`] for more classes than class ids can name, or than there is room for.
 ///
 /// ```
 /// use wgpu_mlp::metrics::balanced_class_weights;

@@ -40,8 +40,8 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// [`Error::Shape`] unless there is a prediction for each label; [`Error::Target`] with the first row whose label,
-    /// or else whose prediction, is not a class; [`Error::Empty`] without rows or classes; [`Error::HostMemory`] for
-    /// more classes than there is room for.
+    /// or else whose prediction, is not a class; [`Error::Empty`] without rows or classes; [`Error::Limit`] and
+    /// [`Error::HostMemory`] for more classes than class ids can name, or than there is room for.
     ///
     /// ```
     /// use wgpu_mlp::{Error, metrics::ConfusionMatrix};

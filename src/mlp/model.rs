@@ -18,6 +18,10 @@ use crate::ops::{Activation, bank};
 
 /// A multilayer perceptron: a dense softmax classifier with `fit`, `predict` and `score` as in scikit-learn.
 ///
+/// The section "Errors" of a call has those that its own data and options cause. Every call can also return an error about memory
+/// ([`Error::Limit`], [`Error::OutOfMemory`], [`Error::HostMemory`]) and an error that the device reports, such as
+/// [`Error::DeviceLost`].
+///
 /// ```
 /// use ndarray::array;
 /// use wgpu_mlp::{Device, FitOptions, Mlp, Optimizer};

@@ -35,7 +35,7 @@ impl Mlp {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn predict_over(&self, ranks: &Ranks, x: impl RowSource) -> Result<Vec<u32>> {
-        in_call(ranks, Call::Predict, || {
+        ranks.in_call(Call::Predict, || {
             let has_rows = self.begin_over(ranks, Call::Predict, (&x, 0), None)?;
             let own = if has_rows { self.predict(x)? } else { Vec::new() };
             ranks.joined(Call::Predict, &own)
@@ -47,7 +47,7 @@ impl Mlp {
     /// # Errors
     /// As [`Mlp::evaluate`] and [`Mlp::predict_over`], on every rank.
     pub fn evaluate_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<Statistics> {
-        in_call(ranks, Call::Evaluate, || {
+        ranks.in_call(Call::Evaluate, || {
             let has_rows = self.begin_over(ranks, Call::Evaluate, (&x, labels.len()), None)?;
             let own = if has_rows { self.evaluate(x, labels)? } else { Statistics::default() };
             let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
@@ -92,7 +92,7 @@ impl Mlp {
         x: impl RowSource,
         labels: &[L],
     ) -> Result<ConfusionMatrix> {
-        in_call(ranks, Call::ConfusionMatrix, || {
+        ranks.in_call(Call::ConfusionMatrix, || {
             let (op, classes) = ("confusion_matrix", self.classes());
             let own: Vec<u64> = match self.begin_over(ranks, Call::ConfusionMatrix, (&x, labels.len()), None)? {
                 true => self.confusion_matrix(x, labels)?.into_counts(),
@@ -144,7 +144,7 @@ impl Mlp {
         (x, labels): (&dyn RowSource, &[L]),
         share: impl FnOnce(&Self, &dyn RowSource) -> Result<f64>,
     ) -> Result<f64> {
-        in_call(ranks, call, || {
+        ranks.in_call(call, || {
             let has_rows = self.begin_over(ranks, call, (x, labels.len()), k)?;
             let counted = labels.len() - ignored_rows(labels);
             let own = if has_rows { share(self, x)? } else { 0.0 };
@@ -157,12 +157,4 @@ impl Mlp {
             Ok(hits as f64 / counted as f64)
         })
     }
-}
-
-/// Makes a call over ranks, and returns the same outcome on all of them.
-fn in_call<T>(ranks: &Ranks, call: Call, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let leaving = ranks.leaving(call);
-    let outcome = work();
-    leaving.not_early();
-    ranks.settled(call, outcome)
 }

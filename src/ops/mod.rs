@@ -19,6 +19,12 @@
 //! | [`clip_scale`] | min(1, limit / ‖dw‖) |
 //!
 //! On a GPU an op is recorded and returns at once; only reads ([`Matrix::to_array`](crate::Matrix::to_array), a loss value) wait.
+//!
+//! The section "Errors" of an op has those that its own operands and options cause. Three kinds are the same for all ops. Operands on
+//! several devices are [`Error::OtherDevice`](crate::Error::OtherDevice). A result without room is
+//! [`Error::Limit`](crate::Error::Limit), [`Error::OutOfMemory`](crate::Error::OutOfMemory) or
+//! [`Error::HostMemory`](crate::Error::HostMemory). And a GPU may report an error at any time, such as
+//! [`Error::DeviceLost`](crate::Error::DeviceLost): the next op returns it.
 
 mod accuracy;
 mod adagrad;
@@ -86,7 +92,7 @@ pub(crate) use sgd::Sgd;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::softmax_cross_entropy;
-pub(crate) use update::{Rule, check_update, update, update_all};
+pub(crate) use update::{Rule, check_update, make_unique, update, update_all};
 
 pub use crate::options::{Activation, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
 pub use crate::statistics::Statistics;

@@ -56,9 +56,7 @@ pub(crate) fn update_all(
 ) -> Result<()> {
     check_update(rule, lists, gradients, scale)?;
     let Some(first) = gradients.first() else { return Ok(()) };
-    for (list, name) in lists.iter_mut().zip(once("parameters").chain(repeat(rule.name()))) {
-        bank::make_unique(name, list)?;
-    }
+    make_unique(rule, lists)?;
     let Some(gpu) = first.matrix().device().context() else {
         update_on_cpu(rule, lists, gradients, penalties, scale);
         return Ok(());
@@ -68,6 +66,12 @@ pub(crate) fn update_all(
     let sources: Vec<_> = gradients.iter().filter_map(Gradient::source).collect();
     let scale = scale.and_then(|scale| scale.storage().gpu());
     kernels::update(gpu, (rule.kernel(), rule.hyperparameters()), &buffers, &sources, penalties, scale)
+}
+
+/// Gives parameters and slots that share a buffer with a clone buffers of their own, as an update needs them.
+pub(crate) fn make_unique(rule: &dyn Rule, lists: &mut [Vec<&mut Matrix>]) -> Result<()> {
+    let names = once("parameters").chain(repeat(rule.name()));
+    lists.iter_mut().zip(names).try_for_each(|(list, name)| bank::make_unique(name, list))
 }
 
 /// [`update_all`] on the CPU path, matrix by matrix.

@@ -176,6 +176,8 @@ impl OptimizerState {
         // A state restored without counts has taken all of its steps with all parameters.
         let begun = if self.taken.is_empty() { self.step } else { 0 };
         self.taken.resize(self.taken.len().max(shapes.len()), begun);
+        // All copies are made before the first update: if memory runs out, no parameter has changed.
+        ops::make_unique(rule.as_ref(), &mut lists)?;
         let mut first = 0;
         for alike in self.taken[..shapes.len()].chunk_by(|one, next| one == next) {
             let (rule, end) = (self.optimizer.rule(alike[0].saturating_add(1)), first + alike.len());

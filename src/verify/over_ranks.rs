@@ -16,7 +16,7 @@ use crate::error::Result;
 /// ```no_run
 /// # use wgpu_mlp::{Device, distributed::Ranks, verify};
 /// let report = verify::run_over(&Ranks::alone(), &Device::cpu(), &verify::Options { seed: 0, full: false })?;
-/// assert_eq!(report.reports().len(), 1);
+/// println!("rank 0 has verified {}", report.reports()[0].device);
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +48,7 @@ struct JointRow<'a> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn run_over(ranks: &Ranks, device: &Device, options: &Options) -> Result<JointReport> {
-    let leaving = ranks.leaving(Call::Verify);
-    let work = || {
+    ranks.in_call(Call::Verify, || {
         let Options { seed, full } = options;
         ranks.same(Call::Verify, "seed", *seed)?;
         ranks.same(Call::Verify, "full (1 where it is true)", (*full).into())?;
@@ -57,34 +56,16 @@ pub fn run_over(ranks: &Ranks, device: &Device, options: &Options) -> Result<Joi
         let all = ranks.gather(Call::Verify, report.as_bytes())?;
         let reports = all.iter().map(|json| SavedReport::from_json(&String::from_utf8_lossy(json)));
         Ok(JointReport { reports: reports.collect::<Result<_>>()? })
-    };
-    let outcome = work();
-    leaving.not_early();
-    ranks.settled(Call::Verify, outcome)
+    })
 }
 
 impl JointReport {
     /// Whether every element of every case is within its bound, on the devices of all ranks.
-    ///
-    /// ```no_run
-    /// # use wgpu_mlp::{Device, distributed::Ranks, verify};
-    /// # let options = verify::Options { seed: 0, full: false };
-    /// assert!(verify::run_over(&Ranks::alone(), &Device::cpu(), &options)?.passed());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn passed(&self) -> bool {
         !self.reports.is_empty() && self.reports.iter().all(SavedReport::passed)
     }
 
     /// The reports of the single devices, in the order of the ranks.
-    ///
-    /// ```no_run
-    /// # use wgpu_mlp::{Device, distributed::Ranks, verify};
-    /// # let options = verify::Options { seed: 0, full: false };
-    /// let report = verify::run_over(&Ranks::alone(), &Device::cpu(), &options)?;
-    /// println!("rank 0 has verified {}", report.reports()[0].device);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn reports(&self) -> &[SavedReport] {
         &self.reports
     }

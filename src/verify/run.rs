@@ -28,9 +28,7 @@ blocking_and_async! {
     pub free fn run, run_async(device: &Device) -> Result<Report> = |waiting| {
         run_by(waiting, device, &Options::default(), &mut |_| {}).await
     }
-}
 
-blocking_and_async! {
     /// Runs a verification as [`run`] does, with options.
     ///
     /// The asynchronous form runs on one thread, the one that polls it. The reference of a case is computed within one poll, which
@@ -48,9 +46,7 @@ blocking_and_async! {
     pub free fn run_with, run_with_async(device: &Device, options: &Options) -> Result<Report> = |waiting| {
         run_by(waiting, device, options, &mut |_| {}).await
     }
-}
 
-blocking_and_async! {
     /// Runs a verification as [`run_with`] does, and calls `watch` after each case.
     ///
     /// # Errors

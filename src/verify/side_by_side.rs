@@ -98,14 +98,6 @@ pub struct Differences {
 
 impl Differences {
     /// The differences between these two reports.
-    ///
-    /// ```no_run
-    /// # use wgpu_mlp::{Device, verify};
-    /// let report = verify::run_with(&Device::cpu(), &verify::Options { seed: 0, full: false })?;
-    /// let saved = verify::SavedReport::from(&report);
-    /// assert_eq!(verify::Differences::between(&saved, &saved), verify::Differences::default());
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn between(first: &SavedReport, second: &SavedReport) -> Self {
         let reports = [first, second];
         let named = reports.iter().all(|report| report.rows.iter().all(|row| row.ran.len() == row.cases));

@@ -12,7 +12,6 @@ use super::settings::Setting;
 use crate::cores::cores;
 use crate::device::Device;
 use crate::error::Result;
-use crate::gpu::Context;
 use crate::waiting::{Waiting, at_once};
 
 /// The most threads that run cases. More would gain little, since the device computes the work of all threads one after
@@ -75,7 +74,7 @@ pub(super) async fn run_plan(
 /// The number of threads that run cases. It is one if the caller limits the device's memory, since the limit may allow only one
 /// case at a time.
 fn threads(device: &Device) -> usize {
-    if device.context().and_then(Context::max_memory_bytes).is_some() {
+    if device.context().and_then(|gpu| gpu.options().max_memory_bytes).is_some() {
         return 1;
     }
     cores().min(MAX_THREADS)

@@ -317,6 +317,98 @@ const MUTANTS = [
     ],
   },
   {
+    name: "a module that loads in silence",
+    checks: "while the module loads",
+    changes: [["lab.js", 'say("The module and the digits are being loaded.");', ""]],
+  },
+  {
+    name: "no word of WebAssembly",
+    checks: "no WebAssembly",
+    changes: [["worker.js", 'if (typeof WebAssembly === "undefined") throw new Error(', 'if (false) throw new Error(']],
+  },
+  {
+    name: "a GPU that is opened again without an end",
+    checks: "lost soon after",
+    changes: [["lab.js", "this.#losses.length >= MOST_LOSSES", "false"]],
+  },
+  {
+    name: "a prediction that is read aloud again and again",
+    checks: "read aloud again",
+    changes: [["page.js", "if (output.textContent !== text) output.textContent = text;", "output.textContent = text;"]],
+  },
+  {
+    name: "a control behind the message",
+    checks: "covers no control",
+    changes: [["page.js", "document.documentElement.style.scrollPaddingTop", "document.documentElement.style.scrollPaddingBottom"]],
+  },
+  {
+    name: "a message that stays over the page",
+    checks: "400 %",
+    changes: [["style.css", '#message[data-long="true"] { position: static; }', ""]],
+  },
+  {
+    name: "words that do not break",
+    checks: "long words",
+    changes: [["style.css", "  overflow-wrap: break-word;\n", ""]],
+  },
+  {
+    name: "a drawing on black paper",
+    checks: "forced colours",
+    changes: [["style.css", "  #draw { forced-color-adjust: none; }\n", ""]],
+  },
+  {
+    name: "a page that a file takes the place of",
+    checks: "dropped beside",
+    changes: [["main.js", "guardDrops();", ""]],
+  },
+  {
+    name: "a network that is not loaded",
+    checks: "what saveModel gives",
+    changes: [["main.js", "  loadModel,\n", "  loadModel: async () => [],\n"]],
+  },
+  {
+    name: "a curve without its line",
+    checks: "are drawn",
+    changes: [["charts.js", "    pen.stroke();\n    const [first] = history;", "    const [first] = history;"]],
+  },
+  {
+    name: "a matrix that is not drawn again",
+    checks: "are drawn",
+    changes: [["digits.js", 'held = await lab.client.call("heldOut");', 'held ??= await lab.client.call("heldOut");']],
+  },
+  {
+    name: "a spiral that does not stop",
+    checks: "the spiral's training stops",
+    changes: [["spiral.js", 'byId("spiral-stop").addEventListener("click", stop);', ""]],
+  },
+  {
+    name: "a leak with each stop",
+    checks: "that are stopped",
+    changes: [
+      [
+        "worker.js",
+        "stop: (_, task) => session.stop(task)",
+        "stop: (_, task) => (device.createBuffer({ size: 4096, usage: 128 }), session.stop(task))",
+      ],
+    ],
+  },
+  {
+    name: "operands that are made on the page's own thread",
+    checks: "speed of three jobs",
+    changes: [
+      [
+        "speed.js",
+        'await own.call("speedExpected", [about, SEED, wanted]);',
+        'await import("./inputs.js").then(({ expected, inputs }) => expected(about, inputs(about, SEED, shapes), wanted, shapes));',
+      ],
+    ],
+  },
+  {
+    name: "a TensorFlow.js that keeps its memory",
+    checks: "speed of three jobs",
+    changes: [["speed.js", "    endPeer();\n    arrive(state);", "    arrive(state);"]],
+  },
+  {
     name: "a kernel that is wrong",
     checks: "parity report",
     changes: [

@@ -14,7 +14,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { access } from "./checks/access.js";
-import { cold, failing, onGpu, size, withoutAdapter } from "./checks/loading.js";
+import { cold, failing, onGpu, size, slow, withoutAdapter } from "./checks/loading.js";
 import { layout } from "./checks/layout.js";
 import { lost } from "./checks/lost.js";
 import { memory } from "./checks/memory.js";
@@ -73,7 +73,7 @@ async function openPage({ webgpu = true, ownBrowser = false, beforeWorkers = "",
 const runner = new Runner({ only: options.only, options, openPage });
 console.log(`Chromium ${(await browserWith(true)).version()}`);
 await runner.list("cold", cold, { ownBrowser: true });
-await runner.list("loading", [...onGpu, size]);
+await runner.list("loading", [...onGpu, slow, size]);
 await runner.list("without a GPU", withoutAdapter, { webgpu: false });
 await runner.list("a GPU that fails", failing);
 await runner.list("training", digits);

@@ -79,6 +79,9 @@ fn scores(device: &Device) -> Result<(), Failed> {
     let labels: Vec<i64> = (0..1300).map(|row| if row % 7 == 0 { -100 } else { row % 3 }).collect();
     pollster::block_on(async {
         assert_eq!(model.evaluate_async(x.view(), &labels).await?, model.evaluate(x.view(), &labels)?);
+        let (weights, x) = ([0.5, 2.0].repeat(650), x.view());
+        let weighted = model.evaluate_weighted(x, &labels, &weights)?;
+        assert_eq!(model.evaluate_weighted_async(x, &labels, &weights).await?, weighted);
         assert_eq!(model.score_top_k_async(x.view(), &labels, 2).await?, model.score_top_k(x.view(), &labels, 2)?);
         let few = &labels[1..];
         for error in [

@@ -5,8 +5,8 @@
 use libtest_mimic::Failed;
 use ndarray::{Array2, s};
 use wgpu_mlp::{
-    ClassWeights, DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, Plan, Trainer, ops,
-    verify, wgpu,
+    ClassWeights, DebugOptions, Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Plan,
+    Trainer, ops, verify, wgpu,
 };
 
 use crate::common::{self, Trial};
@@ -24,9 +24,32 @@ pub fn trials() -> Vec<Trial> {
         common::trial("a plan's memory is what a fit takes", plain(), planned_memory),
         common::trial("features larger than the memory", little(), larger_than_memory),
         common::trial("logits larger than the memory", little(), logits_larger_than_memory),
+        common::trial("a step for which memory runs out", little(), half_a_step),
         common::trial("more bind groups than are kept, each with its own parameters", plain(), many_dispatches),
         common::trial("every op within the smallest limits that WebGPU allows", plain(), smallest),
     ]
+}
+
+/// Parameters that joined later are updated by a launch of their own, and here there is no memory for the copy that it needs.
+fn half_a_step(device: &Device) -> Result<(), Failed> {
+    let matrix = |side, seed| Matrix::from_array(device, common::normal(side, side, seed).view());
+    let (mut small, small_gradient) = (matrix(8, 1)?, matrix(8, 2)?);
+    let (mut large, large_gradient) = (matrix(256, 3)?, matrix(256, 4)?);
+    let mut state = OptimizerState::new(Optimizer::sgd(0.1));
+    state.step([(&mut small, &small_gradient)].into_iter())?;
+    let before = [&small, &large].map(Matrix::to_array);
+    let clones = (small.clone(), large.clone(), Matrix::zeros(device, 256, 256)?);
+    let both = [(&mut small, &small_gradient), (&mut large, &large_gradient)];
+    let error = state.step(both.into_iter()).expect_err("there is no memory");
+    assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
+    for (matrix, before) in [&small, &large].into_iter().zip(before) {
+        assert_eq!(matrix.to_array()?, before?, "as before the step");
+    }
+    assert_eq!(state.steps(), 1);
+    drop(clones);
+    state.step([(&mut small, &small_gradient), (&mut large, &large_gradient)].into_iter())?;
+    assert_eq!(state.steps(), 2);
+    Ok(())
 }
 
 fn planned(device: &Device) -> Result<(), Failed> {

@@ -127,6 +127,7 @@ const AFTER_THE_END: &[(&str, LateCall)] = &[
     ("score", |b| b.model.score(Array2::ones((3, 4)).view(), &[0u8; 3]).map(drop)),
     ("score_top_k", |b| b.model.score_top_k(Array2::ones((3, 4)).view(), &[0u8; 3], 2).map(drop)),
     ("evaluate", |b| b.model.evaluate(Array2::ones((3, 4)).view(), &[0u8; 3]).map(drop)),
+    ("evaluate_weighted", |b| b.model.evaluate_weighted(Array2::ones((3, 4)).view(), &[0u8; 3], &[1.0; 3]).map(drop)),
     ("confusion_matrix", |b| b.model.confusion_matrix(Array2::ones((3, 4)).view(), &[0u8; 3]).map(drop)),
     ("fit", |b| b.model.fit(Array2::ones((3, 4)).view(), &[0u8; 3], &FitOptions::default()).map(drop)),
     ("partial_fit", |b| b.model.partial_fit(Array2::ones((3, 4)).view(), &[0u8; 3], &FitOptions::default()).map(drop)),

@@ -7,7 +7,7 @@ use crate::training;
 
 pub fn trials() -> Vec<Trial> {
     type Test = fn(&Device) -> Result<()>;
-    let tests: [(&str, Test); 47] = [
+    let tests: [(&str, Test); 50] = [
         ("a checkpoint continues to the same bits", training::checkpoints),
         ("early stopping ends in time with the best parameters", training::early_stopping),
         ("what turns into NaN is named and undone", training::non_finite),
@@ -34,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
         ("partial fits go on with the schedule", training::pieces::schedules_go_on),
         ("partial fits begin anew", training::pieces::begin_anew),
         ("callbacks are told sizes and sums", training::watching::told),
+        ("a training without epochs", training::watching::without_epochs),
         ("errors of callbacks come back", training::watching::errors),
         ("early stopping restores the best epoch or does not", training::best_epoch::restored_or_not),
         ("the best epoch has the lowest loss", training::best_epoch::without_early_stopping),
@@ -44,9 +45,11 @@ pub fn trials() -> Vec<Trial> {
         ("scores of rows with ties", training::scores::with_ties),
         ("logarithms of probabilities next to nothing", training::scores::next_to_nothing),
         ("scores over batches", training::scores::over_batches),
+        ("losses by weight", training::scores::by_weight),
         ("every option reaches the steps", training::effects::steps_by_hand),
         ("learning rates follow their schedule", training::effects::learning_rates),
         ("balanced classes weigh as told", training::effects::balanced),
+        ("weights of missing classes change nothing", training::effects::weights_of_missing_classes),
         ("dropout goes back as the layers do", training::effects::dropout_by_layers),
         ("every source gives the bits of its array", training::sources::as_the_array),
         ("long batches are read in pieces", training::sources::long_batches),

@@ -85,6 +85,15 @@ fn tensors_that_make_no_model() {
     }
 }
 
+/// A file that PyTorch's `torch.save` wrote instead of `safetensors.torch.save_file`.
+#[test]
+fn an_archive_of_pytorch() {
+    let error = load(&tempdir().unwrap(), b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl").unwrap_err();
+    assert!(matches!(error, Error::Data { .. }), "{error:?}");
+    let words = "in PyTorch: safetensors.torch.save_file(tensors, file); got a zip archive, as torch.save writes it";
+    assert!(error.to_string().ends_with(words), "{error}");
+}
+
 /// The bytes of values in one of the types that model files may have.
 fn bytes_of(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     match dtype {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use ndarray::Array2;
 use wgpu_mlp::distributed::Ranks;
@@ -169,10 +170,12 @@ fn calls_over_one_rank_refuse_what_calls_without_do() -> Result<()> {
 
 /// Otherwise the error would come when the first checkpoint is written, after an epoch.
 #[test]
-fn a_checkpoint_in_no_folder_is_refused_before_the_first_step() {
+fn a_checkpoint_without_a_place_is_refused_before_the_first_step() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, (x, labels)) = (folder.path().join("missing/run"), blobs(40, 5));
-    for resumes in [false, true] {
+    let (missing, (x, labels)) = (folder.path().join("missing/run"), blobs(40, 5));
+    // Folders, and a path that names nothing, can hold no file either.
+    let paths = [missing, folder.path().into(), folder.path().join(".."), PathBuf::new()];
+    for (path, resumes) in paths.into_iter().flat_map(|path| [(path.clone(), false), (path, true)]) {
         let (mut tried, options) = (model(), few());
         let trainer = Trainer::new(&options).checkpoint(&path);
         let trainer = if resumes { trainer.resume() } else { trainer };

@@ -1,4 +1,4 @@
-//! Tests of callbacks, best epochs, the state of partial fits, and scores, on the CPU path.
+//! Tests of callbacks, best epochs, the state of partial fits, weights of classes, and scores, on the CPU path.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -39,6 +39,11 @@ fn the_best_epoch_has_the_lowest_loss() {
 #[test]
 fn an_epoch_must_be_better_by_more() {
     training::best_epoch::better_by_more(&Device::cpu()).unwrap();
+}
+
+#[test]
+fn weights_of_missing_classes_change_nothing() {
+    training::effects::weights_of_missing_classes(&Device::cpu()).unwrap();
 }
 
 #[test]

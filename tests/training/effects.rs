@@ -143,6 +143,25 @@ pub fn balanced(device: &Device) -> Result<()> {
     Ok(())
 }
 
+/// The weight of a class without rows changes nothing, however large it is.
+pub fn weights_of_missing_classes(device: &Device) -> Result<()> {
+    let (x, labels) = data();
+    let model = || Mlp::new(device, &[4, 9, 4], 1);
+    let fitted = |missing: f32| -> Result<Vec<u32>> {
+        let class_weights = ClassWeights::Each(vec![1e-30, 2e-30, 1e-30, missing]);
+        let mut trained = model()?;
+        let history = trained.fit(x.view(), &labels, &FitOptions { class_weights, ..plain() })?;
+        assert!(history.epochs.iter().all(|epoch| epoch.loss.is_finite()), "{missing}: {history}");
+        bits(&trained)
+    };
+    let wanted = fitted(0.0)?;
+    assert_ne!(wanted, bits(&model()?)?);
+    for missing in [1e-30, 1.0, f32::MAX] {
+        assert_eq!(fitted(missing)?, wanted, "{missing}");
+    }
+    Ok(())
+}
+
 /// Three steps with dropout, forward and backward, give the results of layers and of the op with the same counters.
 pub fn dropout_by_layers(device: &Device) -> Result<()> {
     const SHARE: f32 = 0.4;

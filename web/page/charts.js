@@ -118,7 +118,7 @@ export function drawConfusion(canvas, held) {
     }
   }
   const wrong = held ? held.labels.length : 0;
-  canvas.setAttribute("aria-label", held ? `${held.rows - wrong} of ${held.rows} digits are read rightly` : "No training yet");
+  canvas.setAttribute("aria-label", held ? `${held.rows - wrong} of ${held.rows} digits are read correctly` : "No training yet");
 }
 
 /** @param {HTMLCanvasElement} canvas @param {HeldOut | null} held */
@@ -144,7 +144,7 @@ export function drawMisread(canvas, held) {
     pen.fillStyle = colour("ink");
     pen.fillText(`${held.labels[index]} → ${held.read[index]}`, left + (pixel * SIDE) / 2, top + pixel * SIDE + 11);
   }
-  const told = !held ? "No training yet" : found ? `${found} digits are misread` : "Every digit is read rightly";
+  const told = !held ? "No training yet" : found ? `${found} digits are misread` : "Every digit is read correctly";
   const list = held ? Array.from(held.labels.slice(0, shown), (label, index) => `${label} as ${held.read[index]}`) : [];
   canvas.setAttribute("aria-label", [told, ...list].join(", "));
   pen.fillStyle = colour("soft");

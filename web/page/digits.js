@@ -125,7 +125,7 @@ export async function train(wanted = {}, goOn = false) {
     if (result.stopped) show("digits-accuracy", result.accuracy, percent(result.accuracy));
     state = result.stopped ? "stopped" : "done";
     const verb = result.stopped ? "Stopped" : "Done";
-    say(`${verb} after ${result.epochs} epochs: ${percent(result.accuracy)} of the held-out digits are read rightly.`);
+    say(`${verb} after ${result.epochs} epochs: ${percent(result.accuracy)} of the held-out digits are read correctly.`);
     await lab.keepModel();
     return result;
   } catch (error) {

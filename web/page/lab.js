@@ -9,18 +9,22 @@ import { byId, say, sentence } from "./page.js";
 
 const WITHOUT_WEBGPU =
   "This browser offers no WebGPU, so the page computes on the CPU path. Chrome and Edge have it from version 113 (121 on Android, " +
-  "later on Linux), Safari from 26, Firefox from 141 on Windows and 145 on Macs; a page needs https or localhost for it.";
+  "later on Linux), Safari from 26, Firefox from 141 on Windows and 145 on Macs with Apple silicon; a page needs https or localhost for it.";
 
 /** Advice for the case that the browser has WebGPU but finds no GPU. */
 const ADVICE =
-  "If there is one, hardware acceleration may be switched off in the browser's settings, or the driver too old; " +
-  "chrome://gpu or about:support tells.";
+  "If there is one, hardware acceleration may be switched off in the browser's settings, or the driver may be too old; " +
+  "chrome://gpu or about:support says more.";
 
 /** If a browser gives no answer about a GPU for so many milliseconds, the page assumes that there is none. */
 const LONGEST_OPENING = 30_000;
 
 /** How often a broken module is replaced before the page gives up. */
 const MOST_REPLACEMENTS = 3;
+
+/** If a GPU is lost this many times within LOSSES_WITHIN milliseconds, the page stays on the CPU path until the visitor chooses the GPU again. */
+const MOST_LOSSES = 4;
+const LOSSES_WITHIN = 60_000;
 
 /** Dispatches the event `device` after a device was opened, and `model` after the digits' network changed. */
 class Lab extends EventTarget {
@@ -34,6 +38,8 @@ class Lab extends EventTarget {
   /** @type {Promise<void> | null} */
   #recovering = null;
   #replacements = 0;
+  /** When a GPU was lost lately. @type {number[]} */
+  #losses = [];
   /** Whether a GPU is being opened. If the worker breaks meanwhile, the new worker opens the CPU path. */
   #opensGpu = false;
   /** Whether the worker was given up because the browser gave no answer about a GPU. */
@@ -57,6 +63,8 @@ class Lab extends EventTarget {
 
   async #start() {
     try {
+      // On a slow network this takes long.
+      say("The module and the digits are being loaded.");
       await this.#load();
       if ("gpu" in navigator) {
         say("The browser is asked for a GPU.");
@@ -78,6 +86,7 @@ class Lab extends EventTarget {
     const change = this.#change.then(async () => {
       for (const { stop } of this.running) stop();
       await this.#ended();
+      this.#losses = [];
       await this.#open(kind);
       say(`Computing on ${this.info?.name}.`);
     });
@@ -177,11 +186,17 @@ class Lab extends EventTarget {
     // The visitor has chosen another device meanwhile.
     if (this.info?.kind === "cpu") return;
     const told = reason.replace(/[.\s]+$/, "");
-    say(`The GPU is lost (${told}). A new one is being opened.`, "warning");
+    const now = performance.now();
+    this.#losses = [...this.#losses.filter((time) => now - time < LOSSES_WITHIN), now];
+    // A GPU that is lost again and again would be opened without an end.
+    const often = this.#losses.length >= MOST_LOSSES;
+    say(`The GPU is lost (${told}). ${often ? "The CPU path takes its place." : "A new one is being opened."}`, "warning");
     try {
       await this.#ended();
-      await this.#openOrFallBack("gpu");
-      const where = this.info?.kind === "gpu" ? "A new one is open" : "No other could be opened, and the page computes on the CPU path";
+      if (often) await this.#open("cpu", `a GPU was lost ${MOST_LOSSES} times within a minute`);
+      else await this.#openOrFallBack("gpu");
+      const instead = often ? `That has happened ${MOST_LOSSES} times within a minute` : "No other could be opened";
+      const where = this.info?.kind === "gpu" ? "A new one is open" : `${instead}, so the page computes on the CPU path`;
       say(`The GPU was lost (${told}). ${where}; the networks are as they were after their last epoch.`, "warning");
     } catch (error) {
       if (!isBroken(error)) this.fail(error);
@@ -245,7 +260,7 @@ export function showDevice() {
     for (const kind of ["gpu", "cpu"]) /** @type {HTMLInputElement} */ (byId(`use-${kind}`)).disabled = true;
     return;
   }
-  byId("device-name").textContent = info.name || "the browser does not tell";
+  byId("device-name").textContent = info.name || "the browser does not say";
   byId("device-kind").textContent = [info.kindName, info.backend, info.driver].filter(Boolean).join(", ");
   byId("device-reason").textContent = info.reason;
   byId("device-limits").textContent = info.limits;

@@ -5,7 +5,7 @@ import { startDigits, train } from "./digits.js";
 import { startDrawing } from "./draw.js";
 import { lab, startDevice } from "./lab.js";
 import { loadModel, saveModel, startModel } from "./model.js";
-import { guardKeys } from "./page.js";
+import { guardDrops, guardKeys, keepClear } from "./page.js";
 import { startParity } from "./parity.js";
 import { startSpeed } from "./speed.js";
 import { startSpiral } from "./spiral.js";
@@ -33,7 +33,9 @@ const wgpuMlp = {
 };
 Object.assign(globalThis, { wgpuMlp });
 
+keepClear();
 guardKeys();
+guardDrops();
 startDevice();
 startDigits();
 startDrawing();

@@ -32,6 +32,23 @@ export function sentence(error) {
 }
 
 /**
+ * Lets the message stay in the window while the page scrolls, unless it would take more than a third of the window. Where the page
+ * scrolls to, it leaves room for the message, which would cover the control that gets the focus.
+ */
+export function keepClear() {
+  const message = byId("message");
+  const measure = () => {
+    const high = message.offsetHeight;
+    const long = high > innerHeight / 3;
+    message.dataset.long = String(long);
+    const covered = long ? 0 : high + 2 * parseFloat(getComputedStyle(message).top);
+    document.documentElement.style.scrollPaddingTop = `${Math.ceil(covered)}px`;
+  };
+  new ResizeObserver(measure).observe(message);
+  addEventListener("resize", measure);
+}
+
+/**
  * Shows a value, and keeps it for programs in `data-value`.
  * @param {string} id
  * @param {number | ""} value
@@ -40,7 +57,8 @@ export function sentence(error) {
 export function show(id, value, text) {
   const output = byId(id);
   output.dataset.value = String(value);
-  output.textContent = text;
+  // A screen reader would read a text aloud again that is only replaced by an equal one.
+  if (output.textContent !== text) output.textContent = text;
 }
 
 /** @param {number} share */
@@ -83,6 +101,19 @@ export function guardKeys() {
     const presses = event.target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
     if (presses && (event.repeat || performance.now() - moved < TOO_SOON)) event.preventDefault();
   });
+}
+
+/** Prevents a file that is dropped beside the field for files from taking the place of the page, which would lose the network. */
+export function guardDrops() {
+  for (const type of /** @type {const} */ (["dragover", "drop"])) {
+    addEventListener(type, (event) => {
+      const { dataTransfer, target } = event;
+      const isField = target instanceof HTMLInputElement && target.type === "file";
+      if (isField || !dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      dataTransfer.dropEffect = "none";
+    });
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 // The section that measures three jobs, in turns with TensorFlow.js if it is installed.
 
 import { Client } from "./client.js";
-import { expected, inputs, places } from "./inputs.js";
+import { places } from "./inputs.js";
 import { lab } from "./lab.js";
 import { byId, enter, say, sentence } from "./page.js";
 
@@ -42,10 +42,8 @@ const JOBS = [
 ];
 
 let running = false;
-/** The version of TensorFlow.js that the build found, and its worker after it was started. @type {string | null} */
+/** The version of TensorFlow.js that the build found. @type {string | null} */
 let version = null;
-/** @type {Side | null} */
-let tfjs = null;
 /** The worker of TensorFlow.js, also while it starts. @type {Client | null} */
 let peerClient = null;
 
@@ -106,7 +104,8 @@ async function check(sides, job, size, shapes) {
     return falls && agree ? "" : "the losses differ or do not fall";
   }
   const wanted = places(PLACES, size * (job.op === "matmul" ? size : shapes.columns));
-  const want = expected(about, inputs(about, SEED, shapes), wanted, shapes);
+  /** @type {Float64Array} */
+  const want = await own.call("speedExpected", [about, SEED, wanted]);
   // Rounding in 32 bits: the sums of a product lose up to about 1e-5 of their terms' size.
   const slack = job.op === "matmul" ? 1e-6 * size : 0;
   for (const side of sides) {
@@ -177,34 +176,40 @@ function showRow(job, sides, { size, ms, note, wrong }, shapes) {
 /** @param {number} value */
 const plain = (value) => (value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
 
+/** Says that TensorFlow.js is installed. */
+function showInstalled() {
+  byId("speed-tfjs").textContent = `TensorFlow.js ${version} is there; each measurement starts it.`;
+}
+
 /** Ends TensorFlow.js. The next measurement starts it again. */
 function endPeer() {
   peerClient?.end();
-  peerClient = tfjs = null;
+  peerClient = null;
 }
 
-/** TensorFlow.js in its worker, started when it is first needed. */
+/** Starts TensorFlow.js in its worker. @returns {Promise<Side | null>} */
 async function peer() {
-  if (!version || tfjs) return tfjs;
+  if (!version) return null;
   const client = new Client("tfjs-worker.js", "classic");
   peerClient = client;
   const timer = setTimeout(() => client.end(`there was no answer within ${LONGEST_START / 1000} s`), LONGEST_START);
   try {
     const found = await client.call("init");
-    tfjs = {
+    byId("speed-tfjs").textContent = `TensorFlow.js ${found}, WebGPU backend.`;
+    return {
       name: "TensorFlow.js",
       call: (method, args) => callPeer(client, method, args),
       drop: () => callPeer(client, "speedDrop"),
       extra: (shapes) => [shapes],
     };
-    byId("speed-tfjs").textContent = `TensorFlow.js ${found}, WebGPU backend.`;
   } catch (error) {
     endPeer();
-    byId("speed-tfjs").textContent = `TensorFlow.js ${version} is there and does not start: ${sentence(error)}`;
+    if (halted) showInstalled();
+    else byId("speed-tfjs").textContent = `TensorFlow.js ${version} is there and does not start: ${sentence(error)}`;
+    return null;
   } finally {
     clearTimeout(timer);
   }
-  return tfjs;
 }
 
 /** Measures all jobs, and removes everything of them from the device. @param {Side[]} sides */
@@ -259,6 +264,8 @@ async function start() {
     else await lab.report(error);
   } finally {
     running = false;
+    // TensorFlow.js keeps the buffers of tensors that were disposed of. They are freed when its worker ends.
+    endPeer();
     arrive(state);
   }
 }
@@ -267,9 +274,8 @@ async function start() {
 async function findPeer() {
   const answer = await fetch("tfjs.json");
   version = answer.ok ? (await answer.json()).version : null;
-  byId("speed-tfjs").textContent = version
-    ? `TensorFlow.js ${version} is there; it is started with the first measurement.`
-    : "TensorFlow.js is not there, so the crate is measured alone. To add it: npm install in web/, then web/build.";
+  if (version) showInstalled();
+  else byId("speed-tfjs").textContent = "TensorFlow.js is not there, so the crate is measured alone. To add it: npm install in web/, then web/build.";
 }
 
 export function startSpeed() {

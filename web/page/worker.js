@@ -5,7 +5,7 @@
 // with any number of `{ id, event }` before it. Two messages have no id: `{ panic }`, after which the worker cannot be used, and
 // `{ lost }`, when the browser took the device away. Calls that arrive before the module and the digits are loaded wait for them.
 
-import { inputs } from "./inputs.js";
+import { expected, inputs } from "./inputs.js";
 import init, { Session, onPanic } from "./wgpu_mlp_page.js";
 
 /** @type {Session} */
@@ -38,6 +38,7 @@ if (Adapter) {
 /** @type {Record<string, (tell: (event: any) => void, ...args: any[]) => any>} */
 const calls = {
   async init() {
+    if (typeof WebAssembly === "undefined") throw new Error("this browser has no WebAssembly, or it is switched off");
     const module = await init();
     memory = module.memory;
     onPanic((/** @type {string} */ panic) => post({ panic }));
@@ -79,6 +80,11 @@ const calls = {
     return performance.now() - began;
   },
   speedSample: (_, places) => session.speedSample(places),
+  // The operands are made here once more: they are so long that the page would not respond meanwhile.
+  speedExpected(_, about, seed, places) {
+    const shapes = session.speedShapes();
+    return expected(about, inputs(about, seed, shapes), places, shapes);
+  },
   speedDrop: () => session.speedDrop(),
   heap() {
     const { allocatedBytes, peakBytes, ...counters } = session.counters();
@@ -99,12 +105,15 @@ async function unpacked(name) {
   return new Response(stream).text();
 }
 
+/** Whether the module ran into a trap. @param {unknown} error @returns {error is WebAssembly.RuntimeError} */
+const isTrap = (error) => typeof WebAssembly !== "undefined" && error instanceof WebAssembly.RuntimeError;
+
 /** Reports a trap, after which the state of the module's memory is unknown. @param {WebAssembly.RuntimeError} trap */
 const trapped = (trap) => post({ panic: `the module ran into a trap, ${trap.message}` });
 
 // Some code runs when no call waits, for example after the browser's answer about a buffer. Only this handler notices a trap there.
 self.addEventListener("unhandledrejection", (event) => {
-  if (event.reason instanceof WebAssembly.RuntimeError) trapped(event.reason);
+  if (isTrap(event.reason)) trapped(event.reason);
 });
 
 self.onmessage = async ({ data: { id, method, args } }) => {
@@ -113,7 +122,7 @@ self.onmessage = async ({ data: { id, method, args } }) => {
     const result = await calls[method]((event) => post({ id, event }), ...args);
     post({ id, result });
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) return trapped(error);
+    if (isTrap(error)) return trapped(error);
     const known = error instanceof Error;
     post({ id, error: { name: known ? error.name : "Failed", message: known ? error.message : String(error) } });
   }

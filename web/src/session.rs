@@ -10,7 +10,7 @@ use wgpu_mlp::{Device, Mlp};
 use crate::digits::{self, CLASSES, PIXELS};
 use crate::js::{Answer, failed, object, refused};
 use crate::speed::Job;
-use crate::task::{Task, Wanted};
+use crate::task::{MOST_LAYERS, Task, WIDEST, Wanted};
 use crate::{device, parity, speed, spiral};
 
 /// A device and the models that are trained on it. Calls may be made while others wait.
@@ -92,7 +92,8 @@ impl Session {
         Ok(Uint8Array::from(bytes.as_slice()).into())
     }
 
-    /// Replaces the network by that of a safetensors file, and returns its widths.
+    /// Replaces the network by that of a safetensors file, and returns its widths. A file may be small and yet hold a network whose
+    /// predictions take more memory than there is, so its layers are limited as those of a training are.
     #[wasm_bindgen(js_name = loadModel)]
     pub async fn load_model(&self, bytes: Vec<u8>) -> Answer {
         let device = self.device.borrow().clone();
@@ -102,10 +103,15 @@ impl Session {
             let found = format!("the file holds a network of {inputs} inputs and {classes} classes");
             return Err(refused(&format!("{found}; digits need {PIXELS} and {CLASSES}")));
         }
-        let widths = model.layers().iter().map(|layer| JsValue::from_f64(layer.weights().cols() as f64));
-        let widths: js_sys::Array = std::iter::once(JsValue::from_f64(inputs as f64)).chain(widths).collect();
+        let widths: Vec<usize> = model.layers().iter().map(|layer| layer.weights().cols()).collect();
+        let (hidden, widest) = (widths.len().saturating_sub(1), widths.iter().copied().max().unwrap_or(classes));
+        if hidden > MOST_LAYERS || widest > WIDEST as usize {
+            let found = format!("the file holds a network of {hidden} hidden layers, at most {widest} wide");
+            return Err(refused(&format!("{found}; the page takes at most {MOST_LAYERS}, at most {WIDEST} wide")));
+        }
         self.digits()?.replace(model)?;
-        Ok(widths.into())
+        let widths = std::iter::once(inputs).chain(widths).map(|width| JsValue::from_f64(width as f64));
+        Ok(widths.collect::<js_sys::Array>().into())
     }
 
     /// The spiral's points.

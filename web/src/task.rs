@@ -10,9 +10,10 @@ use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Optimizer, Schedule};
 use crate::js::{Answer, Fields, failed, object, refused};
 use crate::until::until;
 
-/// The most hidden layers, and the largest width. Nobody needs more on a page, and wider layers need too much memory.
-const MOST_LAYERS: usize = 8;
-const WIDEST: u32 = 4096;
+/// The most hidden layers. Nobody needs more on a page, and networks of more or wider layers need too much memory.
+pub const MOST_LAYERS: usize = 8;
+/// The most columns of a hidden layer.
+pub const WIDEST: u32 = 4096;
 const MOST_EPOCHS: u32 = 100_000;
 
 /// Features and their classes.

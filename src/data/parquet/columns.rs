@@ -75,9 +75,10 @@ impl Chooser<'_> {
                 decimal if decimal.is_decimal() => return self.no_numbers(field),
                 // For example an embedding beside the number of a row: without this check, the model would be trained on that
                 // number alone.
-                lists if holds_lists(lists) => {
-                    let rule = "beside columns of lists or maps, features must be named: by ParquetFeatures::List or ::Columns";
-                    return refuse(self.path, rule, format!("column {:?} of type {lists}", field.name()));
+                nested if nested.is_nested() && holds_numbers(nested) => {
+                    let rule = "beside columns of lists, maps or structs, features must be named: by ParquetFeatures::List or \
+                                ::Columns";
+                    return refuse(self.path, rule, format!("column {:?} of type {nested}", field.name()));
                 }
                 numbers if is_numeric(numbers) => chosen.push(index),
                 _ => {}
@@ -140,15 +141,6 @@ impl Chooser<'_> {
     }
 }
 
-/// Whether a column holds lists or maps that contain numbers at any depth, or structs with such lists or maps.
-fn holds_lists(column: &DataType) -> bool {
-    match column {
-        DataType::List(item) | DataType::Map(item, _) => holds_numbers(item.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| holds_lists(field.data_type())),
-        _ => false,
-    }
-}
-
 /// Whether a column contains numbers at any depth, including decimals.
 fn holds_numbers(column: &DataType) -> bool {
     match column {
@@ -169,12 +161,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_of_numbers_are_found_at_any_depth() {
+    fn numbers_are_found_at_any_depth() {
         let field = |data: DataType| Arc::new(Field::new("item", data, true));
         let list = |item: DataType| DataType::List(field(item));
         let of = |columns: Vec<DataType>| DataType::Struct(columns.into_iter().map(field).collect());
         let map = |value: DataType| DataType::Map(field(of(vec![DataType::Utf8, value])), false);
-        let with_lists = [
+        let with_numbers = [
             list(DataType::Float32),
             list(list(DataType::Boolean)),
             list(DataType::Decimal128(8, 2)),
@@ -183,13 +175,14 @@ mod tests {
             of(vec![of(vec![list(DataType::Int32)])]),
             map(DataType::Int64),
             map(list(DataType::Float16)),
+            of(vec![DataType::Utf8, DataType::Int8]),
         ];
-        for column in with_lists {
-            assert!(holds_lists(&column), "{column}");
+        for column in with_numbers {
+            assert!(column.is_nested() && holds_numbers(&column), "{column}");
         }
-        let (numbers, texts) = (of(vec![DataType::Int8]), of(vec![DataType::Utf8]));
-        for column in [DataType::Float32, list(DataType::Utf8), numbers, map(DataType::Utf8), list(texts)] {
-            assert!(!holds_lists(&column), "{column}");
+        let texts = of(vec![DataType::Utf8, DataType::Binary]);
+        for column in [DataType::Date32, list(DataType::Utf8), map(DataType::Utf8), texts.clone(), list(texts)] {
+            assert!(!holds_numbers(&column), "{column}");
         }
     }
 }

@@ -3,11 +3,8 @@
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, ListArray, RecordBatch};
+use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
+use arrow_array::{Array, ListArray, RecordBatch, downcast_integer};
 use arrow_schema::DataType;
 use num_traits::AsPrimitive;
 
@@ -90,20 +87,18 @@ fn write_lists(
 
 /// Converts numbers to f32. Returns false if the column does not hold numbers.
 fn write_numbers<'a>(array: &dyn Array, into: impl Iterator<Item = &'a mut f32>) -> bool {
-    match array.data_type() {
+    macro_rules! integers {
+        ($number:ty) => {
+            write_as::<$number>(array, into)
+        };
+    }
+    downcast_integer! {
+        array.data_type() => (integers),
         DataType::Boolean => {
             let Some(values) = array.as_boolean_opt() else { return false };
             into.zip(values.values()).for_each(|(into, value)| *into = f32::from(u8::from(value)));
             true
         }
-        DataType::Int8 => write_as::<Int8Type>(array, into),
-        DataType::Int16 => write_as::<Int16Type>(array, into),
-        DataType::Int32 => write_as::<Int32Type>(array, into),
-        DataType::Int64 => write_as::<Int64Type>(array, into),
-        DataType::UInt8 => write_as::<UInt8Type>(array, into),
-        DataType::UInt16 => write_as::<UInt16Type>(array, into),
-        DataType::UInt32 => write_as::<UInt32Type>(array, into),
-        DataType::UInt64 => write_as::<UInt64Type>(array, into),
         DataType::Float16 => write_halves(array, into),
         DataType::Float32 => write_as::<Float32Type>(array, into),
         DataType::Float64 => write_as::<Float64Type>(array, into),

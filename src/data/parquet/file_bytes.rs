@@ -9,6 +9,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::thrift::Thrift;
+use crate::data::filled::filled;
 use crate::data::positioned::Positioned;
 
 /// The number of bytes that are read at once for the header of a page.
@@ -87,16 +88,7 @@ struct Whole<R>(R);
 
 impl<R: Read> Read for Whole<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut read = 0;
-        while let Some(rest) = into.get_mut(read..).filter(|rest| !rest.is_empty()) {
-            match self.0.read(rest) {
-                Ok(0) => break,
-                Ok(count) => read += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(read.min(into.len()))
+        filled(into, |_, rest| self.0.read(rest))
     }
 }
 

@@ -1,18 +1,16 @@
 //! Labels of a Parquet file. They are read row group by row group.
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
+use arrow_array::{Array, RecordBatch, downcast_integer};
 use arrow_schema::{DataType, Field};
 
 use super::super::classes::Classes;
 use super::super::errors::{refuse, shown};
-use super::super::labels::from_floats;
+use super::super::labels::{TOO_LARGE, whole};
 use super::convert::Place;
 use super::reader::{Reader, Wish};
 use crate::error::{Error, Result};
@@ -87,33 +85,34 @@ fn make_room<T>(batch: &RecordBatch, labels: &mut Vec<T>) -> Result<()> {
 fn add_integers(batch: &RecordBatch, place: &Place<'_>, labels: &mut Vec<i64>) -> Result<()> {
     make_room(batch, labels)?;
     let array = batch.column(0);
-    let known = match array.data_type() {
-        DataType::Boolean => array.as_boolean_opt().map(|values| labels.extend(values.values().iter().map(i64::from))),
-        DataType::Int8 => add_as::<Int8Type>(array, labels),
-        DataType::Int16 => add_as::<Int16Type>(array, labels),
-        DataType::Int32 => add_as::<Int32Type>(array, labels),
-        DataType::Int64 => add_as::<Int64Type>(array, labels),
-        DataType::UInt8 => add_as::<UInt8Type>(array, labels),
-        DataType::UInt16 => add_as::<UInt16Type>(array, labels),
-        DataType::UInt32 => add_as::<UInt32Type>(array, labels),
-        DataType::UInt64 => {
-            let values = array.as_primitive_opt::<UInt64Type>().map_or(&[][..], |values| values.values());
-            if let Some(row) = values.iter().position(|label| i64::try_from(*label).is_err()) {
-                let (schema, rule) = (batch.schema(), "labels must be at most 9223372036854775807");
-                return place.refuse(row, schema.field(0).name(), rule, values[row].to_string());
-            }
-            labels.extend(values.iter().map(|label| *label as i64));
-            Some(())
-        }
-        _ => None,
-    };
-    known.map_or_else(|| refuse(place.path, "labels must be integers", array.data_type().to_string()), Ok)
+    if let Some(values) = array.as_boolean_opt() {
+        labels.extend(values.values().iter().map(i64::from));
+        return Ok(());
+    }
+    macro_rules! integers {
+        ($number:ty) => {
+            add_as::<$number>(batch, place, labels)
+        };
+    }
+    downcast_integer! {
+        array.data_type() => (integers),
+        _ => refuse(place.path, "labels must be integers", array.data_type().to_string()),
+    }
 }
 
-fn add_as<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &dyn Array, labels: &mut Vec<i64>) -> Option<()> {
-    let values = array.as_primitive_opt::<T>()?;
-    labels.extend(values.values().iter().map(|label| (*label).into()));
-    Some(())
+fn add_as<T: ArrowPrimitiveType<Native: TryInto<i64> + Display>>(
+    batch: &RecordBatch,
+    place: &Place<'_>,
+    labels: &mut Vec<i64>,
+) -> Result<()> {
+    let values: &[T::Native] = batch.column(0).as_primitive_opt::<T>().map_or(&[], |values| values.values());
+    for (row, value) in values.iter().enumerate() {
+        let Ok(label) = TryInto::<i64>::try_into(*value) else {
+            return place.refuse(row, batch.schema().field(0).name(), TOO_LARGE, value.to_string());
+        };
+        labels.push(label);
+    }
+    Ok(())
 }
 
 /// Appends labels that are floats. They must be whole numbers.
@@ -129,19 +128,13 @@ fn add_floats(batch: &RecordBatch, place: &Place<'_>, labels: &mut Vec<i64>) -> 
     let Some(values) = values else {
         return refuse(place.path, "labels must be floats", array.data_type().to_string());
     };
-    let error = match from_floats(place.path, values.clone()) {
-        Ok(whole) => {
-            labels.extend(whole);
-            return Ok(());
+    for (row, value) in values.into_iter().enumerate() {
+        match whole(value) {
+            Ok(label) => labels.push(label),
+            Err(rule) => return place.refuse(row, batch.schema().field(0).name(), rule, format!("{value:?}")),
         }
-        Err(error) => error,
-    };
-    match (error, values.iter().position(|value| from_floats(place.path, vec![*value]).is_err())) {
-        (Error::Data { rule, .. }, Some(row)) => {
-            place.refuse(row, batch.schema().field(0).name(), rule, format!("{:?}", values[row]))
-        }
-        (error, _) => Err(error),
     }
+    Ok(())
 }
 
 fn doubles<T: ArrowPrimitiveType<Native: Into<f64>>>(array: &dyn Array) -> Option<Vec<f64>> {

@@ -36,7 +36,8 @@ impl Default for ParquetOptions {
     }
 }
 
-/// The columns of a Parquet file that hold the features: booleans, integers of 1 to 8 bytes, f16, f32 or f64.
+/// The columns of a Parquet file that hold the features: booleans, integers of 1 to 8 bytes, f16, f32 or f64. The fields of a
+/// struct are not columns: store them as columns of their own.
 ///
 /// ```
 /// use wgpu_mlp::data::ParquetFeatures;
@@ -48,8 +49,8 @@ impl Default for ParquetOptions {
 pub enum ParquetFeatures {
     /// All columns of numbers except the labels, in the order of the file. Columns of text, dates and similar types are left out,
     /// and so is the index of a pandas table, whether it has a name or is stored as `__index_level_0__`. A duration is stored as
-    /// an integer, and is read as one. A file is refused if it has a column of lists or maps of numbers, also within a struct,
-    /// since that column may hold the features. Name the features by another variant then.
+    /// an integer, and is read as one. A file is refused if it has a column of lists, maps or structs of numbers, since that
+    /// column may hold the features. Name the features by another variant then.
     #[default]
     Numeric,
     /// The columns with these names, in this order.

@@ -126,41 +126,17 @@ impl ParquetRows {
 
     /// The labels of all rows. Integers, and floats that are whole numbers, are unchanged; booleans are 0 and 1; strings are
     /// indices into [`ParquetRows::classes`]. The list is empty without [`ParquetOptions::label`].
-    ///
-    /// ```
-    /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};
-    /// let options = ParquetOptions { label: Some("kind".into()), ..Default::default() };
-    /// let rows = ParquetRows::open("examples/data/flowers.parquet", &options)?;
-    /// assert_eq!((rows.labels().len(), rows.labels()[149]), (150, 2));
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn labels(&self) -> &[i64] {
         &self.labels
     }
 
     /// The classes of labels that are strings, in the order of their ids. The list is empty for other labels.
-    ///
-    /// ```
-    /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};
-    /// let options = ParquetOptions { label: Some("kind".into()), ..Default::default() };
-    /// let rows = ParquetRows::open("examples/data/flowers.parquet", &options)?;
-    /// assert_eq!(rows.classes(), ["aster", "lily", "rose"]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
     /// The names of the columns with the features, in the order of the features. For a column of lists it is that column's name
     /// alone.
-    ///
-    /// ```
-    /// use wgpu_mlp::data::{ParquetOptions, ParquetRows};
-    /// let options = ParquetOptions { label: Some("kind".into()), ..Default::default() };
-    /// let rows = ParquetRows::open("examples/data/flowers.parquet", &options)?;
-    /// assert_eq!(rows.columns(), ["petal_length", "petal_width", "sepal_length", "sepal_width"]);
-    /// # Ok::<(), wgpu_mlp::Error>(())
-    /// ```
     pub fn columns(&self) -> &[String] {
         &self.names
     }

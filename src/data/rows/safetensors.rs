@@ -105,15 +105,6 @@ pub fn read_safetensors_labels(path: impl AsRef<Path>, tensor: &str) -> Result<V
 ///
 /// # Errors
 /// As [`read_safetensors_labels`].
-///
-/// ```
-/// use safetensors::Dtype::U8;
-/// use safetensors::tensor::TensorView;
-/// use wgpu_mlp::data::safetensors_labels;
-/// let bytes = safetensors::serialize([("labels", TensorView::new(U8, vec![3], &[7, 0, 2])?)], None)?;
-/// assert_eq!(safetensors_labels(&bytes, "digits.safetensors", "labels")?, [7, 0, 2]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 pub fn safetensors_labels(bytes: &[u8], path: impl AsRef<Path>, tensor: &str) -> Result<Vec<i64>> {
     let path = path.as_ref();
     let (layout, store) = within(path, bytes, tensor)?;

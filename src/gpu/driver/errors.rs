@@ -58,17 +58,6 @@ impl First {
     }
 }
 
-#[cfg(not(target_family = "wasm"))]
-impl First {
-    fn drop_rejected(&self, rejected: &Arc<wgpu::Error>) {
-        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told = |told: &mut Told| matches!(told, Told::Rejected(error) if Arc::ptr_eq(error, rejected));
-        if error.take_if(is_told).is_some() {
-            self.there.store(false, Relaxed);
-        }
-    }
-}
-
 impl ErrorSlot {
     /// Installs the handlers for uncaptured errors and for the loss of the device. wgpu's default handler would panic.
     pub(in crate::gpu) fn install(device: &wgpu::Device, turns: Turns) -> Self {
@@ -118,7 +107,11 @@ impl ErrorSlot {
     /// Forgets a rejection that a call has returned, so that the next call does not return it again.
     #[cfg(not(target_family = "wasm"))]
     pub(in crate::gpu) fn heard_of(&self, rejected: &Arc<wgpu::Error>) {
-        self.first.drop_rejected(rejected);
+        let mut error = self.first.error.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = |told: &mut Told| matches!(told, Told::Rejected(error) if Arc::ptr_eq(error, rejected));
+        if error.take_if(is_told).is_some() {
+            self.first.there.store(false, Relaxed);
+        }
     }
 
     /// Keeps the error of a call that had returned before the browser reported the error. The next call returns it.

@@ -45,19 +45,17 @@ impl PollThread {
     /// Asks for the device to be polled until this submission, or everything, is done. The answer is the outcome, which comes
     /// after the callbacks of what is done.
     pub fn ask(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) -> Option<Answer<Polled>> {
-        let (done, answer) = answer();
-        self.wish(device, Wish { until, done });
-        Some(answer)
+        Some(self.wish(device, until))
     }
 
     /// An answer when the submit with this number and index is done.
     pub fn after(&self, device: &wgpu::Device, (_number, index): (u64, wgpu::SubmissionIndex)) -> Answer<Polled> {
-        let (done, answer) = answer();
-        self.wish(device, Wish { until: Some(index), done });
-        answer
+        self.wish(device, Some(index))
     }
 
-    fn wish(&self, device: &wgpu::Device, wish: Wish) {
+    fn wish(&self, device: &wgpu::Device, until: Option<wgpu::SubmissionIndex>) -> Answer<Polled> {
+        let (done, answer) = answer();
+        let wish = Wish { until, done };
         // An OpenGL context belongs to the thread that uses it.
         let start = || start(device.clone(), self.turns);
         let thread = {
@@ -75,6 +73,7 @@ impl PollThread {
         if let Some(wish) = refused {
             poll(device, self.turns, wish);
         }
+        answer
     }
 }
 

@@ -1,36 +1,55 @@
 //! The form of a kernel: flags that select parts of its template, and the constants that it is compiled with.
 
-/// The form of a kernel: flags that its template tests by name. In a kernel's declaration it holds the flags that the template
-/// knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Form {
+/// Defines the form, with a name in reports for each flag.
+macro_rules! form {
+    ($($(#[$meta:meta])* $flag:ident => $name:literal,)*) => {
+        /// The form of a kernel: flags that its template tests by name. In a kernel's declaration it holds the flags that the
+        /// template knows.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub(crate) struct Form {
+            $($(#[$meta])* pub $flag: bool,)*
+        }
+
+        impl Form {
+            /// The plain form, without any flag.
+            pub const PLAIN: Form = Form { $($flag: false),* };
+
+            /// The names of the flags that are set.
+            pub fn names(self) -> Vec<&'static str> {
+                [$((self.$flag, $name)),*].into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
+            }
+
+            /// The flags that are set both here and in `forms`.
+            pub const fn within(self, forms: Form) -> Form {
+                Form { $($flag: self.$flag && forms.$flag),* }
+            }
+
+            /// All flags, by the names that the files know.
+            pub(in crate::gpu) fn flags(self) -> impl Iterator<Item = (&'static str, bool)> {
+                [$((stringify!($flag), self.$flag)),*].into_iter()
+            }
+        }
+    };
+}
+
+form! {
     /// Values are `vec4`s.
-    pub fours: bool,
+    fours => "by fours",
     /// A `vec4` is loaded as two 64-bit words.
-    pub longs: bool,
+    longs => "by longs",
     /// Short rows are staged in workgroup memory.
-    pub staged: bool,
+    staged => "staged",
     /// A row's values are held in registers.
-    pub held: bool,
+    held => "held",
     /// Long rows are read into registers piece by piece.
-    pub pieces: bool,
+    pieces => "in pieces",
     /// Lanes reduce with subgroup operations.
-    pub subgroups: bool,
+    subgroups => "subgroups",
     /// Lanes take shared values from each other by subgroup shuffles.
-    pub shuffled: bool,
+    shuffled => "shuffled",
 }
 
 impl Form {
-    /// The plain form, without any flag.
-    pub const PLAIN: Form = Form {
-        fours: false,
-        longs: false,
-        staged: false,
-        held: false,
-        pieces: false,
-        subgroups: false,
-        shuffled: false,
-    };
     /// The form with `vec4`s.
     pub const FOURS: Form = Form { fours: true, ..Form::PLAIN };
     /// The forms of kernels that work on `vec4`s.
@@ -39,46 +58,6 @@ impl Form {
     pub const BY_LANES: Form = Form { subgroups: true, ..Form::PLAIN };
     /// The forms of kernels that read all values of their rows.
     pub const BY_LANES_ALONG: Form = Form { fours: true, staged: true, held: true, pieces: true, ..Form::BY_LANES };
-
-    /// The names of the flags that are set.
-    pub fn names(self) -> Vec<&'static str> {
-        let named = [
-            (self.fours, "by fours"),
-            (self.longs, "by longs"),
-            (self.staged, "staged"),
-            (self.held, "held"),
-            (self.pieces, "in pieces"),
-            (self.subgroups, "subgroups"),
-            (self.shuffled, "shuffled"),
-        ];
-        named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect()
-    }
-
-    /// The flags that are set both here and in `forms`.
-    pub const fn within(self, forms: Form) -> Form {
-        Form {
-            fours: self.fours && forms.fours,
-            longs: self.longs && forms.longs,
-            staged: self.staged && forms.staged,
-            held: self.held && forms.held,
-            pieces: self.pieces && forms.pieces,
-            subgroups: self.subgroups && forms.subgroups,
-            shuffled: self.shuffled && forms.shuffled,
-        }
-    }
-
-    /// All flags, by the names that the files know.
-    pub(in crate::gpu) const fn flags(self) -> [(&'static str, bool); 7] {
-        [
-            ("fours", self.fours),
-            ("longs", self.longs),
-            ("staged", self.staged),
-            ("held", self.held),
-            ("pieces", self.pieces),
-            ("subgroups", self.subgroups),
-            ("shuffled", self.shuffled),
-        ]
-    }
 }
 
 /// A constant of a shader: a name and a number. It is an `override`, or, if the kernel lists it under its sizes, a plain constant.

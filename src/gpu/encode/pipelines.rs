@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use web_time::Instant;
 
@@ -12,7 +11,7 @@ use super::compile::compile;
 use super::form::{Constant, Form};
 use super::kernel::Kernel;
 use super::ledger::Variant;
-use crate::cores::cores;
+use crate::cores::{cores, share_out};
 use crate::error::Result;
 use crate::gpu::driver::connection::Connection;
 
@@ -115,22 +114,11 @@ impl Pipelines {
         if missing.len() < 2 {
             return 0;
         }
-        let threads = cores().min(MOST_THREADS).min(missing.len());
-        let (left, compiled) = (Mutex::new(missing.into_iter()), AtomicU64::new(0));
-        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let compile = || {
-            while let Some(Variant { kernel, form, constants }) = next() {
-                if self.get(connection, (kernel, form, &constants), checked).is_ok_and(|(_, fresh)| fresh) {
-                    compiled.fetch_add(1, Relaxed);
-                }
+        let compiled = AtomicU64::new(0);
+        share_out(cores().min(MOST_THREADS), "wgpu-mlp compile", missing, |Variant { kernel, form, constants }| {
+            if self.get(connection, (kernel, form, &constants), checked).is_ok_and(|(_, fresh)| fresh) {
+                compiled.fetch_add(1, Relaxed);
             }
-        };
-        thread::scope(|scope| {
-            for _ in 1..threads {
-                // If the system refuses a thread, the others do its share.
-                let _ = thread::Builder::new().spawn_scoped(scope, compile);
-            }
-            compile();
         });
         compiled.into_inner()
     }

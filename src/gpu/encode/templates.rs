@@ -113,7 +113,7 @@ fn environment() -> &'static Environment<'static> {
 /// The text of a template, filled in. An error goes into the text, which the driver's compiler then refuses. The tests render every
 /// kernel in every form, so this does not happen to users.
 pub(in crate::gpu) fn rendered(kernel: &str, file: &str, form: Form, sizes: impl Iterator<Item = Constant>) -> String {
-    let flags = form.flags().into_iter().map(|(name, set)| (name, Value::from(set)));
+    let flags = form.flags().map(|(name, set)| (name, Value::from(set)));
     let sizes = sizes.map(|(name, size)| (name, Value::from(size as u32)));
     let name = [("kernel", Value::from(kernel))].into_iter();
     let context: Value = flags.chain(sizes).chain(name).collect();

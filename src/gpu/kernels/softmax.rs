@@ -1,8 +1,8 @@
 //! The kernels of softmax, log_softmax and softmax_backward.
 
-use super::constants::{BY_ROW, row_constants};
+use super::constants::{BY_ROW, flag};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
+use crate::gpu::{Access, Buffer, Constant, Context, Form, Kernel, Operand, RowLaunch, Window};
 
 /// The kernels of softmax and log_softmax, which share a template; `LOG` tells them apart.
 const fn forward_kernel(name: &'static str) -> Kernel {
@@ -33,46 +33,33 @@ pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACK
 
 /// The probabilities of logits, of the logits' shape.
 pub(crate) fn softmax(gpu: &Context, logits: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
-    forward(gpu, &SOFTMAX, false, logits, shape)
+    launch(gpu, &SOFTMAX, &[("LOG", flag(false))], &[logits], shape)
 }
 
 /// The logarithms of the probabilities of logits, of the logits' shape.
 pub(crate) fn log_softmax(gpu: &Context, logits: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
-    forward(gpu, &LOG_SOFTMAX, true, logits, shape)
+    launch(gpu, &LOG_SOFTMAX, &[("LOG", flag(true))], &[logits], shape)
 }
 
-fn forward(
+/// The gradient of the logits, from the probabilities and their gradient; all three have one shape.
+pub(crate) fn softmax_backward(gpu: &Context, [probs, dprobs]: [&Buffer; 2], shape: (usize, usize)) -> Result<Buffer> {
+    launch(gpu, &SOFTMAX_BACKWARD, &[], &[probs, dprobs], shape)
+}
+
+fn launch(
     gpu: &Context,
     kernel: &'static Kernel,
-    log: bool,
-    logits: &Buffer,
+    flags: &[Constant],
+    inputs: &[&Buffer],
     (rows, cols): (usize, usize),
 ) -> Result<Buffer> {
     let split = gpu.split_rows(kernel.name, rows, cols, cols)?;
     let out = gpu.buffer(kernel.name, rows, cols)?;
     let launch = RowLaunch {
         kernel,
-        inputs: 1,
-        constants: &row_constants(&split, "LOG", log),
-        operands: &[Operand::Matrix(logits), Operand::Matrix(&out)],
-    };
-    split.launch(gpu, &launch, |window| window)?;
-    Ok(out)
-}
-
-/// The gradient of the logits, from the probabilities and their gradient; all three have one shape.
-pub(crate) fn softmax_backward(
-    gpu: &Context,
-    [probs, dprobs]: [&Buffer; 2],
-    (rows, cols): (usize, usize),
-) -> Result<Buffer> {
-    let split = gpu.split_rows(SOFTMAX_BACKWARD.name, rows, cols, cols)?;
-    let out = gpu.buffer(SOFTMAX_BACKWARD.name, rows, cols)?;
-    let launch = RowLaunch {
-        kernel: &SOFTMAX_BACKWARD,
-        inputs: 2,
-        constants: &split.constants(),
-        operands: &[Operand::Matrix(probs), Operand::Matrix(dprobs), Operand::Matrix(&out)],
+        inputs: inputs.len() as u32,
+        constants: &[&split.constants(), flags].concat(),
+        operands: &inputs.iter().copied().chain([&out]).map(Operand::Matrix).collect::<Vec<_>>(),
     };
     split.launch(gpu, &launch, |window| window)?;
     Ok(out)

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::staging::ALIGNMENT;
-use crate::cores::cores;
+use crate::cores::{cores, share_out};
 use crate::error::{Error, Result};
 use crate::source::Wanted;
 
@@ -12,6 +12,9 @@ const BYTES_A_THREAD: usize = 1 << 20;
 /// The bytes of rows in memory that are converted together before they are written to a mapped buffer. They fit a cache. A source
 /// that reads from elsewhere is asked only once, since each read may be slow.
 const READ_BYTES: usize = 1 << 16;
+
+/// The name of threads that share copies.
+const THREAD: &str = "wgpu-mlp copy";
 
 /// The number of threads that share a copy of so many bytes. One core rarely reaches a machine's whole memory bandwidth, and the
 /// system provides new memory page by page to the thread that first writes to it. Half of the cores are left for the driver.
@@ -108,7 +111,7 @@ pub(in crate::gpu) fn copy_up(target: &wgpu::Buffer, at: u64, content: Content<'
     };
     let views = content.pieces(share).map(|piece| Ok((view(piece)?, piece))).collect::<Result<Vec<_>>>()?;
     let failed = Mutex::new(None);
-    share_out(threads, views.into_iter().enumerate().collect(), |(index, (mut view, piece))| {
+    share_out(threads, THREAD, views.into_iter().enumerate().collect(), |(index, (mut view, piece))| {
         if let Err(error) = piece.copy_to(&mut view) {
             let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
             // The error names the first row that could not be read, whichever thread failed first.
@@ -125,31 +128,7 @@ pub(in crate::gpu) fn copy_down<T: Copy + Send + Sync>(target: &mut [T], source:
     let threads = threads_for(size_of_val(source));
     let share = source.len().div_ceil(threads).max(1);
     let pieces: Vec<_> = target.chunks_mut(share).zip(source.chunks(share)).collect();
-    share_out(threads, pieces, |(target, source)| target.copy_from_slice(source));
-}
-
-/// Divides the work among so many threads, or among as many as the system gives.
-fn share_out<W: Send>(threads: usize, work: Vec<W>, each: impl Fn(W) + Sync) {
-    if threads == 1 {
-        return work.into_iter().for_each(each);
-    }
-    let pieces = work.len();
-    let queue = Mutex::new(work.into_iter());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let run = || {
-        while let Some(piece) = next() {
-            each(piece);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(pieces) {
-            let thread = std::thread::Builder::new().name("wgpu-mlp copy".into());
-            if thread.spawn_scoped(scope, run).is_err() {
-                break;
-            }
-        }
-        run();
-    });
+    share_out(threads, THREAD, pieces, |(target, source)| target.copy_from_slice(source));
 }
 
 #[cfg(test)]

@@ -67,14 +67,15 @@ impl Mlp {
     /// From PyTorch this reads an `nn.Sequential` of `Linear` layers with ReLU between them. Modules without parameters (`ReLU`,
     /// `Dropout`, `Flatten`) may leave gaps in the numbers (`0.weight`, `3.weight`), and all names may have the same prefix
     /// (`net.0.weight`). A single layer needs no number: it may be an `nn.Linear` by itself (`weight`, `classifier.weight`).
-    /// Values of F64, F16 and BF16 are converted to f32. The file does not say which activation is between the layers; this crate
-    /// assumes ReLU. A checkpoint gives the model after its last epoch; [`Mlp::load_best`] gives that of its best epoch.
+    /// Values of F64, F16 and BF16 are converted to f32, and those beyond the largest f32 become infinite. The file does not say
+    /// which activation is between the layers; this crate assumes ReLU. A checkpoint gives the model after its last epoch;
+    /// [`Mlp::load_best`] gives that of its best epoch.
     ///
     /// The header is checked against the file's length and against the tensors of a model before the data are read.
     ///
     /// # Errors
-    /// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file, [`Error::Model`] with a
-    /// tensor that does not belong to a model of this shape.
+    /// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file, [`Error::Data`] for an
+    /// archive of `torch.save`, [`Error::Model`] with a tensor that does not belong to a model of this shape.
     pub fn load(device: &Device, path: impl AsRef<Path>) -> Result<Self> {
         Self::from_file(device, path.as_ref(), ParametersOf::Model)
     }
@@ -107,8 +108,7 @@ impl Mlp {
     /// The header is checked against the number of bytes and against the tensors of a model before the data are read.
     ///
     /// # Errors
-    /// [`Error::Format`] when these are not the bytes of a safetensors file, [`Error::Model`] with a tensor that does not belong
-    /// to a model of this shape. Both name `the given bytes` instead of a path.
+    /// As [`Mlp::load`], except that there is no [`Error::File`]. Errors name `the given bytes` instead of a path.
     ///
     /// ```
     /// # use wgpu_mlp::{Device, Mlp};

@@ -81,7 +81,10 @@ impl<'a> Trainer<'a> {
         if weights.as_ref().is_some_and(|weights| weights.len() == classes && !counts.any_counts(Some(weights))) {
             return Err(Error::Combination { op: "fit", rule: NOTHING_TO_TRAIN });
         }
-        let step_options = options.step_options(&model.device, classes, weights.map(moderated))?;
+        // Smoothing spreads a part of each row over all classes, also over those without rows.
+        let in_losses = |class: usize| options.label_smoothing > 0.0 || counts.has(class);
+        let weights = weights.map(|weights| moderated(weights, in_losses));
+        let step_options = options.step_options(&model.device, classes, weights)?;
         Ok(Training { options, rows, train: Arc::new(train), validation, step_options, waiting, ahead: None, joint })
     }
 

@@ -32,15 +32,15 @@ pub(super) struct Checkpoints<'a> {
 }
 
 impl Checkpoints<'_> {
-    /// Refuses to resume if neither a file nor bytes are given: such a training would begin anew each time. Also refuses a file
-    /// in a folder that does not exist: this would otherwise show only after an epoch, which may take hours. Of several ranks
+    /// Refuses to resume if neither a file nor bytes are given: such a training would begin anew each time. Also refuses a path
+    /// at which there can be no file: this would otherwise show only after an epoch, which may take hours. Of several ranks
     /// only rank 0 has a file.
     pub fn check(&self, ranks: Option<&Ranks>) -> Result<()> {
         if ranks.is_some_and(|ranks| ranks.rank() > 0) {
             return Ok(());
         }
         match &self.path {
-            Some(path) => has_folder(path),
+            Some(path) => has_place(path).map_err(|source| failed(path, source)),
             None if self.resume && self.bytes.is_none() => {
                 let rule = "resume needs the file of checkpoint, or the bytes of resume_from";
                 Err(Error::Combination { op: "fit", rule })
@@ -118,14 +118,22 @@ impl Checkpoints<'_> {
     }
 }
 
-/// Refuses a path whose folder does not exist.
-fn has_folder(path: &Path) -> Result<()> {
+/// Refuses a path to which no file can be written: one without a file's name, one that leads to a folder, and one whose own folder
+/// does not exist.
+fn has_place(path: &Path) -> io::Result<()> {
     // Browsers have no files.
     if cfg!(target_family = "wasm") {
         return Ok(());
     }
-    let is_folder = |found: std::fs::Metadata| found.is_dir().then_some(()).ok_or(io::ErrorKind::NotADirectory.into());
-    std::fs::metadata(folder_of(path)).and_then(is_folder).map_err(|source| failed(path, source))
+    if !std::fs::metadata(folder_of(path))?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether there is a file at this path. An error is returned if the system cannot tell: if the file were taken as missing, the

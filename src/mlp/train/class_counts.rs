@@ -32,9 +32,14 @@ impl ClassCounts {
         Ok(ClassCounts { rows, counting })
     }
 
+    /// Whether any row of this class takes part in the losses.
+    pub fn has(&self, class: usize) -> bool {
+        self.counting.get(class) > Some(&0)
+    }
+
     /// Whether any row takes part in the losses if the classes have these weights.
     pub fn any_counts(&self, weights: Option<&[f32]>) -> bool {
         let weighs = |class: usize| weights.is_none_or(|weights| weights.get(class) > Some(&0.0));
-        self.counting.iter().enumerate().any(|(class, count)| *count > 0 && weighs(class))
+        (0..self.counting.len()).any(|class| self.has(class) && weighs(class))
     }
 }

@@ -56,9 +56,12 @@ pub(in crate::mlp) fn moderating(largest: f32) -> f64 {
     if largest == 0.0 || moderate.contains(&largest) { 1.0 } else { (32.0 - largest.log2().floor()).exp2() }
 }
 
-/// These weights multiplied by the factor of [`moderating`].
-pub(super) fn moderated(mut weights: Vec<f32>) -> Vec<f32> {
-    let scale = moderating(weights.iter().copied().fold(0.0, f32::max));
-    weights.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);
+/// These weights of classes multiplied by the factor of [`moderating`], which depends on the classes that count. The weight of a
+/// class without rows may be so large that beside it all other weights would become 0.
+pub(super) fn moderated(mut weights: Vec<f32>, counts: impl Fn(usize) -> bool) -> Vec<f32> {
+    let of_class = |(class, weight): (usize, &f32)| if counts(class) { *weight } else { 0.0 };
+    let scale = moderating(weights.iter().enumerate().map(of_class).fold(0.0, f32::max));
+    // The weight of a class that does not count may be beyond f32 now. No loss contains it.
+    weights.iter_mut().for_each(|weight| *weight = ((f64::from(*weight) * scale) as f32).min(f32::MAX));
     weights
 }

@@ -115,7 +115,7 @@ impl fmt::Display for History {
         }
         writeln!(f, "  learning rate  seconds")?;
         for epoch in &self.epochs {
-            write!(f, "{:>5}  {:>8.4}  {:>7.2} %", epoch.index + 1, epoch.loss, 100.0 * epoch.accuracy)?;
+            write!(f, "{:>5}  {:>8.4}  {:>7.2} %", epoch.index.saturating_add(1), epoch.loss, 100.0 * epoch.accuracy)?;
             if let (Some(loss), Some(accuracy)) = (epoch.validation_loss, epoch.validation_accuracy) {
                 write!(f, "  {loss:>15.4}  {:>6.2} %", 100.0 * accuracy)?;
             }
@@ -163,6 +163,9 @@ epoch      loss  accuracy  validation loss  accuracy  learning rate  seconds
 ";
         assert_eq!(History { epochs, best_epoch: Some(0) }.to_string(), want);
         assert_eq!(History::default().to_string().lines().count(), 1);
+        // A history that is read from a file may have any number.
+        let last = Epoch { index: usize::MAX, ..epoch(0, None) };
+        assert!(History { epochs: vec![last], best_epoch: None }.to_string().contains(&format!("\n{}  ", usize::MAX)));
     }
 
     #[test]

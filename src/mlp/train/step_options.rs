@@ -21,7 +21,8 @@ pub struct StepOptions {
     /// The share of the hidden layers' outputs that a step leaves out, from 0 up to but not including 1. Features are never left
     /// out, so this has no effect on a model without hidden layers.
     pub dropout: f32,
-    /// The seed of dropout; the outputs that are left out differ from step to step and from layer to layer.
+    /// The seed of dropout; the outputs that are left out differ from step to step and from layer to layer. Steps are counted by the
+    /// optimizer's state, so with a new state the same outputs are left out as in the first steps before.
     pub seed: u64,
 }
 

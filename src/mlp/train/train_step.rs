@@ -42,7 +42,7 @@ impl Mlp {
     /// call does not wait; the returned value reads the step's statistics when they are wanted.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) for features or targets that do not fit,
+    /// [`Error::Shape`](crate::Error::Shape) for features, targets or an optimizer's state that do not fit,
     /// [`Error::OtherDevice`](crate::Error::OtherDevice) if they are on another device,
     /// [`Error::Option`](crate::Error::Option) for a norm limit, a penalty or a number of the optimizer that is out of range.
     ///

@@ -77,7 +77,8 @@ impl<'a> Trainer<'a> {
 
     /// Sets a weight for each row of the training data, in the order of the rows: scikit-learn's `sample_weight`. Rows that
     /// [`FitOptions::validation_fraction`] holds back keep their weights; those of a validation set have none. Only the ratios of
-    /// the weights count: if all weights are doubled, the training does not change. Accuracies are not weighted.
+    /// the weights count: if all weights are doubled, the training does not change. A weight below 10⁻¹⁸ times the largest may
+    /// count as 0. Accuracies are not weighted.
     pub fn row_weights(mut self, weights: &'a [f32]) -> Self {
         self.row_weights = Some(weights);
         self
@@ -91,7 +92,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Writes a checkpoint to this file after every epoch. It has the parameters, the optimizer state, the parameters of the best
-    /// epoch, and the history. The file always holds a complete epoch.
+    /// epoch, and the history. The file always holds a complete epoch. A path at which there can be no file, such as a folder's, is
+    /// refused before the first step.
     ///
     /// [`Mlp::load`] gives the model after the file's last epoch, and [`Mlp::load_best`] that of the best epoch so far. The best
     /// epoch's parameters are there only if [`EarlyStopping::restore_best`](crate::EarlyStopping::restore_best) is set.

@@ -4,6 +4,7 @@ use ndarray::{Array2, Axis};
 
 use super::choice::LossChoice;
 use super::cross_entropy::gradient_bounds;
+use super::products::product_bounds;
 use crate::cpu::reference;
 use crate::layers::{CategoricalCrossEntropy, Dense, ReLU, Softmax};
 use crate::matrix::Matrix;
@@ -82,14 +83,11 @@ fn expected_dense(m: &[Array2<f64>], relu: bool) -> Vec<Expected> {
         let sums = x.dot(w) + b;
         ((if relu { sums.mapv(reference::relu) } else { sums }) * g).sum()
     };
-    let product = |a: Array2<f64>, b: Array2<f64>, k| {
-        a.mapv(f64::abs).dot(&b.mapv(f64::abs)).mapv(|magnitude| bounds::product(magnitude, k))
-    };
     let rows = x.nrows();
     let sums = g.mapv(f64::abs).sum_axis(Axis(0)).insert_axis(Axis(0));
     vec![
-        expected(differences(x, |x| loss(x, w, b)), product(g.clone(), w.t().to_owned(), g.ncols())),
-        expected(differences(w, |w| loss(x, w, b)), product(x.t().to_owned(), g.clone(), rows)),
+        expected(differences(x, |x| loss(x, w, b)), product_bounds(g, &w.t().to_owned())),
+        expected(differences(w, |w| loss(x, w, b)), product_bounds(&x.t().to_owned(), g)),
         expected(differences(b, |b| loss(x, w, b)), sums.mapv(|sum| bounds::column_sum(rows) * sum)),
     ]
 }

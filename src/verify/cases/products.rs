@@ -201,7 +201,8 @@ fn expected_product(a: &Array2<f64>, b: &Array2<f64>) -> Expected {
     Expected::within(&product_bounds(a, b), reference::matmul(a, b))
 }
 
-fn product_bounds(a: &Array2<f64>, b: &Array2<f64>) -> Array2<Bound> {
+/// The bounds of the elements of the product A B.
+pub(super) fn product_bounds(a: &Array2<f64>, b: &Array2<f64>) -> Array2<Bound> {
     a.mapv(f64::abs).dot(&b.mapv(f64::abs)).mapv(|magnitude| bounds::product(magnitude, a.ncols()))
 }
 

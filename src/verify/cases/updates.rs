@@ -30,156 +30,123 @@ const PENALTY: PenaltyRates = PenaltyRates { l1: 0.2, l2: 0.05 };
 /// The dims of cases with parameters that are infinite or NaN.
 const NOT_FINITE: [[usize; 3]; 2] = [[23, 17, 1], [50, 20, 1]];
 
-/// An update rule, its reference and its bounds, as its cases need them.
+/// An update rule with its options.
+#[derive(Clone, Copy)]
 struct Update {
-    name: &'static str,
     variant: &'static str,
-    /// The number of the rule's slots.
-    slots: usize,
-    rule: fn() -> Box<dyn Rule>,
+    options: RuleOptions,
+}
+
+#[derive(Clone, Copy)]
+enum RuleOptions {
+    Sgd,
+    Momentum(MomentumOptions),
+    AdaGrad(AdaGradOptions),
+    RmsProp(RmsPropOptions),
+    /// Adam's options, and the number of the step.
+    Adam(AdamOptions, u64),
+}
+
+/// The rules. The default epsilon of some is lost in the roundings of everyday gradients, so there are others whose epsilon is not.
+fn updates() -> [Update; 11] {
+    let momentum = |nesterov| RuleOptions::Momentum(MomentumOptions { learning_rate: RATE, momentum: 0.9, nesterov });
+    let (adagrad, rmsprop, adam) = (AdaGradOptions::default(), RmsPropOptions::default(), AdamOptions::default());
+    let with_decay = AdamOptions { learning_rate: 0.01, weight_decay: 0.1, ..adam };
+    let all = [
+        ("", RuleOptions::Sgd),
+        ("", momentum(false)),
+        ("Nesterov", momentum(true)),
+        ("", RuleOptions::AdaGrad(adagrad)),
+        ("large epsilon", RuleOptions::AdaGrad(AdaGradOptions { epsilon: 1e-3, ..adagrad })),
+        ("", RuleOptions::RmsProp(rmsprop)),
+        ("large epsilon", RuleOptions::RmsProp(RmsPropOptions { decay: 0.9, epsilon: 1e-3, ..rmsprop })),
+        ("step 3", RuleOptions::Adam(adam, EARLY)),
+        ("step 3, weight decay", RuleOptions::Adam(with_decay, EARLY)),
+        ("step 1000", RuleOptions::Adam(adam, MIDDLE)),
+        ("step 20000", RuleOptions::Adam(adam, LATE)),
+    ];
+    all.map(|(variant, options)| Update { variant, options })
+}
+
+impl RuleOptions {
+    fn rule(&self) -> Box<dyn Rule> {
+        match *self {
+            RuleOptions::Sgd => Box::new(Sgd { learning_rate: RATE }),
+            RuleOptions::Momentum(options) => Box::new(options),
+            RuleOptions::AdaGrad(options) => Box::new(options),
+            RuleOptions::RmsProp(options) => Box::new(options),
+            RuleOptions::Adam(options, step) => Box::new(Adam { options, step }),
+        }
+    }
+
+    /// For each of the rule's slots, whether its values have signs. Squares have none.
+    fn signed_slots(&self) -> &'static [bool] {
+        match self {
+            RuleOptions::Sgd => &[],
+            RuleOptions::Momentum(_) => &[true],
+            RuleOptions::AdaGrad(_) | RuleOptions::RmsProp(_) => &[false],
+            RuleOptions::Adam(..) => &[true, false],
+        }
+    }
+
+    fn cost(&self) -> Cost {
+        match self {
+            RuleOptions::Sgd => |[rows, cols, _]| (2 * rows * cols, 12 * rows * cols),
+            RuleOptions::Momentum(options) if !options.nesterov => {
+                |[rows, cols, _]| (4 * rows * cols, 20 * rows * cols)
+            }
+            RuleOptions::Momentum(_) | RuleOptions::AdaGrad(_) => |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
+            RuleOptions::RmsProp(_) => |[rows, cols, _]| (8 * rows * cols, 20 * rows * cols),
+            RuleOptions::Adam(options, _) if options.weight_decay == 0.0 => {
+                |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols)
+            }
+            RuleOptions::Adam(..) => |[rows, cols, _]| (13 * rows * cols, 28 * rows * cols),
+        }
+    }
+
     /// The step of one parameter in the reference, from its gradient and slots.
-    reference: fn(&mut f64, f64, [&mut f64; 2]),
+    fn step(&self, w: &mut f64, g: f64, [first, second]: [&mut f64; 2]) {
+        match *self {
+            RuleOptions::Sgd => reference::sgd(w, g, RATE),
+            RuleOptions::Momentum(MomentumOptions { learning_rate, momentum, nesterov }) => {
+                reference::momentum(w, g, first, [learning_rate, momentum], nesterov);
+            }
+            RuleOptions::AdaGrad(AdaGradOptions { learning_rate, epsilon }) => {
+                reference::adagrad(w, g, first, [learning_rate, epsilon]);
+            }
+            RuleOptions::RmsProp(RmsPropOptions { learning_rate, decay, epsilon }) => {
+                reference::rmsprop(w, g, first, [learning_rate, decay, epsilon]);
+            }
+            RuleOptions::Adam(AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay }, step) => {
+                let options = [learning_rate, beta1, beta2, epsilon, weight_decay];
+                reference::adam(w, g, [first, second], options, step as i32);
+            }
+        }
+    }
+
     /// The bounds of the parameter and of the slots.
-    bound: fn(&Element) -> [Bound; 3],
-    cost: Cost,
-}
-
-const UPDATES: [Update; 11] = [
-    Update {
-        name: "sgd",
-        variant: "",
-        slots: 0,
-        rule: || Box::new(Sgd { learning_rate: RATE }),
-        reference: |w, g, _| reference::sgd(w, g, RATE),
-        bound: |e| sgd_bound(e, RATE),
-        cost: |[rows, cols, _]| (2 * rows * cols, 12 * rows * cols),
-    },
-    Update {
-        name: "momentum",
-        variant: "",
-        slots: 1,
-        rule: || Box::new(velocity(false)),
-        reference: |w, g, [v, _]| reference::momentum(w, g, v, [RATE, 0.9], false),
-        bound: |e| momentum_bound(e, &velocity(false)),
-        cost: |[rows, cols, _]| (4 * rows * cols, 20 * rows * cols),
-    },
-    Update {
-        name: "momentum",
-        variant: "Nesterov",
-        slots: 1,
-        rule: || Box::new(velocity(true)),
-        reference: |w, g, [v, _]| reference::momentum(w, g, v, [RATE, 0.9], true),
-        bound: |e| momentum_bound(e, &velocity(true)),
-        cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
-    },
-    Update {
-        name: "adagrad",
-        variant: "",
-        slots: 1,
-        rule: || Box::new(AdaGradOptions::default()),
-        reference: |w, g, [s, _]| {
-            let AdaGradOptions { learning_rate, epsilon } = AdaGradOptions::default();
-            reference::adagrad(w, g, s, [learning_rate, epsilon]);
-        },
-        bound: |e| adagrad_bound(e, &AdaGradOptions::default()),
-        cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
-    },
-    Update {
-        name: "adagrad",
-        variant: "large epsilon",
-        slots: 1,
-        rule: || Box::new(ADAGRAD),
-        reference: |w, g, [s, _]| reference::adagrad(w, g, s, [ADAGRAD.learning_rate, ADAGRAD.epsilon]),
-        bound: |e| adagrad_bound(e, &ADAGRAD),
-        cost: |[rows, cols, _]| (6 * rows * cols, 20 * rows * cols),
-    },
-    Update {
-        name: "rmsprop",
-        variant: "",
-        slots: 1,
-        rule: || Box::new(RmsPropOptions::default()),
-        reference: |w, g, [s, _]| {
-            let RmsPropOptions { learning_rate, decay, epsilon } = RmsPropOptions::default();
-            reference::rmsprop(w, g, s, [learning_rate, decay, epsilon]);
-        },
-        bound: |e| rmsprop_bound(e, &RmsPropOptions::default()),
-        cost: |[rows, cols, _]| (8 * rows * cols, 20 * rows * cols),
-    },
-    Update {
-        name: "rmsprop",
-        variant: "large epsilon",
-        slots: 1,
-        rule: || Box::new(RMSPROP),
-        reference: |w, g, [s, _]| {
-            reference::rmsprop(w, g, s, [RMSPROP.learning_rate, RMSPROP.decay, RMSPROP.epsilon]);
-        },
-        bound: |e| rmsprop_bound(e, &RMSPROP),
-        cost: |[rows, cols, _]| (8 * rows * cols, 20 * rows * cols),
-    },
-    Update {
-        name: "adam",
-        variant: "step 3",
-        slots: 2,
-        rule: || Box::new(Adam { options: AdamOptions::default(), step: EARLY }),
-        reference: |w, g, slots| adam(w, g, slots, &AdamOptions::default(), EARLY),
-        bound: |e| adam_bound(e, &AdamOptions::default(), EARLY),
-        cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
-    },
-    Update {
-        name: "adam",
-        variant: "step 3, weight decay",
-        slots: 2,
-        rule: || Box::new(Adam { options: WITH_DECAY, step: EARLY }),
-        reference: |w, g, slots| adam(w, g, slots, &WITH_DECAY, EARLY),
-        bound: |e| adam_bound(e, &WITH_DECAY, EARLY),
-        cost: |[rows, cols, _]| (13 * rows * cols, 28 * rows * cols),
-    },
-    Update {
-        name: "adam",
-        variant: "step 1000",
-        slots: 2,
-        rule: || Box::new(Adam { options: AdamOptions::default(), step: MIDDLE }),
-        reference: |w, g, slots| adam(w, g, slots, &AdamOptions::default(), MIDDLE),
-        bound: |e| adam_bound(e, &AdamOptions::default(), MIDDLE),
-        cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
-    },
-    Update {
-        name: "adam",
-        variant: "step 20000",
-        slots: 2,
-        rule: || Box::new(Adam { options: AdamOptions::default(), step: LATE }),
-        reference: |w, g, slots| adam(w, g, slots, &AdamOptions::default(), LATE),
-        bound: |e| adam_bound(e, &AdamOptions::default(), LATE),
-        cost: |[rows, cols, _]| (12 * rows * cols, 28 * rows * cols),
-    },
-];
-
-const WITH_DECAY: AdamOptions =
-    AdamOptions { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
-
-// Options whose epsilon is not negligible compared with everyday gradients. The default epsilon is lost in their roundings.
-const ADAGRAD: AdaGradOptions = AdaGradOptions { learning_rate: 0.01, epsilon: 1e-3 };
-const RMSPROP: RmsPropOptions = RmsPropOptions { learning_rate: 0.01, decay: 0.9, epsilon: 1e-3 };
-
-fn velocity(nesterov: bool) -> MomentumOptions {
-    MomentumOptions { learning_rate: RATE, momentum: 0.9, nesterov }
-}
-
-fn adam(w: &mut f64, g: f64, slots: [&mut f64; 2], options: &AdamOptions, step: u64) {
-    let AdamOptions { learning_rate, beta1, beta2, epsilon, weight_decay } = *options;
-    reference::adam(w, g, slots, [learning_rate, beta1, beta2, epsilon, weight_decay], step as i32);
+    fn bound(&self, e: &Element) -> [Bound; 3] {
+        match self {
+            RuleOptions::Sgd => sgd_bound(e, RATE),
+            RuleOptions::Momentum(options) => momentum_bound(e, options),
+            RuleOptions::AdaGrad(options) => adagrad_bound(e, options),
+            RuleOptions::RmsProp(options) => rmsprop_bound(e, options),
+            RuleOptions::Adam(options, step) => adam_bound(e, options, *step),
+        }
+    }
 }
 
 pub(super) fn cases(table: &mut Table) {
-    for update in &UPDATES {
+    for update in updates() {
         for dims in all_matrices() {
-            update.add(table, "", *dims, false, |rng, rows, cols| update.inputs(rng, rows, cols));
-            update.add(table, "clipped, with penalties", *dims, true, |rng, rows, cols| update.inputs(rng, rows, cols));
+            let draw = move |rng: &mut CaseRng, rows: usize, cols: usize| update.inputs(rng, rows, cols);
+            update.add(table, "", *dims, false, draw);
+            update.add(table, "clipped, with penalties", *dims, true, draw);
         }
         // Without penalties such a parameter stays as it is, and the slots do not depend on it: nothing may be added for penalties
         // of 0, because 0 times infinity or NaN is NaN.
         for dims in NOT_FINITE {
-            update.add(table, "parameters that are not finite", dims, false, |rng, rows, cols| {
+            update.add(table, "parameters that are not finite", dims, false, move |rng, rows, cols| {
                 let mut inputs = update.inputs(rng, rows, cols);
                 let w = &mut inputs.matrices[0];
                 w.iter_mut().step_by(3).for_each(|w| *w = f32::INFINITY.copysign(*w));
@@ -193,7 +160,7 @@ pub(super) fn cases(table: &mut Table) {
 impl Update {
     /// Adds a case with these inputs; `changed` by clipping and penalties.
     fn add(
-        &'static self,
+        self,
         table: &mut Table,
         kind: &str,
         dims: [usize; 3],
@@ -202,9 +169,9 @@ impl Update {
     ) {
         let parts = [self.variant, kind].into_iter().filter(|part| !part.is_empty());
         table.add(
-            (self.name, &parts.collect::<Vec<_>>().join(", ")),
+            (self.options.rule().name(), &parts.collect::<Vec<_>>().join(", ")),
             dims,
-            self.cost,
+            self.options.cost(),
             move |rng, [rows, cols, _]| draw(rng, rows, cols),
             move |device, inputs| self.run(device, inputs, changed),
             move |inputs| self.expected(inputs, changed),
@@ -216,12 +183,11 @@ impl Update {
         let mut w = normal(rng, rows, cols);
         w.iter_mut().step_by(7).for_each(|w| *w = 0.0);
         let mut all = vec![w, normal(rng, rows, cols)];
-        for slot in 0..self.slots {
-            let signed = self.name == "momentum" || (self.slots == 2 && slot == 0);
+        for signed in self.options.signed_slots() {
             let values = normal(rng, rows, cols);
-            all.push(if signed { values } else { values.mapv(|x| x * x) });
+            all.push(if *signed { values } else { values.mapv(|x| x * x) });
         }
-        if self.name == "adagrad" || self.name == "rmsprop" {
+        if matches!(self.options, RuleOptions::AdaGrad(_) | RuleOptions::RmsProp(_)) {
             // Some parameters have slots and a gradient of 0: only epsilon prevents 0 / 0 there. Others are in their first step.
             all[1].iter_mut().step_by(11).for_each(|gradient| *gradient = 0.0);
             all[2].iter_mut().enumerate().filter(|(i, _)| i % 11 < 2).for_each(|(_, square)| *square = 0.0);
@@ -236,7 +202,7 @@ impl Update {
         let scale = Some(&scale).filter(|_| changed);
         let penalty = if changed { PENALTY } else { PenaltyRates::default() };
         let [w, dw, slots @ ..] = m.as_mut_slice() else { return Ok(Vec::new()) };
-        ops::update((self.rule)().as_ref(), w, dw, &mut slots.iter_mut().collect::<Vec<_>>(), &penalty, scale)?;
+        ops::update(self.options.rule().as_ref(), w, dw, &mut slots.iter_mut().collect::<Vec<_>>(), &penalty, scale)?;
         Ok(std::iter::once(&*w).chain(&*slots).cloned().map(Output::from).collect())
     }
 
@@ -254,7 +220,7 @@ impl Update {
         let slots_at = |slots: &[Array2<f64>], at| [0, 1].map(|slot| slots.get(slot).map_or(0.0, |slot| slot[at]));
         for (at, w) in w.indexed_iter_mut() {
             let [mut first, mut second] = slots_at(&slots, at);
-            (self.reference)(w, gradient(*w, dw[at]), [&mut first, &mut second]);
+            self.options.step(w, gradient(*w, dw[at]), [&mut first, &mut second]);
             for (value, slot) in [first, second].into_iter().zip(&mut slots) {
                 slot[at] = value;
             }
@@ -266,7 +232,8 @@ impl Update {
                 let size = (scale * dw).abs() + penalty.l1 + 2.0 * penalty.l2 * w.abs();
                 let error = if changed { Bound::roundings(4.0) * size } else { Bound::NONE };
                 let (before, after) = (slots_at(&slots_before, at), slots_at(&slots, at));
-                (self.bound)(&Element { w, gradient: gradient(w, dw), error, before, after })[output] + Bound::FLUSH
+                let element = Element { w, gradient: gradient(w, dw), error, before, after };
+                self.options.bound(&element)[output] + Bound::FLUSH
             })
         };
         let outputs = std::iter::once(&w).chain(&slots).enumerate();

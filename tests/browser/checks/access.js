@@ -51,6 +51,28 @@ async function tabThrough(page) {
   }
 }
 
+/**
+ * Scrolls each control in turn behind the lower edge of the message, and gives it the focus; in the page. Returns the controls that
+ * the message then covers.
+ */
+async function focusBehindMessage() {
+  const message = document.querySelector("#message");
+  const drawn = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  await drawn();
+  const covered = [];
+  let stays = false;
+  for (const control of document.querySelectorAll("main button:enabled, main input:enabled, main select, main [tabindex='0']")) {
+    document.activeElement.blur();
+    scrollBy(0, control.getBoundingClientRect().bottom - message.offsetHeight);
+    await drawn();
+    stays ||= scrollY > 1000 && message.getBoundingClientRect().bottom > 0;
+    control.focus();
+    await drawn();
+    if (control.getBoundingClientRect().bottom <= message.getBoundingClientRect().bottom) covered.push(control.id || control.ariaLabel);
+  }
+  return { stays, covered };
+}
+
 /** Milliseconds of processor time of the page's own thread so far, so that other programs on this machine do not count. */
 async function ownTime(session) {
   const { metrics } = await session.send("Performance.getMetrics");
@@ -122,6 +144,42 @@ export const access = [
       await page.waitForSelector('#draw-class[data-value="1"]', { state: "attached", timeout: SOON }).catch(async () => {
         assert.fail(`a stroke downwards is read as ${await page.getAttribute("#draw-class", "data-value")}`);
       });
+    },
+  },
+  {
+    name: "a prediction that stays is not read aloud again when the keyboard's cell moves",
+    async run(t) {
+      const page = await t.page();
+      await setDigits(page, { epochs: 3 });
+      await run(page, "#digits", "#digits-start", 60);
+      await page.focus("#draw");
+      await page.keyboard.press("Delete");
+      await page.waitForSelector('#draw-class[data-value=""]', { state: "attached", timeout: SOON });
+      await page.keyboard.press("Space");
+      await page.waitForSelector('#draw-class:not([data-value=""])', { state: "attached", timeout: SOON });
+      await page.$eval("#draw-class", (output) => {
+        globalThis.heard = { texts: 0, predictions: 0 };
+        const count = (name) => (changes) => (globalThis.heard[name] += changes.length);
+        new MutationObserver(count("texts")).observe(output, { childList: true, characterData: true, subtree: true });
+        new MutationObserver(count("predictions")).observe(output, { attributes: true, attributeFilter: ["data-value"] });
+      });
+      for (let cell = 0; cell < 5; cell += 1) {
+        await page.keyboard.press("ArrowRight");
+        await page.waitForTimeout(100);
+      }
+      await page.waitForFunction(() => globalThis.heard.predictions > 0, null, { timeout: SOON });
+      assert.equal(await page.evaluate(() => globalThis.heard.texts), 0, "the text was replaced by an equal one");
+    },
+  },
+  {
+    name: "the message covers no control that gets the focus",
+    async run(t) {
+      // Without motion the page has scrolled at once.
+      const page = await t.open({ settings: { viewport: { width: 360, height: 740 }, reducedMotion: "reduce" } });
+      await page.$eval("#message", (message) => (message.textContent = "A message of several lines on a narrow window. ".repeat(5)));
+      const { stays, covered } = await page.evaluate(focusBehindMessage);
+      assert.ok(stays, "the message does not stay in the window, so it shows nothing about this check");
+      assert.deepEqual(covered, []);
     },
   },
   {

@@ -4,8 +4,11 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { run, setDigits } from "../harness/page.js";
+import { SOON } from "../harness/patience.js";
 
 const WIDE = { viewport: { width: 1280, height: 900 } };
+/** A window of 1280 × 1024 px that is zoomed to 400 %. */
+const ZOOMED = { viewport: { width: 320, height: 256 }, reducedMotion: "reduce" };
 const NARROW = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
 /** Elements that stick out of the window. A phone's `innerWidth` would grow with a page that is too wide. */
@@ -61,6 +64,48 @@ export const layout = [
         all.filter((one) => one.offsetParent && one.getBoundingClientRect().height < 24).map((one) => one.id),
       );
       assert.deepEqual(small, [], "buttons too low for a finger");
+    },
+  },
+  {
+    name: "long words do not make a narrow page wider: a file's name, and the name of a case",
+    seconds: 60,
+    async run(t) {
+      const page = await t.open({ settings: NARROW });
+      const buffer = Buffer.from("no model");
+      await page.setInputFiles("#model-load", { name: `${"n".repeat(120)}.safetensors`, mimeType: "text/plain", buffer });
+      await page.waitForFunction(() => document.querySelector("#model-status").textContent.includes("nnn"), null, { timeout: SOON });
+      assert.deepEqual(await sticking(page), []);
+      await page.$eval("#parity-case", (output) => (output.textContent = "softmax_cross_entropy_backward 1000x1000"));
+      assert.deepEqual(await sticking(page), []);
+    },
+  },
+  {
+    name: "zoomed to 400 % nothing sticks out, and a long message does not stay over the page",
+    seconds: 90,
+    async run(t) {
+      const page = await shoot(t, "zoomed", ZOOMED);
+      assert.deepEqual(await sticking(page), []);
+      const share = await page.evaluate(async () => {
+        const message = document.querySelector("#message");
+        message.textContent = "A message of several lines on a narrow window. ".repeat(5);
+        document.querySelector("#spiral").scrollIntoView();
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        const { top, bottom } = message.getBoundingClientRect();
+        return Math.max(0, Math.min(bottom, innerHeight) - Math.max(top, 0)) / innerHeight;
+      });
+      assert.ok(share < 0.4, `the message covers ${(100 * share).toFixed(0)} % of the window`);
+    },
+  },
+  {
+    name: "in forced colours the drawing is on white paper, and the bars differ from what is behind them",
+    async run(t) {
+      const page = await t.open({ settings: { ...WIDE, colorScheme: "dark", forcedColors: "active" } });
+      const [body, paper, bar, track] = await page.evaluate(() =>
+        ["body", "#draw", "#draw-bars .bar > span", "#draw-bars .bar"].map((one) => getComputedStyle(document.querySelector(one)).backgroundColor),
+      );
+      assert.notEqual(body, "rgb(255, 255, 255)", "the browser does not force dark colours");
+      assert.equal(paper, "rgb(255, 255, 255)");
+      assert.ok(![track, body].includes(bar), `bars of ${bar} on ${track} and ${body}`);
     },
   },
   {

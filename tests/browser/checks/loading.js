@@ -1,8 +1,8 @@
 // The opening of the page, with WebGPU and without.
 
 import assert from "node:assert/strict";
-import { BREAKS_OVER_GPU, HIDDEN, SILENT } from "../harness/accounting.js";
-import { assertSentence, keepMessages, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
+import { BREAKS_OVER_GPU, HIDDEN, SILENT, WITHOUT_WASM } from "../harness/accounting.js";
+import { assertSentence, keepMessages, reloadAfter, run, setDigits, state, toldSince, valueOf } from "../harness/page.js";
 import { SOON } from "../harness/patience.js";
 
 // Elements that the page must have. These checks and others rely on the names.
@@ -112,6 +112,7 @@ export const onGpu = [
         assertSentence(await toldSince(page, told, 5), `the stop of section ${section}`);
         assert.ok(await page.isEnabled(`#${section}-start`), `${section} cannot be started again`);
       }
+      assert.doesNotMatch(await page.textContent("#speed-tfjs"), /does not start/, "the stop is told as a fault of TensorFlow.js");
     },
   },
   {
@@ -131,6 +132,29 @@ export const onGpu = [
     },
   },
 ];
+
+/** Records all texts of the page's message from the beginning of the page on. */
+function keepFirstMessages() {
+  globalThis.messages = [];
+  const keep = () => {
+    const text = document.getElementById("message")?.textContent.trim();
+    if (text && text !== globalThis.messages.at(-1)) globalThis.messages.push(text);
+  };
+  new MutationObserver(keep).observe(document, { childList: true, characterData: true, subtree: true });
+}
+
+export const slow = {
+  name: "while the module loads the page says so, and no longer that it was opened as a file",
+  async run(t) {
+    const page = await t.open();
+    await reloadAfter(page, keepFirstMessages);
+    const messages = await page.evaluate(() => globalThis.messages);
+    const loading = messages.findIndex((text) => /being loaded/.test(text));
+    const ready = messages.findIndex((text) => /GPU|Ready/.test(text));
+    assert.ok(loading >= 0 && loading < ready, JSON.stringify(messages));
+    assert.doesNotMatch(messages[loading], /as a file/);
+  },
+};
 
 /** Visitors wait for the module, so it may have at most three million bytes. */
 const LARGEST = 3_000_000;
@@ -179,6 +203,18 @@ export const withoutAdapter = [
 ];
 
 export const failing = [
+  {
+    name: "where the browser has no WebAssembly the page says so, and offers nothing that needs it",
+    async run(t) {
+      const page = await t.open({ beforeWorkers: WITHOUT_WASM });
+      assert.equal(await page.getAttribute("body", "data-ready"), "failed");
+      const told = await page.textContent("#message");
+      assertSentence(told, "a browser without WebAssembly");
+      assert.match(told, /has no WebAssembly/);
+      const offered = await page.$$eval("main button:enabled, main input[type=radio]:enabled", (all) => all.map((one) => one.id));
+      assert.deepEqual(offered, ["draw-clear"]);
+    },
+  },
   {
     name: "where the module breaks over the GPU the page says so and works on the CPU path",
     seconds: 120,

@@ -1,7 +1,7 @@
 // A module that breaks; a device that is lost while the page is idle, and while it trains; and a device without enough memory.
 
 import assert from "node:assert/strict";
-import { breakModule, gpuAccounts, loseDevice, shortOfMemory } from "../harness/accounting.js";
+import { breakModule, DYING, gpuAccounts, loseDevice, shortOfMemory } from "../harness/accounting.js";
 import { assertSentence, keepMessages, probabilities, run, setDigits, someRows, state, toldSince, valueOf } from "../harness/page.js";
 import { SOON } from "../harness/patience.js";
 
@@ -65,18 +65,37 @@ export const lost = [
     },
   },
   {
-    name: "in the place of a device that is lost while nothing runs the page opens another, and says so",
+    name: "in the place of a device that is lost while nothing runs the page opens another with the same network, and says so",
     seconds: 120,
     async run(t) {
       const page = await t.page();
       t.mayComplain(/device|lost/i);
       await setDigits(page, { epochs: 2 });
       await run(page, "#digits", "#digits-start", 60);
+      const rows = someRows(5);
+      const before = await probabilities(page, rows);
       await keepMessages(page);
       assert.equal(await loseDevice(page), 1, "the page has not one device open");
       assertSentence(await toldSince(page, /lost/, 15), "a lost device");
       assertSentence(await toldSince(page, /a new one is open;/, 20), "another device");
       assert.equal((await gpuAccounts(page)).devices, 1, "one device is open");
+      assert.deepEqual(await probabilities(page, rows), before, "the network is another one");
+      await worksAgain(page);
+    },
+  },
+  {
+    name: "where every device is lost soon after it was opened the page ends on the CPU path, and says so",
+    seconds: 90,
+    async run(t) {
+      t.mayComplain(/device|lost/i);
+      const page = await t.open({ beforeWorkers: DYING });
+      await page.waitForSelector("body[data-device=cpu]", { timeout: SOON });
+      const told = await page.textContent("#message");
+      assertSentence(told, "a device that is lost again and again");
+      assert.match(told, /lost.*times within a minute/);
+      assert.match(await page.textContent("#device-reason"), /lost 4 times/);
+      await page.waitForTimeout(1000);
+      assert.equal(await page.getAttribute("body", "data-device"), "cpu", "a GPU was opened once more");
       await worksAgain(page);
     },
   },

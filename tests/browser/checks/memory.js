@@ -9,6 +9,10 @@ const FIRST = 20; // after these trainings, all memory that is kept for reuse ha
 const WASM_SLACK = 4 * 65_536;
 const BUFFER_SLACK = 3;
 const BYTES_SLACK = 1.25;
+/** Trainings that are stopped. A leak would take a buffer for most of them. */
+const STOPS = 40;
+const FIRST_STOPS = 5;
+const STOP_SLACK = 8;
 /** A leak of an object of a few kilobytes for each training would take this much. */
 const SCRIPT_SLACK = 400_000;
 
@@ -19,6 +23,25 @@ const train = (page, times) =>
       await globalThis.wgpuMlp.train({ epochs: 1, batch: 128, layers: [24 + (time % 3) * 8] });
     }
     return globalThis.wgpuMlp.heap();
+  }, times);
+
+/** Starts trainings, and stops each after its first epoch, when the worker probably awaits a read. */
+const stopTrainings = (page, times) =>
+  page.evaluate(async (times) => {
+    const epoch = document.getElementById("digits-epoch");
+    for (let time = 0; time < times; time += 1) {
+      const reached = new Promise((resolve) => {
+        new MutationObserver((_, observer) => {
+          if (epoch.dataset.value === "0") return;
+          observer.disconnect();
+          resolve();
+        }).observe(epoch, { attributes: true, attributeFilter: ["data-value"] });
+      });
+      const ended = globalThis.wgpuMlp.train({ epochs: 10_000, batch: 128, layers: [24] });
+      await reached;
+      document.getElementById("digits-stop").click();
+      await ended;
+    }
   }, times);
 
 /** The bytes that the scripts of the page and of the worker hold after a garbage collection. */
@@ -54,6 +77,20 @@ export const memory = [
       const bytes = `${before.gpu.bytes} to ${after.gpu.bytes} bytes in GPU buffers`;
       assert.ok(after.gpu.bytes <= before.gpu.bytes * BYTES_SLACK, bytes);
       assert.equal(after.gpu.collected, 0, `${after.gpu.collected} GPU buffers were dropped without destroy`);
+    },
+  },
+  {
+    name: `${STOPS} trainings that are stopped leave nothing on the GPU`,
+    seconds: 180,
+    async run(t) {
+      const page = await t.page();
+      await stopTrainings(page, FIRST_STOPS);
+      const before = await gpuAccounts(page);
+      await stopTrainings(page, STOPS);
+      const after = await gpuAccounts(page);
+      t.note = `${before.buffers} to ${after.buffers} GPU buffers`;
+      assert.ok(after.buffers <= before.buffers + STOP_SLACK, t.note);
+      assert.equal(after.collected, before.collected, `${after.collected - before.collected} GPU buffers were dropped without destroy`);
     },
   },
   {

@@ -52,6 +52,15 @@ function framed(header, data = Buffer.alloc(0)) {
   return Buffer.concat([length, Buffer.from(header), data]);
 }
 
+/** The tensors of a network with these widths. */
+function layers(widths) {
+  const ofLayer = ([inputs, outputs], layer) => [
+    [`${2 * layer}.weight`, { shape: [outputs, inputs] }],
+    [`${2 * layer}.bias`, { shape: [outputs] }],
+  ];
+  return Object.fromEntries(widths.slice(1).flatMap((outputs, layer) => ofLayer([widths[layer], outputs], layer)));
+}
+
 const same = (a, b) => a.length === b.length && a.every((value, index) => Object.is(value, b[index]));
 
 async function wrongFiles() {
@@ -75,6 +84,9 @@ async function wrongFiles() {
     "one-layer-missing.safetensors": safetensors({ "0.weight": { shape: [10, 64] } }),
     "inputs.safetensors": safetensors({ "0.weight": { shape: [10, 63] }, "0.bias": { shape: [10] } }),
     "classes.safetensors": safetensors({ "0.weight": { shape: [9, 64] }, "0.bias": { shape: [9] } }),
+    // Networks with a wider layer, and with more layers, than the page takes.
+    "wide-layer.safetensors": safetensors(layers([64, 5000, 10])),
+    "deep.safetensors": safetensors(layers([64, ...Array(9).fill(8), 10])),
     "chain.safetensors": safetensors({
       "0.weight": { shape: [20, 64] },
       "0.bias": { shape: [20] },
@@ -140,9 +152,16 @@ export const models = [
     async run(t) {
       const page = await t.page();
       await load(page, "pytorch.safetensors", await readFile(PYTORCH));
+      const rows = someRows(3);
+      const before = await probabilities(page, rows);
       const { bytes } = await save(page);
       const given = await page.evaluate(async () => [...new Uint8Array(await globalThis.wgpuMlp.saveModel())]);
       assert.ok(Buffer.from(given).equals(bytes), "saveModel gives another file than the button");
+      await setDigits(page, { epochs: 1 });
+      await run(page, "#digits", "#digits-start", 40);
+      assert.ok(!same(await probabilities(page, rows), before), "the training changed nothing");
+      await page.evaluate((given) => globalThis.wgpuMlp.loadModel(Uint8Array.from(given).buffer), given);
+      assert.ok(same(await probabilities(page, rows), before), "loadModel takes another network than the field");
       const sentence = await page.evaluate(async () => {
         try {
           await globalThis.wgpuMlp.loadModel(new ArrayBuffer(3));
@@ -153,6 +172,24 @@ export const models = [
       });
       assertSentence(sentence, "loadModel of three bytes");
       assert.doesNotMatch(await said(page), /panicked/);
+    },
+  },
+  {
+    name: "a file that is dropped beside the field does not take the page's place",
+    async run(t) {
+      const page = await t.page();
+      const prevented = await page.evaluate(() => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(["a text"], "text.txt"));
+        const dropped = (id) =>
+          ["dragover", "drop"].map((type) => {
+            const event = new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer });
+            document.querySelector(id).dispatchEvent(event);
+            return event.defaultPrevented;
+          });
+        return { beside: dropped("#digits"), field: dropped("#model-load") };
+      });
+      assert.deepEqual(prevented, { beside: [true, true], field: [false, false] });
     },
   },
 ];

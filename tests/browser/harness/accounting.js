@@ -59,6 +59,19 @@ export const HIDDEN = "delete (self.WorkerNavigator ?? self.Navigator).prototype
 /** Imitates a browser that gives no answer about an adapter. */
 export const SILENT = "if (self.GPU) GPU.prototype.requestAdapter = () => new Promise(() => {});";
 
+/** Imitates a driver that fails soon after each start. */
+export const DYING = `if (self.GPUAdapter) {
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    const device = await request.apply(this, args);
+    setTimeout(() => device.destroy(), 200);
+    return device;
+  };
+}`;
+
+/** Imitates a browser in which WebAssembly is switched off. */
+export const WITHOUT_WASM = "delete self.WebAssembly;";
+
 /** Imitates a module that panics when it opens the device. */
 export const BREAKS_OVER_GPU = `if (self.GPUAdapter) GPUAdapter.prototype.requestDevice = () => {
   self.postMessage({ panic: "a test broke it" });

@@ -71,6 +71,13 @@ export async function run(page, section, button, seconds, wanted = ["done"]) {
   return state(page, section, wanted, seconds);
 }
 
+/** Loads the page again, with a script that runs before its own. */
+export async function reloadAfter(page, script) {
+  await page.addInitScript(script);
+  await page.reload();
+  await page.waitForSelector("body[data-ready=true]", { timeout: SOON });
+}
+
 /** Sets inputs and selects; the values' names are the ids without `#digits-`. */
 export async function setDigits(page, values) {
   for (const [name, value] of Object.entries(values)) await set(page, `#digits-${name}`, value);

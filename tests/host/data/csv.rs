@@ -168,6 +168,18 @@ fn lines_are_counted_for_every_line_end() {
 }
 
 #[test]
+fn booleans_are_one_and_zero() {
+    let usual = CsvOptions::default();
+    let read = table("sunny,kind\nTrue,a\nfalse,b\nTRUE,a\n", &usual);
+    assert_eq!((read.features, read.columns), (array![[1.0], [0.0], [1.0]], vec!["sunny".to_owned()]));
+    // A first row of booleans is data. Labels that are booleans stay words, and a name above them makes a header.
+    assert_eq!(table("true,FALSE,a\n1,0,b\n", &usual).features, array![[1.0, 0.0], [1.0, 0.0]]);
+    let read = table("5,6,sunny\n7,8,True\n9,9,False\n", &usual);
+    assert_eq!((read.labels, read.classes), (vec![1, 0], vec!["False".to_owned(), "True".into()]));
+    refused(b"x,kind\n1,a\nyes,a\n", &usual, "line 3, column 1: a value must be a number; got \"yes\"");
+}
+
+#[test]
 fn rows_of_other_lengths() {
     let row = |text: &[u8], words: &str| refused(text, &CsvOptions::default(), words);
     let rule = "each row must have as many cells as the first; got";
@@ -207,6 +219,20 @@ fn text_in_utf_16() {
             let words = "the text must be UTF-8, in spreadsheets \"CSV UTF-8\"; got UTF-16";
             refused(&bytes, &CsvOptions::default(), words);
         }
+    }
+}
+
+#[test]
+fn files_that_are_not_text() {
+    let spreadsheets = "the text must be UTF-8, in spreadsheets \"CSV UTF-8\"; got";
+    let compressed = "the text must not be compressed; read_csv_from reads from a decompressor; got";
+    for (bytes, words) in [
+        (&b"PK\x03\x04\x14\0\x06\0,\n\0"[..], format!("{spreadsheets} a zip archive, as a workbook of Excel is")),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\n\0", format!("{spreadsheets} a workbook of an old Excel")),
+        (b"\x1f\x8b\x08\0\0\0,\0\n\x03", format!("{compressed} a file compressed by gzip")),
+        (b"\x28\xb5\x2f\xfd\x04\0\n\x59", format!("{compressed} a file compressed by Zstandard")),
+    ] {
+        refused(bytes, &CsvOptions::default(), &words);
     }
 }
 

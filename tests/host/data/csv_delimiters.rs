@@ -135,6 +135,26 @@ fn decimal_commas_of_a_file_read_with_the_comma() {
     }
 }
 
+/// Rows as NumPy's `savetxt` writes them, and rows with columns of equal widths.
+#[test]
+fn numbers_with_spaces_between_them() {
+    let usual = CsvOptions::default();
+    let spaces = "the cells seem to be separated by spaces: set CsvOptions::delimiter to b' '; got";
+    refused(b"1.5e+00 2 0\n2.5 3 1\n", &usual, &format!("line 1, column 1: {spaces} \"1.5e+00 2 0\""));
+    refused(b"# x y kind\n2.5 3 1\n", &usual, &format!("line 1, column 1: {spaces} \"# x y kind\""));
+    let runs = "the cells seem to be separated by several spaces: between two cells there must be one delimiter; got";
+    refused(b" 1.5   2 0\n12.5  13 1\n", &usual, &format!("line 1, column 1: {runs} \"1.5   2 0\""));
+    for options in [usual.clone(), divided(b';')] {
+        let read = |path| read_csv_features(path, &options);
+        // The first row counts as a header, because it is not a number.
+        Scratch::new().refused(b"1.5 2\n2.5 3\n", read, &format!("line 2, column 1: {spaces} \"2.5 3\""));
+        Scratch::new().refused(b"1.5 2\n", read, &format!("line 1, column 1: {spaces} \"1.5 2\""));
+    }
+    assert_eq!(table("1.5 2 0\n2.5 3 1\n", &divided(b' ')).features, array![[1.5, 2.0], [2.5, 3.0]]);
+    // In a file of several columns a space may separate thousands.
+    refused(b"x,y,kind\n1 000,2,a\n", &usual, "line 2, column 1: a value must be a number; got \"1 000\"");
+}
+
 #[test]
 fn other_delimiters_where_they_may_stand() {
     let usual = CsvOptions::default();

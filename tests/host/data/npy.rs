@@ -81,7 +81,8 @@ fn labels() {
     assert_eq!(read(&plain("|b1", "(2,)", b"\x00\x01")), [0, 1]);
 
     let refused = |bytes: &[u8], words: &str| scratch.refused(bytes, read_npy_labels, words);
-    let column = "labels must have one dimension, or one column; got 1x3";
+    let column =
+        "labels must have one dimension, or one column; of one-hot rows in NumPy: labels.argmax(axis=1); got 1x3";
     refused(&plain("|u1", "(1, 3)", &[0; 3]), column);
     let most = "labels must be at most 9223372036854775807; got 9223372036854775808 in row 1";
     refused(&plain(">u8", "(2,)", &[&[0; 8][..], &[0x80, 0, 0, 0, 0, 0, 0, 0]].concat()), most);
@@ -107,7 +108,8 @@ fn labels_that_are_floats() {
     refused(&[f64::NEG_INFINITY], "labels must be whole numbers; got -inf in row 0");
     refused(&[-least], "labels must be at most 9223372036854775807; got 9.223372036854776e18 in row 0");
     refused(&[-1e19], "labels must be at least -9223372036854775808; got -1e19 in row 0");
-    let column = "labels must have one dimension, or one column; got 1x3";
+    let column =
+        "labels must have one dimension, or one column; of one-hot rows in NumPy: labels.argmax(axis=1); got 1x3";
     scratch.refused(&plain("<f4", "(1, 3)", &[0; 12]), read_npy_labels, column);
 }
 
@@ -163,7 +165,8 @@ fn headers_that_cannot_be() {
     };
     let error = refused(b"", "not a .npy file: start does not match magic string");
     assert!(matches!(error, Error::Format { .. }) && error.source().is_some());
-    refused(b"PK\x03\x04 an archive", "not a .npy file: start does not match magic string");
+    let archive = "the file must be one array; in Python: np.save of each array of np.load(file); got";
+    refused(b"PK\x03\x04\x14\0\0\0\x08\0x.npy", &format!("{archive} a zip archive, as np.savez writes it"));
     refused(b"\x93NUMPY\x09\x00\x76\x00....", "not a .npy file: unknown version number: 9.0");
     refused(b"\x93NUMPY\x01", "the file must hold its whole header; got 7 bytes");
     refused(b"\x93NUMPY\x01\0\x76\0{'descr'", "the file must hold its whole header; got 18 bytes");
@@ -178,10 +181,14 @@ fn headers_that_cannot_be() {
 
     let types =
         "the numbers must be f2, f4, f8, bfloat16, i1 to i8, u1 to u8 or b1; in NumPy: array.astype('<f4'); got ";
-    for descr in ["<f3", "|f2", "<V4", "<c8", "|O", "<U3", "<i3", "f4", "|f4", "<b2", "<f44", ""] {
+    for descr in ["<f3", "|f2", "<V4", "<c8", "|O", "<i3", "f4", "|f4", "<b2", "<f44", ""] {
         refused(&plain(descr, "(1, 1)", &[0; 4]), &format!("{types}{descr}"));
     }
     refused(&npy("{'descr': 4, 'fortran_order': False, 'shape': (1,)}", b""), &format!("{types}no plain type"));
+    let texts = "texts must be numbered first; in NumPy: np.unique(array, return_inverse=True)[1]; got ";
+    for descr in ["<U3", ">U10", "|S3"] {
+        refused(&plain(descr, "(1, 1)", &[0; 4]), &format!("{texts}{descr}"));
+    }
 }
 
 #[test]
@@ -201,7 +208,10 @@ fn shapes_and_lengths_that_lie() {
     refused(&plain("|u1", "(0, 3)", &[0; 1]), &format!("{length} 1 bytes where 0x3 needs 0"));
     let dimensions = "the array must have two dimensions, or one, which becomes a column; got";
     refused(&plain("<f4", "()", &[0; 4]), &format!("{dimensions} shape []"));
-    refused(&plain("<f4", "(1, 1, 1)", &[0; 4]), &format!("{dimensions} shape [1, 1, 1]"));
+    let images = "the array must have two dimensions, or one, which becomes a column; to join the others in NumPy: \
+                  array.reshape(len(array), -1); got";
+    refused(&plain("<f4", "(1, 1, 1)", &[0; 4]), &format!("{images} shape [1, 1, 1]"));
+    refused(&plain("|u1", "(2, 1, 1, 3)", &[0; 6]), &format!("{images} shape [2, 1, 1, 3]"));
     let memory = "the array must fit into this machine's memory; got";
     for (shape, found) in [
         ("(1099511627776, 1099511627776)", "[1099511627776, 1099511627776]"),

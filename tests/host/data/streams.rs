@@ -189,6 +189,33 @@ fn folders_with_the_characters_of_patterns() {
     assert_eq!(shard_paths(file("run1", "y[0].npy")).unwrap(), [file("run1", "y0.npy")]);
 }
 
+/// Otherwise the rows of a file would be read once for each way to it. If a link leads back, there may be millions of ways.
+#[cfg(unix)]
+#[test]
+fn links_to_folders_repeat_no_file() {
+    use std::os::unix::fs::symlink;
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = |name: &str| dir.path().join(name);
+    fs::create_dir(file("run-7")).unwrap();
+    for path in [file("run-7/x-0.npy"), file("run-7/x-1.npy"), elsewhere.path().join("x-0.npy")] {
+        write_npy(path, array![[1.0]].view()).unwrap();
+    }
+    symlink("run-7", file("latest")).unwrap();
+    symlink(elsewhere.path(), file("other")).unwrap();
+    // A link from file to file stays, since its name is another one.
+    symlink("x-1.npy", file("run-7/x-2.npy")).unwrap();
+    let wanted = ["other/x-0.npy", "run-7/x-0.npy", "run-7/x-1.npy", "run-7/x-2.npy"].map(file);
+    assert_eq!(shard_paths(file("**/x-*.npy")).unwrap(), wanted);
+    // Without `**`, a pattern finds what it names.
+    let named = ["latest/x-0.npy", "other/x-0.npy", "run-7/x-0.npy"].map(file);
+    assert_eq!(shard_paths(file("*/x-0.npy")).unwrap(), named);
+    symlink("..", file("run-7/back")).unwrap();
+    let words = shard_paths(file("**/x-*.npy")).unwrap_err().to_string();
+    assert!(words.contains(": with **, no link may lead back to a folder above it; got "), "{words}");
+    assert!(words.ends_with("back"), "{words}");
+    assert_eq!(shard_paths(file("*/x-0.npy")).unwrap(), named);
+}
+
 #[test]
 fn patterns_without_files() {
     let dir = tempfile::tempdir().unwrap();

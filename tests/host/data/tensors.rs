@@ -106,7 +106,8 @@ fn labels() {
     };
     refused("half", "labels must be whole numbers; got 1.5 in row 1");
     refused("u64", "labels must be at most 9223372036854775807; got 9223372036854775808 in row 1");
-    refused("wide", "labels must have one dimension, or one column; got 1x2");
+    let hot = "labels must have one dimension, or one column; of one-hot rows in NumPy: labels.argmax(axis=1); got 1x2";
+    refused("wide", hot);
     // More values than are read at a time.
     let many: Vec<i32> = (0..200_000).collect();
     let bytes: Vec<u8> = many.iter().flat_map(|label| label.to_le_bytes()).collect();
@@ -135,9 +136,10 @@ fn tensors_that_cannot_be_rows() {
     let named = file(&[(long.as_str(), Dtype::U8, &[1], &[0])]);
     refused(&named, "y", &format!("{missing}\"y\" among \"{}\" and more", "x".repeat(40)));
 
-    let shape = "the array must have two dimensions, or one, which becomes a column; got shape ";
-    refused(&file(&[("x", Dtype::U8, &[], &[0])]), "x", &format!("{shape}[]"));
-    refused(&file(&[("x", Dtype::F32, &[1, 1, 1], &[0; 4])]), "x", &format!("{shape}[1, 1, 1]"));
+    let shape = "the array must have two dimensions, or one, which becomes a column";
+    refused(&file(&[("x", Dtype::U8, &[], &[0])]), "x", &format!("{shape}; got shape []"));
+    let images = "; to join the others in NumPy: array.reshape(len(array), -1); got shape [1, 1, 1]";
+    refused(&file(&[("x", Dtype::F32, &[1, 1, 1], &[0; 4])]), "x", &format!("{shape}{images}"));
     let types = "the tensor must be of type F64, F32, F16, BF16, I64 to I8, U64 to U8, or BOOL; got ";
     refused(&file(&[("x", Dtype::F8_E4M3, &[1, 2], &[0; 2])]), "x", &format!("{types}F8_E4M3"));
     refused(&file(&[("x", Dtype::C64, &[1, 1], &[0; 8])]), "x", &format!("{types}C64"));
@@ -147,6 +149,10 @@ fn tensors_that_cannot_be_rows() {
     refused(&whole[..whole.len() - 1], "x", "not a safetensors file: incomplete metadata, file not fully covered");
     refused(&whole[..7], "x", "not a safetensors file: header too small");
     refused(b"\xff\xff\xff\xff\xff\xff\xff\xff{}", "x", "not a safetensors file: header too large");
+    let rule =
+        "the file must be in the safetensors format; in PyTorch: safetensors.torch.save_file(tensors, file); got";
+    let archive = b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl";
+    refused(archive, "x", &format!("{rule} a zip archive, as torch.save writes it"));
     let missing = scratch.path.with_file_name("missing");
     assert!(matches!(open_safetensors(&missing, "x"), Err(Error::File { path, .. }) if path == missing));
     for shape in [[0, 3], [3, 0]] {

@@ -95,7 +95,8 @@ fn good_rows_beside_a_null_are_read() {
 fn columns_of_other_types_and_names() {
     let numbers =
         "features must be booleans, integers, f16, f32 or f64; in pandas: df[column].astype(\"float32\"); got";
-    let rule = "beside columns of lists or maps, features must be named: by ParquetFeatures::List or ::Columns";
+    let rule =
+        "beside columns of lists, maps or structs, features must be named: by ParquetFeatures::List or ::Columns";
     let words = format!("{rule}; got column \"list\" of type List(Float32, field: 'element')");
     refused(&ParquetOptions::default(), &words);
     refused(&columns(&["price"]), &format!("{numbers} column \"price\" of type Decimal128(8, 2)"));

@@ -1,5 +1,8 @@
 //! Files that pandas, pyarrow and polars wrote: see `tests/data/make_parquet.py`.
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, StructArray};
 use parquet::file::metadata::KeyValue;
 use wgpu_mlp::data::{ParquetOptions, ParquetRows, read_csv};
 use wgpu_mlp::source::RowSource;
@@ -60,6 +63,23 @@ fn an_index_of_pandas_with_a_name() {
     for about in [range, "{}", "", "[1]", r#"{"index_columns": 3}"#, r#"{"index_columns": ["id"]"#] {
         assert_eq!(read(about, &ParquetOptions::default()).columns(), ["id", "x"], "{about}");
     }
+}
+
+/// Spark, DuckDB and polars write structs. Their numbers may be the features, so they are not left out silently.
+#[test]
+fn structs_of_numbers_are_not_left_out() {
+    let read = |of: Vec<(&str, ArrayRef)>, options: &ParquetOptions| {
+        let of: ArrayRef = Arc::new(StructArray::try_from(of).unwrap());
+        let bytes = file_of(vec![("id", array([7i64, 8])), ("petal", of)], |set| set);
+        Scratch::new().read(&bytes, |path| ParquetRows::open(path, options))
+    };
+    let (texts, numbers) = (("unit", array(["cm", "mm"])), ("length", array([1.5f32, 2.5])));
+    let error = read(vec![texts.clone(), numbers.clone()], &ParquetOptions::default()).unwrap_err().to_string();
+    let rule =
+        "beside columns of lists, maps or structs, features must be named: by ParquetFeatures::List or ::Columns";
+    assert!(error.contains(&format!("{rule}; got column \"petal\" of type Struct(")), "{error}");
+    assert_eq!(all(&read(vec![texts.clone(), numbers], &columns(&["id"])).unwrap()), [7.0, 8.0]);
+    assert_eq!(read(vec![texts], &ParquetOptions::default()).unwrap().columns(), ["id"]);
 }
 
 #[test]
