@@ -47,7 +47,11 @@ pub(super) fn is_missing_label(label: &str) -> bool {
     is_missing(label.as_bytes()) || label.parse::<f32>().is_ok_and(f32::is_nan)
 }
 
-/// Whether two labels are spellings of one number, such as `1` and `1.0`.
+/// Whether two labels are spellings of one number, such as `1` and `1.0`. Integers are compared as such: f64 cannot tell large ones
+/// apart.
 pub(super) fn are_one_number(left: &str, right: &str) -> bool {
-    left.parse::<f64>().is_ok_and(|left| right.parse::<f64>() == Ok(left))
+    match (left.parse::<i128>(), right.parse::<i128>()) {
+        (Ok(left), Ok(right)) => left == right,
+        _ => left.parse::<f64>().is_ok_and(|left| right.parse::<f64>() == Ok(left)),
+    }
 }

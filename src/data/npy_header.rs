@@ -78,7 +78,7 @@ pub(super) fn split<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Layout, &'a [u8
 fn header_length(path: &Path, start: &[u8]) -> Result<usize> {
     let unusable = |source: ParseHeaderError| Err(Error::Format { path: path.into(), source: source.into() });
     if start.starts_with(ARCHIVE) {
-        let rule = "the file must be one array; in Python: np.save of each array of np.load(file)";
+        let rule = "the file must be one array; np.save writes each array of an archive to a file of its own";
         return refuse(path, rule, "a zip archive, as np.savez writes it".into());
     }
     let Some(version) = start.strip_prefix(MAGIC) else { return unusable(ParseHeaderError::MagicString) };

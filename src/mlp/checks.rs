@@ -5,7 +5,8 @@ use crate::error::{Error, Result, Shape};
 use crate::host_memory::not_empty;
 use crate::metrics::same_length;
 
-// The checks take the numbers of rows and columns, so that a call asks its source only once: the rows of some sources become more.
+// The checks take the numbers of rows and columns, so that a call asks its source for them only once: a source may grow between two
+// questions.
 
 impl Mlp {
     /// Refuses features without rows, and features that do not have one column for each input of the model.

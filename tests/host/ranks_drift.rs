@@ -1,9 +1,11 @@
 //! Ranks over a communicator of the program's own, one of which makes other updates than the others.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use wgpu_mlp::distributed::{CommunicationError, Communicator, Ranks};
 use wgpu_mlp::{Device, FitOptions, Result};
@@ -75,18 +77,24 @@ impl Communicator for Own {
     }
 }
 
-/// The results of a training on each rank, of which the last may drift.
+/// The results of a training on each rank, of which the last may drift. This happens in a thread of its own, since a rank that ends
+/// before the others would leave them at the barrier.
 fn trained(drifts: bool, options: &FitOptions) -> Result<Vec<Trained>> {
     let table = Arc::new(Table { bytes: Mutex::new(vec![Vec::new(); SIZE]), meeting: Barrier::new(SIZE) });
-    let train = |rank: usize| {
-        let ranks = Ranks::new(Own { rank, drifts: drifts && rank == SIZE - 1, table: table.clone() });
-        over_ranks::train(&Device::cpu(), &ranks, &Data::new().weighted(), options)
-    };
-    thread::scope(|scope| {
-        let train = &train;
-        let threads: Vec<_> = (0..SIZE).map(|rank| scope.spawn(move || train(rank))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
+    let (options, (say, told)) = (options.clone(), channel());
+    thread::spawn(move || {
+        let train = |rank: usize| {
+            let ranks = Ranks::new(Own { rank, drifts: drifts && rank == SIZE - 1, table: table.clone() });
+            over_ranks::train(&Device::cpu(), &ranks, &Data::new().weighted(), &options)
+        };
+        let all = thread::scope(|scope| {
+            let train = &train;
+            let threads: Vec<_> = (0..SIZE).map(|rank| scope.spawn(move || train(rank))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Result<Vec<_>>>()
+        });
+        let _ = say.send(all);
+    });
+    told.recv_timeout(Duration::from_secs(300)).expect("the ranks end in time")
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub fn shares(size: usize, rows: usize) -> Vec<Range<usize>> {
 pub struct Trained {
     pub bits: Vec<u32>,
     pub epochs: Vec<Epoch>,
-    /// The parameters after each epoch, as a callback sees them: nothing has made them equal before.
+    /// The parameters after each epoch, as a callback sees them. By then the ranks have compared theirs.
     pub by_epoch: Vec<Vec<u32>>,
     best_epoch: Option<usize>,
 }

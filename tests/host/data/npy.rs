@@ -165,7 +165,7 @@ fn headers_that_cannot_be() {
     };
     let error = refused(b"", "not a .npy file: start does not match magic string");
     assert!(matches!(error, Error::Format { .. }) && error.source().is_some());
-    let archive = "the file must be one array; in Python: np.save of each array of np.load(file); got";
+    let archive = "the file must be one array; np.save writes each array of an archive to a file of its own; got";
     refused(b"PK\x03\x04\x14\0\0\0\x08\0x.npy", &format!("{archive} a zip archive, as np.savez writes it"));
     refused(b"\x93NUMPY\x09\x00\x76\x00....", "not a .npy file: unknown version number: 9.0");
     refused(b"\x93NUMPY\x01", "the file must hold its whole header; got 7 bytes");
