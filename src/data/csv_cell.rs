@@ -1,4 +1,10 @@
-//! Cells of a CSV file: numbers, and words that stand for a missing value; and the first bytes of files that are not text.
+//! Cells of a CSV file: numbers, words that stand for a missing value, and errors; and the first bytes of files that are not text.
+
+use std::path::Path;
+
+use csv::ByteRecord;
+
+use crate::error::{Error, Result};
 
 /// Cells that stand for a missing value: the words of pandas, except NaN, which is a number; and the question mark.
 const MISSING: [&str; 16] = [
@@ -54,4 +60,16 @@ pub(super) fn are_one_number(left: &str, right: &str) -> bool {
         (Ok(left), Ok(right)) => left == right,
         _ => left.parse::<f64>().is_ok_and(|left| right.parse::<f64>() == Ok(left)),
     }
+}
+
+/// The error for a cell of this row, which has its line; `column` counts from 0.
+pub(super) fn refuse_cell<T>(
+    path: &Path,
+    row: &ByteRecord,
+    column: usize,
+    rule: &'static str,
+    found: String,
+) -> Result<T> {
+    let line = row.position().map_or(0, |position| position.line());
+    Err(Error::Cell { path: path.into(), line, column: column + 1, rule, found })
 }

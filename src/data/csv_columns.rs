@@ -4,7 +4,7 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use super::csv_cell::number;
+use super::csv_cell::{is_missing, number};
 
 /// The columns of a CSV file.
 #[derive(Default)]
@@ -13,25 +13,68 @@ pub(super) struct Columns {
     pub width: usize,
     /// The column with the labels.
     pub label: Option<usize>,
-    /// The columns whose cells are not read.
-    pub skipped: Vec<usize>,
+    /// The columns of the features, in the order of the features.
+    features: Vec<usize>,
+    /// For each column, whether its cells are left out, so that they may contain anything.
+    left_out: Vec<bool>,
 }
 
 impl Columns {
-    /// Whether this column holds a feature.
-    pub fn is_feature(&self, column: usize) -> bool {
-        Some(column) != self.label && !self.skipped.contains(&column)
+    /// The columns of a file with `width` columns. All are features in the order of the file, except the label and those to skip.
+    pub fn new(width: usize, label: Option<usize>, skipped: &[usize]) -> Self {
+        let mut left_out = vec![false; width];
+        skipped.iter().for_each(|column| left_out[*column] = true);
+        let features = (0..width).filter(|column| Some(*column) != label && !left_out[*column]).collect();
+        Columns { width, label, features, left_out }
     }
 
-    /// The columns of the features.
-    pub fn features(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.width).filter(|column| self.is_feature(*column))
+    /// These columns, but with only the given ones as features, in the given order.
+    pub fn with_features(self, features: Vec<usize>) -> Self {
+        let mut left_out = vec![true; self.width];
+        features.iter().for_each(|column| left_out[*column] = false);
+        Columns { features, left_out, ..self }
+    }
+
+    /// Whether this column holds a feature.
+    pub fn is_feature(&self, column: usize) -> bool {
+        Some(column) != self.label && self.left_out.get(column) == Some(&false)
+    }
+
+    /// Whether the cells of this column are left out.
+    pub fn is_left_out(&self, column: usize) -> bool {
+        self.left_out.get(column) == Some(&true)
+    }
+
+    /// The columns of the features, in the order of the features.
+    pub fn features(&self) -> &[usize] {
+        &self.features
+    }
+
+    /// Whether the first of these rows seems to be a header: see `CsvOptions::header`.
+    pub fn has_header(&self, rows: &[ByteRecord]) -> bool {
+        let is_text = |cell: &[u8]| !is_missing(cell) && number(cell).is_none();
+        let text = |row: usize, column| rows.get(row).and_then(|row| row.get(column)).map(is_text);
+        let named = (0..self.width).any(|column| {
+            let is_label = Some(column) == self.label;
+            let differs = self.is_feature(column) || is_label && text(1, column) == Some(false);
+            text(0, column) == Some(true) && differs
+        });
+        named || rows.first().is_some_and(|first| self.is_numbered(first))
+    }
+
+    /// Whether the features of the first row are the numbers of the columns, from 0 on. pandas writes these if columns have no
+    /// names. Only two of them may as well be data.
+    fn is_numbered(&self, first: &ByteRecord) -> bool {
+        let features = || first.iter().enumerate().filter(|(column, _)| self.is_feature(*column));
+        let is = |cell: &[u8], number: usize| cell == number.to_string().as_bytes();
+        let counted = features().zip(0..).all(|((column, cell), count)| is(cell, column) || is(cell, count));
+        features().count() > 2 && counted
     }
 
     /// Warns about a feature whose column has no name. pandas writes its index in this way by default.
     pub fn warn_of_unnamed(&self, path: &Path, header: &ByteRecord) {
-        let unnamed = |column: &usize| header.get(*column) == Some(&[][..]);
-        if let Some(column) = self.features().find(unnamed) {
+        let unnamed = |column: &&usize| header.get(**column) == Some(&[][..]);
+        if let Some(column) = self.features.iter().find(unnamed) {
             let (path, column) = (path.display(), column + 1);
             log::warn!(
                 "read_csv: {path}: column {column} has no name, as an index of pandas, and is read as a feature"
@@ -42,9 +85,9 @@ impl Columns {
     /// Warns about a first row that seems to be a header, but has numbers too. It may be data with a wrong cell, which would be
     /// an error in any other row.
     pub fn warn_of_numbers(&self, path: &Path, header: &ByteRecord) {
-        let is_number = |column: &usize| header.get(*column).is_some_and(|cell| number(cell).is_some());
-        let numbers = self.features().filter(is_number).count();
-        if (1..self.features().count()).contains(&numbers) {
+        let is_number = |column: &&usize| header.get(**column).is_some_and(|cell| number(cell).is_some());
+        let numbers = self.features.iter().filter(is_number).count();
+        if (1..self.features.len()).contains(&numbers) {
             let path = path.display();
             log::warn!(
                 "read_csv: {path}: the first row is taken for a header, though it has numbers; CsvOptions::header decides"

@@ -18,6 +18,12 @@ pub struct CsvOptions {
     pub header: Option<bool>,
     /// The column with the labels; the last column by default.
     pub label: Column,
+    /// The names of the columns with the features, in the order of the features. If this is empty, the default, they are all
+    /// columns but the label and those to leave out, in the order of the file. For a test file, pass the training file's
+    /// [`Table::columns`](super::Table::columns): the features are then the right ones even if the columns are in another order.
+    /// Columns that are not named are left out. Name the label as well, since the last column may be another one. The file must
+    /// have a header.
+    pub features: Vec<String>,
     /// The columns to leave out, such as a row's number or name. Their cells may contain anything. None are left out by default.
     pub skip: Vec<Column>,
     /// The classes, in the order of their ids. If this is empty, the default, they are the classes in the file, sorted: by value
@@ -28,7 +34,8 @@ pub struct CsvOptions {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        CsvOptions { delimiter: b',', header: None, label: Column::Last, skip: Vec::new(), classes: Vec::new() }
+        let (label, features, skip, classes) = (Column::Last, Vec::new(), Vec::new(), Vec::new());
+        CsvOptions { delimiter: b',', header: None, label, features, skip, classes }
     }
 }
 

@@ -4,20 +4,18 @@ use std::io::Read;
 use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
-use ndarray::Array2;
 
-use super::csv_cell::{is_missing, no_text, number};
+use super::csv_cell::{is_missing, no_text, number, refuse_cell};
+use super::csv_choice::{Choice, NO_HEADER};
 use super::csv_columns::Columns;
-use super::csv_delimiter::{has_decimal_comma, named, no_number, separated, separated_by_spaces};
+use super::csv_delimiter::{has_decimal_comma, no_number, separated, separated_by_spaces};
 use super::csv_options::{Column, CsvOptions};
-use super::errors::{listed, refuse, shown};
+use super::errors::{refuse, shown};
 use super::recent_bytes::RecentBytes;
-use crate::error::{Error, Result, Shape};
+use crate::error::{Result, Shape};
 use crate::files::failed;
 use crate::host_memory::no_room;
 
-/// The rule that a file breaks if it has no such column for the labels.
-const LABEL: &str = "the label must be one column of the file";
 /// The rule that an empty table breaks.
 const NOTHING: &str = "there must be a row, and a column of features";
 
@@ -56,84 +54,35 @@ impl<'a> CsvReader<'a> {
         if let Some((rule, what)) = no_text(first.as_slice()) {
             return refuse(path, rule, what.into());
         }
-        (rows.columns.width, rows.start) = (first.len(), rows.whole(first));
+        rows.start = rows.whole(first);
         if label.is_some() && first.len() == 1 {
             rows.check_divided(&rows.first)?;
         }
-        let found = |rows: &Self, column| rows.find(column, LABEL, options);
-        rows.columns.label = label.map(|label| found(&rows, label)).transpose()?;
-        let skipped = |column| rows.find(column, "a column to leave out must be one column of the file", options);
-        rows.columns.skipped = options.skip.iter().map(skipped).collect::<Result<_>>()?;
-        if rows.columns.label.is_some_and(|label| rows.columns.skipped.contains(&label)) {
-            return Err(Error::Combination { op: "read_csv", rule: "the column of the labels cannot be left out" });
-        }
-        let mut named = label.into_iter().chain(&options.skip);
-        let by_name = named.any(|column| matches!(column, Column::Name(_)));
-        if options.header.unwrap_or_else(|| by_name || rows.has_header()) {
+        let choice = Choice { path, first, rows: &rows.first, start: &rows.start, options, label };
+        let by_name = choice.is_by_name();
+        rows.columns = choice.columns()?;
+        if options.header.unwrap_or_else(|| by_name || rows.columns.has_header(&rows.first)) {
             let header = rows.first.remove(0);
             rows.columns.warn_of_unnamed(path, &header);
-            if options.header.is_none() && !by_name {
+            if options.header.is_none() && !by_name && options.features.is_empty() {
                 rows.columns.warn_of_numbers(path, &header);
             }
             rows.header = Some(header);
+        } else if !options.features.is_empty() {
+            // All names are there, but they are numbers, which may as well be values.
+            return refuse(path, NO_HEADER, shown(rows.start.as_bytes()));
         }
         Ok(rows)
     }
 
-    /// The index of a column, which must be in the file exactly once. Otherwise the error has the given rule.
-    fn find(&self, column: &Column, rule: &'static str, options: &CsvOptions) -> Result<usize> {
-        let (cells, width) = (self.first.first(), self.columns.width);
-        let found = match column {
-            Column::Last => width.checked_sub(1),
-            Column::Index(index) => Some(*index).filter(|index| *index < width),
-            Column::Name(_) if options.header == Some(false) => {
-                let rule = "a file without a header has no column by name";
-                return Err(Error::Combination { op: "read_csv", rule });
-            }
-            Column::Name(name) => {
-                let is_named = |cell: &[u8]| cell == name.as_bytes();
-                let mut places = cells.into_iter().flatten().enumerate().filter(|(_, cell)| is_named(cell));
-                let place = places.next().map(|(index, _)| index);
-                if place.is_none()
-                    && let Some(header) = cells
-                    && let Some(rule) = named(self.delimiter, &self.start, name)
-                {
-                    return self.refuse(header, 0, rule, shown(self.start.as_bytes()));
-                }
-                place.filter(|_| places.next().is_none())
-            }
-        };
-        let names = cells.into_iter().flatten().map(|name| String::from_utf8_lossy(name).into_owned());
-        found.map_or_else(|| refuse(self.path, rule, format!("{column:?} of the columns {}", listed(width, names))), Ok)
-    }
-
-    /// Whether the first row seems to be a header: see [`CsvOptions::header`].
-    fn has_header(&self) -> bool {
-        let is_text = |cell: &[u8]| !is_missing(cell) && number(cell).is_none();
-        let text = |row: usize, column| self.first.get(row).and_then(|row| row.get(column)).map(is_text);
-        let named = (0..self.columns.width).any(|column| {
-            let differs = self.columns.is_feature(column) || text(1, column) == Some(false);
-            text(0, column) == Some(true) && differs
-        });
-        named || self.is_numbered()
-    }
-
-    /// Whether the features of the first row are the numbers of the columns, from 0 on. pandas writes these if columns have no
-    /// names. Only two of them may as well be data.
-    fn is_numbered(&self) -> bool {
-        let Some(first) = self.first.first() else { return false };
-        let features = || first.iter().enumerate().filter(|(column, _)| self.columns.is_feature(*column));
-        let is = |cell: &[u8], number: usize| cell == number.to_string().as_bytes();
-        let counted = features().zip(0..).all(|((column, cell), count)| is(cell, column) || is(cell, count));
-        features().count() > 2 && counted
-    }
-
-    /// Reads the features of all rows, and calls `label` with each row and the column of its label.
+    /// Reads all rows: appends their features to `values`, and calls `label` with each row and the column of its label. Returns
+    /// the number of rows, of which there must be one.
     pub(super) fn read(
         &mut self,
+        values: &mut Vec<f32>,
         mut label: impl FnMut(&Self, &ByteRecord, usize) -> Result<()>,
-    ) -> Result<Array2<f32>> {
-        let (mut rows, mut values) = (0, Vec::new());
+    ) -> Result<usize> {
+        let mut rows = 0;
         let mut first = std::mem::take(&mut self.first).into_iter();
         let mut row = ByteRecord::new();
         loop {
@@ -142,21 +91,20 @@ impl<'a> CsvReader<'a> {
                 None if self.next(&mut row)? => {}
                 None => break,
             }
-            self.add(&row, &mut values)?;
+            self.add(&row, values)?;
             if let Some(column) = self.columns.label {
                 label(self, &row, column)?;
             }
             rows += 1;
         }
-        let cols = self.columns.features().count();
-        let shape = Shape { rows, cols };
+        let cols = self.columns.features().len();
         if rows == 0 {
             self.check_header()?;
         }
         if rows == 0 || cols == 0 {
-            return refuse(self.path, NOTHING, shape.to_string());
+            return refuse(self.path, NOTHING, Shape { rows, cols }.to_string());
         }
-        Array2::from_shape_vec((rows, cols), values).or_else(|_| refuse(self.path, NOTHING, shape.to_string()))
+        Ok(rows)
     }
 
     /// Appends the features of one row to `values`.
@@ -168,11 +116,13 @@ impl<'a> CsvReader<'a> {
             let rule = "each row must have as many cells as the first";
             return self.refuse(row, column - 1, rule, format!("{} cells where {width} belong", row.len()));
         }
-        if values.try_reserve(width).is_err() {
-            let cols = self.columns.features().count().max(1);
+        let features = self.columns.features();
+        if values.try_reserve(features.len()).is_err() {
+            let cols = features.len().max(1);
             return Err(no_room::<f32>("read_csv", values.len() / cols + 1, cols));
         }
-        for (column, cell) in row.iter().enumerate().filter(|(column, _)| self.columns.is_feature(*column)) {
+        for &column in features {
+            let cell = row.get(column).unwrap_or_default();
             let rule = match number(cell) {
                 Some(value) if value.is_finite() => {
                     values.push(value);
@@ -231,7 +181,7 @@ impl<'a> CsvReader<'a> {
     /// another delimiter, unless it is the only cell.
     fn check_length(&self, row: &ByteRecord) -> Result<()> {
         let label = self.columns.label.filter(|_| row.len() > 1).map(|label| label.min(row.len() - 1));
-        let is_number = |column| Some(column) != label && !self.columns.skipped.contains(&column);
+        let is_number = |column| Some(column) != label && !self.columns.is_left_out(column);
         for (column, cell) in row.iter().enumerate().filter(|(column, _)| is_number(*column)) {
             let text = String::from_utf8_lossy(cell);
             if number(cell).is_none()
@@ -269,18 +219,27 @@ impl<'a> CsvReader<'a> {
         Ok(read)
     }
 
-    /// The names of the features' columns.
+    /// The names of all columns, if there is a header.
+    pub(super) fn header(&self) -> Option<&ByteRecord> {
+        self.header.as_ref()
+    }
+
+    /// The number of all columns, and the one with the labels.
+    pub(super) fn width_and_label(&self) -> (usize, Option<usize>) {
+        (self.columns.width, self.columns.label)
+    }
+
+    /// The names of the features' columns, or their indices if there is no header.
     pub(super) fn columns(&self) -> Vec<String> {
         let name = |column: usize| match self.header.as_ref().and_then(|header| header.get(column)) {
             Some(name) => String::from_utf8_lossy(name).into_owned(),
             None => column.to_string(),
         };
-        self.columns.features().map(name).collect()
+        self.columns.features().iter().copied().map(name).collect()
     }
 
     /// An error that names this cell; `column` counts from 0.
     pub(super) fn refuse<T>(&self, row: &ByteRecord, column: usize, rule: &'static str, found: String) -> Result<T> {
-        let line = row.position().map_or(0, |position| position.line());
-        Err(Error::Cell { path: self.path.into(), line, column: column + 1, rule, found })
+        refuse_cell(self.path, row, column, rule, found)
     }
 }

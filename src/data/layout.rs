@@ -6,7 +6,7 @@ use super::dtype::Dtype;
 use super::errors::refuse;
 use crate::error::{Result, Shape};
 
-/// The layout of an array of two dimensions. Its numbers lie one after the other.
+/// The layout of an array as rows and columns. Its numbers lie one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     pub(super) rows: usize,
@@ -17,24 +17,23 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of an array with this shape. It has two dimensions, or one, which becomes a column.
+    /// The layout of an array with this shape. Its first axis counts the rows. The others are joined in C order, as by
+    /// `array.reshape(len(array), -1)` in NumPy; an array with a single axis becomes a column.
     pub(super) fn new(path: &Path, dtype: Dtype, shape: &[usize], fortran: bool) -> Result<Self> {
         let found = || format!("shape {shape:?}");
-        let (rows, cols) = match *shape {
-            [rows] => (rows, 1),
-            [rows, cols] => (rows, cols),
-            [] => return refuse(path, "the array must have two dimensions, or one, which becomes a column", found()),
-            [_, _, _, ..] => {
-                let rule = "the array must have two dimensions, or one, which becomes a column; to join the others in NumPy: \
-                            array.reshape(len(array), -1)";
-                return refuse(path, rule, found());
-            }
+        let Some((&rows, others)) = shape.split_first() else {
+            return refuse(path, "the array must have an axis for its rows", found());
         };
         // An axis of length 0 counts as 1 here, since ndarray refuses an array whose other axis is too long.
-        let most = rows.max(1).checked_mul(cols.max(1)).and_then(|values| values.checked_mul(8));
+        let most = shape.iter().try_fold(8_usize, |bytes, length| bytes.checked_mul((*length).max(1)));
         if most.is_none_or(|bytes| bytes > isize::MAX as usize) {
             return refuse(path, "the array must fit into this machine's memory", found());
         }
+        if fortran && others.iter().filter(|length| **length > 1).count() > 1 {
+            let rule = "an array of more than two dimensions must be in C order; in NumPy: np.ascontiguousarray(array)";
+            return refuse(path, rule, format!("Fortran order and {}", found()));
+        }
+        let cols: usize = others.iter().product();
         // In a single row or column the numbers have the same places in both orders.
         Ok(Layout { rows, cols, dtype, fortran: fortran && rows > 1 && cols > 1 })
     }

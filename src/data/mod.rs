@@ -18,7 +18,8 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! [`train_test_split`] and [`Table::split`] hold rows back for a test. [`Scaler`] scales features to mean 0 and variance 1.
+//! [`CsvOptions::features`] reads the columns of a test file by the names that the training file gives them, and
+//! [`read_csv_shards`] reads several files. [`train_test_split`] and [`Table::split`] hold rows back for a test. [`Scaler`] scales features to mean 0 and variance 1.
 //!
 //! # Bytes and readers
 //!
@@ -69,9 +70,12 @@
 mod batches;
 mod classes;
 mod csv_cell;
+mod csv_choice;
 mod csv_columns;
 mod csv_delimiter;
+mod csv_files;
 mod csv_options;
+mod csv_read;
 mod csv_reader;
 mod decode;
 mod dtype;
@@ -95,6 +99,7 @@ mod table;
 #[cfg(feature = "parquet")]
 pub use self::parquet::{ParquetFeatures, ParquetOptions, ParquetRows};
 pub use csv_options::{Column, CsvOptions};
+pub use csv_read::{read_csv, read_csv_features, read_csv_features_from, read_csv_from, read_csv_shards};
 pub use npy::{npy_view, read_npy, read_npy_from, read_npy_labels, read_npy_labels_from};
 pub use npy_write::{write_npy, write_npy_rows, write_npy_to};
 pub use rows::{
@@ -104,4 +109,4 @@ pub use rows::{
 pub use scaled::Scaled;
 pub use scaler::Scaler;
 pub use split::{SplitOptions, train_test_rows, train_test_split};
-pub use table::{Features, Table, read_csv, read_csv_features, read_csv_features_from, read_csv_from};
+pub use table::{Features, Table};

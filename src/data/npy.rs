@@ -21,7 +21,8 @@ const CHUNK: u64 = 1 << 18;
 /// The op that errors about memory name.
 const OP: &str = "read_npy";
 
-/// Reads a `.npy` file with an array of two dimensions, or of one, which becomes a column.
+/// Reads a `.npy` file with an array of two dimensions, or of one, which becomes a column. Of an array with more dimensions, such
+/// as images of N x 28 x 28, all but the first are joined, as by `array.reshape(len(array), -1)` in NumPy; it must be in C order.
 ///
 /// The array may hold floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans, in either byte order, and in C or
 /// Fortran order. All numbers are rounded to f32; a number beyond its range becomes infinite. Numbers of two bytes without a type
@@ -37,6 +38,10 @@ const OP: &str = "read_npy";
 /// let features = ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
 /// write_npy(&path, features.view())?;
 /// assert_eq!(read_npy(&path)?, features);
+///
+/// let header = format!("{:117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2, 2), }");
+/// std::fs::write(&path, [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &[1, 2, 3, 4, 5, 6, 7, 8]].concat()).unwrap();
+/// assert_eq!(read_npy(&path)?, ndarray::array![[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]); // two images of 2 x 2
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
@@ -121,7 +126,8 @@ fn read_labels(source: &mut Source<'_>, layout: &Layout) -> Result<Vec<i64>> {
     }
 }
 
-/// A view of the array in the bytes of a `.npy` file, without a copy; errors name `path`.
+/// A view of the array in the bytes of a `.npy` file, without a copy; errors name `path`. Dimensions after the second are joined as
+/// by [`read_npy`].
 ///
 /// This is for files larger than memory: [`Mlp::predict`](crate::Mlp::predict) uploads such a view batch by batch.
 /// [`npy_rows`](super::npy_rows) reads numbers of all types, in either order and at any address.

@@ -272,7 +272,7 @@ pub enum Error {
     /// A data file (`.npy`, safetensors, CSV, Parquet) that does not hold what the call needs.
     #[error("{}: {rule}; got {found}", path.display())]
     Data {
-        /// The file, or `the given bytes` if the caller passed bytes or a reader.
+        /// The file, `the given bytes` if the caller passed bytes or a reader, or the name of another source.
         path: PathBuf,
         /// The rule that was broken.
         rule: &'static str,

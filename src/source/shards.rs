@@ -1,6 +1,6 @@
 //! Several sources, one after the other.
 
-use super::checked::dim_of;
+use super::checked::{dim_of, name_of};
 use super::row_error::RowError;
 use super::row_source::RowSource;
 use crate::error::{Error, Result, Shape};
@@ -29,16 +29,21 @@ impl<S: RowSource> Shards<S> {
     /// Joins these sources to one.
     ///
     /// # Errors
-    /// [`Error::Empty`] without sources; [`Error::Shape`] for a source with another number of columns than the first;
-    /// [`Error::Source`] for a source that panics when it is asked for its number of columns.
+    /// [`Error::Empty`] without sources; [`Error::Data`] for a source with another number of columns than the first, with its name
+    /// ([`RowSource::name`]) and number; [`Error::Shape`] for more rows than this machine can count; [`Error::Source`] for a source that panics when it is asked for its number of columns.
     pub fn new(shards: Vec<S>) -> Result<Self> {
         let dims = shards.iter().map(|shard| dim_of("shards", shard)).collect::<Result<Vec<_>>>()?;
         let Some(&(first_rows, cols)) = dims.first() else {
             return Err(Error::Empty { op: "shards", shape: Shape { rows: 0, cols: 0 } });
         };
-        if let Some(other) = dims.iter().find(|(_, other)| *other != cols) {
-            let rule = "all shards must have as many columns as the first";
-            return Err(Error::Shape { op: "shards", rule, left: (first_rows, cols).into(), right: (*other).into() });
+        if let Some(shard) = dims.iter().position(|(_, other)| *other != cols) {
+            let [shape, first] = [dims[shard], (first_rows, cols)].map(Shape::from);
+            let (path, rule) = (name_of(&shards[shard]).into(), "all shards must have as many columns as the first");
+            return Err(Error::Data {
+                path,
+                rule,
+                found: format!("{shape} in shard {shard}, and {first} in the first"),
+            });
         }
         let mut rows = 0_usize;
         let end = |&(more, _): &(usize, usize)| {

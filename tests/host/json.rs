@@ -76,6 +76,7 @@ fn options_for_data_come_back() {
             delimiter: b';',
             header: Some(true),
             label,
+            features: vec!["x".into()],
             skip: vec![Column::Last],
             classes: vec!["a".into()],
         });
@@ -113,6 +114,22 @@ fn options_of_every_kind_are_strict() {
     strict::<AdaGradOptions>();
     strict::<RmsPropOptions>();
     strict::<AdamOptions>();
+}
+
+/// Otherwise a training would silently run without a number that its file gives, such as a momentum for SGD.
+#[test]
+fn optimizers_and_schedules_are_strict() {
+    let read = |optimizer: &str, schedule: &str| {
+        let text = format!(r#"{{ "optimizer": {optimizer}, "schedule": {schedule} }}"#);
+        serde_json::from_str::<FitOptions>(&text).map_err(|error| error.to_string())
+    };
+    let (sgd, step) = (r#"{ "Sgd": { "learning_rate": 0.1 } }"#, r#"{ "Step": { "every": 2, "factor": 0.5 } }"#);
+    let options = read(sgd, step).unwrap();
+    assert_eq!((options.optimizer, options.schedule), (Optimizer::sgd(0.1), Schedule::Step { every: 2, factor: 0.5 }));
+    let error = read(r#"{ "Sgd": { "learning_rate": 0.1, "momentum": 0.9 } }"#, step).unwrap_err();
+    assert!(error.contains("unknown field `momentum`"), "{error}");
+    let error = read(sgd, r#"{ "Exponential": { "factor": 0.5, "every": 2 } }"#).unwrap_err();
+    assert!(error.contains("unknown field `every`"), "{error}");
 }
 
 /// A file may claim a shape that no matrix has.

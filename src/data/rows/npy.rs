@@ -14,9 +14,9 @@ use crate::error::Result;
 
 /// The rows of the array in the bytes of a `.npy` file as a source, for example of a mapped file. Errors name `path`.
 ///
-/// The array may have any type and order that [`read_npy`](crate::data::read_npy) accepts. Its numbers are converted to f32 while
-/// rows are read. Rows in Fortran order are slow to read, since their numbers do not lie together. The bytes need not be aligned.
-/// If [`npy_view`](crate::data::npy_view) accepts the file, its values are used without a copy.
+/// The array may have any type, shape and order that [`read_npy`](crate::data::read_npy) accepts. Its numbers are converted to f32
+/// while rows are read. Rows in Fortran order are slow to read, since their numbers do not lie together. The bytes need not be
+/// aligned. If [`npy_view`](crate::data::npy_view) accepts the file, its values are used without a copy.
 ///
 /// # Errors
 /// [`Error::Format`] when these are not the bytes of a `.npy` file; [`Error::Data`] when it holds another kind of array, or more
@@ -42,8 +42,8 @@ pub fn npy_rows(bytes: &[u8], path: impl AsRef<Path>) -> Result<FileRows<'_>> {
 
 /// Opens a `.npy` file as a source. Rows are read from the disk when they are needed, and converted to f32.
 ///
-/// The file is neither mapped nor loaded as a whole. Consecutive rows are read together. The numbers may have any type that
-/// [`read_npy`](crate::data::read_npy) accepts.
+/// The file is neither mapped nor loaded as a whole. Consecutive rows are read together. The array may have any type and shape
+/// that [`read_npy`](crate::data::read_npy) accepts.
 ///
 /// If the file becomes shorter while it is open, reading a row that is missing is an [`Error::Data`].
 ///

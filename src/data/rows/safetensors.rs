@@ -25,8 +25,9 @@ const NAMES: usize = 8;
 /// Opens a tensor of a safetensors file as a source. Rows are read from the disk when they are needed, and converted to f32.
 /// Errors of rows are those of [`open_npy`](super::open_npy).
 ///
-/// The tensor has two dimensions, or one, which becomes a column. Its type may be floats of 2, 4 and 8 bytes, BF16, integers of 1
-/// to 8 bytes, or BOOL.
+/// The tensor has two dimensions, or one, which becomes a column. Of a tensor with more dimensions, such as images of
+/// N x 1 x 28 x 28, all but the first are joined, as by PyTorch's `nn.Flatten`. Its type may be floats of 2, 4 and 8 bytes, BF16,
+/// integers of 1 to 8 bytes, or BOOL.
 ///
 /// # Errors
 /// [`Error::File`] when the file cannot be read, [`Error::Format`] when it is not a safetensors file; [`Error::Data`] when it has

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wgpu_mlp::Error;
-use wgpu_mlp::data::{Column, CsvOptions, npy_view, read_csv, read_csv_features, read_npy, read_npy_labels};
+use wgpu_mlp::data::{
+    Column, CsvOptions, npy_view, read_csv, read_csv_features, read_csv_shards, read_npy, read_npy_labels,
+};
 
 use super::Scratch;
 use super::npy::npy;
@@ -15,13 +17,17 @@ const CASES: u32 = 3000;
 /// For any bytes, each reader must give a table or an error that names the file.
 fn try_all(scratch: &Scratch, bytes: &[u8]) {
     let named = CsvOptions { label: Column::Name("b".into()), ..Default::default() };
-    let readers: [&dyn Fn(PathBuf) -> Result<(), Error>; 6] = [
+    let in_order = CsvOptions { features: vec!["b".into(), "a".into()], ..Default::default() };
+    let readers: [&dyn Fn(PathBuf) -> Result<(), Error>; 9] = [
         &|path| read_npy(path).map(drop),
         &|path| read_npy_labels(path).map(drop),
         &|path| npy_view(bytes, path).map(drop),
         &|path| read_csv(path, &CsvOptions::default()).map(drop),
         &|path| read_csv(path, &named).map(drop),
+        &|path| read_csv(path, &in_order).map(drop),
+        &|path| read_csv_shards([&path, &path], &CsvOptions::default()).map(drop),
         &|path| read_csv_features(path, &CsvOptions::default()).map(drop),
+        &|path| read_csv_features(path, &in_order).map(drop),
     ];
     std::fs::write(&scratch.path, bytes).unwrap();
     for read in readers {

@@ -201,7 +201,7 @@ fn tables_that_are_none() {
     let one = "the label must be one column of the file; got";
     whole(b"x,y\n1,2\n", &label(Column::Index(2)), &format!("{one} Index(2) of the columns x, y"));
     whole(b"x,y\n1,2\n", &label(Column::Name("z".into())), &format!("{one} Name(\"z\") of the columns x, y"));
-    whole(b"x,x\n1,2\n", &label(Column::Name("x".into())), &format!("{one} Name(\"x\") of the columns x, x"));
+    whole(b"x,x\n1,2\n", &label(Column::Name("x".into())), &format!("{one} Name(\"x\") in columns 1 and 2 of x, x"));
     let names = (0..100).map(|column| format!("c{column}")).collect::<Vec<_>>();
     let some = format!("{one} Name(\"z\") of the columns {} and 80 more", names[..20].join(", "));
     whole(format!("{}\n", names.join(",")).as_bytes(), &label(Column::Name("z".into())), &some);

@@ -5,7 +5,9 @@
 mod broken;
 mod broken_sources;
 mod csv;
+mod csv_columns;
 mod csv_delimiters;
+mod images;
 mod left_early;
 mod npy;
 #[cfg(feature = "parquet")]

@@ -206,17 +206,15 @@ fn shapes_and_lengths_that_lie() {
         &format!("{length} 4 bytes where 1048576x1048576 needs 4398046511104"),
     );
     refused(&plain("|u1", "(0, 3)", &[0; 1]), &format!("{length} 1 bytes where 0x3 needs 0"));
-    let dimensions = "the array must have two dimensions, or one, which becomes a column; got";
-    refused(&plain("<f4", "()", &[0; 4]), &format!("{dimensions} shape []"));
-    let images = "the array must have two dimensions, or one, which becomes a column; to join the others in NumPy: \
-                  array.reshape(len(array), -1); got";
-    refused(&plain("<f4", "(1, 1, 1)", &[0; 4]), &format!("{images} shape [1, 1, 1]"));
-    refused(&plain("|u1", "(2, 1, 1, 3)", &[0; 6]), &format!("{images} shape [2, 1, 1, 3]"));
+    refused(&plain("<f4", "()", &[0; 4]), "the array must have an axis for its rows; got shape []");
+    refused(&plain("|u1", "(2, 1, 1, 3)", &[0; 7]), &format!("{length} 7 bytes where 2x3 needs 6"));
     let memory = "the array must fit into this machine's memory; got";
     for (shape, found) in [
         ("(1099511627776, 1099511627776)", "[1099511627776, 1099511627776]"),
         ("(9223372036854775807, 2)", "[9223372036854775807, 2]"),
         ("(0, 9223372036854775807)", "[0, 9223372036854775807]"),
+        ("(2, 4294967296, 4294967296)", "[2, 4294967296, 4294967296]"),
+        ("(0, 4294967296, 4294967296, 4294967296)", "[0, 4294967296, 4294967296, 4294967296]"),
         ("(18446744073709551615,)", "[18446744073709551615]"),
     ] {
         refused(&plain("<f4", shape, &[0; 4]), &format!("{memory} shape {found}"));

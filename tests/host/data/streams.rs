@@ -230,3 +230,18 @@ fn patterns_without_files() {
     refused(dir.path(), "the pattern must match a file; got none");
     refused(&PathBuf::new(), "the pattern must match a file; got none");
 }
+
+#[test]
+fn a_shard_with_other_columns_is_named() {
+    let shards = [(2, 3), (4, 3), (5, 2)].map(Array2::<f32>::zeros).to_vec();
+    let error = Shards::new(shards).unwrap_err();
+    let name = shards_name();
+    let words =
+        format!("{name}: all shards must have as many columns as the first; got 5x2 in shard 2, and 2x3 in the first");
+    assert_eq!(error.to_string(), words);
+}
+
+/// The name of an array as a source.
+fn shards_name() -> String {
+    Array2::<f32>::zeros((5, 2)).name()
+}

@@ -67,6 +67,16 @@ fn each_type_at_each_address() {
 }
 
 #[test]
+fn images_become_rows() {
+    let scratch = Scratch::new();
+    let (data, want) = numbers('u', 1, false, false, (10, 12));
+    let bytes = file(&[("x", Dtype::U8, &[10, 1, 3, 4], &data)]);
+    fs::write(&scratch.path, &bytes).unwrap();
+    same_rows(&open_safetensors(&scratch.path, "x").unwrap(), &want, "opened");
+    same_rows(&safetensors_rows(&bytes, "mapped", "x").unwrap(), &want, "mapped");
+}
+
+#[test]
 fn values_that_lie_ready() {
     let bytes = file(&[("x", Dtype::F32, &[2, 2], &[1.0f32, 2.0, 3.0, 4.0].map(f32::to_le_bytes).concat())]);
     let mut room = vec![0; bytes.len() + 8];
@@ -136,10 +146,8 @@ fn tensors_that_cannot_be_rows() {
     let named = file(&[(long.as_str(), Dtype::U8, &[1], &[0])]);
     refused(&named, "y", &format!("{missing}\"y\" among \"{}\" and more", "x".repeat(40)));
 
-    let shape = "the array must have two dimensions, or one, which becomes a column";
-    refused(&file(&[("x", Dtype::U8, &[], &[0])]), "x", &format!("{shape}; got shape []"));
-    let images = "; to join the others in NumPy: array.reshape(len(array), -1); got shape [1, 1, 1]";
-    refused(&file(&[("x", Dtype::F32, &[1, 1, 1], &[0; 4])]), "x", &format!("{shape}{images}"));
+    let axis = "the array must have an axis for its rows; got shape []";
+    refused(&file(&[("x", Dtype::U8, &[], &[0])]), "x", axis);
     let types = "the tensor must be of type F64, F32, F16, BF16, I64 to I8, U64 to U8, or BOOL; got ";
     refused(&file(&[("x", Dtype::F8_E4M3, &[1, 2], &[0; 2])]), "x", &format!("{types}F8_E4M3"));
     refused(&file(&[("x", Dtype::C64, &[1, 1], &[0; 8])]), "x", &format!("{types}C64"));
