@@ -11,7 +11,7 @@ const RUN: usize = 8 * LANES;
 /// The most rows that a column's sum adds one by one.
 const ROW_RUN: usize = 32;
 /// The longest run of block sums that a column's sum adds one by one. Together with the 31 additions of a run of rows these are 46
-/// additions for the first 512 rows. Each doubling of the rows adds one more. That is never more than the 40 + 2 log₂ rows of the
+/// additions for the first 512 rows. Each doubling of the rows adds one more. That is never more than the 32 + 2 log₂ rows of the
 /// bound.
 const BLOCK_RUN: usize = 16;
 
@@ -139,7 +139,7 @@ mod tests {
             let want: f64 = x.iter().map(|x| f64::from(*x)).sum();
             for block in [ROW_RUN, 2 * ROW_RUN, 16 * ROW_RUN] {
                 let error = (f64::from(by_blocks(x.view(), block)[0]) - want).abs();
-                let bound = (20.0 + (rows as f64).log2()) * f64::from(f32::EPSILON) * want;
+                let bound = (16.0 + (rows as f64).log2()) * f64::from(f32::EPSILON) * want;
                 assert!(error <= bound, "{rows} rows in blocks of {block}: {error:e}, over {bound:e}");
             }
         }

@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 /// The sum of each column, Σ_r X, as one row. It is the gradient of a bias.
 ///
 /// The rows are added along a fixed tree, in which only short runs are added one by one. The error is at most
-/// (20 + log₂ rows) u Σ_r |x| with u = 2⁻²³, and 2⁻¹²⁶ for each row, since a sum or a term below that may come out as 0.
+/// (16 + log₂ rows) u Σ_r |x| with u = 2⁻²³, and 2⁻¹²⁶ for each row, since a sum or a term below that may come out as 0.
 ///
 /// # Errors
 /// None of its own.

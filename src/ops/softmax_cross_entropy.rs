@@ -26,9 +26,9 @@ const OP: &str = "softmax_cross_entropy";
 /// definitions are those of PyTorch's
 /// [`CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
 ///
-/// Error of a loss, with u = 2⁻²³: at most Σ q (2⁻²¹ + u (23 + 2 log₂ C + C / 64) + 4u |m|) + 4u (Σ q |x| + |loss|), and
-/// (20 + C / 64) u |loss| for the sums over q. Error of a gradient: [`softmax`](super::softmax)'s bound times Σ q, and
-/// 4u (p Σ q + q) + (20 + C / 64) u p Σ q, all over the divisor, whose own error is that of [`column_sum`](super::column_sum).
+/// Error of a loss, with u = 2⁻²³: at most Σ q (2⁻²¹ + u (23 + 2 log₂ C + C / 64)) + 4u |loss|, and (20 + C / 64) u |loss| for the
+/// sums over q. Error of a gradient: [`softmax`](super::softmax)'s bound times Σ q, and 4u (p Σ q + q) + (20 + C / 64) u p Σ q, all
+/// over the divisor; and 4u |dlogits| for the division and the error of the divisor, that of [`column_sum`](super::column_sum).
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless there is a target a row, a column a class, and a weight a class or a row;

@@ -5,6 +5,7 @@ use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::bounds::U;
 use crate::targets::Targets;
 
 /// The generator that inputs are drawn from.
@@ -98,6 +99,58 @@ pub(super) fn rounding_rows(_: &mut CaseRng, rows: usize, cols: usize) -> Array2
     Array2::from_shape_fn((rows, cols), |(r, _)| match r.checked_ilog(32) {
         None => 1.0,
         Some(level) => 0.51 * f32::EPSILON / 32f32.powi(level as i32),
+    })
+}
+
+/// Rows whose sum is rounded up by nearly half a unit with each addition to the first lane's sum, where `LANES` lanes share a block
+/// of rows as on a GPU: runs of 16 rows, of which a single lane has four, then a tree of the lanes, then the blocks in the same way.
+pub(super) fn rounding_rows_of<const LANES: usize>(_: &mut CaseRng, rows: usize, cols: usize) -> Array2<f32> {
+    Array2::from_shape_fn((rows, cols), |(r, _)| row_of_lanes(r, LANES) as f32)
+}
+
+/// A row's value in [`rounding_rows_of`].
+pub(super) fn row_of_lanes(row: usize, lanes: usize) -> f64 {
+    const RUN: usize = 16;
+    let depth = if lanes == 1 { 4 * RUN } else { RUN };
+    let block = lanes * depth;
+    if row >= block {
+        return row_of_lanes(row / block, lanes) / block as f64;
+    }
+    match (row / lanes, row % lanes) {
+        (0, 0) => 1.0,
+        (1..RUN, 0) => ROUNDED_UP,
+        (_, 0) => ROUNDED_UP / RUN as f64,
+        // The rows of all lanes that join the first one in the same step of the tree.
+        (_, lane) => ROUNDED_UP / (depth * (lanes >> (lane.trailing_zeros() + 1))) as f64,
+    }
+}
+
+/// A number whose sum with 1 is rounded up by nearly half a unit.
+const ROUNDED_UP: f64 = 0.51 * U;
+
+/// Gradients in whose norm the sum of squares is rounded up by nearly half a unit with each addition to the first thread's sum. As
+/// on a GPU, each of 128 threads of a workgroup adds up to eight values, by fours if the count allows it. Eight threads join the sums
+/// of sixteen each, the first one joins these, and the workgroups' sums are joined in the same way.
+pub(super) fn rounding_squares(count: usize) -> Array2<f32> {
+    const THREADS: usize = 128;
+    const PER_THREAD: usize = 8;
+    let width = if count.is_multiple_of(4) { 4 } else { 1 };
+    let groups = (count / width).div_ceil(THREADS * PER_THREAD);
+    // The number of threads that are joined with this one before the first thread adds their sum.
+    let joined = |thread: usize, of: usize| if thread.is_multiple_of(8) { 1 } else { of.div_ceil(8) };
+    Array2::from_shape_fn((1, count), |(_, i)| {
+        let (value, word) = (i / width, i % width);
+        let (thread, group, round) = (value % THREADS, value / THREADS % groups, value / THREADS / groups);
+        let shared = match (group, thread, word, round) {
+            (0, 0, 0, 0) => return 1.0,
+            (0, 0, 0, _) => 1,
+            (0, 0, 1, _) => PER_THREAD,
+            // The last two words are added to each other first.
+            (0, 0, _, _) => 2 * PER_THREAD,
+            (0, _, _, _) => joined(thread, THREADS) * PER_THREAD * width,
+            _ => joined(group, groups) * THREADS * PER_THREAD * width,
+        };
+        (ROUNDED_UP / shared as f64).sqrt() as f32
     })
 }
 

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::ops::{CrossEntropy, Reduction};
 use crate::targets::Targets;
+use crate::verify::bounds::{self, Bound, U};
 use crate::verify::inputs::{CaseRng, Fill, Inputs, mark_rows, normal, supervised};
 use crate::verify::operands::targets;
 
@@ -151,6 +152,31 @@ impl LossChoice {
             class: (0..rows).map(class).collect(),
             divisor: reference::divisor(self.reduction == Reduction::Mean, &weights),
             weights,
+        }
+    }
+
+    /// The relative bound of a mass: the roundings of 1 - s, of its product with the share, and of the sum with s / C, and those of
+    /// the products with the weights of class and row.
+    pub fn mass_bound(&self) -> Bound {
+        let of_smoothing = if self.smoothing > 0.0 { 3.0 } else { 0.0 };
+        let weights = [self.class_weights, self.row_weights].iter().filter(|chosen| **chosen).count();
+        Bound::roundings(of_smoothing + weights as f64)
+    }
+
+    /// The relative bound of the division of a gradient by the divisor. A number of rows that the host knows becomes a factor, which
+    /// is rounded. A sum of weights has the error of its products and additions; sums of zeros and ones are exact.
+    pub fn divided_bound(&self, targets: &LossTargets) -> Bound {
+        if self.reduction != Reduction::Mean {
+            return Bound::NONE;
+        }
+        if !self.class_weights && !self.row_weights && self.ignored != Ignored::Class {
+            return Bound::roundings(2.0);
+        }
+        // A quotient, or an inverse and a product.
+        let quotient = Bound::one(2.5 * U) + Bound::roundings(1.0);
+        match targets.weights.iter().flatten().all(|weight| *weight == 0.0 || *weight == 1.0) {
+            true => quotient,
+            false => quotient + Bound::roundings(1.0) + bounds::column_sum(targets.weights.len()),
         }
     }
 

@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use super::choice::{ALL_WEIGHTS_ZERO, FEW, LossChoice};
 use crate::cpu::reference::{self, LossTargets};
 use crate::ops;
-use crate::verify::bounds::{self, Bound};
+use crate::verify::bounds::{self, Bound, U};
 use crate::verify::expected::Expected;
 use crate::verify::inputs::{
     CaseRng, Fill, Inputs, matrices, normal, rounding_logits_in_runs, rounding_terms_in_runs, special_rows,
@@ -79,16 +79,16 @@ fn add_drawn(
         },
         move |inputs| {
             let m = in_f64(inputs);
-            expected(&m[0], &choice.loss_targets(inputs, &m))
+            expected(&m[0], choice, &choice.loss_targets(inputs, &m))
         },
     );
 }
 
 /// Losses, gradient and statistics of these logits.
-pub(super) fn expected(x: &Array2<f64>, targets: &LossTargets) -> Vec<Expected> {
+pub(super) fn expected(x: &Array2<f64>, choice: LossChoice, targets: &LossTargets) -> Vec<Expected> {
     let want = reference::softmax_cross_entropy(x, targets);
     let statistics = statistics(&want, &targets.weights);
-    let of_losses = loss_bounds(x, &want.losses, targets);
+    let of_losses = loss_bounds(x.ncols(), &want.losses, targets);
     let sizes: f64 = want.losses.iter().filter(|loss| loss.is_finite()).map(|loss| loss.abs()).sum();
     let mut of_statistics = Array2::default(statistics.dim());
     let rows = targets.weights.len();
@@ -97,7 +97,7 @@ pub(super) fn expected(x: &Array2<f64>, targets: &LossTargets) -> Vec<Expected> 
     of_statistics[[0, 1]] = sum * statistics[[0, 1]] + flushes;
     vec![
         Expected::within(&of_losses, want.losses),
-        Expected::within(&gradient_bounds(x, &want.dlogits, targets), want.dlogits),
+        Expected::within(&gradient_bounds(x, &want.dlogits, choice, targets), want.dlogits),
         Expected::within(&of_statistics, statistics),
     ]
 }
@@ -118,39 +118,49 @@ fn statistics(want: &reference::CrossEntropy, weights: &[Option<f64>]) -> Array2
     Array2::from_shape_fn((1, values.len()), |(_, c)| values[c])
 }
 
-/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m). Both sums over q go along the trees of a row's sum, which have room for the
-/// roundings of each difference and product, and neither sum nor logarithm is below 0. So the error of the sums is at most that of
-/// a row's sum times the whole loss. The logarithm has its own error.
-fn loss_bounds(x: &Array2<f64>, losses: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
-    let cols = x.ncols();
+/// The relative bound of a sum over q, with up to seven roundings of each term: of the mass, and of a difference and a product.
+/// Without distributions and smoothing the sum has one term.
+fn sum_bound(cols: usize, targets: &LossTargets) -> Bound {
+    bounds::row_sum(if targets.all_classes { cols } else { 1 })
+}
+
+/// The relative bound of a loss, beside that of the logarithm: the logarithm's 3 ulp, its product with Σ q, and the last sum; and
+/// both sums over q, since neither these nor the logarithm are below 0.
+pub(super) fn relative_loss_bound(cols: usize, targets: &LossTargets) -> Bound {
+    Bound::one(3.0 * U) + Bound::roundings(2.0) + sum_bound(cols, targets)
+}
+
+/// Bounds of loss = Σ q (m - x) + Σ q · ln Σ exp(x - m): the relative bound, and Σ q times the logarithm's error near 1 and that of
+/// the sum of exponentials.
+fn loss_bounds(cols: usize, losses: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
     Array2::from_shape_fn(losses.dim(), |(r, _)| {
         if !targets.counts(r) {
             return Bound::NONE;
         }
-        let maximum = x.row(r).fold(f64::NEG_INFINITY, |maximum, x| maximum.max(*x));
-        let (mut total, mut sizes) = (0.0, 0.0);
-        for (q, x) in targets.q.row(r).into_iter().zip(x.row(r)).filter(|(q, _)| **q != 0.0) {
-            total += q;
-            sizes += q * x.abs();
-        }
-        let (few, loss) = (Bound::roundings(8.0), losses[[r, 0]].abs());
-        let log_sum = (bounds::log_sum(cols) + few * maximum.abs()) * total;
-        (log_sum + few * (sizes + loss) + bounds::row_sum(cols) * loss).or_none()
+        let relative = relative_loss_bound(cols, targets);
+        (bounds::log_sum(cols) * targets.total(r) + relative * losses[[r, 0]].abs()).or_none()
     })
 }
 
-/// Bounds of dlogits = (p Σ q - q) / divisor: softmax's bound for p, the roundings of both terms, the sum of q, and the divisor.
-pub(super) fn gradient_bounds(x: &Array2<f64>, dlogits: &Array2<f64>, targets: &LossTargets) -> Array2<Bound> {
+/// Bounds of dlogits = (p Σ q - q) / divisor: softmax's bound for p, the sum of q, a product and the difference, and the divisor.
+pub(super) fn gradient_bounds(
+    x: &Array2<f64>,
+    dlogits: &Array2<f64>,
+    choice: LossChoice,
+    targets: &LossTargets,
+) -> Array2<Bound> {
     let probs = reference::softmax(x);
     let softmax = bounds::softmax(&probs, x.view());
+    let (of_sum, of_mass) = (sum_bound(x.ncols(), targets), choice.mass_bound());
+    let divided = choice.divided_bound(targets);
     let mut bound = Array2::default(x.dim());
     for (r, mut row) in bound.axis_iter_mut(Axis(0)).enumerate().filter(|(r, _)| targets.counts(*r)) {
-        let total: f64 = targets.q.row(r).sum();
+        let total = targets.total(r);
         for c in 0..x.ncols() {
             let (p, q) = (probs[[r, c]], targets.q[[r, c]]);
-            let terms = Bound::roundings(8.0) * (p * total + q) + bounds::row_sum(x.ncols()) * (p * total);
-            let divided = bounds::column_sum(x.nrows()) * dlogits[[r, c]].abs();
-            row[c] = ((softmax[[r, c]] * total + terms) * targets.divisor.recip() + divided).or_none();
+            let terms = Bound::roundings(2.0) * (p * total + q) + of_sum * (p * total) + of_mass * q;
+            let of_divisor = divided * dlogits[[r, c]].abs();
+            row[c] = ((softmax[[r, c]] * total + terms) * targets.divisor.recip() + of_divisor).or_none();
         }
     }
     bound

@@ -8,7 +8,7 @@ use crate::matrix::Matrix;
 use crate::ops;
 use crate::verify::bounds::{self, Bound};
 use crate::verify::expected::Expected;
-use crate::verify::inputs::{Fill, flushed, matrices, normal, rounding_rows, special_rows};
+use crate::verify::inputs::{Fill, flushed, matrices, normal, rounding_rows, rounding_rows_of, special_rows};
 use crate::verify::output::Output;
 use crate::verify::shapes::{TALL_AND_WIDE, all_matrices};
 use crate::verify::table::Table;
@@ -29,6 +29,14 @@ const DRAWN: [usize; 3] = [100, 101, 1];
 /// The dims of a matrix whose columns are whole fours, and whose rows fill several blocks of one launch.
 const FOURS_IN_BLOCKS: [usize; 3] = [130, 24, 1];
 
+/// Sums that lose with the lanes that a GPU has for so many columns. Software drivers have one lane where others have four.
+const BY_LANES: [(&str, Fill, [usize; 3]); 4] = [
+    ("sums that lose, by 1 lane", rounding_rows_of::<1>, [1031, 10, 1]),
+    ("sums that lose, by 4 lanes", rounding_rows_of::<4>, [4096, 5, 1]),
+    ("sums that lose, by 32 lanes", rounding_rows_of::<32>, [1031, 3, 1]),
+    ("sums that lose, by 128 lanes", rounding_rows_of::<128>, [2049, 1, 1]),
+];
+
 pub(super) fn cases(table: &mut Table) {
     for dims in all_matrices().chain([&FOURS_IN_BLOCKS]) {
         bias_add(table, "", normal, *dims);
@@ -40,6 +48,9 @@ pub(super) fn cases(table: &mut Table) {
         }
     }
     column_sum(table, "sums that lose", rounding_rows, TALL_AND_WIDE);
+    for (variant, fill, dims) in BY_LANES {
+        column_sum(table, variant, fill, dims);
+    }
     for dims in FLUSHED {
         bias_add(table, "numbers that may be flushed", flushed, *dims);
         column_sum(table, "numbers that may be flushed", flushed, *dims);

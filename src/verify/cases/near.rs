@@ -1,7 +1,7 @@
 //! Values with errors. Every operation carries the errors of its operands to its result and adds its own bound (Wilkinson's running
 //! error analysis). The parts of a likely error are added as squares.
 
-use ndarray::{Array2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView1, Axis, Zip};
 
 use crate::cpu::reference;
 use crate::verify::bounds::{self, Bound};
@@ -55,15 +55,12 @@ impl Near {
         rounded(value, error, 2.0)
     }
 
-    /// The sum of the rows.
+    /// The sum of the rows. Some kernels compute it as a product with ones.
     pub fn sum_of_rows(&self) -> Self {
-        let terms = self.value.nrows();
-        let (most, one_by_one) = (self.most(), Bound::roundings(2.0 * terms as f64));
-        let rounding = bounds::column_sum(terms);
-        let rounding = if rounding.most < one_by_one.most { one_by_one } else { rounding };
+        let (most, terms) = (self.most(), self.value.nrows());
         let error = Array2::from_shape_fn((1, self.value.ncols()), |(_, c)| {
             let carried: Bound = self.error.column(c).iter().copied().sum();
-            carried + rounding * most.column(c).sum() + Bound::flushes(terms)
+            carried + Bound::roundings(terms as f64 + 4.0) * most.column(c).sum() + Bound::flushes(terms)
         });
         Near { value: self.value.sum_axis(Axis(0)).insert_axis(Axis(0)), error }
     }
@@ -122,4 +119,43 @@ pub(super) fn rounded(value: Array2<f64>, mut error: Array2<Bound>, roundings: f
         *error = *error + Bound::roundings(roundings) * (value.abs() + error.most) + Bound::FLUSH;
     });
     Near { value, error }
+}
+
+/// How far the probabilities of a row may move if each logit moves by no more than its error. A probability is largest where its own
+/// logit is as large as possible and all others are as small as possible.
+pub(super) fn moved_softmax(p: ArrayView1<'_, f64>, errors: ArrayView1<'_, f64>) -> Array1<f64> {
+    let scaled =
+        |sign: f64| -> Vec<f64> { p.iter().zip(errors.iter()).map(|(p, error)| p * (sign * error).exp()).collect() };
+    let (raised, lowered) = (scaled(1.0), scaled(-1.0));
+    let (all_raised, all_lowered) = (raised.iter().sum::<f64>(), lowered.iter().sum::<f64>());
+    Array1::from_shape_fn(p.len(), |c| {
+        let most = raised[c] / (raised[c] + (all_lowered - lowered[c]));
+        let least = lowered[c] / (lowered[c] + (all_raised - raised[c]));
+        (most - p[c]).max(p[c] - least)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{array, aview1};
+
+    use super::moved_softmax;
+
+    #[test]
+    fn probabilities_move_as_far_as_their_logits_allow_and_no_farther() {
+        let (logits, errors) = ([0.3f64, -1.0, 0.5], [0.02, 0.05, 0.01]);
+        let softmax = |logits: [f64; 3]| {
+            let exponentials = aview1(&logits).mapv(f64::exp);
+            &exponentials / exponentials.sum()
+        };
+        let p = softmax(logits);
+        let moved = moved_softmax(p.view(), aview1(&errors));
+        let mut farthest = array![0.0, 0.0, 0.0];
+        for corner in 0..8 {
+            let sign = |c: usize| if corner >> c & 1 == 1 { 1.0 } else { -1.0 };
+            let changed = softmax([0, 1, 2].map(|c| logits[c] + sign(c) * errors[c]));
+            farthest.zip_mut_with(&(&changed - &p), |most: &mut f64, change: &f64| *most = most.max(change.abs()));
+        }
+        assert!((&moved - &farthest).iter().all(|difference| difference.abs() < 1e-12), "{moved} and {farthest}");
+    }
 }

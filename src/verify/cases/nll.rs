@@ -3,12 +3,14 @@
 use ndarray::Array2;
 
 use super::choice::{FEW, LossChoice};
+use super::cross_entropy::relative_loss_bound;
 use crate::cpu::reference;
 use crate::ops::{self, Reduction};
-use crate::verify::bounds::{self, Bound, U};
+use crate::verify::bounds::{Bound, U};
 use crate::verify::expected::Expected;
 use crate::verify::inputs::{
-    CaseRng, Fill, Inputs, faulty_probabilities, probabilities, rounding_terms, rounding_terms_in_runs, with_terms,
+    CaseRng, Fill, Inputs, faulty_probabilities, probabilities, rounding_rows_of, rounding_terms,
+    rounding_terms_in_runs, with_terms,
 };
 use crate::verify::operands::in_f64;
 use crate::verify::output::Output;
@@ -58,6 +60,7 @@ pub(super) fn cases(table: &mut Table) {
     }
     sums_that_lose(table);
     far_weights(table);
+    losing_weights(table);
     over_nothing(table);
 }
 
@@ -91,6 +94,22 @@ fn far_weights(table: &mut Table) {
             });
         }
     }
+}
+
+/// The dims of the case of weights whose sum loses: as many rows as make two blocks in a GPU's sum of a single column.
+const LOSING_WEIGHTS: [usize; 3] = [2049, 2, 1];
+
+/// Row weights whose sum, the divisor, is rounded up by nearly half a unit with each addition of a GPU's tree.
+fn losing_weights(table: &mut Table) {
+    let choice = LossChoice { row_weights: true, ..LossChoice::PLAIN };
+    let variant = format!("{} whose sum loses", choice.name());
+    add_gradient(table, choice, &variant, LOSING_WEIGHTS, move |rng, dims| {
+        let mut inputs = choice.inputs(probabilities, rng, dims);
+        if let Some(weights) = inputs.matrices.last_mut() {
+            *weights = rounding_rows_of::<128>(rng, dims[0], 1);
+        }
+        inputs
+    });
 }
 
 /// Rows of classes whose weight is 0, while smoothing spreads some mass over the others: the mean is over nothing.
@@ -162,20 +181,21 @@ fn expected_losses(choice: LossChoice, inputs: &Inputs) -> Expected {
     let m = in_f64(inputs);
     let targets = choice.loss_targets(inputs, &m);
     let want = reference::nll(&m[0], &targets);
+    let relative = relative_loss_bound(m[0].ncols(), &targets);
     let bound = Array2::from_shape_fn(want.dim(), |(r, _)| {
-        let relative = Bound::one(3.0 * U) + Bound::roundings(2.0) + bounds::row_sum(m[0].ncols());
         Bound::LOG * targets.total(r) + relative * want[[r, 0]].abs() + Bound::FLUSH
     });
     Expected::within(&bound, want)
 }
 
-/// The bound of the gradient: two quotients of 2.5 ulp each, the roundings of the mass, and the sum of the divisor. Mass / divisor
-/// may be flushed to zero before it is divided by the probability.
+/// The bound of the gradient: the mass, its division by the divisor, the rounding of the clip, and a quotient of 2.5 ulp. Mass /
+/// divisor may be flushed to zero before it is divided by the probability.
 fn expected_gradient(choice: LossChoice, inputs: &Inputs) -> Expected {
     let m = in_f64(inputs);
-    let want = reference::nll_backward(&m[0], &choice.loss_targets(inputs, &m));
-    let quotient = Bound::one(2.5 * U);
-    let error = quotient + quotient + Bound::roundings(10.0) + bounds::column_sum(want.nrows());
+    let targets = choice.loss_targets(inputs, &m);
+    let want = reference::nll_backward(&m[0], &targets);
+    let by_probability = Bound::roundings(1.0) + Bound::one(2.5 * U);
+    let error = choice.mass_bound() + choice.divided_bound(&targets) + by_probability;
     let bound = Array2::from_shape_fn(want.dim(), |at| {
         let flushed = Bound::FLUSH * m[0][at].max(LEAST_PROBABILITY).recip();
         error * want[at].abs() + flushed + Bound::FLUSH

@@ -11,7 +11,7 @@ use crate::layers::Dense;
 use crate::matrix::Matrix;
 use crate::mlp::{Mlp, Parameters, StepOptions};
 use crate::optim::{Optimizer, OptimizerState};
-use crate::verify::inputs::{self, CaseRng, Inputs, normal};
+use crate::verify::inputs::{self, CaseRng, Inputs, normal, ones, rounding_terms, zeros};
 use crate::verify::operands::classes;
 use crate::verify::output::Output;
 use crate::verify::table::Table;
@@ -20,22 +20,50 @@ use crate::verify::table::Table;
 const NETWORKS: [(usize, &[usize]); 5] =
     [(33, &[5, 3]), (128, &[20, 16, 10]), (70, &[33, 17, 21]), (40, &[12, 8, 8, 4]), (300, &[64, 132, 20])];
 
+/// Rows and widths of a network without hidden layers whose logits lose. Its sums are so long that the errors of the logits are much
+/// larger than all others.
+const LOSING: (usize, &[usize]) = (10, &[1031, 2]);
+
+/// Draws features, parameters and class ids.
+type DrawNetwork = fn(&mut CaseRng, usize, &[usize]) -> Inputs;
+
 pub(super) fn cases(table: &mut Table) {
-    for (rows, widths) in NETWORKS {
+    for network in NETWORKS {
         // A network without a hidden layer has no dropout.
-        for setup in SETUPS.into_iter().filter(|setup| widths.len() > 2 || !setup.dropout) {
-            let name = setup.name;
-            let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
-            table.add(
-                ("training", &format!("{STEPS} steps of {name}, {} layers", widths.len() - 1)),
-                [rows, inputs, outputs],
-                |[m, k, n]| (6 * m * k * n, 4 * (m * k + k * n)),
-                move |rng, _| drawn(rng, rows, widths),
-                move |device, inputs| trained(device, inputs, setup),
-                move |inputs| expected(inputs, setup),
-            );
+        for setup in SETUPS.into_iter().filter(|setup| network.1.len() > 2 || !setup.dropout) {
+            add(table, (setup, ""), network, drawn);
         }
     }
+    let [plain, ..] = SETUPS;
+    add(table, (plain, ", sums that lose"), LOSING, losing);
+}
+
+fn add(
+    table: &mut Table,
+    (setup, suffix): (Setup, &str),
+    (rows, widths): (usize, &'static [usize]),
+    draw: DrawNetwork,
+) {
+    let (name, layers) = (setup.name, widths.len() - 1);
+    table.add(
+        ("training", &format!("{STEPS} steps of {name}, {layers} layers{suffix}")),
+        [rows, widths[0], widths[layers]],
+        |[m, k, n]| (6 * m * k * n, 4 * (m * k + k * n)),
+        move |rng, _| draw(rng, rows, widths),
+        move |device, inputs| trained(device, inputs, setup),
+        move |inputs| expected(inputs, setup),
+    );
+}
+
+/// Two classes whose logits lose nearly half a unit with each term, upwards and downwards. The steps move them from 1.5 towards 1,
+/// and so the terms are lost in every step.
+fn losing(rng: &mut CaseRng, rows: usize, widths: &[usize]) -> Inputs {
+    const SIZE: f32 = 1.5;
+    let features = rounding_terms(rng, rows, widths[0]).mapv(|x| if x < 1.0 { x / SIZE } else { x });
+    let mut weights = ones(rng, widths[0], 2) * SIZE;
+    weights.column_mut(1).fill(-SIZE);
+    let classes = (0..rows as u32).map(|row| row % 2).collect();
+    Inputs { matrices: vec![features, weights, zeros(rng, 1, 2)], classes }
 }
 
 /// Inputs: features, then weights and biases layer by layer; and class ids.

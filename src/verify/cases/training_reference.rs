@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use ndarray::{Array2, Zip};
 
-use super::near::{Near, rounded};
+use super::clip_scale;
+use super::near::{Near, moved_softmax, rounded};
 use super::training_setup::{ADAM, DROPOUT, MAX_NORM, RATE, SEED, STEPS, Setup, penalties};
 use crate::cpu::reference;
 use crate::optim::Penalty;
@@ -89,17 +90,22 @@ fn loss_gradient(z: &Near, classes: &[u32]) -> Near {
         row.mapv_inplace(|x| x / sum);
     }
     let own = bounds::softmax(&p, z.value.view());
-    let mut error = Array2::default(p.dim());
-    for ((r, c), error) in error.indexed_iter_mut() {
-        // Logits that are off by d at most change each exponential by a factor of e^d, and their sum, too.
-        let larger = |a: Bound, b: &Bound| Bound { most: a.most.max(b.most), likely: a.likely.max(b.likely) };
-        let off = z.error.row(r).fold(Bound::NONE, larger);
-        let target = if classes[r] as usize == c { 1.0 } else { 0.0 };
-        let carried = off.map(|off| (2.0 * off).exp_m1()) * p[[r, c]] + own[[r, c]] * 1.1;
-        p[[r, c]] -= target;
-        *error = (carried + Bound::roundings(6.0) * (target + p[[r, c]].abs())) * (rows as f64).recip() + Bound::FLUSH;
+    let (most, likely) = (z.error.mapv(|error| error.most), z.error.mapv(|error| error.likely));
+    let mut errors = Array2::default(p.dim());
+    for (r, mut row) in errors.rows_mut().into_iter().enumerate() {
+        let moved = |of: &Array2<f64>| moved_softmax(p.row(r), of.row(r));
+        let (most, likely) = (moved(&most), moved(&likely));
+        for (c, error) in row.iter_mut().enumerate() {
+            let target = if classes[r] as usize == c { 1.0 } else { 0.0 };
+            let carried = Bound { most: most[c], likely: likely[c] } + own[[r, c]] * 1.1;
+            let terms = Bound::roundings(6.0) * (target + (p[[r, c]] - target).abs());
+            *error = (carried + terms) * (rows as f64).recip() + Bound::FLUSH;
+        }
     }
-    rounded(p / rows as f64, error, 4.0)
+    for (mut row, class) in p.rows_mut().into_iter().zip(classes) {
+        row[*class as usize] -= 1.0;
+    }
+    rounded(p / rows as f64, errors, 4.0)
 }
 
 /// Clips the norm of all gradients together.
@@ -112,9 +118,10 @@ fn clip(gradients: &mut [Near]) {
     let norm = norm_of(&|value, _| value);
     // The error of the norm is at most the norm of the errors. Its likely size is the part of the errors along the gradients.
     let off = Bound { most: norm_of(&|_, error| error.most), likely: norm_of(&|g, error| g / norm * error.likely) };
-    let scale = reference::clip_scale(&gradients.iter().map(|g| g.value.clone()).collect::<Vec<_>>(), MAX_NORM);
+    let values: Vec<_> = gradients.iter().map(|gradient| gradient.value.clone()).collect();
+    let scale = reference::clip_scale(&values, MAX_NORM);
     // The scale has this error, and the error of its own sums and its square root.
-    let error = off * (scale * 1.1 / norm) + Bound::roundings(60.0) * scale;
+    let error = off * (scale * 1.1 / norm) + clip_scale::bound(&values) * scale;
     for gradient in gradients {
         let most = gradient.most();
         let carried = gradient.error.mapv(|own| own * (scale + error.most)) + most.mapv(|most| error * most);
