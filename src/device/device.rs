@@ -87,11 +87,12 @@ impl Device {
     /// second call for one wgpu device replaces the handlers of the first: call it once and clone the result. Features are used
     /// if the device was opened with them: `SUBGROUP` by kernels, `SHADER_INT64` by kernels on software drivers,
     /// `TIMESTAMP_QUERY` by tuning, and with [`GpuOptions::matrix_units`] on, `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`.
-    /// wgpu also runs the caller's callbacks during the crate's submits: they must not call the crate.
+    /// wgpu also runs the caller's callbacks during the crate's submits, under a lock of the crate: they may drop matrices, but must
+    /// not call the crate, nor wait for a thread that calls it.
     ///
     /// # Errors
     /// [`Error::Limit`] if the device was opened with lower limits than the kernels need: storage buffers a stage, workgroup
-    /// memory, threads a workgroup.
+    /// memory, threads a workgroup, buffers of 1 MiB.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Result, wgpu};

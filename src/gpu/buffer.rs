@@ -115,8 +115,7 @@ impl Drop for Buffer {
             (true, None) => self.owner.pool().put_back(raw, most),
             (false, _) => self.owner.pool().unwrap(raw, most),
         };
-        self.owner.forget_bind_groups(&gone);
-        self.owner.release(gone);
+        self.owner.give_back(gone);
     }
 }
 

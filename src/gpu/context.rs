@@ -230,8 +230,7 @@ impl Context {
         }
         let gone = self.pool().shrink(0);
         log::warn!("out of device memory: letting go of {} idle buffers", gone.len());
-        self.forget_bind_groups(&gone);
-        self.release(gone);
+        self.give_back(gone);
         if let Some(live) = &self.live {
             live.clear_staging();
         }

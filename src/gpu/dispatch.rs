@@ -64,6 +64,18 @@ impl Context {
         multiply_adds: u64,
     ) -> Result<()> {
         self.check_device()?;
+        self.dispatch_unchecked(launch, form, multiply_adds)
+    }
+
+    /// Records one dispatch, and leaves errors that the device has reported since the last check to a later call. An op that changes
+    /// its operands in several dispatches checks the device before the first: in between, an error that another thread has caused
+    /// would leave a part of them changed.
+    pub(crate) fn dispatch_unchecked<P: bytemuck::NoUninit>(
+        &self,
+        launch: Launch<'_, P>,
+        form: Form,
+        multiply_adds: u64,
+    ) -> Result<()> {
         let kernel = launch.kernel;
         let grid = fold(kernel.name, launch.groups, self.limits.max_compute_workgroups_per_dimension)?;
         self.or_lost(self.check_operands(&launch))?;

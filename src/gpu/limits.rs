@@ -1,6 +1,6 @@
 //! Limits: the least that a device must have, and the device's own limits, which options can lower.
 
-use super::encode::bind_groups::SLOT_BYTES;
+use super::encode::bind_groups::{BindGroups, SLOT_BYTES};
 use super::grids::LinearGrid;
 use super::rows::RowGrid;
 use super::tiles::Tile;
@@ -40,6 +40,15 @@ pub(in crate::gpu) fn check(limits: &wgpu::Limits) -> Result<()> {
     }
 }
 
+/// Refuses a device that makes no buffer for the parameters of kernels. Options may lower the limit for all other buffers.
+pub(super) fn check_parameters(limits: &wgpu::Limits) -> Result<()> {
+    let (needed, allowed) = (BindGroups::bytes(limits), limits.max_buffer_size);
+    match needed > allowed {
+        true => Err(Error::Limit { op: "device", what: "bytes in one buffer", needed, allowed }),
+        false => Ok(()),
+    }
+}
+
 /// The device's limits, lowered where the caller asked for that.
 pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<wgpu::Limits> {
     let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
@@ -63,21 +72,13 @@ pub(super) fn lowered(mut limits: wgpu::Limits, options: &GpuOptions) -> Result<
     if let Some(lanes) =
         options.debug.row_lanes.filter(|wanted| !RowGrid::lanes_within(&limits).any(|lanes| lanes == *wanted))
     {
-        return Err(Error::Option {
-            op: "device",
-            option: "row_lanes",
-            rule: "1, 16, 128 or 256; 512 or 1024 where the device has so many threads a workgroup",
-            value: lanes.into(),
-        });
+        let rule = "1, 16, 128 or 256; 512 or 1024 where the device has so many threads a workgroup";
+        return Err(Error::Option { op: "device", option: "row_lanes", rule, value: lanes.into() });
     }
     if let Some(groups) = options.debug.max_workgroups_per_dimension {
         if groups == 0 {
-            return Err(Error::Option {
-                op: "device",
-                option: "max_workgroups_per_dimension",
-                rule: "at least 1",
-                value: 0.0,
-            });
+            let option = "max_workgroups_per_dimension";
+            return Err(Error::Option { op: "device", option, rule: "at least 1", value: 0.0 });
         }
         limits.max_compute_workgroups_per_dimension = limits.max_compute_workgroups_per_dimension.min(groups);
     }

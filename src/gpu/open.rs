@@ -8,7 +8,7 @@ use super::context::{Context, Traits};
 use super::driver::connection::Connection;
 use super::driver::turns::Turns;
 use super::encode::live::Live;
-use super::limits::lowered;
+use super::limits::{check_parameters, lowered};
 use super::units::Units;
 use crate::error::{Error, Result};
 use crate::options::{GpuOptions, MatrixUnits};
@@ -66,6 +66,7 @@ impl Context {
         let mut connection = Connection::new(adapter, device, queue);
         connection.needs_receipts |= options.debug.left_out_submit.is_some();
         let limits = lowered(connection.device.limits(), options)?;
+        check_parameters(&connection.device.limits())?;
         let units = match options.matrix_units {
             MatrixUnits::Off => None,
             MatrixUnits::On => Some(usable_units(adapter, &connection.device)?),

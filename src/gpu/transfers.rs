@@ -8,7 +8,7 @@ use super::encode::live::{Live, Recording};
 use super::memory::copy::{Content, copy_up};
 use super::memory::mark::Mark;
 use super::memory::raw::ByteRange;
-use super::memory::staging::{PIECE_BYTES, Uploads, Way};
+use super::memory::staging::{PIECE_BYTES, Way};
 use crate::error::Result;
 use crate::source::Wanted;
 use crate::waiting::{Waiting, at_once};
@@ -83,9 +83,9 @@ impl Context {
         Ok(())
     }
 
-    /// Submits the recorded commands if they upload much, and waits while the host is too far ahead of the device.
+    /// Submits the recorded commands if they upload much or are many, and waits while the host is too far ahead of the device.
     pub(super) fn send_much(&self, live: &Live, mut recorder: Recording<'_>) {
-        if recorder.has_much_to_upload() {
+        if recorder.is_long() {
             recorder.submit(&live.connection, &self.counters);
         }
         drop(recorder);
@@ -140,7 +140,8 @@ impl Context {
     }
 
     fn new_staging(&self, live: &Live, bytes: u64) -> Result<wgpu::Buffer> {
-        self.with_room(|| Way::Up.new_buffer(&live.connection, Uploads::size(bytes)))
+        let size = live.recorder().staging.size(bytes);
+        self.with_room(|| Way::Up.new_buffer(&live.connection, size))
     }
 
     /// Records a copy between two buffers.
@@ -160,6 +161,11 @@ impl Context {
         commands: impl FnOnce(&mut wgpu::CommandEncoder),
     ) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
-        live.recorder().record(&live.connection.device, read, written, commands)
+        let mut recorder = live.recorder();
+        recorder.record(&live.connection.device, read, written, commands)?;
+        if recorder.is_long() {
+            self.send_much(live, recorder);
+        }
+        Ok(())
     }
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +28,36 @@ pub fn trials() -> Vec<Trial> {
         common::trial("sixteen threads on one device", GpuOptions::default(), sixteen),
         common::trial("others work while one thread waits", GpuOptions::default(), beside_a_wait),
         common::trial("two devices on two threads", GpuOptions::default(), two_devices),
+        common::trial("a waker that panics leaves no other task waiting", GpuOptions::default(), panicking_waker),
     ]
+}
+
+/// Two tasks wait for one device. The first is woken while the request of the second lies behind its own.
+fn panicking_waker(device: &Device) -> Result<(), Failed> {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("this waker always panics");
+        }
+    }
+    let array = common::normal(30, 20, 2);
+    let matrix = Matrix::from_array(device, array.view())?;
+    let x = ops::softmax(&Matrix::from_array(device, common::normal(512, 512, 1).view())?)?;
+    let products = (0..4).map(|_| ops::matmul(&x, &x)).collect::<Result<Vec<_>>>()?;
+    let waker = Waker::from(Arc::new(Panics));
+    let mut waiting = pin!(device.wait_async());
+    if waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+        common::say("skipped: a waker that panics, since this device is done before anyone waits");
+        return Ok(());
+    }
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(pollster::block_on(matrix.to_array_async())));
+    let read = receiver.recv_timeout(Duration::from_secs(60)).map_err(|_| "the second task waits for ever")?;
+    assert_eq!(read?, array);
+    // Later tasks are served as well.
+    let read = pollster::block_on(products[3].to_array_async())?;
+    assert!(common::same_bits(&[read], &[products[0].to_array()?]));
+    Ok(())
 }
 
 /// Repeated products of factors whose rows add up to 1: work that takes a while without overflow.

@@ -4,6 +4,8 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 use ndarray::{Array2, s};
@@ -21,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         common::trial("matrices in one buffer of the caller's", plain(), side_by_side),
         common::trial("matrices in one buffer of the caller's, in pieces", pieces(), side_by_side),
         common::trial("a buffer of the crate's own that outlives its matrix", plain(), outlives),
+        common::trial("a callback of the caller's that drops a matrix", plain(), dropped_by_a_callback),
         common::trial("a recording that the device rejects", plain(), rejected),
         common::trial("a recording that is rejected meanwhile", plain(), rejected_meanwhile),
     ]
@@ -141,6 +144,22 @@ fn outlives(device: &Device) -> Result<(), Failed> {
         assert!(whole(&filled(4.0)?, 4.0)?);
         assert_eq!(device.counters().allocations, before);
     }
+    Ok(())
+}
+
+/// wgpu calls this callback inside the crate's next submit.
+fn dropped_by_a_callback(like: &Device) -> Result<(), Failed> {
+    let (yours, device) = shared(like)?;
+    let x = Matrix::from_array(&device, common::normal(8, 16, 1).view())?;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 512, usage: USAGE, mapped_at_creation: false };
+    let wrapped = device.wrap_matrix(yours.device.create_buffer(&descriptor), 0, 8, 16)?;
+    device.wait()?;
+    let result = ops::relu(&x)?;
+    yours.queue.on_submitted_work_done(move || drop(wrapped));
+    let ((sender, receiver), submits) = (mpsc::channel(), device.clone());
+    std::thread::spawn(move || sender.send(submits.flush().and_then(|()| result.to_array())));
+    let read = receiver.recv_timeout(Duration::from_secs(60)).map_err(|_| "the submit waits for itself")?;
+    assert_eq!(read?, x.to_array()?.mapv(|x| x.max(0.0)));
     Ok(())
 }
 

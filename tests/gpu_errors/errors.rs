@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use ndarray::{Array2, ArrayView2, array, s};
 use wgpu_mlp::layers::Dense;
 use wgpu_mlp::ops::{self, Activation, AdamOptions, CrossEntropy};
-use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Result, Targets, wgpu};
+use wgpu_mlp::{Device, Error, FitOptions, GpuOptions, Matrix, Mlp, Optimizer, OptimizerState, Result, Targets, wgpu};
 
 use crate::common::{self, Trial};
 
@@ -19,7 +19,44 @@ pub fn trials() -> Vec<Trial> {
         common::trial("bad input is told as on the CPU path", plain(), told_as_on_the_cpu),
         common::trial("matrices come back as they went", plain(), round_trips),
         common::trial("a device of the caller's", plain(), handed_over),
+        common::trial("an error of the caller's in the middle of a step", plain(), in_the_middle_of_a_step),
     ]
+}
+
+/// Makes an error that wgpu reports inside a poll of the device, after so many other polls.
+fn fail_after(polls: u32, device: wgpu::Device, queue: wgpu::Queue) {
+    let submits = queue.clone();
+    queue.on_submitted_work_done(move || {
+        if polls > 0 {
+            return fail_after(polls - 1, device, submits);
+        }
+        let usage = wgpu::BufferUsages::empty();
+        drop(device.create_buffer(&wgpu::BufferDescriptor { label: None, size: 4, usage, mapped_at_creation: false }));
+    });
+}
+
+/// The error is about neither of the two matrices: a step that returns it has changed none of them.
+fn in_the_middle_of_a_step(like: &Device) -> Result<(), Failed> {
+    let yours = common::yours(like, wgpu::Adapter::limits);
+    let device = yours.share()?;
+    let mut told = 0;
+    for polls in 0..4 {
+        let (mut one, mut other) = (ones(&device, 2, 2), ones(&device, 3, 3));
+        let gradients = [ones(&device, 2, 2), ones(&device, 3, 3)];
+        device.wait()?;
+        fail_after(polls, yours.device.clone(), yours.queue.clone());
+        let pairs = [(&mut one, &gradients[0]), (&mut other, &gradients[1])];
+        let stepped = OptimizerState::new(Optimizer::sgd(1.0)).step(pairs.into_iter());
+        // If the step did not return the error, one of these calls does.
+        (0..4).for_each(|_| drop(device.wait()));
+        let is_zero = |matrix: &Matrix| matrix.to_array().map(|values| values.iter().all(|value| *value == 0.0));
+        let changed = [is_zero(&one)?, is_zero(&other)?];
+        assert_eq!(changed, [stepped.is_ok(); 2], "after {polls} polls: {stepped:?}");
+        assert!(matches!(stepped, Ok(()) | Err(Error::Device { .. })), "{stepped:?}");
+        told += u32::from(stepped.is_err());
+    }
+    assert!(told > 0);
+    Ok(())
 }
 
 pub(super) fn ones(device: &Device, rows: usize, cols: usize) -> Matrix {

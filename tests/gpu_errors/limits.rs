@@ -26,6 +26,8 @@ pub fn trials() -> Vec<Trial> {
         common::trial("logits larger than the memory", little(), logits_larger_than_memory),
         common::trial("a step for which memory runs out", little(), half_a_step),
         common::trial("more bind groups than are kept, each with its own parameters", plain(), many_dispatches),
+        common::trial("commands that no launch submits", plain(), many_commands),
+        common::trial("a matrix as large as the device makes buffers", plain(), largest_buffer),
         common::trial("every op within the smallest limits that WebGPU allows", plain(), smallest),
     ]
 }
@@ -93,6 +95,40 @@ fn many_dispatches(device: &Device) -> Result<(), Failed> {
         let got = matrix.to_array()?;
         assert!(got.iter().all(|got| *got == want), "matrix {number}: {got}, {want} wanted");
     }
+    Ok(())
+}
+
+/// Zeros and small uploads, which take host memory until they are submitted.
+fn many_commands(device: &Device) -> Result<(), Failed> {
+    type Make = fn(&Device) -> wgpu_mlp::Result<Matrix>;
+    let makes: [(&str, Make); 2] = [
+        ("zeros", |device| Matrix::zeros(device, 1, 1)),
+        ("uploads", |device| Matrix::from_slice(device, 1, 1, &[7.0])),
+    ];
+    for (name, make) in makes {
+        device.flush()?;
+        let before = device.counters().submits;
+        (0..5000).try_for_each(|_| make(device).map(drop))?;
+        assert_eq!(device.counters().submits - before, 1, "5,000 {name}");
+    }
+    Ok(())
+}
+
+/// The size of this buffer is no power of two, and the staging buffers for it must not be larger.
+fn largest_buffer(like: &Device) -> Result<(), Failed> {
+    const MOST: u64 = 3 << 20;
+    let limits = |adapter: &wgpu::Adapter| {
+        let limits = adapter.limits();
+        let max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(MOST);
+        wgpu::Limits { max_buffer_size: MOST, max_storage_buffer_binding_size, ..limits }
+    };
+    let device = common::yours(like, limits).share()?;
+    assert_eq!(device.info().max_buffer_bytes, MOST);
+    let x = common::normal(768, 1024, 1);
+    let on_device = Matrix::from_array(&device, x.view())?;
+    assert_eq!(on_device.to_array()?, x);
+    assert_eq!(ops::relu(&on_device)?.to_array()?, x.mapv(|x| x.max(0.0)));
+    assert!(matches!(Matrix::zeros(&device, 769, 1024), Err(Error::Limit { allowed: MOST, .. })));
     Ok(())
 }
 

@@ -177,13 +177,17 @@ fn silly_limits(device: &Device) -> Result<(), Failed> {
 /// that needs more.
 fn too_small(like: &Device) -> Result<(), Failed> {
     type Lower = fn(wgpu::Limits) -> wgpu::Limits;
-    let lowered: [(&str, Lower); 2] = [
+    let lowered: [(&str, Lower); 3] = [
         ("needs 256 threads a workgroup; the limit is 128", |limits| wgpu::Limits {
             max_compute_invocations_per_workgroup: 128,
             ..limits
         }),
         ("needs 9472 bytes of workgroup memory; the limit is 8192", |limits| wgpu::Limits {
             max_compute_workgroup_storage_size: 8 << 10,
+            ..limits
+        }),
+        ("needs 1048576 bytes in one buffer; the limit is 1048572", |limits| wgpu::Limits {
+            max_buffer_size: (1 << 20) - 4,
             ..limits
         }),
     ];

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as Task, Poll, Waker};
@@ -23,14 +24,27 @@ impl Quiet {
         QUIET.set(QUIET.get() + 1);
         Quiet(PhantomData)
     }
+
+    /// Whether this thread holds such a guard, and so perhaps the locks for which there is one.
+    pub fn is_held() -> bool {
+        QUIET.get() > 0
+    }
 }
 
 impl Drop for Quiet {
+    /// Calls the wakers, all of them even if one panics: a task whose waker is lost would wait for ever. The first panic continues
+    /// afterwards.
     fn drop(&mut self) {
         QUIET.set(QUIET.get() - 1);
-        if QUIET.get() == 0 {
-            let woken = LATER.try_with(RefCell::take).unwrap_or_default();
-            woken.into_iter().for_each(Waker::wake);
+        if QUIET.get() > 0 {
+            return;
+        }
+        let woken = LATER.try_with(RefCell::take).unwrap_or_default();
+        let called = woken.into_iter().map(|waker| catch_unwind(AssertUnwindSafe(|| waker.wake())));
+        let first = called.filter_map(Result::err).reduce(|first, _| first);
+        // A thread that is panicking already would end the process.
+        if let Some(panic) = first.filter(|_| !std::thread::panicking()) {
+            resume_unwind(panic);
         }
     }
 }
@@ -138,12 +152,29 @@ impl<T> Future for Answer<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "tests")]
 mod tests {
     use std::sync::atomic::AtomicU32;
     use std::sync::atomic::Ordering::Relaxed;
     use std::task::Wake;
 
     use super::*;
+
+    struct Counted(AtomicU32);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("this waker always panics");
+        }
+    }
 
     #[test]
     fn an_answer_comes_to_those_who_wait_and_to_those_who_are_woken() {
@@ -165,12 +196,6 @@ mod tests {
 
     #[test]
     fn a_quiet_thread_wakes_nobody_until_it_no_longer_is() {
-        struct Counted(AtomicU32);
-        impl Wake for Counted {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, Relaxed);
-            }
-        }
         let woken = Arc::new(Counted(AtomicU32::new(0)));
         let (teller, mut waiting) = answer();
         let waker = woken.clone().into();
@@ -182,5 +207,22 @@ mod tests {
         drop(outer);
         assert_eq!(woken.0.load(Relaxed), 1);
         assert_eq!(waiting.within(Duration::ZERO), Poll::Ready(Some(7)));
+    }
+
+    #[test]
+    fn a_waker_that_panics_keeps_no_other_from_being_called() {
+        let woken = Arc::new(Counted(AtomicU32::new(0)));
+        let wakers: [Waker; 3] = [Arc::new(Panics).into(), woken.clone().into(), woken.clone().into()];
+        assert!(!Quiet::is_held());
+        let quiet = Quiet::begin();
+        assert!(Quiet::is_held());
+        for waker in wakers {
+            let (teller, mut waiting) = answer();
+            assert!(Pin::new(&mut waiting).poll(&mut Task::from_waker(&waker)).is_pending());
+            teller.tell(7);
+        }
+        assert_eq!(woken.0.load(Relaxed), 0);
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(quiet))).is_err(), "the panic is not hidden");
+        assert_eq!(woken.0.load(Relaxed), 2);
     }
 }

@@ -72,9 +72,41 @@ pub(in crate::gpu) fn watch() {}
 
 extern "C" fn wait_for_calls() {
     let own = INSIDE.try_with(Cell::get).unwrap_or(0);
-    let mut calls = lock();
-    calls.ended = true;
+    end(lock(), &ONE_LESS, own, LONGEST);
+}
+
+/// Lets no call begin any more, and waits until no more than `own` calls have not returned.
+fn end(mut calls: MutexGuard<'_, Calls>, one_less: &Condvar, own: usize, longest: Duration) {
+    // Each poll thread has registered a handler. The first that is called waits for all calls: if a driver hangs, the others would
+    // add to that wait.
+    if std::mem::replace(&mut calls.ended, true) {
+        return;
+    }
     let others = |calls: &mut Calls| calls.inside > own;
     // A driver that takes longer is taken to hang, and the process ends without waiting for it.
-    drop(ONE_LESS.wait_timeout_while(calls, LONGEST, others));
+    drop(one_less.wait_timeout_while(calls, longest, others));
+}
+
+#[cfg(test)]
+mod tests {
+    use web_time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_calls_but_only_once_for_one_that_hangs() {
+        let longest = Duration::from_millis(400);
+        let took = |calls: &Mutex<Calls>, own| {
+            let start = Instant::now();
+            end(calls.lock().unwrap_or_else(PoisonError::into_inner), &Condvar::new(), own, longest);
+            start.elapsed()
+        };
+        let hangs = Mutex::new(Calls { inside: 2, ended: false });
+        assert!(took(&hangs, 1) >= longest);
+        let again = took(&hangs, 1);
+        assert!(again < longest / 2, "{again:?} more");
+        // The thread that ends the process does not wait for itself.
+        let alone = took(&Mutex::new(Calls { inside: 1, ended: false }), 1);
+        assert!(alone < longest / 2, "{alone:?} without another call");
+    }
 }

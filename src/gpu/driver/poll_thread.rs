@@ -1,6 +1,7 @@
 //! The poll thread: it polls the device while futures wait, so that their callbacks run.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc::{self, Sender};
@@ -87,7 +88,6 @@ impl Drop for PollThread {
         // A waker may drop the last handle on a poll thread. On this one, the thread ends by itself; on another, which may wait for
         // this one, joining would wait for ever.
         if !POLLS.get() {
-            // The thread panics only if a waker did.
             let _ = handle.join();
         }
     }
@@ -103,7 +103,14 @@ fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
     let left = is_left.clone();
     let spawned = thread.spawn(move || {
         POLLS.set(true);
-        receiver.into_iter().for_each(|wish| in_driver(|| poll(&device, turns, wish)));
+        let serve = |wish| in_driver(|| poll(&device, turns, wish));
+        for wish in receiver {
+            // Only a waker panics here, and the panic has been printed. The requests of other tasks go on: without this thread, no
+            // one would answer them. The panic's value is not dropped, since dropping it may panic too.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| serve(wish))) {
+                std::mem::forget(panic);
+            }
+        }
         // If no thread waits for the end of this one, which may drop the device, then the end of the process waits for it.
         if left.load(Acquire) {
             in_driver(|| drop(device));

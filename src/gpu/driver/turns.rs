@@ -94,8 +94,11 @@ impl Turns {
 }
 
 /// The outcome of a poll; none if the device was lost in it. Then wgpu calls the callback for the loss and panics. That panic is
-/// caught, since a loss is an error to return. Any other panic comes from a waker, and continues.
+/// caught, since a loss is an error to return. Any other panic comes from a caller's callback or a waker, and continues.
 pub(in crate::gpu) fn polled<T>(poll: impl FnOnce() -> T) -> Option<T> {
+    // If a callback panics, wgpu drops the callbacks behind it. The crate's own callbacks run no foreign code but wakers, which
+    // are called when all callbacks have returned.
+    let _quiet = Quiet::begin();
     match catch_unwind(AssertUnwindSafe(poll)) {
         Ok(outcome) => Some(outcome),
         Err(panic) if panic.downcast_ref::<String>().is_some_and(|message| message.starts_with(FATAL_POLL)) => None,
@@ -115,7 +118,23 @@ impl Drop for Turn {
 #[cfg(test)]
 #[allow(clippy::panic, reason = "tests")]
 mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::{Context as Task, Wake, Waker};
+
+    use super::super::callback::answer;
     use super::*;
+
+    struct Flag(Arc<AtomicBool>);
+
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
+        }
+    }
 
     #[test]
     fn of_the_panics_in_a_poll_only_that_over_a_lost_device_ends_there() {
@@ -123,5 +142,18 @@ mod tests {
         let cause = "Parent device is lost";
         assert_eq!(polled(|| -> u32 { panic!("{FATAL_POLL}: {cause}") }), None);
         assert!(catch_unwind(|| polled(|| panic!("of a waker"))).is_err());
+    }
+
+    #[test]
+    fn wakers_are_called_after_the_callbacks_of_a_poll() {
+        let (teller, mut waiting) = answer();
+        let woken = Arc::new(AtomicBool::new(false));
+        let waker = Waker::from(Arc::new(Flag(woken.clone())));
+        assert!(Pin::new(&mut waiting).poll(&mut Task::from_waker(&waker)).is_pending());
+        let during = polled(|| {
+            teller.tell(7);
+            woken.load(Relaxed)
+        });
+        assert_eq!((during, woken.load(Relaxed)), (Some(false), true));
     }
 }

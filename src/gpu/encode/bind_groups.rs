@@ -37,21 +37,20 @@ pub(in crate::gpu) struct BindGroups {
 
 impl BindGroups {
     pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
-        let slot_bytes = (limits.min_uniform_buffer_offset_alignment as usize).max(SLOT_BYTES);
+        let slot_bytes = slot_bytes(limits);
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
-            size: (slot_bytes * SLOTS) as u64,
+            size: Self::bytes(limits),
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        BindGroups {
-            bound: HashMap::new(),
-            free: Vec::new(),
-            buffer,
-            slot_bytes,
-            params: Vec::new(),
-            changed: Vec::new(),
-        }
+        let (free, params, changed) = (Vec::new(), Vec::new(), Vec::new());
+        BindGroups { bound: HashMap::new(), buffer, slot_bytes, free, params, changed }
+    }
+
+    /// The bytes of the buffer that holds all slots.
+    pub fn bytes(limits: &wgpu::Limits) -> u64 {
+        (slot_bytes(limits) * SLOTS) as u64
     }
 
     /// Drops the bind groups of these buffers. Their slots can be reused once the current recording has been submitted.
@@ -130,6 +129,11 @@ impl BindGroups {
         }
         self.changed.clear();
     }
+}
+
+/// The bytes of a slot: each begins where a binding may begin.
+fn slot_bytes(limits: &wgpu::Limits) -> usize {
+    (limits.min_uniform_buffer_offset_alignment as usize).max(SLOT_BYTES)
 }
 
 /// A bind group of a slot and these ranges, in order.

@@ -22,6 +22,9 @@ use crate::gpu::memory::staging::Uploads;
 const MAX_DISPATCHES: u32 = 128;
 /// The bytes of uploads after which the recording is submitted, so that the device copies while the host copies more.
 const UPLOADS_A_SUBMIT: u64 = 4 << 20;
+/// Commands other than dispatches after which the recording is submitted. Until then each takes host memory, and small uploads take
+/// several times their bytes of staging memory, since each is aligned.
+const MAX_COMMANDS: u32 = 4096;
 
 /// The recorder: the open command encoder, its compute pass, and the submits in flight.
 pub(in crate::gpu) struct Recorder {
@@ -33,6 +36,8 @@ pub(in crate::gpu) struct Recorder {
     /// The number of recorded dispatches, and the number of the recording.
     dispatches: u32,
     recording: u64,
+    /// The number of recorded commands that are no dispatches.
+    commands: u32,
     /// Time that the recording would take a slow GPU.
     nanoseconds: u64,
     pub bind_groups: BindGroups,
@@ -68,11 +73,12 @@ impl Recorder {
             passes: 0,
             dispatches: 0,
             recording: 0,
+            commands: 0,
             nanoseconds: 0,
             bind_groups: BindGroups::new(device, limits),
             written: Written::default(),
             uploads: 0,
-            staging: Uploads::default(),
+            staging: Uploads::new(device.limits().max_buffer_size),
             in_flight: InFlight::default(),
             receipts: connection.needs_receipts.then(|| Receipts::new(device, queue)),
             left_out,
@@ -119,6 +125,7 @@ impl Recorder {
         read.iter().try_for_each(|range| range.raw.mark.check())?;
         self.pass = None;
         self.written.add(written);
+        self.commands += 1;
         self.nanoseconds += budget::nanoseconds(0, 2 * read.iter().map(|range| range.bytes).sum::<u64>());
         commands(self.encoder(device));
         Ok(())
@@ -140,12 +147,14 @@ impl Recorder {
         self.pass = None;
         self.written.add(&target.raw.mark);
         self.encoder(device).copy_buffer_to_buffer(staging, at, buffer, target.offset, Some(target.bytes));
+        self.commands += 1;
         self.uploads += target.bytes;
     }
 
-    /// Whether the recording has so many uploads that the device should begin to copy.
-    pub fn has_much_to_upload(&self) -> bool {
-        self.uploads >= UPLOADS_A_SUBMIT
+    /// Whether the recording has so many uploads that the device should begin to copy, or so many commands that it should be
+    /// submitted.
+    pub fn is_long(&self) -> bool {
+        self.uploads >= UPLOADS_A_SUBMIT || self.commands >= MAX_COMMANDS
     }
 
     /// Records a dispatch, and returns whether the host is now so far ahead that it must wait.
@@ -207,7 +216,7 @@ impl Recorder {
             let is_left_out = self.left_out == Some(self.recording + 1);
             connection.queue.submit((!is_left_out).then_some(commands))
         });
-        (self.dispatches, self.nanoseconds) = (0, 0);
+        (self.dispatches, self.commands, self.nanoseconds) = (0, 0, 0);
         self.recording += 1;
         let (ended, errors) = (self.written.end(), connection.errors.clone());
         #[cfg(target_family = "wasm")]

@@ -49,19 +49,20 @@ impl Mark {
 
     /// Clears the mark: the content is no longer wanted, or all of it is written anew.
     pub fn clear(&self) {
+        // Under the lock, since another thread may be marking the content as lost: that comes before this, or not at all.
+        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         self.recording.store(0, Relaxed);
-        if self.lost.swap(false, Acquire) {
-            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
+        self.lost.store(false, Relaxed);
+        *error = None;
     }
 
     /// Marks the content as lost with this recording, unless the buffer has been reused since.
     fn lose(&self, recording: u64, error: Arc<wgpu::Error>) {
-        if self.recording.load(Relaxed) != recording {
-            return;
+        let mut kept = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.recording.load(Relaxed) == recording {
+            *kept = Some(error);
+            self.lost.store(true, Release);
         }
-        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        self.lost.store(true, Release);
     }
 }
 
@@ -220,22 +221,54 @@ impl Unanswered {
 mod tests {
     use super::*;
 
+    fn rejection() -> Arc<wgpu::Error> {
+        Arc::new(wgpu::Error::Validation { source: "a reason".into(), description: "a reason".into() })
+    }
+
     #[test]
     fn what_a_rejected_recording_writes_is_lost_until_it_is_written_anew() {
         let (first, second, mut written) = (Arc::<Mark>::default(), Arc::<Mark>::default(), Written::default());
-        written.add(&first);
-        written.add(&first);
+        (0..2).for_each(|_| written.add(&first));
         assert_eq!(written.marks.len(), 1);
         written.end().answered(None);
         written.add(&second);
-        let rejected = wgpu::Error::Validation { source: "a reason".into(), description: "a reason".into() };
-        written.end().answered(Some(&Arc::new(rejected)));
+        written.end().answered(Some(&rejection()));
         assert!(first.check().is_ok());
         let words = second.check().unwrap_err().to_string();
         assert!(words.ends_with("were rejected: a reason"), "{words}");
         assert!(second.check().is_err(), "told every time");
         second.clear();
         assert!(second.check().is_ok());
+    }
+
+    #[test]
+    fn a_buffer_that_is_reused_while_its_recording_is_rejected_is_not_lost() {
+        let (mark, round, done) = (Mark::default(), AtomicU64::new(0), AtomicU64::new(0));
+        let wait_until = |reached: &AtomicU64, number: u64| {
+            while reached.load(Acquire) < number {
+                std::thread::yield_now();
+            }
+        };
+        let lost = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 1..=20_000 {
+                    wait_until(&round, number);
+                    mark.lose(number, rejection());
+                    done.store(number, Release);
+                }
+            });
+            let is_lost = |number: &u64| {
+                mark.recording.store(*number, Relaxed);
+                round.store(*number, Release);
+                // Rounds differ in how far the other thread gets before the mark is cleared.
+                (0..*number % 64).for_each(|_| std::hint::spin_loop());
+                mark.clear();
+                wait_until(&done, *number);
+                mark.check().is_err()
+            };
+            (1..=20_000).filter(is_lost).count()
+        });
+        assert_eq!(lost, 0);
     }
 
     #[test]
@@ -249,8 +282,7 @@ mod tests {
         });
         written.add(&marks[3]);
         taken.answered(None);
-        let error = wgpu::Error::Validation { source: "a reason".into(), description: "a reason".into() };
-        let error = Arc::new(error);
+        let error = rejection();
         rejected.answered(Some(&error));
         assert_eq!([0, 1, 2, 3].map(is_lost), [false, true, true, true]);
         let heard = [0, 2].map(|index| written.heard_of(&marks[index]));

@@ -41,6 +41,8 @@ pub(in crate::gpu) struct Pool {
     returns: u64,
     /// Guarded buffers that wait for a check, the oldest first.
     unchecked: VecDeque<Unchecked>,
+    /// Buffers that are no longer used and go back to the driver later.
+    deferred: Vec<Raw>,
     known: HashMap<wgpu::Buffer, Known>,
     idle_bytes: u64,
     /// Bytes taken from the driver, idle ones included: now, and at most so far.
@@ -94,6 +96,16 @@ impl Pool {
     /// The guarded buffers that wait for a check. The pool forgets them.
     pub fn take_unchecked(&mut self) -> VecDeque<Unchecked> {
         std::mem::take(&mut self.unchecked)
+    }
+
+    /// Keeps buffers that go back to the driver until [`Pool::take_deferred`].
+    pub fn defer(&mut self, gone: Vec<Raw>) {
+        self.deferred.extend(gone);
+    }
+
+    /// The buffers that were kept to go back to the driver.
+    pub fn take_deferred(&mut self) -> Vec<Raw> {
+        std::mem::take(&mut self.deferred)
     }
 
     /// Gives up the oldest idle buffers until no more than this is left.

@@ -55,9 +55,10 @@ fn let_go(buffer: &wgpu::Buffer) {
     }
 }
 
-/// The size of a staging buffer is a power of two, so that the buffer can be reused for many lengths.
-fn size_for(bytes: u64, least: u64) -> u64 {
-    bytes.max(least).next_power_of_two()
+/// The size of a staging buffer for so many bytes. It is a power of two, so that the buffer can be reused for many lengths, unless
+/// the device makes buffers of no more than `most` bytes.
+fn size_for(bytes: u64, least: u64, most: u64) -> u64 {
+    bytes.max(least).next_power_of_two().min(most / 4 * 4).max(bytes)
 }
 
 /// The number of buffers to drop, from the first on, so that the sizes of the others add up to at most so many bytes.
@@ -74,6 +75,8 @@ fn too_many(sizes: impl Iterator<Item = u64> + Clone, most: u64) -> usize {
 /// The buffers for uploads. Each goes round: it is filled while mapped, read by the device, and mapped again.
 #[derive(Default)]
 pub(in crate::gpu) struct Uploads {
+    /// The most bytes of a buffer that the device makes.
+    most: u64,
     /// The buffer that small uploads share, and how many of its bytes are taken.
     open: Option<(wgpu::Buffer, u64)>,
     /// Buffers that are filled and unmapped; recorded commands copy from them.
@@ -89,6 +92,11 @@ const MAPPED: u8 = 1;
 const FAILED: u8 = 2;
 
 impl Uploads {
+    /// No buffers yet, for a device that makes buffers of at most so many bytes.
+    pub fn new(most: u64) -> Self {
+        Uploads { most, ..Uploads::default() }
+    }
+
     /// Room for a small upload: a buffer and an offset in it, if there is some.
     pub fn room(&mut self, bytes: u64) -> Option<(wgpu::Buffer, u64)> {
         let fits = |(buffer, used): &&mut (wgpu::Buffer, u64)| *used + bytes <= buffer.size();
@@ -105,15 +113,15 @@ impl Uploads {
 
     /// A mapped buffer for so many bytes, if one is there.
     pub fn take(&mut self, bytes: u64) -> Option<wgpu::Buffer> {
-        let size = Self::size(bytes);
+        let size = self.size(bytes);
         self.collect();
         let place = self.ready.iter().rposition(|buffer| buffer.size() == size)?;
         Some(self.ready.swap_remove(place))
     }
 
     /// The size of a buffer for so many bytes.
-    pub fn size(bytes: u64) -> u64 {
-        size_for(bytes, LEAST_UPLOAD)
+    pub fn size(&self, bytes: u64) -> u64 {
+        size_for(bytes, LEAST_UPLOAD, self.most)
     }
 
     /// Adds a mapped buffer.
@@ -190,7 +198,7 @@ impl Reads {
 
     /// The size of a buffer for so many bytes, where a buffer holds no more than `most`.
     pub fn size(bytes: u64, most: u64) -> u64 {
-        size_for(bytes, LEAST_READ).min(most / 4 * 4).max(bytes)
+        size_for(bytes, LEAST_READ, most)
     }
 
     /// Frees all idle buffers.
@@ -211,7 +219,20 @@ impl Reads {
 
 #[cfg(test)]
 mod tests {
-    use super::too_many;
+    use super::{LEAST_READ, LEAST_UPLOAD, Reads, Uploads, too_many};
+
+    #[test]
+    fn staging_buffers_are_no_larger_than_the_device_makes_them() {
+        for (bytes, most, upload) in [
+            (1, u64::MAX, LEAST_UPLOAD),
+            (LEAST_UPLOAD + 4, u64::MAX, 2 * LEAST_UPLOAD),
+            (3 * LEAST_UPLOAD, 3 * LEAST_UPLOAD + 3, 3 * LEAST_UPLOAD),
+            (4, LEAST_UPLOAD - 1, LEAST_UPLOAD - 4),
+        ] {
+            assert_eq!(Uploads::new(most).size(bytes), upload, "{bytes} of {most} bytes");
+        }
+        assert_eq!([(4, 1 << 20), (4, 1000)].map(|(bytes, most)| Reads::size(bytes, most)), [LEAST_READ, 1000]);
+    }
 
     #[test]
     fn the_oldest_go_until_there_is_room_for_the_others() {
