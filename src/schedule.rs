@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use crate::error::{Error, Result};
 #[cfg(feature = "serde")]
-use crate::saved_number;
+use crate::saved_number as saved;
 
 /// A schedule computes the learning rate from the initial rate η and the epoch e, which is counted from 0. The schedules are
 /// those of `torch.optim.lr_scheduler`.
@@ -14,7 +14,7 @@ use crate::saved_number;
 /// assert_eq!(Schedule::default(), Schedule::Constant);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Schedule {
     /// The rate η.
@@ -83,11 +83,6 @@ impl From<Schedule> for LearningRate {
 }
 
 /// The progress of a schedule, which a checkpoint keeps.
-///
-/// ```
-/// use wgpu_mlp::ScheduleProgress;
-/// assert_eq!((ScheduleProgress::default().steps, ScheduleProgress::default().best_loss), (0, f64::INFINITY));
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ScheduleProgress {
@@ -96,10 +91,7 @@ pub struct ScheduleProgress {
     /// The number of epochs done.
     pub epochs: u64,
     /// The best loss so far: the last one that was better by the schedule's threshold. It is infinite before the first epoch.
-    #[cfg_attr(
-        feature = "serde",
-        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_infinity")
-    )]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "saved::write", deserialize_with = "saved::or_infinity"))]
     pub best_loss: f64,
     /// The number of epochs since the best loss, or since the last reduction of the rate.
     pub stale_epochs: u64,

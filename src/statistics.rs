@@ -1,7 +1,7 @@
 //! Statistics of a batch: sums of losses and weights, correct rows, and rows that are not finite.
 
 #[cfg(feature = "serde")]
-use crate::saved_number;
+use crate::saved_number as saved;
 
 /// Statistics of a batch: sums of losses and weights, and the numbers of correct rows and of rows that are not finite.
 ///
@@ -20,16 +20,10 @@ use crate::saved_number;
 pub struct Statistics {
     /// The sum of the rows' weighted losses. A GPU adds groups of rows in f32, at least the rows of a workgroup. So the sum is
     /// infinite if one of these partial sums is above the largest f32, 3.4 · 10³⁸, even if every loss is finite.
-    #[cfg_attr(
-        feature = "serde",
-        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
-    )]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "saved::write", deserialize_with = "saved::or_nan"))]
     pub loss_sum: f64,
     /// The sum of the rows' weights, by which the mean is divided. It is added up in the same way as the losses.
-    #[cfg_attr(
-        feature = "serde",
-        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
-    )]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "saved::write", deserialize_with = "saved::or_nan"))]
     pub weight_sum: f64,
     /// The number of rows whose first maximum is at their class.
     pub correct: u64,
@@ -42,9 +36,9 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// The weighted mean of the losses; NaN if no row counts, as in PyTorch.
+    /// The weighted mean of the losses; NaN if no row counts or all weights are 0, as in PyTorch.
     pub fn mean_loss(&self) -> f64 {
-        self.loss_sum / self.weight_sum
+        if self.weight_sum == 0.0 { f64::NAN } else { self.loss_sum / self.weight_sum }
     }
 
     /// The share of the counted rows that are correct; NaN if no row counts.

@@ -45,7 +45,8 @@ impl CategoricalCrossEntropy {
     blocking_and_async! {
         /// The loss of the batch: the weighted mean of the rows' losses, or their sum for [`Reduction::Sum`] and
         /// [`Reduction::None`]. ([`CategoricalCrossEntropy::forward`] gives the losses row by row.)
-        /// [`CategoricalCrossEntropy::backward`] gives the gradient of this value. On a GPU this waits.
+        /// [`CategoricalCrossEntropy::backward`] gives the gradient of this value. A mean over weights that sum to 0 is NaN, and its
+        /// gradient is 0. On a GPU this waits.
         ///
         /// # Errors
         /// As [`ops::nll`] and [`Matrix::to_array`].
@@ -53,7 +54,11 @@ impl CategoricalCrossEntropy {
             let losses = self.forward(probs, targets)?;
             let sum = f64::from(ops::column_sum(&losses)?.to_array_by(waiting).await?.sum());
             match self.options.reduction {
-                Reduction::Mean => Ok(sum / ops::nll_weight_sum(waiting, probs, targets, &self.options).await?),
+                Reduction::Mean => {
+                    let weight_sum = ops::nll_weight_sum(waiting, probs, targets, &self.options).await?;
+                    // Smoothing gives losses to rows of weight 0, too. A mean over no weight is NaN nevertheless.
+                    Ok(if weight_sum == 0.0 { f64::NAN } else { sum / weight_sum })
+                }
                 Reduction::Sum | Reduction::None => Ok(sum),
             }
         }

@@ -88,12 +88,32 @@ impl ConfusionMatrix {
     /// The matrix with names for the classes. Tables print the names instead of the classes' numbers.
     ///
     /// # Errors
+    /// [`Error::Shape`] unless there is a name for each class. The matrix is then dropped; [`ConfusionMatrix::set_names`] keeps it.
+    pub fn with_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+        self.set_names(names)?;
+        Ok(self)
+    }
+
+    /// Names the classes as [`ConfusionMatrix::with_names`] does, in place. After an error the matrix has the names that it had
+    /// before.
+    ///
+    /// # Errors
     /// [`Error::Shape`] unless there is a name for each class.
-    pub fn with_names(self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+    ///
+    /// ```
+    /// use wgpu_mlp::metrics::ConfusionMatrix;
+    /// let mut matrix = ConfusionMatrix::new(&[0u8, 1], &[1u8, 1], 2)?;
+    /// assert!(matrix.set_names(["cat"]).is_err());
+    /// matrix.set_names(["cat", "dog"])?;
+    /// assert_eq!(matrix.names(), ["cat", "dog"]);
+    /// # Ok::<(), wgpu_mlp::Error>(())
+    /// ```
+    pub fn set_names(&mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let rule = "there must be a name for each class";
         same_length("confusion_matrix", rule, self.counts.dim().into(), names.len())?;
-        Ok(ConfusionMatrix { names, ..self })
+        self.names = names;
+        Ok(())
     }
 
     /// The counts, `classes x classes`: row = true class, column = predicted class.
@@ -106,7 +126,7 @@ impl ConfusionMatrix {
         &self.names
     }
 
-    /// The accuracy: the share of rows on the diagonal.
+    /// The accuracy: the share of rows on the diagonal. It is 0 if no row was counted.
     pub fn accuracy(&self) -> f64 {
         share(self.counts.diag().sum(), self.counts.sum())
     }

@@ -62,17 +62,21 @@ impl Mlp {
         (!self.class_names.is_empty()).then(|| (KEY, serde_json::json!(&*self.class_names).to_string()))
     }
 
-    /// The model with the class names from a file's texts. A text that is not a list of names for these classes is ignored:
-    /// another program may have written it.
-    pub(super) fn with_names_of(self, path: &Path, metadata: &Metadata) -> Self {
-        let Some(text) = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY)) else { return self };
+    /// The model with the class names from a file's texts.
+    pub(super) fn with_names_of(mut self, path: &Path, metadata: &Metadata) -> Self {
+        self.take_names_of(path, metadata);
+        self
+    }
+
+    /// Takes the class names from a file's texts, unless the classes have names. A text that is not a list of names for these
+    /// classes is ignored: another program may have written it.
+    pub(super) fn take_names_of(&mut self, path: &Path, metadata: &Metadata) {
+        let text = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY));
+        let Some(text) = text.filter(|_| self.class_names.is_empty()) else { return };
+        let classes = self.classes();
         match serde_json::from_str::<Vec<String>>(text) {
-            Ok(names) if names.len() == self.classes() => Mlp { class_names: names.into(), ..self },
-            _ => {
-                let classes = self.classes();
-                log::warn!("load: {}: {KEY} is no list of {classes} names, and is left out", path.display());
-                self
-            }
+            Ok(names) if names.len() == classes => self.class_names = names.into(),
+            _ => log::warn!("load: {}: {KEY} is no list of {classes} names, and is left out", path.display()),
         }
     }
 }

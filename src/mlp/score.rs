@@ -10,6 +10,7 @@ use super::train::class_weights::{check_weights, moderating};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::host_memory::host_room;
 use crate::matrix::Matrix;
 use crate::metrics::{self, ConfusionMatrix};
 use crate::ops::{self, CrossEntropy};
@@ -129,10 +130,11 @@ impl Mlp {
         }
 
         /// The confusion matrix of the predictions of [`Mlp::predict`] for these rows. Its rows are labels, its columns
-        /// predictions.
+        /// predictions. A row with NaN is predicted as class 0, so it counts as correct here if that is its label, while
+        /// [`Mlp::score`] never counts it as correct.
         ///
         /// # Errors
-        /// As [`Mlp::score`].
+        /// As [`Mlp::score`]; [`Error::HostMemory`] if the host has no memory for a count for each pair of classes.
         pub fn confusion_matrix, confusion_matrix_async<L: Label>(
             &self,
             x: impl RowSource,
@@ -140,6 +142,8 @@ impl Mlp {
         ) -> Result<ConfusionMatrix> = |waiting| {
             let x: &dyn RowSource = &x;
             self.check_scored("confusion_matrix", x, labels)?;
+            // Room for the counts is sought before the rows are predicted, which may take long.
+            drop(host_room::<u64>("confusion_matrix", self.classes(), self.classes())?);
             let predictions = self.predict_rows(waiting, "confusion_matrix", x, labels.len()).await?;
             self.named(ConfusionMatrix::new(labels, &predictions, self.classes())?)
         }

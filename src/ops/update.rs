@@ -15,8 +15,10 @@ use crate::options::PenaltyRates;
 
 /// An update rule: how a parameter changes with its gradient, with the options of one step.
 pub(crate) trait Rule {
-    /// The name of the rule's op.
-    fn name(&self) -> &'static str;
+    /// The name of the rule's op and of its kernel.
+    fn name(&self) -> &'static str {
+        self.kernel().name
+    }
 
     /// Refuses options outside their range.
     fn check(&self) -> Result<()>;
@@ -107,6 +109,9 @@ pub(crate) fn check_update(
     }
     rule.check()?;
     for (index, (w, gradient)) in pairs() {
+        if let Some(first) = parameters.first() {
+            on(op, [first, w])?;
+        }
         let slots = slots.iter().map(|slot| &*slot[index]);
         once(gradient.matrix()).chain(slots).chain(scale).try_for_each(|other| on(op, [w, other]).map(drop))?;
     }
@@ -134,11 +139,6 @@ pub(super) fn check_decay(op: &'static str, option: &'static str, value: f64) ->
     Err(Error::Option { op, option, rule, value })
 }
 
-/// Refuses an epsilon that would let a rule divide by zero.
-pub(super) fn check_epsilon(op: &'static str, value: f64) -> Result<()> {
-    check_positive(op, "epsilon", value)
-}
-
 /// Refuses a number that is not positive, finite and normal as f32, as the kernel uses it: 1e-300 is positive in f64 but 0 in f32.
 pub(super) fn check_positive(op: &'static str, option: &'static str, value: f64) -> Result<()> {
     let rule = match value > 0.0 && value.is_finite() {
@@ -150,8 +150,27 @@ pub(super) fn check_positive(op: &'static str, option: &'static str, value: f64)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::check_decay;
+    use super::*;
+    use crate::device::Device;
+    use crate::gpu::Preset;
+    use crate::ops::Sgd;
+
+    /// Otherwise the parameters on the second device would be passed over, and nothing would say so.
+    #[test]
+    fn all_parameters_of_an_update_live_on_one_device() {
+        let devices = [Device::cpu(), Device::dry_as(Preset::Discrete)];
+        for order in [[0, 1], [1, 0]] {
+            let matrices = || order.map(|index: usize| Matrix::zeros(&devices[index], 1, 1).unwrap());
+            let (mut parameters, gradients) = (matrices(), matrices());
+            let mut lists = [parameters.iter_mut().collect::<Vec<_>>()];
+            let gradients = gradients.each_ref().map(Gradient::from);
+            let penalties = [PenaltyRates::default(); 2];
+            let outcome = update_all(&Sgd { learning_rate: 0.1 }, &mut lists, &gradients, &penalties, None);
+            assert!(matches!(outcome, Err(Error::OtherDevice { op: "sgd", .. })), "{order:?}: {outcome:?}");
+        }
+    }
 
     #[test]
     fn decays_are_below_one_in_f32() {

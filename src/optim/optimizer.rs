@@ -1,10 +1,15 @@
 //! The enum Optimizer: an update rule with its options.
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::ops::{self, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions, Rule};
 
 /// The names of the slots of all optimizers. Checkpoints use these names.
 const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
+/// The names that errors give these slots, in the same order.
+const SLOTS_IN_ERRORS: [&str; SLOTS.len()] =
+    ["the optimizer's velocity", "the optimizer's squares", "the optimizer's m", "the optimizer's v"];
 
 /// An optimizer: the rule by which gradients change the parameters, with its options.
 ///
@@ -17,7 +22,7 @@ const SLOTS: [&str; 4] = ["velocity", "squares", "m", "v"];
 /// assert_ne!(Optimizer::nesterov(0.01, 0.9), Optimizer::momentum(0.01, 0.9));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Optimizer {
     /// Gradient descent, w -= learning_rate · dw: see [`ops::sgd`].
@@ -79,34 +84,43 @@ impl Optimizer {
 
     /// The learning rate of the optimizer.
     pub fn learning_rate(&self) -> f64 {
-        match self {
-            Optimizer::Sgd { learning_rate } => *learning_rate,
-            Optimizer::Momentum(options) => options.learning_rate,
-            Optimizer::AdaGrad(options) => options.learning_rate,
-            Optimizer::RmsProp(options) => options.learning_rate,
-            Optimizer::Adam(options) => options.learning_rate,
-        }
+        let mut own = *self;
+        *own.learning_rate_mut()
     }
 
     /// The optimizer with another learning rate.
     pub fn with_learning_rate(mut self, rate: f64) -> Self {
-        match &mut self {
-            Optimizer::Sgd { learning_rate } => *learning_rate = rate,
-            Optimizer::Momentum(options) => options.learning_rate = rate,
-            Optimizer::AdaGrad(options) => options.learning_rate = rate,
-            Optimizer::RmsProp(options) => options.learning_rate = rate,
-            Optimizer::Adam(options) => options.learning_rate = rate,
-        }
+        *self.learning_rate_mut() = rate;
         self
+    }
+
+    fn learning_rate_mut(&mut self) -> &mut f64 {
+        match self {
+            Optimizer::Sgd { learning_rate } => learning_rate,
+            Optimizer::Momentum(options) => &mut options.learning_rate,
+            Optimizer::AdaGrad(options) => &mut options.learning_rate,
+            Optimizer::RmsProp(options) => &mut options.learning_rate,
+            Optimizer::Adam(options) => &mut options.learning_rate,
+        }
     }
 
     /// The names of the optimizer's slots. A slot holds a value for each parameter, which is kept from step to step.
     pub fn slots(&self) -> &'static [&'static str] {
+        &SLOTS[self.slot_numbers()]
+    }
+
+    /// The names that errors give the optimizer's slots.
+    pub(crate) fn slots_in_errors(&self) -> &'static [&'static str] {
+        &SLOTS_IN_ERRORS[self.slot_numbers()]
+    }
+
+    /// The places of the optimizer's slots in the lists of all names.
+    fn slot_numbers(&self) -> Range<usize> {
         match self {
-            Optimizer::Sgd { .. } => &[],
-            Optimizer::Momentum(_) => &SLOTS[..1],
-            Optimizer::AdaGrad(_) | Optimizer::RmsProp(_) => &SLOTS[1..2],
-            Optimizer::Adam(_) => &SLOTS[2..],
+            Optimizer::Sgd { .. } => 0..0,
+            Optimizer::Momentum(_) => 0..1,
+            Optimizer::AdaGrad(_) | Optimizer::RmsProp(_) => 1..2,
+            Optimizer::Adam(_) => 2..4,
         }
     }
 

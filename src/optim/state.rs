@@ -142,8 +142,8 @@ impl OptimizerState {
     ///
     /// # Errors
     /// The errors of the optimizer's op (see [`Optimizer`]) and of [`ops::clip_scale`]; [`Error::Shape`] if the parameters of
-    /// earlier steps had other shapes; [`Error::Option`] unless there is one penalty for each two parameters, and for penalties
-    /// out of range.
+    /// earlier steps had other shapes; [`Error::OtherDevice`] unless all parameters live on one device; [`Error::Option`] unless
+    /// there is one penalty for each two parameters, and for penalties out of range.
     ///
     /// ```
     /// use wgpu_mlp::{Device, Matrix, Optimizer, OptimizerState};

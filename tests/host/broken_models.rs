@@ -230,6 +230,24 @@ proptest! {
     }
 }
 
+/// Otherwise another model would be loaded, which ends with the layer before the gap.
+#[test]
+fn a_checkpoint_that_lacks_a_layer() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("run.checkpoint");
+    let (x, labels) = (ndarray::array![[0.0], [1.0]], [0u8, 1]);
+    let mut model = Mlp::new(&Device::cpu(), &[1, 3, 2], 0).unwrap();
+    Trainer::new(&FitOptions::default()).checkpoint(&path).fit(&mut model, x.view(), &labels).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    assert_eq!(load(&dir, &bytes).unwrap().classes(), 2);
+    let (old, new) = (b"\"model.1.", b"\"model.2.");
+    let places: Vec<_> = (0..bytes.len()).filter(|place| bytes[*place..].starts_with(old)).collect();
+    assert_eq!(places.len(), 2, "weights and biases");
+    places.into_iter().for_each(|place| bytes[place..place + old.len()].copy_from_slice(new));
+    let error = load(&dir, &bytes).unwrap_err();
+    assert!(matches!(&error, Error::Model { tensor, .. } if tensor == "model.2.biases"), "{error}");
+}
+
 /// Counts that no training reaches, and numbers that are not counts, in the tensors from which a training continues.
 #[test]
 fn checkpoints_whose_counts_make_no_sense() {

@@ -236,6 +236,13 @@ fn a_mean_over_nothing_is_nan_and_its_gradient_zero() {
     assert_eq!((stats.rows, stats.non_finite_rows, stats.first_bad_row, stats.loss_sum), (0, 0, None, 0.0));
     close(head.losses(), &Array2::zeros((2, 1)), 0.0);
     close(head.dlogits(), &Array2::zeros((2, 2)), 0.0);
+    // Smoothing gives a loss to a row whose weight is 0.
+    let class_weights = Some(matrix(array![[0.0, 1.0]]));
+    let smoothed = CrossEntropy { class_weights, label_smoothing: 0.5, ..Default::default() };
+    let (probs, loss) = (matrix(array![[0.5, 0.5]]), CategoricalCrossEntropy::with_options(smoothed.clone()));
+    assert!(loss.calculate(&probs, &ids(&[0], 2)).unwrap().is_nan());
+    close(&loss.backward(&probs, &ids(&[0], 2)).unwrap(), &Array2::zeros((1, 2)), 0.0);
+    assert!(SoftmaxCrossEntropy::with_options(smoothed).forward(&probs, &ids(&[0], 2)).unwrap().is_nan());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use ndarray::{Array2, Axis, array, concatenate};
 use wgpu_mlp::metrics::{ConfusionMatrix, balanced_class_weights, top_k_accuracy};
+use wgpu_mlp::source::FromFn;
 use wgpu_mlp::{Device, Error, FitOptions, Mlp};
 
 const LABELS: [u8; 10] = [0, 0, 0, 1, 1, 2, 2, 2, 2, 3];
@@ -54,8 +55,12 @@ fn wrong_inputs_are_typed_errors() {
     assert!(matches!(ConfusionMatrix::new::<u8, u8>(&[], &[], 3), Err(Error::Empty { .. })));
     assert!(matches!(ConfusionMatrix::new(&[0u8], &[0u8], 0), Err(Error::Empty { .. })));
     assert!(matches!(ConfusionMatrix::new(&[0u8], &[0u8], 1 << 31), Err(Error::HostMemory { .. })));
-    let matrix = ConfusionMatrix::new(&LABELS, &PREDICTIONS, 4).unwrap();
-    assert!(matches!(matrix.with_names(["one"]), Err(Error::Shape { .. })));
+    let mut matrix = ConfusionMatrix::new(&LABELS, &PREDICTIONS, 4).unwrap();
+    assert!(matches!(matrix.clone().with_names(["one"]), Err(Error::Shape { .. })));
+    // Names that are refused cost neither the counts nor the names before.
+    matrix.set_names(["a", "b", "c", "d"]).unwrap();
+    assert!(matches!(matrix.set_names(["one"]), Err(Error::Shape { op: "confusion_matrix", .. })));
+    assert_eq!((matrix.names(), matrix.counts().sum()), (&["a", "b", "c", "d"].map(String::from)[..], 10));
     let probs = Array2::<f32>::zeros((10, 4));
     assert!(matches!(top_k_accuracy(probs.view(), &LABELS, 0), Err(Error::Option { option: "k", .. })));
     assert!(matches!(top_k_accuracy(probs.view(), &LABELS[1..], 1), Err(Error::Shape { .. })));
@@ -118,4 +123,13 @@ fn a_model_scores_as_its_predictions_do() {
     assert_eq!(model.score_top_k(broken.view(), &labels, 4).unwrap(), 10.0 / 11.0);
     assert!(matches!(model.score_top_k(x.view(), &LABELS, 0), Err(Error::Option { op: "score_top_k", .. })));
     assert!(matches!(model.confusion_matrix(x.view(), &LABELS[1..]), Err(Error::Shape { op: "confusion_matrix", .. })));
+}
+
+/// No process has room for the counts of so many classes. This shows before a row is read and predicted.
+#[test]
+fn a_confusion_matrix_of_too_many_classes_is_refused_before_the_predictions() {
+    let model = Mlp::new(&Device::cpu(), &[1, 1 << 23], 0).unwrap();
+    let rows = FromFn::new((1, 1), |_, _: &mut [f32]| Err(std::io::Error::other("a row was read")));
+    let error = model.confusion_matrix(rows, &[0u8]).unwrap_err();
+    assert!(matches!(error, Error::HostMemory { op: "confusion_matrix", .. }), "{error}");
 }

@@ -101,10 +101,17 @@ fn ranks_in_different_calls_are_told_so() -> Result<()> {
 type Call<'a> = Box<dyn Fn(&Mlp, &Ranks) -> Result<()> + Sync + 'a>;
 
 /// The calls over ranks that use a model which is there already, each with its name. Every rank has all of these rows.
-fn calls<'a>(x: &'a Array2<f32>, labels: &'a [i64]) -> [(&'static str, Call<'a>); 5] {
+fn calls<'a>(x: &'a Array2<f32>, labels: &'a [i64]) -> [(&'static str, Call<'a>); 6] {
     [
         ("predict", Box::new(move |model: &Mlp, ranks: &Ranks| model.predict_over(ranks, x).map(drop))),
         ("evaluate", Box::new(move |model: &Mlp, ranks: &Ranks| model.evaluate_over(ranks, x, labels).map(drop))),
+        (
+            "evaluate_weighted",
+            Box::new(move |model: &Mlp, ranks: &Ranks| {
+                let weights = vec![1.0; labels.len()];
+                model.evaluate_weighted_over(ranks, x, labels, &weights).map(drop)
+            }),
+        ),
         ("score", Box::new(move |model: &Mlp, ranks: &Ranks| model.score_over(ranks, x, labels).map(drop))),
         (
             "score_top_k",

@@ -185,6 +185,31 @@ fn a_checkpoint_without_a_place_is_refused_before_the_first_step() {
     }
 }
 
+/// Folders in which nobody can make a file: one of the system's, and one that is missing behind a link. Only a folder has a name with
+/// a slash at the end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_checkpoint_in_a_folder_that_takes_no_files_is_refused_before_the_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, good, (x, labels)) = (folder.path().join("link"), folder.path().join("good"), blobs(40, 5));
+    std::os::unix::fs::symlink(folder.path().join("missing/run"), &link).unwrap();
+    for path in [PathBuf::from("/proc/run"), link, folder.path().join("slash/")] {
+        let (mut tried, options) = (model(), few());
+        let error = Trainer::new(&options).checkpoint(&path).fit(&mut tried, x.view(), &labels).unwrap_err();
+        assert!(matches!(&error, Error::File { path: named, .. } if *named == path), "{error}");
+        assert_eq!(training::bits(&tried).unwrap(), training::bits(&model()).unwrap(), "{error}");
+    }
+    // Where a file can be made, trying leaves nothing behind, and a file that is there stays as it is.
+    std::fs::write(&good, "old").unwrap();
+    let (none, options) = (FitOptions { epochs: 0, ..few() }, few());
+    Trainer::new(&none).checkpoint(&good).fit(&mut model(), x.view(), &labels).unwrap();
+    assert_eq!(std::fs::read(&good).unwrap(), b"old");
+    Trainer::new(&none).checkpoint(folder.path().join("new")).fit(&mut model(), x.view(), &labels).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the link and the file");
+    Trainer::new(&options).checkpoint(&good).fit(&mut model(), x.view(), &labels).unwrap();
+    assert!(Mlp::load(&Device::cpu(), &good).is_ok());
+}
+
 /// If it is unknown whether a checkpoint exists, this does not count as no checkpoint.
 #[cfg(unix)]
 #[test]

@@ -219,6 +219,28 @@ fn the_names_of_classes_go_through_files_trainings_and_tables() {
     assert_eq!(kept.parameters().unwrap(), moved.parameters().unwrap());
 }
 
+/// The program that resumes a training need not name the classes again; names of its own stay.
+#[test]
+fn a_resumed_training_keeps_the_names_of_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let (x, labels) = blobs(40, 5);
+    let (names, others) = (["cat", "dog", "bird"], ["a", "b", "c"]);
+    let fit = |epochs, mut model: Mlp| {
+        Trainer::new(&few(epochs)).checkpoint(&path).resume().fit(&mut model, x.view(), &labels).unwrap();
+        model
+    };
+    fit(1, model().with_class_names(names).unwrap());
+    assert_eq!(fit(2, model()).class_names(), names);
+    assert_eq!(Mlp::load(&Device::cpu(), &path).unwrap().class_names(), names);
+    let mut resumed = model();
+    let bytes = std::fs::read(&path).unwrap();
+    Trainer::new(&few(3)).resume_from(&bytes).fit(&mut resumed, x.view(), &labels).unwrap();
+    assert_eq!(resumed.class_names(), names);
+    assert_eq!(fit(3, model().with_class_names(others).unwrap()).class_names(), others);
+    assert_eq!(Mlp::load(&Device::cpu(), &path).unwrap().class_names(), others);
+}
+
 /// Another program may use the same key for another purpose.
 #[test]
 fn names_that_are_not_those_of_the_classes_are_left_out() {

@@ -51,8 +51,9 @@ pub(in crate::mlp) async fn bytes(
     file(path, &tensors, texts)
 }
 
-/// Reads a checkpoint: replaces the model's parameters, and returns the training's state. The checkpoint is in these bytes, or
-/// else in the file with this path; errors name the path. If the checkpoint does not fit the training, the model does not change.
+/// Reads a checkpoint: replaces the model's parameters, and returns the training's state. If the model's classes have no names, they
+/// get those of the checkpoint. The checkpoint is in these bytes, or else in the file with this path; errors name the path. If the
+/// checkpoint does not fit the training, the model does not change.
 pub(in crate::mlp) fn load(
     bytes: Option<&[u8]>,
     path: &Path,
@@ -99,6 +100,8 @@ pub(in crate::mlp) fn load(
         return file.refuse("run", "must not have waited for more epochs than there were");
     }
     model.replace_parameters(parameters)?;
+    // Otherwise the next checkpoint would lose the names.
+    model.take_names_of(path, file.metadata());
     // A best value of another quantity cannot be compared. Without the parameters of the best epoch, there is nothing to restore.
     let restores = options.early_stopping.is_some_and(|stopping| stopping.restore_best) && history.best_epoch.is_some();
     if file.text(MONITOR) != Some(&monitor(options, rows)) || (restores && best_parameters.is_none()) {

@@ -41,6 +41,11 @@ impl<'a> Tensors<'a> {
         Ok(Tensors { path, metadata, data: data.into() })
     }
 
+    /// The header of the file.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
     /// The text with this key.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)

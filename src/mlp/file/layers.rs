@@ -19,6 +19,10 @@ const MISSING: &str = "is missing; a model has N.weight and N.bias for each laye
 const SURPLUS: &str = "does not belong; a model has N.weight and N.bias for each layer, all with the same words in \
                        front, and nothing else";
 
+/// The rule that a tensor of a checkpoint breaks if a layer before it is missing.
+const GAP: &str =
+    "does not belong; a checkpoint has N.weights and N.biases for each layer, counted from 0 without a gap";
+
 /// The first tensor of the best epoch's parameters in a checkpoint.
 const BEST: &str = "best.0.weights";
 /// The rule that a file without this tensor breaks if the best epoch's parameters are to be loaded.
@@ -140,7 +144,16 @@ impl<'a> Tensors<'a> {
             }
             Ok(Layer { weights, biases, inputs, outputs, outputs_first: false })
         };
-        weights.enumerate().map(layer).collect()
+        let layers = weights.enumerate().map(layer).collect::<Result<Vec<_>>>()?;
+        // Layers behind a gap are found here. Without them another model would be loaded, which ends with an earlier layer.
+        let begin = format!("{group}.");
+        let place = |name: &str| name.strip_prefix(&begin)?.split_once('.')?.0.parse::<usize>().ok();
+        let behind =
+            |name: &&String| name.starts_with(&begin) && place(name.as_str()).is_none_or(|place| place >= layers.len());
+        match self.tensors.keys().find(behind) {
+            Some(name) => self.tensor(name.clone()).refuse(GAP),
+            None => Ok(layers),
+        }
     }
 
     /// The tensor with this name, which the file may lack.

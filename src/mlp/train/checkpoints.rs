@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use super::options::FitOptions;
 use super::state::{RowCounts, TrainingState};
@@ -33,14 +33,17 @@ pub(super) struct Checkpoints<'a> {
 
 impl Checkpoints<'_> {
     /// Refuses to resume if neither a file nor bytes are given: such a training would begin anew each time. Also refuses a path
-    /// at which there can be no file: this would otherwise show only after an epoch, which may take hours. Of several ranks
-    /// only rank 0 has a file.
+    /// at which no file can be made: this would otherwise show only after an epoch, which may take hours. Of several ranks only
+    /// rank 0 has a file.
     pub fn check(&self, ranks: Option<&Ranks>) -> Result<()> {
         if ranks.is_some_and(|ranks| ranks.rank() > 0) {
             return Ok(());
         }
         match &self.path {
-            Some(path) => has_place(path).map_err(|source| failed(path, source)),
+            Some(path) => {
+                has_place(path).map_err(|source| failed(path, source))?;
+                can_be_made(path)
+            }
             None if self.resume && self.bytes.is_none() => {
                 let rule = "resume needs the file of checkpoint, or the bytes of resume_from";
                 Err(Error::Combination { op: "fit", rule })
@@ -118,8 +121,8 @@ impl Checkpoints<'_> {
     }
 }
 
-/// Refuses a path to which no file can be written: one without a file's name, one that leads to a folder, and one whose own folder
-/// does not exist.
+/// Refuses a path to which no file can be written: one without a file's name, one that names or leads to a folder, and one whose own
+/// folder does not exist.
 fn has_place(path: &Path) -> io::Result<()> {
     // Browsers have no files.
     if cfg!(target_family = "wasm") {
@@ -129,11 +132,30 @@ fn has_place(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    // Only a folder can be named with a separator at the end.
+    if path.as_os_str().as_encoded_bytes().last().is_some_and(|last| is_separator(char::from(*last))) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Refuses a path to which the system lets nobody write, such as one in a folder that is read-only. To find out, a file is begun as
+/// for a checkpoint, and given up before anything is replaced.
+fn can_be_made(path: &Path) -> Result<()> {
+    // Browsers have no files. A pipe has to be opened to try it, which would wait for its reader.
+    if cfg!(target_family = "wasm") || std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Ok(());
+    }
+    let mut begun = false;
+    let tried = replace(path, |_| {
+        begun = true;
+        Err(io::ErrorKind::Interrupted.into())
+    });
+    if begun { Ok(()) } else { tried }
 }
 
 /// Whether there is a file at this path. An error is returned if the system cannot tell: if the file were taken as missing, the

@@ -92,8 +92,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Writes a checkpoint to this file after every epoch. It has the parameters, the optimizer state, the parameters of the best
-    /// epoch, and the history. The file always holds a complete epoch. A path at which there can be no file, such as a folder's, is
-    /// refused before the first step.
+    /// epoch, and the history. The file always holds a complete epoch. A path at which no file can be made, such as a folder's or
+    /// one in a read-only folder, is refused before the first step.
     ///
     /// [`Mlp::load`] gives the model after the file's last epoch, and [`Mlp::load_best`] that of the best epoch so far. The best
     /// epoch's parameters are there only if [`EarlyStopping::restore_best`](crate::EarlyStopping::restore_best) is set.
@@ -107,7 +107,8 @@ impl<'a> Trainer<'a> {
     ///
     /// The training returns [`Error::Model`] if the checkpoint has another batch, seed, kind of optimizer, number of layers or
     /// shape of a layer, or another number of rows to train on or to hold back. It returns [`Error::Combination`] if no file is
-    /// named. Other options, such as the learning rate and [`FitOptions::epochs`], are taken from this call.
+    /// named. Other options, such as the learning rate and [`FitOptions::epochs`], are taken from this call. If the model's classes
+    /// have no names, they get those of the checkpoint.
     ///
     /// ```
     /// use wgpu_mlp::{Device, FitOptions, Mlp, Trainer};
