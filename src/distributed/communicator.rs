@@ -9,6 +9,10 @@ pub type CommunicationError = Box<dyn std::error::Error + Send + Sync>;
 /// it needs from the other ranks. [`Ranks`](super::Ranks) makes sure of this, even if something fails on a rank. The crate has
 /// three communicators: a process alone, threads of one process ([`Ranks::in_threads`](super::Ranks::in_threads)), and with the
 /// feature `mpi` the processes of an MPI job.
+///
+/// The calls of a rank come one after the other, but not all from one thread: a training of a large model adds some of its
+/// gradients on a thread of its own. If the communicator itself fails on a rank, it should fail on the others too: they may not
+/// be told.
 pub trait Communicator: Send + Sync {
     /// The number of this rank, counted from 0.
     fn rank(&self) -> usize;

@@ -30,10 +30,13 @@ calls! {
     /// A training begins or ends.
     Fit = 1 => "fit",
     Step => "a step of fit",
+    /// A part of a step's gradients is added.
+    Gradients => "the gradients of a step of fit",
     Validation => "the validation of fit",
     Epoch => "the end of an epoch of fit",
     Predict => "predict",
     Evaluate => "evaluate",
+    EvaluateWeighted => "evaluate_weighted",
     Score => "score",
     ScoreTopK => "score_top_k",
     ConfusionMatrix => "confusion_matrix",

@@ -12,6 +12,7 @@ mod communicator;
 mod in_threads;
 #[cfg(feature = "mpi")]
 mod launcher;
+mod leaving;
 mod message;
 #[cfg(feature = "mpi")]
 mod mpi;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use super::alone::Alone;
 use super::communicator::Communicator;
@@ -36,11 +36,11 @@ use crate::host_memory::no_room;
 /// assert_eq!(models[0].as_ref().unwrap(), models[1].as_ref().unwrap());
 /// ```
 pub struct Ranks {
-    pub(super) communicator: Box<dyn Communicator>,
+    pub(super) communicator: Arc<dyn Communicator>,
     /// The rank that has ended while others were in a call. After that no messages are possible.
-    pub(super) left: OnceLock<usize>,
-    /// Whether the last round ended with an error. All ranks then know it.
-    pub(super) told: AtomicBool,
+    pub(super) left: Arc<OnceLock<usize>>,
+    /// Whether the last round of the current call ended with an error. All ranks then know it.
+    pub(super) told: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Ranks {
@@ -53,7 +53,13 @@ impl Ranks {
     /// A rank over your own communicator, which must not be used for anything else. The rank must make the same calls as the
     /// others until all have ended: if it ends early, the others are not told.
     pub fn new(communicator: impl Communicator + 'static) -> Self {
-        Ranks { communicator: Box::new(communicator), left: OnceLock::new(), told: AtomicBool::new(false) }
+        Ranks { communicator: Arc::new(communicator), left: Arc::default(), told: Arc::default() }
+    }
+
+    /// Another handle to this rank, for a thread that takes over its messages for a while.
+    pub(crate) fn second_handle(&self) -> Self {
+        let Ranks { communicator, left, told } = self;
+        Ranks { communicator: communicator.clone(), left: left.clone(), told: told.clone() }
     }
 
     /// A single rank. Calls over it behave like calls without ranks.
@@ -136,12 +142,17 @@ impl Ranks {
     /// # Ok::<(), wgpu_mlp::Error>(())
     /// ```
     pub fn sum(&self, values: &mut Vec<f32>) -> Result<()> {
+        self.sum_in(Call::Sum, values)
+    }
+
+    /// Adds the values of all ranks as [`Ranks::sum`] does, as a part of this call.
+    pub(crate) fn sum_in(&self, call: Call, values: &mut Vec<f32>) -> Result<()> {
         // Reserves as `room_to_sum` does, for values that already exist.
         if values.try_reserve_exact(self.most_zeros()).is_err() {
             let needed = values.len().saturating_add(self.most_zeros());
-            return self.fail(Call::Sum, no_room::<f32>("sum", needed, 1).into());
+            return self.fail(call, no_room::<f32>("sum", needed, 1).into());
         }
-        self.same(Call::Sum, "the number of values to add", values.len() as u64)?;
+        self.same(call, "the number of values to add", values.len() as u64)?;
         self.sum_after_a_round(values)
     }
 

@@ -196,33 +196,6 @@ impl Ranks {
         self.told.store(true, Relaxed);
         Error::Ranks(error)
     }
-
-    /// A guard that tells the other ranks, when it is dropped, that this rank has left a call early: by a panic, or because a
-    /// future was dropped. [`Leaving::not_early`] prevents that.
-    pub(crate) fn leaving(&self, call: Call) -> Leaving<'_> {
-        Leaving { ranks: self, call }
-    }
-}
-
-/// A call of this rank. If this guard is dropped, the call has ended early.
-pub(crate) struct Leaving<'a> {
-    ranks: &'a Ranks,
-    call: Call,
-}
-
-impl Leaving<'_> {
-    /// Ends the guard without telling the others, since the call has ended normally.
-    pub fn not_early(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        let why = if std::thread::panicking() { "panicked" } else { "was dropped" };
-        // The result is the error of this rank itself, which has no caller to return it to.
-        let _ = self.ranks.round(self.call, Err(why.into()));
-    }
 }
 
 fn communication(source: CommunicationError) -> Error {

@@ -60,7 +60,7 @@ pub(crate) use grids::{ColumnGrid, LinearGrid, NormGrid};
 pub(crate) use operand::Operand;
 #[cfg(test)]
 pub(crate) use presets::Preset;
-pub(crate) use read::Reading;
+pub(crate) use read::{LongReading, Reading};
 pub(crate) use row_launch::{RowLaunch, RowSplit, Window};
 pub(crate) use rows::RowGrid;
 pub(crate) use staged::Staged;

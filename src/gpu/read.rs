@@ -19,7 +19,7 @@ use crate::host_memory::no_room;
 use crate::waiting::Waiting;
 
 /// The number of pieces of a long read that are in flight at a time.
-const PIECES_UNDER_WAY: usize = 4;
+const PIECES_IN_FLIGHT: usize = 4;
 
 /// Types for which any bytes are a value.
 pub(crate) trait Plain: bytemuck::AnyBitPattern + Send + Sync {}
@@ -55,31 +55,17 @@ impl Context {
     /// Reads the content of a buffer into a slice of its length. A long content comes in pieces: while the host copies one, the
     /// device copies the next.
     pub async fn read_into<T: Plain>(&self, waiting: Waiting, buffer: &Buffer, values: &mut [T]) -> Result<()> {
-        let (mut offset, end) = (buffer.offset(), buffer.offset() + buffer.bytes());
-        let (mut under_way, mut rest) = (VecDeque::with_capacity(PIECES_UNDER_WAY), values);
-        while offset < end || !under_way.is_empty() {
-            while offset < end && under_way.len() < PIECES_UNDER_WAY {
-                if matches!(waiting, Waiting::Yielding) {
-                    self.room_async().await?;
-                }
-                let bytes = (end - offset).min(PIECE_BYTES as u64);
-                under_way.push_back(self.start_read::<T>(&[ByteRange { raw: buffer.raw(), offset, bytes }])?);
-                offset += bytes;
-            }
-            let Some(reading) = under_way.pop_front() else { break };
-            let copied = |piece: &[T]| {
-                let (head, behind) = std::mem::take(&mut rest).split_at_mut(piece.len());
-                copy_down(head, piece);
-                rest = behind;
-            };
-            reading.arrive(waiting, copied).await?;
-        }
-        self.check_guards(waiting, &[buffer]).await
+        LongReading::new().arrive(waiting, buffer, values).await
     }
 
     /// Starts to read a buffer's content, without waiting for it.
     pub fn read_later<T: Plain>(&self, buffer: &Buffer) -> Result<Reading<T>> {
         self.start_read(&[buffer.range()])
+    }
+
+    /// The bytes of the receipt behind the content of a read; 0 on devices that give none.
+    fn receipt_bytes(&self) -> u64 {
+        self.live.as_ref().filter(|live| live.connection.needs_receipts).map_or(0, |_| Receipts::bytes())
     }
 
     /// Records copies of the pieces, one after another, into a staging buffer, and submits them.
@@ -99,7 +85,7 @@ impl Context {
         };
         let Some(live) = &self.live else { return Ok(reading(None, None)) };
         let content: u64 = pieces.iter().map(|piece| piece.bytes).sum();
-        let bytes = content + if live.connection.needs_receipts { Receipts::bytes() } else { 0 };
+        let bytes = content + self.receipt_bytes();
         let staging = match live.reads.take(bytes, self.limits.max_buffer_size) {
             Some(staging) => staging,
             None => Shared::new(self.with_room(|| {
@@ -129,6 +115,60 @@ impl Context {
         drop(turn);
         self.check()?;
         Ok(reading(Some((staging, answer, submission)), receipt))
+    }
+}
+
+/// The most bytes of a piece of a long read. A piece has whole values, and fits into the largest staging buffer together with its
+/// receipt: staging buffers of the next size would be twice as large.
+fn piece_bytes<T>(receipt: u64) -> u64 {
+    let value = size_of::<T>().max(1) as u64;
+    (PIECE_BYTES as u64 - receipt) / value * value
+}
+
+/// A read of a buffer of any length, which comes in pieces. Some of them may be in flight.
+pub(crate) struct LongReading<T> {
+    /// The bytes that have been read or are in flight.
+    begun: u64,
+    in_flight: VecDeque<Reading<T>>,
+}
+
+impl<T: Plain> LongReading<T> {
+    /// A read of which no piece is in flight.
+    pub fn new() -> Self {
+        LongReading { begun: 0, in_flight: VecDeque::with_capacity(PIECES_IN_FLIGHT) }
+    }
+
+    /// Sends the next piece on its way, behind the commands that are recorded so far. Returns whether there was one.
+    pub fn start_piece(&mut self, buffer: &Buffer) -> Result<bool> {
+        let context = buffer.context();
+        let bytes = (buffer.bytes() - self.begun).min(piece_bytes::<T>(context.receipt_bytes()));
+        if bytes > 0 {
+            let piece = ByteRange { raw: buffer.raw(), offset: buffer.offset() + self.begun, bytes };
+            self.in_flight.push_back(context.start_read(&[piece])?);
+            self.begun += bytes;
+        }
+        Ok(bytes > 0)
+    }
+
+    /// Waits for the content, and copies it to a slice of its length.
+    pub async fn arrive(mut self, waiting: Waiting, buffer: &Buffer, values: &mut [T]) -> Result<()> {
+        let mut rest = values;
+        loop {
+            while self.in_flight.len() < PIECES_IN_FLIGHT && self.begun < buffer.bytes() {
+                if matches!(waiting, Waiting::Yielding) {
+                    buffer.context().room_async().await?;
+                }
+                self.start_piece(buffer)?;
+            }
+            let Some(reading) = self.in_flight.pop_front() else { break };
+            let copied = |piece: &[T]| {
+                let (head, behind) = std::mem::take(&mut rest).split_at_mut(piece.len());
+                copy_down(head, piece);
+                rest = behind;
+            };
+            reading.arrive(waiting, copied).await?;
+        }
+        buffer.context().check_guards(waiting, &[buffer]).await
     }
 }
 
@@ -225,5 +265,20 @@ impl<T: Plain> Reading<T> {
             drop(live.reads.put(staging));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_and_its_receipt_fit_into_the_largest_staging_buffer() {
+        let size = |bytes: u64| Reads::size(bytes, u64::MAX);
+        assert_eq!((piece_bytes::<f32>(0), size(piece_bytes::<f32>(0))), (PIECE_BYTES as u64, PIECE_BYTES as u64));
+        let receipt = Receipts::bytes();
+        for (piece, value) in [(piece_bytes::<f32>(receipt), 4), (piece_bytes::<[u32; 6]>(receipt), 24)] {
+            assert_eq!((size(piece + receipt), piece % value), (PIECE_BYTES as u64, 0));
+        }
     }
 }

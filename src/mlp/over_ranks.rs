@@ -47,21 +47,23 @@ impl Mlp {
     /// # Errors
     /// As [`Mlp::evaluate`] and [`Mlp::predict_over`], on every rank.
     pub fn evaluate_over<L: Label>(&self, ranks: &Ranks, x: impl RowSource, labels: &[L]) -> Result<Statistics> {
-        ranks.in_call(Call::Evaluate, || {
-            let has_rows = self.begin_over(ranks, Call::Evaluate, (&x, labels.len()), None)?;
-            let own = if has_rows { self.evaluate(x, labels)? } else { Statistics::default() };
-            let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
-            // There is a label for each row, so this is the number of rows.
-            let (bad, rows) = (first_bad_row.map_or(u64::MAX, |row| row), labels.len() as u64);
-            let numbers = [loss_sum.to_bits(), weight_sum.to_bits(), correct, counted, non_finite_rows, bad, rows, 0];
-            let joined = |(all, before): (Statistics, u64), numbers: Numbers| {
-                let [loss_sum, weight_sum, correct, rows, non_finite_rows, bad, of_rank, _] = numbers;
-                let [loss_sum, weight_sum] = [loss_sum, weight_sum].map(f64::from_bits);
-                let first_bad_row = (bad < u64::MAX).then_some(bad);
-                let one = Statistics { loss_sum, weight_sum, correct, rows, non_finite_rows, first_bad_row };
-                (all.join(one, before), before + of_rank)
-            };
-            Ok(ranks.round(Call::Evaluate, Ok(numbers))?.into_iter().fold(Default::default(), joined).0)
+        self.statistics_over(ranks, Call::Evaluate, (&x, labels.len()), || self.evaluate(&x, labels))
+    }
+
+    /// Evaluates loss and accuracy on the rows of all ranks with a weight for each row, as [`Mlp::evaluate_weighted`] does on the
+    /// rows of one process.
+    ///
+    /// # Errors
+    /// As [`Mlp::evaluate_weighted`] and [`Mlp::predict_over`], on every rank.
+    pub fn evaluate_weighted_over<L: Label>(
+        &self,
+        ranks: &Ranks,
+        x: impl RowSource,
+        labels: &[L],
+        weights: &[f32],
+    ) -> Result<Statistics> {
+        self.statistics_over(ranks, Call::EvaluateWeighted, (&x, labels.len().max(weights.len())), || {
+            self.evaluate_weighted(&x, labels, weights)
         })
     }
 
@@ -133,6 +135,31 @@ impl Mlp {
             return Err(ranks.seen_by_all(RanksError::Failed { rank: 0, source: source.into() }));
         }
         Ok(own > 0)
+    }
+
+    /// Joins the statistics of all ranks. `own` computes those of this rank's rows, of which there are `rows`.
+    fn statistics_over(
+        &self,
+        ranks: &Ranks,
+        call: Call,
+        (x, rows): (&dyn RowSource, usize),
+        own: impl FnOnce() -> Result<Statistics>,
+    ) -> Result<Statistics> {
+        ranks.in_call(call, || {
+            let has_rows = self.begin_over(ranks, call, (x, rows), None)?;
+            let own = if has_rows { own()? } else { Statistics::default() };
+            let Statistics { loss_sum, weight_sum, correct, rows: counted, non_finite_rows, first_bad_row } = own;
+            let (bad, rows) = (first_bad_row.map_or(u64::MAX, |row| row), rows as u64);
+            let numbers = [loss_sum.to_bits(), weight_sum.to_bits(), correct, counted, non_finite_rows, bad, rows, 0];
+            let joined = |(all, before): (Statistics, u64), numbers: Numbers| {
+                let [loss_sum, weight_sum, correct, rows, non_finite_rows, bad, of_rank, _] = numbers;
+                let [loss_sum, weight_sum] = [loss_sum, weight_sum].map(f64::from_bits);
+                let first_bad_row = (bad < u64::MAX).then_some(bad);
+                let one = Statistics { loss_sum, weight_sum, correct, rows, non_finite_rows, first_bad_row };
+                (all.join(one, before), before + of_rank)
+            };
+            Ok(ranks.round(call, Ok(numbers))?.into_iter().fold(Default::default(), joined).0)
+        })
     }
 
     /// Computes a share over the rows of all ranks that count: the hits of all ranks divided by the rows of all ranks. `share`

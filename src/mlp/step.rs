@@ -9,25 +9,37 @@ use crate::ops::{self, CrossEntropy, GradientRoom, InputGradient, Pending, Reduc
 use crate::optim::OptimizerState;
 use crate::targets::Targets;
 
-/// The gradients of a step with the memory that they lie in, layer by layer, and the step's statistics.
+/// The gradients of a layer's parameters, with the memory that they lie in.
+pub(crate) struct LayerGradients {
+    room: GradientRoom,
+    gradients: [Gradient; 2],
+}
+
+impl LayerGradients {
+    /// The gradients of the weights and of the biases as whole matrices.
+    pub fn whole(&self) -> Result<[Matrix; 2]> {
+        self.room.whole(self.gradients.clone()).map(<[_; 2]>::from)
+    }
+}
+
+/// The gradients of a step, layer by layer, and the step's statistics.
 #[derive(Default)]
 pub(crate) struct StepGradients {
-    layers: Vec<(GradientRoom, [Gradient; 2])>,
+    layers: Vec<LayerGradients>,
     pub pending: Pending,
 }
 
 impl StepGradients {
     /// The gradients of all parameters, the weights and then the biases of each layer, in the form that updates take.
     fn in_banks(&self) -> Vec<Gradient> {
-        self.layers.iter().flat_map(|(_, gradients)| gradients.iter().cloned()).collect()
+        self.layers.iter().flat_map(|layer| layer.gradients.iter().cloned()).collect()
     }
 
-    /// The gradients of all parameters, the weights and then the biases of each layer, as whole matrices.
-    pub fn whole(&self) -> Result<Vec<Matrix>> {
-        let mut whole = Vec::with_capacity(2 * self.layers.len());
-        for (room, gradients) in &self.layers {
-            let (weights, biases) = room.whole(gradients.clone())?;
-            whole.extend([weights, biases]);
+    /// The gradients of the first layers, up to this number of them, as whole matrices: the weights and then the biases of each.
+    pub fn whole(&self, layers: usize) -> Result<Vec<Matrix>> {
+        let mut whole = Vec::with_capacity(2 * layers);
+        for layer in self.layers.iter().take(layers) {
+            whole.extend(layer.whole()?);
         }
         Ok(whole)
     }
@@ -43,22 +55,24 @@ impl Mlp {
         options: &StepOptions,
         state: &mut OptimizerState,
     ) -> Result<Pending> {
-        let gradients = self.record_gradients((x, None), targets, options, state.steps())?;
+        let gradients = self.record_gradients((x, None), targets, options, state.steps(), &mut |_, _| Ok(()))?;
         self.record_update(&gradients.in_banks(), state)?;
         Ok(gradients.pending)
     }
 
     /// Records the gradients of this rank's share of a batch: of the sum of its rows' losses. `places` are the places of the rows
-    /// in the batch.
+    /// in the batch. `after_layer` is called with each layer's number and its gradients as soon as they are recorded; on the CPU
+    /// path they are computed by then.
     pub(crate) fn record_share(
         &self,
         (x, places): (&Matrix, &[u64]),
         targets: &Targets,
         options: &StepOptions,
         step: u64,
+        after_layer: &mut dyn FnMut(usize, &LayerGradients) -> Result<()>,
     ) -> Result<StepGradients> {
         let loss = CrossEntropy { reduction: Reduction::Sum, ..options.loss.clone() };
-        self.record_gradients((x, Some(places)), targets, &StepOptions { loss, ..*options }, step)
+        self.record_gradients((x, Some(places)), targets, &StepOptions { loss, ..*options }, step, after_layer)
     }
 
     /// Records the update of all parameters by gradients that lie side by side in a bank, each of them in one piece.
@@ -80,6 +94,7 @@ impl Mlp {
         targets: &Targets,
         options: &StepOptions,
         step: u64,
+        after_layer: &mut dyn FnMut(usize, &LayerGradients) -> Result<()>,
     ) -> Result<StepGradients> {
         let Some((last, hidden)) = self.layers.split_last() else { return Ok(StepGradients::default()) };
         let StepOptions { loss, dropout, seed } = options;
@@ -111,7 +126,9 @@ impl Mlp {
                 dy = if *dropout > 0.0 { dropped(&dx, index - 1)? } else { dx };
                 of_parameters
             };
-            layers.push((room, gradients));
+            let gradients = LayerGradients { room, gradients };
+            after_layer(index, &gradients)?;
+            layers.push(gradients);
         }
         layers.reverse();
         Ok(StepGradients { layers, pending: head.into_pending() })

@@ -65,6 +65,7 @@ pub fn failing(device: &Device, ranks: &Ranks) -> Result<String> {
     let (torn, words) = (&broken(&x, ranks, false), "torn out");
     told("predict", model.predict_over(ranks, torn), words);
     told("evaluate", model.evaluate_over(ranks, torn, labels), words);
+    told("evaluate_weighted", model.evaluate_weighted_over(ranks, torn, labels, &vec![1.0; labels.len()]), words);
     told("score", model.score_over(ranks, torn, labels), words);
     told("score_top_k", model.score_top_k_over(ranks, torn, labels, 2), words);
     told("confusion_matrix", model.confusion_matrix_over(ranks, torn, labels), words);

@@ -56,8 +56,8 @@ impl FaultyJob {
     fn ends_well(&self) -> Result<(), Failed> {
         let FaultyJob { run, device, size, fault, rank, step } = self;
         let name = format!("run {run}: {fault:?} on rank {rank} of {size} on the {device}, step {step}");
-        let words = [format!("{fault:?}"), rank.to_string(), step.to_string()];
-        let job = Job::start(*size, &["fault", *device, &words[0], &words[1], &words[2]])?;
+        let words = [format!("{fault:?}"), rank.to_string(), step.to_string(), run.to_string()];
+        let job = Job::start(*size, &["fault", *device, &words[0], &words[1], &words[2], &words[3]])?;
         let ended = job.ended(Duration::from_secs(120)).map_err(|error| format!("{name}: {error:?}"))?;
         let [said, errors, panicked] = ["said: ", "error: ", "panicked: "].map(|beginning| ended.lines(beginning));
         let well = match fault {

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use wgpu_mlp::distributed::Ranks;
-use wgpu_mlp::{Device, GpuOptions, Result, verify};
+use wgpu_mlp::{Device, FitOptions, GpuOptions, Result, verify};
 
 use job::Job;
 use training::over_ranks::{self, Data};
@@ -115,6 +115,10 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
     let device = ranks.agree(opened(device))?;
     match (*what, rest) {
         ("train", []) => Ok(over_ranks::train(&device, ranks, &Data::new().weighted(), &training::rich())?.words()),
+        ("train wide", []) => {
+            let options = FitOptions { epochs: 2, ..training::rich() };
+            Ok(over_ranks::train(&device, ranks, &Data::new().weighted().wide(), &options)?.words())
+        }
         ("plain", []) => Ok(over_ranks::train(&device, ranks, &Data::new(), &training::rich())?.words()),
         ("ignored", []) => alike::with_ignored_rank(&device, ranks),
         ("failing calls", []) => calls::failing(&device, ranks),
@@ -129,10 +133,11 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
         ("sum", []) => sums::added(ranks),
         ("one file", [path]) => files::mapped(&device, ranks, Path::new(path)),
         ("files", [folder]) => files::of_rank(&device, ranks, Path::new(folder)),
-        ("fault", [fault, rank, step]) => {
+        ("fault", [fault, rank, step, run]) => {
             let here = rank.parse::<usize>().unwrap() == ranks.rank();
             let fault = here.then(|| faults::named(fault));
-            rank_faults::faulty(&device, ranks, fault, step.parse().unwrap()).map(|epochs| epochs.to_string())
+            let model = (&device, rank_faults::widths_of(run.parse().unwrap()));
+            rank_faults::faulty(model, ranks, fault, step.parse().unwrap()).map(|epochs| epochs.to_string())
         }
         ("differ", [way]) => differ::train(&device, ranks, way),
         ("go on", [folder, epochs, seed]) => {
@@ -172,10 +177,14 @@ fn digest(text: &str) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// A training over MPI has the bits of a training over the same number of threads.
+/// Trainings over MPI have the bits of trainings over the same number of threads, also if parts of the gradients are added early.
 fn as_threads(device: &str, size: usize) -> Result<(), Failed> {
-    let said = say_alike(&["train", device], size)?;
-    let threads = over_ranks::train_over(&opened(device)?, size, &Data::new().weighted(), &training::rich())?;
-    assert_eq!(said, digest(&threads.words()));
+    let (device_of_threads, rich) = (opened(device)?, training::rich());
+    let wide = (Data::new().weighted().wide(), FitOptions { epochs: 2, ..rich.clone() });
+    for (what, (data, options)) in [("train", (Data::new().weighted(), rich)), ("train wide", wide)] {
+        let said = say_alike(&[what, device], size)?;
+        let threads = over_ranks::train_over(&device_of_threads, size, &data, &options)?;
+        assert_eq!(said, digest(&threads.words()), "{what}");
+    }
     Ok(())
 }

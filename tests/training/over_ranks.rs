@@ -13,10 +13,15 @@ use super::{bits, blobs, rich, without_times};
 
 pub const ROWS: usize = 103;
 pub const WIDTHS: [usize; 4] = [4, 12, 9, 3];
+/// Widths of a model so large that ranks add the gradients of its last layers, in two parts, before those of the first are
+/// computed.
+pub const WIDE: [usize; 5] = [4, 1100, 1000, 1100, 3];
 
 /// The data of a training.
 #[derive(Clone)]
 pub struct Data {
+    /// The widths of the model that is trained on it.
+    widths: &'static [usize],
     pub x: Array2<f32>,
     pub labels: Vec<i64>,
     weights: Option<Vec<f32>>,
@@ -26,7 +31,13 @@ pub struct Data {
 impl Data {
     pub fn new() -> Self {
         let (x, labels) = blobs(ROWS, 5);
-        Data { x, labels: labels.into_iter().map(i64::from).collect(), weights: None, held: None }
+        let labels = labels.into_iter().map(i64::from).collect();
+        Data { widths: &WIDTHS, x, labels, weights: None, held: None }
+    }
+
+    /// The data of a training of the large model.
+    pub fn wide(self) -> Self {
+        Data { widths: &WIDE, ..self }
     }
 
     /// Rows with weights from 0 to 3. Every ninth row is ignored.
@@ -96,7 +107,7 @@ impl Trained {
 pub fn train(device: &Device, ranks: &Ranks, data: &Data, options: &FitOptions) -> Result<Trained> {
     let own = shares(ranks.size(), data.labels.len()).swap_remove(ranks.rank());
     // Only rank 0's parameters count.
-    let mut model = Mlp::new(device, &WIDTHS, 3 + ranks.rank() as u64)?;
+    let mut model = Mlp::new(device, data.widths, 3 + ranks.rank() as u64)?;
     let mut by_epoch = Vec::new();
     let mut watch = |model: &Mlp, _: &Epoch| {
         by_epoch.push(bits(model)?);
@@ -157,6 +168,7 @@ pub fn as_one_process(device: &Device) -> Result<()> {
         ("a validation set", Data::new().validated(), plain.clone()),
         ("a part to validate on", Data::new().weighted(), FitOptions { validation_fraction: 0.3, ..plain.clone() }),
         ("everything", Data::new().weighted(), steep),
+        ("a large model", Data::new().weighted().wide(), FitOptions { epochs: 2, dropout: 0.2, ..plain.clone() }),
         ("not looked at", Data::new(), FitOptions { stop_on_non_finite: false, workers: 2, ..plain }),
     ];
     for (name, data, options) in cases {
@@ -241,11 +253,17 @@ pub fn scores_of(device: &Device, ranks: &Ranks) -> Result<()> {
     let model = Mlp::new(device, &WIDTHS, 3)?;
     let (all, all_labels) = (data.x.view(), &data.labels);
     let own = shares(ranks.size(), ROWS).swap_remove(ranks.rank());
-    let (x, labels) = (data.x.slice(s![own.clone(), ..]), &data.labels[own]);
+    let (x, labels) = (data.x.slice(s![own.clone(), ..]), &data.labels[own.clone()]);
     assert_eq!(model.predict_over(ranks, x)?, model.predict(all)?);
     let (over, evaluated) = (model.evaluate_over(ranks, x, labels)?, model.evaluate(all, all_labels)?);
     assert!((over.loss_sum - evaluated.loss_sum).abs() <= 1e-4 * evaluated.loss_sum);
     assert_eq!((over.correct, over.rows), (evaluated.correct, evaluated.rows));
+    let all_weights = data.weights.as_deref().unwrap_or_default();
+    let weighted = model.evaluate_weighted(all, all_labels, all_weights)?;
+    let over = model.evaluate_weighted_over(ranks, x, labels, &all_weights[own])?;
+    assert!((over.loss_sum - weighted.loss_sum).abs() <= 1e-4 * weighted.loss_sum);
+    assert!((over.weight_sum - weighted.weight_sum).abs() <= 1e-6 * weighted.weight_sum);
+    assert_eq!((over.correct, over.rows), (weighted.correct, weighted.rows));
     assert_eq!(model.score_over(ranks, x, labels)?, model.score(all, all_labels)?);
     assert_eq!(model.score_top_k_over(ranks, x, labels, 2)?, model.score_top_k(all, all_labels, 2)?);
     assert_eq!(model.confusion_matrix_over(ranks, x, labels)?, model.confusion_matrix(all, all_labels)?);

@@ -13,7 +13,7 @@ use wgpu_mlp::{
     Trainer,
 };
 
-use super::over_ranks::{Data, ROWS, WIDTHS};
+use super::over_ranks::{Data, ROWS, WIDE, WIDTHS};
 
 /// A fault on one rank in one step.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +64,9 @@ pub fn faults(device: &Device, runs: u64) -> Result<()> {
         let size = rng.random_range(2..=4);
         let fault = FAULTS[rng.random_range(0..FAULTS.len())];
         let (rank, step) = (rng.random_range(0..size), rng.random_range(0..12));
-        let name = format!("run {run}: {fault:?} on rank {rank} of {size}, step {step}");
-        let outcomes = outcomes(&name, device, size, (rank, fault, step));
+        let widths = widths_of(run);
+        let name = format!("run {run}: {fault:?} on rank {rank} of {size}, step {step}, {widths:?}");
+        let outcomes = outcomes(&name, (device, widths), size, (rank, fault, step));
         for outcome in &outcomes {
             match (fault, outcome) {
                 (Fault::Break, Ok(epochs)) => {
@@ -80,10 +81,16 @@ pub fn faults(device: &Device, runs: u64) -> Result<()> {
     Ok(())
 }
 
+/// The widths of the model in a run. A few runs have the large one, in which parts of the gradients may be on their way when the
+/// fault comes.
+pub fn widths_of(run: u64) -> &'static [usize] {
+    if run % 8 == 3 { &WIDE } else { &WIDTHS }
+}
+
 /// The results of trainings on so many ranks, one of which has a fault in a step. All must end in time.
 fn outcomes(
     name: &str,
-    device: &Device,
+    (device, widths): (&Device, &'static [usize]),
     size: usize,
     (rank, fault, step): (usize, Fault, usize),
 ) -> Vec<Result<usize>> {
@@ -91,7 +98,7 @@ fn outcomes(
     std::thread::spawn(move || {
         let outcomes = Ranks::in_threads(size, |ranks| {
             let struck = (ranks.rank() == rank).then_some(fault);
-            let run = std::panic::AssertUnwindSafe(|| faulty(&device, ranks, struck, step));
+            let run = std::panic::AssertUnwindSafe(|| faulty((&device, widths), ranks, struck, step));
             let panicked = || RanksError::Failed { rank: ranks.rank(), source: "panicked".into() };
             std::panic::catch_unwind(run).unwrap_or_else(|_| Err(Error::Ranks(panicked())))
         });
@@ -102,11 +109,14 @@ fn outcomes(
 
 /// On GPUs: if the device of one rank is lost, by its first submit or a later one, the training ends on all ranks, in time.
 pub fn lost(device: &Device) -> Result<()> {
-    for behind in [0, 1, 2, 4, 7, 11] {
+    let small = [0, 1, 2, 4, 7, 11].map(|behind| (behind, &WIDTHS[..]));
+    // A step of the large model has several submits.
+    for (behind, widths) in small.into_iter().chain([1, 3, 6, 10, 15].map(|behind| (behind, &WIDE[..]))) {
         let size = 2 + behind % 3;
         let rank = behind % size;
-        let name = format!("lost behind {behind} submits of rank {rank} of {size}");
-        for (at, outcome) in outcomes(&name, device, size, (rank, Fault::Lost, behind)).into_iter().enumerate() {
+        let name = format!("lost behind {behind} submits of rank {rank} of {size}, {widths:?}");
+        let outcomes = outcomes(&name, (device, widths), size, (rank, Fault::Lost, behind));
+        for (at, outcome) in outcomes.into_iter().enumerate() {
             let error = outcome.err().unwrap_or_else(|| panic!("{name}: no error on rank {at}"));
             assert!(error.to_string().starts_with(&format!("rank {rank}: ")), "{name}: {error} on rank {at}");
             if at == rank {
@@ -120,7 +130,7 @@ pub fn lost(device: &Device) -> Result<()> {
 }
 
 /// A training in which this rank has the fault, if the fault is meant for it. Returns the number of epochs.
-pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -> Result<usize> {
+pub fn faulty((device, widths): (&Device, &[usize]), ranks: &Ranks, fault: Option<Fault>, at: usize) -> Result<usize> {
     let data = Data::new();
     // Every rank has rows in nearly every batch.
     let own = ranks.share_of(ROWS);
@@ -139,7 +149,7 @@ pub fn faulty(device: &Device, ranks: &Ranks, fault: Option<Fault>, at: usize) -
         return ranks.agree(Err("gave up"));
     }
     let opened = if matches!(fault, Some(Fault::Lost)) { losing(at) } else { Ok(device.clone()) };
-    let mut model = match opened.and_then(|device| Mlp::new(&device, &WIDTHS, 3)) {
+    let mut model = match opened.and_then(|device| Mlp::new(&device, widths, 3)) {
         Ok(model) => model,
         // The others train.
         Err(error) => return ranks.agree(Err(error)),
@@ -258,7 +268,7 @@ pub fn panics(device: &Device) -> Result<()> {
                 Ranks::in_threads(3, |ranks| {
                     let here = ranks.rank() == 1;
                     assert!(!here || fault.is_some(), "a panic of a test");
-                    let outcome = faulty(&device, ranks, fault.filter(|_| here), 4);
+                    let outcome = faulty((&device, &WIDTHS), ranks, fault.filter(|_| here), 4);
                     let _ = say.send(outcome.as_ref().map_err(Error::to_string).copied());
                     outcome
                 })

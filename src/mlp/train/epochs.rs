@@ -46,14 +46,25 @@ impl Training<'_> {
                 break;
             }
             let (epoch, failed) = self.run_epoch(index, model, state, callbacks).await?;
-            if failed.is_some() || copied.elapsed() >= COPY_INTERVAL {
-                model.copy = model.parameters_by(self.waiting).await?.into();
-                copied = Instant::now();
+            let copies = failed.is_some() || copied.elapsed() >= COPY_INTERVAL;
+            let is_best = state.record_epoch(epoch, options);
+            let mut alike = true;
+            if copies || is_best || self.joint.is_some() {
+                // They are read once, for all that need them.
+                let parameters = model.parameters_by(self.waiting).await?;
+                if is_best {
+                    state.best_parameters = Some(parameters.clone());
+                }
+                if let Some(joint) = &self.joint {
+                    alike = joint.are_alike(index, &parameters)?;
+                }
+                if copies {
+                    (model.copy, copied) = (parameters.into(), Instant::now());
+                }
             }
-            if state.record_epoch(epoch, options) {
-                state.best_parameters = Some(model.parameters_by(self.waiting).await?);
+            if !alike {
+                self.unify(model, state).await?;
             }
-            self.unify(index, model, state).await?;
             if !callbacks.shortened {
                 checkpoints.write(self.waiting, model, state, options, self.row_counts()).await?;
             }
@@ -113,16 +124,9 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// After an epoch, gives all ranks the model and state of rank 0 if the ranks' devices are of different kinds and may round
-    /// differently, or if the ranks' parameters differ for any other reason.
-    async fn unify(&self, epoch: usize, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
+    /// Gives all ranks the model and state of rank 0.
+    async fn unify(&self, model: &mut Mlp, state: &mut TrainingState) -> Result<()> {
         let Some(joint) = &self.joint else { return Ok(()) };
-        if !joint.mixed {
-            if joint.are_alike(self.waiting, model).await? {
-                return Ok(());
-            }
-            log::warn!("fit: the ranks' parameters differ after epoch {epoch}: all ranks take those of rank 0");
-        }
         let rows = self.row_counts();
         let own = match joint.ranks.rank() {
             0 => checkpoint::bytes(self.waiting, Path::new(GIVEN_BYTES), model, state, self.options, rows).await?,

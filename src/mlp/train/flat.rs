@@ -9,11 +9,18 @@ use crate::layers::parameters::Parameters;
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
-/// Views of matrices with these shapes, whose values lie one after the other.
-pub(super) fn arrays<'a>(shapes: &[(usize, usize)], values: &'a [f32]) -> Result<Vec<ArrayView2<'a, f32>>> {
-    let mut rest = values;
+/// Views of matrices with these shapes, whose values lie one after the other, in one part or in several. No matrix lies in two
+/// parts.
+pub(super) fn arrays<'a>(
+    shapes: &[(usize, usize)],
+    parts: impl IntoIterator<Item = &'a [f32]>,
+) -> Result<Vec<ArrayView2<'a, f32>>> {
+    let (mut parts, mut rest) = (parts.into_iter(), &[][..]);
     let array = |(rows, cols): &(usize, usize)| {
-        let wrong = || Error::Length { op: "fit", shape: Shape { rows: *rows, cols: *cols }, values: values.len() };
+        if rest.is_empty() {
+            rest = parts.next().unwrap_or_default();
+        }
+        let wrong = || Error::Length { op: "fit", shape: Shape { rows: *rows, cols: *cols }, values: rest.len() };
         let (own, others) = rest.split_at_checked(rows * cols).ok_or_else(wrong)?;
         rest = others;
         ArrayView2::from_shape((*rows, *cols), own).map_err(|_| wrong())
@@ -39,7 +46,7 @@ fn values(layers: &[Parameters]) -> impl Iterator<Item = &f32> {
 
 /// The parameters of layers with these shapes, from one list of values.
 pub(super) fn unflattened(shapes: &[(usize, usize)], values: &[f32]) -> Result<Vec<Parameters>> {
-    let mut matrices = arrays(shapes, values)?.into_iter();
+    let mut matrices = arrays(shapes, [values])?.into_iter();
     let mut layers = Vec::new();
     while let (Some(weights), Some(biases)) = (matrices.next(), matrices.next()) {
         layers.push(Parameters { weights: weights.to_owned(), biases: biases.to_owned() });

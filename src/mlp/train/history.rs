@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::Result;
 use crate::files::replace;
 #[cfg(feature = "serde")]
-use crate::saved_number;
+use crate::saved_number as saved;
 
 /// An epoch's results: loss and accuracy of one pass over the data. Each step is measured before its own update.
 ///
@@ -25,21 +25,15 @@ pub struct Epoch {
     /// The epoch's number, counted from 0.
     pub index: usize,
     /// The mean loss over the rows. It is weighted as in the loss, and without penalties.
-    #[cfg_attr(
-        feature = "serde",
-        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
-    )]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "saved::write", deserialize_with = "saved::or_nan"))]
     pub loss: f64,
     /// The share of the rows that were classified correctly, whatever their weights are; NaN if no row was counted.
-    #[cfg_attr(
-        feature = "serde",
-        serde(serialize_with = "saved_number::write", deserialize_with = "saved_number::or_nan")
-    )]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "saved::write", deserialize_with = "saved::or_nan"))]
     pub accuracy: f64,
     /// The mean loss over the validation rows after the epoch, if there are any.
     #[cfg_attr(
         feature = "serde",
-        serde(default, serialize_with = "saved_number::write_some", deserialize_with = "saved_number::some")
+        serde(default, serialize_with = "saved::write_some", deserialize_with = "saved::some")
     )]
     pub validation_loss: Option<f64>,
     /// The accuracy on the validation rows after the epoch.

@@ -6,6 +6,7 @@ use super::flat::{checksum, flattened, unflattened};
 use super::options::FitOptions;
 use crate::distributed::{Call, Numbers, Ranks};
 use crate::error::{Error, RanksError, Result};
+use crate::layers::parameters::Parameters;
 use crate::mlp::Mlp;
 use crate::statistics::Statistics;
 use crate::waiting::Waiting;
@@ -127,12 +128,20 @@ impl<'a> Joint<'a> {
         places.map(|(row, place)| (row - self.own.start, place))
     }
 
-    /// Whether the model's parameters have the same bits on all ranks. They are read, and their checksums are compared.
-    pub async fn are_alike(&self, waiting: Waiting, model: &Mlp) -> Result<bool> {
+    /// Whether all ranks have the same parameters after an epoch, bit for bit: their checksums are compared. Devices of different
+    /// kinds may round differently, so on them the answer is no.
+    pub fn are_alike(&self, epoch: usize, parameters: &[Parameters]) -> Result<bool> {
+        if self.mixed {
+            return Ok(false);
+        }
         let mut numbers = Numbers::default();
-        numbers[0] = checksum(&model.parameters_by(waiting).await?);
+        numbers[0] = checksum(parameters);
         let all = self.ranks.round(Call::Epoch, Ok(numbers))?;
-        Ok(all.iter().all(|other| *other == all[0]))
+        let alike = all.iter().all(|other| *other == all[0]);
+        if !alike {
+            log::warn!("fit: the ranks' parameters differ after epoch {epoch}: all ranks take those of rank 0");
+        }
+        Ok(alike)
     }
 }
 

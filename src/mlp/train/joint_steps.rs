@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::batches::Batch;
 use super::callback_list::CallbackList;
+use super::early_sums::EarlySums;
 use super::feed::Feed;
 use super::flat::arrays;
 use super::joint::{Joint, Word};
@@ -16,6 +17,7 @@ use super::training::Training;
 use crate::distributed::Call;
 use crate::error::{Error, Result};
 use crate::mlp::Mlp;
+use crate::mlp::step::LayerGradients;
 use crate::ops::{Pending, bank};
 use crate::statistics::Statistics;
 
@@ -27,11 +29,12 @@ struct Share {
 }
 
 /// This rank's results of a step.
+#[derive(Default)]
 struct Own {
     /// The batch; `None` if none of its rows belongs to this rank.
     batch: Option<Batch>,
     statistics: Statistics,
-    /// The gradients of the sum of the rows' losses, for all parameters one after the other.
+    /// The gradients of the sum of the rows' losses, for all parameters whose gradients are not added early, one after the other.
     gradients: Vec<f32>,
     /// The result of the finite check of the last update, if one was recorded.
     check: Option<f32>,
@@ -94,13 +97,15 @@ impl JointSteps<'_> {
         state: &mut TrainingState,
         callbacks: &mut CallbackList<'_>,
     ) -> Result<(Statistics, usize)> {
+        let mut early = EarlySums::begin(self.joint.ranks, model.widths())?;
         let mut feed = Feed::begin(self.training, Part::Train, || self.own_order(), own_rows.iter().copied());
         let (mut total, mut done, checked) = (Statistics::default(), 0, self.training.options.stop_on_non_finite);
         for step in 0..own_rows.len() {
             // After a callback has ended the training, no gradients are computed. All ranks are told before they stop.
             let (rows, places) = if callbacks.stopped { Default::default() } else { self.own_of(step).unzip() };
             let share = &Share { rows, places };
-            let own = self.own_gradients(&mut feed, share, model, state).await?;
+            let own = self.own_gradients(&mut feed, share, model, state, &mut early).await;
+            let (own, sums) = early.take(own)?;
             let all = self.agree(&own, callbacks.stopped, done, model, state).await?;
             if all.stopped {
                 break;
@@ -109,12 +114,12 @@ impl JointSteps<'_> {
                 return Err(self.bad_loss(done, share, own, model).await?);
             }
             self.before = checked.then(|| Snapshot::of(model, state));
-            self.update(own.gradients, all.statistics.weight_sum, model, state)?;
+            self.update((own.gradients, sums), all.statistics.weight_sum, model, state)?;
             total = total.join(all.statistics, 0);
             done += 1;
             callbacks.on_step(&self.training.step_report(&self.steps, step, &total))?;
         }
-        let last = self.own_gradients(&mut feed, &Share::default(), model, state).await?;
+        let last = Own { check: self.last_check(model, state).await?, ..Own::default() };
         self.agree(&last, false, done, model, state).await?;
         feed.end(self.steps.epoch, self.training.options.workers);
         callbacks.shortened = done < own_rows.len();
@@ -144,33 +149,43 @@ impl JointSteps<'_> {
         Ok(all)
     }
 
-    /// Computes the gradients of this rank's rows and reads them. The finite check of the last update is read with them, if it
-    /// has not been read.
+    /// The result of the finite check of the last update, if one was recorded that has not been read.
+    async fn last_check(&self, model: &Mlp, state: &TrainingState) -> Result<Option<f32>> {
+        let check = self.before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
+        Ok(first_of(&Pending::read_all(self.training.waiting, &[], check.as_slice()).await?.1))
+    }
+
+    /// Computes the gradients of this rank's rows and reads them, or hands them over to be added early. The finite check of the
+    /// last update is read with them, if it has not been read.
     async fn own_gradients(
         &self,
         feed: &mut Feed<'_>,
         share: &Share,
         model: &Mlp,
         state: &TrainingState,
+        early: &mut EarlySums,
     ) -> Result<Own> {
-        let check = self.before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
-        let values = model.parameter_shapes().iter().map(|(rows, cols)| rows * cols).sum();
+        let (waiting, layers) = (self.training.waiting, early.layers_left());
+        let values = model.parameter_shapes()[..2 * layers].iter().map(|(rows, cols)| rows * cols).sum();
         let mut gradients = self.joint.ranks.room_to_sum("fit", values)?;
         if share.rows.is_empty() {
-            let (_, check) = Pending::read_all(self.training.waiting, &[], check.as_slice()).await?;
+            early.hand_over_zeros()?;
             gradients.resize(values, 0.0);
-            return Ok(Own { batch: None, statistics: Statistics::default(), gradients, check: first_of(&check) });
+            return Ok(Own { gradients, check: self.last_check(model, state).await?, ..Own::default() });
         }
-        model.device.make_room(self.training.waiting).await?;
+        let check = self.before.is_some().then(|| model.record_finite_check(&state.optimizer)).transpose()?;
+        model.device.make_room(waiting).await?;
         let batch = feed.batch(&model.device, &share.rows, model.classes())?;
         let mut options = self.training.step_options.clone();
         options.loss.sample_weights = batch.weights.clone();
-        let rows = (&batch.x, &share.places[..]);
-        let recorded = model.record_share(rows, &batch.targets, &options, state.optimizer.steps())?;
-        let mut wanted = recorded.whole()?;
+        let (rows, step) = ((&batch.x, &share.places[..]), state.optimizer.steps());
+        let mut after_layer = |layer: usize, gradients: &LayerGradients| early.after_layer(layer, gradients);
+        let recorded = model.record_share(rows, &batch.targets, &options, step, &mut after_layer)?;
+        let mut wanted = recorded.whole(layers)?;
         let count = wanted.len();
         wanted.extend(check);
-        let (statistics, mut beside) = Pending::read_all(self.training.waiting, &[recorded.pending], &wanted).await?;
+        early.hand_over(waiting).await?;
+        let (statistics, mut beside) = Pending::read_all(waiting, &[recorded.pending], &wanted).await?;
         let check = first_of(&beside.split_off(count));
         let statistics = statistics.first().copied().unwrap_or_default();
         beside.iter().for_each(|values| gradients.extend_from_slice(values));
@@ -178,21 +193,23 @@ impl JointSteps<'_> {
     }
 
     /// Updates the parameters by the gradient of the loss over all rows of the batch: the ranks' sum divided by the sum of the
-    /// weights of all rows.
+    /// weights of all rows. `sums` has the parts that were added early, the last layers first.
     fn update(
         &self,
-        mut gradients: Vec<f32>,
+        (mut first, mut sums): (Vec<f32>, Vec<Vec<f32>>),
         weight_sum: f64,
         model: &mut Mlp,
         state: &mut TrainingState,
     ) -> Result<()> {
-        self.joint.ranks.sum_after_a_round(&mut gradients)?;
+        self.joint.ranks.sum_after_a_round(&mut first)?;
+        sums.push(first);
         // A mean over weights whose sum is 0 has a gradient of 0. The sum of the gradients may still differ from 0: with label
         // smoothing, a row of a class without weight takes part in the losses of other classes.
         let divisor = if weight_sum == 0.0 { f64::INFINITY } else { weight_sum };
-        gradients.iter_mut().for_each(|gradient| *gradient = (f64::from(*gradient) / divisor) as f32);
+        sums.iter_mut().flatten().for_each(|gradient| *gradient = (f64::from(*gradient) / divisor) as f32);
         state.optimizer.set_learning_rate(state.schedule.rate());
-        let matrices = bank::from_arrays(&model.device, "gradients", &arrays(&model.parameter_shapes(), &gradients)?)?;
+        let arrays = arrays(&model.parameter_shapes(), sums.iter().rev().map(Vec::as_slice))?;
+        let matrices = bank::from_arrays(&model.device, "gradients", &arrays)?;
         model.record_update_by(matrices, &mut state.optimizer)?;
         state.schedule.end_of_step();
         Ok(())

@@ -9,6 +9,7 @@ mod class_counts;
 pub(super) mod class_weights;
 pub(crate) mod dry_step;
 mod early_stopping;
+mod early_sums;
 mod epochs;
 mod feed;
 mod fit;

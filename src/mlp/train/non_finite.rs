@@ -101,10 +101,10 @@ impl Mlp {
     /// The first slot of the optimizer with a non-finite value, and its layer. This copies all slots to the host.
     async fn bad_slot(&self, waiting: Waiting, state: &OptimizerState) -> Result<Option<Origin>> {
         let snapshot = state.export_by(waiting, &self.parameter_shapes()).await?;
-        let slots = state.optimizer().slots().iter().zip(&snapshot.slots);
+        let slots = state.optimizer().slots_in_errors().iter().zip(&snapshot.slots);
         let bad = |arrays: &[Array2<f32>]| arrays.iter().position(|array| first_bad_row(array).is_some());
         // A slot has weights and biases in turn, so two arrays belong to each layer.
-        let origin = |name: &str, index: usize| Origin { op: slot_op(name), layer: index / 2, row: None };
+        let origin = |op: &'static str, index: usize| Origin { op, layer: index / 2, row: None };
         Ok(slots.filter_map(|(name, arrays)| Some(origin(name, bad(arrays)?))).next())
     }
 
@@ -123,14 +123,4 @@ pub(super) fn first_of(beside: &[Vec<f32>]) -> Option<f32> {
 /// The first row with a non-finite value.
 fn first_bad_row(values: &Array2<f32>) -> Option<usize> {
     values.rows().into_iter().position(|row| row.iter().any(|value| !value.is_finite()))
-}
-
-/// The name of an optimizer's slot in errors.
-fn slot_op(slot: &str) -> &'static str {
-    match slot {
-        "velocity" => "the optimizer's velocity",
-        "squares" => "the optimizer's squares",
-        "m" => "the optimizer's m",
-        _ => "the optimizer's v",
-    }
 }

@@ -1,0 +1,90 @@
+//! Leaving: a guard that tells the other ranks if this rank leaves a call early.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::message::Call;
+use super::ranks::Ranks;
+
+impl Ranks {
+    /// A guard that tells the other ranks, when it is dropped, that this rank has left a call early: by a panic, or because a
+    /// future was dropped. [`Leaving::not_early`] prevents that.
+    pub(crate) fn leaving(&self, call: Call) -> Leaving<'_> {
+        // An error of an earlier call ends nothing here.
+        self.told.store(false, Relaxed);
+        Leaving { ranks: self, call }
+    }
+}
+
+/// A call of this rank. If this guard is dropped, the call has ended early.
+pub(crate) struct Leaving<'a> {
+    ranks: &'a Ranks,
+    call: Call,
+}
+
+impl Leaving<'_> {
+    /// Ends the guard without telling the others, since the call has ended normally.
+    pub fn not_early(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        // After an error that all ranks know, the others have ended the call too. They would take a round more for one of their
+        // next call. The end of a program is told in any case: it lies outside of all other calls.
+        if self.call != Call::Leave && self.ranks.told.load(Relaxed) {
+            return;
+        }
+        let why = if std::thread::panicking() { "panicked" } else { "was dropped" };
+        // The result is the error of this rank itself, which has no caller to return it to.
+        let _ = self.ranks.round(self.call, Err(why.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    use super::*;
+    use crate::error::{Error, Result};
+
+    fn no_forward() -> Error {
+        Error::NoForward { layer: "of a test", call: "backward" }
+    }
+
+    fn words(outcome: Result<()>) -> String {
+        outcome.err().map_or_else(|| "well".into(), |error| error.to_string())
+    }
+
+    /// The outcomes of two ranks: of a call in which rank 0 panics and rank 1 may fail, and of the next call. If rank 0 hears, it
+    /// panics only after the round in which it is told that rank 1 has failed.
+    fn outcomes(fails: bool, hears: bool) -> Vec<[String; 2]> {
+        let outcomes = Ranks::in_threads(2, |ranks| {
+            let first = ranks.rank() == 0;
+            // This error must not be taken for one of the next call.
+            assert!(ranks.agree(if first { Ok(()) } else { Err("failed before") }).is_err());
+            let call = || {
+                ranks.in_call(Call::Predict, || match first {
+                    true => {
+                        let _ = hears.then(|| ranks.same(Call::Predict, "a number", 0));
+                        // Unlike `panic!`, this prints nothing.
+                        resume_unwind(Box::new("a panic of a test"))
+                    }
+                    false if fails => Err(no_forward()),
+                    false => Ok(()),
+                })
+            };
+            let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Ok(()));
+            Ok::<_, Error>([outcome, ranks.agree(Ok::<_, Error>(()))].map(words))
+        });
+        outcomes.into_iter().filter_map(Result::ok).collect()
+    }
+
+    #[test]
+    fn a_panic_is_told_once_unless_all_ranks_have_an_error_before() {
+        let both = |first: &str| [["well"; 2].map(str::to_owned), [first, "well"].map(str::to_owned)];
+        assert_eq!(outcomes(false, false), both("rank 0: panicked"));
+        assert_eq!(outcomes(true, false), both("rank 0: panicked"));
+        assert_eq!(outcomes(true, true), both(&format!("rank 1: {}", no_forward())));
+    }
+}
