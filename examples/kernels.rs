@@ -4,8 +4,9 @@
 //! cargo run --release --example kernels -- --out target/kernels
 //! ```
 //!
-//! It runs the table of cases on the adapter, once for every kernel for products and every number of lanes a row, with
-//! subgroup operations and without, and writes what was compiled on the way: for people who read kernels, and for compilers other than the driver's.
+//! It runs the cases that are not large on the adapter: once for each kernel for products, once for each number of lanes that
+//! share a row, and twice without subgroup operations. It writes what was compiled on the way, for people who read kernels,
+//! and for compilers other than the driver's.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -45,11 +45,6 @@ pub(crate) enum Kind {
 }
 
 /// An integer type whose values can be class labels.
-///
-/// ```
-/// fn count<L: wgpu_mlp::Label>(labels: &[L]) -> usize { labels.len() }
-/// assert_eq!(count(&[1u8, 2]) + count(&[1i64]), 3);
-/// ```
 pub trait Label: Copy {
     /// The label's value.
     fn value(self) -> i128;

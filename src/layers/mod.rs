@@ -1,5 +1,5 @@
-//! Layers with a forward and a backward pass, named after the notebook's classes. Each layer keeps the matrices that its `backward`
-//! needs.
+//! Layers with a forward and a backward pass. Each layer keeps the matrices that its `backward` needs. "The notebook" in their
+//! documentation is the NumPy notebook that this crate grew out of; the example `notebook` goes through it.
 //!
 //! ```
 //! use ndarray::array;

@@ -86,12 +86,8 @@ impl Mlp {
         let mut values = host_room(op, shape.rows, shape.cols)?;
         let start = |rows| self.start_by_class(op, x, rows, of);
         self.stream(waiting, shape.rows, start, &mut values, |_, _| {}).await?;
-        let length = values.len();
-        Array2::from_shape_vec((shape.rows, shape.cols), values).map_err(|_| Error::Length {
-            op,
-            shape,
-            values: length,
-        })
+        let (length, array) = (values.len(), Array2::from_shape_vec((shape.rows, shape.cols), values));
+        array.map_err(|_| Error::Length { op, shape, values: length })
     }
 
     /// Starts to compute a value for each class of these rows. `of` computes the values from the logits.

@@ -34,13 +34,9 @@ pub fn adagrad(w: &mut Matrix, dw: &Matrix, squares: &mut Matrix, options: &AdaG
 }
 
 impl Rule for AdaGradOptions {
-    fn name(&self) -> &'static str {
-        "adagrad"
-    }
-
     fn check(&self) -> Result<()> {
         update::check_size(self.name(), "learning_rate", self.learning_rate)?;
-        update::check_epsilon(self.name(), self.epsilon)
+        update::check_positive(self.name(), "epsilon", self.epsilon)
     }
 
     fn kernel(&self) -> &'static Kernel {

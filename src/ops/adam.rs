@@ -51,16 +51,12 @@ pub(crate) struct Adam {
 }
 
 impl Rule for Adam {
-    fn name(&self) -> &'static str {
-        "adam"
-    }
-
     fn check(&self) -> Result<()> {
         let (op, options) = (self.name(), &self.options);
         update::check_size(op, "learning_rate", options.learning_rate)?;
         update::check_decay(op, "beta1", options.beta1)?;
         update::check_decay(op, "beta2", options.beta2)?;
-        update::check_epsilon(op, options.epsilon)?;
+        update::check_positive(op, "epsilon", options.epsilon)?;
         update::check_size(op, "weight_decay", options.weight_decay)?;
         if self.step == 0 {
             return Err(Error::Option { op, option: "step", rule: "at least 1", value: 0.0 });

@@ -1,6 +1,7 @@
 //! bias_add: a bias for each column, added to every row.
 
-use super::{On, fits, on};
+use super::fits;
+use super::operands::computed;
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::kernels;
@@ -25,10 +26,5 @@ use crate::matrix::Matrix;
 pub fn bias_add(x: &Matrix, bias: &Matrix) -> Result<Matrix> {
     let rule = "the bias must be one row with a value for each column";
     fits("bias_add", rule, x, bias, bias.shape() == (1, x.cols()))?;
-    match on("bias_add", [x, bias])? {
-        On::Cpu([values, bias]) => Ok(Matrix::on_cpu(x.device(), cpu::bias_add(values, bias.row(0)))),
-        On::Gpu(gpu, operands) => {
-            Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), kernels::bias_add(gpu, operands, x.shape())?))
-        }
-    }
+    computed("bias_add", [x, bias], x.shape(), |[x, bias]| cpu::bias_add(x, bias.row(0)), kernels::bias_add)
 }

@@ -8,10 +8,6 @@ use crate::matrix::Matrix;
 use crate::targets::Targets;
 
 /// The reduction of the rows' losses to one number, whose gradient the loss computes.
-///
-/// ```
-/// assert_eq!(wgpu_mlp::ops::Reduction::default(), wgpu_mlp::ops::Reduction::Mean);
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reduction {

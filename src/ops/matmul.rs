@@ -1,9 +1,12 @@
 //! matmul, matmul_tn, matmul_nt: products of two matrices, one of which may be transposed.
 
+use ndarray::{Array2, ArrayView2};
+
 use super::{On, fits, on};
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::kernels::products;
+use crate::gpu::{Buffer, Context};
 use crate::host_memory::host_room;
 use crate::matrix::Matrix;
 
@@ -27,16 +30,7 @@ use crate::matrix::Matrix;
 /// ```
 pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul", "left columns must equal right rows", a, b, a.cols() == b.rows())?;
-    match on("matmul", [a, b])? {
-        On::Cpu([x, y]) => {
-            host_room::<f32>("matmul", a.rows(), b.cols())?;
-            Ok(Matrix::on_cpu(a.device(), cpu::matmul(x, y)))
-        }
-        On::Gpu(gpu, [x, y]) => {
-            let (m, n, k) = (a.rows(), b.cols(), a.cols());
-            Ok(Matrix::on_gpu(a.device(), m, n, products::matmul(gpu, x, y, [m, n, k])?))
-        }
-    }
+    product("matmul", [a, b], [a.rows(), b.cols(), a.cols()], cpu::matmul, products::matmul)
 }
 
 /// The product Aᵀ B, for A `k x m` and B `k x n`: the gradient of a dense layer's weights, dW = Xᵀ dY.
@@ -57,16 +51,7 @@ pub fn matmul(a: &Matrix, b: &Matrix) -> Result<Matrix> {
 /// ```
 pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_tn", "left rows must equal right rows", a, b, a.rows() == b.rows())?;
-    match on("matmul_tn", [a, b])? {
-        On::Cpu([x, y]) => {
-            host_room::<f32>("matmul_tn", a.cols(), b.cols())?;
-            Ok(Matrix::on_cpu(a.device(), cpu::matmul_tn(x, y)))
-        }
-        On::Gpu(gpu, [x, y]) => {
-            let (m, n, k) = (a.cols(), b.cols(), a.rows());
-            Ok(Matrix::on_gpu(a.device(), m, n, products::matmul_tn(gpu, x, y, [m, n, k])?))
-        }
-    }
+    product("matmul_tn", [a, b], [a.cols(), b.cols(), a.rows()], cpu::matmul_tn, products::matmul_tn)
 }
 
 /// The product A Bᵀ, for A `m x k` and B `n x k`: the gradient of a dense layer's input, dX = dY Wᵀ.
@@ -87,14 +72,23 @@ pub fn matmul_tn(a: &Matrix, b: &Matrix) -> Result<Matrix> {
 /// ```
 pub fn matmul_nt(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     fits("matmul_nt", "left columns must equal right columns", a, b, a.cols() == b.cols())?;
-    match on("matmul_nt", [a, b])? {
-        On::Cpu([x, y]) => {
-            host_room::<f32>("matmul_nt", a.rows(), b.rows())?;
-            Ok(Matrix::on_cpu(a.device(), cpu::matmul_nt(x, y)))
+    product("matmul_nt", [a, b], [a.rows(), b.rows(), a.cols()], cpu::matmul_nt, products::matmul_nt)
+}
+
+/// The product of two matrices that fit each other, `m x n` over k.
+fn product(
+    op: &'static str,
+    operands: [&Matrix; 2],
+    [m, n, k]: [usize; 3],
+    on_cpu: impl FnOnce(ArrayView2<'_, f32>, ArrayView2<'_, f32>) -> Array2<f32>,
+    on_gpu: impl FnOnce(&Context, &Buffer, &Buffer, [usize; 3]) -> Result<Buffer>,
+) -> Result<Matrix> {
+    let device = operands[0].device();
+    match on(op, operands)? {
+        On::Cpu([a, b]) => {
+            host_room::<f32>(op, m, n)?;
+            Ok(Matrix::on_cpu(device, on_cpu(a, b)))
         }
-        On::Gpu(gpu, [x, y]) => {
-            let (m, n, k) = (a.rows(), b.rows(), a.cols());
-            Ok(Matrix::on_gpu(a.device(), m, n, products::matmul_nt(gpu, x, y, [m, n, k])?))
-        }
+        On::Gpu(gpu, [a, b]) => Ok(Matrix::on_gpu(device, m, n, on_gpu(gpu, a, b, [m, n, k])?)),
     }
 }

@@ -38,10 +38,6 @@ pub fn momentum(w: &mut Matrix, dw: &Matrix, velocity: &mut Matrix, options: &Mo
 }
 
 impl Rule for MomentumOptions {
-    fn name(&self) -> &'static str {
-        "momentum"
-    }
-
     fn check(&self) -> Result<()> {
         update::check_size(self.name(), "learning_rate", self.learning_rate)?;
         update::check_decay(self.name(), "momentum", self.momentum)

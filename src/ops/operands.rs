@@ -1,6 +1,6 @@
 //! The operands of an op: checks that their shapes fit, and the device that holds them.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::cpu::TargetView;
 use crate::device::Device;
@@ -35,6 +35,21 @@ pub(crate) fn on<'a, const N: usize>(op: &'static str, operands: [&'a Matrix; N]
         (None, Ok(views), _) => Ok(On::Cpu(views)),
         (Some(gpu), _, Ok(buffers)) => Ok(On::Gpu(gpu, buffers)),
         _ => Err(other_device(op, first, first)),
+    }
+}
+
+/// The result of an op, a matrix of this shape. `on_cpu` or `on_gpu` computes it, depending on the device that holds all operands.
+pub(super) fn computed<const N: usize>(
+    op: &'static str,
+    operands: [&Matrix; N],
+    shape: (usize, usize),
+    on_cpu: impl FnOnce([ArrayView2<'_, f32>; N]) -> Array2<f32>,
+    on_gpu: impl FnOnce(&Context, [&Buffer; N], (usize, usize)) -> Result<Buffer>,
+) -> Result<Matrix> {
+    let device = operands[0].device();
+    match on(op, operands)? {
+        On::Cpu(values) => Ok(Matrix::on_cpu(device, on_cpu(values))),
+        On::Gpu(gpu, buffers) => Ok(Matrix::on_gpu(device, shape.0, shape.1, on_gpu(gpu, buffers, shape)?)),
     }
 }
 

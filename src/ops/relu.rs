@@ -1,6 +1,7 @@
 //! relu, its mask, and its gradient.
 
-use super::{On, on, same_shape};
+use super::operands::computed;
+use super::same_shape;
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::kernels;
@@ -19,12 +20,7 @@ use crate::matrix::Matrix;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn relu(x: &Matrix) -> Result<Matrix> {
-    match on("relu", [x])? {
-        On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::relu(values))),
-        On::Gpu(gpu, [values]) => {
-            Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), kernels::relu(gpu, values, x.shape())?))
-        }
-    }
+    computed("relu", [x], x.shape(), |[x]| cpu::relu(x), kernels::relu)
 }
 
 /// The mask of [`relu`], 1\[X > 0\]: 1 where X > 0, else 0, also where X is NaN. The gradient is multiplied by it. Exact.
@@ -40,12 +36,7 @@ pub fn relu(x: &Matrix) -> Result<Matrix> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn relu_mask(x: &Matrix) -> Result<Matrix> {
-    match on("relu_mask", [x])? {
-        On::Cpu([values]) => Ok(Matrix::on_cpu(x.device(), cpu::relu_mask(values))),
-        On::Gpu(gpu, [values]) => {
-            Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), kernels::relu_mask(gpu, values, x.shape())?))
-        }
-    }
+    computed("relu_mask", [x], x.shape(), |[x]| cpu::relu_mask(x), kernels::relu_mask)
 }
 
 /// The gradient of [`relu`]'s input X: dY where X > 0, else 0, also at X = 0. Exact.
@@ -64,10 +55,5 @@ pub fn relu_mask(x: &Matrix) -> Result<Matrix> {
 /// ```
 pub fn relu_backward(x: &Matrix, dy: &Matrix) -> Result<Matrix> {
     same_shape("relu_backward", x, dy)?;
-    match on("relu_backward", [x, dy])? {
-        On::Cpu([values, dy]) => Ok(Matrix::on_cpu(x.device(), cpu::relu_backward(values, dy))),
-        On::Gpu(gpu, operands) => {
-            Ok(Matrix::on_gpu(x.device(), x.rows(), x.cols(), kernels::relu_backward(gpu, operands, x.shape())?))
-        }
-    }
+    computed("relu_backward", [x, dy], x.shape(), |[x, dy]| cpu::relu_backward(x, dy), kernels::relu_backward)
 }

@@ -34,14 +34,10 @@ pub fn rmsprop(w: &mut Matrix, dw: &Matrix, squares: &mut Matrix, options: &RmsP
 }
 
 impl Rule for RmsPropOptions {
-    fn name(&self) -> &'static str {
-        "rmsprop"
-    }
-
     fn check(&self) -> Result<()> {
         update::check_size(self.name(), "learning_rate", self.learning_rate)?;
         update::check_decay(self.name(), "decay", self.decay)?;
-        update::check_epsilon(self.name(), self.epsilon)
+        update::check_positive(self.name(), "epsilon", self.epsilon)
     }
 
     fn kernel(&self) -> &'static Kernel {

@@ -34,10 +34,6 @@ pub(crate) struct Sgd {
 }
 
 impl Rule for Sgd {
-    fn name(&self) -> &'static str {
-        "sgd"
-    }
-
     fn check(&self) -> Result<()> {
         update::check_size(self.name(), "learning_rate", self.learning_rate)
     }

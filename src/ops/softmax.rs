@@ -1,6 +1,7 @@
 //! softmax, log_softmax and softmax_backward: probabilities, row by row.
 
-use super::{On, on, same_shape};
+use super::operands::computed;
+use super::same_shape;
 use crate::cpu;
 use crate::error::Result;
 use crate::gpu::kernels;
@@ -23,13 +24,7 @@ use crate::matrix::Matrix;
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn softmax(logits: &Matrix) -> Result<Matrix> {
-    match on("softmax", [logits])? {
-        On::Cpu([x]) => Ok(Matrix::on_cpu(logits.device(), cpu::softmax(x))),
-        On::Gpu(gpu, [x]) => {
-            let out = kernels::softmax(gpu, x, logits.shape())?;
-            Ok(Matrix::on_gpu(logits.device(), logits.rows(), logits.cols(), out))
-        }
-    }
+    computed("softmax", [logits], logits.shape(), |[x]| cpu::softmax(x), kernels::softmax)
 }
 
 /// The logarithm of softmax: ln p = x - m - ln Σ_j exp(x_j - m), with m the row's maximum. It is finite where [`softmax`]
@@ -48,13 +43,7 @@ pub fn softmax(logits: &Matrix) -> Result<Matrix> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
-    match on("log_softmax", [logits])? {
-        On::Cpu([x]) => Ok(Matrix::on_cpu(logits.device(), cpu::log_softmax(x))),
-        On::Gpu(gpu, [x]) => {
-            let out = kernels::log_softmax(gpu, x, logits.shape())?;
-            Ok(Matrix::on_gpu(logits.device(), logits.rows(), logits.cols(), out))
-        }
-    }
+    computed("log_softmax", [logits], logits.shape(), |[x]| cpu::log_softmax(x), kernels::log_softmax)
 }
 
 /// The gradient of softmax's logits: dlogits = p · (dp - Σ_j dp_j p_j). This is the product of dp and softmax's Jacobian, which is
@@ -77,12 +66,7 @@ pub fn log_softmax(logits: &Matrix) -> Result<Matrix> {
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 pub fn softmax_backward(probs: &Matrix, dprobs: &Matrix) -> Result<Matrix> {
-    same_shape("softmax_backward", probs, dprobs)?;
-    match on("softmax_backward", [probs, dprobs])? {
-        On::Cpu([p, dp]) => Ok(Matrix::on_cpu(probs.device(), cpu::softmax_backward(p, dp))),
-        On::Gpu(gpu, operands) => {
-            let dlogits = kernels::softmax_backward(gpu, operands, probs.shape())?;
-            Ok(Matrix::on_gpu(probs.device(), probs.rows(), probs.cols(), dlogits))
-        }
-    }
+    let op = "softmax_backward";
+    same_shape(op, probs, dprobs)?;
+    computed(op, [probs, dprobs], probs.shape(), |[p, dp]| cpu::softmax_backward(p, dp), kernels::softmax_backward)
 }

@@ -99,10 +99,6 @@ pub enum MatrixUnits {
 }
 
 /// A kernel for products. [`Device::tune`](crate::Device::tune) measures these kernels and names the winners.
-///
-/// ```
-/// assert_eq!(wgpu_mlp::MatmulKernel::ALL.len(), 10);
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -122,7 +118,7 @@ pub enum MatmulKernel {
     Direct,
     /// Panels of b in registers, no workgroup memory: for software drivers with subgroup operations and 64-bit integers.
     Panel,
-    /// Four sums for each thread: for small products on software drivers.
+    /// A block of 4 x 4 sums for each thread, no workgroup memory: for small products on software drivers.
     Plain,
     /// Tiles of 8 x 8 matrices on matrix units, if these are in use ([`GpuOptions::matrix_units`]) and there is enough workgroup
     /// memory: 44 KiB for tiles of 128 x 128, which matrices of 16 x 16 make. With less memory `MediumUnits` is used instead.

@@ -40,13 +40,13 @@ struct Params {
 }
 
 /// ReLU: max(X, 0), of X's shape.
-pub(crate) fn relu(gpu: &Context, x: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
-    launch(gpu, &RELU, &[("MASK", flag(false))], &[x], shape)
+pub(crate) fn relu(gpu: &Context, x: [&Buffer; 1], shape: (usize, usize)) -> Result<Buffer> {
+    launch(gpu, &RELU, &[("MASK", flag(false))], &x, shape)
 }
 
 /// The mask of ReLU: 1 where X > 0, else 0, of X's shape.
-pub(crate) fn relu_mask(gpu: &Context, x: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
-    launch(gpu, &RELU_MASK, &[("MASK", flag(true))], &[x], shape)
+pub(crate) fn relu_mask(gpu: &Context, x: [&Buffer; 1], shape: (usize, usize)) -> Result<Buffer> {
+    launch(gpu, &RELU_MASK, &[("MASK", flag(true))], &x, shape)
 }
 
 /// The gradient of X, from X and the gradient of its ReLU; all three have one shape.

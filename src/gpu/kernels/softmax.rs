@@ -32,13 +32,13 @@ static SOFTMAX_BACKWARD: Kernel = Kernel {
 pub(super) static KERNELS: [&Kernel; 3] = [&SOFTMAX, &LOG_SOFTMAX, &SOFTMAX_BACKWARD];
 
 /// The probabilities of logits, of the logits' shape.
-pub(crate) fn softmax(gpu: &Context, logits: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
-    launch(gpu, &SOFTMAX, &[("LOG", flag(false))], &[logits], shape)
+pub(crate) fn softmax(gpu: &Context, logits: [&Buffer; 1], shape: (usize, usize)) -> Result<Buffer> {
+    launch(gpu, &SOFTMAX, &[("LOG", flag(false))], &logits, shape)
 }
 
 /// The logarithms of the probabilities of logits, of the logits' shape.
-pub(crate) fn log_softmax(gpu: &Context, logits: &Buffer, shape: (usize, usize)) -> Result<Buffer> {
-    launch(gpu, &LOG_SOFTMAX, &[("LOG", flag(true))], &[logits], shape)
+pub(crate) fn log_softmax(gpu: &Context, logits: [&Buffer; 1], shape: (usize, usize)) -> Result<Buffer> {
+    launch(gpu, &LOG_SOFTMAX, &[("LOG", flag(true))], &logits, shape)
 }
 
 /// The gradient of the logits, from the probabilities and their gradient; all three have one shape.

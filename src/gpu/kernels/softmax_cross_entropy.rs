@@ -5,7 +5,8 @@ use bytemuck::{Pod, Zeroable};
 use super::loss_parameters::{LossInputs, LossParameters};
 use super::statistics::{self, Record};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
+use crate::gpu::Access::{Read, Write};
+use crate::gpu::{Buffer, Context, Form, Kernel, Operand, RowLaunch, Window};
 
 const OP: &str = "softmax_cross_entropy";
 
@@ -14,16 +15,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     file: "rows/softmax_cross_entropy.wgsl",
     forms: Form::BY_LANES_ALONG,
     params: size_of::<Params>(),
-    buffers: &[
-        Access::Read,
-        Access::Read,
-        Access::Read,
-        Access::Read,
-        Access::Read,
-        Access::Write,
-        Access::Write,
-        Access::Write,
-    ],
+    buffers: &[Read, Read, Read, Read, Read, Write, Write, Write],
     overrides: &["LANES", "ROWS", "FAN", "DISTRIBUTIONS", "SPREAD"],
     sizes: &["HELD"],
 };

@@ -1,5 +1,5 @@
 //! Products on the device: c = a b with an epilogue (bias, ReLU, or a ReLU's mask). A product is cut into windows that fit
-//! bindings, and `choose.rs` chooses a kernel for each window.
+//! bindings (`split.rs`), and `choose.rs` chooses one kernel for all of them, by their size.
 
 mod choose;
 pub(in crate::gpu) mod halves;
