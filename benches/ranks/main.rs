@@ -7,12 +7,13 @@
 //! ```
 //!
 //! The bench starts itself with `mpirun`, each kind of job in turn, round by round, and prints medians and extremes. With
-//! `--overlap` it measures instead what it saves to add gradients while others are still computed. README.md beside this file has
-//! the figures, and conclusions for networks.
+//! `--overlap` it measures instead what it saves to add gradients while others are still computed, in steps that are written out by
+//! hand and in trainings. README.md beside this file has the figures, and conclusions for networks.
 
 mod jobs;
 mod overlap;
 mod ranks;
+mod trained;
 
 use std::error::Error;
 use std::num::NonZeroUsize;

@@ -1,8 +1,9 @@
 //! Overlap: steps whose gradients are added all at once, layer by layer, or layer by layer while others are still computed.
 //!
-//! The steps are written out by hand, on the CPU path, since trainings add all gradients at once. In every way one thread of each
-//! rank adds, and gets the values from the thread that computes. It may also sleep after each sum, for as long as a network would
-//! need: then other threads have the processor, as they would while a network card sends.
+//! The steps are written out by hand, on the CPU path, since trainings add gradients in one way alone; `trained.rs` measures that
+//! one beside them. In every way one thread of each rank adds, and gets the values from the thread that computes. It may also sleep
+//! after each sum, for as long as a network would need: then other threads have the processor, as they would while a network card
+//! sends.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -23,7 +24,7 @@ use crate::{NETWORKS, Outcome, sum_of};
 const MODELS: [(&[usize], usize); 2] = [(&[784, 512, 10], 4096), (&[1024, 4096, 4096, 1000], 256)];
 const RANKS: usize = 2;
 /// The number of steps of a job in each way, after one that is not counted.
-const STEPS: usize = 8;
+pub const STEPS: usize = 8;
 const WAYS: [Way; 4] = [Way::Apart, Way::AtOnce, Way::ByLayers, Way::Overlapped];
 
 /// How the gradients of a step are added.
@@ -39,6 +40,9 @@ enum Way {
     Overlapped,
 }
 
+/// A task: the widths of the model, the rows of a step on each rank, and the gigabits a second and the seconds of latency of the
+/// network, if there is one.
+pub type Task = (&'static [usize], usize, Option<(f64, f64)>);
 /// Values on their way to the thread that adds, with the number of their part.
 type Values = (usize, Vec<f32>);
 /// Sums on their way back.
@@ -74,31 +78,33 @@ struct Parts {
 /// Runs the jobs, and prints a table.
 pub fn told(rounds: usize) -> Outcome<()> {
     let tasks: Vec<_> = (0..MODELS.len()).flat_map(|model| (0..=NETWORKS.len()).map(move |net| (model, net))).collect();
-    let mut seconds = vec![[const { Vec::new() }; WAYS.len()]; tasks.len()];
+    let mut seconds = vec![[const { Vec::new() }; WAYS.len() + 1]; tasks.len()];
     for _ in 0..rounds {
         for (of_task, (model, net)) in seconds.iter_mut().zip(&tasks) {
-            let of_ways = jobs::run(RANKS, &format!("overlap {model} {net}"))?;
-            let of_ways: [f64; WAYS.len()] = of_ways.try_into().map_err(|_| "a job told another number of times")?;
+            let mut of_ways = jobs::run(RANKS, &format!("overlap {model} {net}"))?;
+            of_ways.extend(jobs::run(RANKS, &format!("overlap trained {model} {net}"))?);
+            let of_ways: [f64; WAYS.len() + 1] =
+                of_ways.try_into().map_err(|_| "a job told another number of times")?;
             of_task.iter_mut().zip(of_ways).for_each(|(all, one)| all.push(one));
         }
     }
     println!("steps of {RANKS} ranks, CPU path, ms, medians of {rounds} rounds, and from the least to the most\n");
     println!(
-        "{:<20} {:>4}   {:>7}   {:^26}   {:^26}   {:^26}   {:^26}   {:>6}",
-        "model", "rows", "network", "computed alone", "added at once", "by layers", "overlapped", "saved"
+        "{:<20} {:>4}   {:>7}   {:^26}   {:^26}   {:^26}   {:^26}   {:>6}   {:^26}",
+        "model", "rows", "network", "computed alone", "added at once", "by layers", "overlapped", "saved", "a training"
     );
     for (of_task, (model, net)) in seconds.iter_mut().zip(tasks) {
         let (widths, rows) = MODELS[model];
         let widths = widths.iter().map(usize::to_string).collect::<Vec<_>>().join("-");
         let network = named(net).map_or("none".into(), |(gigabits, _)| format!("{gigabits} Gb"));
         let of_ways = of_task.each_mut().map(|all| of_all(all));
-        let [alone, at_once, by_layers, overlapped] = of_ways.map(|of| {
+        let [alone, at_once, by_layers, overlapped, training] = of_ways.map(|of| {
             let [least, median, most] = [of.least, of.median, of.most].map(|seconds| 1e3 * seconds);
             format!("{median:>8.2} ({least:.2} - {most:.2})")
         });
         let saved = 100.0 * (1.0 - of_ways[3].median / of_ways[1].median);
         println!(
-            "{widths:<20} {rows:>4}   {network:>7}   {alone:<26}   {at_once:<26}   {by_layers:<26}   {overlapped:<26}   {saved:>4.1} %"
+            "{widths:<20} {rows:>4}   {network:>7}   {alone:<26}   {at_once:<26}   {by_layers:<26}   {overlapped:<26}   {saved:>4.1} %   {training}"
         );
     }
     Ok(())
@@ -109,12 +115,23 @@ fn named(net: usize) -> Option<(f64, f64)> {
     net.checked_sub(1).and_then(|place| NETWORKS.get(place)).copied()
 }
 
-/// Runs the steps of a job in all ways, and prints on rank 0 the seconds of a step in each.
-pub fn run(ranks: &Ranks, task: &str) -> Outcome<()> {
-    let numbers = task.split(' ').map(str::parse::<usize>).collect::<Result<Vec<_>, _>>()?;
+/// The seconds of a sum of so many values on a network, with the round before it.
+pub fn seconds_of(values: usize, ranks: usize, (gigabits, latency): (f64, f64)) -> f64 {
+    sum_of(4.0 * values as f64, ranks as f64, latency, gigabits * 1e9 / 8.0)
+}
+
+/// The task in these words, the numbers of a model and of a network: the model's widths, its rows, and the network.
+pub fn task(words: &str) -> Outcome<Task> {
+    let numbers = words.split(' ').map(str::parse::<usize>).collect::<Result<Vec<_>, _>>()?;
     let [model, net] = numbers[..] else { return Err("a task is the number of a model and that of a network".into()) };
     let (widths, rows) = MODELS.get(model).ok_or("there is no such model")?;
-    let seconds = measured(ranks, &mut Model::new(widths, *rows, ranks.rank())?, named(net))?;
+    Ok((*widths, *rows, named(net)))
+}
+
+/// Runs the steps of a job in all ways, and prints on rank 0 the seconds of a step in each.
+pub fn run(ranks: &Ranks, words: &str) -> Outcome<()> {
+    let (widths, rows, network) = task(words)?;
+    let seconds = measured(ranks, &mut Model::new(widths, rows, ranks.rank())?, network)?;
     if ranks.rank() == 0 {
         println!("seconds {}", seconds.map(|seconds| seconds.to_string()).join(" "));
     }
@@ -149,10 +166,9 @@ fn measured(ranks: &Ranks, model: &mut Model, network: Option<(f64, f64)>) -> Ou
 /// Adds values in the order in which they come.
 fn add(ranks: &Ranks, network: Option<(f64, f64)>, values: Receiver<Values>, sums: Sender<Sums>) {
     for (part, mut values) in values {
-        let bytes = 4.0 * values.len() as f64;
+        let seconds = network.map(|network| seconds_of(values.len(), ranks.size(), network));
         let sum = ranks.sum(&mut values).map(|()| values);
-        if let Some((gigabits, latency)) = network {
-            let seconds = sum_of(bytes, ranks.size() as f64, latency, gigabits * 1e9 / 8.0);
+        if let Some(seconds) = seconds {
             thread::sleep(Duration::from_secs_f64(seconds));
         }
         if sums.send((part, sum)).is_err() {

@@ -11,7 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::{Device, FitOptions, Mlp, Optimizer, Trainer};
 
-use crate::{Outcome, ROWS, WIDTHS, overlap, parameters};
+use crate::{Outcome, ROWS, WIDTHS, overlap, parameters, trained};
 
 /// The number of steps of a timed training, and of sums.
 const STEPS: usize = 4;
@@ -22,6 +22,9 @@ const MESSAGES: usize = 2000;
 pub fn run(what: &str) -> Outcome<()> {
     if what == "allreduce" {
         return allreduce();
+    }
+    if let Some(task) = what.strip_prefix("overlap trained ") {
+        return trained::run(task);
     }
     if let Some(task) = what.strip_prefix("overlap ") {
         return Ranks::over_mpi(|ranks| overlap::run(ranks, task));

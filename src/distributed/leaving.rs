@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::message::Call;
+use super::message::{Call, NOT_TOLD};
 use super::ranks::Ranks;
 
 impl Ranks {
@@ -10,8 +10,17 @@ impl Ranks {
     /// future was dropped. [`Leaving::not_early`] prevents that.
     pub(crate) fn leaving(&self, call: Call) -> Leaving<'_> {
         // An error of an earlier call ends nothing here.
-        self.told.store(false, Relaxed);
+        self.told.store(NOT_TOLD, Relaxed);
         Leaving { ranks: self, call }
+    }
+
+    /// Whether the last round has ended this call with an error on all ranks. A call that a callback makes within a training does
+    /// not end the training.
+    fn told_in(&self, call: Call) -> bool {
+        let of_fit = [Call::Step, Call::Gradients, Call::Validation, Call::Epoch];
+        let parts: &[Call] = if call == Call::Fit { &of_fit } else { &[] };
+        let told = self.told.load(Relaxed);
+        parts.iter().chain([&call]).any(|part| *part as u8 == told)
     }
 }
 
@@ -32,7 +41,7 @@ impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         // After an error that all ranks know, the others have ended the call too. They would take a round more for one of their
         // next call. The end of a program is told in any case: it lies outside of all other calls.
-        if self.call != Call::Leave && self.ranks.told.load(Relaxed) {
+        if self.call != Call::Leave && self.ranks.told_in(self.call) {
             return;
         }
         let why = if std::thread::panicking() { "panicked" } else { "was dropped" };

@@ -48,6 +48,9 @@ calls! {
     Leave => "the end of the program",
 }
 
+/// Stands for a call where no call has ended with an error.
+pub(super) const NOT_TOLD: u8 = 0;
+
 /// The numbers of a message.
 pub(crate) type Numbers = [u64; 8];
 

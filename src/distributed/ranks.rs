@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, OnceLock};
 
 use super::alone::Alone;
 use super::communicator::Communicator;
-use super::message::{Call, Numbers};
+use super::message::{Call, NOT_TOLD, Numbers};
 #[cfg(doc)]
 use crate::error::RanksError;
 use crate::error::{Error, Result};
@@ -39,8 +39,8 @@ pub struct Ranks {
     pub(super) communicator: Arc<dyn Communicator>,
     /// The rank that has ended while others were in a call. After that no messages are possible.
     pub(super) left: Arc<OnceLock<usize>>,
-    /// Whether the last round of the current call ended with an error. All ranks then know it.
-    pub(super) told: Arc<AtomicBool>,
+    /// The call of the last round, if it ended with an error, which all ranks then know. Otherwise [`NOT_TOLD`].
+    pub(super) told: Arc<AtomicU8>,
 }
 
 impl fmt::Debug for Ranks {
@@ -53,7 +53,7 @@ impl Ranks {
     /// A rank over your own communicator, which must not be used for anything else. The rank must make the same calls as the
     /// others until all have ended: if it ends early, the others are not told.
     pub fn new(communicator: impl Communicator + 'static) -> Self {
-        Ranks { communicator: Arc::new(communicator), left: Arc::default(), told: Arc::default() }
+        Ranks { communicator: Arc::new(communicator), left: Arc::default(), told: Arc::new(NOT_TOLD.into()) }
     }
 
     /// Another handle to this rank, for a thread that takes over its messages for a while.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::communicator::CommunicationError;
-use super::message::{Call, Message, Numbers};
+use super::message::{Call, Message, NOT_TOLD, Numbers};
 use super::ranks::Ranks;
 use crate::error::{Error, RanksError, Result};
 use crate::host_memory::{host_filled, host_room};
@@ -21,7 +21,7 @@ impl Ranks {
         match outcome {
             outcome if self.size() == 1 => outcome,
             Ok(value) => self.round(call, Ok(Numbers::default())).map(|_| value),
-            Err(error @ Error::Ranks(_)) if self.told.load(Relaxed) => Err(error),
+            Err(error @ Error::Ranks(_)) if self.told.load(Relaxed) != NOT_TOLD => Err(error),
             Err(error) => self.fail(call, error.into()),
         }
     }
@@ -44,7 +44,7 @@ impl Ranks {
     /// Makes one round as [`Ranks::one_round`] does, and remembers whether it ended with an error.
     pub(crate) fn round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
         let outcome = self.one_round(call, own);
-        self.told.store(outcome.is_err(), Relaxed);
+        self.told.store(if outcome.is_err() { call as u8 } else { NOT_TOLD }, Relaxed);
         outcome
     }
 
@@ -187,13 +187,13 @@ impl Ranks {
         let other = all.iter().position(|numbers| numbers[0] != all[0][0]);
         other.map_or(Ok(()), |rank| {
             let (value, wanted) = (all[rank][0].to_string(), all[0][0].to_string());
-            Err(self.seen_by_all(RanksError::Differ { what: what.into(), rank, value, wanted }))
+            Err(self.seen_by_all(call, RanksError::Differ { what: what.into(), rank, value, wanted }))
         })
     }
 
     /// An error that every rank detects by itself, so that no rank has to be told.
-    pub(crate) fn seen_by_all(&self, error: RanksError) -> Error {
-        self.told.store(true, Relaxed);
+    pub(crate) fn seen_by_all(&self, call: Call, error: RanksError) -> Error {
+        self.told.store(call as u8, Relaxed);
         Error::Ranks(error)
     }
 }

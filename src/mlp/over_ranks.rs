@@ -132,7 +132,7 @@ impl Mlp {
         numbers[0] = own as u64;
         if ranks.round(call, Ok(numbers))?.iter().all(|numbers| numbers[0] == 0) {
             let source = Error::Empty { op: call.name(), shape: Shape { rows: 0, cols: self.inputs() } };
-            return Err(ranks.seen_by_all(RanksError::Failed { rank: 0, source: source.into() }));
+            return Err(ranks.seen_by_all(call, RanksError::Failed { rank: 0, source: source.into() }));
         }
         Ok(own > 0)
     }

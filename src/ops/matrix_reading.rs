@@ -24,6 +24,11 @@ impl MatrixReading {
         Ok(MatrixReading { matrix, reading })
     }
 
+    /// Whether the host has the values already, so that there is nothing to wait for.
+    pub fn is_here(&self) -> bool {
+        self.matrix.storage().cpu().is_some()
+    }
+
     /// Waits for the matrix, and appends its values row by row. On the CPU path there is nothing to wait for.
     pub async fn arrive_into(self, waiting: Waiting, values: &mut Vec<f32>) -> Result<()> {
         if let Some(array) = self.matrix.storage().cpu() {

@@ -16,7 +16,7 @@
 //! | [`linear_cross_entropy`] | loss, gradient and statistics of the logits XW + b |
 //! | [`argmax`], [`accuracy`] | first maximum, mean of hits |
 //! | [`sgd`], [`momentum`], [`adagrad`], [`rmsprop`], [`adam`] | parameter updates in place |
-//! | [`clip_scale`] | min(1, limit / ‖dw‖) |
+//! | [`clip_scale`] | min(1, limit / (‖dw‖ + 10⁻⁶)) |
 //!
 //! On a GPU an op is recorded and returns at once; only reads ([`Matrix::to_array`](crate::Matrix::to_array), a loss value) wait.
 //!

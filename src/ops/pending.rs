@@ -88,7 +88,10 @@ impl Pending {
                 State::Recorded(buffer) => buffers.push(buffer),
             }
         }
-        let flat = |array: &Array2<f32>| array.iter().copied().collect();
+        let flat = |array: &Array2<f32>| match array.as_slice() {
+            Some(all) => all.to_vec(),
+            None => array.iter().copied().collect(),
+        };
         let mut values: Vec<_> = beside.iter().filter_map(|beside| beside.storage().cpu()).map(flat).collect();
         let recorded = buffers.len();
         buffers.extend(beside.iter().filter_map(|beside| beside.storage().gpu()));

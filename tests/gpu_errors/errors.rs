@@ -50,8 +50,14 @@ fn in_the_middle_of_a_step(like: &Device) -> Result<(), Failed> {
         // If the step did not return the error, one of these calls does.
         (0..4).for_each(|_| drop(device.wait()));
         let is_zero = |matrix: &Matrix| matrix.to_array().map(|values| values.iter().all(|value| *value == 0.0));
-        let changed = [is_zero(&one)?, is_zero(&other)?];
-        assert_eq!(changed, [stepped.is_ok(); 2], "after {polls} polls: {stepped:?}");
+        match [is_zero(&one), is_zero(&other)] {
+            [Ok(one), Ok(other)] => {
+                assert_eq!([one, other], [stepped.is_ok(); 2], "after {polls} polls: {stepped:?}");
+            }
+            // The error came in the submit of the step, whose commands then count as rejected: both matrices say so.
+            [Err(Error::Device { .. }), Err(Error::Device { .. })] => (),
+            other => panic!("after {polls} polls: {stepped:?}, {other:?}"),
+        }
         assert!(matches!(stepped, Ok(()) | Err(Error::Device { .. })), "{stepped:?}");
         told += u32::from(stepped.is_err());
     }

@@ -11,7 +11,7 @@ use wgpu_mlp::source::FromFn;
 use wgpu_mlp::{Device, Epoch, FitOptions, GpuOptions, Mlp, Optimizer, Result, Trainer};
 
 use crate::common::{self, Trial};
-use crate::training::{over_ranks, rank_faults};
+use crate::training::{over_ranks, rank_faults, ranks_resumed};
 
 pub fn trials() -> Vec<Trial> {
     let on_device = |name: &str, test: fn(&Device) -> Result<()>| {
@@ -22,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
         on_device("weights may be of any size", over_ranks::weights_of_any_size),
         on_device("all ranks decide alike", over_ranks::decisions),
         on_device("scores are those of one process on all rows", over_ranks::scores),
-        on_device("checkpoints are resumed by any number of ranks", over_ranks::checkpoints),
+        on_device("checkpoints are resumed by any number of ranks", ranks_resumed::checkpoints),
         on_device("no fault leaves a rank waiting", |device| rank_faults::faults(device, 20)),
         on_device("a device that is lost ends the training on all ranks", rank_faults::lost),
         on_device("an update that is not finite is undone on all ranks", rank_faults::undone),

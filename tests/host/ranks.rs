@@ -5,7 +5,7 @@ use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::{Device, Error, FitOptions, Mlp, RanksError, Result, Trainer};
 
 use crate::training::over_ranks::{self, Data, ROWS, WIDTHS};
-use crate::training::{rank_faults, rich};
+use crate::training::{rank_faults, ranks_resumed, rich};
 
 #[test]
 fn a_training_is_that_of_one_process_on_all_rows() -> Result<()> {
@@ -173,7 +173,7 @@ fn calls_without_a_row_on_any_rank_are_refused() -> Result<()> {
 
 #[test]
 fn checkpoints_are_resumed_by_any_number_of_ranks() -> Result<()> {
-    over_ranks::checkpoints(&Device::cpu())
+    ranks_resumed::checkpoints(&Device::cpu())
 }
 
 #[test]

@@ -15,7 +15,7 @@ use wgpu_mlp::distributed::Ranks;
 use wgpu_mlp::{Device, FitOptions, Mlp, Result, Trainer};
 
 use crate::awaiting;
-use crate::training::over_ranks::{self, Data, ROWS, WIDTHS};
+use crate::training::over_ranks::{self, Data, ROWS, WIDE, WIDTHS};
 use crate::training::rich;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -66,23 +66,27 @@ fn a_rank_that_has_ended_is_told_to_those_that_train() {
     }
 }
 
+/// In a training of the large model the other rank may be adding a part of its gradients when it is told.
 #[test]
 fn a_training_that_is_dropped_ends_on_all_ranks() {
-    let (heard, panicked) = said(2, |ranks, say| {
-        let (Data { x, labels, .. }, options, own) = (Data::new(), rich(), ranks.share_of(ROWS));
-        let mut model = Mlp::new(&Device::cpu(), &WIDTHS, 3)?;
-        let trainer = Trainer::new(&options).over(ranks);
-        let (x, labels) = (x.slice(s![own.clone(), ..]), &labels[own]);
-        if ranks.rank() == 0 {
-            say(words(trainer.fit(&mut model, x, labels)));
-        } else {
-            let (outcome, _) = awaiting::poll_up_to(1, pin!(trainer.fit_async(&mut model, x, labels)));
-            say(outcome.map_or_else(|| "dropped".into(), words));
-        }
-        Ok(())
-    });
-    let wanted = [(0, "rank 1: was dropped".to_owned()), (1, "dropped".to_owned())];
-    assert_eq!((heard, panicked), (wanted.to_vec(), false));
+    let cases: [(&'static [usize], usize); 3] = [(&WIDTHS, 1), (&WIDE, 1), (&WIDE, 2)];
+    for (widths, polls) in cases {
+        let (heard, panicked) = said(2, move |ranks, say| {
+            let (Data { x, labels, .. }, options, own) = (Data::new(), rich(), ranks.share_of(ROWS));
+            let mut model = Mlp::new(&Device::cpu(), widths, 3)?;
+            let trainer = Trainer::new(&options).over(ranks);
+            let (x, labels) = (x.slice(s![own.clone(), ..]), &labels[own]);
+            if ranks.rank() == 0 {
+                say(words(trainer.fit(&mut model, x, labels)));
+            } else {
+                let (outcome, _) = awaiting::poll_up_to(polls, pin!(trainer.fit_async(&mut model, x, labels)));
+                say(outcome.map_or_else(|| "dropped".into(), words));
+            }
+            Ok(())
+        });
+        let wanted = [(0, "rank 1: was dropped".to_owned()), (1, "dropped".to_owned())];
+        assert_eq!((heard, panicked), (wanted.to_vec(), false), "{widths:?}, {polls} polls");
+    }
 }
 
 /// An error of a program that has no words.

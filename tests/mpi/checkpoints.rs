@@ -12,6 +12,7 @@ use wgpu_mlp::{Device, Epoch, FitOptions, Mlp, Result, Trainer};
 
 use crate::job::Job;
 use crate::training::over_ranks::{self, Data, ROWS, WIDTHS, shares};
+use crate::training::ranks_resumed;
 use crate::training::{self, bits, rich};
 use crate::{digest, say_alike};
 
@@ -20,11 +21,11 @@ use crate::{digest, say_alike};
 /// this checkpoint.
 pub fn resumed() -> Result<(), Failed> {
     let (device, folder, other) = (Device::cpu(), tempfile::tempdir()?, tempfile::tempdir()?);
-    let checkpoint = over_ranks::checkpoint(folder.path(), 0);
+    let checkpoint = ranks_resumed::checkpoint(folder.path(), 0);
     let run = |size: usize, epochs: &str, seed: &str| {
         say_alike(&["go on", "cpu", &folder.path().to_string_lossy(), epochs, seed], size)
     };
-    let whole = over_ranks::go_on_over(&device, 3, other.path(), (6, 3))?;
+    let whole = ranks_resumed::go_on_over(&device, 3, other.path(), (6, 3))?;
     run(3, "4", "3")?;
     let files = fs::read_dir(folder.path())?.count();
     assert!(checkpoint.exists() && files == 1, "{files} files, where rank 0 alone keeps one");
@@ -34,7 +35,7 @@ pub fn resumed() -> Result<(), Failed> {
         fs::write(&checkpoint, &kept)?;
         let said = run(size, "6", "99")?;
         fs::write(&checkpoint, &kept)?;
-        let threads = over_ranks::go_on_over(&device, size, folder.path(), (6, 99))?;
+        let threads = ranks_resumed::go_on_over(&device, size, folder.path(), (6, 99))?;
         assert_eq!(said, digest(&threads.words()), "{size} ranks: not as threads");
         if size == 3 {
             assert_eq!(threads, whole, "another training than the one that was not interrupted");

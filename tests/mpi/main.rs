@@ -30,7 +30,7 @@ use wgpu_mlp::{Device, FitOptions, GpuOptions, Result, verify};
 
 use job::Job;
 use training::over_ranks::{self, Data};
-use training::rank_faults;
+use training::{rank_faults, ranks_resumed};
 
 /// The deadline of a verification: a software driver compiles every kernel for it, while another rank waits and takes a processor.
 const LONGEST_VERIFICATION: Duration = Duration::from_secs(1800);
@@ -142,7 +142,7 @@ fn program(ranks: &Ranks, words: &[&str]) -> Result<String> {
         ("differ", [way]) => differ::train(&device, ranks, way),
         ("go on", [folder, epochs, seed]) => {
             let run = (epochs.parse().unwrap(), seed.parse().unwrap());
-            Ok(over_ranks::go_on(&device, ranks, Path::new(folder), run)?.words())
+            Ok(ranks_resumed::go_on(&device, ranks, Path::new(folder), run)?.words())
         }
         ("held back", [checkpoint, epochs, seed]) => {
             let run = (epochs.parse().unwrap(), seed.parse().unwrap());

@@ -10,6 +10,7 @@ pub mod ignored;
 pub mod over_ranks;
 pub mod pieces;
 pub mod rank_faults;
+pub mod ranks_resumed;
 pub mod scores;
 pub mod sources;
 pub mod stopped;

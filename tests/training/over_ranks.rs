@@ -1,7 +1,6 @@
 //! Trainings over ranks: the results of one process on all rows, the same bits on every rank, and no rank left waiting.
 
 use std::ops::{ControlFlow, Range};
-use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, s};
 use wgpu_mlp::distributed::Ranks;
@@ -98,7 +97,7 @@ impl Trained {
         self.bits.iter().copied().map(f32::from_bits).collect()
     }
 
-    fn of(model: &Mlp, history: &History, by_epoch: Vec<Vec<u32>>) -> Result<Self> {
+    pub fn of(model: &Mlp, history: &History, by_epoch: Vec<Vec<u32>>) -> Result<Self> {
         Ok(Trained { bits: bits(model)?, epochs: without_times(history), by_epoch, best_epoch: history.best_epoch })
     }
 }
@@ -131,7 +130,7 @@ pub fn train_over(device: &Device, size: usize, data: &Data, options: &FitOption
 }
 
 /// Runs a training on so many threads, which must all end with the same.
-fn in_threads(size: usize, train: impl Fn(&Ranks) -> Result<Trained> + Sync) -> Result<Trained> {
+pub fn in_threads(size: usize, train: impl Fn(&Ranks) -> Result<Trained> + Sync) -> Result<Trained> {
     let mut all = Ranks::in_threads(size, train).into_iter().collect::<Result<Vec<_>>>()?;
     for (rank, other) in all.iter().enumerate() {
         assert_eq!(other, &all[0], "rank {rank} of {size} has ended with something else");
@@ -267,52 +266,5 @@ pub fn scores_of(device: &Device, ranks: &Ranks) -> Result<()> {
     assert_eq!(model.score_over(ranks, x, labels)?, model.score(all, all_labels)?);
     assert_eq!(model.score_top_k_over(ranks, x, labels, 2)?, model.score_top_k(all, all_labels, 2)?);
     assert_eq!(model.confusion_matrix_over(ranks, x, labels)?, model.confusion_matrix(all, all_labels)?);
-    Ok(())
-}
-
-/// The path of a rank's checkpoint. Only rank 0 writes one.
-pub fn checkpoint(folder: &Path, rank: usize) -> PathBuf {
-    folder.join(format!("of-rank-{rank}"))
-}
-
-/// Trains up to so many epochs on this rank's rows: from rank 0's checkpoint if there is one, else from this seed.
-pub fn go_on(device: &Device, ranks: &Ranks, folder: &Path, (epochs, seed): (usize, u64)) -> Result<Trained> {
-    let options = FitOptions { epochs, early_stopping: None, validation_fraction: 0.0, ..rich() };
-    let (data, own) = (Data::new(), shares(ranks.size(), ROWS).swap_remove(ranks.rank()));
-    let mut model = Mlp::new(device, &WIDTHS, seed)?;
-    let trainer = Trainer::new(&options).over(ranks).checkpoint(checkpoint(folder, ranks.rank())).resume();
-    let history = trainer.fit(&mut model, data.x.slice(s![own.clone(), ..]), &data.labels[own])?;
-    Trained::of(&model, &history, Vec::new())
-}
-
-/// [`go_on`] on so many ranks, which must all end with the same.
-pub fn go_on_over(device: &Device, size: usize, folder: &Path, run: (usize, u64)) -> Result<Trained> {
-    in_threads(size, |ranks| go_on(device, ranks, folder, run))
-}
-
-/// Rank 0 writes a checkpoint. From it as many ranks reach the same bits, other numbers come close.
-pub fn checkpoints(device: &Device) -> Result<()> {
-    let folder = tempfile::tempdir().unwrap();
-    let name = |rank| checkpoint(folder.path(), rank);
-    let run = |size, epochs, seed| go_on_over(device, size, folder.path(), (epochs, seed));
-    let whole = run(3, 6, 3)?;
-    std::fs::remove_file(name(0)).unwrap();
-    run(3, 4, 3)?;
-    assert!(name(0).exists() && !name(1).exists() && !name(2).exists());
-    let kept = std::fs::read(name(0)).unwrap();
-    // The seed is another one, so a training that started from the beginning would end with other parameters.
-    assert_eq!(run(3, 6, 99)?, whole, "another training than the one that was not interrupted");
-    for size in [1, 2, 4] {
-        std::fs::write(name(0), &kept).unwrap();
-        let resumed = run(size, 6, 99)?;
-        assert_eq!(resumed.epochs[..4], whole.epochs[..4], "{size} ranks: not the epochs of the checkpoint");
-        let apart = distance(&resumed, &whole);
-        assert!(apart <= 1e-3, "{size} ranks: {apart} apart");
-    }
-    // An empty file counts as a damaged checkpoint, and is not changed.
-    std::fs::write(name(0), []).unwrap();
-    let error = run(2, 6, 3).err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.starts_with("rank 0: ") && error.contains("of-rank-0"), "{error}");
-    assert!(std::fs::read(name(0)).unwrap().is_empty());
     Ok(())
 }

@@ -20,6 +20,8 @@ use super::over_ranks::{Data, ROWS, WIDE, WIDTHS};
 pub enum Fault {
     /// A row cannot be read.
     Row,
+    /// The source of the rows panics.
+    Source,
     /// A row is NaN.
     NotFinite,
     /// A callback fails.
@@ -44,8 +46,9 @@ pub enum Fault {
     Exit,
 }
 
-pub const FAULTS: [Fault; 10] = [
+pub const FAULTS: [Fault; 11] = [
     Fault::Row,
+    Fault::Source,
     Fault::NotFinite,
     Fault::Callback,
     Fault::Start,
@@ -139,6 +142,10 @@ pub fn faulty((device, widths): (&Device, &[usize]), ranks: &Ranks, fault: Optio
         if row == bad && matches!(fault, Some(Fault::Row)) {
             return Err(RowError::new(row, "torn out"));
         }
+        if row == bad && matches!(fault, Some(Fault::Source)) {
+            // Unlike `panic!`, this prints nothing.
+            std::panic::resume_unwind(Box::new("a source of a test"));
+        }
         into.copy_from_slice(data.x.row(own.start + row).as_slice().unwrap_or_default());
         if row == bad && matches!(fault, Some(Fault::NotFinite)) {
             into[1] = f32::NAN;
@@ -219,13 +226,17 @@ impl wgpu_mlp::Callback for Strike {
 }
 
 /// An update whose result is not finite is undone on all ranks. The error says so, and on the rank that caused it contains that
-/// rank's own error. The update is also undone if a row of the next step cannot be read; then that is the error.
+/// rank's own error. The update is also undone if a row of the next step cannot be read; then that is the error. The other rank may
+/// then be adding a part of its gradients.
 pub fn undone(device: &Device) -> Result<()> {
-    undone_before(device, false)?;
-    undone_before(device, true)
+    for torn in [false, true] {
+        undone_before(device, &WIDTHS, torn)?;
+        undone_before(device, &WIDE, torn)?;
+    }
+    Ok(())
 }
 
-fn undone_before(device: &Device, torn: bool) -> Result<()> {
+fn undone_before(device: &Device, widths: &[usize], torn: bool) -> Result<()> {
     let options =
         FitOptions { epochs: 3, batch: 32, optimizer: Optimizer::sgd(1e38), shuffle: false, ..Default::default() };
     let data = Data::new();
@@ -240,7 +251,7 @@ fn undone_before(device: &Device, torn: bool) -> Result<()> {
             into.iter_mut().zip(data.x.row(own.start + row)).for_each(|(into, x)| *into = 1e3 * x);
             Ok(())
         });
-        let mut model = Mlp::new(device, &WIDTHS, 3)?;
+        let mut model = Mlp::new(device, widths, 3)?;
         let outcome = Trainer::new(&options).over(ranks).fit(&mut model, rows, &data.labels[own.clone()]);
         Ok::<_, Error>((outcome.err(), model.parameters()?))
     });

@@ -33,6 +33,12 @@ fn parts(widths: &[usize]) -> Vec<Range<usize>> {
     parts
 }
 
+/// The channels to the thread that adds, and back.
+struct Line {
+    parts: Sender<Vec<f32>>,
+    sums: Receiver<Result<Vec<f32>>>,
+}
+
 /// The thread that adds the parts over the ranks. It makes the messages of this rank, in the order in which the parts are handed
 /// over, until [`EarlySums::take`] has returned.
 pub(super) struct EarlySums {
@@ -40,7 +46,7 @@ pub(super) struct EarlySums {
     parts: Vec<Range<usize>>,
     ranks: Ranks,
     /// The channels to the thread; none if there are no parts.
-    line: Option<(Sender<Vec<f32>>, Receiver<Result<Vec<f32>>>)>,
+    line: Option<Line>,
     thread: Option<JoinHandle<()>>,
     /// The number of parts that were handed over and are not taken back.
     away: usize,
@@ -59,7 +65,7 @@ impl EarlySums {
         let ranks = ranks.second_handle();
         let (mut line, mut thread) = (None, None);
         if !parts.is_empty() {
-            let ((hand_over, handed), (tell, told)) = (channel::<Vec<f32>>(), channel());
+            let ((hand_over, handed), (tell, sums)) = (channel::<Vec<f32>>(), channel());
             let handle = ranks.second_handle();
             let add = move || {
                 for mut values in handed {
@@ -72,7 +78,7 @@ impl EarlySums {
             };
             let started = Builder::new().name("wgpu-mlp sums".into()).spawn(add);
             thread = Some(started.map_err(|error| ended(error.into()))?);
-            line = Some((hand_over, told));
+            line = Some(Line { parts: hand_over, sums });
         }
         let (away, complete, current, pieces) = (0, Vec::new(), Vec::new(), MOST_PIECES);
         Ok(EarlySums { widths, parts, ranks, line, thread, away, complete, current, pieces })
@@ -90,8 +96,8 @@ impl EarlySums {
             return Ok(());
         }
         let [weights, biases] = gradients.whole()?;
-        let is_here = weights.storage().cpu().is_some();
         let weights = MatrixReading::start(weights, &mut self.pieces)?;
+        let is_here = weights.is_here();
         self.current.push([weights, MatrixReading::start(biases, &mut self.pieces)?]);
         if self.parts.iter().any(|part| part.start == layer) {
             self.complete.push(std::mem::take(&mut self.current));
@@ -130,8 +136,8 @@ impl EarlySums {
         self.current.clear();
         let mut sums = Vec::with_capacity(self.away);
         for _ in 0..std::mem::take(&mut self.away) {
-            let Some((_, told)) = &self.line else { break };
-            match told.recv() {
+            let Some(line) = &self.line else { break };
+            match line.sums.recv() {
                 Ok(Ok(values)) => sums.push(values),
                 Ok(Err(error)) => {
                     if let Err(own) = &own {
@@ -163,9 +169,9 @@ impl EarlySums {
 
     fn send(&mut self, values: Vec<f32>) {
         self.away += 1;
-        if let Some((hand_over, _)) = &self.line {
+        if let Some(line) = &self.line {
             // If the thread has ended with an error, that error waits to be taken.
-            let _ = hand_over.send(values);
+            let _ = line.parts.send(values);
         }
     }
 }

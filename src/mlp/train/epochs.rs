@@ -48,14 +48,16 @@ impl Training<'_> {
             let (epoch, failed) = self.run_epoch(index, model, state, callbacks).await?;
             let copies = failed.is_some() || copied.elapsed() >= COPY_INTERVAL;
             let is_best = state.record_epoch(epoch, options);
-            let mut alike = true;
-            if copies || is_best || self.joint.is_some() {
+            // Devices of different kinds may round differently, so their parameters are not compared.
+            let compared = self.joint.as_ref().filter(|joint| !joint.mixed);
+            let mut alike = self.joint.is_some() == compared.is_some();
+            if copies || is_best || compared.is_some() {
                 // They are read once, for all that need them.
                 let parameters = model.parameters_by(self.waiting).await?;
                 if is_best {
                     state.best_parameters = Some(parameters.clone());
                 }
-                if let Some(joint) = &self.joint {
+                if let Some(joint) = compared {
                     alike = joint.are_alike(index, &parameters)?;
                 }
                 if copies {

@@ -128,12 +128,8 @@ impl<'a> Joint<'a> {
         places.map(|(row, place)| (row - self.own.start, place))
     }
 
-    /// Whether all ranks have the same parameters after an epoch, bit for bit: their checksums are compared. Devices of different
-    /// kinds may round differently, so on them the answer is no.
+    /// Whether all ranks have the same parameters after an epoch, bit for bit: their checksums are compared.
     pub fn are_alike(&self, epoch: usize, parameters: &[Parameters]) -> Result<bool> {
-        if self.mixed {
-            return Ok(false);
-        }
         let mut numbers = Numbers::default();
         numbers[0] = checksum(parameters);
         let all = self.ranks.round(Call::Epoch, Ok(numbers))?;
@@ -172,12 +168,12 @@ pub(in crate::mlp) fn compare(ranks: &Ranks, call: Call, described: &[(&'static 
             let (what, value) = line.split_once('\t').unwrap_or(("their versions", line));
             let wanted = wanted.split_once('\t').map_or(wanted, |(_, wanted)| wanted);
             let (what, value, wanted) = (what.into(), value.into(), wanted.into());
-            return Err(ranks.seen_by_all(RanksError::Differ { what, rank, value, wanted }));
+            return Err(ranks.seen_by_all(call, RanksError::Differ { what, rank, value, wanted }));
         }
         if text.lines().count() != all[0].lines().count() {
             let what = "the number of options that this version knows".into();
             let [value, wanted] = [text, &all[0]].map(|text| text.lines().count().to_string());
-            return Err(ranks.seen_by_all(RanksError::Differ { what, rank, value, wanted }));
+            return Err(ranks.seen_by_all(call, RanksError::Differ { what, rank, value, wanted }));
         }
     }
     Ok(())

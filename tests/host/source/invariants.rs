@@ -166,6 +166,7 @@ fn only_reads_wait() {
         ![
             "distributed/in_threads.rs",
             "distributed/mpi.rs",
+            "mlp/train/early_sums.rs",
             "gpu/read.rs",
             "gpu/memory/staging.rs",
             "gpu/driver/turns.rs",
