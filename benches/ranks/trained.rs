@@ -14,7 +14,6 @@ use rand_distr::{Distribution, StandardNormal};
 use wgpu_mlp::distributed::{CommunicationError, Communicator, Ranks};
 use wgpu_mlp::{Device, FitOptions, Mlp, Optimizer, Trainer};
 
-use crate::jobs::of_all;
 use crate::{Outcome, overlap};
 
 /// The processes of an MPI job. After each sum a rank sleeps for as long as the network would need for it.
@@ -58,7 +57,10 @@ impl Communicator for Slowed {
     }
 
     fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), CommunicationError> {
-        SimpleCommunicator::world().process_at_rank(root as i32).broadcast_into(&mut bytes[..]);
+        // MPI takes no message without bytes.
+        if !bytes.is_empty() {
+            SimpleCommunicator::world().process_at_rank(root as i32).broadcast_into(&mut bytes[..]);
+        }
         Ok(())
     }
 
@@ -69,7 +71,7 @@ impl Communicator for Slowed {
     }
 }
 
-/// Trains for epochs of one step, and prints on rank 0 the median of their seconds without the first.
+/// Trains for two epochs, and prints on rank 0 the seconds of a step in the second.
 pub fn run(task: &str) -> Outcome<()> {
     let (widths, rows, network) = overlap::task(task)?;
     // Two threads call MPI, though never at the same time.
@@ -80,16 +82,21 @@ pub fn run(task: &str) -> Outcome<()> {
     }
     let ranks = Ranks::new(Slowed { network, room: Mutex::default() });
     let mut rng = ChaCha12Rng::seed_from_u64(ranks.rank() as u64);
-    let x = Array2::<f32>::from_shape_simple_fn((rows, widths[0]), || StandardNormal.sample(&mut rng));
-    let labels: Vec<u32> = (0..rows).map(|_| rng.random_range(0..widths[widths.len() - 1] as u32)).collect();
-    let (epochs, batch, optimizer) = (1 + overlap::STEPS, rows * ranks.size(), Optimizer::sgd(1e-3));
+    let (all, batch) = (rows * overlap::STEPS, rows * ranks.size());
+    let x = Array2::<f32>::from_shape_simple_fn((all, widths[0]), || StandardNormal.sample(&mut rng));
+    let labels: Vec<u32> = (0..all).map(|_| rng.random_range(0..widths[widths.len() - 1] as u32)).collect();
     // The steps by hand check no values and keep no parameters of the step before.
-    let options = FitOptions { epochs, batch, optimizer, stop_on_non_finite: false, ..Default::default() };
+    let options = FitOptions {
+        epochs: 2,
+        batch,
+        optimizer: Optimizer::sgd(1e-3),
+        stop_on_non_finite: false,
+        ..Default::default()
+    };
     let mut model = Mlp::new(&Device::cpu(), widths, 0)?;
     let history = Trainer::new(&options).over(&ranks).fit(&mut model, &x, &labels)?;
-    let mut seconds: Vec<_> = history.epochs[1..].iter().map(|epoch| epoch.seconds).collect();
     if ranks.rank() == 0 {
-        println!("seconds {}", of_all(&mut seconds).median);
+        println!("seconds {}", history.epochs[1].seconds / overlap::STEPS as f64);
     }
     Ok(())
 }

@@ -20,6 +20,11 @@ const LABEL: &str = "the label must be one column of the file";
 const SKIP: &str = "a column to leave out must be one column of the file";
 /// The rule that a file breaks if it has no such column for a feature.
 const FEATURE: &str = "a feature must be one column of the file";
+/// The rule that a file breaks if a named feature is in the column of the labels.
+const BOTH: &str = "the column of the labels cannot hold a feature as well: CsvOptions::label chooses it, and read_csv_features \
+                    reads a file without labels";
+/// The rule that a file breaks if features are named, the label is not, and several columns may be the label.
+const BY_PLACE: &str = "CsvOptions::label must name the label if there is another column beside the named features";
 /// The rule that a file breaks if features are named and its first row is no header.
 pub(super) const NO_HEADER: &str = "CsvOptions::features needs a header, and the first row seems to be none: \
                                     CsvOptions::header decides";
@@ -82,7 +87,7 @@ impl Choice<'_> {
             let rule = if taken[place] {
                 "each column may be asked for once"
             } else if Some(place) == columns.label {
-                "the column of the labels cannot hold a feature as well: CsvOptions::label chooses it"
+                BOTH
             } else if columns.is_left_out(place) {
                 "a column to leave out cannot hold a feature"
             } else {
@@ -93,6 +98,18 @@ impl Choice<'_> {
             return refuse(self.path, rule, format!("column {}, {}", place + 1, shown(name.as_bytes())));
         }
         Ok(chosen)
+    }
+
+    /// Checks the label in a file with a header whose features are named. A label that is chosen by its place must be the only
+    /// column left: in a file with one more column than the training file, another column may be at that place.
+    pub fn check_label(&self, columns: &Columns) -> Result<()> {
+        let (Some(other), Some(label)) = (columns.unnamed, columns.label) else { return Ok(()) };
+        if matches!(self.label, Some(Column::Name(_))) {
+            return Ok(());
+        }
+        let named =
+            |place: usize| format!("column {}, {}", place + 1, shown(self.first.get(place).unwrap_or_default()));
+        refuse(self.path, BY_PLACE, format!("{}, and the label by its place in {}", named(other), named(label)))
     }
 
     /// The index of a column, which must be in the file exactly once. Otherwise the error has the given rule.

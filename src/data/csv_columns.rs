@@ -17,6 +17,8 @@ pub(super) struct Columns {
     features: Vec<usize>,
     /// For each column, whether its cells are left out, so that they may contain anything.
     left_out: Vec<bool>,
+    /// The first column that is left out only because the features are named, and it is not among them.
+    pub unnamed: Option<usize>,
 }
 
 impl Columns {
@@ -25,14 +27,15 @@ impl Columns {
         let mut left_out = vec![false; width];
         skipped.iter().for_each(|column| left_out[*column] = true);
         let features = (0..width).filter(|column| Some(*column) != label && !left_out[*column]).collect();
-        Columns { width, label, features, left_out }
+        Columns { width, label, features, left_out, unnamed: None }
     }
 
     /// These columns, but with only the given ones as features, in the given order.
     pub fn with_features(self, features: Vec<usize>) -> Self {
         let mut left_out = vec![true; self.width];
         features.iter().for_each(|column| left_out[*column] = false);
-        Columns { features, left_out, ..self }
+        let unnamed = self.features.iter().copied().find(|column| left_out[*column]);
+        Columns { features, left_out, unnamed, ..self }
     }
 
     /// Whether this column holds a feature.

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use super::classes::Classes;
 use super::csv_cell::{are_one_number, is_missing_label};
 use super::csv_options::{Column, CsvOptions};
-use super::csv_reader::CsvReader;
+use super::csv_reader::{CsvReader, NOTHING};
 use super::errors::{refuse, shown};
 use super::table::Table;
 use crate::error::{Error, Result, Shape};
@@ -36,10 +36,11 @@ impl<'a> CsvFiles<'a> {
 
     /// Reads a file after those before it; errors name `path`.
     pub(super) fn read(&mut self, path: &Path, bytes: &mut dyn Read) -> Result<()> {
-        let options = self.first.as_ref().map_or(self.options, |first| &first.options);
-        let mut rows = CsvReader::new(path, bytes, options, Some(&options.label))?;
+        let mut rows = CsvReader::open(path, bytes, self.options.delimiter)?;
+        let options = self.first.as_ref().map_or(self.options, |first| first.options_for(rows.first_row()));
+        rows.choose(options, Some(&options.label))?;
         match &self.first {
-            Some(first) => first.check(path, &rows, self.options)?,
+            Some(first) => first.check(path, &rows)?,
             None => self.first = Some(First::new(path, &rows, self.options)),
         }
         let (classes, labels) = (&mut self.classes, &mut self.labels);
@@ -75,7 +76,7 @@ impl<'a> CsvFiles<'a> {
         };
         warn_of_labels(&files, &classes, options);
         let features = array(&first.path, values, first.columns.len())?;
-        Ok(Table { features, labels, classes, columns: first.columns })
+        Ok(Table { features, labels, classes, columns: first.columns, label: first.label })
     }
 }
 
@@ -84,54 +85,66 @@ struct First {
     path: PathBuf,
     /// The names of the features' columns.
     columns: Vec<String>,
+    /// The column of the labels.
+    label: Column,
     /// The names of all columns, if there is a header.
     header: Option<ByteRecord>,
     /// The number of all columns.
     width: usize,
-    /// The options for later files. They choose the columns by the names in the header; without one, by place.
-    options: CsvOptions,
+    /// Whether the caller's options name the features.
+    is_by_name: bool,
+    /// The options for files whose columns have the same places as here: the caller's, with or without a header as here.
+    by_place: CsvOptions,
+    /// The options for files with other headers, which choose the columns by name.
+    by_name: CsvOptions,
 }
 
 impl First {
     fn new(path: &Path, rows: &CsvReader<'_>, options: &CsvOptions) -> Self {
-        let (columns, header) = (rows.columns(), rows.header().cloned());
-        let (width, label) = rows.width_and_label();
-        let later = match (&header, label) {
-            (Some(header), Some(label)) => {
-                let name = String::from_utf8_lossy(header.get(label).unwrap_or_default()).into_owned();
-                let (label, features) = (Column::Name(name), columns.clone());
-                CsvOptions { label, features, skip: Vec::new(), ..options.clone() }
-            }
-            _ => CsvOptions { header: Some(false), ..options.clone() },
-        };
-        First { path: path.into(), columns, header, width, options: later }
+        let (columns, label) = (rows.columns(), rows.label().unwrap_or_default());
+        let (header, width, is_by_name) = (rows.header().cloned(), rows.width(), !options.features.is_empty());
+        let by_place = CsvOptions { header: Some(header.is_some()), ..options.clone() };
+        let (named, features) = (label.clone(), columns.clone());
+        let by_name = CsvOptions { label: named, features, skip: Vec::new(), ..by_place.clone() };
+        First { path: path.into(), columns, label, header, width, is_by_name, by_place, by_name }
+    }
+
+    /// The options for a later file with this first row. If it is the header of the first file, the columns are chosen by place,
+    /// since several of those that are left out, or several features, may have one name.
+    fn options_for(&self, row: Option<&ByteRecord>) -> &CsvOptions {
+        match &self.header {
+            Some(header) if row != Some(header) => &self.by_name,
+            _ => &self.by_place,
+        }
     }
 
     /// Checks that a later file has no columns that the first lacks, unless the caller's options name the features.
-    fn check(&self, path: &Path, rows: &CsvReader<'_>, asked: &CsvOptions) -> Result<()> {
+    fn check(&self, path: &Path, rows: &CsvReader<'_>) -> Result<()> {
         let first = self.path.display();
         if let (Some(known), Some(header)) = (&self.header, rows.header()) {
             let known: HashSet<&[u8]> = known.iter().collect();
             return match header.iter().enumerate().find(|(_, name)| !known.contains(name)) {
-                Some((place, name)) if asked.features.is_empty() => {
+                Some((place, name)) if !self.is_by_name => {
                     let rule = "all files must have the columns of the first, unless CsvOptions::features names them";
                     refuse(path, rule, format!("column {}, {}, which {first} lacks", place + 1, shown(name)))
                 }
                 _ => Ok(()),
             };
         }
-        let (width, _) = rows.width_and_label();
-        if width != self.width {
+        if rows.width() != self.width {
             let rule = "all files must have as many columns as the first";
-            return refuse(path, rule, format!("{width}, where {first} has {}", self.width));
+            return refuse(path, rule, format!("{}, where {first} has {}", rows.width(), self.width));
         }
         Ok(())
     }
 }
 
-/// The array of these values, which has `cols` columns; errors name `path`.
+/// The array of these values, which has `cols` columns, and must have a row; errors name `path`.
 pub(super) fn array(path: &Path, values: Vec<f32>, cols: usize) -> Result<Array2<f32>> {
     let rows = values.len() / cols.max(1);
+    if rows == 0 {
+        return refuse(path, NOTHING, Shape { rows, cols }.to_string());
+    }
     Array2::from_shape_vec((rows, cols), values)
         .or_else(|error| refuse(path, "the table must fit into this machine's memory", error.to_string()))
 }

@@ -10,7 +10,7 @@
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct CsvOptions {
-    /// The byte between two cells; a comma by default.
+    /// The byte between two cells; a comma by default. It may be neither a quote nor the end of a line.
     pub delimiter: u8,
     /// Whether the first row names the columns. With `None`, the default, the first row is a header if one of its features is not
     /// a number or a boolean, or if its label is not one and the label of the next row is. A first row that has the numbers of the
@@ -21,7 +21,8 @@ pub struct CsvOptions {
     /// The names of the columns with the features, in the order of the features. If this is empty, the default, they are all
     /// columns but the label and those to leave out, in the order of the file. For a test file, pass the training file's
     /// [`Table::columns`](super::Table::columns): the features are then the right ones even if the columns are in another order.
-    /// Columns that are not named are left out. Name the label as well, since the last column may be another one. The file must
+    /// Columns that are not named are left out. If there are such columns besides the label and those to leave out, `label` must
+    /// name the label, as [`Table::label`](super::Table::label) does, since the last column may be another one. The file must
     /// have a header.
     pub features: Vec<String>,
     /// The columns to leave out, such as a row's number or name. Their cells may contain anything. None are left out by default.

@@ -27,9 +27,11 @@ use crate::files::{GIVEN_BYTES, failed};
 /// number, for a row of another length than the first, for a label that is not among [`CsvOptions::classes`], and for cells that
 /// seem to be separated by another delimiter, which the error names; [`Error::Data`] for a file without rows or without a column
 /// that the options choose, for [`CsvOptions::features`] of which one is asked for twice, is in the header twice, or is the label
-/// or a column to leave out, or if there is no header with their names, and for a file that is not text, such as a workbook or a
-/// compressed file; [`Error::Combination`] if [`CsvOptions::classes`] name a class twice, if the labels are left out, or if
-/// columns are named though [`CsvOptions::header`] is `Some(false)`; [`Error::HostMemory`] if the host has no memory for the rows.
+/// or a column to leave out, if there is no header with their names, or if another column is there besides them and a label that
+/// is chosen by its place, and for a file that is not text, such as a workbook or a compressed file; [`Error::Combination`] if
+/// [`CsvOptions::classes`] name a class twice, if the labels are left out, or if columns are named though
+/// [`CsvOptions::header`] is `Some(false)`; [`Error::Option`] for a delimiter that is a quote or the end of a line;
+/// [`Error::HostMemory`] if the host has no memory for the rows.
 ///
 /// ```
 /// use wgpu_mlp::data::{Column, CsvOptions, read_csv};
@@ -42,8 +44,8 @@ use crate::files::{GIVEN_BYTES, failed};
 ///
 /// // A test file with the columns in another order, and one more.
 /// std::fs::write(&path, "sepal,species,petal,note\n5.0,setosa,1.5,-\n").unwrap();
-/// let (label, features, classes) = (Column::Name("species".into()), table.columns, table.classes);
-/// let test = read_csv(&path, &CsvOptions { label, features, classes, ..Default::default() })?;
+/// let options = CsvOptions { label: table.label, features: table.columns, classes: table.classes, ..Default::default() };
+/// let test = read_csv(&path, &options)?;
 /// assert_eq!((test.features, test.labels), (ndarray::array![[1.5, 5.0]], vec![0]));
 ///
 /// std::fs::write(&path, "petal,sepal,species\n4.7,7.0,versicolor\n1.4,?,setosa\n").unwrap();
@@ -82,11 +84,12 @@ fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result
 ///
 /// If the first file has a header, the columns of the others are found by their names, and may be in another order. Every file
 /// must then have a header with the names of the first one, and no others unless [`CsvOptions::features`] names the features. If
-/// the first file has no header, the others must have none either, and as many columns. The classes are those of all files.
+/// the first file has no header, the others must have none either, and as many columns. The classes are those of all files. A
+/// file may have a header and no rows if another file has rows.
 ///
 /// # Errors
 /// As [`read_csv`], with the path of the file; [`Error::Data`] also for a file whose columns are not those of the first one, with
-/// both paths; [`Error::Empty`] without files.
+/// both paths, and for an empty file; [`Error::Empty`] without files.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_csv_shards, shard_paths};
@@ -142,7 +145,8 @@ pub fn read_csv_features_from(mut reader: impl Read, options: &CsvOptions) -> Re
 }
 
 fn read_features(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result<Features> {
-    let mut rows = CsvReader::new(path, bytes, options, None)?;
+    let mut rows = CsvReader::open(path, bytes, options.delimiter)?;
+    rows.choose(options, None)?;
     let mut values = Vec::new();
     rows.read(&mut values, |_, _, _| Ok(()))?;
     let columns = rows.columns();

@@ -12,12 +12,12 @@ use super::csv_delimiter::{has_decimal_comma, no_number, separated, separated_by
 use super::csv_options::{Column, CsvOptions};
 use super::errors::{refuse, shown};
 use super::recent_bytes::RecentBytes;
-use crate::error::{Result, Shape};
+use crate::error::{Error, Result, Shape};
 use crate::files::failed;
 use crate::host_memory::no_room;
 
 /// The rule that an empty table breaks.
-const NOTHING: &str = "there must be a row, and a column of features";
+pub(super) const NOTHING: &str = "there must be a row, and a column of features";
 
 /// A CSV file whose first rows have been read.
 pub(super) struct CsvReader<'a> {
@@ -33,55 +33,64 @@ pub(super) struct CsvReader<'a> {
 }
 
 impl<'a> CsvReader<'a> {
-    /// A reader of these bytes; errors name `path`.
-    pub(super) fn new(
-        path: &'a Path,
-        bytes: &'a mut dyn Read,
-        options: &CsvOptions,
-        label: Option<&Column>,
-    ) -> Result<Self> {
+    /// A reader of these bytes, whose first rows are read; errors name `path`.
+    pub(super) fn open(path: &'a Path, bytes: &'a mut dyn Read, delimiter: u8) -> Result<Self> {
+        if b"\"\r\n".contains(&delimiter) {
+            let (rule, value) = ("neither a quote nor the end of a line", f64::from(delimiter));
+            return Err(Error::Option { op: "read_csv", option: "delimiter", rule, value });
+        }
         let mut builder = ReaderBuilder::new();
-        let reader = builder.has_headers(false).flexible(true).delimiter(options.delimiter).trim(Trim::All);
+        let reader = builder.has_headers(false).flexible(true).delimiter(delimiter).trim(Trim::All);
         let reader = reader.from_reader(RecentBytes::new(bytes));
-        let delimiter = options.delimiter;
         let (first, start, columns) = (Vec::new(), String::new(), Columns::default());
         let mut rows = CsvReader { path, reader, delimiter, first, start, header: None, columns };
         let mut row = ByteRecord::new();
         while rows.first.len() < 2 && rows.next(&mut row)? {
             rows.first.push(row.clone());
         }
-        let Some(first) = rows.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
-        if let Some((rule, what)) = no_text(first.as_slice()) {
-            return refuse(path, rule, what.into());
-        }
-        rows.start = rows.whole(first);
-        if label.is_some() && first.len() == 1 {
-            rows.check_divided(&rows.first)?;
-        }
-        let choice = Choice { path, first, rows: &rows.first, start: &rows.start, options, label };
-        let by_name = choice.is_by_name();
-        rows.columns = choice.columns()?;
-        if options.header.unwrap_or_else(|| by_name || rows.columns.has_header(&rows.first)) {
-            let header = rows.first.remove(0);
-            rows.columns.warn_of_unnamed(path, &header);
-            if options.header.is_none() && !by_name && options.features.is_empty() {
-                rows.columns.warn_of_numbers(path, &header);
-            }
-            rows.header = Some(header);
-        } else if !options.features.is_empty() {
-            // All names are there, but they are numbers, which may as well be values.
-            return refuse(path, NO_HEADER, shown(rows.start.as_bytes()));
-        }
         Ok(rows)
     }
 
-    /// Reads all rows: appends their features to `values`, and calls `label` with each row and the column of its label. Returns
-    /// the number of rows, of which there must be one.
+    /// The first row, if there is one.
+    pub(super) fn first_row(&self) -> Option<&ByteRecord> {
+        self.first.first()
+    }
+
+    /// Chooses the columns that the options ask for. The first row is the header if they are named, or if it seems to be one.
+    pub(super) fn choose(&mut self, options: &CsvOptions, label: Option<&Column>) -> Result<()> {
+        let path = self.path;
+        let Some(first) = self.first.first() else { return refuse(path, NOTHING, "an empty file".into()) };
+        if let Some((rule, what)) = no_text(first.as_slice()) {
+            return refuse(path, rule, what.into());
+        }
+        self.start = self.whole(first);
+        if label.is_some() && first.len() == 1 {
+            self.check_divided(&self.first)?;
+        }
+        let choice = Choice { path, first, rows: &self.first, start: &self.start, options, label };
+        let by_name = choice.is_by_name();
+        self.columns = choice.columns()?;
+        if options.header.unwrap_or_else(|| by_name || self.columns.has_header(&self.first)) {
+            choice.check_label(&self.columns)?;
+            let header = self.first.remove(0);
+            self.columns.warn_of_unnamed(path, &header);
+            if options.header.is_none() && !by_name && options.features.is_empty() {
+                self.columns.warn_of_numbers(path, &header);
+            }
+            self.header = Some(header);
+        } else if !options.features.is_empty() {
+            // All names are there, but they are numbers, which may as well be values.
+            return refuse(path, NO_HEADER, shown(self.start.as_bytes()));
+        }
+        Ok(())
+    }
+
+    /// Reads all rows: appends their features to `values`, and calls `label` with each row and the column of its label.
     pub(super) fn read(
         &mut self,
         values: &mut Vec<f32>,
         mut label: impl FnMut(&Self, &ByteRecord, usize) -> Result<()>,
-    ) -> Result<usize> {
+    ) -> Result<()> {
         let mut rows = 0;
         let mut first = std::mem::take(&mut self.first).into_iter();
         let mut row = ByteRecord::new();
@@ -101,10 +110,10 @@ impl<'a> CsvReader<'a> {
         if rows == 0 {
             self.check_header()?;
         }
-        if rows == 0 || cols == 0 {
+        if cols == 0 {
             return refuse(self.path, NOTHING, Shape { rows, cols }.to_string());
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Appends the features of one row to `values`.
@@ -224,9 +233,16 @@ impl<'a> CsvReader<'a> {
         self.header.as_ref()
     }
 
-    /// The number of all columns, and the one with the labels.
-    pub(super) fn width_and_label(&self) -> (usize, Option<usize>) {
-        (self.columns.width, self.columns.label)
+    /// The number of all columns.
+    pub(super) fn width(&self) -> usize {
+        self.columns.width
+    }
+
+    /// The column with the labels, if there is one: by its name, or by its index if there is no header.
+    pub(super) fn label(&self) -> Option<Column> {
+        let place = self.columns.label?;
+        let name = self.header.as_ref().and_then(|header| header.get(place));
+        Some(name.map_or(Column::Index(place), |name| Column::Name(String::from_utf8_lossy(name).into_owned())))
     }
 
     /// The names of the features' columns, or their indices if there is no header.

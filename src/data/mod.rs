@@ -18,8 +18,9 @@
 //! # Ok::<(), wgpu_mlp::Error>(())
 //! ```
 //!
-//! [`CsvOptions::features`] reads the columns of a test file by the names that the training file gives them, and
-//! [`read_csv_shards`] reads several files. [`train_test_split`] and [`Table::split`] hold rows back for a test. [`Scaler`] scales features to mean 0 and variance 1.
+//! [`CsvOptions::features`] and [`CsvOptions::label`] read the columns of a test file by the names that the training file gives
+//! them: [`Table::columns`] and [`Table::label`]. [`read_csv_shards`] reads several files. [`train_test_split`] and
+//! [`Table::split`] hold rows back for a test. [`Scaler`] scales features to mean 0 and variance 1.
 //!
 //! # Bytes and readers
 //!

@@ -151,6 +151,7 @@ impl Table {
             labels: select(&self.labels, rows),
             classes: self.classes.clone(),
             columns: self.columns.clone(),
+            label: self.label.clone(),
         };
         Ok((part(&train), part(&test)))
     }

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::csv_options::Column;
 #[cfg(doc)]
 use super::csv_options::CsvOptions;
 
@@ -12,6 +13,7 @@ use super::csv_options::CsvOptions;
 /// # std::fs::write(&path, "5.1,setosa\n7.0,versicolor\n").unwrap();
 /// let table = wgpu_mlp::data::read_csv(&path, &Default::default())?;
 /// assert_eq!((table.features.dim(), table.labels), ((2, 1), vec![0, 1]));
+/// assert_eq!(table.label, wgpu_mlp::data::Column::Index(1));
 /// # Ok::<(), wgpu_mlp::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,9 @@ pub struct Table {
     /// The names of the features' columns, or their indices in the file if there is no header. If they are names, they are the
     /// [`CsvOptions::features`] that read the same features from another file.
     pub columns: Vec<String>,
+    /// The column of the labels: by its name, or by its index in the file if there is no header. A name is the
+    /// [`CsvOptions::label`] that finds the labels in another file, whatever other columns that has.
+    pub label: Column,
 }
 
 /// The features of a CSV file without labels.

@@ -122,8 +122,8 @@ impl Dense {
     pub fn backward(&mut self, dy: &Matrix) -> Result<Matrix> {
         let (x, dy) = self.before_activation("backward", dy)?;
         let room = GradientRoom::of_layer(x.device(), x.rows(), self.widths())?;
-        let (gradients, dx) = room.all(x, &dy, InputGradient::Plain(&self.weights))?;
-        self.keep(room.whole(gradients)?);
+        let (gradients, dx) = room.all(x, &dy, InputGradient::Plain(&self.weights), |_| Ok(()))?;
+        self.keep(room.whole(&gradients)?);
         Ok(dx)
     }
 

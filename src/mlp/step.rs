@@ -9,37 +9,27 @@ use crate::ops::{self, CrossEntropy, GradientRoom, InputGradient, Pending, Reduc
 use crate::optim::OptimizerState;
 use crate::targets::Targets;
 
-/// The gradients of a layer's parameters, with the memory that they lie in.
-pub(crate) struct LayerGradients {
-    room: GradientRoom,
-    gradients: [Gradient; 2],
-}
+/// Called with the number of a layer, the memory of its gradients, and these, as soon as they are recorded.
+pub(crate) type AfterLayer<'a> = dyn FnMut(usize, &GradientRoom, &[Gradient; 2]) -> Result<()> + 'a;
 
-impl LayerGradients {
-    /// The gradients of the weights and of the biases as whole matrices.
-    pub fn whole(&self) -> Result<[Matrix; 2]> {
-        self.room.whole(self.gradients.clone()).map(<[_; 2]>::from)
-    }
-}
-
-/// The gradients of a step, layer by layer, and the step's statistics.
+/// The gradients of a step with the memory that they lie in, layer by layer, and the step's statistics.
 #[derive(Default)]
 pub(crate) struct StepGradients {
-    layers: Vec<LayerGradients>,
+    layers: Vec<(GradientRoom, [Gradient; 2])>,
     pub pending: Pending,
 }
 
 impl StepGradients {
     /// The gradients of all parameters, the weights and then the biases of each layer, in the form that updates take.
     fn in_banks(&self) -> Vec<Gradient> {
-        self.layers.iter().flat_map(|layer| layer.gradients.iter().cloned()).collect()
+        self.layers.iter().flat_map(|(_, gradients)| gradients.iter().cloned()).collect()
     }
 
     /// The gradients of the first layers, up to this number of them, as whole matrices: the weights and then the biases of each.
     pub fn whole(&self, layers: usize) -> Result<Vec<Matrix>> {
         let mut whole = Vec::with_capacity(2 * layers);
-        for layer in self.layers.iter().take(layers) {
-            whole.extend(layer.whole()?);
+        for (room, gradients) in self.layers.iter().take(layers) {
+            whole.extend(<[_; 2]>::from(room.whole(gradients)?));
         }
         Ok(whole)
     }
@@ -55,21 +45,20 @@ impl Mlp {
         options: &StepOptions,
         state: &mut OptimizerState,
     ) -> Result<Pending> {
-        let gradients = self.record_gradients((x, None), targets, options, state.steps(), &mut |_, _| Ok(()))?;
+        let gradients = self.record_gradients((x, None), targets, options, state.steps(), &mut |_, _, _| Ok(()))?;
         self.record_update(&gradients.in_banks(), state)?;
         Ok(gradients.pending)
     }
 
     /// Records the gradients of this rank's share of a batch: of the sum of its rows' losses. `places` are the places of the rows
-    /// in the batch. `after_layer` is called with each layer's number and its gradients as soon as they are recorded; on the CPU
-    /// path they are computed by then.
+    /// in the batch. On the CPU path the gradients are computed when `after_layer` is called.
     pub(crate) fn record_share(
         &self,
         (x, places): (&Matrix, &[u64]),
         targets: &Targets,
         options: &StepOptions,
         step: u64,
-        after_layer: &mut dyn FnMut(usize, &LayerGradients) -> Result<()>,
+        after_layer: &mut AfterLayer<'_>,
     ) -> Result<StepGradients> {
         let loss = CrossEntropy { reduction: Reduction::Sum, ..options.loss.clone() };
         self.record_gradients((x, Some(places)), targets, &StepOptions { loss, ..*options }, step, after_layer)
@@ -94,7 +83,7 @@ impl Mlp {
         targets: &Targets,
         options: &StepOptions,
         step: u64,
-        after_layer: &mut dyn FnMut(usize, &LayerGradients) -> Result<()>,
+        after_layer: &mut AfterLayer<'_>,
     ) -> Result<StepGradients> {
         let Some((last, hidden)) = self.layers.split_last() else { return Ok(StepGradients::default()) };
         let StepOptions { loss, dropout, seed } = options;
@@ -119,16 +108,18 @@ impl Mlp {
         for (index, (layer, room)) in self.layers.iter().zip(rooms).enumerate().rev() {
             // The input is removed from the list, so that the next layer can reuse its memory.
             let Some(input) = inputs.pop() else { break };
+            let mut recorded = |gradients: &[Gradient; 2]| after_layer(index, &room, gradients);
             let gradients = if index == 0 {
-                room.parameters(&input, &dy)?
+                let of_parameters = room.parameters(&input, &dy)?;
+                recorded(&of_parameters)?;
+                of_parameters
             } else {
-                let (of_parameters, dx) = room.all(&input, &dy, InputGradient::ThroughRelu(layer.weights()))?;
+                let through = InputGradient::ThroughRelu(layer.weights());
+                let (of_parameters, dx) = room.all(&input, &dy, through, recorded)?;
                 dy = if *dropout > 0.0 { dropped(&dx, index - 1)? } else { dx };
                 of_parameters
             };
-            let gradients = LayerGradients { room, gradients };
-            after_layer(index, &gradients)?;
-            layers.push(gradients);
+            layers.push((room, gradients));
         }
         layers.reverse();
         Ok(StepGradients { layers, pending: head.into_pending() })

@@ -31,7 +31,7 @@ use crate::matrix::Matrix;
 /// ```
 pub fn dense_backward(x: &Matrix, dy: &Matrix, weights: &Matrix) -> Result<(Matrix, Matrix, Matrix)> {
     let room = GradientRoom::of_layer(x.device(), x.rows(), (x.cols(), dy.cols()))?;
-    let (gradients, dx) = room.all(x, dy, InputGradient::ThroughRelu(weights))?;
-    let (dweights, dbiases) = room.whole(gradients)?;
+    let (gradients, dx) = room.all(x, dy, InputGradient::ThroughRelu(weights), |_| Ok(()))?;
+    let (dweights, dbiases) = room.whole(&gradients)?;
     Ok((dweights, dbiases, dx))
 }

@@ -91,11 +91,19 @@ impl GradientRoom {
         }
     }
 
-    /// The gradients of [`GradientRoom::parameters`], and the gradient of the layer's input.
-    pub fn all(&self, x: &Matrix, dy: &Matrix, input: InputGradient<'_>) -> Result<([Gradient; 2], Matrix)> {
+    /// The gradients of [`GradientRoom::parameters`], and the gradient of the layer's input. `first` is called with the gradients of
+    /// the parameters, as soon as they are recorded.
+    pub fn all(
+        &self,
+        x: &Matrix,
+        dy: &Matrix,
+        input: InputGradient<'_>,
+        first: impl FnOnce(&[Gradient; 2]) -> Result<()>,
+    ) -> Result<([Gradient; 2], Matrix)> {
         let weights = match input {
             InputGradient::Plain(weights) => {
                 let gradients = self.parameters(x, dy)?;
+                first(&gradients)?;
                 return Ok((gradients, matmul_nt(dy, weights)?));
             }
             InputGradient::ThroughRelu(weights) => weights,
@@ -107,21 +115,24 @@ impl GradientRoom {
         {
             let dims = [x.rows(), self.inputs, self.outputs];
             let dx = software::dense_backward(gpu, buffers, dims, part, self.weight_words())?;
-            return Ok((self.in_bank(part), Matrix::on_gpu(x.device(), x.rows(), x.cols(), dx)));
+            let gradients = self.in_bank(part);
+            first(&gradients)?;
+            return Ok((gradients, Matrix::on_gpu(x.device(), x.rows(), x.cols(), dx)));
         }
         let gradients = self.parameters(x, dy)?;
+        first(&gradients)?;
         Ok((gradients, linear_backward(dy, weights, x)?))
     }
 
     /// The gradients of the weights and of the biases as whole matrices.
-    pub fn whole(&self, [weights, biases]: [Gradient; 2]) -> Result<(Matrix, Matrix)> {
+    pub fn whole(&self, [weights, biases]: &[Gradient; 2]) -> Result<(Matrix, Matrix)> {
         let (Some(gpu), Some(part), 2..) = (self.device.context(), &self.part, self.slices()) else {
             return Ok((weights.matrix().clone(), biases.matrix().clone()));
         };
         let sums = Arc::new(gpu.buffer(OP, 1, self.words())?);
         sums::reduce_into(gpu, OP, part, self.slices(), self.words(), &sums)?;
         let [weights, whole_biases] = self.in_bank(&sums);
-        let biases = if self.bias_sums() == 1 { biases } else { whole_biases };
+        let biases = if self.bias_sums() == 1 { biases } else { &whole_biases };
         Ok((weights.matrix().clone(), biases.matrix().clone()))
     }
 

@@ -27,5 +27,5 @@ use crate::matrix::Matrix;
 /// ```
 pub fn linear_gradients(x: &Matrix, dy: &Matrix) -> Result<(Matrix, Matrix)> {
     let room = GradientRoom::of_layer(x.device(), x.rows(), (x.cols(), dy.cols()))?;
-    room.whole(room.parameters(x, dy)?)
+    room.whole(&room.parameters(x, dy)?)
 }

@@ -30,7 +30,8 @@ impl<S: RowSource> Shards<S> {
     ///
     /// # Errors
     /// [`Error::Empty`] without sources; [`Error::Data`] for a source with another number of columns than the first, with its name
-    /// ([`RowSource::name`]) and number; [`Error::Shape`] for more rows than this machine can count; [`Error::Source`] for a source that panics when it is asked for its number of columns.
+    /// ([`RowSource::name`]) and number; [`Error::Shape`] for more rows than this machine can count; [`Error::Source`] for a
+    /// source that panics when it is asked for its number of columns.
     pub fn new(shards: Vec<S>) -> Result<Self> {
         let dims = shards.iter().map(|shard| dim_of("shards", shard)).collect::<Result<Vec<_>>>()?;
         let Some(&(first_rows, cols)) = dims.first() else {

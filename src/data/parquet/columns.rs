@@ -1,5 +1,6 @@
 //! Columns of a Parquet file: chooses those with features, and the one with labels.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use arrow_schema::{DataType, Field, Fields};
@@ -93,9 +94,17 @@ impl Chooser<'_> {
 
     /// The columns with these names.
     fn columns(&self, names: &[String]) -> Result<Vec<usize>> {
-        let mut chosen = Vec::new();
+        // The place of each name, or none if several columns have it.
+        let mut places: HashMap<&str, Option<usize>> = HashMap::new();
+        for (place, field) in self.fields.iter().enumerate() {
+            places.entry(field.name()).and_modify(|known| *known = None).or_insert(Some(place));
+        }
+        let (mut chosen, mut taken) = (Vec::new(), vec![false; self.fields.len()]);
         for name in names {
-            let index = self.named(name, "a feature must be one column of the file")?;
+            let index = match places.get(name.as_str()) {
+                Some(Some(place)) => *place,
+                _ => self.named(name, "a feature must be one column of the file")?,
+            };
             let field = &self.fields[index];
             if matches!(field.data_type(), DataType::List(_)) {
                 let rule = "a column of lists must be the only one, and be asked for by ParquetFeatures::List";
@@ -104,9 +113,10 @@ impl Chooser<'_> {
             if !is_numeric(field.data_type()) {
                 return self.no_numbers(field);
             }
-            if chosen.contains(&index) {
+            if taken[index] {
                 return refuse(self.path, "each column may be asked for once", format!("column {name:?} twice"));
             }
+            taken[index] = true;
             chosen.push(index);
         }
         if chosen.is_empty() {
@@ -155,6 +165,7 @@ fn is_numeric(numbers: &DataType) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::sync::Arc;
 
@@ -184,5 +195,16 @@ mod tests {
         for column in [DataType::Date32, list(DataType::Utf8), map(DataType::Utf8), texts.clone(), list(texts)] {
             assert!(!holds_numbers(&column), "{column}");
         }
+    }
+
+    #[test]
+    fn many_columns_are_found_by_name() {
+        let count = 20_000;
+        let name = |column: usize| format!("gene {column}");
+        let fields: Fields = (0..count).map(|column| Field::new(name(column), DataType::Float32, false)).collect();
+        let features = ParquetFeatures::Columns((0..count).rev().map(name).collect());
+        let options = ParquetOptions { features, ..Default::default() };
+        let columns = Columns::choose(Path::new("genes.parquet"), &fields, &[], &options).unwrap();
+        assert!(columns.features.into_iter().eq((0..count).map(|column| (column, count - 1 - column))));
     }
 }

@@ -43,7 +43,7 @@ impl StepShape {
         if !self.over_ranks {
             return model.record_step(x, y, options, state);
         }
-        let share = model.record_share((x, &vec![0; self.rows]), y, options, state.steps(), &mut |_, _| Ok(()))?;
+        let share = model.record_share((x, &vec![0; self.rows]), y, options, state.steps(), &mut |_, _, _| Ok(()))?;
         share.whole(model.layers.len())?;
         let sums = bank::room(model.device(), "gradients", &model.parameter_shapes())?;
         model.record_update_by(sums, state)?;

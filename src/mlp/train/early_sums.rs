@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::distributed::{Call, Ranks};
 use crate::error::{Error, RanksError, Result};
-use crate::mlp::step::LayerGradients;
+use crate::matrix::Matrix;
 use crate::ops::MatrixReading;
 use crate::waiting::{Waiting, at_once};
 
@@ -91,11 +91,7 @@ impl EarlySums {
 
     /// Takes the gradients of a layer of this step, which are recorded. On the CPU path they are computed, so a part that is
     /// complete is handed over.
-    pub fn after_layer(&mut self, layer: usize, gradients: &LayerGradients) -> Result<()> {
-        if layer < self.layers_left() {
-            return Ok(());
-        }
-        let [weights, biases] = gradients.whole()?;
+    pub fn after_layer(&mut self, layer: usize, (weights, biases): (Matrix, Matrix)) -> Result<()> {
         let weights = MatrixReading::start(weights, &mut self.pieces)?;
         let is_here = weights.is_here();
         self.current.push([weights, MatrixReading::start(biases, &mut self.pieces)?]);
@@ -197,9 +193,9 @@ mod tests {
 
     use super::*;
     use crate::device::Device;
-    use crate::matrix::Matrix;
     use crate::mlp::{Mlp, StepOptions};
-    use crate::ops::Pending;
+    use crate::ops::bank::Gradient;
+    use crate::ops::{GradientRoom, Pending};
     use crate::targets::Targets;
 
     const WIDE: [usize; 5] = [3, 1100, 1000, 1100, 2];
@@ -221,7 +217,10 @@ mod tests {
         let y = Targets::classes(&device, &[0u8, 1], 2)?;
         let mut early = EarlySums::begin(ranks, model.widths())?;
         assert_eq!(early.layers_left(), 1);
-        let mut after = |layer: usize, gradients: &LayerGradients| early.after_layer(layer, gradients);
+        let mut after = |layer: usize, room: &GradientRoom, gradients: &[Gradient; 2]| match layer {
+            0 => Ok(()),
+            _ => early.after_layer(layer, room.whole(gradients)?),
+        };
         let recorded = model.record_share((&x, &[0, 1]), &y, &StepOptions::default(), 0, &mut after);
         let (recorded, parts) = early.take(recorded)?;
         let read = |matrices: &[Matrix]| at_once(Pending::read_all(Waiting::Blocking, &[], matrices));

@@ -17,8 +17,8 @@ use super::training::Training;
 use crate::distributed::Call;
 use crate::error::{Error, Result};
 use crate::mlp::Mlp;
-use crate::mlp::step::LayerGradients;
-use crate::ops::{Pending, bank};
+use crate::ops::bank::{self, Gradient};
+use crate::ops::{GradientRoom, Pending};
 use crate::statistics::Statistics;
 
 /// This rank's rows of a step: their numbers in the source, and their places in the batch.
@@ -179,7 +179,10 @@ impl JointSteps<'_> {
         let mut options = self.training.step_options.clone();
         options.loss.sample_weights = batch.weights.clone();
         let (rows, step) = ((&batch.x, &share.places[..]), state.optimizer.steps());
-        let mut after_layer = |layer: usize, gradients: &LayerGradients| early.after_layer(layer, gradients);
+        let mut after_layer = |layer: usize, room: &GradientRoom, gradients: &[Gradient; 2]| match layer < layers {
+            true => Ok(()),
+            false => early.after_layer(layer, room.whole(gradients)?),
+        };
         let recorded = model.record_share(rows, &batch.targets, &options, step, &mut after_layer)?;
         let mut wanted = recorded.whole(layers)?;
         let count = wanted.len();
@@ -205,8 +208,8 @@ impl JointSteps<'_> {
         sums.push(first);
         // A mean over weights whose sum is 0 has a gradient of 0. The sum of the gradients may still differ from 0: with label
         // smoothing, a row of a class without weight takes part in the losses of other classes.
-        let divisor = if weight_sum == 0.0 { f64::INFINITY } else { weight_sum };
-        sums.iter_mut().flatten().for_each(|gradient| *gradient = (f64::from(*gradient) / divisor) as f32);
+        let factor = if weight_sum == 0.0 { 0.0 } else { 1.0 / weight_sum };
+        sums.iter_mut().flatten().for_each(|gradient| *gradient = (f64::from(*gradient) * factor) as f32);
         state.optimizer.set_learning_rate(state.schedule.rate());
         let arrays = arrays(&model.parameter_shapes(), sums.iter().rev().map(Vec::as_slice))?;
         let matrices = bank::from_arrays(&model.device, "gradients", &arrays)?;

@@ -43,7 +43,7 @@ fn columns_in_another_order_give_the_same_rows() {
         let new = read_csv_features_from(text.as_bytes(), &options).unwrap();
         assert_eq!((new.features, new.columns), (train.features.clone(), train.columns.clone()), "{text}");
     }
-    let some = table("a,b,c,kind\n1,2,3,x\n4,5,6,y\n", &before_the_last(&["c", "a"]));
+    let some = table("a,b,c,kind\n1,2,3,x\n4,5,6,y\n", &named(&["c", "a"]));
     assert_eq!(
         (some.features, some.columns, some.labels),
         (array![[3.0, 1.0], [6.0, 4.0]], owned(&["c", "a"]), vec![0, 1])
@@ -83,7 +83,8 @@ fn names_that_choose_no_column() {
     refused(b"a,b,a,kind\n1,2,3,x\n", &named(&["b", "a"]), &format!("{one} \"a\" in columns 1 and 3 of a, b, a, kind"));
     assert_eq!(table("a,b,a,kind\n1,2,3,x\n", &named(&["b"])).features, array![[2.0]]);
     refused(text, &named(&["b", "a", "b"]), "each column may be asked for once; got column 2, \"b\"");
-    let both = "the column of the labels cannot hold a feature as well: CsvOptions::label chooses it; got column";
+    let both = "the column of the labels cannot hold a feature as well: CsvOptions::label chooses it, and read_csv_features \
+                reads a file without labels; got column";
     refused(text, &named(&["a", "kind"]), &format!("{both} 3, \"kind\""));
     // The label is in the last column unless it is named, and here that is a feature.
     refused(b"kind,b,a\nx,2,1\n", &before_the_last(&["a", "b"]), &format!("{both} 3, \"a\""));
@@ -126,6 +127,39 @@ fn names_in_a_file_without_a_header() {
         array![[1.0, 5.0, 3.0]],
         "as pandas numbers columns"
     );
+}
+
+/// A file with one more column than the training file may have another column at the place of the label.
+#[test]
+fn a_label_by_place_is_the_only_column_left() {
+    let train = table("a,b,kind\n1,2,x\n3,4,y\n", &CsvOptions::default());
+    assert_eq!(train.label, Column::Name("kind".into()));
+    assert_eq!(train.split(&Default::default()).unwrap().1.label, train.label);
+    assert_eq!(table("1,2,x\n", &CsvOptions::default()).label, Column::Index(2));
+    let by_place = before_the_last(&train.columns.iter().map(String::as_str).collect::<Vec<_>>());
+    let by_name = CsvOptions { label: train.label, classes: train.classes, ..by_place.clone() };
+    let first = CsvOptions { label: Column::Index(0), ..by_place.clone() };
+    let rule = "CsvOptions::label must name the label if there is another column beside the named features; got column";
+    for (text, options, found) in [
+        ("a,b,kind,note\n1,2,y,x\n", &by_place, "3, \"kind\", and the label by its place in column 4, \"note\""),
+        ("id,b,a,kind\n7,2,1,y\n", &by_place, "1, \"id\", and the label by its place in column 4, \"kind\""),
+        ("id,b,a,kind\n7,2,1,y\n", &first, "4, \"kind\", and the label by its place in column 1, \"id\""),
+    ] {
+        for header in [None, Some(true)] {
+            let options = CsvOptions { header, ..options.clone() };
+            refused(text.as_bytes(), &options, &format!("{rule} {found}"));
+        }
+        let read = table(text, &by_name);
+        assert_eq!((read.features, read.labels), (array![[1.0, 2.0]], vec![1]), "{text}");
+        assert_eq!(read_csv_features_from(text.as_bytes(), options).unwrap().features, array![[1.0, 2.0]], "{text}");
+    }
+    // Nothing else is left if the other column is to be left out.
+    let skip = CsvOptions { skip: vec![Column::Index(0)], ..by_place.clone() };
+    assert_eq!(table("id,b,a,kind\n7,2,1,y\n", &skip).classes, ["y"]);
+    assert_eq!(table("kind,b,a\ny,2,1\n", &first).classes, ["y"]);
+    // A column that is no label does not take the place of one that is missing.
+    let none = "the label must be one column of the file; got Name(\"kind\") of the columns a, b, note";
+    refused(b"a,b,note\n1,2,x\n", &by_name, none);
 }
 
 /// The cells of a column that is left out may be texts and numbers, so they do not make the first row a header.
@@ -201,10 +235,48 @@ fn shards_that_do_not_fit_the_first() {
     second_refused(first, "a,b,sort\n1,2,x\n", &format!("{label} a, b, sort"));
     second_refused(first, "3,4,y\n5,6,x\n", &format!("{label} 3, 4, y"));
     second_refused(first, "kind,b,a\nx,?,1\n", "line 2, column 2: a value is missing; got \"?\"");
-    second_refused(first, "kind,b,a\n", "there must be a row, and a column of features; got 0x2");
+    second_refused(first, "", "there must be a row, and a column of features; got an empty file");
     let plain = "1,2,x\n3,4,y\n";
     second_refused(plain, first, "line 1, column 1: a value must be a number; got \"a\"");
     second_refused(plain, "1,2,3,x\n", "all files must have as many columns as the first; got 4, where {} has 3");
     let none = read_csv_shards([] as [PathBuf; 0], &CsvOptions::default());
     assert!(matches!(none, Err(Error::Empty { op: "read_csv_shards", .. })));
+}
+
+/// Several columns may have one name. In a file with the header of the first one they are at its places.
+#[test]
+fn shards_with_the_header_of_the_first() {
+    for (header, columns) in [("a,a,kind", ["a", "a"]), ("a,b,a", ["a", "b"]), (",,kind", ["", ""])] {
+        let texts = ["1,2,x", "3,4,y"].map(|row| format!("{header}\n{row}\n"));
+        let (_folder, paths) = folder_of(&texts.each_ref().map(String::as_str));
+        let read = read_csv_shards(&paths, &CsvOptions { header: Some(true), ..Default::default() }).unwrap();
+        assert_eq!((read.features, read.labels), (array![[1.0, 2.0], [3.0, 4.0]], vec![0, 1]), "{header}");
+        assert_eq!(read.columns, columns, "{header}");
+    }
+    let (_folder, paths) = folder_of(&["a,b,kind,a\n1,2,x,3\n", "a,b,kind,a\n4,5,y,6\n"]);
+    let read = read_csv_shards(&paths, &named(&[])).unwrap();
+    assert_eq!((read.features, read.labels), (array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], vec![0, 1]));
+    second_refused(
+        "a,a,kind\n1,2,x\n",
+        "kind,a,a\nx,1,2\n",
+        "a feature must be one column of the file; got \"a\" in columns 2 and 3 of kind, a, a",
+    );
+}
+
+/// Programs that store a table in parts may write parts without rows.
+#[test]
+fn shards_without_rows_are_left_out() {
+    let empty = "a,b,kind\n";
+    for files in [[empty, "kind,b,a\ny,4,3\n", empty], ["a,b,kind\n3,4,y\n", "b,kind,a\n", empty]] {
+        let (_folder, paths) = folder_of(&files);
+        let read = read_csv_shards(&paths, &CsvOptions::default()).unwrap();
+        assert_eq!((read.features, read.labels), (array![[3.0, 4.0]], vec![0]));
+        assert_eq!((read.classes, read.columns), (owned(&["y"]), owned(&["a", "b"])));
+    }
+    let (_folder, paths) = folder_of(&[empty, "kind,a,b\n"]);
+    let error = read_csv_shards(&paths, &CsvOptions::default()).unwrap_err();
+    let words = "there must be a row, and a column of features; got 0x2";
+    assert_eq!(error.to_string(), format!("{}: {words}", paths[0].display()));
+    let one = "a feature must be one column of the file; got";
+    second_refused("a,b,kind\n3,4,y\n", "a,c,kind\n", &format!("{one} \"b\" of the columns a, c, kind"));
 }

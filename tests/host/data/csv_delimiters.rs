@@ -1,7 +1,8 @@
 //! CSV files that are read with a wrong delimiter, and numbers with a decimal comma.
 
 use ndarray::array;
-use wgpu_mlp::data::{Column, CsvOptions, read_csv, read_csv_features};
+use wgpu_mlp::Error;
+use wgpu_mlp::data::{Column, CsvOptions, read_csv, read_csv_features, read_csv_features_from, read_csv_from};
 
 use super::Scratch;
 use super::csv::{features, label, refused, table};
@@ -187,4 +188,17 @@ fn other_delimiters_where_they_may_stand() {
         &format!("line 1, column 1: {}; got \"L\u{e4}nge;kind\"", seems(';')),
     );
     refused(b"L\xe4nge;kind\n1;a\n", &usual, &format!("line 1, column 1: {}; got \"L\u{fffd}nge;kind\"", seems(';')));
+}
+
+#[test]
+fn bytes_that_cannot_be_delimiters() {
+    for delimiter in *b"\"\r\n" {
+        let options = divided(delimiter);
+        let rows = read_csv_from(&b"1,a\n"[..], &options).map(drop);
+        for error in [rows, read_csv_features_from(&b"1\n"[..], &options).map(drop)].map(Result::unwrap_err) {
+            let words = format!("read_csv: delimiter must be neither a quote nor the end of a line; got {delimiter}");
+            assert!(matches!(error, Error::Option { .. }), "{error:?}");
+            assert_eq!(error.to_string(), words);
+        }
+    }
 }
