@@ -85,6 +85,21 @@ impl Columns {
         }
     }
 
+    /// Warns about a first row that is taken for data, though a column that is left out has a text there and a number below it.
+    pub fn warn_of_text(&self, path: &Path, rows: &[ByteRecord]) {
+        let is_text = |row: usize, column: usize| {
+            let cell = rows.get(row).and_then(|row| row.get(column));
+            cell.map(|cell| !is_missing(cell) && number(cell).is_none())
+        };
+        let changes = |column: usize| is_text(0, column) == Some(true) && is_text(1, column) == Some(false);
+        if (0..self.width).any(|column| self.is_left_out(column) && changes(column)) {
+            let path = path.display();
+            log::warn!(
+                "read_csv: {path}: the first row is taken for data, though it may be a header; CsvOptions::header decides"
+            );
+        }
+    }
+
     /// Warns about a first row that seems to be a header, but has numbers too. It may be data with a wrong cell, which would be
     /// an error in any other row.
     pub fn warn_of_numbers(&self, path: &Path, header: &ByteRecord) {

@@ -83,13 +83,13 @@ fn read_table(path: &Path, bytes: &mut dyn Read, options: &CsvOptions) -> Result
 /// Reads several CSV files into one table: the rows of the first file, then those of the second, and so on.
 ///
 /// If the first file has a header, the columns of the others are found by their names, and may be in another order. Every file
-/// must then have a header with the names of the first one, and no others unless [`CsvOptions::features`] names the features. If
-/// the first file has no header, the others must have none either, and as many columns. The classes are those of all files. A
-/// file may have a header and no rows if another file has rows.
+/// must then have a header with the features and the label, and no column that the first file lacks unless
+/// [`CsvOptions::features`] names the features. If the first file has no header, the others must have none either, and as many
+/// columns. The classes are those of all files. A file may have a header and no rows if another file has rows.
 ///
 /// # Errors
-/// As [`read_csv`], with the path of the file; [`Error::Data`] also for a file whose columns are not those of the first one, with
-/// both paths, and for an empty file; [`Error::Empty`] without files.
+/// As [`read_csv`], with the path of the file; [`Error::Data`] also for a file that lacks a feature or the label, or has a column
+/// that the first file lacks, and for an empty file; [`Error::Empty`] without files.
 ///
 /// ```
 /// use wgpu_mlp::data::{read_csv_shards, shard_paths};

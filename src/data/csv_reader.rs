@@ -36,7 +36,8 @@ impl<'a> CsvReader<'a> {
     /// A reader of these bytes, whose first rows are read; errors name `path`.
     pub(super) fn open(path: &'a Path, bytes: &'a mut dyn Read, delimiter: u8) -> Result<Self> {
         if b"\"\r\n".contains(&delimiter) {
-            let (rule, value) = ("neither a quote nor the end of a line", f64::from(delimiter));
+            let (rule, value) =
+                ("a byte that is neither a quote (34) nor an end of a line (10, 13)", f64::from(delimiter));
             return Err(Error::Option { op: "read_csv", option: "delimiter", rule, value });
         }
         let mut builder = ReaderBuilder::new();
@@ -81,6 +82,8 @@ impl<'a> CsvReader<'a> {
         } else if !options.features.is_empty() {
             // All names are there, but they are numbers, which may as well be values.
             return refuse(path, NO_HEADER, shown(self.start.as_bytes()));
+        } else if options.header.is_none() {
+            self.columns.warn_of_text(path, &self.first);
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ impl Ranks {
 
     /// Whether the last round has ended this call with an error on all ranks. A call that a callback makes within a training does
     /// not end the training.
-    fn told_in(&self, call: Call) -> bool {
+    pub(super) fn told_in(&self, call: Call) -> bool {
         let of_fit = [Call::Step, Call::Gradients, Call::Validation, Call::Epoch];
         let parts: &[Call] = if call == Call::Fit { &of_fit } else { &[] };
         let told = self.told.load(Relaxed);

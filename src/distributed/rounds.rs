@@ -21,7 +21,7 @@ impl Ranks {
         match outcome {
             outcome if self.size() == 1 => outcome,
             Ok(value) => self.round(call, Ok(Numbers::default())).map(|_| value),
-            Err(error @ Error::Ranks(_)) if self.told.load(Relaxed) != NOT_TOLD => Err(error),
+            Err(error @ Error::Ranks(_)) if self.told_in(call) => Err(error),
             Err(error) => self.fail(call, error.into()),
         }
     }

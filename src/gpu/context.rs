@@ -259,7 +259,7 @@ impl Inner {
 
     /// Polls the device, then checks for errors as [`Inner::check`] does. Every dispatch, read and upload begins with this call,
     /// because wgpu reports a lost device only while it is polled.
-    pub(super) fn check_device(&self) -> Result<()> {
+    pub(crate) fn check_device(&self) -> Result<()> {
         self.live.as_ref().map_or(Ok(()), |live| live.connection.errors.poll_and_check())
     }
 

@@ -94,7 +94,7 @@ pub(crate) use sgd::Sgd;
 pub use sgd::sgd;
 pub use softmax::{log_softmax, softmax, softmax_backward};
 pub use softmax_cross_entropy::softmax_cross_entropy;
-pub(crate) use update::{Rule, check_update, make_unique, update, update_all};
+pub(crate) use update::{Rule, check_device, check_update, make_unique, update, update_all};
 
 pub use crate::options::{Activation, AdaGradOptions, AdamOptions, MomentumOptions, RmsPropOptions};
 pub use crate::statistics::Statistics;

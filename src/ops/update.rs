@@ -42,13 +42,21 @@ pub(crate) fn update(
     penalty: &PenaltyRates,
     scale: Option<&Matrix>,
 ) -> Result<()> {
+    check_device(w)?;
     let slots = slots.iter_mut().map(|slot| vec![&mut **slot]);
     let mut lists: Vec<_> = once(vec![w]).chain(slots).collect();
     update_all(rule, &mut lists, &[dw.into()], &[*penalty], scale)
 }
 
+/// Returns an error that the device of this parameter has reported before. The updates that follow leave later ones to the next
+/// call, so that no error of another thread ends a step between two parameters.
+pub(crate) fn check_device(parameter: &Matrix) -> Result<()> {
+    parameter.device().context().map_or(Ok(()), |gpu| gpu.check_device())
+}
+
 /// One step of all parameters, with one launch for each run of neighbours in a bank. `lists` are the parameters and the rule's
-/// slots. Each list has a matrix for each gradient, and `penalties` has an entry for each.
+/// slots. Each list has a matrix for each gradient, and `penalties` has an entry for each. The caller has
+/// checked the device.
 pub(crate) fn update_all(
     rule: &dyn Rule,
     lists: &mut [Vec<&mut Matrix>],

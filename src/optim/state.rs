@@ -178,6 +178,7 @@ impl OptimizerState {
         self.taken.resize(self.taken.len().max(shapes.len()), begun);
         // All copies are made before the first update: if memory runs out, no parameter has changed.
         ops::make_unique(rule.as_ref(), &mut lists)?;
+        lists[0].first().map_or(Ok(()), |first| ops::check_device(first))?;
         let mut first = 0;
         for alike in self.taken[..shapes.len()].chunk_by(|one, next| one == next) {
             let (rule, end) = (self.optimizer.rule(alike[0].saturating_add(1)), first + alike.len());

@@ -43,7 +43,7 @@ impl<S: RowSource> Shards<S> {
             return Err(Error::Data {
                 path,
                 rule,
-                found: format!("{shape} in shard {shard}, and {first} in the first"),
+                found: format!("{shape} in shard {shard}, counted from 0, where shard 0 has {first}"),
             });
         }
         let mut rows = 0_usize;

@@ -246,6 +246,13 @@ fn a_checkpoint_that_lacks_a_layer() {
     places.into_iter().for_each(|place| bytes[place..place + old.len()].copy_from_slice(new));
     let error = load(&dir, &bytes).unwrap_err();
     assert!(matches!(&error, Error::Model { tensor, .. } if tensor == "model.2.biases"), "{error}");
+    // A training of a model with one layer would continue with a part of it.
+    fs::write(&path, &bytes).unwrap();
+    let mut shallow = Mlp::new(&Device::cpu(), &[1, 3], 0).unwrap();
+    let options = FitOptions { epochs: 2, ..Default::default() };
+    let trainer = Trainer::new(&options).checkpoint(&path).resume();
+    let error = trainer.fit(&mut shallow, x.view(), &labels).unwrap_err();
+    assert!(matches!(&error, Error::Model { tensor, .. } if tensor == "model.2.biases"), "{error}");
 }
 
 /// Counts that no training reaches, and numbers that are not counts, in the tensors from which a training continues.

@@ -105,7 +105,7 @@ fn start(device: wgpu::Device, turns: Turns) -> Option<Thread> {
         POLLS.set(true);
         let serve = |wish| in_driver(|| poll(&device, turns, wish));
         for wish in receiver {
-            // Only a waker panics here, and the panic has been printed. The requests of other tasks go on: without this thread, no
+            // Only a waker or a callback of the caller's panics here, and the panic hook has been told. The requests of other tasks go on: without this thread, no
             // one would answer them. The panic's value is not dropped, since dropping it may panic too.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| serve(wish))) {
                 std::mem::forget(panic);

@@ -66,8 +66,8 @@ struct Params {
 }
 
 /// Records one step. `lists` are the parameters and the rule's slots. Each list, and `penalties`, has an entry for each gradient.
-/// The gradients are multiplied by `scale`, one word, if there is one. An error that the device has reported before is returned, and
-/// then nothing changes.
+/// The gradients are multiplied by `scale`, one word, if there is one. The caller has checked the device:
+/// see [`Context::dispatch_unchecked`].
 pub(crate) fn update(
     gpu: &Context,
     (kernel, hyperparameters): (&'static Kernel, Hyperparameters),
@@ -77,7 +77,6 @@ pub(crate) fn update(
     scale: Option<&Buffer>,
 ) -> Result<()> {
     let [threads, per_thread] = LinearGrid::constants();
-    gpu.check_device()?;
     for run in bank::runs(gpu, lists, gradients) {
         let mut ranges = run.ranges;
         for (range, penalty) in ranges.iter_mut().zip(&penalties[run.matrices.clone()]) {

@@ -75,8 +75,9 @@ pub(in crate::mlp) fn load(
     }
     let shapes = model.parameter_shapes();
     // The first layers of a deeper model may fit: the training would continue with only a part of it.
-    let surplus = format!("model.{}.weights", model.layers.len());
-    if file.has(&surplus) {
+    let place = |name: &str| name.strip_prefix("model.")?.split_once('.')?.0.parse::<usize>().ok();
+    let is_behind = |name: &String| place(name).is_some_and(|place| place >= model.layers.len());
+    if let Some(surplus) = file.metadata().tensors().into_keys().filter(is_behind).min() {
         return file.refuse(&surplus, "must not be there, since the model to be trained has fewer layers");
     }
     let parameters = file.parameters("model", &shapes)?;

@@ -54,14 +54,16 @@ impl Training<'_> {
             if copies || is_best || compared.is_some() {
                 // They are read once, for all that need them.
                 let parameters = model.parameters_by(self.waiting).await?;
-                if is_best {
-                    state.best_parameters = Some(parameters.clone());
-                }
                 if let Some(joint) = compared {
                     alike = joint.are_alike(index, &parameters)?;
                 }
+                if is_best && copies {
+                    state.best_parameters = Some(parameters.clone());
+                }
                 if copies {
                     (model.copy, copied) = (parameters.into(), Instant::now());
+                } else if is_best {
+                    state.best_parameters = Some(parameters);
                 }
             }
             if !alike {

@@ -148,14 +148,24 @@ impl<'a> ReadAhead<'a> {
         let mut state = self.lock();
         state.plans += 1;
         let plan = Plan { number: state.plans, part, order, pieces: planned.len() };
-        *state = State { plan: Some(plan), plans: state.plans, planned, ..State::default() };
-        self.changed.notify_all();
+        let next = State { plan: Some(plan), plans: state.plans, planned, ..State::default() };
+        self.replace(state, next);
     }
 
     /// Discards everything that was read ahead.
     pub fn stop(&self) {
-        let mut state = self.lock();
-        *state = State { plans: state.plans, ..State::default() };
+        let state = self.lock();
+        let next = State { plans: state.plans, ..State::default() };
+        self.replace(state, next);
+    }
+
+    /// Replaces the state and tells the workers. Pieces of the old state may hold errors of the caller's, whose code must not run
+    /// under the lock.
+    fn replace(&self, mut state: MutexGuard<'_, State>, next: State) {
+        let old = std::mem::replace(&mut *state, next);
+        drop(state);
+        self.changed.notify_all();
+        drop(old);
     }
 
     /// The pieces of the next batch, which has this number of rows.
@@ -225,8 +235,7 @@ struct Closing<'a>(&'a ReadAhead<'a>);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        *self.0.lock() = State { closed: true, ..State::default() };
-        self.0.changed.notify_all();
+        self.0.replace(self.0.lock(), State { closed: true, ..State::default() });
     }
 }
 

@@ -196,7 +196,9 @@ fn bytes_that_cannot_be_delimiters() {
         let options = divided(delimiter);
         let rows = read_csv_from(&b"1,a\n"[..], &options).map(drop);
         for error in [rows, read_csv_features_from(&b"1\n"[..], &options).map(drop)].map(Result::unwrap_err) {
-            let words = format!("read_csv: delimiter must be neither a quote nor the end of a line; got {delimiter}");
+            let words = format!(
+                "read_csv: delimiter must be a byte that is neither a quote (34) nor an end of a line (10, 13); got {delimiter}"
+            );
             assert!(matches!(error, Error::Option { .. }), "{error:?}");
             assert_eq!(error.to_string(), words);
         }

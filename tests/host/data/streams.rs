@@ -236,8 +236,9 @@ fn a_shard_with_other_columns_is_named() {
     let shards = [(2, 3), (4, 3), (5, 2)].map(Array2::<f32>::zeros).to_vec();
     let error = Shards::new(shards).unwrap_err();
     let name = shards_name();
-    let words =
-        format!("{name}: all shards must have as many columns as the first; got 5x2 in shard 2, and 2x3 in the first");
+    let words = format!(
+        "{name}: all shards must have as many columns as the first; got 5x2 in shard 2, counted from 0, where shard 0 has 2x3"
+    );
     assert_eq!(error.to_string(), words);
 }
 
