@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::message::{Call, NOT_TOLD};
+use super::message::{Call, EVERY_CALL, NOT_TOLD};
 use super::ranks::Ranks;
 
 impl Ranks {
@@ -20,7 +20,7 @@ impl Ranks {
         let of_fit = [Call::Step, Call::Gradients, Call::Validation, Call::Epoch];
         let parts: &[Call] = if call == Call::Fit { &of_fit } else { &[] };
         let told = self.told.load(Relaxed);
-        parts.iter().chain([&call]).any(|part| *part as u8 == told)
+        told == EVERY_CALL || parts.iter().chain([&call]).any(|part| *part as u8 == told)
     }
 }
 
@@ -95,5 +95,32 @@ mod tests {
         assert_eq!(outcomes(false, false), both("rank 0: panicked"));
         assert_eq!(outcomes(true, false), both("rank 0: panicked"));
         assert_eq!(outcomes(true, true), both(&format!("rank 1: {}", no_forward())));
+    }
+
+    /// The outcomes of two ranks: of a training in which each makes a call of its own, and of the next call.
+    fn within(inner: impl Fn(&Ranks) -> Result<()> + Sync) -> Vec<[String; 2]> {
+        let outcomes = Ranks::in_threads(2, |ranks| {
+            let outcome = ranks.in_call(Call::Fit, || inner(ranks));
+            Ok::<_, Error>([outcome, ranks.agree(Ok::<_, Error>(()))].map(words))
+        });
+        outcomes.into_iter().filter_map(Result::ok).collect()
+    }
+
+    #[test]
+    fn an_error_of_a_call_within_another_is_told_once() {
+        let both = |first: &str, second: &str| [[first, "well"], [second, "well"]].map(|pair| pair.map(str::to_owned));
+        let torn = |ranks: &Ranks| ranks.agree(if ranks.rank() == 0 { Ok(()) } else { Err("torn out") });
+        let goes_on = |ranks: &Ranks| match torn(ranks) {
+            Err(_) if ranks.rank() == 1 => ranks.same(Call::Epoch, "a number", 0),
+            outcome => outcome,
+        };
+        assert_eq!(within(goes_on), both("rank 1: torn out", "rank 0: rank 1: torn out"));
+        let only_one = |ranks: &Ranks| match ranks.rank() {
+            0 => ranks.agree(Ok::<_, Error>(())),
+            _ => ranks.same(Call::Step, "a number", 0),
+        };
+        let differ = "the ranks differ in the call that they are in: a step of fit on rank 1, agree on rank 0";
+        assert_eq!(within(only_one), both(differ, differ));
+        assert_eq!(within(torn), both("rank 1: torn out", "rank 1: torn out"));
     }
 }

@@ -50,6 +50,8 @@ calls! {
 
 /// Stands for a call where no call has ended with an error.
 pub(super) const NOT_TOLD: u8 = 0;
+/// Stands for every call: the ranks were in different ones when an error ended them.
+pub(super) const EVERY_CALL: u8 = u8::MAX;
 
 /// The numbers of a message.
 pub(crate) type Numbers = [u64; 8];

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::communicator::CommunicationError;
-use super::message::{Call, Message, NOT_TOLD, Numbers};
+use super::message::{Call, EVERY_CALL, Message, NOT_TOLD, Numbers};
 use super::ranks::Ranks;
 use crate::error::{Error, RanksError, Result};
 use crate::host_memory::{host_filled, host_room};
@@ -22,6 +22,11 @@ impl Ranks {
             outcome if self.size() == 1 => outcome,
             Ok(value) => self.round(call, Ok(Numbers::default())).map(|_| value),
             Err(error @ Error::Ranks(_)) if self.told_in(call) => Err(error),
+            // A call within this one, such as a callback's, has ended with this error, which names its rank. Others may go on.
+            Err(error @ Error::Ranks(_)) if self.told.load(Relaxed) != NOT_TOLD => {
+                let _ = self.round(call, Err(error.to_string().into()));
+                Err(error)
+            }
             Err(error) => self.fail(call, error.into()),
         }
     }
@@ -43,8 +48,12 @@ impl Ranks {
 
     /// Makes one round as [`Ranks::one_round`] does, and remembers whether it ended with an error.
     pub(crate) fn round(&self, call: Call, own: std::result::Result<Numbers, Cause>) -> Result<Vec<Numbers>> {
+        // If the ranks turn out to be in different calls, an error ends all of these.
+        self.told.store(EVERY_CALL, Relaxed);
         let outcome = self.one_round(call, own);
-        self.told.store(if outcome.is_err() { call as u8 } else { NOT_TOLD }, Relaxed);
+        if outcome.is_ok() {
+            self.told.store(NOT_TOLD, Relaxed);
+        }
         outcome
     }
 
@@ -61,6 +70,9 @@ impl Ranks {
         let all = all.map_err(communication)?;
         if all.len() != self.size() || self.rank() >= all.len() {
             return Err(communication("there is not a message of each rank".into()));
+        }
+        if all.iter().all(|message| message.call == call) {
+            self.told.store(call as u8, Relaxed);
         }
         if call != Call::Leave
             && let Some(rank) = all.iter().position(|message| message.call == Call::Leave)

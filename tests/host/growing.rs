@@ -55,6 +55,7 @@ fn predictions_and_scores_ask_once() {
     asks_once(&x, |x| model.confusion_matrix(x, &labels));
     let ranks = Ranks::alone();
     asks_once(&x, |x| model.predict_over(&ranks, x));
+    asks_once(&x, |x| model.evaluate_weighted_over(&ranks, x, &labels, &[0.5; 90]));
     asks_once(&x, |x| model.score_over(&ranks, x, &labels));
     asks_once(&x, |x| model.evaluate_over(&ranks, x, &labels));
     asks_once(&x, |x| model.score_top_k_over(&ranks, x, &labels, 2));

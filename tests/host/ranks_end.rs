@@ -127,3 +127,20 @@ fn a_checkpoint_that_cannot_be_written_ends_the_training_on_all_ranks() {
     let well = |(rank, words): &Said| words.starts_with("rank 0: ") && words.contains("no-such-folder") && *rank < 2;
     assert!(heard.len() == 2 && heard.iter().all(well) && !panicked, "{heard:?}");
 }
+
+#[test]
+fn a_checkpoint_that_cannot_be_kept_later_ends_the_training_on_all_ranks() {
+    let (heard, panicked) = said(2, |ranks, say| {
+        let (Data { x, labels, .. }, own) = (Data::new(), ranks.share_of(ROWS));
+        let options = FitOptions { epochs: 3, ..Default::default() };
+        let (mut model, mut kept) = (Mlp::new(&Device::cpu(), &WIDTHS, 3)?, 0);
+        let mut keep = |_: &[u8]| {
+            kept += 1;
+            if kept < 2 { Ok(()) } else { Err(wgpu_mlp::Error::NoForward { layer: "of a test", call: "backward" }) }
+        };
+        let trainer = Trainer::new(&options).over(ranks).checkpoint_to(&mut keep);
+        say(words(trainer.fit(&mut model, x.slice(s![own.clone(), ..]), &labels[own])));
+        Ok(())
+    });
+    assert!(heard.len() == 2 && heard.iter().all(|(_, words)| words.starts_with("rank 0: ")) && !panicked, "{heard:?}");
+}

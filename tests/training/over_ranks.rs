@@ -167,7 +167,11 @@ pub fn as_one_process(device: &Device) -> Result<()> {
         ("a validation set", Data::new().validated(), plain.clone()),
         ("a part to validate on", Data::new().weighted(), FitOptions { validation_fraction: 0.3, ..plain.clone() }),
         ("everything", Data::new().weighted(), steep),
-        ("a large model", Data::new().weighted().wide(), FitOptions { epochs: 2, dropout: 0.2, ..plain.clone() }),
+        (
+            "a large model",
+            Data::new().weighted().wide(),
+            FitOptions { epochs: 2, dropout: 0.2, clip_norm: Some(0.1), ..plain.clone() },
+        ),
         ("not looked at", Data::new(), FitOptions { stop_on_non_finite: false, workers: 2, ..plain }),
     ];
     for (name, data, options) in cases {
@@ -257,6 +261,11 @@ pub fn scores_of(device: &Device, ranks: &Ranks) -> Result<()> {
     let (over, evaluated) = (model.evaluate_over(ranks, x, labels)?, model.evaluate(all, all_labels)?);
     assert!((over.loss_sum - evaluated.loss_sum).abs() <= 1e-4 * evaluated.loss_sum);
     assert_eq!((over.correct, over.rows), (evaluated.correct, evaluated.rows));
+    // A row that is not finite is numbered among the rows of all ranks.
+    let mut bad = data.x.clone();
+    bad[[ROWS - 2, 1]] = f32::NAN;
+    let over = model.evaluate_over(ranks, bad.slice(s![own.clone(), ..]), labels)?;
+    assert_eq!((over.non_finite_rows, over.first_bad_row), (1, Some(ROWS as u64 - 2)));
     let all_weights = data.weights.as_deref().unwrap_or_default();
     let weighted = model.evaluate_weighted(all, all_labels, all_weights)?;
     let over = model.evaluate_weighted_over(ranks, x, labels, &all_weights[own])?;

@@ -187,6 +187,10 @@ impl JointSteps<'_> {
         let mut wanted = recorded.whole(layers)?;
         let count = wanted.len();
         wanted.extend(check);
+        if layers < model.layers.len() {
+            // The device computes the last gradients while the host copies those that are handed over.
+            model.device.flush()?;
+        }
         early.hand_over(waiting).await?;
         let (statistics, mut beside) = Pending::read_all(waiting, &[recorded.pending], &wanted).await?;
         let check = first_of(&beside.split_off(count));
