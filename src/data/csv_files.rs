@@ -75,7 +75,7 @@ impl<'a> CsvFiles<'a> {
             _ => format!("{} and {} more", first.path.display(), count - 1),
         };
         warn_of_labels(&files, &classes, options);
-        let features = array(Path::new(&files), values, first.columns.len())?;
+        let features = array(&first.path, values, first.columns.len())?;
         Ok(Table { features, labels, classes, columns: first.columns, label: first.label })
     }
 }

@@ -1,5 +1,6 @@
 //! Epochs of a training: their steps, the validation after each, early stopping, and checkpoints.
 
+use std::mem::take;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,17 +54,15 @@ impl Training<'_> {
             let mut alike = self.joint.is_some() == compared.is_some();
             if copies || is_best || compared.is_some() {
                 // They are read once, for all that need them.
-                let parameters = model.parameters_by(self.waiting).await?;
+                let mut parameters = model.parameters_by(self.waiting).await?;
                 if let Some(joint) = compared {
                     alike = joint.are_alike(index, &parameters)?;
                 }
-                if is_best && copies {
-                    state.best_parameters = Some(parameters.clone());
+                if is_best {
+                    state.best_parameters = Some(if copies { parameters.clone() } else { take(&mut parameters) });
                 }
                 if copies {
                     (model.copy, copied) = (parameters.into(), Instant::now());
-                } else if is_best {
-                    state.best_parameters = Some(parameters);
                 }
             }
             if !alike {

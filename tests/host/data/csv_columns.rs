@@ -276,7 +276,7 @@ fn shards_without_rows_are_left_out() {
     let (_folder, paths) = folder_of(&[empty, "kind,a,b\n"]);
     let error = read_csv_shards(&paths, &CsvOptions::default()).unwrap_err();
     let words = "there must be a row, and a column of features; got 0x2";
-    assert_eq!(error.to_string(), format!("{} and 1 more: {words}", paths[0].display()));
+    assert_eq!(error.to_string(), format!("{}: {words}", paths[0].display()));
     let one = "a feature must be one column of the file; got";
     second_refused("a,b,kind\n3,4,y\n", "a,c,kind\n", &format!("{one} \"b\" of the columns a, c, kind"));
 }
