@@ -55,12 +55,10 @@ impl Columns {
 
     /// Whether the first of these rows seems to be a header: see `CsvOptions::header`.
     pub fn has_header(&self, rows: &[ByteRecord]) -> bool {
-        let is_text = |cell: &[u8]| !is_missing(cell) && number(cell).is_none();
-        let text = |row: usize, column| rows.get(row).and_then(|row| row.get(column)).map(is_text);
         let named = (0..self.width).any(|column| {
             let is_label = Some(column) == self.label;
-            let differs = self.is_feature(column) || is_label && text(1, column) == Some(false);
-            text(0, column) == Some(true) && differs
+            let differs = self.is_feature(column) || is_label && is_text(rows.get(1), column) == Some(false);
+            is_text(rows.first(), column) == Some(true) && differs
         });
         named || rows.first().is_some_and(|first| self.is_numbered(first))
     }
@@ -87,11 +85,7 @@ impl Columns {
 
     /// Warns about a first row that is taken for data, though a column that is left out has a text there and a number below it.
     pub fn warn_of_text(&self, path: &Path, rows: &[ByteRecord]) {
-        let is_text = |row: usize, column: usize| {
-            let cell = rows.get(row).and_then(|row| row.get(column));
-            cell.map(|cell| !is_missing(cell) && number(cell).is_none())
-        };
-        let changes = |column: usize| is_text(0, column) == Some(true) && is_text(1, column) == Some(false);
+        let changes = |column: usize| [0, 1].map(|row| is_text(rows.get(row), column)) == [Some(true), Some(false)];
         if (0..self.width).any(|column| self.is_left_out(column) && changes(column)) {
             let path = path.display();
             log::warn!(
@@ -112,4 +106,10 @@ impl Columns {
             );
         }
     }
+}
+
+/// Whether a row's cell in this column is text, and neither a number nor a missing value; none without such a cell.
+fn is_text(row: Option<&ByteRecord>, column: usize) -> Option<bool> {
+    let cell = row?.get(column)?;
+    Some(!is_missing(cell) && number(cell).is_none())
 }

@@ -24,3 +24,4 @@ mod threads;
 pub use communicator::{CommunicationError, Communicator};
 pub(crate) use message::{Call, Numbers};
 pub use ranks::Ranks;
+pub(crate) use rounds::communication;

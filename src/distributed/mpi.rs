@@ -14,7 +14,10 @@ use mpi::traits::{Communicator as _, CommunicatorCollectives, Root};
 use super::communicator::{CommunicationError, Communicator};
 use super::launcher;
 use super::ranks::Ranks;
-use crate::error::{Error, RanksError};
+use super::rounds::communication;
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::RanksError;
 
 /// The maximal number of bytes in one call of MPI. MPI counts them in 32 bits.
 const MOST_BYTES: usize = 1 << 26;
@@ -222,7 +225,7 @@ impl Ranks {
     /// one, as when the launcher belongs to another MPI library; the error of the program; [`RanksError::Failed`] if another rank
     /// failed later.
     pub fn over_mpi<T, E: Display + From<Error>>(program: impl FnOnce(&Ranks) -> Result<T, E>) -> Result<T, E> {
-        let world = World::begin().map_err(|source| Error::Ranks(RanksError::Communication { source }))?;
+        let world = World::begin().map_err(communication)?;
         Ranks::new(world).run(program)
     }
 }

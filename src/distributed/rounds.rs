@@ -210,7 +210,8 @@ impl Ranks {
     }
 }
 
-fn communication(source: CommunicationError) -> Error {
+/// The error of a message that could not be carried.
+pub(crate) fn communication(source: CommunicationError) -> Error {
     Error::Ranks(RanksError::Communication { source })
 }
 

@@ -189,3 +189,25 @@ fn share_bank(device: &Device, rows: usize, rooms: &mut [GradientRoom]) -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    /// Ranks add the gradients of the parameters while that of the input is computed. These weights do not fit, so the gradient of
+    /// the input would be an error of its own.
+    #[test]
+    fn gradients_of_parameters_come_before_that_of_the_input() -> Result<()> {
+        let device = Device::cpu();
+        let [x, dy, weights] = [(4, 3), (4, 2), (5, 5)].map(|(rows, cols)| Matrix::zeros(&device, rows, cols));
+        let (x, dy, weights) = (x?, dy?, weights?);
+        let room = GradientRoom::of_layer(&device, 4, (3, 2))?;
+        for input in [InputGradient::Plain(&weights), InputGradient::ThroughRelu(&weights)] {
+            assert!(matches!(room.all(&x, &dy, input, |_| Ok(())), Err(Error::Shape { .. })));
+            let ended = room.all(&x, &dy, input, |_| Err(Error::NoForward { layer: "of a test", call: "backward" }));
+            assert!(matches!(ended, Err(Error::NoForward { .. })));
+        }
+        Ok(())
+    }
+}

@@ -1,5 +1,7 @@
 //! Reads of matrices that begin while the device computes other values.
 
+use ndarray::Array2;
+
 use crate::error::Result;
 use crate::gpu::LongReading;
 use crate::matrix::Matrix;
@@ -32,11 +34,7 @@ impl MatrixReading {
     /// Waits for the matrix, and appends its values row by row. On the CPU path there is nothing to wait for.
     pub async fn arrive_into(self, waiting: Waiting, values: &mut Vec<f32>) -> Result<()> {
         if let Some(array) = self.matrix.storage().cpu() {
-            match array.as_slice() {
-                // Copied at once, which is faster than value by value.
-                Some(all) => values.extend_from_slice(all),
-                None => values.extend(array.iter()),
-            }
+            append(array, values);
         }
         if let Some(buffer) = self.matrix.storage().gpu() {
             let before = values.len();
@@ -44,5 +42,14 @@ impl MatrixReading {
             self.reading.arrive(waiting, buffer, &mut values[before..]).await?;
         }
         Ok(())
+    }
+}
+
+/// Appends the values of an array row by row.
+pub(super) fn append(array: &Array2<f32>, values: &mut Vec<f32>) {
+    match array.as_slice() {
+        // Copied at once, which is faster than value by value.
+        Some(all) => values.extend_from_slice(all),
+        None => values.extend(array),
     }
 }

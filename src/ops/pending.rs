@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::matrix_reading::append;
 use crate::error::Result;
 use crate::gpu::kernels;
 use crate::gpu::{Buffer, Reading};
@@ -88,9 +89,10 @@ impl Pending {
                 State::Recorded(buffer) => buffers.push(buffer),
             }
         }
-        let flat = |array: &Array2<f32>| match array.as_slice() {
-            Some(all) => all.to_vec(),
-            None => array.iter().copied().collect(),
+        let flat = |array: &Array2<f32>| {
+            let mut values = Vec::with_capacity(array.len());
+            append(array, &mut values);
+            values
         };
         let mut values: Vec<_> = beside.iter().filter_map(|beside| beside.storage().cpu()).map(flat).collect();
         let recorded = buffers.len();

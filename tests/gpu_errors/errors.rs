@@ -40,19 +40,24 @@ fn in_the_middle_of_a_step(like: &Device) -> Result<(), Failed> {
     let yours = common::yours(like, wgpu::Adapter::limits);
     let device = yours.share()?;
     let mut told = 0;
-    for polls in 0..4 {
+    // Matrices that joined at different steps are updated apart.
+    for (polls, apart) in (0..4).flat_map(|polls| [(polls, false), (polls, true)]) {
         let (mut one, mut other) = (ones(&device, 2, 2), ones(&device, 3, 3));
         let gradients = [ones(&device, 2, 2), ones(&device, 3, 3)];
+        let mut state = OptimizerState::new(Optimizer::sgd(1.0));
+        if apart {
+            state.step(std::iter::once((&mut one, &Matrix::zeros(&device, 2, 2)?)))?;
+        }
         device.wait()?;
         fail_after(polls, yours.device.clone(), yours.queue.clone());
         let pairs = [(&mut one, &gradients[0]), (&mut other, &gradients[1])];
-        let stepped = OptimizerState::new(Optimizer::sgd(1.0)).step(pairs.into_iter());
+        let stepped = state.step(pairs.into_iter());
         // If the step did not return the error, one of these calls does.
         (0..4).for_each(|_| drop(device.wait()));
         let is_zero = |matrix: &Matrix| matrix.to_array().map(|values| values.iter().all(|value| *value == 0.0));
         match [is_zero(&one), is_zero(&other)] {
             [Ok(one), Ok(other)] => {
-                assert_eq!([one, other], [stepped.is_ok(); 2], "after {polls} polls: {stepped:?}");
+                assert_eq!([one, other], [stepped.is_ok(); 2], "after {polls} polls, {apart}: {stepped:?}");
             }
             // The error came in the submit of the step, whose commands then count as rejected: both matrices say so.
             [Err(Error::Unwritten { .. }), Err(Error::Unwritten { .. })] => (),

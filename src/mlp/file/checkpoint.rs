@@ -10,6 +10,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use super::checkpoint_tensors::{EPOCH_NUMBERS, MONITOR, OPTIMIZER, Tensors};
+use super::layers::layer_of;
 use super::written::{Written, file};
 use crate::error::Result;
 use crate::layers::parameters::Parameters;
@@ -75,8 +76,7 @@ pub(in crate::mlp) fn load(
     }
     let shapes = model.parameter_shapes();
     // The first layers of a deeper model may fit: the training would continue with only a part of it.
-    let place = |name: &str| name.strip_prefix("model.")?.split_once('.')?.0.parse::<usize>().ok();
-    let is_behind = |name: &String| place(name).is_some_and(|place| place >= model.layers.len());
+    let is_behind = |name: &String| layer_of("model", name).is_some_and(|layer| layer >= model.layers.len());
     if let Some(surplus) = file.metadata().tensors().into_keys().filter(is_behind).min() {
         return file.refuse(&surplus, "must not be there, since the model to be trained has fewer layers");
     }

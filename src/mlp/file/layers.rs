@@ -80,6 +80,11 @@ impl Layer<'_> {
     }
 }
 
+/// The layer to which a checkpoint's tensor of this group belongs, by its name `group.layer.parameter`.
+pub(super) fn layer_of(group: &str, name: &str) -> Option<usize> {
+    name.strip_prefix(group)?.strip_prefix('.')?.split_once('.')?.0.parse().ok()
+}
+
 /// The tensors of a model file, by name.
 struct Tensors<'a> {
     path: &'a Path,
@@ -147,9 +152,8 @@ impl<'a> Tensors<'a> {
         let layers = weights.enumerate().map(layer).collect::<Result<Vec<_>>>()?;
         // Layers behind a gap are found here. Without them another model would be loaded, which ends with an earlier layer.
         let begin = format!("{group}.");
-        let place = |name: &str| name.strip_prefix(&begin)?.split_once('.')?.0.parse::<usize>().ok();
-        let behind =
-            |name: &&String| name.starts_with(&begin) && place(name.as_str()).is_none_or(|place| place >= layers.len());
+        let is_behind = |name: &str| layer_of(group, name).is_none_or(|layer| layer >= layers.len());
+        let behind = |name: &&String| name.starts_with(&begin) && is_behind(name);
         match self.tensors.keys().find(behind) {
             Some(name) => self.tensor(name.clone()).refuse(GAP),
             None => Ok(layers),

@@ -5,8 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
-use crate::distributed::{Call, Ranks};
-use crate::error::{Error, RanksError, Result};
+use crate::distributed::{Call, Ranks, communication};
+use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::ops::MatrixReading;
 use crate::waiting::{Waiting, at_once};
@@ -77,7 +77,7 @@ impl EarlySums {
                 }
             };
             let started = Builder::new().name("wgpu-mlp sums".into()).spawn(add);
-            thread = Some(started.map_err(|error| ended(error.into()))?);
+            thread = Some(started.map_err(|error| communication(error.into()))?);
             line = Some(Line { parts: hand_over, sums });
         }
         let (away, complete, current, pieces) = (0, Vec::new(), Vec::new(), MOST_PIECES);
@@ -145,7 +145,7 @@ impl EarlySums {
                 // message of the training does.
                 Err(_) => match self.thread.take().map(JoinHandle::join) {
                     Some(Err(panic)) => resume_unwind(panic),
-                    _ => return Err(ended("the thread that adds gradients has ended".into())),
+                    _ => return Err(communication("the thread that adds gradients has ended".into())),
                 },
             }
         }
@@ -182,10 +182,6 @@ impl Drop for EarlySums {
     }
 }
 
-fn ended(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Ranks(RanksError::Communication { source })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
@@ -193,6 +189,7 @@ mod tests {
 
     use super::*;
     use crate::device::Device;
+    use crate::error::{Error, RanksError};
     use crate::mlp::{Mlp, StepOptions};
     use crate::ops::bank::Gradient;
     use crate::ops::{GradientRoom, Pending};

@@ -51,7 +51,7 @@ impl Training<'_> {
             let is_best = state.record_epoch(epoch, options);
             // Devices of different kinds may round differently, so their parameters are not compared.
             let compared = self.joint.as_ref().filter(|joint| !joint.mixed);
-            let mut alike = self.joint.is_some() == compared.is_some();
+            let mut alike = self.joint.is_none();
             if copies || is_best || compared.is_some() {
                 // They are read once, for all that need them.
                 let mut parameters = model.parameters_by(self.waiting).await?;
